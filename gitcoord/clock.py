@@ -1,0 +1,94 @@
+"""Read clocks, draw random values and sleep: the only place that does.
+
+Leases are judged by the monotonic clock. On Linux it stands still while
+the machine is suspended, so that a suspended holder loses nothing. The
+wall clock is for readers of the history alone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+__all__ = ["Clock", "Deadline"]
+
+FIRST_BACKOFF_S = 0.002
+MOST_BACKOFF_S = 0.25
+
+
+class Clock:
+    """The clocks and the chance of this machine."""
+
+    __slots__ = ("_boot_id", "_chance")
+
+    def __init__(self) -> None:
+        self._boot_id = ""
+        self._chance = random.SystemRandom()
+
+    def monotonic_ns(self) -> int:
+        """Return the monotonic clock, common to all processes of a boot."""
+        return time.monotonic_ns()
+
+    def seconds(self) -> int:
+        """Return the wall clock in whole seconds, for reading only."""
+        return int(time.time())
+
+    def boot_id(self) -> str:
+        """Name this boot of this machine."""
+        if not self._boot_id:
+            self._boot_id = _read_boot_id()
+        return self._boot_id
+
+    def token(self) -> str:
+        """Draw 128 random bits, in hex."""
+        return os.urandom(16).hex()
+
+    def random(self) -> float:
+        """Draw a number from 0 to 1, without 1."""
+        return self._chance.random()
+
+    def sleep(self, seconds: float) -> None:
+        """Let others work for a while."""
+        time.sleep(seconds)
+
+    def backoff(self, attempt: int) -> float:
+        """Draw how long to wait before the next try: exponential, full jitter."""
+        return self.random() * min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 16))
+
+
+class Deadline:
+    """A point in monotonic time that a wait does not pass."""
+
+    __slots__ = ("_clock", "_end_ns")
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._end_ns = clock.monotonic_ns() + int(seconds * 1e9)
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, never less than zero."""
+        return max(0.0, (self._end_ns - self._clock.monotonic_ns()) / 1e9)
+
+    @property
+    def expired(self) -> bool:
+        """Say whether nothing is left."""
+        return self.remaining() <= 0
+
+
+def _read_boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        asked = subprocess.run(  # noqa: S603 - a fixed program and fixed arguments
+            ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False, timeout=10
+        )
+        if asked.returncode == 0 and asked.stdout.strip():
+            return asked.stdout.strip().lower()
+    return f"host-{uuid.getnode():x}"

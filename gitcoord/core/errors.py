@@ -1,0 +1,177 @@
+"""Own every deliberate error: its code, its exit status and its next step.
+
+An error that is not in this file is a bug. The classes are split by what
+the caller can do about it; ``ERRORS`` is the table that the documentation
+prints. Nothing here knows how an error is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+__all__ = [
+    "ERRORS",
+    "ClaimLostError",
+    "ConflictError",
+    "CorruptError",
+    "GitcoordError",
+    "IncompleteError",
+    "InternalError",
+    "InvalidPlanError",
+    "NotFoundError",
+    "NothingReadyError",
+    "PlanFinishedError",
+    "RefusedError",
+    "UnavailableError",
+    "UnknownError",
+    "UsageError",
+]
+
+Fact = str | int | float | bool | None | list["Fact"] | dict[str, "Fact"]
+
+
+class GitcoordError(Exception):
+    """Carry a message, a next step and facts for machines.
+
+    ``message`` says what is wrong and where; ``hint`` is the next step;
+    ``facts`` are further keys of the JSON error (``reason``, ``holder`` ...).
+    """
+
+    code: ClassVar[str] = "internal"
+    exit_status: ClassVar[int] = 1
+    meaning: ClassVar[str] = "a bug; nothing changed"
+
+    def __init__(self, message: str, *, hint: str = "", **facts: Fact) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.facts = facts
+
+
+class InternalError(GitcoordError):
+    """Say that gitcoord itself is at fault."""
+
+
+class UsageError(GitcoordError):
+    """Say that the request is malformed."""
+
+    code = "usage"
+    exit_status = 2
+    meaning = "the request is wrong; nothing changed"
+
+
+class InvalidPlanError(GitcoordError):
+    """List every problem of a plan, each with its place."""
+
+    code = "invalid-plan"
+    exit_status = 2
+    meaning = "the plan breaks a rule; every problem is listed with its line"
+
+    def __init__(self, message: str, problems: Sequence[str], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, problems=list(problems))
+        self.problems = tuple(problems)
+
+
+class NotFoundError(GitcoordError):
+    """Say that something named does not exist."""
+
+    code = "not-found"
+    exit_status = 2
+    meaning = "what was named does not exist; nothing changed"
+
+
+class NothingReadyError(GitcoordError):
+    """Say that no task can be had now, and when to ask again.
+
+    Facts: ``retry_after`` in seconds, ``waiting_for``.
+    """
+
+    code = "nothing-ready"
+    exit_status = 10
+    meaning = "no task for this agent now; ask again after `retry_after` seconds"
+
+
+class PlanFinishedError(GitcoordError):
+    """Say that no task will ever come for this agent: a loop may stop."""
+
+    code = "plan-finished"
+    exit_status = 11
+    meaning = "every task that this agent may take is over: a loop may stop"
+
+
+class ConflictError(GitcoordError):
+    """Name the holder that stands in the way."""
+
+    code = "conflict"
+    exit_status = 12
+    meaning = "held by another; `holder` names who"
+
+
+class ClaimLostError(GitcoordError):
+    """Say that a token is stale: its holder must stop working."""
+
+    code = "claim-lost"
+    exit_status = 13
+    meaning = "the token is stale: stop working on the task"
+
+
+class RefusedError(GitcoordError):
+    """Say which rule forbids the request; ``reason`` is its short name."""
+
+    code = "refused"
+    exit_status = 14
+    meaning = "boundary, gate, trust, role or state forbids it; `reason` says which"
+
+    def __init__(self, message: str, *, reason: str, hint: str = "", **facts: Fact) -> None:
+        super().__init__(message, hint=hint, reason=reason, **facts)
+        self.reason = reason
+
+
+class UnavailableError(GitcoordError):
+    """Say that a lock, the disk or a remote was not reached in time."""
+
+    code = "unavailable"
+    exit_status = 15
+    meaning = "lock, disk or remote not reached before the deadline; nothing changed"
+
+
+class CorruptError(GitcoordError):
+    """Name the entry or record that breaks a rule of the ledger."""
+
+    code = "corrupt"
+    exit_status = 16
+    meaning = "the ledger does not verify; `entry` names where"
+
+
+class UnknownError(GitcoordError):
+    """Say that the outcome is not known; ``entry_id`` settles it later."""
+
+    code = "unknown"
+    exit_status = 17
+    meaning = "cut off in mid-swap; this agent's next command settles `entry_id` first"
+
+
+class IncompleteError(GitcoordError):
+    """Say that the command did its work and that the answer is no."""
+
+    code = "incomplete"
+    exit_status = 18
+    meaning = "the command did its work and the answer is no"
+
+
+ERRORS: tuple[type[GitcoordError], ...] = (
+    InternalError,
+    UsageError,
+    InvalidPlanError,
+    NotFoundError,
+    NothingReadyError,
+    PlanFinishedError,
+    ConflictError,
+    ClaimLostError,
+    RefusedError,
+    UnavailableError,
+    CorruptError,
+    UnknownError,
+    IncompleteError,
+)

@@ -1,0 +1,93 @@
+"""Define what can be asked (commands) and what then happened (events).
+
+An event holds *every* input of ``apply``: ids, tokens, times, values drawn
+at random, the evidence of a takeover. Its JSON form is the last trailer of
+the entry's message, and everything else in the message follows from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from gitcoord.core.model import Evidence, Pending, Result
+
+__all__ = ["OPS", "Command", "Event", "Redone"]
+
+Op = Literal[
+    "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review",
+    "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
+    "land-begin", "land-done", "land-abort",
+]  # fmt: skip
+OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
+
+
+class Redone(TypedDict):
+    """A task that goes back to open because what it was built on did."""
+
+    task: str
+    was: str
+
+
+class Event(TypedDict):
+    """One entry's event; which keys stand in it depends on ``op``.
+
+    ``FIELDS`` in ``core.messages`` lists them for every operation, and
+    ``check`` refuses an event with a key missing or one too many.
+    """
+
+    op: Op
+    id: str
+    agent: str
+    time: int
+    format: int
+
+    # init
+    ledger: NotRequired[str]
+    task_prefix: NotRequired[str]
+    target: NotRequired[str]
+    target_tip: NotRequired[str]
+    # plan
+    input: NotRequired[str]
+    added: NotRequired[int]
+    changed: NotRequired[int]
+    name: NotRequired[str]
+    # agents
+    pools: NotRequired[list[str]]
+    capacity: NotRequired[int]
+    paths: NotRequired[list[str] | None]
+    worktree: NotRequired[str | None]
+    # tasks
+    task: NotRequired[str]
+    title: NotRequired[str]
+    token: NotRequired[str]
+    attempt: NotRequired[int]
+    session: NotRequired[str]
+    boot_id: NotRequired[str]
+    monotonic_ns: NotRequired[int]
+    lease_ms: NotRequired[int]
+    base: NotRequired[str]
+    branch: NotRequired[str]
+    built_on: NotRequired[dict[str, str]]
+    expired: NotRequired[list[Evidence]]
+    takeover: NotRequired[Evidence | None]
+    old: NotRequired[str]
+    message: NotRequired[str]
+    percent: NotRequired[int | None]
+    result: NotRequired[Result]
+    reviewed: NotRequired[str | None]
+    kind: NotRequired[str]
+    reason: NotRequired[str]
+    delay_ms: NotRequired[int]
+    log: NotRequired[str | None]
+    redone: NotRequired[list[Redone]]
+    to: NotRequired[str | None]
+    # landing
+    phase: NotRequired[str]
+    new: NotRequired[str]
+    results: NotRequired[str]
+    count: NotRequired[int]
+    pending: NotRequired[Pending]
+
+
+Command = dict[str, Any]
+"""What is asked: ``op`` and the options of the command of that name."""

@@ -1,0 +1,281 @@
+"""Turn what is asked into an event, with the context's clock and chance.
+
+A decision gathers what the event needs and then asks ``check``: no rule
+about legality stands here. What needs time does: whether a lease is over,
+and whether a retry delay has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from gitcoord.core import ids, paths
+from gitcoord.core.errors import ConflictError, NothingReadyError, RefusedError, UsageError
+from gitcoord.core.events import Command, Event
+from gitcoord.core.machine.check import check, dependents_on_result, require_agent
+from gitcoord.core.machine.leases import Context, judge, remaining_ms, wait_ms
+from gitcoord.core.model import FORMAT, Evidence, PlanDocument, PlanRecord, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+
+__all__ = ["decide", "expiries", "retry_delay_ms"]
+
+FIRST_DELAY_MS = 1_000
+MOST_DELAY_MS = 300_000
+
+
+def decide(snapshot: Snapshot, command: Command, context: Context) -> Event:
+    """Refuse a command, or say what happens.
+
+    Raises:
+        GitcoordError: A rule forbids it; nothing changed.
+    """
+    event: dict[str, Any] = {
+        "op": command["op"],
+        "id": context.id,
+        "agent": command.get("agent", ids.ORCHESTRATOR),
+        "time": context.time,
+        "format": FORMAT,
+    }
+    event.update(_DECIDE[command["op"]](snapshot, command, context))
+    done = cast("Event", event)
+    check(snapshot, done)
+    return done
+
+
+def retry_delay_ms(failures: int) -> int:
+    """Give the delay after the n-th failure: 1 s, 4 s, 16 s ... 5 minutes."""
+    return int(min(MOST_DELAY_MS, FIRST_DELAY_MS * 4 ** min(failures, 8)))
+
+
+def _plan_of(snapshot: Snapshot) -> PlanRecord:
+    plan = snapshot.plan()
+    if plan is None:
+        raise NothingReadyError("the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one", waiting_for=["plan"])
+    return plan
+
+
+def _stamp(context: Context) -> dict[str, Any]:
+    return {"boot_id": context.boot_id, "monotonic_ns": context.now_ns}
+
+
+def _copy(*keys: str) -> Callable[[Snapshot, Command, Context], dict[str, Any]]:
+    """Take an event's keys from the command as they are."""
+    return lambda _snapshot, command, _context: {key: command[key] for key in keys}
+
+
+def _titled(snapshot: Snapshot, command: Command) -> dict[str, Any]:
+    task = snapshot.require_task(command["task"])
+    return {"task": task["id"], "title": task["spec"]["title"]}
+
+
+def _held(snapshot: Snapshot, command: Command) -> dict[str, Any]:
+    task = snapshot.require_task(command["task"])
+    return {"task": task["id"], "token": command["token"], "attempt": task["attempt"]}
+
+
+def _plan(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    document = cast("PlanDocument", snapshot.json_blob(command["input"], "the plan"))
+    known = [(snapshot.task(spec["id"]), spec) for spec in document["tasks"]]
+    return {
+        "input": command["input"],
+        "name": document["plan"]["name"],
+        "added": sum(task is None for task, _ in known),
+        "changed": sum(task is not None and task["spec"] != spec for task, spec in known),
+    }
+
+
+def _judged(snapshot: Snapshot, task: TaskRecord, context: Context) -> Evidence | None:
+    """Give the takeover's evidence for a claimed task, None for an open one."""
+    claim = task["claim"]
+    if claim is None:
+        wait = wait_ms(task["retry"], context)
+        if wait:
+            raise NothingReadyError(f"task {task['id']} waits {ids.show_duration(wait + 999)} after its failure",
+                                    retry_after=round(wait / 1000, 3), waiting_for=["retry-delay"])  # fmt: skip
+        return None
+    evidence = judge(task["id"], claim, context)
+    if evidence is None:
+        left = remaining_ms(claim, context)
+        raise ConflictError(
+            f"task {task['id']} is held by {claim['agent']}, whose lease runs for another {ids.show_duration(left)}",
+            hint="`gitcoord claim` without a task gives another one",
+            holder=claim["agent"], task=task["id"], lease_ms=left, attempt=claim["attempt"],
+        )  # fmt: skip
+    return evidence
+
+
+def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Evidence]:
+    """List the claims that are over and stand in the way of this one.
+
+    They count against capacity, limits and paths until an entry ends them;
+    the claimer in whose way they stand ends them with its own entry.
+    """
+    plan = _plan_of(snapshot)
+    pool = plan["pools"].get(task["spec"]["pool"])
+    live = [other for other in snapshot.live() if other["claim"] and other["id"] != task["id"]]
+    in_pool = [other for other in live if other["spec"]["pool"] == task["spec"]["pool"]]
+    is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
+    found = []
+    for other in live:
+        claim = other["claim"]
+        if claim is None:
+            continue
+        stands = (
+            claim["agent"] == agent
+            or (is_full and other in in_pool)
+            or paths.overlaps(task["spec"]["paths"] or [], other["spec"]["paths"] or []) is not None
+        )
+        evidence = judge(other["id"], claim, context) if stands else None
+        if evidence is not None:
+            found.append(evidence)
+    return found
+
+
+def _claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    plan = _plan_of(snapshot)
+    agent = require_agent(snapshot, command["agent"])
+    task = snapshot.require_task(command["task"])
+    takeover = _judged(snapshot, task, context)
+    attempt = task["attempt"] + 1
+    return {
+        **_titled(snapshot, command),
+        **_stamp(context),
+        "token": context.token,
+        "attempt": attempt,
+        "session": command["session"],
+        "lease_ms": plan["lease_ms"],
+        "base": command["base"],
+        "branch": ids.branch_of(snapshot.settings()["task_prefix"], task["id"], attempt, context.token),
+        "built_on": command["built_on"],
+        "expired": expiries(snapshot, agent["id"], task, context),
+        "takeover": takeover,
+    }
+
+
+def _reissue(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    task = snapshot.require_task(command["task"])
+    return {
+        **_titled(snapshot, command),
+        **_stamp(context),
+        "token": context.token,
+        "attempt": task["attempt"],
+        "session": command["session"],
+        "lease_ms": _plan_of(snapshot)["lease_ms"],
+        "branch": task["branch"] or "",
+        "old": command["old"],
+    }
+
+
+def _progress(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    return {
+        **_held(snapshot, command),
+        **_stamp(context),
+        "message": command["message"],
+        "percent": command.get("percent"),
+    }
+
+
+def _complete(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    held = _held(snapshot, command)
+    result = {
+        **command["result"],
+        "agent": command["agent"],
+        "attempt": held["attempt"],
+        "token": command["token"],
+        "at": context.time,
+    }
+    return {**held, **_titled(snapshot, command), "result": result}
+
+
+def _review(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    task = snapshot.require_task(command["task"])
+    return {
+        **_titled(snapshot, command),
+        **_stamp(context),
+        "token": context.token,
+        "lease_ms": _plan_of(snapshot)["lease_ms"],
+        "reviewed": task["result"]["oid"] if task["result"] else None,
+    }
+
+
+def _verdict(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    reviewed = command["reviewed"]
+    return {**_titled(snapshot, command), "token": command["token"], "reviewed": reviewed, "reason": command["reason"]}
+
+
+def _fail(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    task = snapshot.require_task(command["task"])
+    return {
+        **_held(snapshot, command),
+        **_titled(snapshot, command),
+        **_stamp(context),
+        "kind": command["kind"],
+        "reason": command["reason"],
+        "delay_ms": retry_delay_ms(task["failures"]),
+        "log": command.get("log"),
+    }
+
+
+def _release(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    return {**_held(snapshot, command), **_titled(snapshot, command), "reason": command["reason"]}
+
+
+def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    wanted = command.get("tasks")
+    found = []
+    for task in snapshot.live():
+        claim = task["claim"]
+        phase = snapshot.phase(task["spec"]["phase"])
+        if claim is None or phase is None or phase["state"] != "open" or (wanted is not None and task["id"] not in wanted):
+            continue
+        evidence = judge(task["id"], claim, context)
+        if evidence is not None:
+            found.append(evidence)
+    if not found:
+        raise RefusedError("no claim is over", reason="nothing-expired")
+    return {"expired": found}
+
+
+def _leaving(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    task = snapshot.require_task(command["task"])
+    redone = [{"task": other["id"], "was": other["state"]} for other in dependents_on_result(snapshot, task)]
+    kind = {"kind": command["kind"]} if command["op"] == "reopen" else {}
+    return {**_titled(snapshot, command), **kind, "reason": command["reason"], "redone": redone}
+
+
+def _retry(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    return {**_titled(snapshot, command), "reason": command["reason"]}
+
+
+def _assign(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    to = command["to"]
+    if to == ids.ORCHESTRATOR:
+        raise UsageError("a task is assigned to an agent, and the orchestrator is none")
+    return {**_retry(snapshot, command, context), "to": to}
+
+
+_DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
+    "init": _copy("ledger", "task_prefix", "target", "target_tip"),
+    "plan": _plan,
+    "agent-add": _copy("name", "pools", "capacity", "paths", "worktree"),
+    "agent-remove": _copy("name", "reason"),
+    "claim": _claim,
+    "reissue": _reissue,
+    "progress": _progress,
+    "complete": _complete,
+    "review": _review,
+    "approve": _verdict,
+    "reject": _verdict,
+    "fail": _fail,
+    "release": _release,
+    "expire": _expire,
+    "reopen": _leaving,
+    "retry": _retry,
+    "cancel": _leaving,
+    "assign": _assign,
+    "escalate": _copy("task", "kind", "reason"),
+    "land-begin": _copy("phase", "target", "old", "new", "results", "count"),
+    "land-done": _copy("phase", "target", "old", "new"),
+    "land-abort": _copy("phase", "target", "old", "new", "reason"),
+}

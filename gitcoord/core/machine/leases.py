@@ -1,0 +1,106 @@
+"""Judge leases and delays, without any wall clock.
+
+Within one boot of one machine the monotonic clock decides. A stamp from
+another boot or machine says nothing about our clock, so there the
+observer's own clock counts, from when it first saw that very stamp: a
+lease is over only after the observer watched it unchanged for its whole
+length. A commit's time is never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gitcoord.core.model import Claim, Evidence, RetryDelay
+
+__all__ = ["Beat", "Context", "age_ns", "is_late", "judge", "remaining_ms", "stamp_key", "stamps_of", "wait_ms"]
+
+
+class Beat(NamedTuple):
+    """An agent's beat ref as it was read: its oid, and a stamp per token."""
+
+    oid: str
+    stamps: Mapping[str, tuple[str, int]]
+
+
+class Context(NamedTuple):
+    """What ``decide`` may use beside the snapshot.
+
+    ``id`` and ``token`` are fresh random values; ``time`` is in seconds and
+    for reading only. ``observed`` maps stamps of other boots to when this
+    observer first saw them, in its own monotonic nanoseconds.
+    """
+
+    id: str
+    token: str
+    time: int
+    boot_id: str
+    now_ns: int
+    beats: Mapping[str, Beat] = {}
+    observed: Mapping[str, int] = {}
+
+
+def stamp_key(boot_id: str, monotonic_ns: int) -> str:
+    """Name a stamp in the observer's memory."""
+    return f"{boot_id}:{monotonic_ns}"
+
+
+def age_ns(boot_id: str, monotonic_ns: int, context: Context) -> int:
+    """Say how long ago a stamp was made, at the least."""
+    if boot_id == context.boot_id:
+        return max(0, context.now_ns - monotonic_ns)
+    seen_ns = context.observed.get(stamp_key(boot_id, monotonic_ns))
+    return 0 if seen_ns is None else max(0, context.now_ns - seen_ns)
+
+
+def stamps_of(claim: Claim, context: Context) -> list[tuple[str, int]]:
+    """List the proofs of life of a claim: its last entry's, and its beat's."""
+    stamps = [(claim["boot_id"], claim["monotonic_ns"])]
+    beat = context.beats.get(claim["agent"])
+    if beat is not None and claim["token"] in beat.stamps:
+        stamps.append(beat.stamps[claim["token"]])
+    return stamps
+
+
+def silent_ns(claim: Claim, context: Context) -> int:
+    """Say for how long a claim gave no proof of life, at the least."""
+    return min(age_ns(boot, stamp, context) for boot, stamp in stamps_of(claim, context))
+
+
+def remaining_ms(claim: Claim, context: Context) -> int:
+    """Say how much of a claim's lease is left; zero or less: it is over."""
+    return claim["lease_ms"] - silent_ns(claim, context) // 1_000_000
+
+
+def is_late(claim: Claim, heartbeat_ms: int, context: Context) -> bool:
+    """Say whether a claim has been silent for longer than ``heartbeat``."""
+    return silent_ns(claim, context) > heartbeat_ms * 1_000_000
+
+
+def judge(task: str, claim: Claim, context: Context) -> Evidence | None:
+    """Give the evidence that a lease is over, or None while it runs."""
+    lease_ns = claim["lease_ms"] * 1_000_000
+    if silent_ns(claim, context) <= lease_ns:
+        return None
+    boot, stamp = min(stamps_of(claim, context), key=lambda one: age_ns(*one, context))
+    own = boot == context.boot_id
+    beat = context.beats.get(claim["agent"])
+    return {
+        "task": task,
+        "token": claim["token"],
+        "agent": claim["agent"],
+        "rule": "monotonic" if own else "observed",
+        "boot_id": boot,
+        "last_ns": stamp if own else context.now_ns - age_ns(boot, stamp, context),
+        "now_ns": context.now_ns,
+        "lease_ms": claim["lease_ms"],
+        "beat": None if beat is None else beat.oid,
+    }
+
+
+def wait_ms(retry: RetryDelay | None, context: Context) -> int:
+    """Say how long a task still waits after a transient failure."""
+    if retry is None:
+        return 0
+    return max(0, retry["delay_ms"] - age_ns(retry["boot_id"], retry["monotonic_ns"], context) // 1_000_000)

@@ -1,0 +1,329 @@
+"""Define the records of the ledger, as they stand in its tree.
+
+Records are plain JSON objects with declared keys: what is read from a tree
+is used as it is, and defining these types costs a one-shot command next to
+nothing (forty frozen dataclasses cost 27 ms). Nobody changes a record in
+place: a changed record is a new object. ``docs/format.md`` is the page
+that describes every key to a second implementation.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+__all__ = [
+    "FORMAT",
+    "MAX_MESSAGE_BYTES",
+    "MAX_PLAN_BYTES",
+    "MAX_RECORD_BYTES",
+    "MAX_TITLE_CHARS",
+    "AgentRecord",
+    "Claim",
+    "Escalation",
+    "Evidence",
+    "GateSpec",
+    "Landing",
+    "LockRecord",
+    "Pending",
+    "PhaseRecord",
+    "PhaseSpec",
+    "PlanDocument",
+    "PlanRecord",
+    "PoolSpec",
+    "Progress",
+    "Result",
+    "RetryDelay",
+    "Review",
+    "Setback",
+    "Settings",
+    "State",
+    "TaskRecord",
+    "TaskSpec",
+    "WorktreeSpec",
+]
+
+FORMAT = 1
+MAX_TITLE_CHARS = 200
+MAX_MESSAGE_BYTES = 4 * 1024
+MAX_RECORD_BYTES = 16 * 1024
+MAX_PLAN_BYTES = 64 * 1024 * 1024
+
+State = Literal["open", "claimed", "review", "done", "failed", "cancelled"]
+
+
+class GateSpec(TypedDict):
+    """A check of a phase: a shell command, its timeout and its retries."""
+
+    name: str
+    run: str
+    timeout_ms: int
+    retry: int
+
+
+class PhaseSpec(TypedDict):
+    """What the plan says of a phase."""
+
+    id: str
+    title: str
+    after: list[str]
+    reviews: int
+    gates: list[GateSpec]
+
+
+class TaskSpec(TypedDict):
+    """What the plan says of a task.
+
+    ``paths`` is None where the plan says nothing (only in an ``open``
+    plan: may write anywhere), ``[]`` where the task may write nothing.
+    ``needs`` holds expanded ids. ``result`` is ``required`` or ``optional``.
+    """
+
+    id: str
+    title: str
+    description: str
+    phase: str
+    pool: str
+    paths: list[str] | None
+    reads: list[str]
+    needs: list[str]
+    estimate_ms: int | None
+    priority: int
+    result: str
+    check: str | None
+    verify_by: str | None
+
+
+class PoolSpec(TypedDict):
+    """What the plan says of a pool; None means no limit, the plan's selection."""
+
+    limit: int | None
+    selection: str | None
+
+
+class WorktreeSpec(TypedDict):
+    """What a new worktree needs: untracked files, and a command run once."""
+
+    copy: list[str]
+    setup: str | None
+
+
+class PlanRecord(TypedDict):
+    """``plan.json``: what holds for the whole plan."""
+
+    name: str
+    target: str
+    lease_ms: int
+    heartbeat_ms: int
+    max_attempts: int
+    selection: str
+    boundaries: str
+    gates_required: bool
+    landing: str
+    worktree: WorktreeSpec
+    pools: dict[str, PoolSpec]
+
+
+class PlanDocument(TypedDict):
+    """A whole parsed plan: the input of ``plan apply``, as one blob."""
+
+    plan: PlanRecord
+    phases: list[PhaseSpec]
+    tasks: list[TaskSpec]
+
+
+class Progress(TypedDict):
+    """The last progress message of a claim."""
+
+    message: str
+    percent: int | None
+    at: int
+
+
+class Claim(TypedDict):
+    """One agent's exclusive right to a task.
+
+    ``boot_id`` and ``monotonic_ns`` say when the lease was last renewed by
+    an entry; ``at`` is that entry's time in seconds, for reading only.
+    ``built_on`` maps tasks to the results that ``base`` contains.
+    """
+
+    token: str
+    agent: str
+    attempt: int
+    session: str
+    boot_id: str
+    monotonic_ns: int
+    lease_ms: int
+    at: int
+    since: int
+    base: str
+    branch: str
+    built_on: dict[str, str]
+    progress: Progress | None
+
+
+class Result(TypedDict):
+    """The commit that an agent handed in; ``oid`` is None for no commit."""
+
+    oid: str | None
+    tree: str | None
+    base: str
+    built_on: dict[str, str]
+    commits: int
+    files: int
+    agent: str
+    attempt: int
+    token: str
+    at: int
+
+
+class Review(TypedDict):
+    """One agent's review of one result; ``verdict`` is None while it runs."""
+
+    agent: str
+    token: str
+    result: str | None
+    verdict: Literal["approved", "rejected"] | None
+    boot_id: str
+    monotonic_ns: int
+    lease_ms: int
+
+
+class RetryDelay(TypedDict):
+    """How long a task waits after a transient failure, and since when."""
+
+    boot_id: str
+    monotonic_ns: int
+    delay_ms: int
+
+
+class Setback(TypedDict):
+    """One earlier attempt that did not make it, for whoever tries next."""
+
+    attempt: int
+    agent: str
+    kind: str
+    reason: str
+    at: int
+
+
+class TaskRecord(TypedDict):
+    """``tasks/<h1>/<h2>/<id>.json``: a task and where it stands."""
+
+    id: str
+    order: int
+    spec: TaskSpec
+    approvals: int
+    state: State
+    assigned: str | None
+    attempt: int
+    failures: int
+    claim: Claim | None
+    reviews: list[Review]
+    result: Result | None
+    branch: str | None
+    retry: RetryDelay | None
+    setbacks: list[Setback]
+
+
+class Landing(TypedDict):
+    """A move of the target to the merged results of a phase.
+
+    ``results`` is the oid of the blob that lists (task, result) in merge
+    order; ``old`` and ``new`` are the target's tips; ``at`` is for reading.
+    """
+
+    old: str
+    new: str
+    results: str
+    count: int
+    at: int
+
+
+class PhaseRecord(TypedDict):
+    """``phases/<id>.json``: a phase and how far its landing is."""
+
+    id: str
+    order: int
+    spec: PhaseSpec
+    state: Literal["open", "landing", "landed"]
+    landing: Landing | None
+
+
+class AgentRecord(TypedDict):
+    """``agents/<id>.json``: a worker; empty ``pools`` means every pool."""
+
+    id: str
+    pools: list[str]
+    capacity: int
+    paths: list[str] | None
+    worktree: str | None
+    at: int
+
+
+class LockRecord(TypedDict):
+    """``locks/<id>.json``: paths that an agent reserved by hand."""
+
+    id: str
+    agent: str
+    paths: list[str]
+    shared: bool
+    boot_id: str
+    monotonic_ns: int
+    for_ms: int | None
+
+
+class Escalation(TypedDict):
+    """``escalations/<id>.json``: a matter for the orchestrator."""
+
+    id: str
+    kind: str
+    task: str | None
+    agent: str
+    text: str
+    state: Literal["open", "resolved"]
+    answer: str
+    at: int
+
+
+class Pending(TypedDict):
+    """The one target move that may be under way in a ledger."""
+
+    kind: Literal["landing", "rollback"]
+    phase: str | None
+    target: str
+    old: str
+    new: str
+
+
+class Settings(TypedDict):
+    """``settings.json``: what belongs to the ledger itself."""
+
+    format: int
+    ledger: str
+    epoch: int
+    task_prefix: str
+    target: str
+    target_tip: str
+    next_order: int
+    pending: Pending | None
+
+
+class Evidence(TypedDict):
+    """Why a lease was over: recorded and shown, never replayed.
+
+    ``beat`` is the oid of the beat that was seen (None: there was none);
+    the swap verifies it, so that a beat which came first wins. ``rule``
+    is ``monotonic`` (same boot) or ``observed`` (the observer's own clock
+    since it last saw a change).
+    """
+
+    task: str
+    token: str
+    agent: str
+    rule: Literal["monotonic", "observed"]
+    boot_id: str
+    last_ns: int
+    now_ns: int
+    lease_ms: int
+    beat: str | None

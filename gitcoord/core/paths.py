@@ -1,0 +1,206 @@
+"""Decide what a boundary covers: normalise, match, overlap.
+
+A pattern is anchored at the repository's root. ``a/b.py`` is that file,
+``a/b/`` everything below; ``*`` and ``?`` stand within a component, ``**``
+as a whole one. This is the one module that decides; every gate asks it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+__all__ = ["covers", "inside", "is_safe", "literal_prefix", "matches", "overlap", "overlaps", "problem_of"]
+
+MAX_PATTERN_CHARS = 1024
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# What HFS+ ignores in a name: ``.g\u200cit`` is ``.git`` there.
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_NTFS_GIT = re.compile(r"git~\d+", re.IGNORECASE)
+
+
+def _is_git_twin(component: str) -> bool:
+    """Say whether some disk takes a name for ``.git``."""
+    name = _IGNORED.sub("", component).split(":", 1)[0].rstrip(" .").casefold()
+    return name == ".git" or _NTFS_GIT.fullmatch(name) is not None
+
+
+def is_safe(path: str) -> bool:
+    """Say whether a path of a tree means the same on every disk."""
+    if "\\" in path or _CONTROL.search(path) or unicodedata.normalize("NFC", path) != path:
+        return False
+    return all(part not in {"", ".", ".."} and not _is_git_twin(part) for part in path.split("/"))
+
+
+def problem_of(pattern: str) -> str | None:
+    """Say why a pattern cannot stand in a plan, or None."""
+    if not pattern or len(pattern) > MAX_PATTERN_CHARS:
+        return f"a path has 1 to {MAX_PATTERN_CHARS} characters"
+    if pattern.startswith("/"):
+        return "a path is relative to the repository's root"
+    if "\\" in pattern:
+        return "a path has '/' between its parts"
+    if pattern.startswith("!"):
+        return "a path cannot be negated"
+    if "[" in pattern or "]" in pattern:
+        return "a path has no character classes, only * ? and **"
+    if _CONTROL.search(pattern):
+        return "a path has no control characters"
+    if unicodedata.normalize("NFC", pattern) != pattern:
+        return "a path is in Unicode's composed form (NFC)"
+    for part in pattern.removesuffix("/").split("/"):
+        if part in {"", ".", ".."}:
+            return "a path has no empty part, no '.' and no '..'"
+        if _is_git_twin(part):
+            return "a path never names .git, nor what some disk takes for it"
+        if "**" in part and part != "**":
+            return "'**' is a part of its own"
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _parts(pattern: str) -> tuple[str, ...]:
+    """Split a pattern; ``a/`` is everything below: one part, then any."""
+    parts = [*pattern[:-1].split("/"), "*", "**"] if pattern.endswith("/") else pattern.split("/")
+    return tuple(part for index, part in enumerate(parts) if part != "**" or index == 0 or parts[index - 1] != "**")
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    text = ""
+    parts = _parts(pattern)
+    for index, part in enumerate(parts):
+        is_last = index == len(parts) - 1
+        if part == "**":
+            text += r"(?:[^/]+(?:/[^/]+)*)?" if is_last else r"(?:[^/]+/)*"
+            if is_last and index:
+                text = text[: -len(r"(?:[^/]+(?:/[^/]+)*)?")].removesuffix("/") + r"(?:/[^/]+)*"
+            continue
+        if part == "*":
+            piece = "[^/]+"
+        else:
+            piece = re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+        text += piece if is_last else piece + "/"
+    return re.compile(text, re.DOTALL)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Say whether a pattern covers a path, with regard to case."""
+    return _compiled(pattern).fullmatch(path) is not None
+
+
+def inside(patterns: Iterable[str], path: str) -> bool:
+    """Say whether a boundary covers a path; an unsafe path never is."""
+    return is_safe(path) and any(matches(pattern, path) for pattern in patterns)
+
+
+def literal_prefix(pattern: str) -> str:
+    """Give the leading parts that have no wildcard, joined."""
+    literal: list[str] = []
+    for part in _parts(pattern):
+        if "*" in part or "?" in part:
+            break
+        literal.append(part)
+    return "/".join(literal)
+
+
+@lru_cache(maxsize=65536)
+def _parts_meet(one: str, other: str) -> bool:
+    """Say whether some name matches two wildcard parts."""
+    if "*" not in one and "?" not in one and "*" not in other and "?" not in other:
+        return one == other
+    reach = {(0, 0)}
+    seen = set(reach)
+    while reach:
+        i, j = reach.pop()
+        if i == len(one) and j == len(other):
+            return True
+        steps = []
+        if i < len(one) and one[i] == "*":
+            steps.append((i + 1, j))
+            if j < len(other):
+                steps.append((i, j + 1))
+        if j < len(other) and other[j] == "*":
+            steps.append((i, j + 1))
+            if i < len(one):
+                steps.append((i + 1, j))
+        if i < len(one) and j < len(other) and "*" not in (one[i], other[j]) and (
+            one[i] == other[j] or "?" in (one[i], other[j])
+        ):
+            steps.append((i + 1, j + 1))
+        fresh = [step for step in steps if step not in seen]
+        seen.update(fresh)
+        reach.update(fresh)
+    return False
+
+
+@lru_cache(maxsize=65536)
+def overlap(one: str, other: str) -> bool:
+    """Say whether some path matches both patterns, exactly.
+
+    Case is folded: on some disks ``src/A`` and ``src/a`` are one file, so
+    two agents must not write them at the same time.
+    """
+    a, b = _parts(one.casefold()), _parts(other.casefold())
+    reach = {(0, 0)}
+    seen = set(reach)
+    while reach:
+        i, j = reach.pop()
+        if i == len(a) and j == len(b):
+            return True
+        steps = []
+        if i < len(a) and a[i] == "**":
+            steps.append((i + 1, j))
+            if j < len(b):
+                steps.append((i, j + 1))
+        if j < len(b) and b[j] == "**":
+            steps.append((i, j + 1))
+            if i < len(a):
+                steps.append((i + 1, j))
+        if i < len(a) and j < len(b) and "**" not in (a[i], b[j]) and _parts_meet(a[i], b[j]):
+            steps.append((i + 1, j + 1))
+        fresh = [step for step in steps if step not in seen]
+        seen.update(fresh)
+        reach.update(fresh)
+    return False
+
+
+def _could_overlap(one: str, other: str) -> bool:
+    """Rule most pairs out by their literal prefixes."""
+    a, b = literal_prefix(one).casefold(), literal_prefix(other).casefold()
+    return a == b or not a or not b or a.startswith(b + "/") or b.startswith(a + "/")
+
+
+def overlaps(ones: Iterable[str], others: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first pair of patterns that some path matches, or None."""
+    rest = list(others)
+    for one in ones:
+        for other in rest:
+            if _could_overlap(one, other) and overlap(one, other):
+                return one, other
+    return None
+
+
+def covers(outer: Iterable[str], inner: Iterable[str]) -> bool:
+    """Say whether every inner pattern surely lies within an outer one.
+
+    Never wrong when it says yes; where wildcards make it hard it says no.
+    """
+    tops = list(outer)
+    return all(any(_is_within(pattern, top) for top in tops) for pattern in inner)
+
+
+def _is_within(pattern: str, top: str) -> bool:
+    if pattern == top or top == "**":
+        return True
+    is_literal = "*" not in pattern and "?" not in pattern
+    if is_literal and not pattern.endswith("/"):
+        return matches(top, pattern)
+    if top.endswith("/") and "*" not in top and "?" not in top:
+        prefix = literal_prefix(pattern)
+        stem = top[:-1]
+        return prefix.startswith(stem + "/") or (prefix == stem and pattern != stem and len(_parts(pattern)) > len(_parts(stem)) and
+                                                 _parts(pattern)[len(_parts(stem))] != "**")  # fmt: skip
+    return False

@@ -1,0 +1,443 @@
+"""Read a plan: every problem at once, each with its file and line.
+
+The result is the whole plan as plain values with nothing left to expand:
+templates are used, ranges are written out, defaults are filled in.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from gitcoord.core import codec, graph, ids, paths
+from gitcoord.core.errors import InvalidPlanError
+from gitcoord.core.model import (
+    MAX_PLAN_BYTES,
+    MAX_RECORD_BYTES,
+    MAX_TITLE_CHARS,
+    GateSpec,
+    PhaseSpec,
+    PlanDocument,
+    PlanRecord,
+    PoolSpec,
+    TaskSpec,
+)
+from gitcoord.core.plan_graph import check_needs, path_warnings
+from gitcoord.core.plan_source import Places, refuse_bombs
+from gitcoord.core.plan_values import MAX_TASKS, Problems, expand_ids, fill, use_template
+
+__all__ = ["SELECTIONS", "features", "parse"]
+
+SELECTIONS = ("random", "round-robin", "priority", "directory", "critical-path")
+MAX_DESCRIPTION_BYTES = 4096
+_PLAN_KEYS = (
+    "name", "target", "lease", "heartbeat", "max_attempts", "selection", "boundaries", "landing", "gates_required",
+)  # fmt: skip
+_TASK_KEYS = (
+    "title", "description", "phase", "pool", "paths", "reads", "needs", "estimate", "priority", "check", "result",
+    "verify_by",
+)  # fmt: skip
+_DURATION = 'a duration like "90s", "15m" or "2h"'
+
+
+class _Reader:
+    """Read the tables of one plan, collecting problems on the way."""
+
+    def __init__(self, raw: dict[str, Any], places: Places, target: str) -> None:
+        self.raw = raw
+        self.places = places
+        self.problems = Problems(places)
+        self.target = target
+
+    # values
+
+    def text(self, table: dict[str, Any], key: str, at: str, default: str, *, most: int = MAX_TITLE_CHARS) -> str:
+        """Read a text without control characters."""
+        value = table.get(key, default)
+        if not isinstance(value, str):
+            self.problems.add(at, f"{key} is a text, not {_kind(value)}")
+            return default
+        if codec.printable(value, lines=key == "description") != value:
+            self.problems.add(at, f"{key} holds control or invisible characters")
+            return default
+        if len(value) > most:
+            self.problems.add(at, f"{key} has {len(value)} characters, and at most {most} fit")
+            return default
+        return value
+
+    def choice(self, table: dict[str, Any], key: str, at: str, known: Sequence[str], default: str) -> str:
+        """Read one of several words."""
+        value = table.get(key, default)
+        if value not in known:
+            self.problems.add(at, f"{key} is one of {', '.join(known)}, not {value!r}")
+            return default
+        return str(value)
+
+    def duration(self, table: dict[str, Any], key: str, at: str, default: str | None) -> int | None:
+        """Read a duration as milliseconds."""
+        value = table.get(key, default)
+        if value is None:
+            return None
+        found = ids.duration_ms(value) if isinstance(value, str) else None
+        if not found:
+            self.problems.add(at, f"{key} is {_DURATION}, not {value!r}")
+            return ids.duration_ms(default) if default else None
+        return found
+
+    def number(self, table: dict[str, Any], key: str, at: str, default: int | None, low: int, high: int) -> int | None:
+        """Read a whole number."""
+        value = table.get(key, default)
+        if value is None and default is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            self.problems.add(at, f"{key} is a whole number from {low} to {high}, not {value!r}")
+            return default
+        return value
+
+    def flag(self, table: dict[str, Any], key: str, at: str) -> bool:
+        """Read true or false."""
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            self.problems.add(at, f"{key} is true or false, not {value!r}")
+        return value is True
+
+    def texts(self, table: dict[str, Any], key: str, at: str) -> list[str]:
+        """Read a list of texts."""
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            self.problems.add(at, f"{key} is a list of texts, not {_kind(value)}")
+            return []
+        return list(value)
+
+    def patterns(self, table: dict[str, Any], key: str, at: str) -> list[str]:
+        """Read a list of paths."""
+        found = []
+        for pattern in self.texts(table, key, at):
+            problem = paths.problem_of(pattern)
+            if problem:
+                self.problems.add(at, f"{key}: {codec.printable(pattern)[:80]!r}: {problem}")
+            else:
+                found.append(pattern)
+        return found
+
+    def id(self, value: object, what: str, at: str) -> str | None:
+        """Read an id."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            self.problems.add(at, f"{what} {value} is written in quotes: \"{value}\"")
+            return None
+        if not ids.is_id(value):
+            self.problems.add(at, f"{codec.printable(str(value))[:80]!r} is no valid {what}: {ids.ID_RULE}")
+            return None
+        return str(value)
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Read a table that stands once."""
+        value = self.raw.get(name, {})
+        if not isinstance(value, dict):
+            self.problems.add(self.places.at("", 0, name), f"{name} is a table: [{name}]")
+            return {}
+        return value
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Read a table that stands many times."""
+        value = self.raw.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            self.problems.add(self.places.at(name), f"{name} is written as [[{name}]]")
+            return []
+        return value
+
+    def known_keys(self, table: dict[str, Any], known: Sequence[str], where: str, index: int = 0) -> None:
+        """Refuse unknown keys, and name the nearest known one."""
+        for key in table:
+            if key not in known:
+                near = ids.nearest(key, known, 1)
+                hint = f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
+                self.problems.add(self.places.at(where, index, key), f"unknown key {codec.printable(key)!r}{hint}")
+
+    # tables
+
+    def plan(self) -> PlanRecord:
+        """Read [plan], [worktree] and [[pool]]."""
+        table, at = self.table("plan"), lambda key: self.places.at("plan", 0, key)
+        self.known_keys(table, _PLAN_KEYS, "plan")
+        lease = self.duration(table, "lease", at("lease"), "15m") or 0
+        heartbeat = self.duration(table, "heartbeat", at("heartbeat"), "5m" if "lease" not in table else None)
+        heartbeat = heartbeat or max(1, lease // 3)
+        if heartbeat >= lease:
+            self.problems.add(at("heartbeat"), "heartbeat is shorter than lease, so that a late agent is seen in time")
+        name = self.text(table, "name", at("name"), "plan")
+        target = self.text(table, "target", at("target"), self.target)
+        if not re.fullmatch(r"(?!-)[A-Za-z0-9._/+@-]{1,200}", target) or ".." in target or target.startswith("refs/"):
+            self.problems.add(at("target"), f"target is the name of a branch, like main, not {target!r}")
+        worktree = self.table("worktree")
+        self.known_keys(worktree, ("copy", "setup"), "worktree")
+        setup = self.text(worktree, "setup", self.places.at("worktree", 0, "setup"), "", most=2000)
+        return {
+            "name": name,
+            "target": target,
+            "lease_ms": lease,
+            "heartbeat_ms": heartbeat,
+            "max_attempts": self.number(table, "max_attempts", at("max_attempts"), 3, 1, 1000) or 3,
+            "selection": self.choice(table, "selection", at("selection"), SELECTIONS, "random"),
+            "boundaries": self.choice(table, "boundaries", at("boundaries"), ("strict", "open"), "strict"),
+            "gates_required": self.flag(table, "gates_required", at("gates_required")),
+            "landing": self.choice(table, "landing", at("landing"), ("manual", "auto"), "manual"),
+            "worktree": {
+                "copy": self.patterns(worktree, "copy", self.places.at("worktree", 0, "copy")),
+                "setup": setup or None,
+            },
+            "pools": self.pools(),
+        }
+
+    def pools(self) -> dict[str, PoolSpec]:
+        """Read every [[pool]]."""
+        found: dict[str, PoolSpec] = {}
+        for index, table in enumerate(self.rows("pool")):
+            at = self.places.at("pool", index, "name")
+            self.known_keys(table, ("name", "limit", "selection"), "pool", index)
+            name = self.id(table.get("name"), "pool name", at)
+            if name is None:
+                continue
+            if name.casefold() in {other.casefold() for other in found}:
+                self.problems.add(at, f"pool {name} stands twice")
+            selection = None
+            if "selection" in table:
+                selection = self.choice(table, "selection", self.places.at("pool", index, "selection"), SELECTIONS, "random")
+            limit = self.number(table, "limit", self.places.at("pool", index, "limit"), None, 1, 100_000)
+            found[name] = {"limit": limit, "selection": selection}
+        return found
+
+    def phases(self) -> list[PhaseSpec]:
+        """Read every [[phase]]."""
+        found: list[PhaseSpec] = []
+        for index, table in enumerate(self.rows("phase")):
+            at = self.places.at("phase", index, "name")
+            self.known_keys(table, ("name", "title", "after", "reviews", "gates"), "phase", index)
+            name = self.id(table.get("name"), "phase name", at)
+            if name is None:
+                continue
+            if name.casefold() in {other["id"].casefold() for other in found}:
+                self.problems.add(at, f"phase {name} stands twice")
+                continue
+            reviews = self.number(table, "reviews", self.places.at("phase", index, "reviews"), 0, 0, 20) or 0
+            found.append({
+                "id": name,
+                "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
+                "after": self.texts(table, "after", self.places.at("phase", index, "after")),
+                "reviews": reviews,
+                "gates": self.gates(table, self.places.at("phase", index, "gates")),
+            })  # fmt: skip
+        return found
+
+    def gates(self, phase: dict[str, Any], at: str) -> list[GateSpec]:
+        """Read the gates of a phase."""
+        found: list[GateSpec] = []
+        value = phase.get("gates", [])
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            self.problems.add(at, "gates is a list of tables: [{ name = ..., run = ... }]")
+            return found
+        for gate in value:
+            for key in gate.keys() - {"name", "run", "timeout", "retry"}:
+                self.problems.add(at, f"unknown key {key!r} of a gate; known: name, retry, run, timeout")
+            name = self.id(gate.get("name"), "gate name", at)
+            run = self.text(gate, "run", at, "", most=2000)
+            if not run:
+                self.problems.add(at, "a gate has a command: run = ...")
+            found.append({
+                "name": name or "",
+                "run": run,
+                "timeout_ms": self.duration(gate, "timeout", at, "10m") or 600_000,
+                "retry": self.number(gate, "retry", at, 0, 0, 1) or 0,
+            })  # fmt: skip
+        return found
+
+    def tasks(self, plan: PlanRecord) -> tuple[list[TaskSpec], dict[str, str]]:
+        """Read every [[task]] and [[tasks]], in the order of the file."""
+        templates = self.raw.get("template", {})
+        if not isinstance(templates, dict) or not all(isinstance(one, dict) for one in templates.values()):
+            self.problems.add(self.places.at("template"), "a template is written as [template.NAME]")
+            templates = {}
+        for name, template in templates.items():
+            self.known_keys(template, _TASK_KEYS, f"template.{name}")
+        rows: list[tuple[str, dict[str, Any], str | None, int]] = []
+        for kind, key in (("task", "id"), ("tasks", "ids")):
+            for index, table in enumerate(self.rows(kind)):
+                self.known_keys(table, (key, "use", "with", *_TASK_KEYS), kind, index)
+                at = self.places.at(kind, index, key)
+                if kind == "task":
+                    rows.append((kind, table, self.id(table.get("id"), "task id", at), index))
+                else:
+                    rows += [(kind, table, one, index) for one in expand_ids(table.get("ids"), at, self.problems)]
+            if len(rows) > MAX_TASKS:
+                self.problems.add(self.places.at(kind), f"a plan has at most {MAX_TASKS} tasks")
+                rows = rows[:MAX_TASKS]
+        found: list[TaskSpec] = []
+        where: dict[str, str] = {}
+        folded: dict[str, str] = {}
+        for kind, table, task, index in rows:
+            if task is None:
+                continue
+            at = self.places.at(kind, index, "id" if kind == "task" else "ids")
+            if task.casefold() in folded:
+                twin = folded[task.casefold()]
+                same = "stands twice" if twin == task else f"differs from {twin} by case alone"
+                self.problems.add(at, f"task {task} {same} (first at {where[twin]})")
+                continue
+            folded[task.casefold()] = task
+            where[task] = at
+            found.append(self.task(kind, index, table, task, templates, plan))
+        return found, where
+
+    def task(
+        self, kind: str, index: int, table: dict[str, Any], task: str, templates: dict[str, Any], plan: PlanRecord
+    ) -> TaskSpec:
+        """Read one task, its template used and its placeholders filled in."""
+        at = lambda key: self.places.at(kind, index, key)  # noqa: E731 - a name for a place
+        merged = use_template(table, templates, at, self.problems)
+        merged = fill(merged, task, at, self.problems)
+        spec_paths: list[str] | None = None
+        if "paths" in merged:
+            spec_paths = self.patterns(merged, "paths", at("paths"))
+        elif plan["boundaries"] == "strict":
+            self.problems.add(at("paths"), f"task {task} has no paths (or say boundaries = \"open\" in [plan])")
+        title = self.text(merged, "title", at("title"), "").strip()
+        if not title and "title" not in merged:
+            self.problems.add(at("title"), f"task {task} has no title")
+        elif not title:
+            self.problems.add(at("title"), f"task {task} has an empty title")
+        description = self.text(merged, "description", at("description"), "", most=MAX_DESCRIPTION_BYTES)
+        check = self.text(merged, "check", at("check"), "", most=2000)
+        verify_by = self.text(merged, "verify_by", at("verify_by"), "")
+        spec: TaskSpec = {
+            "id": task,
+            "title": title,
+            "description": codec.cut(description, MAX_DESCRIPTION_BYTES),
+            "phase": self.text(merged, "phase", at("phase"), "default"),
+            "pool": self.text(merged, "pool", at("pool"), "default"),
+            "paths": spec_paths,
+            "reads": self.patterns(merged, "reads", at("reads")),
+            "needs": [],
+            "estimate_ms": self.duration(merged, "estimate", at("estimate"), None),
+            "priority": self.number(merged, "priority", at("priority"), 0, -1_000_000, 1_000_000) or 0,
+            "result": self.choice(merged, "result", at("result"), ("required", "optional"), "required"),
+            "check": check or None,
+            "verify_by": verify_by or None,
+        }
+        for need in self.texts(merged, "needs", at("needs")):
+            spec["needs"] += expand_ids(need, at("needs"), self.problems) if "-" in need else [need]
+        spec["needs"] = list(dict.fromkeys(spec["needs"]))
+        if len(codec.dump(spec)) > MAX_RECORD_BYTES - 4096:
+            self.problems.add(at("id"), f"task {task} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it shorter")
+        return spec
+
+
+def parse(
+    text: str,
+    *,
+    name: str = "plan.toml",
+    target: str = "main",
+    known: Callable[[str], TaskSpec | None] | None = None,
+    known_phases: Mapping[str, PhaseSpec] | None = None,
+) -> tuple[PlanDocument, list[str]]:
+    """Read a plan; return it with its warnings.
+
+    ``known`` and ``known_phases`` give what the ledger has already: needs
+    may point there, and cycles are found across both.
+
+    Raises:
+        InvalidPlanError: Every problem, sorted by line.
+    """
+    if len(text) > MAX_PLAN_BYTES:
+        raise InvalidPlanError(f"{name} is too large", [f"{name}:1: a plan has at most {MAX_PLAN_BYTES >> 20} MiB"])
+    refuse_bombs(text, name)
+    try:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise _syntax_error(error, name) from None
+    reader = _Reader(raw, Places(text, name), target)
+    reader.known_keys(raw, ("plan", "worktree", "pool", "phase", "template", "task", "tasks"), "")
+    plan = reader.plan()
+    phases = reader.phases()
+    tasks, where = reader.tasks(plan)
+    if not tasks and not known_phases:
+        reader.problems.add(f"{name}:1", "the plan has no task: write [[task]] with id, title and paths")
+    _fill_phases_and_pools(reader, plan, phases, tasks, where, known_phases or {})
+    all_phases = {**(known_phases or {}), **{phase["id"]: phase for phase in phases}}
+    check_needs(tasks, where, all_phases, known or (lambda _task: None), reader.problems)
+    reader.problems.raise_all(name)
+    document: PlanDocument = {"plan": plan, "phases": phases, "tasks": tasks}
+    return document, path_warnings(tasks, all_phases, where) + _gate_warnings(plan, phases)
+
+
+def _syntax_error(error: Exception, name: str) -> InvalidPlanError:
+    place = re.search(r"line (\d+)", str(error))
+    line = place[1] if place else "1"
+    said = re.sub(r"\s*\(at .*\)$", "", str(error))[:200] or "nested too deeply"
+    return InvalidPlanError(f"{name} is not valid TOML", [f"{name}:{line}: {codec.printable(said)}"])
+
+
+def _fill_phases_and_pools(
+    reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], tasks: list[TaskSpec], where: dict[str, str],
+    known_phases: Mapping[str, PhaseSpec],
+) -> None:  # fmt: skip
+    """Make undeclared phases and pools, or refuse them where some are declared."""
+    declared = {phase["id"] for phase in phases} | known_phases.keys()
+    pools = plan["pools"]
+    are_phases_free, are_pools_free = not phases, not pools
+    for task in tasks:
+        for kind, name, names, is_free in (
+            ("phase", task["phase"], declared, are_phases_free),
+            ("pool", task["pool"], pools.keys(), are_pools_free or task["pool"] == "default"),
+        ):
+            if name in names:
+                continue
+            if not is_free:
+                near = ids.nearest(name, names) or sorted(names)[:5]
+                reader.problems.add(where[task["id"]], f"there is no {kind} {name!r}; known: {', '.join(near)}")
+            elif reader.id(name, kind, where[task["id"]]) and kind == "phase":
+                phases.append({"id": name, "title": "", "after": [], "reviews": 0, "gates": []})
+                declared.add(name)
+            elif kind == "pool":
+                pools[name] = {"limit": None, "selection": None}
+    for index, phase in enumerate(phases):
+        for before in phase["after"]:
+            if before not in declared:
+                near = ids.nearest(before, declared) or sorted(declared)[:5]
+                reader.problems.add(reader.places.at("phase", index, "after"),
+                                    f"phase {phase['id']}: there is no phase {before!r}; known: {', '.join(near)}")  # fmt: skip
+    cycle = graph.find_cycle({phase["id"]: phase["after"] for phase in phases})
+    if cycle:
+        reader.problems.add(reader.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}")
+
+
+def _gate_warnings(plan: PlanRecord, phases: list[PhaseSpec]) -> list[str]:
+    if not plan["gates_required"]:
+        return []
+    return [f"phase {phase['id']} has no gate, and gates_required keeps it from landing" for phase in phases
+            if not phase["gates"]]  # fmt: skip
+
+
+def features(document: PlanDocument) -> list[str]:
+    """Name what a plan uses that this version cannot honour yet."""
+    found = []
+    if document["plan"]["gates_required"]:
+        found.append("gates_required in [plan]")
+    for phase in document["phases"]:
+        if phase["gates"]:
+            found.append(f"gates of phase {phase['id']}")
+        if phase["reviews"]:
+            found.append(f"reviews of phase {phase['id']}")
+    for task in document["tasks"]:
+        if task["check"]:
+            found.append(f"check of task {task['id']}")
+        if task["verify_by"]:
+            found.append(f"verify_by of task {task['id']}")
+    return found
+
+
+def _kind(value: object) -> str:
+    return {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}.get(
+        type(value), cast("str", type(value).__name__)
+    )

@@ -1,0 +1,131 @@
+"""Check how the tasks of a plan hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gitcoord.core import graph, ids, paths
+from gitcoord.core.model import PhaseSpec, TaskSpec
+from gitcoord.core.plan_values import Problems
+
+__all__ = ["check_needs", "path_warnings"]
+
+MAX_WARNINGS = 20
+MAX_COMPARISONS = 200_000
+
+
+def check_needs(
+    tasks: list[TaskSpec],
+    where: dict[str, str],
+    phases: Mapping[str, PhaseSpec],
+    known: Callable[[str], TaskSpec | None],
+    problems: Problems,
+) -> None:
+    """Refuse needs that lead nowhere, forward, or round in a circle."""
+    by_id = {task["id"]: task for task in tasks}
+    before = _predecessors(phases)
+    needs: dict[str, list[str]] = {}
+    pending = list(tasks)
+    outside: set[str] = set()
+    while pending:
+        task = pending.pop()
+        is_ours = task["id"] in by_id
+        found = []
+        for need in task["needs"]:
+            other = by_id.get(need) or known(need)
+            if other is None:
+                if is_ours:
+                    near = ids.nearest(need, by_id) if len(by_id) < 5000 else []
+                    hint = f": did you mean {', '.join(near)}?" if near else ""
+                    problems.add(where[task["id"]], f"task {task['id']} needs {need!r}, which does not exist{hint}")
+                continue
+            found.append(need)
+            if is_ours and need != task["id"] and not _is_reachable(other["phase"], task["phase"], before):
+                problems.add(
+                    where[task["id"]],
+                    f"task {task['id']} of phase {task['phase']} needs {need} of phase {other['phase']}, "
+                    "which does not come before it",
+                )
+            if need not in by_id and need not in outside:
+                outside.add(need)
+                pending.append(other)
+        needs[task["id"]] = found
+    cycle = graph.find_cycle(needs)
+    if cycle:
+        named = next((name for name in cycle if name in where), None)
+        at = where[named] if named else next(iter(where.values()))
+        problems.add(at, f"tasks need each other: {' -> '.join(cycle)}")
+
+
+def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:
+    """Give every phase that has landed before a phase starts."""
+    found: dict[str, set[str]] = {}
+    for phase in phases:
+        seen: set[str] = set()
+        stack = list(phases[phase]["after"])
+        while stack:
+            one = stack.pop()
+            if one not in seen and one in phases:
+                seen.add(one)
+                stack += phases[one]["after"]
+        found[phase] = seen
+    return found
+
+
+def _is_reachable(needed: str, phase: str, before: Mapping[str, set[str]]) -> bool:
+    return needed == phase or needed in before.get(phase, set())
+
+
+def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where: dict[str, str]) -> list[str]:
+    """Name tasks that could run at once but write the same paths."""
+    before = _predecessors(phases)
+    after = graph.dependents_of({task["id"]: task["needs"] for task in tasks})
+    by_prefix: dict[str, list[TaskSpec]] = {}
+    found: list[str] = []
+    budget = MAX_COMPARISONS
+    seen: set[tuple[str, str]] = set()
+    for task in tasks:
+        for other in _near(task, by_prefix):
+            pair = (other["id"], task["id"])
+            if pair in seen or budget <= 0:
+                continue
+            seen.add(pair)
+            budget -= 1
+            both = paths.overlaps(task["paths"] or [], other["paths"] or [])
+            if both is None or _are_ordered(task, other, before, after):
+                continue
+            found.append(
+                f"{where[task['id']]}: tasks {other['id']} and {task['id']} both write {both[0]}: they run one after "
+                "the other"
+            )
+        for prefix in {paths.literal_prefix(pattern).casefold() for pattern in task["paths"] or []}:
+            parts = prefix.split("/") if prefix else []
+            for count in range(len(parts) + 1):
+                by_prefix.setdefault("below:" + "/".join(parts[:count]), []).append(task)
+            by_prefix.setdefault("at:" + prefix, []).append(task)
+    if len(found) > MAX_WARNINGS:
+        found = [*found[:MAX_WARNINGS], f"and {len(found) - MAX_WARNINGS} more pairs of tasks that write the same paths"]
+    return found
+
+
+def _near(task: TaskSpec, by_prefix: Mapping[str, list[TaskSpec]]) -> list[TaskSpec]:
+    found: dict[str, TaskSpec] = {}
+    for pattern in task["paths"] or []:
+        prefix = paths.literal_prefix(pattern).casefold()
+        parts = prefix.split("/") if prefix else []
+        keys = ["below:" + prefix, *("at:" + "/".join(parts[:count]) for count in range(len(parts) + 1))]
+        for key in keys:
+            found |= {other["id"]: other for other in by_prefix.get(key, ())[:2000]}
+    return list(found.values())
+
+
+def _are_ordered(
+    one: TaskSpec, other: TaskSpec, before: Mapping[str, set[str]], after: Mapping[str, list[str]]
+) -> bool:
+    if one["phase"] != other["phase"]:
+        return other["phase"] in before.get(one["phase"], set()) or one["phase"] in before.get(other["phase"], set())
+    for start, goal in ((one["id"], other["id"]), (other["id"], one["id"])):
+        direct, further = graph.impact(after, start)
+        if goal in direct or goal in further:
+            return True
+    return False

@@ -1,0 +1,95 @@
+"""Find the line on which each part of a plan stands.
+
+``tomllib`` reads the values and says nothing of places. This scanner only
+has to find table headers and keys, with regard to strings that span
+lines; where it is not sure it gives the line of the enclosing table.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gitcoord.core.errors import InvalidPlanError
+
+__all__ = ["Places", "refuse_bombs"]
+
+MAX_LINE_CHARS = 16 * 1024
+MAX_KEY_PARTS = 16
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*=""")
+_QUOTES = ('"""', "'" * 3)
+
+
+def refuse_bombs(text: str, name: str) -> None:
+    """Refuse what would keep the parser busy for ever.
+
+    Its time is quadratic in the parts of a dotted key.
+
+    Raises:
+        InvalidPlanError: A line is too long, or a key has too many parts.
+    """
+    problems = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > MAX_LINE_CHARS:
+            problems.append(f"{name}:{number}: a line has at most {MAX_LINE_CHARS} characters")
+            continue
+        key = re.split("""["'=#]""", line, maxsplit=1)[0]
+        if key.count(".") > MAX_KEY_PARTS:
+            problems.append(f"{name}:{number}: a key has at most {MAX_KEY_PARTS} parts")
+    if problems:
+        raise InvalidPlanError(f"{name} cannot be read", problems[:50])
+
+
+class Places:
+    """Where the tables and keys of one text begin."""
+
+    __slots__ = ("_counts", "_keys", "_name", "_tables")
+
+    def __init__(self, text: str, name: str) -> None:
+        self._name = name
+        self._tables: dict[tuple[str, int], int] = {}
+        self._keys: dict[tuple[str, int, str], int] = {}
+        self._counts: dict[str, int] = {}
+        self._scan(text)
+
+    def _scan(self, text: str) -> None:
+        table, index = "", 0
+        until: str | None = None
+        depth = 0
+        for number, line in enumerate(text.split("\n"), 1):
+            if until is not None:
+                if until in line:
+                    until = None
+                continue
+            if depth <= 0:
+                depth = 0
+                header = _HEADER.match(line)
+                if header:
+                    table = ".".join(part.strip(" \"'") for part in header[2].split("."))
+                    index = self._counts.get(table, -1) + 1
+                    self._counts[table] = index
+                    self._tables[table, index] = number
+                    continue
+                key = _KEY.match(line)
+                if key:
+                    name = key[1].split(".")[0].strip(" \"'")
+                    self._keys.setdefault((table, index, name), number)
+            bare = _without_strings(line)
+            for quote in _QUOTES:
+                if bare.count(quote) % 2:
+                    until = quote
+            if until is None:
+                depth += bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
+
+    def at(self, table: str, index: int = 0, key: str | None = None) -> str:
+        """Give ``file:line`` of a key, or of its table where it is not found."""
+        line = self._keys.get((table, index, key)) if key else None
+        line = line or self._tables.get((table, index)) or 1
+        return f"{self._name}:{line}"
+
+
+def _without_strings(line: str) -> str:
+    """Blank out the strings that begin and end on a line, and comments."""
+    kept = re.sub(r'"""(?:(?!""").)*"""' + r"|'''(?:(?!''').)*'''", "", line)
+    kept = re.sub(r'"(?!"")(?:[^"\\]|\\.)*"(?!")' + r"|'(?!'')[^']*'(?!')", "", kept)
+    return kept.split("#", 1)[0]

@@ -1,0 +1,197 @@
+"""Read the state as of one entry, record by record, on demand.
+
+A snapshot never changes and loads a record only when it is asked for, so
+that a rule costs the same with a hundred tasks and a hundred thousand.
+Where the bytes come from is the reader's affair: a tree of git, or a
+dictionary in a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, cast
+
+from gitcoord.core import codec, ids
+from gitcoord.core.errors import CorruptError, NotFoundError
+from gitcoord.core.model import (
+    MAX_PLAN_BYTES,
+    AgentRecord,
+    Escalation,
+    LockRecord,
+    PhaseRecord,
+    PlanRecord,
+    Settings,
+    TaskRecord,
+)
+
+__all__ = ["BlobOid", "Changes", "Reader", "Snapshot", "task_path"]
+
+
+class BlobOid(str):
+    """Name a blob by its oid where a record could stand instead."""
+
+    __slots__ = ()
+
+
+Changes = dict[str, Mapping[str, Any] | list[Any] | BlobOid | None]
+"""Paths of the tree with their new record; None removes the path."""
+
+
+class Reader(Protocol):
+    """Give access to the files of one tree."""
+
+    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+        """Return the parsed record at a path, or None where there is none."""
+
+    def names(self, folder: str) -> list[str]:
+        """List the names in a folder, sorted; empty where there is none."""
+
+    def blob(self, oid: str) -> bytes:
+        """Return a blob that an event names."""
+
+
+def task_path(task: str) -> str:
+    """Give the path of a task's record."""
+    first, second = ids.shard(task)
+    return f"tasks/{first}/{second}/{task}.json"
+
+
+class Snapshot:
+    """The state of a ledger as of one entry."""
+
+    __slots__ = ("_reader", "oid")
+
+    def __init__(self, reader: Reader, oid: str = "") -> None:
+        self._reader = reader
+        self.oid = oid
+
+    def settings(self) -> Settings:
+        """Return the ledger's own settings."""
+        return cast("Settings", self._require("settings.json"))
+
+    def plan(self) -> PlanRecord | None:
+        """Return the plan's record, or None before the first plan."""
+        return cast("PlanRecord | None", self._reader.record("plan.json"))
+
+    def task(self, task: str) -> TaskRecord | None:
+        """Return a task, or None where the ledger has none of that id."""
+        return cast("TaskRecord | None", self._reader.record(task_path(task)))
+
+    def require_task(self, task: str) -> TaskRecord:
+        """Return a task.
+
+        Raises:
+            NotFoundError: The ledger has no task of that id.
+        """
+        record = self.task(task) if ids.is_id(task) else None
+        if record is None:
+            raise NotFoundError(
+                f"there is no task {codec.printable(task)!r}", hint="`gitcoord tasks` lists them", task=task
+            )
+        return record
+
+    def twin(self, task: str) -> str | None:
+        """Return an existing id that differs from this one by case alone."""
+        first, second = ids.shard(task)
+        for name in self._reader.names(f"tasks/{first}/{second}"):
+            other = name.removesuffix(".json")
+            if other != task and other.casefold() == task.casefold():
+                return other
+        return None
+
+    def tasks(self) -> Iterator[TaskRecord]:
+        """Read every task; the only reads that grow with the plan."""
+        for first in self._reader.names("tasks"):
+            for second in self._reader.names(f"tasks/{first}"):
+                for name in self._reader.names(f"tasks/{first}/{second}"):
+                    yield cast("TaskRecord", self._require(f"tasks/{first}/{second}/{name}"))
+
+    def live(self) -> list[TaskRecord]:
+        """Return every task with a claim or an open review."""
+        return [cast("TaskRecord", record) for record in self._folder("live")]
+
+    def agent(self, agent: str) -> AgentRecord | None:
+        """Return an agent's record, or None where it was not added."""
+        return cast("AgentRecord | None", self._reader.record(f"agents/{agent}.json"))
+
+    def agents(self) -> list[AgentRecord]:
+        """Return every agent."""
+        return [cast("AgentRecord", record) for record in self._folder("agents")]
+
+    def phase(self, phase: str) -> PhaseRecord | None:
+        """Return a phase, or None where the plan has none of that id."""
+        return cast("PhaseRecord | None", self._reader.record(f"phases/{phase}.json"))
+
+    def phases(self) -> list[PhaseRecord]:
+        """Return every phase in plan order."""
+        found = [cast("PhaseRecord", record) for record in self._folder("phases")]
+        return sorted(found, key=lambda phase: phase["order"])
+
+    def is_started(self, phase: PhaseRecord) -> bool:
+        """Say whether every phase that this one comes after has landed."""
+        befores = [self.phase(before) for before in phase["spec"]["after"]]
+        return all(before is not None and before["state"] == "landed" for before in befores)
+
+    def locks(self) -> list[LockRecord]:
+        """Return every lock that was taken by hand."""
+        return [cast("LockRecord", record) for record in self._folder("locks")]
+
+    def escalations(self) -> list[Escalation]:
+        """Return every escalation, open or resolved, oldest first."""
+        found = [cast("Escalation", record) for record in self._folder("escalations")]
+        return sorted(found, key=lambda escalation: (escalation["at"], escalation["id"]))
+
+    def json_blob(self, oid: str, what: str) -> Any:  # noqa: ANN401 - JSON has every type
+        """Read a blob that an event names as JSON.
+
+        Raises:
+            CorruptError: The blob is missing, too large or no JSON.
+        """
+        return codec.load(self._reader.blob(oid), MAX_PLAN_BYTES * 2, what)
+
+    def overlaid(self, changes: Changes) -> Snapshot:
+        """Return this state with changes applied, as ``apply`` returns them."""
+        return Snapshot(_Overlay(self._reader, changes), self.oid)
+
+    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+        """Return the record at any path of the tree, for comparisons."""
+        return self._reader.record(path)
+
+    def _require(self, path: str) -> Any:  # noqa: ANN401 - JSON has every type
+        record = self._reader.record(path)
+        if record is None:
+            raise CorruptError(f"{path} is missing in the ledger's tree", entry=self.oid)
+        return record
+
+    def _folder(self, folder: str) -> list[Any]:
+        return [self._require(f"{folder}/{name}") for name in self._reader.names(folder)]
+
+
+class _Overlay:
+    """A reader that sees changes above another reader."""
+
+    __slots__ = ("_below", "_changes")
+
+    def __init__(self, below: Reader, changes: Changes) -> None:
+        self._below = below
+        self._changes = changes
+
+    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+        if path not in self._changes:
+            return self._below.record(path)
+        change = self._changes[path]
+        if isinstance(change, BlobOid):
+            return codec.load(self._below.blob(change), MAX_PLAN_BYTES * 2, path)
+        return change
+
+    def names(self, folder: str) -> list[str]:
+        found = set(self._below.names(folder))
+        below = {path for path, change in self._changes.items() if change is not None}
+        gone = self._changes.keys() - below
+        prefix = folder + "/"
+        found -= {path[len(prefix) :] for path in gone if path.startswith(prefix)}
+        found |= {path[len(prefix) :].split("/", 1)[0] for path in below if path.startswith(prefix)}
+        return sorted(found)
+
+    def blob(self, oid: str) -> bytes:
+        return self._below.blob(oid)

@@ -1,0 +1,1 @@
+"""Hold the features, one module each, unaware of each other."""

@@ -1,0 +1,117 @@
+"""Find the commit that a task's work starts from, and what it contains.
+
+A base is the target's tip plus the unlanded results of the task's phase
+that it needs or whose paths overlap its own, merged in plan order. The
+merges are deterministic: the same inputs give the same commit, so that a
+claim without a checkout can have its base made again later.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gitcoord.core import paths
+from gitcoord.core.errors import RefusedError
+from gitcoord.core.model import TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.workspace import Workspace, result_ref
+
+__all__ = ["Base", "base_of", "built_on_of"]
+
+
+class Base(NamedTuple):
+    """A base commit, and the results of the phase that it contains."""
+
+    oid: str
+    built_on: dict[str, str]
+
+
+def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
+    """Make the base of a task's next attempt.
+
+    Raises:
+        RefusedError: The results cannot be merged (reason
+            ``base-conflict``; fact ``files``).
+    """
+    tip = work.target_tip(snapshot)
+    wanted = _wanted(work, snapshot, task)
+    if not wanted:
+        return Base(tip, {})
+    from gitcoord.git.merges import Conflict, fork_base
+
+    wanted.sort(key=lambda other: other["order"])
+    results = [str(other["result"]["oid"]) for other in wanted if other["result"]]
+    merged = fork_base(work.git, tip, results)
+    if isinstance(merged, Conflict):
+        raise RefusedError(
+            f"task {task['id']} has no base: the results of {', '.join(other['id'] for other in wanted)} conflict in "
+            + ", ".join(merged.files[:5]),
+            reason="base-conflict", task=task["id"], files=list(merged.files[:20]),
+            hint="the orchestrator decides: cancel one of them, or reopen it",
+        )  # fmt: skip
+    built_on: dict[str, str] = {}
+    for other in wanted:
+        if other["result"]:
+            built_on |= {name: oid for name, oid in other["result"]["built_on"].items() if _is_current(snapshot, name, oid)}
+            built_on[other["id"]] = str(other["result"]["oid"])
+    return Base(merged, built_on)
+
+
+def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
+    """List the done tasks of the phase whose results the base must hold."""
+    phase = task["spec"]["phase"]
+    names = dict.fromkeys(task["spec"]["needs"])
+    patterns = task["spec"]["paths"] or []
+    if patterns:
+        names |= dict.fromkeys(work.index.overlapping(phase, patterns))
+    found = []
+    for name in names:
+        other = snapshot.task(name)
+        if other is None or name == task["id"] or other["spec"]["phase"] != phase or other["state"] != "done":
+            continue
+        is_need = name in task["spec"]["needs"]
+        if other["result"] and other["result"]["oid"] and (
+            is_need or paths.overlaps(patterns, other["spec"]["paths"] or [])
+        ):
+            found.append(other)
+    return found
+
+
+def _is_current(snapshot: Snapshot, name: str, oid: str) -> bool:
+    other = snapshot.task(name)
+    return other is not None and other["state"] == "done" and other["result"] is not None and other["result"]["oid"] == oid
+
+
+def built_on_of(work: Workspace, snapshot: Snapshot, task: TaskRecord, result: str) -> dict[str, str]:
+    """Say which current results of the phase a commit contains.
+
+    Raises:
+        RefusedError: It contains a superseded result that no current one
+            descends from (reason ``base-moved``).
+    """
+    from gitcoord.git.merges import is_ancestor, rev_list
+
+    phase = task["spec"]["phase"]
+    prefix = result_ref(work.ledger.name, "", "").removesuffix("/")
+    handed_in = {(ref.split("/")[-2], oid) for ref, oid in work.store.list_refs(prefix).items()}
+    handed_in = {(name, oid) for name, oid in handed_in if name != task["id"]}
+    if not handed_in:
+        return {}
+    contained = set(rev_list(work.git, [result], [work.target_tip(snapshot)]))
+    built_on: dict[str, str] = {}
+    superseded: list[tuple[str, str]] = []
+    for name, oid in sorted(handed_in):
+        other = snapshot.task(name)
+        if oid not in contained or other is None or other["spec"]["phase"] != phase:
+            continue
+        if _is_current(snapshot, name, oid):
+            built_on[name] = oid
+        else:
+            superseded.append((name, oid))
+    for name, oid in superseded:
+        if not any(is_ancestor(work.git, oid, current) for current in built_on.values()):
+            raise RefusedError(
+                f"the work contains a result of task {name} that was given up", reason="base-moved",
+                hint=f"rebase the work without {oid[:12]}, and complete again", task=task["id"], moved=[name],
+            )  # fmt: skip
+    return built_on

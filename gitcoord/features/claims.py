@@ -1,0 +1,349 @@
+"""Claim a task: choose, swap, keep the token, check the branch out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import ids, paths
+from gitcoord.core.errors import (
+    ConflictError,
+    GitcoordError,
+    NotFoundError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+)
+from gitcoord.core.events import Command, Event
+from gitcoord.core.machine import Context, decide
+from gitcoord.core.machine.check import require_agent
+from gitcoord.core.machine.leases import judge, remaining_ms, wait_ms
+from gitcoord.core.model import AgentRecord, Claim, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.bases import base_of
+from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.ledger import Done
+
+__all__ = ["Claimed", "claim", "current_claim", "describe_waiting"]
+
+RETRY_AFTER_S = 5.0
+
+
+class Claimed(NamedTuple):
+    """A claim that stands: its entry, the task's record, and what was done."""
+
+    entry: str
+    task: TaskRecord
+    already: bool
+    reissued: bool
+    checkout: str
+    worktree: str | None
+
+    @property
+    def claim(self) -> Claim:
+        """The claim in the task's record."""
+        return cast("Claim", self.task["claim"])
+
+
+def claim(
+    work: Workspace,
+    agent: str,
+    task: str | None = None,
+    *,
+    pool: str | None = None,
+    checkout: bool = True,
+    session: str | None = None,
+    resume: bool = False,
+) -> Claimed:
+    """Claim a task for an agent, or return the claim that it has already.
+
+    Raises:
+        NothingReadyError: No task for this agent now.
+        PlanFinishedError: No task will ever come for it.
+        ConflictError: The named task, or this agent, is held by another.
+        RefusedError: A rule forbids it.
+    """
+    session = session or work.session()
+    snapshot = work.ledger.snapshot()
+    record = require_agent(snapshot, agent)
+    worktree = _checkout_place(work, agent) if checkout else None
+    own = _own_claims(snapshot, agent, work.ledger.context())
+    mine = next((held for held in own if held["id"] == task), None)
+    if mine is not None or len(own) >= record["capacity"]:
+        if mine is None and task is not None:
+            raise RefusedError(f"{agent} already holds {own[0]['id']}, as many as its capacity allows",
+                               reason="capacity", hint="complete, fail or release it first", task=own[0]["id"])  # fmt: skip
+        return _return_held(work, snapshot, mine or own[0], session, worktree)
+    if worktree is not None:
+        _refuse_local_changes(work, worktree)
+    chooser = _Chooser(work, record, task, pool, session)
+    done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+    claimed = done.snapshot.require_task(done.event["task"])
+    _forget_stale_tokens(work, agent, done)
+    state = _check_out(work, worktree, claimed, resume=resume)
+    return Claimed(done.entry, claimed, already=False, reissued=False, checkout=state,
+                   worktree=str(worktree) if worktree else None)  # fmt: skip
+
+
+def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:
+    """Find the task and the token of a holder's command.
+
+    The token comes from ``GITCOORD_CLAIM`` or the agent's token files. A
+    token that is stale is returned as it is: the ledger fences it.
+
+    Raises:
+        NotFoundError: This agent holds nothing here, or not that task.
+        RefusedError: It holds several tasks, and none was named.
+    """
+    import os
+
+    named = os.environ.get("GITCOORD_CLAIM", "")
+    kept = work.tokens(agent).all()
+    live = {held["claim"]["token"]: held["id"] for held in snapshot.live() if held["claim"]}
+    if named:
+        found = live.get(named) or next((str(one["task"]) for one in kept if one["token"] == named), task)
+        if found is None or (task is not None and task != found):
+            raise NotFoundError("GITCOORD_CLAIM names no claim of this task", hint="unset it, or name the task")
+        return found, named
+    tokens = [(str(one["task"]), str(one["token"])) for one in kept if task is None or one["task"] == task]
+    current = [(name, token) for name, token in tokens if live.get(token) == name]
+    if len(current) > 1:
+        raise RefusedError(f"{agent} holds {', '.join(name for name, _ in current)}: name the task",
+                           reason="several-claims", hint="add the task's id to the command")  # fmt: skip
+    if current or tokens:
+        return (current or tokens)[-1]
+    what = f"task {task}" if task else "a task"
+    raise NotFoundError(f"{agent} has no claim on {what} here", hint="`gitcoord claim` takes one", agent=agent)
+
+
+def _own_claims(snapshot: Snapshot, agent: str, context: Context) -> list[TaskRecord]:
+    own = [task for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == agent]
+    return sorted(own, key=lambda task: cast("Claim", task["claim"])["since"])
+
+
+def _return_held(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, session: str, worktree: Path | None
+) -> Claimed:
+    """Return this session's claim, or take it over from an older session."""
+    held = cast("Claim", task["claim"])
+    entry = snapshot.oid
+    known = {str(one["token"]) for one in work.tokens(held["agent"]).all()}
+    is_reissued = False
+    if held["session"] != session or held["token"] not in known:
+        _refuse_living_session(work, task, session)
+        command: Command = {"op": "reissue", "agent": held["agent"], "task": task["id"], "session": session,
+                            "old": held["token"]}  # fmt: skip
+        agent = held["agent"]
+        done = work.ledger.execute(command, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+        task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
+        _forget_stale_tokens(work, agent, done)
+    state = _check_out(work, worktree, task)
+    return Claimed(entry, task, already=True, reissued=is_reissued, checkout=state,
+                   worktree=str(worktree) if worktree else None)  # fmt: skip
+
+
+def _refuse_living_session(work: Workspace, task: TaskRecord, session: str) -> None:
+    from gitcoord.store.processes import is_alive
+
+    held = cast("Claim", task["claim"])
+    context = work.ledger.context()
+    if held["session"] == session or judge(task["id"], held, context) is not None:
+        return
+    if held["session"].startswith("named:") or is_alive(held["session"]) is not False:
+        left = remaining_ms(held, context)
+        raise ConflictError(
+            f"another session of {held['agent']} holds task {task['id']}; its lease runs for another "
+            f"{ids.show_duration(left)}",
+            hint="use one agent id per session, or wait until that session or its lease is over",
+            holder=held["agent"], task=task["id"], lease_ms=left,
+        )  # fmt: skip
+
+
+def _keep_token(work: Workspace, agent: str, event: Event) -> None:
+    facts = {"task": event["task"], "agent": agent, "session": event["session"], "entry_id": event["id"]}
+    work.tokens(agent).write(event["token"], facts)
+
+
+def _forget_stale_tokens(work: Workspace, agent: str, done: Done) -> None:
+    tokens = work.tokens(agent)
+    live = {task["claim"]["token"] for task in done.snapshot.live() if task["claim"]}
+    under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
+    for kept in tokens.all():
+        if kept["token"] not in live and kept.get("entry_id") not in under_way:
+            tokens.remove(str(kept["token"]))
+
+
+def _checkout_place(work: Workspace, agent: str) -> Path | None:
+    """Give the linked worktree to check out in: only the agent's own."""
+    own = work.worktree_of(agent)
+    if own is None or work.standing_agent() not in {agent, None}:
+        return None
+    return own
+
+
+def _refuse_local_changes(work: Workspace, worktree: Path) -> None:
+    from gitcoord.git.worktrees import refuse_local_changes
+
+    refuse_local_changes(worktree)
+
+
+def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resume: bool = False) -> str:
+    """Check the claim's branch out; a failure leaves the claim standing."""
+    if worktree is None:
+        return "none"
+    from gitcoord.git.program import GitError
+    from gitcoord.git.worktrees import checkout_branch
+
+    held = cast("Claim", task["claim"])
+    start = (work.store.read_ref(f"refs/heads/{_earlier_branch(work, task)}") if resume else None) or held["base"]
+    try:
+        checkout_branch(worktree, held["branch"], start)
+    except (GitcoordError, GitError, OSError):
+        return "failed"
+    return "done"
+
+
+def _earlier_branch(work: Workspace, task: TaskRecord) -> str:
+    """Name the newest work branch of an earlier attempt, or nothing."""
+    prefix = f"refs/heads/{work.ledger.snapshot().settings()['task_prefix']}/{task['id']}/"
+    found = [
+        (int(number), ref)
+        for ref in work.store.list_refs(prefix)
+        if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal() and int(number) < task["attempt"]
+    ]
+    return max(found)[1].removeprefix("refs/heads/") if found else ""
+
+
+class _Chooser:
+    """Make the claim command from each fresh snapshot."""
+
+    def __init__(self, work: Workspace, agent: AgentRecord, task: str | None, pool: str | None, session: str) -> None:
+        self._work = work
+        self._agent = agent
+        self._task = task
+        self._pool = pool
+        self._session = session
+
+    def choose(self, snapshot: Snapshot, context: Context) -> Command:
+        """Return a command that ``decide`` accepts on this snapshot."""
+        self._work.index.update(self._work.store, snapshot.oid)
+        if self._task is not None:
+            if not ids.is_id(self._task) or snapshot.task(self._task) is None:
+                near = ids.nearest(self._task, self._work.index.all_ids())
+                raise NotFoundError(f"there is no task {self._task!r}", task=self._task,
+                                    hint=f"did you mean {', '.join(near)}?" if near else "`gitcoord tasks` lists them")  # fmt: skip
+            return self._command(snapshot, snapshot.require_task(self._task), context)
+        for candidate in self._candidates(snapshot, context):
+            task = snapshot.task(candidate)
+            if task is None:
+                continue
+            try:
+                command = self._command(snapshot, task, context)
+            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):
+                continue
+            return command
+        raise self._nothing(snapshot, context)
+
+    def _command(self, snapshot: Snapshot, task: TaskRecord, context: Context) -> Command:
+        command: Command = {"op": "claim", "agent": self._agent["id"], "task": task["id"], "session": self._session,
+                            "base": "", "built_on": {}}  # fmt: skip
+        base = base_of(self._work, snapshot, task)
+        command |= {"base": base.oid, "built_on": base.built_on}
+        decide(snapshot, command, context)
+        return command
+
+    def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[str]:
+        """Offer abandoned claims first: others wait for them the longest."""
+        live = [task for task in snapshot.live() if task["claim"]]
+        pools = [self._pool] if self._pool else self._agent["pools"]
+        for task in sorted(live, key=lambda task: task["order"]):
+            held = cast("Claim", task["claim"])
+            fits = not pools or task["spec"]["pool"] in pools
+            if fits and held["agent"] != self._agent["id"] and judge(task["id"], held, context) is not None:
+                yield task["id"]
+        plan = snapshot.plan()
+        if plan is None:
+            raise NothingReadyError("the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one",
+                                    retry_after=RETRY_AFTER_S, waiting_for=["a plan"])  # fmt: skip
+        dirs = {True: [], False: []}  # type: dict[bool, list[str]]
+        for task in live:
+            prefixes = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
+            dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
+        started = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open" and snapshot.is_started(phase)]
+        selection = plan["pools"].get(pools[0], {"selection": None})["selection"] if len(pools) == 1 else None
+        mine = dirs[True] or self._work.index.directories_of(self._agent["id"])
+        yield from self._work.index.candidates(
+            pools=pools or None, agent=self._agent["id"], phases=started, selection=selection or plan["selection"],
+            start=self._work.clock.random(), dirs=mine, others=dirs[False],
+        )  # fmt: skip
+
+    def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
+        """Say what is waited for, after a scan of the tree itself."""
+        waiting, retry_ms = [], []
+        is_over = True
+        for task in snapshot.tasks():
+            if not self._may_take(task):
+                continue
+            phase = snapshot.phase(task["spec"]["phase"])
+            if phase is None or phase["state"] == "landed" or task["state"] in {"failed", "cancelled"}:
+                continue
+            if task["state"] == "open" and _is_blocked(snapshot, task, {}):
+                continue
+            is_over = False
+            waiting.append(describe_waiting(snapshot, task))
+            held = task["claim"]
+            if held is not None:
+                retry_ms.append(max(0, remaining_ms(held, context)))
+            elif wait_ms(task["retry"], context):
+                retry_ms.append(wait_ms(task["retry"], context))
+            if len(set(waiting)) >= 5:
+                break
+        if is_over:
+            return PlanFinishedError("no task is left that this agent may take", hint="`gitcoord status` shows the plan")
+        after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
+        reasons = list(dict.fromkeys(waiting))
+        return NothingReadyError(f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
+                                 hint="`gitcoord claim --wait` waits for the next one",
+                                 retry_after=round(after_s, 3), waiting_for=cast("Any", reasons))  # fmt: skip
+
+    def _may_take(self, task: TaskRecord) -> bool:
+        pools = [self._pool] if self._pool else self._agent["pools"]
+        return (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {None, self._agent["id"]}
+
+
+def _is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
+    """Say whether a need, or a need of a need, has failed or was cancelled."""
+    stack = [task]
+    while stack:
+        here = stack.pop()
+        for need in here["spec"]["needs"]:
+            other = snapshot.task(need)
+            if other is None or need in known:
+                continue
+            known[need] = True
+            if other["state"] in {"failed", "cancelled"}:
+                return True
+            if other["state"] == "open":
+                stack.append(other)
+    return False
+
+
+def describe_waiting(snapshot: Snapshot, task: TaskRecord) -> str:
+    """Say in a few words what a task waits for."""
+    phase = snapshot.phase(task["spec"]["phase"])
+    if task["claim"]:
+        return f"task {task['id']} is held by {task['claim']['agent']}"
+    if task["state"] == "review":
+        return f"task {task['id']} waits for review"
+    if task["state"] == "done":
+        return f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land {task['spec']['phase']}`"
+    if phase is not None and not snapshot.is_started(phase):
+        before = next(one for one in phase["spec"]["after"] if (snapshot.phase(one) or phase)["state"] != "landed")
+        return f"phase {phase['id']} waits for phase {before} to land: `gitcoord phase land {before}`"
+    open_needs = [need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"]
+    if open_needs:
+        return f"task {task['id']} waits for {', '.join(open_needs[:5])}"
+    if task["retry"]:
+        return f"task {task['id']} waits after its failure"
+    return f"task {task['id']} has no room: its paths or its pool are in use"

@@ -1,0 +1,187 @@
+"""Do what the holder of a claim does: complete it, or give it back.
+
+``progress`` and ``release`` need nothing but the ledger; ``complete``
+looks at the commit that is handed in before the ledger decides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import codec, paths
+from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.model import MAX_MESSAGE_BYTES, Claim, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.bases import built_on_of
+from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.ledger.ledger import Done
+
+__all__ = ["Completed", "complete", "fail", "progress", "release", "text_of"]
+
+
+class Completed(NamedTuple):
+    """A result that was handed in, or had been already."""
+
+    entry: str
+    task: TaskRecord
+    already: bool
+
+
+def text_of(text: str, what: str) -> str:
+    """Return a message as it may stand in the ledger.
+
+    Raises:
+        UsageError: It is empty or larger than 4 KiB.
+    """
+    clean = codec.printable(text, lines=True).strip()
+    if not clean:
+        raise UsageError(f"the {what} is empty", hint=f"give a {what} of a few words")
+    size = len(clean.encode())
+    if size > MAX_MESSAGE_BYTES:
+        raise UsageError(f"the {what} has {size} bytes, and at most {MAX_MESSAGE_BYTES} fit",
+                         hint="say it shorter, and keep the rest in a file of the work")  # fmt: skip
+    return clean
+
+
+def progress(work: Workspace, agent: str, task: str, token: str, message: str, percent: int | None = None) -> Done:
+    """Record progress, which renews the lease and keeps the token.
+
+    A lease that ran out can still be renewed as long as nobody took the
+    task: silence alone costs nothing, only a takeover does.
+
+    Raises:
+        ClaimLostError: The token is stale.
+    """
+    if percent is not None and not 0 <= percent <= 100:
+        raise UsageError(f"{percent} is no percentage", hint="give a number from 0 to 100")
+    command = {"op": "progress", "agent": agent, "task": task, "token": token,
+               "message": text_of(message, "message"), "percent": percent}  # fmt: skip
+    return work.ledger.execute(command, agent=agent)
+
+
+def release(work: Workspace, agent: str, task: str, token: str, reason: str = "") -> Done:
+    """Give a task back; it counts as no failure.
+
+    Raises:
+        ClaimLostError: The token is stale.
+    """
+    text = text_of(reason, "reason") if reason else ""
+    command = {"op": "release", "agent": agent, "task": task, "token": token, "reason": text}
+    return work.ledger.execute(command, agent=agent)
+
+
+def fail(work: Workspace, agent: str, task: str, token: str, reason: str, kind: str = "transient") -> Done:
+    """Report a failure: the task comes back after a delay, or has failed.
+
+    Raises:
+        ClaimLostError: The token is stale.
+    """
+    if kind not in {"transient", "permanent"}:
+        raise UsageError(f"{kind!r} is no kind of failure", hint="give transient or permanent")
+    command = {"op": "fail", "agent": agent, "task": task, "token": token, "kind": kind,
+               "reason": text_of(reason, "reason"), "log": None}  # fmt: skip
+    return work.ledger.execute(command, agent=agent)
+
+
+def complete(
+    work: Workspace, agent: str, task: str, token: str, *, result: str | None = None, no_result: bool = False
+) -> Completed:
+    """Hand in a commit, after looking at what it changes.
+
+    The result's ref is made before the entry that names it, so that no
+    prune can take an accepted result.
+
+    Raises:
+        ClaimLostError: The token is stale.
+        RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
+            ``base-moved``: nothing changed.
+    """
+    snapshot = work.ledger.snapshot()
+    record = snapshot.require_task(task)
+    held = record["claim"]
+    if held is None or held["token"] != token:
+        done = _completed_before(work, snapshot, record, token, result)
+        if done is not None:
+            return done
+        holder = held["agent"] if held else None
+        raise ClaimLostError(
+            f"this claim on task {task} is no longer current: "
+            + (f"{holder} holds it now" if holder else f"the task is {record['state']} now"),
+            hint="stop working on it; `gitcoord claim` gives the next task", task=task, holder=holder,
+        )  # fmt: skip
+    facts = _no_commit(held) if no_result else _inspected(work, snapshot, record, held, result)
+    if facts["oid"] is not None:
+        work.ledger.keep(result_ref(work.ledger.name, task, facts["oid"]), facts["oid"])
+    command = {"op": "complete", "agent": agent, "task": task, "token": token, "result": facts}
+    ended = work.ledger.execute(command, agent=agent)
+    return Completed(ended.entry, ended.snapshot.require_task(task), already=False)
+
+
+def _completed_before(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, token: str, result: str | None
+) -> Completed | None:
+    """Recognise a repeated complete with the same token and result."""
+    before = task["result"]
+    if before is None or before["token"] != token or task["state"] not in {"review", "done"}:
+        return None
+    if result is not None:
+        from gitcoord.git.merges import resolve
+
+        if resolve(work.git, result) != before["oid"]:
+            return None
+    return Completed(snapshot.oid, task, already=True)
+
+
+def _no_commit(held: Claim) -> dict[str, Any]:
+    built_on = dict(held["built_on"])
+    return {"oid": None, "tree": None, "base": held["base"], "built_on": built_on, "commits": 0, "files": 0}
+
+
+def _inspected(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None
+) -> dict[str, Any]:
+    from gitcoord.git.merges import resolve
+    from gitcoord.git.results import inspect
+
+    if task["spec"]["paths"] == []:
+        return _no_commit(held)
+    patterns = task["spec"]["paths"]
+    _refuse_uncommitted(work, task, held)
+    oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
+    built_on = built_on_of(work, snapshot, task, oid)
+    try:
+        seen = inspect(work.git, oid, work.target_tip(snapshot), built_on, patterns,
+                       lambda path: patterns is None or paths.inside(patterns, path))  # fmt: skip
+    except RefusedError as error:
+        if error.reason == "empty-result" and task["spec"]["result"] == "optional":
+            return _no_commit(held)
+        raise
+    return {"oid": oid, "tree": seen.tree, "base": held["base"], "built_on": built_on,
+            "commits": seen.commits, "files": seen.files}  # fmt: skip
+
+
+def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
+    tip = work.store.read_ref(f"refs/heads/{held['branch']}")
+    if tip is None:
+        raise NotFoundError(
+            f"the branch {held['branch']} of task {task['id']} does not exist",
+            hint="commit the work and name it: `gitcoord complete --result REV`", task=task["id"],
+        )  # fmt: skip
+    return tip
+
+
+def _refuse_uncommitted(work: Workspace, task: TaskRecord, held: Claim) -> None:
+    from gitcoord.git.worktrees import branch_of_worktree, status_of
+
+    worktree = work.worktree_of(held["agent"])
+    if worktree is None or branch_of_worktree(worktree) != f"refs/heads/{held['branch']}":
+        return
+    patterns = task["spec"]["paths"]
+    left = [path for path in status_of(worktree) if patterns is None or paths.inside(patterns, path)]
+    if left:
+        raise RefusedError(
+            f"{len(left)} path(s) of task {task['id']} are not committed: {', '.join(left[:10])}",
+            reason="uncommitted", task=task["id"], paths=cast("Any", left[:50]),
+            hint="commit them on the claim's branch, or remove what is not part of the work",
+        )  # fmt: skip

@@ -1,0 +1,285 @@
+"""Land a phase: merge its results in memory, then move the target once.
+
+The ledger decides: ``land-begin`` records old and new target, the move
+follows it in a ref transaction that verifies the ledger, ``land-done``
+closes it. Whoever finds a landing that was cut off finishes or aborts it
+by the same three questions, so that a crash never leaves half of one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import codec, paths
+from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError, UnavailableError
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.machine.landings import merge_order, wholeness
+from gitcoord.core.model import Pending, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.workspace import Workspace, plan_of
+
+__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "follow_target", "land"]
+
+
+class PhaseCheck(NamedTuple):
+    """Whether a phase could land now, and what is missing."""
+
+    phase: str
+    state: str
+    is_ready: bool
+    missing: list[TaskRecord]
+    results: list[list[str]]
+    conflict: Conflicted | None
+    new: str | None
+    in_the_way: list[str]
+
+
+class Conflicted(NamedTuple):
+    """Two results that do not merge, and the files that they both changed."""
+
+    task: str
+    other: str
+    files: list[str]
+
+
+class Landed(NamedTuple):
+    """A phase that landed (or had landed), and where the target is."""
+
+    entry: str
+    phase: str
+    target: str
+    old: str
+    new: str
+    results: int
+    already: bool
+
+
+def land(work: Workspace, phase: str) -> Landed:
+    """Land a whole phase on the target, all or nothing.
+
+    Raises:
+        RefusedError: ``not-whole``; ``conflict`` (the later task was
+            reopened); ``worktree`` (local changes are in the way).
+        UnavailableError: Another landing runs, or the queue is stuck.
+    """
+    lock = work.ledger.files.landing_lock
+    from gitcoord.store.queue import QueueLock
+
+    with QueueLock(lock).hold(work.ledger.timeout_s) as is_held:
+        if not is_held:
+            raise UnavailableError("another landing is under way", hint="`gitcoord status` shows it; try again")
+        finish_pending(work)
+        for _ in range(8):
+            try:
+                return _land_once(work, phase)
+            except _TargetMovedError:
+                continue
+        raise UnavailableError("the target branch keeps moving", hint="try again when it is quiet")
+
+
+class _TargetMovedError(Exception):
+    """Say that the target moved while the merge was made."""
+
+
+def _land_once(work: Workspace, phase: str) -> Landed:
+    snapshot = work.ledger.snapshot()
+    record = snapshot.phase(phase)
+    if record is not None and record["state"] == "landed" and record["landing"]:
+        landing = record["landing"]
+        return Landed(snapshot.oid, phase, work.target(snapshot), landing["old"], landing["new"], landing["count"],
+                      already=True)  # fmt: skip
+    check = check_phase(work, phase, snapshot)
+    if check.missing:
+        named = ", ".join(f"{task['id']} ({task['state']})" for task in check.missing[:5])
+        raise RefusedError(f"phase {phase} is not whole: {named}", reason="not-whole",
+                           hint=f"`gitcoord phase check {phase}` lists what is missing",
+                           missing=cast("Any", [task["id"] for task in check.missing[:100]]))  # fmt: skip
+    if check.conflict is not None:
+        raise _reopened(work, check.conflict)
+    if check.in_the_way:
+        raise RefusedError(
+            f"local changes are in the way of the landing: {', '.join(check.in_the_way[:5])}", reason="worktree",
+            hint="commit them, or move them away, in the worktree that has the target checked out",
+        )  # fmt: skip
+    target, old, new = work.target(snapshot), work.target_tip(snapshot), cast("str", check.new)
+    blob = work.store.write_blob(codec.dump(check.results))
+    candidate = f"refs/gitcoord/{work.ledger.name}/landing/{phase}/{new}"
+    work.ledger.keep(candidate, new)
+    command = {"op": "land-begin", "phase": phase, "target": target, "old": old, "new": new, "results": blob,
+               "count": len(check.results)}  # fmt: skip
+    try:
+        work.ledger.execute(command, agent=ORCHESTRATOR, verify={target: old})
+    except UnavailableError:
+        if work.store.read_ref(target) != old:
+            raise _TargetMovedError from None
+        raise
+    done = finish_pending(work)
+    if done is None or done.phase != phase or done.new != new:
+        raise RefusedError(f"the landing of phase {phase} was aborted: the target moved", reason="target-moved",
+                           hint=f"`gitcoord phase land {phase}` tries again on the new target")  # fmt: skip
+    return done._replace(results=len(check.results))
+
+
+def check_phase(work: Workspace, phase: str, snapshot: Snapshot | None = None) -> PhaseCheck:
+    """Say whether a phase could land now; move nothing.
+
+    Raises:
+        NotFoundError: The plan has no such phase.
+    """
+    snapshot = snapshot or work.ledger.snapshot()
+    plan_of(snapshot)
+    record = snapshot.phase(phase)
+    if record is None:
+        from gitcoord.core.ids import nearest
+
+        known = [one["id"] for one in snapshot.phases()]
+        near = nearest(phase, known)
+        raise NotFoundError(f"there is no phase {phase!r}", hint=f"known: {', '.join(near or known) or 'none'}")
+    tasks, missing = wholeness(snapshot, phase)
+    results = merge_order(tasks)
+    if record["state"] == "landed" or missing or not snapshot.is_started(record):
+        started = record["state"] == "landed" or snapshot.is_started(record)
+        if not started and not missing:
+            raise RefusedError(f"phase {phase} has not started: {', '.join(record['spec']['after'])} has to land first",
+                               reason="phase", hint="`gitcoord phase list` shows the order")  # fmt: skip
+        return PhaseCheck(phase, record["state"], is_ready=False, missing=missing, results=results, conflict=None,
+                          new=None, in_the_way=[])  # fmt: skip
+    merged = _merge(work, snapshot, {task["id"]: task for task in tasks}, results)
+    if isinstance(merged, Conflicted):
+        return PhaseCheck(phase, record["state"], is_ready=False, missing=[], results=results, conflict=merged,
+                          new=None, in_the_way=[])  # fmt: skip
+    blocked = _in_the_way(work, work.target(snapshot), work.target_tip(snapshot), merged)
+    return PhaseCheck(phase, record["state"], is_ready=not blocked, missing=[], results=results, conflict=None,
+                      new=merged, in_the_way=blocked)  # fmt: skip
+
+
+def _merge(
+    work: Workspace, snapshot: Snapshot, tasks: dict[str, TaskRecord], results: list[list[str]]
+) -> str | Conflicted:
+    """Merge results onto the target's tip, each as a merge commit."""
+    from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
+    from gitcoord.git.results import inspect, lift
+
+    target_tip = tip = work.target_tip(snapshot)
+    merged: list[str] = []
+    for name, oid in results:
+        task = tasks[name]
+        result = cast("dict[str, Any]", task["result"])
+        patterns = task["spec"]["paths"]
+        lifted = oid
+        if is_ancestor(work.git, oid, target_tip):
+            lifted = lift(work.git, oid, result["base"])
+        else:
+            inspect(work.git, oid, target_tip, result["built_on"], patterns,
+                    lambda path, allowed=patterns: allowed is None or paths.inside(allowed, path))  # fmt: skip
+        tree = merge_tree(work.git, tip, lifted)
+        if isinstance(tree, Conflict):
+            return Conflicted(name, _other_side(work, tasks, merged, tree.files), list(tree.files))
+        title = codec.printable(task["spec"]["title"])
+        message = (
+            f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"
+            f"Gitcoord-Attempt: {result['attempt']}\nGitcoord-Result: {oid}\n"
+        )
+        tip = commit_merge(work.git, tree.tree, [tip, lifted], message, result["at"])
+        merged.append(name)
+    return tip
+
+
+def _other_side(work: Workspace, tasks: dict[str, TaskRecord], merged: list[str], files: list[str]) -> str:
+    """Name the merged task that changed one of the files, or the target."""
+    from gitcoord.git.results import changed_files
+
+    for name in reversed(merged):
+        result = tasks[name]["result"]
+        if result and result["oid"] and changed_files(work.git, result["base"], result["oid"]) & set(files):
+            return f"task {name}"
+    return "the target branch"
+
+
+def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
+    files = ", ".join(conflict.files[:5])
+    reason = f"its result conflicts with {conflict.other} in {files}"
+    command = {"op": "reopen", "task": conflict.task, "kind": "conflict", "reason": reason}
+    done = work.ledger.execute(command, agent=ORCHESTRATOR)
+    return RefusedError(
+        f"task {conflict.task} conflicts with {conflict.other} in {files}; nothing moved, and {conflict.task} is "
+        f"{done.snapshot.require_task(conflict.task)['state']} again",
+        reason="conflict", task=conflict.task, other=conflict.other, files=cast("Any", conflict.files[:50]),
+        hint=f"claim {conflict.task} again: its next base contains the other's result", entry=done.entry,
+    )  # fmt: skip
+
+
+def _in_the_way(work: Workspace, target: str, old: str, new: str) -> list[str]:
+    from gitcoord.git.worktrees import checkouts_of, in_the_way
+
+    return [path for worktree in checkouts_of(work.git, target) for path in in_the_way(worktree, old, new)]
+
+
+# finishing
+
+
+def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
+    """Finish or abort a target move that is pending; None where there is none.
+
+    In this order: the target is ``old``: move it; the target contains
+    ``new``: done; else abort, and escalate.
+    """
+    for _ in range(8):
+        snapshot = work.ledger.snapshot()
+        pending = snapshot.settings()["pending"]
+        if pending is None:
+            return None
+        try:
+            landed = _finish(work, snapshot, pending)
+        except RefusedError as error:
+            if error.reason == "pending":
+                continue
+            raise
+        if landed is not None and follow:
+            follow_target(work, pending["target"], pending["old"], pending["new"])
+        if landed is not None or work.ledger.snapshot().settings()["pending"] is None:
+            return landed
+    raise UnavailableError("the pending landing could not be finished", hint="try again")
+
+
+def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | None:
+    from gitcoord.git.merges import is_ancestor
+    from gitcoord.git.refs import move_target
+
+    phase, target, old, new = cast("str", pending["phase"]), pending["target"], pending["old"], pending["new"]
+    ends = {"phase": phase, "target": target, "old": old, "new": new}
+    now = work.store.read_ref(target)
+    if now == old:
+        verify = {work.ledger.ref: snapshot.oid}
+        moved = move_target(work.git, target, old, new, verify, {"GITCOORD_LANDING": phase})
+        if not moved:
+            return None
+        now = work.store.read_ref(target)
+    if now is not None and (now == new or is_ancestor(work.git, new, now)):
+        done = work.ledger.execute({"op": "land-done", **ends}, agent=ORCHESTRATOR)
+        return Landed(done.entry, phase, target, old, new, 0, already=False)
+    reason = f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
+    work.ledger.execute({"op": "land-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
+    return None
+
+
+def follow_target(work: Workspace, target: str, old: str, new: str) -> list[Path]:
+    """Bring worktrees along that have the target checked out; list those left.
+
+    A worktree whose index still is at ``old`` is updated as by a
+    fast-forward; local changes in the way leave it as it is.
+    """
+    from gitcoord.git.program import GitError
+    from gitcoord.git.worktrees import checkouts_of, follow, in_the_way
+
+    left = []
+    for worktree in checkouts_of(work.git, target):
+        try:
+            if in_the_way(worktree, old, new):
+                left.append(worktree)
+            else:
+                follow(worktree, old, new)
+        except (GitError, GitcoordError):
+            left.append(worktree)
+    return left

@@ -1,0 +1,116 @@
+"""Make a ledger, and load a plan into it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+from gitcoord.core import codec, ids
+from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
+from gitcoord.core.plan import features, parse
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace
+from gitcoord.ledger.ledger import Done
+
+__all__ = ["Applied", "apply_plan", "check_plan", "init"]
+
+
+class Applied(NamedTuple):
+    """A plan that was applied: how it differs from what was there."""
+
+    entry: str
+    added: int
+    changed: int
+    kept: list[str]
+    warnings: list[str]
+
+
+def init(work: Workspace) -> Done:
+    """Make the ledger; its first entry names the target and its tip.
+
+    Raises:
+        RefusedError: It exists already, or a branch stands in the way.
+        UsageError: The repository has no commit or no branch checked out.
+    """
+    name = work.ledger.name
+    if work.ledger.tip() is not None:
+        raise RefusedError(f"this repository has a ledger {name!r} already", reason="exists",
+                           hint="`gitcoord status` shows it; `gitcoord plan apply FILE` loads a plan")  # fmt: skip
+    prefix = "task" if name == DEFAULT_LEDGER else f"task-{name}"
+    for branch, option in (("gitcoord", "no option helps: rename that branch"), (prefix, "--ledger NAME")):
+        if work.store.read_ref(f"refs/heads/{branch}") is not None:
+            raise RefusedError(
+                f"a branch {branch!r} is in the way of gitcoord's branches {branch}/...", reason="branch-in-the-way",
+                hint="rename that branch" + (f", or choose another prefix with {option}" if option[0] == "-" else ""),
+            )  # fmt: skip
+    target, tip = _checked_out(work)
+    command = {"op": "init", "agent": ORCHESTRATOR, "ledger": name, "task_prefix": prefix, "target": target,
+               "target_tip": tip}  # fmt: skip
+    try:
+        return work.ledger.execute(command, agent=ORCHESTRATOR)
+    except RefusedError:
+        raise RefusedError(f"this repository has a ledger {name!r} already", reason="exists",
+                           hint="`gitcoord status` shows it") from None  # fmt: skip
+
+
+def _checked_out(work: Workspace) -> tuple[str, str]:
+    head = work.git.run("symbolic-ref", "-q", "HEAD", check=False)
+    target = head.stdout.decode("utf-8", "replace").strip()
+    if head.status != 0 or not target.startswith("refs/heads/"):
+        raise UsageError("no branch is checked out here, so there is no target to land on",
+                         hint="check out the branch that phases shall land on, and run it again")  # fmt: skip
+    tip = work.store.read_ref(target)
+    if tip is None:
+        raise UsageError(f"the branch {target.removeprefix('refs/heads/')} has no commit yet",
+                         hint="make a first commit, and run it again")  # fmt: skip
+    return target, tip
+
+
+def check_plan(text: str, name: str, snapshot: Snapshot | None = None) -> tuple[PlanDocument, list[str]]:
+    """Parse a plan, against the ledger's tasks where there is a ledger.
+
+    Raises:
+        InvalidPlanError: Every problem, each with file and line.
+        RefusedError: It uses what this version does not have yet.
+    """
+    if snapshot is None:
+        document, warnings = parse(text, name=name)
+    else:
+        target = snapshot.settings()["target"].removeprefix("refs/heads/")
+        phases: dict[str, PhaseSpec] = {phase["id"]: phase["spec"] for phase in snapshot.phases()}
+
+        def known(task: str) -> TaskSpec | None:
+            record = snapshot.task(task) if ids.is_id(task) else None
+            return record["spec"] if record else None
+
+        document, warnings = parse(text, name=name, target=target, known=known, known_phases=phases)
+    missing = features(document)
+    if missing:
+        raise RefusedError(
+            f"{name} uses what this version of gitcoord cannot honour yet: {'; '.join(missing[:5])}",
+            reason="not-available", hint="take them out of the plan: a plan is never landed without its checks",
+        )  # fmt: skip
+    return document, warnings
+
+
+def apply_plan(work: Workspace, text: str, name: str) -> Applied:
+    """Load a plan as one entry, or change the one that is there.
+
+    Raises:
+        InvalidPlanError: It breaks a rule, or changes what is claimed or
+            finished; nothing changed.
+    """
+    if len(text) > MAX_PLAN_BYTES:
+        raise UsageError(f"{name} is larger than {MAX_PLAN_BYTES >> 20} MiB")
+    snapshot = work.ledger.snapshot()
+    document, warnings = check_plan(text, name, snapshot)
+    target = f"refs/heads/{document['plan']['target']}"
+    if work.store.read_ref(target) is None:
+        raise NotFoundError(f"the plan's target branch {document['plan']['target']!r} does not exist",
+                            hint="create it, or change `target` in the plan")  # fmt: skip
+    blob = work.store.write_blob(codec.dump(document))
+    done = work.ledger.execute({"op": "plan", "agent": ORCHESTRATOR, "input": blob}, agent=ORCHESTRATOR)
+    named = {spec["id"] for spec in document["tasks"]}
+    kept = [task["id"] for task in done.snapshot.tasks() if task["id"] not in named]
+    return Applied(done.entry, cast("int", done.event["added"]), cast("int", done.event["changed"]), sorted(kept), warnings)

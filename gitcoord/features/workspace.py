@@ -1,0 +1,180 @@
+"""Open a repository for coordination, and say who is asking.
+
+A workspace is the place, the git program, the ledger and the local index
+together. It knows where an agent's private files lie, and nothing about
+what is done with them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gitcoord.clock import Clock
+from gitcoord.core import ids
+from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
+from gitcoord.core.model import PlanRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.git.program import Git, Place, discover, unsupported
+from gitcoord.ledger.files import TokenFiles, read_json, write_json
+from gitcoord.ledger.ledger import Ledger
+from gitcoord.store.index import ReadyIndex
+from gitcoord.store.protocol import Store
+
+__all__ = ["DEFAULT_LEDGER", "Workspace", "open_workspace", "plan_of", "result_ref"]
+
+DEFAULT_LEDGER = "ledger"
+NO_WRITE_HINT = (
+    "check whether .git can be written here; in a sandbox without access to .git, run gitcoord outside of it"
+)
+
+
+def result_ref(ledger: str, task: str, oid: str) -> str:
+    """Name the ref that keeps a handed-in commit."""
+    return f"refs/gitcoord/{ledger}/results/{task}/{oid}"
+
+
+def plan_of(snapshot: Snapshot) -> PlanRecord:
+    """Return the plan.
+
+    Raises:
+        NotFoundError: The ledger has none yet.
+    """
+    plan = snapshot.plan()
+    if plan is None:
+        raise NotFoundError("the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one")
+    return plan
+
+
+class Workspace:
+    """A repository with its ledger, as one process sees it."""
+
+    def __init__(self, place: Place, store: Store, ledger: str, clock: Clock, *, timeout_s: float = 30.0) -> None:
+        self.place = place
+        self.clock = clock
+        self.store = store
+        self.ledger = Ledger(store, ledger, clock, timeout_s=timeout_s)
+        self.git = Git(place.worktree or place.common_dir, place.git_dir)
+        self._index: ReadyIndex | None = None
+
+    @property
+    def index(self) -> ReadyIndex:
+        """The disposable index of what is ready; opened when first used."""
+        if self._index is None:
+            self._index = ReadyIndex(self.ledger.files.index)
+        return self._index
+
+    def close(self) -> None:
+        """Give back file handles."""
+        if self._index is not None:
+            self._index.close()
+        self.store.close()
+
+    # who is asking
+
+    def standing_agent(self) -> str | None:
+        """Name the agent whose worktree we stand in, if any."""
+        if self.place.is_main:
+            return None
+        marker = read_json(self.place.git_dir / "gitcoord" / "agent.json")
+        if marker is None or marker.get("ledger") != self.ledger.name or not ids.is_id(marker.get("agent")):
+            return None
+        return str(marker["agent"])
+
+    def agent_folder(self, agent: str) -> Path:
+        """Give the folder of what this machine knows of an agent."""
+        return self.place.common_dir / "gitcoord" / "agents" / self.ledger.name / agent
+
+    def worktree_of(self, agent: str) -> Path | None:
+        """Give an agent's worktree on this machine, if it has one."""
+        known = read_json(self.agent_folder(agent) / "worktree.json")
+        path = Path(str(known["path"])) if known and known.get("path") else None
+        return path if path is not None and (path / ".git").exists() else None
+
+    def private_dir(self, agent: str) -> Path:
+        """Give the folder for an agent's tokens.
+
+        It is the private git directory of the agent's worktree; an agent
+        without one has its folder in the common git directory.
+        """
+        worktree = self.worktree_of(agent)
+        if worktree is not None:
+            git_dir = discover(worktree).git_dir
+            if git_dir != self.place.common_dir:
+                return git_dir / "gitcoord"
+        return self.agent_folder(agent)
+
+    def tokens(self, agent: str) -> TokenFiles:
+        """Give the token files of an agent."""
+        return TokenFiles(self.private_dir(agent), self.ledger.name)
+
+    def record_worktree(self, agent: str, path: Path) -> None:
+        """Remember where an agent works, and mark the place as its own."""
+        write_json(discover(path).git_dir / "gitcoord" / "agent.json", {"agent": agent, "ledger": self.ledger.name})
+        write_json(self.agent_folder(agent) / "worktree.json", {"path": str(path)})
+
+    def session(self) -> str:
+        """Name the session that asks: ``GITCOORD_SESSION`` or the leader's process."""
+        named = os.environ.get("GITCOORD_SESSION", "")
+        if named:
+            return f"named:{named[:120]}"
+        from gitcoord.store.processes import session_identity
+
+        return session_identity()
+
+    # the target
+
+    def target(self, snapshot: Snapshot) -> str:
+        """Name the target branch as a full ref."""
+        plan = snapshot.plan()
+        return f"refs/heads/{plan['target']}" if plan else snapshot.settings()["target"]
+
+    def target_tip(self, snapshot: Snapshot) -> str:
+        """Return the target's tip.
+
+        Raises:
+            NotFoundError: The branch does not exist.
+        """
+        ref = self.target(snapshot)
+        tip = self.store.read_ref(ref)
+        if tip is None:
+            raise NotFoundError(f"the target branch {ref.removeprefix('refs/heads/')} does not exist",
+                                hint="create it, or name another target in the plan")  # fmt: skip
+        return tip
+
+
+def open_workspace(
+    start: Path, ledger: str = DEFAULT_LEDGER, *, clock: Clock | None = None, timeout_s: float = 30.0
+) -> Workspace:
+    """Open the repository that a directory belongs to.
+
+    Raises:
+        UsageError: Not a repository, or no valid ledger name.
+        UnavailableError: The repository cannot be read by this engine.
+    """
+    from gitcoord.store.libgit import LibgitStore
+
+    ids.parse_id(ledger, "ledger name")
+    if not start.is_dir():
+        raise UsageError(f"{start} is not a directory", hint="give an existing directory to -C")
+    place = discover(start)
+    problem = unsupported(place.common_dir)
+    if problem:
+        raise UnavailableError(problem, hint="use a plain SHA-1 clone; a second engine for such repositories is planned")
+    if not os.access(place.common_dir, os.W_OK | os.X_OK):
+        raise UnavailableError(f"{place.common_dir} cannot be written", hint=NO_WRITE_HINT)
+    is_durable = os.environ.get("GITCOORD_DURABILITY", "full") != "process"
+    return Workspace(place, LibgitStore(place.common_dir, is_durable=is_durable), ledger, clock or Clock(),
+                     timeout_s=timeout_s)  # fmt: skip
+
+
+def require_checkout(place: Place) -> Path:
+    """Return the working tree that we stand in.
+
+    Raises:
+        RefusedError: The repository is bare.
+    """
+    if place.worktree is None:
+        raise RefusedError("this needs a working tree, and the repository is bare", reason="bare",
+                           hint="run it in a worktree, or give `--no-worktree`")  # fmt: skip
+    return place.worktree

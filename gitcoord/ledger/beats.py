@@ -1,0 +1,120 @@
+"""Read and write proofs of life that renew a lease without an entry.
+
+A beat is a blob behind the agent's own ref, with one line for each claim
+that beats: ``<token> <boot id> <monotonic ns>``. It is written by
+compare-and-swap, and the ledger is read afterwards: either the beat was
+there before a takeover looked, or its holder is told that it lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gitcoord.clock import Clock
+from gitcoord.core.machine.leases import Beat
+from gitcoord.ledger.files import read_json, write_json
+from gitcoord.store.protocol import MissingObjectError, Store
+
+__all__ = ["Beats", "Observations", "beat_ref", "beat_text", "parse_beat"]
+
+MAX_BEAT_BYTES = 256 * 1024
+MAX_OBSERVED = 2000
+
+
+def beat_ref(ledger: str, agent: str) -> str:
+    """Name the ref that holds an agent's beats."""
+    return f"refs/gitcoord/{ledger}/beats/{agent}"
+
+
+def beat_text(stamps: Mapping[str, tuple[str, int]]) -> bytes:
+    """Write the blob of a beat."""
+    return "".join(f"{token} {boot} {ns}\n" for token, (boot, ns) in sorted(stamps.items())).encode()
+
+
+def parse_beat(content: bytes) -> dict[str, tuple[str, int]]:
+    """Read the blob of a beat; lines that are none are passed over."""
+    stamps: dict[str, tuple[str, int]] = {}
+    for line in content[:MAX_BEAT_BYTES].decode("ascii", "replace").splitlines():
+        token, _, rest = line.partition(" ")
+        boot, _, ns = rest.partition(" ")
+        if boot and ns.isdecimal() and len(ns) < 25:
+            stamps[token] = (boot, int(ns))
+    return stamps
+
+
+class Beats(Mapping[str, Beat]):
+    """Every agent's beat, read when it is asked for."""
+
+    def __init__(self, store: Store, ledger: str) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._known: dict[str, Beat | None] = {}
+
+    def __getitem__(self, agent: str) -> Beat:
+        """Read one agent's beat; KeyError where there is none."""
+        if agent not in self._known:
+            oid = self._store.read_ref(beat_ref(self._ledger, agent))
+            beat = None
+            if oid is not None:
+                try:
+                    beat = Beat(oid, parse_beat(self._store.read_blob(oid)))
+                except MissingObjectError:
+                    beat = Beat(oid, {})
+            self._known[agent] = beat
+        found = self._known[agent]
+        if found is None:
+            raise KeyError(agent)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        """List the agents whose beats were asked for."""
+        return iter([agent for agent, beat in self._known.items() if beat is not None])
+
+    def __len__(self) -> int:
+        """Count the beats that were found."""
+        return len(list(iter(self)))
+
+
+class Observations(Mapping[str, int]):
+    """When this machine first saw stamps of other boots, in its own clock.
+
+    Asking for a stamp that was never seen records it as seen now. ``save``
+    keeps what was seen for the next command.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._seen: dict[str, int] | None = None
+        self._is_changed = False
+
+    def _load(self) -> dict[str, int]:
+        if self._seen is None:
+            kept = read_json(self._path) or {}
+            seen = kept.get("seen") if kept.get("boot") == self._clock.boot_id() else None
+            self._seen = dict(seen) if isinstance(seen, dict) else {}
+        return self._seen
+
+    def __getitem__(self, key: str) -> int:
+        """Return when a stamp was first seen; a new one is seen now."""
+        seen = self._load()
+        if key not in seen:
+            seen[key] = self._clock.monotonic_ns()
+            self._is_changed = True
+        return seen[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """List the stamps that were seen."""
+        return iter(self._load())
+
+    def __len__(self) -> int:
+        """Count the stamps that were seen."""
+        return len(self._load())
+
+    def save(self) -> None:
+        """Keep what was seen, the newest if it is much."""
+        if self._is_changed and self._seen is not None:
+            newest = dict(sorted(self._seen.items(), key=lambda item: item[1])[-MAX_OBSERVED:])
+            write_json(self._path, {"boot": self._clock.boot_id(), "seen": newest})
+            self._is_changed = False

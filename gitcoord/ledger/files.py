@@ -1,0 +1,98 @@
+"""Name gitcoord's private files, and write them so that none is torn.
+
+They lie in ``gitcoord/`` of the common git directory, readable by their
+owner alone. All but ``index/`` matter: pending operations, tokens and
+locks must survive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from gitcoord.core.errors import UnavailableError
+
+__all__ = ["LedgerFiles", "TokenFiles", "read_json", "write_json"]
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace a small file in one step; the old content stays if it fails.
+
+    Raises:
+        UnavailableError: The folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    content = json.dumps(value, sort_keys=True).encode()
+    try:
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(handle, content)
+        finally:
+            os.close(handle)
+        temporary.replace(path)
+    except OSError as error:
+        raise UnavailableError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="check the space on the disk, and whether .git can be written here; "
+            "in a sandbox without access to .git, run gitcoord outside of it",
+        ) from None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a small file; None where it is missing or torn."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class LedgerFiles:
+    """Where one ledger's private files lie on this machine."""
+
+    __slots__ = ("healing_lock", "index", "landing_lock", "observed", "pending", "queue_lock", "root")
+
+    def __init__(self, common_dir: Path, ledger: str) -> None:
+        self.root = common_dir / "gitcoord"
+        self.queue_lock = self.root / "locks" / f"{ledger}.queue"
+        self.healing_lock = self.root / "locks" / f"{ledger}.healing"
+        self.landing_lock = self.root / "locks" / f"{ledger}.landing"
+        self.pending = self.root / "pending" / ledger
+        self.observed = self.root / "observed" / f"{ledger}.json"
+        self.index = self.root / "index" / f"{ledger}.sqlite"
+
+
+class TokenFiles:
+    """The tokens of one agent's claims, one file each.
+
+    A file is written before the swap of its claim, so that no crash can
+    leave a claim whose token nobody knows. Whether a token is current only
+    the ledger tells.
+    """
+
+    __slots__ = ("folder",)
+
+    def __init__(self, private_dir: Path, ledger: str) -> None:
+        self.folder = private_dir / "claims" / ledger
+
+    def write(self, token: str, content: dict[str, Any]) -> None:
+        """Keep a token with its task, agent and session."""
+        write_json(self.folder / f"{token}.json", {**content, "token": token})
+
+    def all(self) -> list[dict[str, Any]]:
+        """Read every token that is kept, oldest first."""
+        try:
+            paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        except OSError:
+            return []
+        return [content for path in paths if (content := read_json(path)) is not None and "token" in content]
+
+    def remove(self, token: str) -> None:
+        """Forget a token."""
+        (self.folder / f"{token}.json").unlink(missing_ok=True)

@@ -1,0 +1,338 @@
+"""Read, decide, write, swap, read back: the only mover of the ledger ref.
+
+Writing objects is free; the swap is the only effect. Whatever happens
+before it leaves garbage and nothing else; whatever happens after it has
+happened. A retry decides again from a fresh read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from gitcoord.clock import Clock, Deadline
+from gitcoord.core import codec
+from gitcoord.core.errors import (
+    ClaimLostError,
+    NotFoundError,
+    UnavailableError,
+    UnknownError,
+)
+from gitcoord.core.events import Command, Event
+from gitcoord.core.machine import Context, apply, decide
+from gitcoord.core.machine.leases import Beat
+from gitcoord.core.messages import author_of, render
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
+from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
+from gitcoord.ledger.files import LedgerFiles
+from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
+from gitcoord.store.healing import heal
+from gitcoord.store.protocol import (
+    BlobRef,
+    ContendedError,
+    LockedError,
+    MissingObjectError,
+    Store,
+)
+from gitcoord.store.queue import QueueLock
+from gitcoord.store.reader import RecordCache, open_snapshot
+
+__all__ = ["Done", "Ledger", "encoded", "ledger_ref"]
+
+QUEUE_WAIT_S = 2.0
+Request = Command | Callable[[Snapshot, Context], Command]
+
+
+class Done(NamedTuple):
+    """An acknowledged operation: its entry, its event, the state after it."""
+
+    entry: str
+    event: Event
+    snapshot: Snapshot
+
+
+def ledger_ref(ledger: str) -> str:
+    """Name the ref of a ledger."""
+    return f"refs/heads/gitcoord/{ledger}"
+
+
+def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
+    """Turn changed records into what a store writes."""
+    return {
+        path: BlobRef(str(change)) if isinstance(change, BlobOid) else None if change is None else codec.dump(change)
+        for path, change in changes.items()
+    }
+
+
+class Ledger:
+    """One ledger of one repository, on this machine."""
+
+    def __init__(self, store: Store, name: str, clock: Clock, *, timeout_s: float = 30.0) -> None:
+        self.store = store
+        self.name = name
+        self.ref = ledger_ref(name)
+        self.clock = clock
+        self.timeout_s = timeout_s
+        self.files = LedgerFiles(store.common_dir, name)
+        self.pending = PendingFiles(self.files.pending)
+        self.queue = QueueLock(self.files.queue_lock)
+        self._healing = QueueLock(self.files.healing_lock)
+        self._cache = RecordCache()
+        self._observations = Observations(self.files.observed, clock)
+
+    # reading
+
+    def tip(self) -> str | None:
+        """Return the newest entry's oid, or None before ``init``."""
+        return self.store.read_ref(self.ref)
+
+    def snapshot(self, oid: str | None = None) -> Snapshot:
+        """Open the state as of an entry, by default the newest.
+
+        Raises:
+            NotFoundError: There is no such ledger here.
+            CorruptError: The entry cannot be read.
+        """
+        tip = oid or self.tip()
+        if tip is None:
+            raise NotFoundError(
+                f"this repository has no gitcoord ledger {self.name!r}", hint="`gitcoord init` makes one"
+            )
+        return open_snapshot(self.store, tip, self._cache)
+
+    def context(self) -> Context:
+        """Read the clock, draw the random values, and look at beats on demand."""
+        return Context(
+            id=self.clock.token(),
+            token=self.clock.token(),
+            time=self.clock.seconds(),
+            boot_id=self.clock.boot_id(),
+            now_ns=self.clock.monotonic_ns(),
+            beats=Beats(self.store, self.name),
+            observed=self._observations,
+        )
+
+    def remember(self) -> None:
+        """Keep which stamps of other boots were seen, and when."""
+        self._observations.save()
+
+    def settle(self, agent: str) -> list[Settled]:
+        """Settle what this agent's dead processes left unknown."""
+        if not (self.files.pending / agent).is_dir():
+            return []
+        attic = list(self.store.list_refs(f"refs/gitcoord/{self.name}/attic/").values())
+        return self.pending.settle(self.store, agent, self.tip(), attic)
+
+    # writing
+
+    @contextmanager
+    def queued(self, deadline: Deadline) -> Iterator[bool]:
+        """Wait for our turn, two seconds at most; the swap decides anyway."""
+        with self.queue.hold(min(QUEUE_WAIT_S, deadline.remaining())) as is_held:
+            yield is_held
+
+    def execute(
+        self,
+        request: Request,
+        *,
+        agent: str,
+        before_swap: Callable[[Event], None] | None = None,
+        verify: Mapping[str, str | None] | None = None,
+    ) -> Done:
+        """Decide on the newest state and publish the entry.
+
+        ``request`` is a command, or makes one from each fresh snapshot.
+        ``before_swap`` sees the event before anything can have happened.
+        ``verify`` names refs that must hold a value at the swap.
+
+        Raises:
+            GitcoordError: Refused: nothing changed.
+            UnavailableError: No turn before the deadline: nothing changed.
+            UnknownError: Cut off in the swap; ``settle`` tells later.
+        """
+        deadline = Deadline(self.clock, self.timeout_s)
+        first = self.context()
+        attempt = 0
+        is_begun = False
+        try:
+            with self.queued(deadline) as is_queued:
+                while True:
+                    tip = self.tip()
+                    context = first._replace(
+                        now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
+                    )
+                    snapshot = open_snapshot(self.store, tip, self._cache)
+                    command = request(snapshot, context) if callable(request) else request
+                    self._require_ledger(tip, command)
+                    event = decide(snapshot, command, self._not_before(tip, context))
+                    if not is_begun:
+                        facts = {key: event.get(key, "") for key in ("op", "task", "token")}
+                        self.pending.begin(agent, first.id, {"tip": tip, **facts})
+                        is_begun = True
+                    if before_swap is not None:
+                        before_swap(event)
+                    entry, write = self._write(tip, snapshot, event)
+                    try:
+                        self._swap(tip, entry, event, verify)
+                    except (ContendedError, LockedError) as error:
+                        self._wait(error, attempt, deadline, is_queued=is_queued)
+                        attempt += 1
+                        continue
+                    self._read_back(entry, write, event)
+                    done = Done(entry, event, open_snapshot(self.store, entry, self._cache))
+                    break
+        except UnknownError:
+            self.pending.end(agent, first.id, is_known=False)
+            raise
+        except Exception:
+            if is_begun:
+                self.pending.end(agent, first.id)
+            raise
+        self.pending.end(agent, first.id)
+        self.remember()
+        return done
+
+    def _require_ledger(self, tip: str | None, command: Command) -> None:
+        if tip is None and command["op"] != "init":
+            self.snapshot()
+
+    def _not_before(self, tip: str | None, context: Context) -> Context:
+        """An entry's time is never before its parent's, for readers' sake."""
+        return context if tip is None else context._replace(time=max(context.time, self.store.read_entry(tip).time))
+
+    def _write(self, tip: str | None, snapshot: Snapshot, event: Event) -> tuple[str, Callable[[], str]]:
+        base = self.store.read_entry(tip).tree if tip else None
+        changes = encoded(apply(snapshot, event))
+        message = render(event)
+
+        def write() -> str:
+            tree = self.store.write_tree(base, changes)
+            author = author_of(event["agent"], self.name)
+            return self.store.write_entry(tree, (tip,) if tip else (), message, author, event["time"])
+
+        return write(), write
+
+    def _swap(self, tip: str | None, entry: str, event: Event, verify: Mapping[str, str | None] | None) -> None:
+        takeover = event.get("takeover")
+        evidence = [*event.get("expired", []), *([takeover] if takeover else [])]
+        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence} | dict(verify or {})
+        try:
+            self.store.swap(self.ref, tip, entry, verify=wanted)
+        except (ContendedError, LockedError, UnavailableError):
+            raise
+        except Exception as error:  # noqa: BLE001 - any failure in mid-swap has to be settled by reading
+            self._settle_swap(tip, entry, event, error)
+
+    def _settle_swap(self, tip: str | None, entry: str, event: Event, error: Exception) -> None:
+        """Find out at once, by reading, whether a swap that failed oddly took place."""
+        try:
+            self.store.refresh()
+            now = self.tip()
+            if now == entry or find_entry(self.store, now, tip, event["id"]) is not None:
+                return
+        except (OSError, MissingObjectError):
+            now = ""
+        if now == tip:
+            raise UnavailableError(
+                f"the ledger could not be written: {error}",
+                hint="check the space on the disk, and whether .git can be written here",
+            ) from None
+        if now:
+            raise ContendedError(self.ref) from None
+        raise UnknownError(
+            f"the outcome of {event['op']} is not known: {error}",
+            hint="this agent's next command settles it before it does anything else",
+            entry_id=event["id"],
+        ) from None
+
+    def _wait(self, error: Exception, attempt: int, deadline: Deadline, *, is_queued: bool) -> None:
+        """Back off before the next try; heal a dead writer's lock on the way."""
+        if isinstance(error, LockedError) and is_queued and heal(
+            error.path, self.files.root / "pending", self._healing, self.clock
+        ):
+            return
+        if deadline.expired:
+            what = f"{error.path} is in the way" if isinstance(error, LockedError) else "other writers were faster"
+            raise UnavailableError(
+                f"the ledger could not be written within {self.timeout_s:g} seconds: {what}",
+                hint="try again; `gitcoord status` shows whether others get through",
+            ) from None
+        self.clock.sleep(min(self.clock.backoff(attempt), max(0.0, deadline.remaining())))
+
+    def _read_back(self, entry: str, write: Callable[[], str], event: Event) -> None:
+        """Read what was published before it is acknowledged.
+
+        A concurrent ``gc --prune=now`` can drop objects between their write
+        and the swap that makes them reachable; their bytes are still here.
+        """
+        for _ in range(3):
+            if not self.store.is_lost():
+                break
+            write()
+        else:
+            raise UnknownError(
+                f"the objects of {event['op']} vanish as soon as they are written",
+                hint="stop what runs `git gc --prune=now` beside gitcoord", entry_id=event["id"],
+            )  # fmt: skip
+        now = self.tip()
+        if now != entry and find_entry(self.store, now, None, event["id"]) is None:
+            raise UnknownError(f"the entry of {event['op']} is not in the chain that was read back",
+                               hint="`gitcoord verify` looks at the chain", entry_id=event["id"])  # fmt: skip
+
+    # refs that are hints
+
+    def retrying(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the act returns
+        """Do something with a ref until nobody is in the way, or time is up."""
+        deadline = Deadline(self.clock, self.timeout_s)
+        attempt = 0
+        while True:
+            try:
+                return act()
+            except (ContendedError, LockedError) as error:
+                self._wait(error, attempt, deadline, is_queued=True)
+                attempt += 1
+
+    def keep(self, ref: str, oid: str) -> None:
+        """Make a ref that keeps a commit reachable; once made it never moves."""
+        def create() -> None:
+            if self.store.read_ref(ref) != oid:
+                self.store.swap(ref, None, oid)
+
+        self._recorded(create)
+
+    def beat(self, agent: str, token: str) -> Beat:
+        """Renew a lease without an entry, and read the ledger afterwards.
+
+        Raises:
+            ClaimLostError: The token is not current: nothing was renewed.
+        """
+        ref = beat_ref(self.name, agent)
+
+        def write() -> Beat:
+            old = self.store.read_ref(ref)
+            live = {task["claim"]["token"] for task in self.snapshot().live() if task["claim"]}
+            if token not in live:
+                raise ClaimLostError("this claim is no longer current", hint="stop working on it")
+            known = Beats(self.store, self.name).get(agent)
+            stamps = {name: stamp for name, stamp in (known.stamps if known else {}).items() if name in live}
+            stamps[token] = (self.clock.boot_id(), self.clock.monotonic_ns())
+            oid = self.store.write_blob(beat_text(stamps))
+            self.store.swap(ref, old, oid)
+            return Beat(oid, stamps)
+
+        beat: Beat = self._recorded(write)
+        # Read after the write: a takeover that published between our first
+        # look and our swap has to be told to us, not to be overlooked.
+        if not any(task["claim"] and task["claim"]["token"] == token for task in self.snapshot().live()):
+            raise ClaimLostError("this claim was taken over", hint="stop working on it")
+        return beat
+
+    def _recorded(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the act returns
+        """Move a ref as a recorded writer, so that healing knows us."""
+        entry_id = self.clock.token()
+        self.pending.begin(".refs", entry_id, {"op": "ref", "tip": None})
+        try:
+            return self.retrying(act)
+        finally:
+            self.pending.end(".refs", entry_id)

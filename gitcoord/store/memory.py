@@ -1,0 +1,118 @@
+"""Keep objects and refs in memory, for tests and simulations.
+
+It passes the conformance suite of the real engines. ``on_call`` is called
+before every operation with its name, so that a test can stop a writer
+between any two of them, or let another one act first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from gitcoord.store.protocol import ContendedError, EntryObject, MissingObjectError, TreeItem
+from gitcoord.store.trees import Change, build_tree, parse_tree
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """A store without a disk."""
+
+    def __init__(self, common_dir: Path, on_call: Callable[[str], None] | None = None) -> None:
+        self.common_dir = common_dir
+        self.on_call = on_call or (lambda _name: None)
+        self.refs: dict[str, str] = {}
+        self.objects: dict[str, tuple[str, bytes]] = {}
+        self.entries: dict[str, EntryObject] = {}
+        self._lock = threading.RLock()
+
+    def _write(self, kind: str, content: bytes) -> str:
+        oid = hashlib.sha1(f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
+        self.objects[oid] = (kind, content)
+        return oid
+
+    def _read(self, kind: str, oid: str) -> bytes:
+        found = self.objects.get(oid)
+        if found is None or found[0] != kind:
+            raise MissingObjectError(f"{kind} {oid}")
+        return found[1]
+
+    def read_ref(self, ref: str) -> str | None:
+        """Return the oid that a ref holds now, or None where it is absent."""
+        self.on_call("read_ref")
+        return self.refs.get(ref)
+
+    def list_refs(self, prefix: str) -> dict[str, str]:
+        """Return every ref whose name starts with ``prefix``."""
+        with self._lock:
+            return {ref: oid for ref, oid in sorted(self.refs.items()) if ref.startswith(prefix)}
+
+    def read_entry(self, oid: str) -> EntryObject:
+        """Read a commit."""
+        if oid not in self.entries:
+            raise MissingObjectError(f"commit {oid}")
+        return self.entries[oid]
+
+    def read_blob(self, oid: str) -> bytes:
+        """Read a blob."""
+        return self._read("blob", oid)
+
+    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+        """Read one level of a tree."""
+        return parse_tree(self._read("tree", oid))
+
+    def hash_blob(self, content: bytes) -> str:
+        """Return the oid that a blob would have."""
+        return hashlib.sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
+
+    def write_blob(self, content: bytes) -> str:
+        """Write a blob."""
+        self.on_call("write_blob")
+        return self._write("blob", content)
+
+    def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
+        """Write ``base`` with paths changed."""
+        self.on_call("write_tree")
+        tree = build_tree(base, changes, self.read_tree, lambda raw: self._write("tree", raw), self.write_blob)
+        return tree or self._write("tree", b"")
+
+    def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:
+        """Write a commit."""
+        self.on_call("write_entry")
+        raw = f"tree {tree}\nparents {parents}\nauthor {author} {time}\n\n{message}".encode()
+        oid = self._write("commit", raw)
+        self.entries[oid] = EntryObject(oid, tree, parents, message, *author, time)
+        return oid
+
+    def swap(self, ref: str, expected: str | None, new: str, *, verify: Mapping[str, str | None] | None = None) -> None:
+        """Move a ref from ``expected`` to ``new``."""
+        self.on_call("swap")
+        with self._lock:
+            wanted = {**(verify or {}), ref: expected}
+            if any(self.refs.get(name) != oid for name, oid in wanted.items()):
+                raise ContendedError(ref)
+            if new not in self.objects:
+                raise MissingObjectError(new)
+            self.refs[ref] = new
+        self.on_call("swapped")
+
+    def delete_ref(self, ref: str, expected: str) -> None:
+        """Remove a ref that holds ``expected``."""
+        self.on_call("delete_ref")
+        with self._lock:
+            if self.refs.get(ref) != expected:
+                raise ContendedError(ref)
+            del self.refs[ref]
+
+    def is_lost(self) -> bool:
+        """Say that nothing is ever lost from memory."""
+        return False
+
+    def refresh(self) -> None:
+        """Do nothing: nothing is cached."""
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""

@@ -1,0 +1,134 @@
+"""Define the narrow interface to git objects and refs.
+
+Every engine implements ``Store`` and passes one conformance suite. The
+rest of gitcoord knows only this. Three things may go wrong on purpose:
+an object or ref is not there, another writer was faster, or the place
+cannot be written at all; everything else is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+__all__ = [
+    "BlobRef",
+    "ContendedError",
+    "EntryObject",
+    "LockedError",
+    "MissingObjectError",
+    "Store",
+    "TreeItem",
+]
+
+
+class MissingObjectError(Exception):
+    """Say that an object is not in the repository (or is no such kind)."""
+
+
+class ContendedError(Exception):
+    """Say that a ref did not hold the expected value; nothing moved."""
+
+
+class LockedError(Exception):
+    """Say that a ref's ``.lock`` file is in the way; nothing moved.
+
+    ``path`` is the lock file, which ``store.healing`` may look at.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
+class BlobRef(NamedTuple):
+    """Name a blob that exists already, in place of its bytes."""
+
+    oid: str
+
+
+class TreeItem(NamedTuple):
+    """One name in a tree."""
+
+    oid: str
+    is_tree: bool
+
+
+class EntryObject(NamedTuple):
+    """A commit as it was read; ``time`` is the committer's, in seconds."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+    author: str
+    author_email: str
+    time: int
+
+
+class Store(Protocol):
+    """Read and write objects, and move refs by compare-and-swap."""
+
+    common_dir: Path
+    """The common git directory; for the in-memory store a private folder."""
+
+    def read_ref(self, ref: str) -> str | None:
+        """Return the oid that a ref holds now, or None where it is absent."""
+
+    def list_refs(self, prefix: str) -> dict[str, str]:
+        """Return every ref whose name starts with ``prefix`` (ends in ``/``)."""
+
+    def read_entry(self, oid: str) -> EntryObject:
+        """Read a commit. Raises MissingObjectError."""
+
+    def read_blob(self, oid: str) -> bytes:
+        """Read a blob. Raises MissingObjectError."""
+
+    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+        """Read one level of a tree. Raises MissingObjectError."""
+
+    def hash_blob(self, content: bytes) -> str:
+        """Return the oid that a blob would have; writes nothing."""
+
+    def write_blob(self, content: bytes) -> str:
+        """Write a blob, synced, and return its oid."""
+
+    def write_tree(self, base: str | None, changes: Mapping[str, bytes | BlobRef | None]) -> str:
+        """Write ``base`` with paths changed (None: removed); return the tree.
+
+        Only the trees on the way to a changed path are written. An empty
+        folder vanishes. Bytes are written as blobs, each content once.
+        """
+
+    def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str],
+                    time: int) -> str:
+        """Write a commit, synced, and return its oid; no ref moves.
+
+        The committer is the user's git identity, or a fallback.
+        """
+
+    def swap(self, ref: str, expected: str | None, new: str, *,
+             verify: Mapping[str, str | None] | None = None) -> None:
+        """Move a ref from ``expected`` (None: must not exist) to ``new``.
+
+        Every ref in ``verify`` must hold the given oid (None: be absent) at
+        that moment. If it raises ContendedError or LockedError nothing
+        moved; after any other error the outcome is not known.
+        """
+
+    def delete_ref(self, ref: str, expected: str) -> None:
+        """Remove a ref that holds ``expected``. Raises as ``swap`` does."""
+
+    def is_lost(self) -> bool:
+        """Say whether an object of the last entry is gone from the disk.
+
+        That is, of the last ``write_tree`` and ``write_entry``: a prune
+        that runs beside a writer can take objects which no ref reaches yet.
+        """
+
+    def refresh(self) -> None:
+        """Forget what is cached of packs and refs."""
+
+    def close(self) -> None:
+        """Give back file handles."""

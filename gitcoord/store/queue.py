@@ -1,0 +1,113 @@
+"""Queue writers of one machine up, so that they do not storm the ref.
+
+It is a queue and nothing more: correctness rests on the compare-and-swap.
+``flock`` is fair and is released by the kernel when its holder dies. A
+stopped holder must not wedge others, so that the wait is bounded.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.store.processes import identity
+
+__all__ = ["QueueLock"]
+
+
+class QueueLock:
+    """A lock file. One object is used by one thread at a time."""
+
+    __slots__ = ("_handle", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle: int | None = None
+
+    @contextmanager
+    def hold(self, timeout_s: float) -> Iterator[bool]:
+        """Wait for the lock, at most so long; tell whether it is held."""
+        is_held = self.acquire(timeout_s)
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self.release()
+
+    def acquire(self, timeout_s: float) -> bool:
+        """Take the lock, or return False when the time is up."""
+        handle = self._open()
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if timeout_s <= 0 or not _wait_in_thread(handle, timeout_s):
+                if timeout_s <= 0:
+                    os.close(handle)
+                return False
+        except BaseException:
+            os.close(handle)
+            raise
+        self._handle = handle
+        os.pwrite(handle, identity().ljust(160).encode(), 0)
+        return True
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def holder(self) -> str:
+        """Return the identity of the last process that took the lock."""
+        try:
+            return self.path.read_text("ascii").strip()
+        except (OSError, ValueError):
+            return ""
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise UnavailableError(
+                f"{self.path} cannot be opened: {error.strerror}",
+                hint="check whether .git can be written here; in a sandbox without access to .git, run gitcoord outside of it",
+            ) from None
+
+
+def _wait_in_thread(handle: int, timeout_s: float) -> bool:
+    """Block in ``flock`` beside us: it has no time limit of its own.
+
+    Polling instead would cost 32 waiting processes both cores, and the
+    order in which they came.
+    """
+    state = threading.Lock()
+    is_done = threading.Event()
+    outcome = {"held": False, "abandoned": False}
+
+    def wait() -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            outcome["abandoned"] = True
+        with state:
+            if outcome["abandoned"]:
+                os.close(handle)
+            else:
+                outcome["held"] = True
+        is_done.set()
+
+    threading.Thread(target=wait, name="gitcoord-queue", daemon=True).start()
+    is_done.wait(timeout_s)
+    with state:
+        if not outcome["held"]:
+            outcome["abandoned"] = True
+        return outcome["held"]

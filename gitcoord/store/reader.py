@@ -1,0 +1,117 @@
+"""Give a snapshot the files of one entry's tree, read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gitcoord.core import codec
+from gitcoord.core.errors import CorruptError
+from gitcoord.core.model import FORMAT, MAX_PLAN_BYTES, MAX_RECORD_BYTES
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
+
+__all__ = ["RecordCache", "TreeReader", "open_snapshot"]
+
+
+class RecordCache:
+    """Remember parsed records by the oid of their blob, up to a number."""
+
+    __slots__ = ("_most", "_records")
+
+    def __init__(self, most: int = 4096) -> None:
+        self._most = most
+        self._records: dict[str, Any] = {}
+
+    def get(self, oid: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+        """Return a record that was read before."""
+        return self._records.get(oid)
+
+    def put(self, oid: str, record: object) -> None:
+        """Keep a record; the oldest half goes when the cache is full."""
+        if len(self._records) >= self._most:
+            for old in list(self._records)[: self._most // 2]:
+                del self._records[old]
+        self._records[oid] = record
+
+
+class TreeReader:
+    """Read records of one tree; folders are read once, records cached."""
+
+    __slots__ = ("_cache", "_folders", "_oid", "_store")
+
+    def __init__(self, store: Store, tree: str | None, oid: str, cache: RecordCache) -> None:
+        self._store = store
+        self._oid = oid
+        self._cache = cache
+        self._folders: dict[str, Mapping[str, TreeItem] | None] = {}
+        if tree is None:
+            self._folders[""] = {}
+        else:
+            self._folders[""] = self._tree(tree)
+
+    def _tree(self, oid: str) -> Mapping[str, TreeItem]:
+        try:
+            return self._store.read_tree(oid)
+        except MissingObjectError as error:
+            raise CorruptError(f"a tree of the ledger is missing: {error}", entry=self._oid) from None
+
+    def _folder(self, folder: str) -> Mapping[str, TreeItem] | None:
+        if folder not in self._folders:
+            above, _, name = folder.rpartition("/")
+            items = self._folder(above)
+            item = items.get(name) if items else None
+            self._folders[folder] = self._tree(item.oid) if item and item.is_tree else None
+        return self._folders[folder]
+
+    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+        """Return the parsed record at a path, or None where there is none."""
+        folder, _, name = path.rpartition("/")
+        items = self._folder(folder)
+        item = items.get(name) if items else None
+        if item is None or item.is_tree:
+            return None
+        record = self._cache.get(item.oid)
+        if record is None:
+            limit = MAX_RECORD_BYTES * 4 if folder not in {"inputs", "landings"} else MAX_PLAN_BYTES * 2
+            record = codec.load(self.blob(item.oid), limit, f"{path} of entry {self._oid[:12]}")
+            self._cache.put(item.oid, record)
+        return record
+
+    def names(self, folder: str) -> list[str]:
+        """List the names in a folder, sorted; empty where there is none."""
+        return sorted(self._folder(folder) or ())
+
+    def blob(self, oid: str) -> bytes:
+        """Return a blob that an event names."""
+        try:
+            return self._store.read_blob(oid)
+        except MissingObjectError as error:
+            raise CorruptError(f"a blob of the ledger is missing: {error}", entry=self._oid) from None
+
+
+def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot:
+    """Open the state as of an entry; None is the state before ``init``.
+
+    Raises:
+        CorruptError: Objects are missing.
+        UnavailableError: The ledger has a newer format.
+    """
+    if oid is None:
+        return Snapshot(TreeReader(store, None, "", cache))
+    try:
+        entry = store.read_entry(oid)
+    except MissingObjectError as error:
+        raise CorruptError(f"entry {oid[:12]} is missing: {error}", entry=oid) from None
+    snapshot = Snapshot(TreeReader(store, entry.tree, oid, cache), oid)
+    settings = snapshot.record("settings.json")
+    found = settings.get("format") if isinstance(settings, dict) else None
+    if found != FORMAT:
+        raise CorruptError(
+            f"the ledger has format {found}, and this gitcoord reads format {FORMAT}"
+            if isinstance(found, int)
+            else f"entry {oid[:12]} is no entry of a gitcoord ledger",
+            hint="install a newer gitcoord" if isinstance(found, int) else "`gitcoord verify` names the first bad entry",
+            entry=oid,
+        )
+    return snapshot

@@ -1,0 +1,78 @@
+"""Read and build git trees as bytes, the same way for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gitcoord.store.protocol import BlobRef, TreeItem
+
+__all__ = ["Change", "build_tree", "encode_tree", "parse_tree"]
+
+Change = bytes | BlobRef | None
+_TREE_MODE = b"40000"
+_FILE_MODE = b"100644"
+
+
+def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
+    """Read the bytes of a tree object.
+
+    Raises:
+        ValueError: The bytes are no tree.
+    """
+    items: dict[str, TreeItem] = {}
+    position = 0
+    while position < len(content):
+        space = content.index(b" ", position)
+        end = content.index(b"\0", space)
+        is_tree = content[position:space] == _TREE_MODE
+        name = content[space + 1 : end].decode("utf-8", "surrogateescape")
+        position = end + 1 + oid_bytes
+        items[name] = TreeItem(content[end + 1 : position].hex(), is_tree)
+    return items
+
+
+def encode_tree(items: Mapping[str, TreeItem]) -> bytes:
+    """Give the bytes of a tree object, its names in git's order."""
+    rows = []
+    for name, item in items.items():
+        raw = name.encode("utf-8", "surrogateescape")
+        mode = _TREE_MODE if item.is_tree else _FILE_MODE
+        rows.append((raw + b"/" if item.is_tree else raw, mode + b" " + raw + b"\0" + bytes.fromhex(item.oid)))
+    return b"".join(row for _, row in sorted(rows))
+
+
+def build_tree(
+    base: str | None,
+    changes: Mapping[str, Change],
+    read_tree: Callable[[str], Mapping[str, TreeItem]],
+    write_tree: Callable[[bytes], str],
+    write_blob: Callable[[bytes], str],
+) -> str | None:
+    """Write ``base`` with paths changed; None is the empty tree's place.
+
+    Only the trees on the way to a changed path are read and written.
+    """
+    items = dict(read_tree(base)) if base else {}
+    below: dict[str, dict[str, Change]] = {}
+    is_changed = False
+    for path, change in changes.items():
+        name, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault(name, {})[rest] = change
+        elif change is None:
+            is_changed |= items.pop(name, None) is not None
+        else:
+            item = TreeItem(change.oid if isinstance(change, BlobRef) else write_blob(change), is_tree=False)
+            is_changed |= items.get(name) != item
+            items[name] = item
+    for name, inner in below.items():
+        old = items.get(name)
+        oid = build_tree(old.oid if old and old.is_tree else None, inner, read_tree, write_tree, write_blob)
+        if oid is None:
+            is_changed |= items.pop(name, None) is not None
+        elif old is None or old.oid != oid:
+            items[name] = TreeItem(oid, is_tree=True)
+            is_changed = True
+    if not items:
+        return None
+    return write_tree(encode_tree(items)) if is_changed or base is None else base
