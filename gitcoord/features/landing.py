@@ -18,8 +18,9 @@ from gitcoord.core.machine.landings import merge_order, wholeness
 from gitcoord.core.model import Pending, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, plan_of
+from gitcoord.ledger.files import read_json, write_json
 
-__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "follow_target", "land"]
+__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land"]
 
 
 class PhaseCheck(NamedTuple):
@@ -114,11 +115,14 @@ def _land_once(work: Workspace, phase: str) -> Landed:
         if work.store.read_ref(target) != old:
             raise _TargetMovedError from None
         raise
-    done = finish_pending(work)
-    if done is None or done.phase != phase or done.new != new:
-        raise RefusedError(f"the landing of phase {phase} was aborted: the target moved", reason="target-moved",
-                           hint=f"`gitcoord phase land {phase}` tries again on the new target")  # fmt: skip
-    return done._replace(results=len(check.results))
+    finish_pending(work)
+    # Read again: whoever came by may have finished or aborted it before us.
+    after = work.ledger.snapshot()
+    ended = after.phase(phase)
+    if ended is None or ended["state"] != "landed" or ended["landing"] is None or ended["landing"]["new"] != new:
+        raise RefusedError(f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",
+                           reason="target-moved", hint="`gitcoord status` shows the escalation; mend it, and land again")  # fmt: skip
+    return Landed(after.oid, phase, target, old, new, len(check.results), already=False)
 
 
 def check_phase(work: Workspace, phase: str, snapshot: Snapshot | None = None) -> PhaseCheck:
@@ -223,24 +227,25 @@ def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
     """Finish or abort a target move that is pending; None where there is none.
 
     In this order: the target is ``old``: move it; the target contains
-    ``new``: done; else abort, and escalate.
+    ``new``: done; else abort, and escalate. With ``follow``, worktrees that
+    have the target checked out are brought along.
     """
+    landed = None
     for _ in range(8):
         snapshot = work.ledger.snapshot()
         pending = snapshot.settings()["pending"]
         if pending is None:
-            return None
+            break
         try:
             landed = _finish(work, snapshot, pending)
         except RefusedError as error:
-            if error.reason == "pending":
-                continue
-            raise
-        if landed is not None and follow:
-            follow_target(work, pending["target"], pending["old"], pending["new"])
-        if landed is not None or work.ledger.snapshot().settings()["pending"] is None:
-            return landed
-    raise UnavailableError("the pending landing could not be finished", hint="try again")
+            if error.reason != "pending":
+                raise
+    else:
+        raise UnavailableError("the pending landing could not be finished", hint="try again")
+    if follow:
+        lagging(work, bring_along=True)
+    return landed
 
 
 def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | None:
@@ -249,37 +254,53 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
 
     phase, target, old, new = cast("str", pending["phase"]), pending["target"], pending["old"], pending["new"]
     ends = {"phase": phase, "target": target, "old": old, "new": new}
+    reason = ""
     now = work.store.read_ref(target)
     if now == old:
-        verify = {work.ledger.ref: snapshot.oid}
-        moved = move_target(work.git, target, old, new, verify, {"GITCOORD_LANDING": phase})
-        if not moved:
-            return None
+        write_json(_follow_folder(work) / f"{phase}.json", {"target": target, "old": old, "new": new})
+        try:
+            moved = move_target(work.git, target, old, new, {work.ledger.ref: snapshot.oid}, {"GITCOORD_LANDING": phase})
+        except RefusedError as error:
+            moved, reason = False, error.message
         now = work.store.read_ref(target)
-    if now is not None and (now == new or is_ancestor(work.git, new, now)):
+        if not moved and not reason and now == old:
+            return None
+    if now is not None and (now == new or (now != old and is_ancestor(work.git, new, now))):
         done = work.ledger.execute({"op": "land-done", **ends}, agent=ORCHESTRATOR)
         return Landed(done.entry, phase, target, old, new, 0, already=False)
-    reason = f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
+    reason = reason or f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
     work.ledger.execute({"op": "land-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
     return None
 
 
-def follow_target(work: Workspace, target: str, old: str, new: str) -> list[Path]:
-    """Bring worktrees along that have the target checked out; list those left.
+def _follow_folder(work: Workspace) -> Path:
+    return work.ledger.files.root / "follow" / work.ledger.name
 
-    A worktree whose index still is at ``old`` is updated as by a
-    fast-forward; local changes in the way leave it as it is.
+
+def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
+    """List worktrees that have the target checked out and are behind it.
+
+    Their branch moved by a landing and their files did not follow yet: the
+    lander died, or local changes came in the way meanwhile. With
+    ``bring_along`` those that can follow do, as by a fast-forward.
     """
     from gitcoord.git.program import GitError
     from gitcoord.git.worktrees import checkouts_of, follow, in_the_way
 
-    left = []
-    for worktree in checkouts_of(work.git, target):
-        try:
-            if in_the_way(worktree, old, new):
-                left.append(worktree)
-            else:
-                follow(worktree, old, new)
-        except (GitError, GitcoordError):
-            left.append(worktree)
+    left: list[Path] = []
+    for marker in sorted(_follow_folder(work).glob("*.json")):
+        facts = read_json(marker)
+        still: list[Path] = []
+        if facts is not None and work.store.read_ref(facts["target"]) == facts["new"]:
+            for worktree in checkouts_of(work.git, facts["target"]):
+                try:
+                    if not bring_along or in_the_way(worktree, facts["old"], facts["new"]):
+                        still.append(worktree)
+                    else:
+                        follow(worktree, facts["old"], facts["new"])
+                except (GitError, GitcoordError):
+                    still.append(worktree)
+        if not still and bring_along:
+            marker.unlink(missing_ok=True)
+        left += still
     return left

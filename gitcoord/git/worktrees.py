@@ -128,8 +128,12 @@ def has_unmerged(worktree: Path, kept: list[str]) -> list[str]:
     return asked.text.split()
 
 
-def commit_paths(worktree: Path, changed: list[str], message: str, author: tuple[str, str]) -> str | None:
-    """Commit exactly these paths, with the user's hooks; None if nothing differs.
+def commit_paths(
+    worktree: Path, changed: list[str], message: str, author: tuple[str, str], *, hooks: bool = True
+) -> str | None:
+    """Commit exactly these paths, by default with the user's hooks.
+
+    None where nothing differs.
 
     Raises:
         GitError: git or a hook refused; nothing was committed.
@@ -144,7 +148,7 @@ def commit_paths(worktree: Path, changed: list[str], message: str, author: tuple
     if staged.status == 0:
         return None
     identity = {"GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1]} | _fallback_identity(git)
-    git.run("commit", "-q", "-F", "-", stdin=message.encode(), env=identity, hooks=True, timeout_s=600)
+    git.run("commit", "-q", "-F", "-", stdin=message.encode(), env=identity, hooks=hooks, timeout_s=600)
     return git.run("rev-parse", "--verify", "HEAD").text
 
 

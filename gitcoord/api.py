@@ -1,0 +1,111 @@
+"""Offer the agents' operations to long-lived Python callers, typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from gitcoord.core.model import TaskRecord
+from gitcoord.features import claims, holding
+from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
+
+__all__ = ["Coordinator", "Held", "open_coordinator"]
+
+
+class Held(NamedTuple):
+    """A claim that its holder passes back to every later call."""
+
+    agent: str
+    task: TaskRecord
+    token: str
+    entry: str
+    branch: str
+    base: str
+    worktree: str | None
+
+
+class Coordinator:
+    """One ledger of one repository. Use one object per thread."""
+
+    def __init__(self, work: Workspace) -> None:
+        self._work = work
+
+    def __enter__(self) -> Self:
+        """Use the coordinator in a ``with`` block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Give back file handles."""
+        self.close()
+
+    def close(self) -> None:
+        """Give back file handles."""
+        self._work.close()
+
+    def claim(
+        self, agent: str, task: str | None = None, *, pool: str | None = None, checkout: bool = True,
+        session: str | None = None,
+    ) -> Held:  # fmt: skip
+        """Claim a task, by default the next one for this agent.
+
+        Raises:
+            NothingReadyError: None now; ``facts["retry_after"]`` says when.
+            PlanFinishedError: None will ever come.
+            ConflictError: It is held by another.
+        """
+        done = claims.claim(self._work, agent, task, pool=pool, checkout=checkout, session=session)
+        held = done.claim
+        return Held(agent, done.task, held["token"], done.entry, held["branch"], held["base"], done.worktree)
+
+    def progress(self, claim: Held, message: str, *, percent: int | None = None) -> str:
+        """Report progress, which renews the lease; return the entry.
+
+        Raises:
+            ClaimLostError: The token is stale.
+        """
+        return holding.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry
+
+    def beat(self, claim: Held) -> None:
+        """Renew the lease without an entry.
+
+        Raises:
+            ClaimLostError: The token is stale.
+        """
+        self._work.ledger.beat(claim.agent, claim.token)
+
+    def complete(self, claim: Held, *, result: str | None = None, no_result: bool = False) -> str:
+        """Hand a commit in; return the entry.
+
+        Raises:
+            ClaimLostError: The token is stale.
+            RefusedError: Boundary, uncommitted work, nothing to hand in.
+        """
+        return holding.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result,
+                                no_result=no_result).entry  # fmt: skip
+
+    def fail(self, claim: Held, *, reason: str, kind: str = "transient") -> str:
+        """Report a failure; return the entry.
+
+        Raises:
+            ClaimLostError: The token is stale.
+        """
+        return holding.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry
+
+    def release(self, claim: Held, *, reason: str = "") -> str:
+        """Give the task back; return the entry.
+
+        Raises:
+            ClaimLostError: The token is stale.
+        """
+        return holding.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry
+
+
+def open_coordinator(path: str | Path = ".", *, ledger: str = DEFAULT_LEDGER, timeout_s: float = 30.0) -> Coordinator:
+    """Open the ledger of the repository that a path belongs to.
+
+    Raises:
+        UsageError: Not a repository.
+        UnavailableError: It cannot be opened or written here.
+    """
+    return Coordinator(open_workspace(Path(path), ledger, timeout_s=timeout_s))

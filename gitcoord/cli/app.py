@@ -1,0 +1,106 @@
+"""Carry what every command needs: the options, the workspace, who asks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from gitcoord.cli.output import Output
+from gitcoord.core import ids
+from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
+
+__all__ = ["App", "pass_app"]
+
+
+class App:
+    """One run of the command line."""
+
+    def __init__(self, *, start: str, ledger: str | None, agent: str | None, as_json: bool, as_orchestrator: bool) -> None:
+        self.start = Path(start)
+        self.ledger = ledger or os.environ.get("GITCOORD_LEDGER") or DEFAULT_LEDGER
+        self.named_agent = agent
+        self.as_orchestrator = as_orchestrator
+        self.out = Output(as_json=as_json)
+        self.timeout_s = 30.0
+        self._work: Workspace | None = None
+
+    @property
+    def work(self) -> Workspace:
+        """The workspace, opened when first used."""
+        if self._work is None:
+            self._work = open_workspace(self.start, self.ledger, timeout_s=self.timeout_s)
+        return self._work
+
+    def close(self) -> None:
+        """Give back file handles."""
+        if self._work is not None:
+            self._work.close()
+
+    def agent(self) -> str:
+        """Say which agent asks, and settle what its dead processes left.
+
+        Raises:
+            UsageError: Nobody said, and this is no agent's worktree.
+        """
+        name = self.named_agent or os.environ.get("GITCOORD_AGENT") or self.work.standing_agent()
+        if not name:
+            raise UsageError("which agent is asking?",
+                             hint="give --agent ID, set GITCOORD_AGENT, or stand in the agent's worktree")  # fmt: skip
+        self.settle(ids.parse_id(name, "agent id"))
+        self._finish_refs()
+        return name
+
+    def settle(self, agent: str) -> None:
+        """Say what became of operations that were cut off."""
+        for settled in self.work.ledger.settle(agent):
+            what = f"{settled.op} {settled.task}".strip()
+            became = "was done" if settled.is_applied else "was not done"
+            self.out.notice(f"an earlier {what} that was cut off {became}")
+            if not settled.is_applied and settled.token and settled.op in {"claim", "reissue"}:
+                self.work.tokens(agent).remove(settled.token)
+
+    def _finish_refs(self) -> None:
+        """Finish the refs of a landing that was cut off; files follow later."""
+        tip = self.work.ledger.tip()
+        if tip is None:
+            return
+        pending = self.work.ledger.snapshot(tip).settings()["pending"]
+        if pending is not None:
+            from gitcoord.features.landing import finish_pending
+            from gitcoord.store.queue import QueueLock
+
+            # A lander at work holds this lock: its landing is not cut off.
+            with QueueLock(self.work.ledger.files.landing_lock).hold(0) as is_free:
+                if is_free:
+                    finish_pending(self.work, follow=False)
+
+    def orchestrate(self) -> Workspace:
+        """Open the workspace for an orchestrator's command.
+
+        Raises:
+            RefusedError: An agent asks from its worktree (reason ``role``).
+        """
+        self.refuse_agents()
+        self.settle(ids.ORCHESTRATOR)
+        if self.work.ledger.tip() is not None:
+            from gitcoord.features.landing import finish_pending, lagging
+
+            finish_pending(self.work)
+            for worktree in lagging(self.work):
+                self.out.notice(f"{worktree} has the target checked out and is behind it: local changes are in the way")
+        return self.work
+
+    def refuse_agents(self, *, never: bool = False) -> None:
+        """Refuse an agent that stands in its own worktree."""
+        standing = self.work.standing_agent()
+        if standing is not None and (never or not self.as_orchestrator):
+            raise RefusedError(
+                f"this is the worktree of {standing}, and the command is the orchestrator's", reason="role",
+                hint="run it in the main worktree" + ("" if never else ", or add --as-orchestrator"),
+            )  # fmt: skip
+
+
+pass_app = click.make_pass_decorator(App)

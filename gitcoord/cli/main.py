@@ -1,0 +1,188 @@
+"""Read the command line, and be the one boundary that errors cross."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from gitcoord.core.errors import GitcoordError, InternalError, UnavailableError, UsageError
+
+__all__ = ["COMMANDS", "cli", "main", "split_options"]
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("setting_up", "Make a ledger in this repository, and load a plan"),
+    "plan": ("setting_up", "Check, apply and show plans"),
+    "agent": ("setting_up", "Add, list, show and remove agents"),
+    "trust": ("setting_up", "Trust the plan's commands on this machine"),
+    "demo": ("running", "Run the main job on a scratch repository"),
+    "claim": ("holding", "Claim a task"),
+    "progress": ("holding", "Report progress on the claimed task"),
+    "beat": ("holding", "Renew the lease without an entry"),
+    "keepalive": ("holding", "Beat while a command runs"),
+    "complete": ("holding", "Hand in the claimed task's result"),
+    "fail": ("holding", "Report that the claimed task failed"),
+    "release": ("holding", "Give the claimed task back"),
+    "status": ("reading", "Sum the ledger up"),
+    "tasks": ("reading", "List tasks"),
+    "show": ("reading", "Show one task with its history"),
+    "impact": ("reading", "Say what waits for a task"),
+    "log": ("reading", "List the newest entries"),
+    "verify": ("reading", "Replay the history and check every entry"),
+    "assign": ("orchestrating", "Assign a task to an agent, or to anyone"),
+    "retry": ("orchestrating", "Open a failed or cancelled task again"),
+    "cancel": ("orchestrating", "Cancel a task"),
+    "reap": ("orchestrating", "End every claim whose lease is over"),
+    "phase": ("orchestrating", "List, check and land phases"),
+    "run": ("running", "Work on the plan with one command per task"),
+    "commands": ("running", "List every command"),
+    "completion": ("running", "Print the shell's completion script"),
+}
+_VALUED = {"-C": "start", "--ledger": "ledger", "--agent": "agent"}
+_FLAGS = {"--json": "as_json", "--as-orchestrator": "as_orchestrator"}
+
+
+class _LazyGroup(click.Group):
+    """Import a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"gitcoord.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:  # noqa: ANN401 - as click types it
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from gitcoord.core.ids import nearest
+
+            near = nearest(args[0], COMMANDS)
+            raise click.UsageError(
+                f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""), ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="gitcoord", prog_name="gitcoord")
+def cli() -> None:
+    """Coordinate many agents on one git repository, with git alone.
+
+    These options may stand before or after any command:
+
+    \b
+      -C DIR             work in DIR
+      --ledger NAME      use this ledger (GITCOORD_LEDGER)
+      --agent ID         act as this agent (GITCOORD_AGENT)
+      --json             answer in JSON
+      --as-orchestrator  run an orchestrator's command from an agent's worktree
+
+    Example: gitcoord claim --agent builder-1 --json
+    """
+
+
+def split_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Take the options that may stand anywhere out of the arguments.
+
+    Nothing after ``--`` is looked at: that is another program's.
+
+    Raises:
+        UsageError: An option lacks its value.
+    """
+    found: dict[str, Any] = {"start": ".", "ledger": None, "agent": None, "as_json": False, "as_orchestrator": False}
+    rest: list[str] = []
+    index = 0
+    while index < len(argv):
+        word = argv[index]
+        name, equals, value = word.partition("=")
+        if word == "--":
+            rest += argv[index:]
+            break
+        if word in _FLAGS:
+            found[_FLAGS[word]] = True
+        elif name in _VALUED and (equals or word == name):
+            if not equals:
+                index += 1
+                if index >= len(argv):
+                    raise UsageError(f"{name} needs a value", hint="`gitcoord --help` shows the options")
+                value = argv[index]
+            found[_VALUED[name]] = value
+        else:
+            rest.append(word)
+        index += 1
+    return rest, found
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run one command and exit with its status."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: list[str]) -> int:
+    """Run one command; return its exit status."""
+    from gitcoord.cli.output import Output
+
+    out = Output(as_json="--json" in argv[: argv.index("--") if "--" in argv else None])
+    app = None
+    try:
+        if sys.platform == "win32":
+            raise UnavailableError("gitcoord runs on Linux and macOS", hint="on Windows, use it inside WSL")
+        rest, options = split_options(argv)
+        from gitcoord.cli.app import App
+
+        app = App(**options)
+        out = app.out
+        status = cli.main(args=rest, prog_name="gitcoord", standalone_mode=False, obj=app)
+        return status if isinstance(status, int) else 0
+    except GitcoordError as error:
+        out.error(error)
+        return error.exit_status
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gitcoord"
+        out.error(UsageError(error.format_message(), hint=f"`{where} --help` shows how it is used"))
+        return UsageError.exit_status
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug is shown in one line and logged
+        out.error(_bug(error, app.work.ledger.files.root if app is not None and app._work else None))  # noqa: SLF001
+        return InternalError.exit_status
+    finally:
+        if app is not None:
+            app.close()
+
+
+def _bug(error: Exception, folder: Any) -> InternalError:  # noqa: ANN401 - a folder or None
+    """Log a bug, and name the log file."""
+    import tempfile
+    from pathlib import Path
+
+    text = "".join(traceback.format_exception(error))
+    for place in (Path(folder) / "logs" if folder else None, Path(tempfile.gettempdir())):
+        if place is None:
+            continue
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", prefix="gitcoord-bug-", suffix=".log", dir=place, delete=False) as log:
+                log.write(text)
+        except OSError:
+            continue
+        return InternalError(f"this is a bug in gitcoord: {type(error).__name__}: {str(error)[:200]}",
+                             hint=f"the details are in {log.name}; please report them", log=log.name)  # fmt: skip
+    return InternalError(f"this is a bug in gitcoord: {type(error).__name__}: {str(error)[:200]}", hint="please report it")

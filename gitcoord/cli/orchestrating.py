@@ -1,0 +1,181 @@
+"""Speak for the orchestrator: assign, retry, cancel, reap, phases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.core.errors import IncompleteError, RefusedError
+from gitcoord.core.ids import ORCHESTRATOR
+
+__all__ = ["assign", "cancel", "phase", "reap", "retry"]
+
+
+def _execute(app: App, command: dict[str, Any]) -> Any:  # noqa: ANN401 - a Done, imported lazily
+    from gitcoord.features.holding import text_of
+    from gitcoord.features.reading import require_task
+
+    work = app.orchestrate()
+    if command.get("reason"):
+        command["reason"] = text_of(command["reason"], "reason")
+    require_task(work, work.ledger.snapshot(), command["task"])
+    return work.ledger.execute({"agent": ORCHESTRATOR, **command}, agent=ORCHESTRATOR)
+
+
+@click.command()
+@click.argument("task")
+@click.argument("to", metavar="AGENT")
+@click.option("--reason", default="", help="Why.")
+@pass_app
+def assign(app: App, task: str, to: str, reason: str) -> None:
+    """Assign a task to an agent (or, with -, to anyone); fences its holder.
+
+    Example: gitcoord assign 25 builder-1
+    """
+    done = _execute(app, {"op": "assign", "task": task, "to": None if to == "-" else to, "reason": reason})
+    facts = {"entry": done.entry, "task": task, "assigned": None if to == "-" else to}
+    app.out.answer("assign", facts, f"{task} is for {'anyone' if to == '-' else to}")
+
+
+@click.command()
+@click.argument("task")
+@click.option("--reason", default="", help="Why.")
+@pass_app
+def retry(app: App, task: str, reason: str) -> None:
+    """Open a failed or cancelled task again, its failures forgotten.
+
+    Example: gitcoord retry 25
+    """
+    done = _execute(app, {"op": "retry", "task": task, "reason": reason})
+    app.out.answer("retry", {"entry": done.entry, "task": task}, f"{task} is open again")
+
+
+@click.command()
+@click.argument("task")
+@click.option("--reason", default="", help="Why.")
+@pass_app
+def cancel(app: App, task: str, reason: str) -> None:
+    """Cancel a task; fences its holder, and redoes what was built on it.
+
+    Example: gitcoord cancel 25 --reason "done by hand"
+    """
+    done = _execute(app, {"op": "cancel", "task": task, "reason": reason})
+    redone = [one["task"] for one in done.event["redone"]]
+    text = f"{task} is cancelled" + (f"; to be done again: {', '.join(redone)}" if redone else "")
+    app.out.answer("cancel", {"entry": done.entry, "task": task, "redone": redone}, text)
+
+
+@click.command()
+@pass_app
+def reap(app: App) -> None:
+    """End every claim whose lease is over; each counts as a failure.
+
+    Nothing has to run this: the next claimer takes such tasks by itself.
+
+    Example: gitcoord reap
+    """
+    work = app.orchestrate()
+    try:
+        done = work.ledger.execute({"op": "expire", "agent": ORCHESTRATOR}, agent=ORCHESTRATOR)
+    except RefusedError as error:
+        if error.reason != "nothing-expired":
+            raise
+        app.out.answer("reap", {"entry": None, "expired": []}, "no claim is over")
+        return
+    finally:
+        work.ledger.remember()
+    gone = [{"task": one["task"], "agent": one["agent"]} for one in done.event["expired"]]
+    text = "\n".join(f"ended the claim of {one['agent']} on {one['task']}" for one in gone)
+    app.out.answer("reap", {"entry": done.entry, "expired": gone}, text)
+
+
+@click.group()
+def phase() -> None:
+    """List, check and land phases."""
+
+
+@phase.command("list")
+@pass_app
+def phase_list(app: App) -> None:
+    """List the phases with their counts, and the command each waits for.
+
+    Example: gitcoord phase list
+    """
+    from gitcoord.features import reading
+
+    found = reading.status(app.work)["phases"]
+    rows = [
+        (one["id"], one["state"] if one["is_started"] or one["state"] != "open" else "not started",
+         ", ".join(f"{count} {state}" for state, count in sorted(one["counts"].items())) or "-", one["next"] or "-")
+        for one in found
+    ]  # fmt: skip
+    app.out.answer("phase list", {"phases": found}, table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet")
+
+
+def _check(app: App, name: str) -> tuple[dict[str, Any], str]:
+    from gitcoord.features import landing
+
+    check = landing.check_phase(app.work, name)
+    conflict = check.conflict._asdict() if check.conflict else None
+    facts: dict[str, Any] = {
+        "phase": name, "state": check.state, "ready": check.is_ready, "results": check.results,
+        "missing": [{"id": task["id"], "state": task["state"]} for task in check.missing], "conflict": conflict,
+        "in_the_way": check.in_the_way, "new": check.new,
+    }  # fmt: skip
+    if check.state == "landed":
+        return facts, f"phase {name} has landed"
+    lines = [f"phase {name}: {len(check.results)} result(s) to land"]
+    lines += [f"  {task['id']} is {task['state']}: {task['spec']['title']}" for task in check.missing[:50]]
+    if check.conflict:
+        lines.append(f"  {check.conflict.task} conflicts with {check.conflict.other} in {', '.join(check.conflict.files[:10])}")
+    lines += [f"  in the way: {path}" for path in check.in_the_way]
+    if check.is_ready:
+        lines.append(f"  ready: the target would be at {str(check.new)[:12]}; gitcoord phase land {name} lands it")
+    return facts, "\n".join(lines)
+
+
+@phase.command("check")
+@click.argument("name", metavar="PHASE")
+@pass_app
+def phase_check(app: App, name: str) -> int:
+    """Say whether a phase could land now, and what is missing; move nothing.
+
+    Example: gitcoord phase check build
+    """
+    facts, text = _check(app, name)
+    app.out.answer("phase check", facts, text)
+    return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
+
+
+@phase.command("land")
+@click.argument("name", metavar="PHASE")
+@click.option("--dry-run", is_flag=True, help="Merge in memory and say what would happen.")
+@pass_app
+def phase_land(app: App, name: str, dry_run: bool) -> int:  # noqa: FBT001
+    """Land a whole phase on the target branch, all or nothing.
+
+    Example: gitcoord phase land build
+    """
+    from gitcoord.features import landing
+
+    if dry_run:
+        facts, text = _check(app, name)
+        app.out.answer("phase land", {**facts, "dry_run": True}, text)
+        return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
+    work = app.orchestrate()
+    try:
+        done = landing.land(work, name)
+    except RefusedError as error:
+        if error.reason == "conflict":
+            raise IncompleteError(error.message, hint=error.hint, **error.facts) from None
+        raise
+    for worktree in landing.lagging(work):
+        app.out.notice(f"{worktree} has the target checked out and is behind it")
+    facts = {"phase": name, "entry": done.entry, "target": done.target.removeprefix("refs/heads/"), "old": done.old,
+             "new": done.new, "results": done.results, "already": done.already}  # fmt: skip
+    was = "had landed already" if done.already else "landed"
+    app.out.answer("phase land", facts, f"phase {name} {was}: {facts['target']} is at {done.new[:12]}")
+    return 0

@@ -1,0 +1,104 @@
+"""Turn values into text or JSON: the one place that decides how they look."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+from gitcoord.core import codec
+from gitcoord.core.errors import GitcoordError
+
+__all__ = ["Output", "table"]
+
+SCHEMA = 1
+_COLORS = {
+    "ready": "32", "claimed": "33", "review": "36", "done": "32", "landed": "32;1", "failed": "31;1", "blocked": "31",
+    "cancelled": "90", "waiting": "90", "late": "35", "open": "33", "landing": "33",
+}  # fmt: skip
+
+
+def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
+    """Align rows in columns; the last one is left as long as it is."""
+    cells = [[codec.printable(str(cell)) for cell in row] for row in rows]
+    if head and cells:
+        cells.insert(0, list(head))
+    if not cells:
+        return ""
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join(lines)
+
+
+class Output:
+    """Where answers, notices and errors of one command go."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.notices: list[str] = []
+
+    def notice(self, text: str) -> None:
+        """Tell something beside the answer."""
+        self.notices.append(text)
+
+    def answer(self, op: str, facts: dict[str, Any], text: str) -> None:
+        """Give a command's answer: one object, or text for people."""
+        if self.as_json:
+            self._object({"schema": SCHEMA, "ok": True, "op": op, "notices": self.notices, **facts})
+            return
+        self._flush_notices()
+        if text:
+            self._write(sys.stdout, text + "\n")
+
+    def error(self, error: GitcoordError) -> None:
+        """Show an error, with its next step."""
+        if self.as_json:
+            facts = {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}
+            self._object({"schema": SCHEMA, "ok": False, "error": facts, "notices": self.notices})
+            return
+        self._flush_notices()
+        lines = [f"gitcoord: {codec.printable(error.message, lines=True)}"]
+        problems = error.facts.get("problems")
+        if isinstance(problems, list):
+            lines += [f"  {codec.printable(str(problem))}" for problem in problems]
+        if error.hint:
+            lines.append(f"  next: {codec.printable(error.hint, lines=True)}")
+        self._write(sys.stderr, "\n".join(lines) + "\n")
+
+    def line(self, facts: dict[str, Any], text: str) -> None:
+        """Give one line of a stream."""
+        if self.as_json:
+            self._object({"schema": SCHEMA, "ok": True, **facts})
+        else:
+            self._write(sys.stdout, text + "\n")
+
+    def state(self, name: str, width: int = 0) -> str:
+        """Colour the name of a state, on a terminal only."""
+        padded = name.ljust(width)
+        return f"\x1b[{_COLORS.get(name, '0')}m{padded}\x1b[0m" if is_coloured(sys.stdout) else padded
+
+    def _object(self, value: dict[str, Any]) -> None:
+        self._write(sys.stdout, json.dumps(value, ensure_ascii=True) + "\n")
+
+    def _flush_notices(self) -> None:
+        for text in self.notices:
+            self._write(sys.stderr, f"gitcoord: note: {codec.printable(text)}\n")
+        self.notices = []
+
+    @staticmethod
+    def _write(stream: IO[str], text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except UnicodeEncodeError:
+            stream.write(text.encode("ascii", "backslashreplace").decode())
+            stream.flush()
+
+
+def is_coloured(stream: IO[str]) -> bool:
+    """Say whether colours fit: a terminal, and nobody asked for none."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()

@@ -1,0 +1,210 @@
+"""Speak for readers: status, tasks, show, impact, log, verify."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.core import ids
+from gitcoord.core.errors import UsageError
+
+__all__ = ["impact", "log", "show", "status", "tasks", "verify"]
+
+_STATES = ("ready", "waiting", "blocked", "claimed", "review", "done", "landed", "failed", "cancelled")
+
+
+@click.command()
+@pass_app
+def status(app: App) -> None:
+    """Sum the ledger up: counts, phases, who holds what, what needs you.
+
+    Example: gitcoord status
+    """
+    from gitcoord.features import landing, reading
+
+    found = reading.status(app.work)
+    found["behind"] = [str(path) for path in landing.lagging(app.work)]
+    app.out.answer("status", found, _status_text(app, found))
+
+
+def _status_text(app: App, found: dict[str, Any]) -> str:
+    counts = ", ".join(f"{found['counts'][state]} {app.out.state(state)}" for state in _STATES if state in found["counts"])
+    lines = [f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}", f"tasks   {counts or '-'}"]
+    for one in found["phases"]:
+        state = one["state"] if one["is_started"] or one["state"] != "open" else "not started"
+        told = ", ".join(f"{count} {name}" for name, count in sorted(one["counts"].items()))
+        lines.append(f"phase   {one['id']}: {state}; {told or 'no tasks'}" + (f"; next: {one['next']}" if one["next"] else ""))
+    for claim in found["claims"]:
+        left = ids.show_duration(claim["lease_left_ms"])
+        late = " " + app.out.state("late") if claim["is_late"] else ""
+        lease = "its lease is over" if claim["is_over"] else f"lease {left}"
+        progress = claim["progress"]
+        told = f": {progress['message'].splitlines()[0]}" if progress else ""
+        percent = f" {progress['percent']}%" if progress and progress["percent"] is not None else ""
+        lines.append(f"claim   {claim['task']} by {claim['agent']}, {lease}{late}{percent}{told}")
+    for one in found["escalations"]:
+        lines.append(f"needs you: {one['text']}")
+    if found["pending"]:
+        lines.append(f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next command finishes it")
+    lines += [f"behind: {path} has the target checked out; an orchestrator's command brings it along" for path in found["behind"]]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--state", help="Only tasks in this state.")
+@click.option("--phase", help="Only tasks of this phase.")
+@click.option("--pool", help="Only tasks of this pool.")
+@pass_app
+def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> None:
+    """List tasks in plan order; --agent ID lists one agent's.
+
+    Example: gitcoord tasks --state ready
+    """
+    from gitcoord.features import reading
+
+    known = (*_STATES, "open")
+    if state is not None and state not in known:
+        near = ids.nearest(state, known, 1)
+        raise UsageError(f"there is no state {state!r}", hint=f"known: {', '.join(near or known)}")
+    found = reading.tasks(app.work, state=state, phase=phase, pool=pool, agent=app.named_agent)
+    rows = []
+    for task in found["tasks"]:
+        holder = task["claim"] or task["result"]
+        rows.append((task["id"], task["state"], task["phase"], task["pool"], holder["agent"] if holder else "-", task["title"]))
+    text = table(rows, ("TASK", "STATE", "PHASE", "POOL", "AGENT", "TITLE")) or "no such tasks"
+    app.out.answer("tasks", found, text)
+
+
+@click.command()
+@click.argument("task")
+@pass_app
+def show(app: App, task: str) -> None:
+    """Show one task with its history.
+
+    Example: gitcoord show 25
+    """
+    from gitcoord.features import reading
+
+    found = reading.show(app.work, task)
+    facts = found["task"]
+    claim, result = facts["claim"], facts["result"]
+    rows: list[tuple[str, str]] = [("state", app.out.state(facts["state"])), ("phase", facts["phase"]), ("pool", facts["pool"])]
+    rows.append(("paths", "any" if facts["paths"] is None else ", ".join(facts["paths"]) or "none"))
+    for key in ("reads", "needs", "needed_by"):
+        if facts[key]:
+            rows.append((key.replace("_", " "), ", ".join(facts[key][:20])))
+    if facts["waiting_for"]:
+        rows.append(("because", facts["waiting_for"]))
+    if facts["assigned"]:
+        rows.append(("assigned", facts["assigned"]))
+    if claim:
+        rows.append(("claim", f"{claim['agent']}, attempt {claim['attempt']}, until {claim['expires_at']}"))
+        rows.append(("branch", claim["branch"]))
+    if result:
+        rows.append(("result", f"{(result['oid'] or 'no commit')[:12]} by {result['agent']}: {result['commits']} commit(s), "
+                               f"{result['files']} file(s)"))  # fmt: skip
+    if facts["failures"]:
+        rows.append(("failures", str(facts["failures"])))
+    lines = [f"{facts['id']}: {facts['title']}"] + [f"  {name:<9} {value}" for name, value in rows]
+    if facts["description"]:
+        lines += ["", *("  " + line for line in facts["description"].splitlines())]
+    lines.append("")
+    for entry in facts["history"]:
+        lines.append(f"  {entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
+    app.out.answer("show", found, "\n".join(lines))
+
+
+@click.command()
+@click.argument("task")
+@pass_app
+def impact(app: App, task: str) -> None:
+    """Say what waits for a task, and what would be blocked if it failed.
+
+    Example: gitcoord impact 25
+    """
+    from gitcoord.features import reading
+
+    found = reading.impact(app.work, task)
+    direct, further = found["direct"], found["transitive"]
+    lines = [f"{found['task']}: {len(direct)} task(s) need it, {len(further)} more through them"]
+    lines += [f"  directly      {', '.join(direct[:40])}"] if direct else []
+    lines += [f"  transitively  {', '.join(further[:40])}"] if further else []
+    lines.append(f"  phases that cannot land without it: {', '.join(found['phases_waiting'])}")
+    app.out.answer("impact", found, "\n".join(lines))
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("-n", "limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many entries.")
+@click.option("--follow", is_flag=True, help="Go on as entries come, one a line.")
+@pass_app
+def log(app: App, task: str | None, limit: int, follow: bool) -> None:  # noqa: FBT001
+    """List the newest entries; --agent ID lists one agent's.
+
+    `git log gitcoord/ledger` tells the same without gitcoord.
+
+    Example: gitcoord log 25 -n 5
+    """
+    from gitcoord.features import reading
+
+    found = reading.log(app.work, task=task, agent=app.named_agent, limit=limit)
+    rows = [(entry["at"], entry["entry"][:10], entry["subject"]) for entry in found["entries"]]
+    if not follow:
+        app.out.answer("log", found, table(rows) or "no such entries")
+        return
+    for entry in reversed(found["entries"]):
+        app.out.line(entry, f"{entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
+    _follow(app, found["tip"], task)
+
+
+def _follow(app: App, tip: str, task: str | None) -> None:
+    from gitcoord.features import reading
+    from gitcoord.features.waiting import wait_for_change
+
+    while True:
+        if not wait_for_change(app.work, tip, 3600):
+            continue
+        now = app.work.ledger.snapshot().oid
+        fresh = []
+        for entry in reading.history(app.work, now, task=task, agent=app.named_agent, limit=1000):
+            if entry["entry"] == tip:
+                break
+            fresh.append(entry)
+        for entry in reversed(fresh):
+            app.out.line(entry, f"{entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
+        tip = now
+
+
+@click.command()
+@click.argument("span", metavar="[RANGE]", required=False)
+@pass_app
+def verify(app: App, span: str | None) -> None:
+    """Replay the history, or RANGE (OLD..NEW), and check every entry.
+
+    Names the first illegal entry; repairs nothing.
+
+    Example: gitcoord verify
+    """
+    from gitcoord.features import verifying
+    from gitcoord.git.merges import resolve
+
+    since = until = None
+    if span is not None:
+        old, dots, new = span.partition("..")
+        if not dots:
+            raise UsageError(f"{span!r} is no range", hint="give OLD..NEW, two entries of the ledger")
+        since = resolve(app.work.git, old) if old else None
+        until = resolve(app.work.git, new) if new else None
+
+    def tell(number: int, total: int) -> None:
+        if number % 200 == 0 or number == total:
+            click.echo(f"\rverified {number} of {total}", err=True, nl=number == total)
+
+    is_shown = sys.stderr.isatty() and not app.out.as_json
+    done = verifying.verify(app.work, since=since, until=until, on_entry=tell if is_shown else None)
+    app.out.answer("verify", {"entries": done.entries, "tip": done.tip},
+                   f"{done.entries} entries verified, up to {done.tip[:12]}: every one follows from its parent")  # fmt: skip
