@@ -34,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+def __getattr__(name: str) -> Any:
     """Load the interface when it is first used: a one-shot command is not."""
     if name not in __all__:
         raise AttributeError(f"module 'gitcoord' has no attribute {name!r}")

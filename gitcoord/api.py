@@ -53,6 +53,7 @@ class Coordinator:
             NothingReadyError: None now; ``facts["retry_after"]`` says when.
             PlanFinishedError: None will ever come.
             ConflictError: It is held by another.
+
         """
         done = claims.claim(self._work, agent, task, pool=pool, checkout=checkout, session=session)
         held = done.claim
@@ -63,6 +64,7 @@ class Coordinator:
 
         Raises:
             ClaimLostError: The token is stale.
+
         """
         return holding.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry
 
@@ -71,6 +73,7 @@ class Coordinator:
 
         Raises:
             ClaimLostError: The token is stale.
+
         """
         self._work.ledger.beat(claim.agent, claim.token)
 
@@ -80,6 +83,7 @@ class Coordinator:
         Raises:
             ClaimLostError: The token is stale.
             RefusedError: Boundary, uncommitted work, nothing to hand in.
+
         """
         return holding.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result,
                                 no_result=no_result).entry  # fmt: skip
@@ -89,6 +93,7 @@ class Coordinator:
 
         Raises:
             ClaimLostError: The token is stale.
+
         """
         return holding.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry
 
@@ -97,6 +102,7 @@ class Coordinator:
 
         Raises:
             ClaimLostError: The token is stale.
+
         """
         return holding.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry
 
@@ -107,5 +113,6 @@ def open_coordinator(path: str | Path = ".", *, ledger: str = DEFAULT_LEDGER, ti
     Raises:
         UsageError: Not a repository.
         UnavailableError: It cannot be opened or written here.
+
     """
     return Coordinator(open_workspace(Path(path), ledger, timeout_s=timeout_s))

@@ -58,7 +58,7 @@ class Clock:
 
     def backoff(self, attempt: int) -> float:
         """Draw how long to wait before the next try: exponential, full jitter."""
-        return self.random() * min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 16))
+        return self.random() * float(min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 16)))
 
 
 class Deadline:
@@ -86,7 +86,7 @@ def _read_boot_id() -> str:
     except OSError:
         pass
     if sys.platform == "darwin":
-        asked = subprocess.run(  # noqa: S603 - a fixed program and fixed arguments
+        asked = subprocess.run(
             ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False, timeout=10
         )
         if asked.returncode == 0 and asked.stdout.strip():

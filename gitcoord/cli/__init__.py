@@ -1,1 +1,1 @@
-
+"""Speak click: the only place that does."""

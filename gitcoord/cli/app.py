@@ -44,6 +44,7 @@ class App:
 
         Raises:
             UsageError: Nobody said, and this is no agent's worktree.
+
         """
         name = self.named_agent or os.environ.get("GITCOORD_AGENT") or self.work.standing_agent()
         if not name:
@@ -82,6 +83,7 @@ class App:
 
         Raises:
             RefusedError: An agent asks from its worktree (reason ``role``).
+
         """
         self.refuse_agents()
         self.settle(ids.ORCHESTRATOR)

@@ -33,8 +33,8 @@ def _current(app: App, task: str | None) -> tuple[str, str, str]:
 @click.option("--resume", is_flag=True, help="Start from the earlier attempt's branch.")
 @pass_app
 def claim(
-    app: App, task: str | None, pool: str | None, no_checkout: bool, wait: bool, timeout: float | None,  # noqa: FBT001
-    resume: bool,  # noqa: FBT001
+    app: App, task: str | None, pool: str | None, no_checkout: bool, wait: bool, timeout: float | None,
+    resume: bool,
 ) -> None:  # fmt: skip
     """Claim a task, by default the next one that is ready for this agent.
 
@@ -68,7 +68,7 @@ def claim(
             return
 
 
-def _show_claim(app: App, done: Any) -> None:  # noqa: ANN401 - a Claimed, imported lazily
+def _show_claim(app: App, done: Any) -> None:
     from gitcoord.features.reading import claim_facts, task_facts
 
     snapshot, context = app.work.ledger.snapshot(done.entry), app.work.ledger.context()
@@ -157,7 +157,7 @@ def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
 @click.option("--result", metavar="REV", help="The commit to hand in (default: the tip of the claim's branch).")
 @click.option("--no-result", is_flag=True, help="Hand in no commit, where the task allows it.")
 @pass_app
-def complete(app: App, task: str | None, result: str | None, no_result: bool) -> None:  # noqa: FBT001
+def complete(app: App, task: str | None, result: str | None, no_result: bool) -> None:
     """Hand in the claimed task's result.
 
     Refused where a commit writes outside the task's paths, where work is

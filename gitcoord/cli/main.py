@@ -64,7 +64,7 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:  # noqa: ANN401 - as click types it
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from gitcoord.core.ids import nearest
 
@@ -78,7 +78,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="gitcoord", prog_name="gitcoord")
 def cli() -> None:
-    """Coordinate many agents on one git repository, with git alone.
+    r"""Coordinate many agents on one git repository, with git alone.
 
     These options may stand before or after any command:
 
@@ -100,6 +100,7 @@ def split_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
 
     Raises:
         UsageError: An option lacks its value.
+
     """
     found: dict[str, Any] = {"start": ".", "ledger": None, "agent": None, "as_json": False, "as_orchestrator": False}
     rest: list[str] = []
@@ -137,8 +138,7 @@ def run(argv: list[str]) -> int:
     out = Output(as_json="--json" in argv[: argv.index("--") if "--" in argv else None])
     app = None
     try:
-        if sys.platform == "win32":
-            raise UnavailableError("gitcoord runs on Linux and macOS", hint="on Windows, use it inside WSL")
+        _require_platform()
         rest, options = split_options(argv)
         from gitcoord.cli.app import App
 
@@ -168,7 +168,12 @@ def run(argv: list[str]) -> int:
             app.close()
 
 
-def _bug(error: Exception, folder: Any) -> InternalError:  # noqa: ANN401 - a folder or None
+def _require_platform() -> None:
+    if os.name == "nt":
+        raise UnavailableError("gitcoord runs on Linux and macOS", hint="on Windows, use it inside WSL")
+
+
+def _bug(error: Exception, folder: Any) -> InternalError:
     """Log a bug, and name the log file."""
     import tempfile
     from pathlib import Path

@@ -14,7 +14,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 __all__ = ["assign", "cancel", "phase", "reap", "retry"]
 
 
-def _execute(app: App, command: dict[str, Any]) -> Any:  # noqa: ANN401 - a Done, imported lazily
+def _execute(app: App, command: dict[str, Any]) -> Any:
     from gitcoord.features.holding import text_of
     from gitcoord.features.reading import require_task
 
@@ -154,7 +154,7 @@ def phase_check(app: App, name: str) -> int:
 @click.argument("name", metavar="PHASE")
 @click.option("--dry-run", is_flag=True, help="Merge in memory and say what would happen.")
 @pass_app
-def phase_land(app: App, name: str, dry_run: bool) -> int:  # noqa: FBT001
+def phase_land(app: App, name: str, dry_run: bool) -> int:
     """Land a whole phase on the target branch, all or nothing.
 
     Example: gitcoord phase land build

@@ -142,7 +142,7 @@ def impact(app: App, task: str) -> None:
 @click.option("-n", "limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many entries.")
 @click.option("--follow", is_flag=True, help="Go on as entries come, one a line.")
 @pass_app
-def log(app: App, task: str | None, limit: int, follow: bool) -> None:  # noqa: FBT001
+def log(app: App, task: str | None, limit: int, follow: bool) -> None:
     """List the newest entries; --agent ID lists one agent's.
 
     `git log gitcoord/ledger` tells the same without gitcoord.

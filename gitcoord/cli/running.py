@@ -27,7 +27,7 @@ class _Display:
         self._done = 0
         self._lock = threading.Lock()
 
-    def tell(self, note: Any) -> None:  # noqa: ANN401 - a Note, imported lazily
+    def tell(self, note: Any) -> None:
         """Show one event."""
         with self._lock:
             if note.what == "claimed":

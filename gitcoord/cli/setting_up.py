@@ -28,7 +28,8 @@ def _read(path: str) -> tuple[str, str]:
 
 
 def _applied(app: App, text: str, name: str) -> dict[str, Any]:
-    from gitcoord.features import setting_up, trust as trusting
+    from gitcoord.features import setting_up
+    from gitcoord.features import trust as trusting
 
     done = setting_up.apply_plan(app.work, text, name)
     for warning in done.warnings:
@@ -51,7 +52,7 @@ def _applied(app: App, text: str, name: str) -> dict[str, Any]:
 @click.option("--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine.")
 @click.option("--template", metavar="NAME", help="Write a plan to start from: minimal, phases or directories.")
 @pass_app
-def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None) -> None:  # noqa: FBT001
+def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None) -> None:
     """Make a ledger in this repository, and load a plan if one is given.
 
     The branch that is checked out becomes the target that phases land on.
@@ -59,7 +60,8 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
 
     Example: gitcoord init plan.toml
     """
-    from gitcoord.features import setting_up, trust as trusting
+    from gitcoord.features import setting_up
+    from gitcoord.features import trust as trusting
     from gitcoord.git.program import require_git
 
     require_git()
@@ -133,7 +135,7 @@ def plan_check(app: App, plan_file: str) -> None:
 @click.argument("plan_file", metavar="FILE")
 @click.option("--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine.")
 @pass_app
-def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:  # noqa: FBT001
+def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
     """Load a plan as one entry, or change the open part of the one there.
 
     What is claimed or finished cannot change; what the new file lacks stays.
@@ -187,7 +189,7 @@ def agent() -> None:
 @pass_app
 def agent_add(
     app: App, name: str, pools: tuple[str, ...], capacity: int, paths: tuple[str, ...], worktree: Path | None,
-    no_worktree: bool,  # noqa: FBT001
+    no_worktree: bool,
 ) -> None:  # fmt: skip
     """Add an agent, with a worktree of its own beside the repository.
 
@@ -273,7 +275,7 @@ def agent_remove(app: App, name: str) -> None:
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_app
-def trust(app: App, yes: bool) -> None:  # noqa: FBT001
+def trust(app: App, yes: bool) -> None:
     """Trust the plan's commands on this machine, exactly as they are now.
 
     Example: gitcoord trust --yes

@@ -33,12 +33,13 @@ def dump_line(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def load(content: bytes | str, limit: int, what: str) -> Any:  # noqa: ANN401 - JSON has every type
+def load(content: bytes | str, limit: int, what: str) -> Any:
     """Read JSON of at most ``limit`` bytes.
 
     Raises:
         CorruptError: Too large, too deep, not UTF-8, not JSON, a key twice,
             or a number that is no plain integer or float.
+
     """
     if len(content) > limit:
         raise CorruptError(f"{what} is larger than {limit} bytes")

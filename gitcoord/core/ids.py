@@ -55,6 +55,7 @@ def parse_id(text: str, what: str = "id") -> str:
 
     Raises:
         UsageError: The text is not an id.
+
     """
     if not is_id(text):
         shown = text if len(text) <= 80 else text[:77] + "..."

@@ -74,6 +74,7 @@ def parse(message: str, where: str = "") -> Event:
     Raises:
         CorruptError: No event, another format, or a message that its event
             does not render to.
+
     """
     place = f"entry {where[:12]}" if where else "the entry"
     line = message.rstrip("\n").rpartition("\n")[2]

@@ -34,7 +34,7 @@ def is_safe(path: str) -> bool:
     return all(part not in {"", ".", ".."} and not _is_git_twin(part) for part in path.split("/"))
 
 
-def problem_of(pattern: str) -> str | None:
+def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
     """Say why a pattern cannot stand in a plan, or None."""
     if not pattern or len(pattern) > MAX_PATTERN_CHARS:
         return f"a path has 1 to {MAX_PATTERN_CHARS} characters"
@@ -78,10 +78,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             if is_last and index:
                 text = text[: -len(r"(?:[^/]+(?:/[^/]+)*)?")].removesuffix("/") + r"(?:/[^/]+)*"
             continue
-        if part == "*":
-            piece = "[^/]+"
-        else:
-            piece = re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+        piece = "[^/]+" if part == "*" else re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
         text += piece if is_last else piece + "/"
     return re.compile(text, re.DOTALL)
 
@@ -193,7 +190,7 @@ def covers(outer: Iterable[str], inner: Iterable[str]) -> bool:
 
 
 def _is_within(pattern: str, top: str) -> bool:
-    if pattern == top or top == "**":
+    if top in {pattern, "**"}:
         return True
     is_literal = "*" not in pattern and "?" not in pattern
     if is_literal and not pattern.endswith("/"):

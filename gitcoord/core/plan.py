@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from gitcoord.core import codec, graph, ids, paths
 from gitcoord.core.errors import InvalidPlanError
@@ -125,7 +125,7 @@ class _Reader:
     def id(self, value: object, what: str, at: str) -> str | None:
         """Read an id."""
         if isinstance(value, int) and not isinstance(value, bool):
-            self.problems.add(at, f"{what} {value} is written in quotes: \"{value}\"")
+            self.problems.add(at, f'{what} {value} is written in quotes: "{value}"')
             return None
         if not ids.is_id(value):
             self.problems.add(at, f"{codec.printable(str(value))[:80]!r} is no valid {what}: {ids.ID_RULE}")
@@ -160,7 +160,11 @@ class _Reader:
 
     def plan(self) -> PlanRecord:
         """Read [plan], [worktree] and [[pool]]."""
-        table, at = self.table("plan"), lambda key: self.places.at("plan", 0, key)
+        table = self.table("plan")
+
+        def at(key: str) -> str:
+            return self.places.at("plan", 0, key)
+
         self.known_keys(table, _PLAN_KEYS, "plan")
         lease = self.duration(table, "lease", at("lease"), "15m") or 0
         heartbeat = self.duration(table, "heartbeat", at("heartbeat"), "5m" if "lease" not in table else None)
@@ -294,14 +298,17 @@ class _Reader:
         self, kind: str, index: int, table: dict[str, Any], task: str, templates: dict[str, Any], plan: PlanRecord
     ) -> TaskSpec:
         """Read one task, its template used and its placeholders filled in."""
-        at = lambda key: self.places.at(kind, index, key)  # noqa: E731 - a name for a place
+
+        def at(key: str) -> str:
+            return self.places.at(kind, index, key)
+
         merged = use_template(table, templates, at, self.problems)
         merged = fill(merged, task, at, self.problems)
         spec_paths: list[str] | None = None
         if "paths" in merged:
             spec_paths = self.patterns(merged, "paths", at("paths"))
         elif plan["boundaries"] == "strict":
-            self.problems.add(at("paths"), f"task {task} has no paths (or say boundaries = \"open\" in [plan])")
+            self.problems.add(at("paths"), f'task {task} has no paths (or say boundaries = "open" in [plan])')
         title = self.text(merged, "title", at("title"), "").strip()
         if not title and "title" not in merged:
             self.problems.add(at("title"), f"task {task} has no title")
@@ -348,6 +355,7 @@ def parse(
 
     Raises:
         InvalidPlanError: Every problem, sorted by line.
+
     """
     if len(text) > MAX_PLAN_BYTES:
         raise InvalidPlanError(f"{name} is too large", [f"{name}:1: a plan has at most {MAX_PLAN_BYTES >> 20} MiB"])
@@ -439,5 +447,5 @@ def features(document: PlanDocument) -> list[str]:
 
 def _kind(value: object) -> str:
     return {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}.get(
-        type(value), cast("str", type(value).__name__)
+        type(value), type(value).__name__
     )

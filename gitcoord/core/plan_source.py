@@ -27,6 +27,7 @@ def refuse_bombs(text: str, name: str) -> None:
 
     Raises:
         InvalidPlanError: A line is too long, or a key has too many parts.
+
     """
     problems = []
     for number, line in enumerate(text.split("\n"), 1):

@@ -35,6 +35,7 @@ class Problems:
 
         Raises:
             InvalidPlanError: There is at least one problem.
+
         """
         if self._found:
             rows = sorted(self._found, key=lambda row: self._found[row])
@@ -49,7 +50,7 @@ def expand_ids(value: object, at: str, problems: Problems) -> list[str]:
     if match is None:
         if isinstance(value, str) and ids.is_id(value):
             return [value]
-        problems.add(at, f"{codec.printable(str(value))[:80]!r} is no range of ids like \"26-69\"")
+        problems.add(at, f'{codec.printable(str(value))[:80]!r} is no range of ids like "26-69"')
         return []
     first, last = int(match[2]), int(match[4])
     if last < first or last - first >= MAX_TASKS:
@@ -79,7 +80,7 @@ def fill(table: dict[str, Any], task: str, at: Callable[[str], str], problems: P
     """Fill ``{name}`` in; ``{{`` and ``}}`` stand for the braces themselves."""
     given = table.get("with", {})
     if not isinstance(given, dict) or not all(isinstance(one, str | int) for one in given.values()):
-        problems.add(at("with"), "with is a table of texts: with = { name = \"lexer\" }")
+        problems.add(at("with"), 'with is a table of texts: with = { name = "lexer" }')
         given = {}
     known = {key: str(value) for key, value in given.items()} | {"id": task}
     is_used = "use" in table or "ids" in table

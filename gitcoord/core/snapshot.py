@@ -40,7 +40,7 @@ Changes = dict[str, Mapping[str, Any] | list[Any] | BlobOid | None]
 class Reader(Protocol):
     """Give access to the files of one tree."""
 
-    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+    def record(self, path: str) -> Any | None:
         """Return the parsed record at a path, or None where there is none."""
 
     def names(self, folder: str) -> list[str]:
@@ -82,6 +82,7 @@ class Snapshot:
 
         Raises:
             NotFoundError: The ledger has no task of that id.
+
         """
         record = self.task(task) if ids.is_id(task) else None
         if record is None:
@@ -141,11 +142,12 @@ class Snapshot:
         found = [cast("Escalation", record) for record in self._folder("escalations")]
         return sorted(found, key=lambda escalation: (escalation["at"], escalation["id"]))
 
-    def json_blob(self, oid: str, what: str) -> Any:  # noqa: ANN401 - JSON has every type
+    def json_blob(self, oid: str, what: str) -> Any:
         """Read a blob that an event names as JSON.
 
         Raises:
             CorruptError: The blob is missing, too large or no JSON.
+
         """
         return codec.load(self._reader.blob(oid), MAX_PLAN_BYTES * 2, what)
 
@@ -153,11 +155,11 @@ class Snapshot:
         """Return this state with changes applied, as ``apply`` returns them."""
         return Snapshot(_Overlay(self._reader, changes), self.oid)
 
-    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+    def record(self, path: str) -> Any | None:
         """Return the record at any path of the tree, for comparisons."""
         return self._reader.record(path)
 
-    def _require(self, path: str) -> Any:  # noqa: ANN401 - JSON has every type
+    def _require(self, path: str) -> Any:
         record = self._reader.record(path)
         if record is None:
             raise CorruptError(f"{path} is missing in the ledger's tree", entry=self.oid)
@@ -176,7 +178,7 @@ class _Overlay:
         self._below = below
         self._changes = changes
 
-    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+    def record(self, path: str) -> Any | None:
         if path not in self._changes:
             return self._below.record(path)
         change = self._changes[path]

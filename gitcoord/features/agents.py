@@ -11,7 +11,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.machine.check import require_agent
 from gitcoord.core.model import AgentRecord
 from gitcoord.features.trust import is_trusted, run_setup
-from gitcoord.features.workspace import Workspace, plan_of
+from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
 __all__ = ["Added", "add", "default_worktree", "remove"]
@@ -56,6 +56,7 @@ def add(
 
     Raises:
         RefusedError: ``exists``; or a worktree's place is taken.
+
     """
     ids.parse_id(agent, "agent id")
     snapshot = work.ledger.snapshot()
@@ -114,6 +115,7 @@ def remove(work: Workspace, agent: str, reason: str = "") -> Done:
         NotFoundError: There is no such agent.
         RefusedError: ``holds-claims``, ``uncommitted`` or ``unmerged``:
             nothing changed.
+
     """
     from gitcoord.git import worktrees
 

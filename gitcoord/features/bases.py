@@ -32,6 +32,7 @@ def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
     Raises:
         RefusedError: The results cannot be merged (reason
             ``base-conflict``; fact ``files``).
+
     """
     tip = work.target_tip(snapshot)
     wanted = _wanted(work, snapshot, task)
@@ -88,6 +89,7 @@ def built_on_of(work: Workspace, snapshot: Snapshot, task: TaskRecord, result: s
     Raises:
         RefusedError: It contains a superseded result that no current one
             descends from (reason ``base-moved``).
+
     """
     from gitcoord.git.merges import is_ancestor, rev_list
 

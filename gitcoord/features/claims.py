@@ -63,12 +63,13 @@ def claim(
         PlanFinishedError: No task will ever come for it.
         ConflictError: The named task, or this agent, is held by another.
         RefusedError: A rule forbids it.
+
     """
     session = session or work.session()
     snapshot = work.ledger.snapshot()
     record = require_agent(snapshot, agent)
     worktree = _checkout_place(work, agent) if checkout else None
-    own = _own_claims(snapshot, agent, work.ledger.context())
+    own = _own_claims(snapshot, agent)
     mine = next((held for held in own if held["id"] == task), None)
     if mine is not None or len(own) >= record["capacity"]:
         if mine is None and task is not None:
@@ -76,7 +77,9 @@ def claim(
                                reason="capacity", hint="complete, fail or release it first", task=own[0]["id"])  # fmt: skip
         return _return_held(work, snapshot, mine or own[0], session, worktree)
     if worktree is not None:
-        _refuse_local_changes(work, worktree)
+        from gitcoord.git.worktrees import refuse_local_changes
+
+        refuse_local_changes(worktree)
     chooser = _Chooser(work, record, task, pool, session)
     done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
     claimed = done.snapshot.require_task(done.event["task"])
@@ -95,6 +98,7 @@ def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | N
     Raises:
         NotFoundError: This agent holds nothing here, or not that task.
         RefusedError: It holds several tasks, and none was named.
+
     """
     import os
 
@@ -117,7 +121,7 @@ def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | N
     raise NotFoundError(f"{agent} has no claim on {what} here", hint="`gitcoord claim` takes one", agent=agent)
 
 
-def _own_claims(snapshot: Snapshot, agent: str, context: Context) -> list[TaskRecord]:
+def _own_claims(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
     own = [task for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == agent]
     return sorted(own, key=lambda task: cast("Claim", task["claim"])["since"])
 
@@ -180,12 +184,6 @@ def _checkout_place(work: Workspace, agent: str) -> Path | None:
     if own is None or work.standing_agent() not in {agent, None}:
         return None
     return own
-
-
-def _refuse_local_changes(work: Workspace, worktree: Path) -> None:
-    from gitcoord.git.worktrees import refuse_local_changes
-
-    refuse_local_changes(worktree)
 
 
 def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resume: bool = False) -> str:

@@ -28,11 +28,7 @@ __all__ = ["demo", "plan_text"]
 
 TIMEOUT_S = 150.0
 POLL_S = 0.1
-MODULES = (
-    "argparse ast asyncio base64 bisect calendar codecs collections configparser contextlib copy csv dataclasses "
-    "datetime decimal difflib email enum fnmatch fractions functools glob gzip hashlib heapq html inspect io ipaddress "
-    "itertools json logging operator os pathlib pickle queue random re shutil socket sqlite3 string subprocess textwrap"
-).split()
+MODULES = ["argparse", "ast", "asyncio", "base64", "bisect", "calendar", "codecs", "collections", "configparser", "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "email", "enum", "fnmatch", "fractions", "functools", "glob", "gzip", "hashlib", "heapq", "html", "inspect", "io", "ipaddress", "itertools", "json", "logging", "operator", "os", "pathlib", "pickle", "queue", "random", "re", "shutil", "socket", "sqlite3", "string", "subprocess", "textwrap"]
 GROUPS = {
     "text": "codecs csv difflib fnmatch html json re string textwrap",
     "data": "bisect collections copy dataclasses decimal enum fractions heapq operator pickle",

@@ -6,7 +6,6 @@ looks at the commit that is handed in before the ledger decides.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, paths
@@ -33,6 +32,7 @@ def text_of(text: str, what: str) -> str:
 
     Raises:
         UsageError: It is empty or larger than 4 KiB.
+
     """
     clean = codec.printable(text, lines=True).strip()
     if not clean:
@@ -52,6 +52,7 @@ def progress(work: Workspace, agent: str, task: str, token: str, message: str, p
 
     Raises:
         ClaimLostError: The token is stale.
+
     """
     if percent is not None and not 0 <= percent <= 100:
         raise UsageError(f"{percent} is no percentage", hint="give a number from 0 to 100")
@@ -65,6 +66,7 @@ def release(work: Workspace, agent: str, task: str, token: str, reason: str = ""
 
     Raises:
         ClaimLostError: The token is stale.
+
     """
     text = text_of(reason, "reason") if reason else ""
     command = {"op": "release", "agent": agent, "task": task, "token": token, "reason": text}
@@ -76,6 +78,7 @@ def fail(work: Workspace, agent: str, task: str, token: str, reason: str, kind: 
 
     Raises:
         ClaimLostError: The token is stale.
+
     """
     if kind not in {"transient", "permanent"}:
         raise UsageError(f"{kind!r} is no kind of failure", hint="give transient or permanent")
@@ -96,6 +99,7 @@ def complete(
         ClaimLostError: The token is stale.
         RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
             ``base-moved``: nothing changed.
+
     """
     snapshot = work.ledger.snapshot()
     record = snapshot.require_task(task)
@@ -151,8 +155,7 @@ def _inspected(
     oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
     built_on = built_on_of(work, snapshot, task, oid)
     try:
-        seen = inspect(work.git, oid, work.target_tip(snapshot), built_on, patterns,
-                       lambda path: patterns is None or paths.inside(patterns, path))  # fmt: skip
+        seen = inspect(work.git, oid, work.target_tip(snapshot), built_on, patterns)
     except RefusedError as error:
         if error.reason == "empty-result" and task["spec"]["result"] == "optional":
             return _no_commit(held)

@@ -36,7 +36,7 @@ class Child:
                  *, own_group: bool = True) -> None:  # fmt: skip
         self._own_group = own_group
         try:
-            self.process = subprocess.Popen(  # noqa: S603 - the user's own command, not through a shell
+            self.process = subprocess.Popen(
                 command, cwd=cwd, env=dict(env), stdout=output, stdin=subprocess.DEVNULL if output else None,
                 stderr=subprocess.STDOUT if output else None, start_new_session=own_group,
             )  # fmt: skip
@@ -75,6 +75,7 @@ def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[
 
     Raises:
         ClaimLostError: The claim was taken: the command was ended.
+
     """
     work.ledger.beat(agent, token)
     every_s = beat_every_s(work)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from gitcoord.core import codec, paths
+from gitcoord.core import codec
 from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.machine.landings import merge_order, wholeness
@@ -63,6 +63,7 @@ def land(work: Workspace, phase: str) -> Landed:
         RefusedError: ``not-whole``; ``conflict`` (the later task was
             reopened); ``worktree`` (local changes are in the way).
         UnavailableError: Another landing runs, or the queue is stuck.
+
     """
     lock = work.ledger.files.landing_lock
     from gitcoord.store.queue import QueueLock
@@ -130,6 +131,7 @@ def check_phase(work: Workspace, phase: str, snapshot: Snapshot | None = None) -
 
     Raises:
         NotFoundError: The plan has no such phase.
+
     """
     snapshot = snapshot or work.ledger.snapshot()
     plan_of(snapshot)
@@ -175,11 +177,10 @@ def _merge(
         if is_ancestor(work.git, oid, target_tip):
             lifted = lift(work.git, oid, result["base"])
         else:
-            inspect(work.git, oid, target_tip, result["built_on"], patterns,
-                    lambda path, allowed=patterns: allowed is None or paths.inside(allowed, path))  # fmt: skip
+            inspect(work.git, oid, target_tip, result["built_on"], patterns)
         tree = merge_tree(work.git, tip, lifted)
         if isinstance(tree, Conflict):
-            return Conflicted(name, _other_side(work, tasks, merged, tree.files), list(tree.files))
+            return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
         title = codec.printable(task["spec"]["title"])
         message = (
             f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"

@@ -29,6 +29,7 @@ def require_task(work: Workspace, snapshot: Snapshot, task: str) -> TaskRecord:
 
     Raises:
         NotFoundError: There is none of that id.
+
     """
     record = snapshot.task(task) if ids.is_id(task) else None
     if record is None:
@@ -89,7 +90,7 @@ def task_facts(snapshot: Snapshot, task: TaskRecord, context: Context, derived: 
     spec = task["spec"]
     result = task["result"]
     return {
-        **{key: spec[key] for key in ("id", "title", "description", "phase", "pool", "paths", "reads", "needs", "priority")},  # type: ignore[literal-required]  # noqa: E501
+        **{key: spec[key] for key in ("id", "title", "description", "phase", "pool", "paths", "reads", "needs", "priority")},
         "estimate_ms": spec["estimate_ms"],
         "state": _state_of(snapshot, task, context, derived),
         "assigned": task["assigned"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
@@ -32,6 +32,7 @@ def init(work: Workspace) -> Done:
     Raises:
         RefusedError: It exists already, or a branch stands in the way.
         UsageError: The repository has no commit or no branch checked out.
+
     """
     name = work.ledger.name
     if work.ledger.tip() is not None:
@@ -73,6 +74,7 @@ def check_plan(text: str, name: str, snapshot: Snapshot | None = None) -> tuple[
     Raises:
         InvalidPlanError: Every problem, each with file and line.
         RefusedError: It uses what this version does not have yet.
+
     """
     if snapshot is None:
         document, warnings = parse(text, name=name)
@@ -100,6 +102,7 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     Raises:
         InvalidPlanError: It breaks a rule, or changes what is claimed or
             finished; nothing changed.
+
     """
     if len(text) > MAX_PLAN_BYTES:
         raise UsageError(f"{name} is larger than {MAX_PLAN_BYTES >> 20} MiB")
@@ -113,4 +116,4 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     done = work.ledger.execute({"op": "plan", "agent": ORCHESTRATOR, "input": blob}, agent=ORCHESTRATOR)
     named = {spec["id"] for spec in document["tasks"]}
     kept = [task["id"] for task in done.snapshot.tasks() if task["id"] not in named]
-    return Applied(done.entry, cast("int", done.event["added"]), cast("int", done.event["changed"]), sorted(kept), warnings)
+    return Applied(done.entry, done.event["added"], done.event["changed"], sorted(kept), warnings)

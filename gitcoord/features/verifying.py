@@ -37,6 +37,7 @@ def verify(
 
     Raises:
         CorruptError: Names the first illegal entry and what is wrong.
+
     """
     tip = until or work.ledger.snapshot().oid
     chain = _chain(work.store, tip, since)

@@ -8,7 +8,7 @@ moved or changed file of the ledger's name does.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitcoord.clock import Deadline
 from gitcoord.features.workspace import Workspace
@@ -38,7 +38,7 @@ def wait_for_change(work: Workspace, tip: str | None, seconds: float, stop: thre
             ):
                 woken.set()
 
-    observer = Observer()
+    observer: Any = Observer()
     folder = work.place.common_dir / "refs" / "heads" / "gitcoord"
     try:
         if folder.is_dir():

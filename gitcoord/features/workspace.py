@@ -39,6 +39,7 @@ def plan_of(snapshot: Snapshot) -> PlanRecord:
 
     Raises:
         NotFoundError: The ledger has none yet.
+
     """
     plan = snapshot.plan()
     if plan is None:
@@ -134,6 +135,7 @@ class Workspace:
 
         Raises:
             NotFoundError: The branch does not exist.
+
         """
         ref = self.target(snapshot)
         tip = self.store.read_ref(ref)
@@ -151,6 +153,7 @@ def open_workspace(
     Raises:
         UsageError: Not a repository, or no valid ledger name.
         UnavailableError: The repository cannot be read by this engine.
+
     """
     from gitcoord.store.libgit import LibgitStore
 
@@ -173,6 +176,7 @@ def require_checkout(place: Place) -> Path:
 
     Raises:
         RefusedError: The repository is bare.
+
     """
     if place.worktree is None:
         raise RefusedError("this needs a working tree, and the repository is bare", reason="bare",

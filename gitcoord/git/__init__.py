@@ -1,1 +1,1 @@
-
+"""Run the git program: worktrees, merges, results."""

@@ -37,6 +37,7 @@ def merge_tree(git: Git, ours: str, theirs: str) -> Merged | Conflict:
 
     Raises:
         GitError: One of them is no commit.
+
     """
     args = ("merge-tree", "--write-tree", "-z", "--name-only", "--allow-unrelated-histories", ours, theirs)
     done = git.run(*DURABLE, *args, check=False)
@@ -97,6 +98,7 @@ def resolve(git: Git, revision: str) -> str:
 
     Raises:
         NotFoundError: It names no commit.
+
     """
     done = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
     oid = done.text.split("\n")[-1]

@@ -102,6 +102,7 @@ class Git:
         Raises:
             GitError: It failed, and ``check`` was asked for.
             UnavailableError: There is no git, or it took too long.
+
         """
         place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
         quiet = () if hooks else ("-c", "core.hooksPath=/dev/null")
@@ -148,6 +149,7 @@ def require_git() -> tuple[int, int]:
 
     Raises:
         UnavailableError: There is no git, or it is older than 2.38.
+
     """
     words = Git(Path.cwd()).run("--version").text.split()
     number = words[2] if len(words) > 2 else "0.0"
@@ -164,6 +166,7 @@ def discover(start: Path) -> Place:
 
     Raises:
         UsageError: It belongs to none.
+
     """
     here = Path(os.path.realpath(start))
     for folder in (here, *here.parents):

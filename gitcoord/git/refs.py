@@ -23,6 +23,7 @@ def move_target(git: Git, target: str, old: str, new: str, verify: Mapping[str, 
         RefusedError: A hook of the user's forbids it (reason ``hook``).
         UnavailableError: git failed otherwise; whether it moved has to be
             read.
+
     """
     lines = ["start", f"update {target} {new} {old}", *(f"verify {ref} {oid}" for ref, oid in verify.items())]
     script = "\n".join([*lines, "prepare", "commit", ""])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
+from gitcoord.core import paths
 from gitcoord.core.errors import RefusedError
 from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree, parents_of, rev_list, tree_of
 from gitcoord.git.program import Git
@@ -57,14 +58,20 @@ def inspect(
     target_tip: str,
     built_on: Mapping[str, str],
     patterns: list[str] | None,
-    is_inside: Callable[[str], bool],
 ) -> Inspection:
     """Refuse a result that writes outside its boundary, or nothing at all.
+
+    ``patterns`` is the boundary; None: it may write anywhere safe.
 
     Raises:
         RefusedError: ``boundary`` with the commits and paths, or
             ``empty-result``.
+
     """
+
+    def is_inside(path: str) -> bool:
+        return paths.is_safe(path) if patterns is None else paths.inside(patterns, path)
+
     allowed = [target_tip, *built_on.values()]
     own = rev_list(git, [result], allowed)
     if not own:

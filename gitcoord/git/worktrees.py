@@ -16,8 +16,8 @@ from typing import Any, cast
 
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
-from gitcoord.store.queue import QueueLock
 from gitcoord.git.program import Git, GitError, discover
+from gitcoord.store.queue import QueueLock
 
 __all__ = [
     "add", "branch_of_worktree", "checkout_branch", "checkouts_of", "commit_paths", "copy_files", "follow",
@@ -46,6 +46,7 @@ def add(git: Git, place: Path, *, commit: str) -> None:
 
     Raises:
         UnavailableError: git refused, with what it said.
+
     """
     with _exclusive(git):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,7 @@ def remove(git: Git, place: Path) -> None:
 
     Raises:
         RefusedError: git refused, with what it said.
+
     """
     with _exclusive(git):
         try:
@@ -93,6 +95,7 @@ def refuse_local_changes(worktree: Path) -> None:
 
     Raises:
         RefusedError: Reason ``uncommitted``, with the paths.
+
     """
     left = _tracked_changes(worktree)
     if left:
@@ -113,6 +116,7 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
 
     Raises:
         GitError: git refused; the worktree is as it was.
+
     """
     if branch_of_worktree(worktree) == f"refs/heads/{branch}":
         return
@@ -137,6 +141,7 @@ def commit_paths(
 
     Raises:
         GitError: git or a hook refused; nothing was committed.
+
     """
     if not changed:
         return None
@@ -216,5 +221,6 @@ def follow(worktree: Path, old: str, new: str) -> None:
 
     Raises:
         GitError: Local changes are in the way; the files are as they were.
+
     """
     Git(worktree).run("read-tree", "-m", "-u", old, new)

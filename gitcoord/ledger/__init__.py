@@ -1,0 +1,1 @@
+"""Read, decide, write and swap: the ledger."""

@@ -22,6 +22,7 @@ def write_json(path: Path, value: object) -> None:
 
     Raises:
         UnavailableError: The folder cannot be written.
+
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     content = json.dumps(value, sort_keys=True).encode()

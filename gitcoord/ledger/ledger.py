@@ -93,6 +93,7 @@ class Ledger:
         Raises:
             NotFoundError: There is no such ledger here.
             CorruptError: The entry cannot be read.
+
         """
         tip = oid or self.tip()
         if tip is None:
@@ -150,6 +151,7 @@ class Ledger:
             GitcoordError: Refused: nothing changed.
             UnavailableError: No turn before the deadline: nothing changed.
             UnknownError: Cut off in the swap; ``settle`` tells later.
+
         """
         deadline = Deadline(self.clock, self.timeout_s)
         first = self.context()
@@ -198,7 +200,7 @@ class Ledger:
             self.snapshot()
 
     def _not_before(self, tip: str | None, context: Context) -> Context:
-        """An entry's time is never before its parent's, for readers' sake."""
+        """Keep an entry's time from being before its parent's, for readers' sake."""
         return context if tip is None else context._replace(time=max(context.time, self.store.read_entry(tip).time))
 
     def _write(self, tip: str | None, snapshot: Snapshot, event: Event) -> tuple[str, Callable[[], str]]:
@@ -282,7 +284,7 @@ class Ledger:
 
     # refs that are hints
 
-    def retrying(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the act returns
+    def retrying(self, act: Callable[[], Any]) -> Any:
         """Do something with a ref until nobody is in the way, or time is up."""
         deadline = Deadline(self.clock, self.timeout_s)
         attempt = 0
@@ -306,6 +308,7 @@ class Ledger:
 
         Raises:
             ClaimLostError: The token is not current: nothing was renewed.
+
         """
         ref = beat_ref(self.name, agent)
 
@@ -328,7 +331,7 @@ class Ledger:
             raise ClaimLostError("this claim was taken over", hint="stop working on it")
         return beat
 
-    def _recorded(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the act returns
+    def _recorded(self, act: Callable[[], Any]) -> Any:
         """Move a ref as a recorded writer, so that healing knows us."""
         entry_id = self.clock.token()
         self.pending.begin(".refs", entry_id, {"op": "ref", "tip": None})

@@ -1,1 +1,1 @@
-
+"""Speak git objects and refs: the only place that does."""

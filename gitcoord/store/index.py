@@ -133,7 +133,7 @@ class ReadyIndex:
             yield from self._by_directory(groups, agent, seen, set(dirs), set(others))
         elif selection in _ORDERS:
             order = _ORDERS[selection][0]
-            query = f"SELECT id, {order.replace(' DESC', '')} FROM tasks WHERE phase = ? AND pool = ? AND {_READY} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608, E501
+            query = f"SELECT id, {order.replace(' DESC', '')} FROM tasks WHERE phase = ? AND pool = ? AND {_READY} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - words of our own  # noqa: S608
             yield from self._merged(groups, query, agent, seen, selection)
         else:
             yield from self._by_chance(groups, agent, seen, start)
@@ -156,7 +156,7 @@ class ReadyIndex:
         turn = point % len(groups)
         for phase, pool in groups[turn:] + groups[:turn]:
             for bound in (">= ?", "< ?"):
-                query = f"SELECT id FROM tasks WHERE phase = ? AND pool = ? AND rnd {bound} AND {_READY} ORDER BY rnd LIMIT ? OFFSET ?"  # noqa: S608, E501
+                query = f"SELECT id FROM tasks WHERE phase = ? AND pool = ? AND rnd {bound} AND {_READY} ORDER BY rnd LIMIT ? OFFSET ?"  # noqa: S608
                 for (name,) in self._pages(query, (phase, pool, point, agent)):
                     if name not in seen:
                         yield name

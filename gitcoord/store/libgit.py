@@ -195,9 +195,9 @@ class LibgitStore:
     def _committer(self) -> tuple[str, str]:
         try:
             own = self._repo.default_signature
-            return own.name, own.email
         except (KeyError, pygit2.GitError):
             return "gitcoord", "gitcoord@localhost.invalid"
+        return own.name, own.email
 
     # refs
 
@@ -275,10 +275,7 @@ class LibgitStore:
     def is_lost(self) -> bool:
         """Say whether an object of the last entry is gone from the disk."""
         objects = self.common_dir / "objects"
-        for oid in self._fresh:
-            if not (objects / oid[:2] / oid[2:]).exists() and oid not in self._repo:
-                return True
-        return False
+        return any(not (objects / oid[:2] / oid[2:]).exists() and oid not in self._repo for oid in self._fresh)
 
     def refresh(self) -> None:
         """Forget what is cached of packs and refs."""

@@ -40,7 +40,7 @@ def _stat(pid: int) -> tuple[str, str] | None:
         except OSError:
             return None
         return fields[0].decode(), fields[19].decode()
-    asked = subprocess.run(  # noqa: S603 - a fixed program and a number
+    asked = subprocess.run(
         ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10
     )
     state, _, start = asked.stdout.strip().partition(" ")

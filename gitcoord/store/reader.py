@@ -23,7 +23,7 @@ class RecordCache:
         self._most = most
         self._records: dict[str, Any] = {}
 
-    def get(self, oid: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+    def get(self, oid: str) -> Any | None:
         """Return a record that was read before."""
         return self._records.get(oid)
 
@@ -64,7 +64,7 @@ class TreeReader:
             self._folders[folder] = self._tree(item.oid) if item and item.is_tree else None
         return self._folders[folder]
 
-    def record(self, path: str) -> Any | None:  # noqa: ANN401 - JSON has every type
+    def record(self, path: str) -> Any | None:
         """Return the parsed record at a path, or None where there is none."""
         folder, _, name = path.rpartition("/")
         items = self._folder(folder)
@@ -96,6 +96,7 @@ def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot
     Raises:
         CorruptError: Objects are missing.
         UnavailableError: The ledger has a newer format.
+
     """
     if oid is None:
         return Snapshot(TreeReader(store, None, "", cache))

@@ -18,6 +18,7 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
 
     Raises:
         ValueError: The bytes are no tree.
+
     """
     items: dict[str, TreeItem] = {}
     position = 0

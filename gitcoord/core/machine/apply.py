@@ -97,8 +97,8 @@ def _escalate(changes: Changes, event: Event, kind: str, task: str | None, text:
 
 def _claim_of(event: Event, task: TaskRecord) -> Claim:
     held = task["claim"]
-    base = event["base"] if "base" in event else (held or {}).get("base", "")
-    built_on = event["built_on"] if "built_on" in event else (held or {}).get("built_on", {})
+    base = event["base"] if "base" in event else held["base"] if held else ""
+    built_on = event["built_on"] if "built_on" in event else held["built_on"] if held else {}
     return {
         "token": event["token"],
         "agent": event["agent"],
@@ -109,9 +109,9 @@ def _claim_of(event: Event, task: TaskRecord) -> Claim:
         "lease_ms": event["lease_ms"],
         "at": event["time"],
         "since": event["time"],
-        "base": cast("str", base),
+        "base": base,
         "branch": event["branch"],
-        "built_on": cast("dict[str, str]", built_on),
+        "built_on": built_on,
         "progress": None,
     }
 

@@ -36,6 +36,7 @@ def check(snapshot: Snapshot, event: Event) -> None:
 
     Raises:
         GitcoordError: The event is not legal on this snapshot.
+
     """
     if event.keys() != FIELDS[event["op"]] or event["format"] != FORMAT:
         raise UsageError(f"the keys of a {event['op']} event do not fit")
@@ -51,6 +52,7 @@ def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
 
     Raises:
         NotFoundError: It was not; the hint is the command that adds it.
+
     """
     record = snapshot.agent(agent) if ids.is_id(agent) else None
     if record is None:
@@ -434,7 +436,7 @@ def _check_land_begin(snapshot: Snapshot, event: Event) -> None:
 
 def _check_land_end(snapshot: Snapshot, event: Event) -> None:
     pending = snapshot.settings()["pending"]
-    ours = {"kind": "landing", **{key: event[key] for key in ("phase", "target", "old", "new")}}  # type: ignore[literal-required]
+    ours = {"kind": "landing", **{key: event[key] for key in ("phase", "target", "old", "new")}}
     if pending != ours:
         raise RefusedError(f"no such landing of phase {event['phase']} is under way", reason="pending")
 

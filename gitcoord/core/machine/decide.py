@@ -29,6 +29,7 @@ def decide(snapshot: Snapshot, command: Command, context: Context) -> Event:
 
     Raises:
         GitcoordError: A rule forbids it; nothing changed.
+
     """
     event: dict[str, Any] = {
         "op": command["op"],

@@ -83,7 +83,7 @@ def judge(task: str, claim: Claim, context: Context) -> Evidence | None:
     lease_ns = claim["lease_ms"] * 1_000_000
     if silent_ns(claim, context) <= lease_ns:
         return None
-    boot, stamp = min(stamps_of(claim, context), key=lambda one: age_ns(*one, context))
+    boot, stamp = min(stamps_of(claim, context), key=lambda one: age_ns(one[0], one[1], context))
     own = boot == context.boot_id
     beat = context.beats.get(claim["agent"])
     return {

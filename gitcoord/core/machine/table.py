@@ -40,6 +40,7 @@ def require(op: str, task: str, state: State) -> tuple[State, ...]:
 
     Raises:
         RefusedError: The table has no such transition (reason ``state``).
+
     """
     targets = TRANSITIONS[op].get(state)
     if targets is None:

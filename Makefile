@@ -1,0 +1,51 @@
+# Everything runs in .venv, which is made on first use from Python 3.11 or newer.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: demo test cover soak-ci soak lint types contracts wheel-test bench docs clean
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/gitcoord demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel'
+
+cover: $(READY)
+	@$(BIN)/coverage run -m pytest -q -p no:randomly -m 'not soak and not wheel'
+	@$(BIN)/coverage report --skip-covered
+
+soak-ci: $(READY)
+	@GITCOORD_SOAK=ci $(BIN)/python -m pytest -q -s -p no:randomly -m soak
+
+soak: $(READY)
+	@GITCOORD_SOAK=long $(BIN)/python -m pytest -q -s -p no:randomly -m soak
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+contracts: $(READY)
+	@$(BIN)/lint-imports
+
+wheel-test: $(READY)
+	@$(BIN)/python -m pytest -q -m wheel
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+docs: $(READY)
+	@$(BIN)/python docs/generate.py
+
+clean:
+	@rm -rf .venv build dist
