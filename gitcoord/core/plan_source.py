@@ -92,5 +92,5 @@ class Places:
 def _without_strings(line: str) -> str:
     """Blank out the strings that begin and end on a line, and comments."""
     kept = re.sub(r'"""(?:(?!""").)*"""' + r"|'''(?:(?!''').)*'''", "", line)
-    kept = re.sub(r'"(?!"")(?:[^"\\]|\\.)*"(?!")' + r"|'(?!'')[^']*'(?!')", "", kept)
+    kept = re.sub(r'(?<!")"(?!"")(?:[^"\\]|\\.)*"(?!")' + r"|(?<!')'(?!'')[^']*'(?!')", "", kept)
     return kept.split("#", 1)[0]

@@ -1,0 +1,172 @@
+"""The contract that every store keeps, on every kind of repository."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.store.libgit import LibgitStore
+from gitcoord.store.memory import MemoryStore
+from gitcoord.store.protocol import BlobRef, ContendedError, LockedError, MissingObjectError, Store
+
+REF = "refs/heads/gitcoord/ledger"
+AUTHOR = ("x", "x@ledger.gitcoord.invalid")
+
+
+def git(*args: str, cwd: Path) -> str:
+    return subprocess.run(["git", *args], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(params=["memory", "plain", "bare", "linked", "packed", "shallow", "split-index", "no-email"])
+def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    kind = request.param
+    if kind == "memory":
+        return MemoryStore(tmp_path)
+    common = repo / ".git"
+    if kind == "bare":
+        git("clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"), cwd=tmp_path)
+        common = tmp_path / "bare.git"
+    elif kind == "linked":
+        git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"), cwd=repo)
+    elif kind == "packed":
+        git("pack-refs", "--all", cwd=repo)
+    elif kind == "shallow":
+        git("commit", "-q", "--allow-empty", "-m", "second", cwd=repo)
+        git("clone", "-q", "--depth", "1", f"file://{repo}", str(tmp_path / "shallow"), cwd=tmp_path)
+        common = tmp_path / "shallow" / ".git"
+    elif kind == "split-index":
+        git("update-index", "--split-index", cwd=repo)
+    elif kind == "no-email":
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+        git("config", "--local", "user.useConfigOnly", "true", cwd=repo)
+    return LibgitStore(common)
+
+
+def entry(store: Store, text: str, *parents: str) -> str:
+    tree = store.write_tree(None, {"a/b.json": text.encode()})
+    return store.write_entry(tree, parents, f"{text}\n", AUTHOR, 1_700_000_000)
+
+
+def test_what_is_written_is_read(store: Store) -> None:
+    oid = store.write_blob(b"hello\n")
+    assert store.hash_blob(b"hello\n") == oid
+    assert store.read_blob(oid) == b"hello\n"
+    first = entry(store, "one")
+    read = store.read_entry(entry(store, "two", first))
+    assert (read.parents, read.message, read.author, read.time) == ((first,), "two\n", "x", 1_700_000_000)
+    assert not store.is_lost()
+
+
+def test_a_tree_changes_only_on_the_way_to_what_changed(store: Store) -> None:
+    base = store.write_tree(None, {"a/x/1": b"1", "a/y/2": b"2", "b": b"3"})
+    blob = store.write_blob(b"linked")
+    new = store.write_tree(base, {"a/x/1": None, "a/z/4": BlobRef(blob), "b": b"three"})
+    top = store.read_tree(new)
+    assert set(top) == {"a", "b"}
+    below = store.read_tree(top["a"].oid)
+    assert set(below) == {"y", "z"}
+    assert below["y"] == store.read_tree(store.read_tree(base)["a"].oid)["y"]
+    assert store.read_tree(below["z"].oid)["4"].oid == blob
+    assert store.write_tree(new, {"gone/before": None, "b": b"three"}) == new
+    assert store.write_tree(None, {"b": b"three", "a/y/2": b"2", "a/z/4": b"linked"}) == new
+
+
+def test_missing_objects_are_said_to_be_missing(store: Store) -> None:
+    for read in (store.read_entry, store.read_blob, store.read_tree):
+        with pytest.raises(MissingObjectError):
+            read("1" * 40)
+
+
+def test_a_ref_is_created_once(store: Store) -> None:
+    one, two = entry(store, "one"), entry(store, "two")
+    assert store.read_ref(REF) is None
+    store.swap(REF, None, one)
+    with pytest.raises(ContendedError):
+        store.swap(REF, None, two)
+    assert store.read_ref(REF) == one
+    assert store.list_refs("refs/heads/gitcoord/") == {REF: one}
+
+
+def test_a_swap_moves_only_from_what_was_expected(store: Store) -> None:
+    one, two, three = entry(store, "one"), entry(store, "two"), entry(store, "three")
+    with pytest.raises(ContendedError):
+        store.swap(REF, one, two)
+    store.swap(REF, None, one)
+    store.swap(REF, one, two)
+    with pytest.raises(ContendedError):
+        store.swap(REF, one, three)
+    assert store.read_ref(REF) == two
+
+
+def test_a_swap_verifies_other_refs_at_the_same_moment(store: Store) -> None:
+    one, two = entry(store, "one"), entry(store, "two")
+    beat = "refs/gitcoord/ledger/beats/x"
+    store.swap(REF, None, one)
+    with pytest.raises(ContendedError):
+        store.swap(REF, one, two, verify={beat: one})
+    store.swap(REF, one, two, verify={beat: None})
+    store.swap(beat, None, store.write_blob(b"t b 1\n"))
+    with pytest.raises(ContendedError):
+        store.swap(REF, two, one, verify={beat: None})
+    store.swap(REF, two, one, verify={beat: store.read_ref(beat)})
+    assert store.read_ref(REF) == one
+
+
+def test_a_ref_is_deleted_only_where_it_is_as_expected(store: Store) -> None:
+    one, two = entry(store, "one"), entry(store, "two")
+    store.swap(REF, None, one)
+    with pytest.raises(ContendedError):
+        store.delete_ref(REF, two)
+    store.delete_ref(REF, one)
+    assert store.read_ref(REF) is None
+    store.swap(REF, None, two)
+
+
+def test_packed_refs_move_too(repo: Path) -> None:
+    store = LibgitStore(repo / ".git")
+    one, two, three = entry(store, "one"), entry(store, "two"), entry(store, "three")
+    store.swap(REF, None, one)
+    git("pack-refs", "--all", cwd=repo)
+    assert store.read_ref(REF) == one
+    store.swap(REF, one, two)
+    git("pack-refs", "--all", cwd=repo)
+    assert store.list_refs("refs/heads/gitcoord/") == {REF: two}
+    with pytest.raises(ContendedError):
+        store.swap(REF, None, three)
+    store.swap(REF, two, three, verify={"refs/gitcoord/ledger/beats/x": None})
+    assert git("rev-parse", REF, cwd=repo) == three
+
+
+def test_a_lock_file_in_the_way_is_named(repo: Path) -> None:
+    store = LibgitStore(repo / ".git")
+    one, two = entry(store, "one"), entry(store, "two")
+    store.swap(REF, None, one)
+    lock = repo / ".git" / f"{REF}.lock"
+    lock.touch()
+    for verify in (None, {"refs/gitcoord/ledger/beats/x": None}):
+        with pytest.raises(LockedError) as caught:
+            store.swap(REF, one, two, verify=verify)
+        assert caught.value.path == lock
+    assert store.read_ref(REF) == one
+
+
+def test_an_object_that_was_pruned_is_noticed_before_it_is_acknowledged(repo: Path) -> None:
+    store = LibgitStore(repo / ".git")
+    entry(store, "one")
+    assert not store.is_lost()
+    git("prune", "--expire=now", cwd=repo)
+    assert store.is_lost()
+    entry(store, "one")
+    assert not store.is_lost()
+
+
+def test_a_disk_that_cannot_be_written_is_unavailable(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LibgitStore(repo / ".git")
+    objects = repo / ".git" / "objects"
+    objects.rename(repo / ".git" / "moved")
+    objects.write_text("no folder")
+    with pytest.raises(UnavailableError):
+        store.write_blob(b"never seen before")
