@@ -81,7 +81,11 @@ def claim(
 
         refuse_local_changes(worktree)
     chooser = _Chooser(work, record, task, pool, session)
-    done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+    try:
+        done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+    finally:
+        for conflict in chooser.base_conflicts:
+            _escalate_once(work, agent, conflict)
     claimed = done.snapshot.require_task(done.event["task"])
     _forget_stale_tokens(work, agent, done)
     state = _check_out(work, worktree, claimed, resume=resume)
@@ -213,6 +217,15 @@ def _earlier_branch(work: Workspace, task: TaskRecord) -> str:
     return max(found)[1].removeprefix("refs/heads/") if found else ""
 
 
+def _escalate_once(work: Workspace, agent: str, conflict: RefusedError) -> None:
+    """Hand a base that cannot be made to the orchestrator, once."""
+    task = str(conflict.facts["task"])
+    known = work.ledger.snapshot().escalations()
+    if not any(one["kind"] == "base-conflict" and one["task"] == task and one["state"] == "open" for one in known):
+        command = {"op": "escalate", "agent": agent, "task": task, "kind": "base-conflict", "reason": conflict.message}
+        work.ledger.execute(command, agent=agent)
+
+
 class _Chooser:
     """Make the claim command from each fresh snapshot."""
 
@@ -222,6 +235,7 @@ class _Chooser:
         self._task = task
         self._pool = pool
         self._session = session
+        self.base_conflicts: list[RefusedError] = []
 
     def choose(self, snapshot: Snapshot, context: Context) -> Command:
         """Return a command that ``decide`` accepts on this snapshot."""
@@ -246,7 +260,12 @@ class _Chooser:
     def _command(self, snapshot: Snapshot, task: TaskRecord, context: Context) -> Command:
         command: Command = {"op": "claim", "agent": self._agent["id"], "task": task["id"], "session": self._session,
                             "base": "", "built_on": {}}  # fmt: skip
-        base = base_of(self._work, snapshot, task)
+        try:
+            base = base_of(self._work, snapshot, task)
+        except RefusedError as error:
+            if error.reason == "base-conflict":
+                self.base_conflicts = [*self.base_conflicts, error]
+            raise
         command |= {"base": base.oid, "built_on": base.built_on}
         decide(snapshot, command, context)
         return command
@@ -342,6 +361,8 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord) -> str:
     open_needs = [need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"]
     if open_needs:
         return f"task {task['id']} waits for {', '.join(open_needs[:5])}"
+    if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):
+        return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
     if task["retry"]:
         return f"task {task['id']} waits after its failure"
     return f"task {task['id']} has no room: its paths or its pool are in use"

@@ -1,0 +1,349 @@
+"""The command line: words, JSON, exit codes, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitcoord.cli.main import COMMANDS, run, split_options
+from tests.support.builders import tasks
+from tests.support.world import environment, git
+
+SHORT = '[plan]\nname = "p"\n'
+
+
+class Cli:
+    """Run gitcoord in this process, as the command line would."""
+
+    def __init__(self, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.repo = repo
+        self.capsys = capsys
+
+    def __call__(self, *args: str, status: int = 0, cwd: Path | None = None) -> str:
+        self.capsys.readouterr()
+        got = run(["-C", str(cwd or self.repo), *args])
+        out, err = self.capsys.readouterr()
+        assert got == status, out + err
+        self.err = err
+        return out
+
+    def json(self, *args: str, status: int = 0, cwd: Path | None = None) -> dict[str, Any]:
+        out = self(*args, "--json", status=status, cwd=cwd)
+        answer: dict[str, Any] = json.loads(out)
+        assert answer["schema"] == 1
+        assert answer["ok"] == (status in {0})
+        assert isinstance(answer["notices"], list)
+        return answer
+
+
+@pytest.fixture
+def cli(repo: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(repo, capsys)
+
+
+@pytest.fixture
+def plan(repo: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "plan.toml"
+    path.write_text(SHORT + tasks("a", "b", b=["a"]))
+    return path
+
+
+def clean(text: str) -> str:
+    """Put what differs from run to run into a fixed form."""
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    text = re.sub(r"task/(\w+)/(\d)-[0-9a-f]{6}", r"task/\1/\2-TOKEN", text)
+    text = re.sub(r"\b[0-9a-f]{10,40}\b", "OID", text)
+    return re.sub(r"/\S*/repo", "REPO", text)
+
+
+def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -> None:
+    assert cli("init", str(plan)) == (
+        "ledger ledger made; phases will land on main\n2 tasks loaded\n"
+        "next: gitcoord agent add ID, and gitcoord claim in its worktree\n"
+    )
+    assert clean(cli("agent", "add", "x")) == "agent x added with worktree REPO.worktrees/x\n"
+    place = repo.with_name("repo.worktrees") / "x"
+    assert clean(cli("claim", cwd=place)) == (
+        "claimed a: Do a\n  paths     a/\n  branch    task/a/1-TOKEN\n  worktree  REPO.worktrees/x\n"
+        "  lease     15m, renewed by progress and beat\nnext: work, commit, then gitcoord complete\n"
+    )
+    assert cli("progress", "half done", "--percent", "50", cwd=place) == "progress on a recorded\n"
+    assert cli("beat", cwd=place) == "the lease of a is renewed\n"
+    shown = clean(cli("status"))
+    assert "claim   a by x, lease 1" in shown
+    assert shown.splitlines()[-1].endswith("50%: half done")
+    (place / "a").mkdir()
+    (place / "a" / "f.txt").write_text("x\n")
+    git("add", "-A", cwd=place)
+    git("commit", "-q", "-m", "work", cwd=place)
+    assert cli("complete", cwd=place) == "a is done: 1 commit(s), 1 file(s)\nnext: gitcoord claim\n"
+    assert cli("complete", "a", cwd=place) == "a is already done: 1 commit(s), 1 file(s)\nnext: gitcoord claim\n"
+    assert cli("tasks") == (
+        "TASK  STATE  PHASE    POOL     AGENT  TITLE\na     done   default  default  x      Do a\n"
+        "b     ready  default  default  -      Do b\n"
+    )
+    assert cli("impact", "a").splitlines()[0] == "a: 1 task(s) need it, 0 more through them"
+    cli("phase", "check", "default", status=18)
+    cli("cancel", "b", "--reason", "not needed")
+    assert clean(cli("phase", "check", "default")) == (
+        "phase default: 1 result(s) to land\n  ready: the target would be at OID; gitcoord phase land default lands it\n"
+    )
+    assert clean(cli("phase", "land", "default")) == "phase default landed: main is at OID\n"
+    assert clean(cli("phase", "list")) == (
+        "PHASE    STATE   TASKS                  NEXT\ndefault  landed  1 cancelled, 1 landed  -\n"
+    )
+    assert [line.split("  ", 2)[2] for line in cli("log", "-n", "3").splitlines()] == [
+        "land-done default: refs/heads/main is at " + git("rev-parse", "--short=12", "main", cwd=repo),
+        "land-begin default: 1 results onto refs/heads/main", "cancel b by orchestrator: Do b",
+    ]  # fmt: skip
+    assert clean(cli("verify")) == "9 entries verified, up to OID: every one follows from its parent\n"
+    cli("claim", cwd=place, status=11)
+    assert cli("agent", "remove", "x") == "agent x removed\n"
+
+
+def test_the_same_in_json(cli: Cli, repo: Path, plan: Path) -> None:
+    assert cli.json("init", str(plan))["plan"]["added"] == 2
+    assert cli.json("agent", "add", "x", "--no-worktree")["agent"]["id"] == "x"
+    claim = cli.json("claim", "--agent", "x", "--no-checkout")
+    assert set(claim) >= {"op", "task", "claim", "entry", "branch", "base", "worktree", "already", "checkout", "held"}
+    assert set(claim["task"]) >= {"id", "title", "phase", "pool", "paths", "reads", "needs"}
+    assert set(claim["claim"]) >= {"token", "agent", "attempt", "expires_at"}
+    assert cli.json("claim", "--agent", "x", "--no-checkout")["already"] is True
+    error = cli.json("claim", "b", "--agent", "x", status=14)["error"]
+    assert (error["code"], error["reason"]) == ("refused", "capacity")
+    assert cli.json("progress", "on", "--agent", "x")["entry"]
+    assert cli.json("fail", "--reason", "no", "--agent", "x")["retry_after"] == 1.0
+    waiting = cli.json("claim", "--agent", "x", status=10)["error"]
+    assert waiting["code"] == "nothing-ready"
+    assert 0 < waiting["retry_after"] <= 1.1
+    assert waiting["waiting_for"]
+    found = cli.json("show", "a")["task"]
+    assert (found["state"], found["claim"], len(found["history"])) == ("waiting", None, 3)
+    status = cli.json("status")
+    assert set(status) >= {"ledger", "tip", "epoch", "counts", "phases", "agents", "claims", "escalations"}
+    assert cli.json("tasks", "--state", "waiting")["tasks"][0]["id"] == "a"
+    assert cli.json("reap")["expired"] == []
+    assert cli.json("assign", "a", "x")["assigned"] == "x"
+    assert cli.json("plan", "show")["waves"][0]["width"] == 1
+    assert cli.json("verify")["entries"] == 7
+
+
+@pytest.mark.parametrize(("args", "status", "text"), [
+    (["clam"], 2, "Did you mean 'claim'"),
+    (["claim", "--wat"], 2, "No such option"),
+    (["show", "aa"], 2, "did you mean a"),
+    (["show", "../x"], 2, "there is no task"),
+    (["show", "a\x1b[31m"], 2, "there is no task"),
+    (["claim", "a"], 2, "which agent is asking"),
+    (["claim", "--agent", "nobody"], 2, "gitcoord agent add nobody"),
+    (["claim", "--agent", "bad/id"], 2, "is not a valid agent id"),
+    (["agent", "add", "orchestrator"], 14, "reserved"),
+    (["agent", "add", "x.lock"], 2, "is not a valid agent id"),
+    (["agent", "add", "y", "--pool", "nope"], 2, "no pool"),
+    (["agent", "remove", "nobody"], 2, "there is no agent"),
+    (["plan", "apply", "missing.toml"], 2, "there is no file"),
+    (["phase", "land", "defalt"], 2, "known: default"),
+    (["phase", "land", "default"], 14, "not whole"),
+    (["assign", "a", "nobody"], 2, "there is no agent"),
+    (["retry", "a"], 14, "needs it to be failed or cancelled"),
+    (["complete", "--agent", "x"], 2, "has no claim"),
+    (["tasks", "--state", "redy"], 2, "known: ready"),
+    (["verify", "nonsense"], 2, "no range"),
+    (["init"], 14, "already"),
+    (["init", "--template", "nope"], 2, "known: directories, minimal, phases"),
+    (["log", "--agent"], 2, "needs a value"),
+    (["--ledger", "other", "status"], 2, "gitcoord init"),
+    (["--ledger", "../x", "status"], 2, "not a valid ledger name"),
+    (["run", "--", "/no/such/program"], 2, "cannot be run"),
+])  # fmt: skip
+def test_bad_input_is_told_what_to_do_and_changes_nothing(
+    cli: Cli, repo: Path, plan: Path, args: list[str], status: int, text: str
+) -> None:
+    cli("init", str(plan))
+    cli("agent", "add", "x", "--no-worktree")
+    refs = git("for-each-ref", cwd=repo)
+    cli(*args, status=status)
+    assert text in cli.err
+    assert "\x1b" not in cli.err
+    if args[0] != "run":
+        assert git("for-each-ref", cwd=repo) == refs
+    answer = cli.json(*args, status=status) if args[0] not in {"log", "run"} else None
+    assert answer is None or answer["error"]["message"]
+
+
+def test_places_that_are_no_use_are_named(cli: Cli, repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    cli("status", cwd=tmp_path / "nothing", status=2)
+    assert "not in a git repository" in cli.err
+    cli("status", cwd=tmp_path / "missing", status=2)
+    cli("status", status=2)
+    assert "`gitcoord init` makes one" in cli.err
+    (tmp_path / "empty").mkdir()
+    git("init", "-q", cwd=tmp_path / "empty")
+    cli("init", cwd=tmp_path / "empty", status=2)
+    assert "no commit yet" in cli.err
+    git("checkout", "-q", "--detach", cwd=repo)
+    cli("init", status=2)
+    assert "no branch is checked out" in cli.err
+
+
+@pytest.mark.parametrize(("setting", "text"), [
+    (["init", "-q", "--object-format=sha256"], "sha256"),
+])  # fmt: skip
+def test_repositories_that_libgit2_cannot_open_get_one_clear_line(cli: Cli, tmp_path: Path, setting: list[str], text: str) -> None:
+    (tmp_path / "odd").mkdir()
+    git(*setting, cwd=tmp_path / "odd")
+    cli("init", cwd=tmp_path / "odd", status=15)
+    assert text in cli.err
+
+
+@pytest.mark.parametrize(("key", "value"), [("extensions.partialClone", "origin"), ("extensions.refStorage", "reftable")])
+def test_partial_clones_and_reftables_get_one_clear_line(cli: Cli, repo: Path, key: str, value: str) -> None:
+    config = repo / ".git" / "config"
+    section, _, name = key.partition(".")
+    config.write_text(config.read_text() + f"[{section}]\n\t{name} = {value}\n")
+    cli("init", status=15)
+    assert "which libgit2 cannot open" in cli.err
+
+
+def test_a_ledger_of_a_newer_format_is_left_alone(cli: Cli, repo: Path, plan: Path) -> None:
+    from gitcoord.store.libgit import LibgitStore
+
+    cli("init", str(plan))
+    store = LibgitStore(repo / ".git")
+    tip = store.read_ref("refs/heads/gitcoord/ledger")
+    assert tip
+    entry = store.read_entry(tip)
+    tree = store.write_tree(entry.tree, {"settings.json": b'{"format": 2}\n'})
+    newer = store.write_entry(tree, (tip,), "newer\n", ("x", "x"), entry.time)
+    store.swap("refs/heads/gitcoord/ledger", tip, newer)
+    for args in (["status"], ["agent", "add", "x"], ["claim", "--agent", "x"]):
+        cli(*args, status=16)
+        assert "install a newer gitcoord" in cli.err
+    assert store.read_ref("refs/heads/gitcoord/ledger") == newer
+
+
+def test_a_bare_repository_works_without_worktrees(cli: Cli, repo: Path, plan: Path, tmp_path: Path) -> None:
+    git("clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"), cwd=tmp_path)
+    bare = tmp_path / "bare.git"
+    cli("init", str(plan), cwd=bare)
+    cli("agent", "add", "x", "--no-worktree", cwd=bare)
+    assert cli.json("claim", "--agent", "x", cwd=bare)["checkout"] == "none"
+    made = cli.json("agent", "add", "y", cwd=bare)
+    assert Path(made["worktree"]).is_dir()
+
+
+def test_a_git_directory_that_cannot_be_written_is_named(cli: Cli, repo: Path, plan: Path) -> None:
+    if os.geteuid() == 0:
+        private = repo / ".git" / "gitcoord"
+        private.write_text("a file where a folder should be")
+        cli("init", str(plan), status=15)
+        assert "cannot be" in cli.err
+        private.unlink()
+        return
+    (repo / ".git").chmod(0o500)
+    cli("init", str(plan), status=15)
+    assert "cannot be written" in cli.err
+    (repo / ".git").chmod(0o700)
+
+
+def test_an_old_or_missing_git_is_named(repo: Path, plan: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "init", str(plan)]
+    done = subprocess.run(command, env=environment(PATH=str(folder)), capture_output=True, text=True, check=False)
+    assert (done.returncode, "git program was not found" in done.stderr) == (15, True)
+    (folder / "git").write_text("#!/bin/sh\necho git version 2.37.9\n")
+    (folder / "git").chmod(0o755)
+    done = subprocess.run(command, env=environment(PATH=f"{folder}:/bin"), capture_output=True, text=True, check=False)
+    assert done.returncode == 15
+    assert "git 2.37.9 is too old" in done.stderr
+    assert not (repo / ".git" / "refs" / "heads" / "gitcoord").exists()
+
+
+def test_a_full_disk_refuses_and_changes_nothing(repo: Path, plan: Path) -> None:
+    command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "--json"]
+    subprocess.run([*command, "init", str(plan)], env=environment(), check=True, capture_output=True)
+    tip = git("rev-parse", "gitcoord/ledger", cwd=repo)
+    limited = f"ulimit -f 0; trap '' XFSZ; exec \"$@\""
+    done = subprocess.run(["bash", "-c", limited, "bash", *command, "agent", "add", "x"], env=environment(), capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert done.returncode in {15, 1}, done.stdout
+    assert git("rev-parse", "gitcoord/ledger", cwd=repo) == tip
+    subprocess.run([*command, "agent", "add", "x"], env=environment(), check=True, capture_output=True)
+
+
+def test_agents_may_not_orchestrate_from_their_worktree(cli: Cli, repo: Path, plan: Path) -> None:
+    cli("init", str(plan))
+    place = Path(cli.json("agent", "add", "x")["worktree"])
+    assert cli.json("cancel", "a", cwd=place, status=14)["error"]["reason"] == "role"
+    assert cli.json("trust", "--yes", "--as-orchestrator", cwd=place, status=14)["error"]["reason"] == "role"
+    cli("cancel", "a", "--as-orchestrator", cwd=place)
+
+
+def test_a_plan_with_gates_is_refused_and_never_landed_without_them(cli: Cli, repo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gated.toml"
+    path.write_text('[[phase]]\nname="default"\ngates=[{name="g",run="false"}]\n' + tasks("a"))
+    for args in (["plan", "check", str(path)], ["init", str(path)]):
+        assert cli.json(*args, status=14)["error"]["reason"] == "not-available"
+    assert git("for-each-ref", "refs/heads/gitcoord", cwd=repo) == ""
+
+
+def test_a_repeated_init_and_a_second_plan_are_one_entry_each(cli: Cli, plan: Path) -> None:
+    cli("init", str(plan))
+    before = cli.json("verify")["entries"]
+    plan.write_text(SHORT + tasks("b", "c"))
+    answer = cli.json("plan", "apply", str(plan))
+    assert (answer["added"], answer["changed"], answer["kept"]) == (1, 1, ["a"])
+    assert cli.json("verify")["entries"] == before + 1
+
+
+def test_templates_are_written_once(cli: Cli, repo: Path) -> None:
+    cli("init", "--template", "phases")
+    cli("init", "--template", "phases", status=2)
+    cli("init", str(repo / "plan.toml"))
+
+
+def test_options_may_stand_anywhere_but_after_two_dashes() -> None:
+    rest, options = split_options(["claim", "--json", "25", "--agent=x", "-C", "/d", "--", "--json"])
+    assert rest == ["claim", "25", "--", "--json"]
+    assert (options["as_json"], options["agent"], options["start"]) == (True, "x", "/d")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(cli: Cli, name: str) -> None:
+    out = cli(name, "--help")
+    assert "Example: " in out or "Commands:" in out
+
+
+def test_commands_and_completion_are_listed(cli: Cli) -> None:
+    names = [one["name"] for one in cli.json("commands")["commands"]]
+    assert {"claim", "plan apply", "phase land"} <= set(names)
+    assert "_GITCOORD_COMPLETE" in cli("completion", "bash")
+
+
+def test_a_bug_is_one_line_and_a_log(cli: Cli, repo: Path, plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli("init", str(plan))
+    monkeypatch.setattr("gitcoord.features.reading.status", lambda _work: 1 // 0)
+    error = cli.json("status", status=1)["error"]
+    assert error["code"] == "internal"
+    assert "ZeroDivisionError" in Path(error["log"]).read_text()
+
+
+def test_claiming_imports_no_more_than_it_needs(repo: Path, plan: Path) -> None:
+    env = environment(GITCOORD_AGENT="x")
+    for args in (["init", str(plan)], ["agent", "add", "x", "--no-worktree"]):
+        subprocess.run([sys.executable, "-m", "gitcoord", "-C", str(repo), *args], env=env, check=True, capture_output=True)
+    script = ("import sys; from gitcoord.cli.main import run\n"
+              f"assert run(['-C', {str(repo)!r}, 'claim', '--no-checkout']) == 0\n"
+              "print(sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])))")  # fmt: skip
+    unwanted = ["watchdog", "tomlkit", "tomllib", "asyncio", "dataclasses_json", "difflib", "tempfile", "email"]
+    done = subprocess.run([sys.executable, "-c", script, *unwanted], env=env, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,105 @@
+"""Every single change of a history is named."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import CorruptError
+from gitcoord.features import claims, holding, verifying
+from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.store.protocol import EntryObject
+from tests.support.builders import tasks
+from tests.support.world import found, git
+
+
+@pytest.fixture
+def work(repo: Path) -> Workspace:
+    made = found(repo, tasks("a", "b"), "x", worktrees=False)
+    for _ in range(2):
+        claimed = claims.claim(made, "x", "a")
+        holding.progress(made, "x", "a", claimed.claim["token"], "half", 50)
+        holding.release(made, "x", "a", claimed.claim["token"], "later")
+    return made
+
+
+def chain(work: Workspace) -> list[EntryObject]:
+    entries, oid = [], work.ledger.tip()
+    while oid:
+        entries.append(work.store.read_entry(oid))
+        oid = entries[-1].parents[0] if entries[-1].parents else None
+    return entries[::-1]
+
+
+def rebuild(work: Workspace, entries: list[EntryObject]) -> str:
+    parents: tuple[str, ...] = ()
+    oid = ""
+    for entry in entries:
+        oid = work.store.write_entry(entry.tree, parents, entry.message, (entry.author, entry.author_email), entry.time)
+        parents = (oid,)
+    return oid
+
+
+def test_an_honest_history_verifies_whole_and_in_part(work: Workspace) -> None:
+    entries = chain(work)
+    assert verifying.verify(work).entries == len(entries) == 9
+    assert verifying.verify(work, since=entries[3].oid, until=entries[6].oid).entries == 3
+    assert rebuild(work, entries) == work.ledger.tip()
+
+
+@pytest.mark.parametrize("way", ["dropped", "doubled", "swapped", "cut-off-genesis", "tree-of-another", "author", "time", "merge"])
+def test_a_history_that_was_meddled_with_is_named(work: Workspace, way: str) -> None:
+    entries = chain(work)
+    if way == "dropped":
+        del entries[3]
+    elif way == "doubled":
+        entries.insert(5, entries[5])
+    elif way == "swapped":
+        entries[4], entries[5] = entries[5], entries[4]
+    elif way == "cut-off-genesis":
+        del entries[0]
+    elif way == "tree-of-another":
+        entries[-1] = entries[-1]._replace(tree=entries[-2].tree)
+    elif way == "author":
+        entries[-1] = entries[-1]._replace(author="mallory")
+    elif way == "time":
+        entries[-1] = entries[-1]._replace(time=entries[-1].time + 1)
+    tip = rebuild(work, entries)
+    if way == "merge":
+        last = entries[-1]
+        author = (last.author, last.author_email)
+        tip = work.store.write_entry(last.tree, (entries[-2].oid, entries[-3].oid), last.message, author, last.time)
+    with pytest.raises(CorruptError) as caught:
+        verifying.verify(work, until=tip)
+    assert caught.value.facts["entry"]
+
+
+def test_any_changed_record_of_the_tip_is_named(work: Workspace, repo: Path) -> None:
+    entries = chain(work)
+    tip = entries[-1]
+    for path in git("ls-tree", "-r", "--name-only", tip.oid, cwd=repo).splitlines():
+        content = subprocess.run(["git", "cat-file", "blob", f"{tip.oid}:{path}"], cwd=repo, check=True, capture_output=True).stdout
+        changed = content.replace(b'"', b"'", 1) if b'"' in content else content + b" "
+        tree = work.store.write_tree(tip.tree, {path: changed})
+        forged = rebuild(work, [*entries[:-1], tip._replace(tree=tree)])
+        with pytest.raises(CorruptError):
+            verifying.verify(work, until=forged)
+    extra = work.store.write_tree(tip.tree, {"tasks/extra.json": b"{}"})
+    with pytest.raises(CorruptError, match=r"tasks/extra\.json"):
+        verifying.verify(work, until=rebuild(work, [*entries[:-1], tip._replace(tree=extra)]))
+
+
+def test_a_forged_takeover_is_named(work: Workspace) -> None:
+    entries = chain(work)
+    last = entries[-1]
+    forged = last._replace(message=last.message.replace('"agent":"x"', '"agent":"y"'))
+    with pytest.raises(CorruptError, match="differs from its event"):
+        verifying.verify(work, until=rebuild(work, [*entries[:-1], forged]))
+
+
+def test_verify_writes_nothing(work: Workspace, repo: Path) -> None:
+    before = git("count-objects", cwd=repo)
+    verifying.verify(open_workspace(repo))
+    assert git("count-objects", cwd=repo) == before

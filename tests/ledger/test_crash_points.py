@@ -1,0 +1,164 @@
+"""Stop a writer at every call of the store, for every operation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitcoord.clock import Clock
+from gitcoord.core.errors import ClaimLostError, GitcoordError
+from gitcoord.features import claims, holding, landing, reading, verifying
+from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.git.program import discover
+from gitcoord.store.libgit import LibgitStore
+from tests.support.builders import tasks
+from tests.support.world import do, found, git, record, write
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+class Dying:
+    """A store that dies before, or right after, its n-th changing call."""
+
+    CHANGING = ("write_blob", "write_tree", "write_entry", "swap", "delete_ref", "read_ref", "is_lost")
+
+    def __init__(self, store: LibgitStore, at: int) -> None:
+        self._store = store
+        self.left = at
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._store, name)
+        if name not in self.CHANGING:
+            return value
+
+        def call(*args: Any, **more: Any) -> Any:
+            self.left -= 1
+            if self.left == 0:
+                raise Death
+            result = value(*args, **more)
+            self.left -= 1
+            if self.left == 0:
+                raise Death
+            return result
+
+        return call
+
+
+def dying(repo: Path, at: int) -> Workspace:
+    place = discover(repo)
+    return Workspace(place, Dying(LibgitStore(place.common_dir), at), "ledger", Clock(), timeout_s=10)  # type: ignore[arg-type]
+
+
+Operation = Callable[[Workspace, Mapping[str, str]], None]
+
+
+def token_of(held: Mapping[str, str], work: Workspace) -> str:
+    return held["token"]
+
+
+OPERATIONS: dict[str, tuple[Operation, str]] = {
+    "claim": (lambda work, held: claims.claim(work, "y", "b", checkout=False, session="s") and None, "claimed"),
+    "progress": (lambda work, held: holding.progress(work, "x", "a", held["token"], "on", 5) and None, "claimed"),
+    "complete": (lambda work, held: holding.complete(work, "x", "a", held["token"]) and None, "done"),
+    "fail": (lambda work, held: holding.fail(work, "x", "a", held["token"], "no", "permanent") and None, "failed"),
+    "release": (lambda work, held: holding.release(work, "x", "a", held["token"]) and None, "open"),
+    "cancel": (lambda work, held: work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator") and None,
+               "cancelled"),
+    "beat": (lambda work, held: work.ledger.beat("x", held["token"]) and None, "claimed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(name: str, repo: Path, tmp_path: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", "y")
+    claimed = claims.claim(work, "x", "a", session="s")
+    write(Path(claimed.worktree or ""), "a/file.txt")
+    work.close()
+    held = {"token": claimed.claim["token"]}
+    operation, after = OPERATIONS[name]
+    task = "b" if name == "claim" else "a"
+    saved = tmp_path / "saved"
+    shutil.copytree(repo / ".git", saved, symlinks=True)
+    for at in range(1, 400):
+        shutil.rmtree(repo / ".git")
+        shutil.copytree(saved, repo / ".git", symlinks=True)
+        victim = dying(repo, at)
+        tip = victim.ledger.store._store.read_ref(victim.ledger.ref)  # type: ignore[attr-defined]
+        try:
+            operation(victim, held)
+        except Death:
+            is_dead = True
+        else:
+            is_dead = False
+        heir = open_workspace(repo)
+        agent = "y" if name == "claim" else "orchestrator" if name == "cancel" else "x"
+        settled = heir.ledger.settle(agent)
+        is_applied = heir.ledger.tip() != tip
+        assert record(heir, task)["state"] == (after if is_applied or name in {"progress", "beat"} else
+                                               "open" if name == "claim" else "claimed")  # fmt: skip
+        for one in settled:
+            assert one.is_applied == is_applied
+        verifying.verify(heir)
+        # The next commands work at once, whatever was left behind.
+        if name == "claim":
+            again = claims.claim(heir, "y", "b", checkout=False, session="s")
+            assert again.already == is_applied
+            holding.release(heir, "y", "b", again.claim["token"])
+        else:
+            try:
+                operation(heir, held)
+            except (ClaimLostError, GitcoordError):
+                assert is_applied
+        reading.status(heir)
+        verifying.verify(heir)
+        heir.close()
+        if not is_dead:
+            assert at > 5
+            return
+    raise AssertionError("the operation never ended")
+
+
+def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(repo: Path, tmp_path: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    work.close()
+    saved = tmp_path / "saved"
+    shutil.copytree(repo, saved, symlinks=True)
+    seen = set()
+    for at in range(1, 400):
+        shutil.rmtree(repo)
+        shutil.copytree(saved, repo, symlinks=True)
+        victim = dying(repo, at)
+        try:
+            landing.land(victim, "default")
+        except Death:
+            is_dead = True
+        else:
+            is_dead = False
+        heir = open_workspace(repo)
+        snapshot = heir.ledger.snapshot()
+        phase = snapshot.phase("default")
+        assert phase is not None
+        seen.add(phase["state"])
+        merged = git("rev-list", "--count", "main", cwd=repo)
+        assert merged in {"1", "5"}, "all of the phase, or nothing"
+        assert not (phase["state"] == "landed" and merged == "1")
+        done = landing.land(heir, "default")
+        assert git("rev-parse", "main", cwd=repo) == done.new
+        assert git("status", "--porcelain", cwd=repo) == ""
+        assert (repo / "a" / "file.txt").exists()
+        assert (repo / "b" / "file.txt").exists()
+        assert landing.lagging(heir) == []
+        verifying.verify(heir)
+        heir.close()
+        if not is_dead:
+            assert seen == {"open", "landing", "landed"}
+            return
+    raise AssertionError("the landing never ended")

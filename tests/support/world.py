@@ -1,0 +1,54 @@
+"""Make a repository with a ledger, and do an agent's work in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from gitcoord.features import agents, claims, holding, setting_up
+from gitcoord.features.workspace import Workspace, open_workspace
+
+ENV_PATH = str(Path(__file__).parents[2])
+
+
+def git(*args: str, cwd: Path) -> str:
+    return subprocess.run(["git", *args], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def found(repo: Path, plan: str, *names: str, worktrees: bool = True) -> Workspace:
+    """Make a ledger with a plan and agents."""
+    work = open_workspace(repo)
+    setting_up.init(work)
+    setting_up.apply_plan(work, plan, "plan.toml")
+    for name in names:
+        agents.add(work, name, no_worktree=not worktrees)
+    return work
+
+
+def write(worktree: Path, name: str, text: str = "x\n", message: str = "work") -> str:
+    """Commit one file in a worktree."""
+    path = worktree / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    git("add", "-A", cwd=worktree)
+    git("commit", "-q", "-m", message, cwd=worktree)
+    return git("rev-parse", "HEAD", cwd=worktree)
+
+
+def do(work: Workspace, agent: str, task: str | None = None, text: str = "x\n", name: str = "") -> claims.Claimed:
+    """Claim a task, write one file of it, and complete it."""
+    claimed = claims.claim(work, agent, task)
+    folder = Path(claimed.worktree or "")
+    write(folder, name or f"{claimed.task['id']}/file.txt", text)
+    holding.complete(work, agent, claimed.task["id"], claimed.claim["token"])
+    return claimed
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": ENV_PATH, **more}
+
+
+def record(work: Workspace, task: str) -> Any:
+    return work.ledger.snapshot().require_task(task)
