@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import (
+    ClaimLostError,
     ConflictError,
     GitcoordError,
     NotFoundError,
@@ -75,7 +76,12 @@ def claim(
         if mine is None and task is not None:
             raise RefusedError(f"{agent} already holds {own[0]['id']}, as many as its capacity allows",
                                reason="capacity", hint="complete, fail or release it first", task=own[0]["id"])  # fmt: skip
-        return _return_held(work, snapshot, mine or own[0], session, worktree)
+        try:
+            return _return_held(work, snapshot, mine or own[0], session, worktree)
+        except ClaimLostError:
+            # Taken over between our look and our swap: there is nothing to
+            # return any more, so this is a claim like any other.
+            return claim(work, agent, task, pool=pool, checkout=checkout, session=session, resume=resume)
     if worktree is not None:
         from gitcoord.git.worktrees import refuse_local_changes
 

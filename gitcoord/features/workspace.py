@@ -167,8 +167,14 @@ def open_workspace(
     if not os.access(place.common_dir, os.W_OK | os.X_OK):
         raise UnavailableError(f"{place.common_dir} cannot be written", hint=NO_WRITE_HINT)
     is_durable = os.environ.get("GITCOORD_DURABILITY", "full") != "process"
-    return Workspace(place, LibgitStore(place.common_dir, is_durable=is_durable), ledger, clock or Clock(),
-                     timeout_s=timeout_s)  # fmt: skip
+
+    def keep(stream: bytes) -> None:
+        from gitcoord.git.packs import keep_pack
+
+        keep_pack(Git(place.common_dir, place.git_dir), stream)
+
+    store = LibgitStore(place.common_dir, is_durable=is_durable, keep_pack=keep)
+    return Workspace(place, store, ledger, clock or Clock(), timeout_s=timeout_s)
 
 
 def require_checkout(place: Place) -> Path:

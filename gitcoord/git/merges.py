@@ -7,17 +7,26 @@ the same oid, so that one can be made again at any time.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gitcoord.core.errors import NotFoundError
-from gitcoord.git.program import DURABLE, Git, GitError
+from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 
 __all__ = [
-    "Conflict", "Merged", "commit_merge", "fork_base", "is_ancestor", "merge_tree", "parents_of", "resolve",
-    "rev_list", "tree_of",
+    "Conflict", "Merged", "commit_merge", "contains", "fork_base", "is_ancestor", "merge_base", "merge_tree", "parents_of",
+    "resolve", "rev_list", "time_of", "tree_of",
 ]  # fmt: skip
 
+MAX_REVISION_CHARS = 1024
 _NOBODY = ("gitcoord", "gitcoord@localhost.invalid")
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+# A user's settings would give another tree here than on the next machine.
+_PINNED = (
+    "-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.renameLimit=7000",
+    "-c", "merge.renormalize=false", "-c", "i18n.commitEncoding=UTF-8",
+)  # fmt: skip
 
 
 class Merged(NamedTuple):
@@ -27,50 +36,82 @@ class Merged(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """The files in which a merge conflicts."""
+    """The files in which a merge conflicts.
+
+    ``tree`` is what git could merge, with markers in those files.
+    """
 
     files: tuple[str, ...]
+    tree: str
 
 
-def merge_tree(git: Git, ours: str, theirs: str) -> Merged | Conflict:
-    """Merge two commits, and write the tree if it is clean.
+def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Merged | Conflict:
+    """Merge two commits, and write the tree, synced.
+
+    With ``base`` their histories do not count: what lies between it and
+    ``theirs`` is applied to ``ours``, as in a cherry-pick or a revert.
 
     Raises:
         GitError: One of them is no commit.
 
     """
-    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--allow-unrelated-histories", ours, theirs)
-    done = git.run(*DURABLE, *args, check=False)
+    if base is not None:
+        # Git before 2.40 cannot be told the base: make it the only ancestor.
+        root = commit_merge(git, tree_of(git, base), [], "base\n", 0)
+        ours, theirs = (commit_merge(git, tree_of(git, side), [root], "side\n", 0) for side in (ours, theirs))
+    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--allow-unrelated-histories", "--end-of-options", ours, theirs)
+    done = git.run(*DURABLE, *_PINNED, *args, check=False, timeout_s=LONG_S)
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     if done.status == 0:
         return Merged(fields[0])
     if done.status == 1:
         end = fields.index("", 1) if "" in fields[1:] else len(fields)
-        return Conflict(tuple(dict.fromkeys(fields[1:end])))
+        return Conflict(tuple(dict.fromkeys(fields[1:end])), fields[0])
     raise GitError(args, done.status, done.stderr)
 
 
 def commit_merge(
-    git: Git, tree: str, parents: list[str], message: str, time: int, author: tuple[str, str] = _NOBODY
+    git: Git,
+    tree: str,
+    parents: list[str],
+    message: str,
+    time: int,
+    author: tuple[str, str] = _NOBODY,
+    committer: tuple[str, str] = _NOBODY,
 ) -> str:
-    """Write a commit of ours, synced, dated by ``time`` alone."""
+    """Write a commit, synced: a pure function of the arguments."""
     when = f"@{time} +0000"
     env = {
         "GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1], "GIT_AUTHOR_DATE": when,
-        "GIT_COMMITTER_NAME": _NOBODY[0], "GIT_COMMITTER_EMAIL": _NOBODY[1], "GIT_COMMITTER_DATE": when,
+        "GIT_COMMITTER_NAME": committer[0], "GIT_COMMITTER_EMAIL": committer[1], "GIT_COMMITTER_DATE": when,
     }  # fmt: skip
     flags = [flag for parent in parents for flag in ("-p", parent)]
-    return git.run(*DURABLE, "commit-tree", tree, *flags, "-F", "-", stdin=message.encode(), env=env).text
+    text = message.encode("utf-8", "replace")
+    return git.run(*DURABLE, *_PINNED, "commit-tree", tree, *flags, "-F", "-", stdin=text, env=env).text
+
+
+def merge_base(git: Git, one: str, other: str) -> str | None:
+    """Give the best common ancestor of two commits, if they have one."""
+    done = git.run("merge-base", "--end-of-options", one, other, check=False)
+    if done.status not in {0, 1}:
+        raise GitError(("merge-base",), done.status, done.stderr)
+    return done.text or None
 
 
 def is_ancestor(git: Git, old: str, new: str) -> bool:
     """Say whether one commit is in the history of another (or is it)."""
     if old == new:
         return True
-    done = git.run("merge-base", "--is-ancestor", old, new, check=False)
+    done = git.run("merge-base", "--is-ancestor", "--end-of-options", old, new, check=False)
     if done.status not in {0, 1}:
         raise GitError(("merge-base",), done.status, done.stderr)
     return done.status == 0
+
+
+def contains(git: Git, tip: str, commits: Iterable[str]) -> set[str]:
+    """Say which of some commits are in the history of a tip, in one go."""
+    asked = set(commits)
+    return asked - set(rev_list(git, sorted(asked), [tip])) if asked else set()
 
 
 def rev_list(git: Git, include: list[str], exclude: list[str]) -> list[str]:
@@ -100,15 +141,22 @@ def resolve(git: Git, revision: str) -> str:
         NotFoundError: It names no commit.
 
     """
-    done = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
-    oid = done.text.split("\n")[-1]
-    if done.status != 0 or not oid:
-        raise NotFoundError(f"{revision!r} names no commit here", hint="give a branch, a tag or an oid")
-    return oid
+    is_plain = 0 < len(revision) <= MAX_REVISION_CHARS and revision.isprintable() and not revision.startswith("-")
+    if is_plain:
+        named = f"{revision}^{{commit}}"
+        done = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", named, check=False)
+        oid = done.text.split("\n")[-1]
+        # ^main is a revision to git, and gives ^OID.
+        if done.status == 0 and _OID.fullmatch(oid):
+            return oid
+    raise NotFoundError(f"{revision[:100]!r} names no commit here", hint="give a branch, a tag or an oid")
 
 
-def _time_of(git: Git, commit: str) -> int:
-    return int(git.run("show", "-s", "--format=%ct", "--end-of-options", commit).text)
+def time_of(git: Git, commits: list[str]) -> int:
+    """Return the time of the newest of some commits."""
+    lines = "".join(f"{oid}\n" for oid in commits).encode()
+    asked = git.run("rev-list", "--no-walk", "--no-commit-header", "--format=%ct", "--stdin", stdin=lines)
+    return max(int(line) for line in asked.text.split())
 
 
 def fork_base(git: Git, tip: str, results: list[str]) -> str | Conflict:
@@ -119,15 +167,15 @@ def fork_base(git: Git, tip: str, results: list[str]) -> str | Conflict:
     """
     base = tip
     for result in results:
-        if is_ancestor(git, result, base):
+        common = merge_base(git, base, result)
+        if common == result:
             continue
-        if is_ancestor(git, base, result):
+        if common == base:
             base = result
             continue
         merged = merge_tree(git, base, result)
         if isinstance(merged, Conflict):
             return merged
-        time = max(_time_of(git, base), _time_of(git, result))
         message = f"Base of a task: {base[:12]} with {result[:12]}\n"
-        base = commit_merge(git, merged.tree, [base, result], message, time)
+        base = commit_merge(git, merged.tree, [base, result], message, time_of(git, [base, result]))
     return base

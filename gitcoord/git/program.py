@@ -7,7 +7,9 @@ and no hooks unless asked; values reach git as oids or on stdin, after
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -16,14 +18,22 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError, UsageError
 
-__all__ = ["Completed", "Git", "GitError", "Place", "discover", "require_git", "run_shell", "scrubbed", "unsupported"]
+__all__ = [
+    "DURABLE", "LONG_S", "Completed", "Git", "GitError", "Place", "discover", "require_git", "run_shell", "scrubbed",
+    "unsupported", "version",
+]  # fmt: skip
 
 OLDEST_GIT = (2, 38)
+LONG_S = 600.0
+_END_S = 3.0
 _KEPT = (
-    "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_CEILING_DIRECTORIES",
+    "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH",
+    "GIT_CEILING_DIRECTORIES", "GIT_SSH", "GIT_SSL_", "GIT_ASKPASS", "GIT_ALLOW_PROTOCOL",
 )  # fmt: skip
-_SAFE = ("-c", "core.fsmonitor=false", "-c", "core.protectHFS=true", "-c", "core.protectNTFS=true", "-c", "gc.auto=0")
+_SAFE = (
+    "-c", "core.fsmonitor=false", "-c", "core.protectHFS=true", "-c", "core.protectNTFS=true", "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
+)  # fmt: skip
 DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync")
 
 
@@ -32,7 +42,7 @@ class GitError(Exception):
 
     def __init__(self, args: tuple[str, ...], status: int, stderr: str) -> None:
         shown = " ".join(args[:3])
-        super().__init__(f"git {shown} failed with status {status}: {stderr.strip()[-400:]}")
+        super().__init__(f"git {shown} failed with status {status}: {stderr.strip()[-1000:]}")
         self.status = status
         self.stderr = stderr
 
@@ -67,9 +77,10 @@ def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     ``GIT_DIR`` and its like never pass on: from inside a hook they would
     make git answer for another repository.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
-    kept |= {
+    kept = _inherited() | {
         "GIT_NO_REPLACE_OBJECTS": "1",
+        # A folder that cannot be: info/grafts would forge a commit's parents.
+        "GIT_GRAFT_FILE": "/dev/null/none",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_EDITOR": "true",
@@ -77,6 +88,10 @@ def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "LC_ALL": "C",
     }
     return kept | dict(extra or {})
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
 
 
 class Git:
@@ -93,35 +108,70 @@ class Git:
         *args: str,
         stdin: bytes | None = None,
         check: bool = True,
-        timeout_s: float = 120.0,
+        timeout_s: float = 60.0,
         env: Mapping[str, str] | None = None,
         hooks: bool = False,
+        keep: tuple[int, ...] = (),
     ) -> Completed:
         """Run git and wait for it.
 
+        ``hooks`` lets the user's hooks run, in a process group that ends
+        with git. ``keep`` are handles that git inherits: a lock among them
+        is held until git itself is over, whatever becomes of us.
+
         Raises:
             GitError: It failed, and ``check`` was asked for.
-            UnavailableError: There is no git, or it took too long.
+            UnavailableError: There is no git, or it took too long; it was
+                ended so that it could take its lock files away.
 
         """
         place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
         quiet = () if hooks else ("-c", "core.hooksPath=/dev/null")
-        command = ["git", *place, *_SAFE, *quiet, *args]
+        command = ["git", "--no-pager", *place, *_SAFE, *quiet, *args]
         try:
-            done = subprocess.run(
-                command, cwd=self.cwd, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True, env=scrubbed(env), timeout=timeout_s, check=False,
+            child = subprocess.Popen(
+                command, cwd=self.cwd, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=scrubbed(env), start_new_session=hooks, pass_fds=keep,
             )  # fmt: skip
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if not self.cwd.is_dir():
                 raise UnavailableError(f"{self.cwd} is gone", hint="run it from a directory that exists") from None
             raise UnavailableError("the git program was not found", hint="install git 2.38 or newer") from None
-        except subprocess.TimeoutExpired:
-            raise UnavailableError(f"git {args[0]} took longer than {timeout_s:g} seconds", hint="try again") from None
-        answer = Completed(done.stdout, done.stderr.decode("utf-8", "replace"), done.returncode)
+        with child:
+            try:
+                stdout, stderr = child.communicate(stdin, timeout_s)
+            except subprocess.TimeoutExpired:
+                _end(child, is_group=hooks)
+                raise UnavailableError(f"git {_verb(args)} took longer than {timeout_s:g} seconds", hint="try again") from None
+            except BaseException:
+                _end(child, is_group=hooks)
+                raise
+        answer = Completed(stdout, stderr.decode("utf-8", "replace"), child.returncode)
         if check and answer.status != 0:
             raise GitError(args, answer.status, answer.stderr)
         return answer
+
+
+def _verb(args: tuple[str, ...]) -> str:
+    """Name the subcommand among the arguments."""
+    rest = list(args)
+    while rest[:1] == ["-c"]:
+        del rest[:2]
+    return rest[0] if rest else ""
+
+
+def _end(child: subprocess.Popen[bytes], *, is_group: bool) -> None:
+    """End a child: first so that it can clean up, then for certain."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if is_group:
+                os.killpg(child.pid, number)
+            else:
+                child.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_END_S)
+            if not is_group:
+                return
 
 
 def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
@@ -133,36 +183,48 @@ def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
     with log.open("wb") as output:
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
             command, shell=True, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT},
-            start_new_session=True,
+            env=_inherited(), start_new_session=True,
         )  # fmt: skip
         try:
             return child.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+            _end(child, is_group=True)
             return 124
+        except BaseException:
+            _end(child, is_group=True)
+            raise
 
 
-def require_git() -> tuple[int, int]:
+def version() -> tuple[int, ...]:
+    """Return the numbers of git's version; none if they cannot be read.
+
+    Raises:
+        UnavailableError: There is no git.
+
+    """
+    found = re.search(r"\d+(?:\.\d+)+", Git(Path("/")).run("--version").text)
+    return tuple(int(number) for number in found[0].split(".")) if found else ()
+
+
+def require_git() -> tuple[int, ...]:
     """Return git's version.
 
     Raises:
         UnavailableError: There is no git, or it is older than 2.38.
 
     """
-    words = Git(Path.cwd()).run("--version").text.split()
-    number = words[2] if len(words) > 2 else "0.0"
-    parts = [int(part) for part in number.split(".")[:2] if part.isdecimal()]
-    version = (parts[0], parts[1]) if len(parts) == 2 else (0, 0)
-    if version < OLDEST_GIT:
-        raise UnavailableError(f"git {number} is too old: gitcoord needs {OLDEST_GIT[0]}.{OLDEST_GIT[1]} or newer",
-                               hint="install a newer git")  # fmt: skip
-    return version
+    found = version()
+    if found < OLDEST_GIT:
+        number, oldest = (".".join(map(str, numbers)) for numbers in (found or (0,), OLDEST_GIT))
+        raise UnavailableError(f"git {number} is too old: gitcoord needs {oldest} or newer", hint="install a newer git")
+    return found
 
 
 def discover(start: Path) -> Place:
     """Find the repository that a directory belongs to, without running git.
+
+    ``GIT_DIR`` counts only where the directory belongs to none: in a hook
+    it would name the hook's repository for every other directory too.
 
     Raises:
         UsageError: It belongs to none.
@@ -171,78 +233,132 @@ def discover(start: Path) -> Place:
     here = Path(os.path.realpath(start))
     for folder in (here, *here.parents):
         dot_git = folder / ".git"
-        if dot_git.is_dir() and (dot_git / "HEAD").exists():
-            return _main_place(dot_git, folder)
-        if dot_git.is_file():
+        if _has(dot_git, "HEAD"):
+            return _main_place(dot_git)
+        if _has(folder, ".git") and dot_git.is_file():
             return _linked_place(dot_git, folder)
-        if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
-            return _inside_git_dir(folder)
+        if _has(folder, "HEAD", "objects", "refs"):
+            return _main_place(folder)
+        if _has(folder, "HEAD", "commondir", "gitdir"):
+            return _inside_linked(folder)
+    if os.environ.get("GIT_DIR"):
+        return _asked_place(here)
     raise UsageError(f"{start} is not in a git repository", hint="run it inside one, or name one with -C DIR")
 
 
-def _main_place(git_dir: Path, folder: Path) -> Place:
-    if _is_bare(git_dir):
-        return Place(git_dir, git_dir, None, is_bare=True, is_main=True, main_worktree=None)
-    return Place(git_dir, git_dir, folder, is_bare=False, is_main=True, main_worktree=folder)
+def _has(folder: Path, *names: str) -> bool:
+    return all(os.path.lexists(folder / name) for name in names)
+
+
+def _asked_place(here: Path) -> Place:
+    """Let git itself say which repository its variables name."""
+    env = {name: os.environ[name] for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR") if os.environ.get(name)}
+    asked = Git(here).run("rev-parse", "--path-format=absolute", "--git-common-dir", "--git-dir", check=False, env=env)
+    if asked.status != 0:
+        raise UsageError(f"{here} is not in a git repository, and GIT_DIR names none", hint="unset GIT_DIR, or correct it")
+    common_dir, git_dir = (Path(os.path.realpath(line)) for line in asked.text.split("\n")[:2])
+    top = Git(here).run("rev-parse", "--show-toplevel", check=False, env=env)
+    worktree = Path(top.text) if top.status == 0 and top.text else None
+    is_main = git_dir == common_dir
+    main = worktree if is_main else _main_worktree(common_dir)
+    return Place(common_dir, git_dir, worktree, is_bare=worktree is None, is_main=is_main, main_worktree=main)
+
+
+def _main_place(git_dir: Path) -> Place:
+    worktree = _main_worktree(git_dir)
+    return Place(git_dir, git_dir, worktree, is_bare=worktree is None, is_main=True, main_worktree=worktree)
+
+
+def _main_worktree(common_dir: Path) -> Path | None:
+    """Give the main worktree of a repository; a bare one has none."""
+    config = _config(common_dir)
+    if _last(config, "core", "bare").lower() in _TRUE:
+        return None
+    named = _last(config, "core", "worktree")
+    if named:
+        return Path(os.path.realpath(common_dir / named))
+    return common_dir.parent if common_dir.name == ".git" else None
 
 
 def _linked_place(dot_git: Path, folder: Path) -> Place:
     text = dot_git.read_text("utf-8", "surrogateescape").strip()
     if not text.startswith("gitdir:"):
         raise UsageError(f"{dot_git} is no link to a git directory", hint="look at that file")
-    git_dir = Path(os.path.normpath(folder / text.removeprefix("gitdir:").strip()))
+    git_dir = Path(os.path.realpath(folder / text.removeprefix("gitdir:").strip()))
+    if not os.path.lexists(git_dir / "HEAD"):
+        raise UsageError(f"{folder} is a worktree whose repository is gone ({git_dir})", hint="run it inside a repository")
     try:
         common = (git_dir / "commondir").read_text("utf-8", "surrogateescape").strip()
     except OSError:
-        if not (git_dir / "HEAD").exists():
-            raise UsageError(f"{folder} is a worktree whose repository is gone ({git_dir})",
-                             hint="run it inside a repository") from None  # fmt: skip
         return Place(git_dir, git_dir, folder, is_bare=False, is_main=True, main_worktree=folder)
     common_dir = Path(os.path.realpath(git_dir / common))
-    main = None if common_dir.name != ".git" or _is_bare(common_dir) else common_dir.parent
-    return Place(common_dir, git_dir, folder, is_bare=False, is_main=False, main_worktree=main)
+    return Place(common_dir, git_dir, folder, is_bare=False, is_main=False, main_worktree=_main_worktree(common_dir))
 
 
-def _inside_git_dir(folder: Path) -> Place:
-    if (folder / "commondir").exists():
-        back = (folder / "gitdir").read_text("utf-8", "surrogateescape").strip()
-        return _linked_place(Path(back), Path(back).parent)
-    if folder.name == ".git" and not _is_bare(folder):
-        return _main_place(folder, folder.parent)
-    return Place(folder, folder, None, is_bare=True, is_main=True, main_worktree=None)
+def _inside_linked(git_dir: Path) -> Place:
+    """Place us by the private git directory of a linked worktree."""
+    back = Path((git_dir / "gitdir").read_text("utf-8", "surrogateescape").strip())
+    return _linked_place(git_dir / back, (git_dir / back).parent)
+
+
+_TRUE = ("true", "yes", "on", "1")
+_HEADER = re.compile(r"""\[\s*([A-Za-z0-9.-]+)\s*(?:"(?:[^"\\]|\\.)*")?\s*\]""")
+_PIECE = re.compile(r"""\\(.)|"|([#;])|([^\\"#;]+)""")
 
 
 def _config(common_dir: Path) -> list[tuple[str, str, str]]:
-    """Read section, key and value of a configuration file, simply."""
-    try:
-        text = (common_dir / "config").read_text("utf-8", "replace")
-    except OSError:
-        return []
+    """Read section, key and value of the repository's own configuration.
+
+    Simply: without includes, and subsections count as their section.
+    """
     found, section = [], ""
-    for raw in text.splitlines():
-        line = raw.strip()
-        if line.startswith("["):
-            section = line.strip("[]").split('"')[0].strip().lower()
-        elif line and line[0] not in "#;":
-            key, _, value = line.partition("=")
-            found.append((section, key.strip().lower(), value.strip().strip('"').lower() or "true"))
+    for name in ("config", "config.worktree"):
+        try:
+            text = (common_dir / name).read_text("utf-8", "surrogateescape")
+        except OSError:
+            continue
+        for raw in text.replace("\\\n", "").splitlines():
+            line = raw.strip()
+            header = _HEADER.match(line)
+            if header:
+                section, line = header[1].lower(), line[header.end() :].strip()
+            if line and line[0] not in "#;":
+                key, equals, value = line.partition("=")
+                found.append((section, key.strip().lower(), _unquoted(value) if equals else "true"))
+        if _last(found, "extensions", "worktreeconfig").lower() not in _TRUE:
+            break
     return found
 
 
-def _is_bare(common_dir: Path) -> bool:
-    values = [value for section, key, value in _config(common_dir) if (section, key) == ("core", "bare")]
-    return bool(values) and values[-1] in {"true", "yes", "on", "1"}
+def _unquoted(raw: str) -> str:
+    """Take quotes, escapes and a comment off a value."""
+    text, is_quoted = "", False
+    for piece in _PIECE.finditer(raw.strip()):
+        if piece[0] == '"':
+            is_quoted = not is_quoted
+        elif piece[2] and not is_quoted:
+            return text.rstrip()
+        else:
+            text += piece[1] or piece[0]
+    return text.rstrip()
+
+
+def _last(config: list[tuple[str, str, str]], section: str, key: str) -> str:
+    values = [value for one, name, value in config if (one, name) == (section, key)]
+    return values[-1] if values else ""
 
 
 def unsupported(common_dir: Path) -> str | None:
-    """Say in one line why this engine cannot open a repository, or None."""
-    for section, key, value in _config(common_dir):
-        if section != "extensions":
-            continue
-        if key in {"objectformat", "compatobjectformat"} and value != "sha1":
-            return f"this repository uses the object format {value}, which libgit2 cannot open"
-        if key == "refstorage" and value != "files":
-            return f"this repository keeps its refs as {value}, which libgit2 cannot open"
-        if key == "partialclone":
-            return "this repository is a partial clone, which libgit2 cannot open"
+    """Say in one line why libgit2 cannot open a repository, or None."""
+    config = _config(common_dir)
+    object_format = _last(config, "extensions", "objectformat").lower()
+    if object_format not in {"", "sha1"}:
+        return f"this repository uses the object format {object_format}, which libgit2 cannot open"
+    if _last(config, "extensions", "compatobjectformat"):
+        return "this repository keeps a second object format for compatibility, which libgit2 cannot open"
+    storage = _last(config, "extensions", "refstorage").lower()
+    if storage not in {"", "files"}:
+        return f"this repository keeps its refs as {storage}, which libgit2 cannot open"
+    if _last(config, "extensions", "partialclone") or _last(config, "remote", "promisor").lower() in _TRUE:
+        return "this repository is a partial clone, which libgit2 cannot open"
     return None

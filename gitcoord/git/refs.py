@@ -1,49 +1,108 @@
-"""Move the refs that are not the ledger's through the git program."""
+"""Move the refs that are not the ledger's through the git program.
+
+libgit2 creates refs non-atomically; git does not, and it alone runs the
+user's hooks. What git leaves unsynced, the folders, is synced here.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
-from gitcoord.core.errors import RefusedError, UnavailableError
-from gitcoord.git.program import DURABLE, Git, discover
+from gitcoord.clock import Clock, Deadline
+from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
+from gitcoord.git.program import DURABLE, LONG_S, Completed, Git, discover
 
-__all__ = ["move_target"]
+__all__ = ["create_ref", "move_target"]
 
-_CONTENDED = ("but expected", "cannot lock ref", "reference already exists", "unable to resolve reference")
+LOCK_WAIT_S = 5.0
+_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_MOVED = ("but expected", "reference already exists", "unable to resolve reference")
+_BROKEN = "reference broken"
+_HELD = (".lock': File exists",)
+
+
+def create_ref(git: Git, ref: str, oid: str) -> bool:
+    """Create a ref, synced; False if it exists, even at this oid.
+
+    Raises:
+        UnavailableError: git failed otherwise; whether it was created has
+            to be read.
+
+    """
+    done = _transact(git, [_line("create", ref, oid)])
+    if done.status == 0:
+        _sync_folders(git, ref)
+        return True
+    if _is_moved(done.stderr):
+        return False
+    raise UnavailableError(f"{ref} could not be created: {done.stderr.strip()[-300:]}", hint="try again")
 
 
 def move_target(git: Git, target: str, old: str, new: str, verify: Mapping[str, str], env: Mapping[str, str]) -> bool:
     """Move the target branch in one transaction that verifies other refs.
 
     The user's hooks run. False: the target, or a verified ref, was not as
-    expected; nothing moved.
+    expected; nothing moved. A lock that someone holds is waited for.
 
     Raises:
-        RefusedError: A hook of the user's forbids it (reason ``hook``).
+        RefusedError: A hook of the user's forbids it (reason ``hook``);
+            nothing moved.
         UnavailableError: git failed otherwise; whether it moved has to be
             read.
 
     """
-    lines = ["start", f"update {target} {new} {old}", *(f"verify {ref} {oid}" for ref, oid in verify.items())]
-    script = "\n".join([*lines, "prepare", "commit", ""])
-    done = git.run(*DURABLE, "update-ref", "--stdin", stdin=script.encode(), check=False, env=env, hooks=True)
+    lines = [_line("update", target, new, old), *(_line("verify", ref, oid) for ref, oid in verify.items())]
+    done = _transact(git, lines, env=env, hooks=True)
     if done.status == 0:
-        _sync_folder(git, target)
+        _sync_folders(git, target)
         return True
-    if "hook" in done.stderr:
-        raise RefusedError(f"a hook forbids the move of {target}: {done.stderr.strip()[-300:]}", reason="hook",
+    said = done.stderr.strip()
+    if "ref updates aborted by hook" in said:
+        raise RefusedError(f"a hook forbids the move of {target}: {said[-1000:]}", reason="hook",
                            hint="look at the repository's reference-transaction hook")  # fmt: skip
-    if any(text in done.stderr for text in _CONTENDED):
+    if _is_moved(said):
         return False
-    raise UnavailableError(f"{target} could not be moved: {done.stderr.strip()[-300:]}", hint="try again")
+    raise UnavailableError(f"{target} could not be moved: {said[-300:]}", hint="try again")
 
 
-def _sync_folder(git: Git, ref: str) -> None:
-    """Sync the ref's folder: git syncs the file, and not its name."""
-    folder = (discover(git.cwd).common_dir / ref).parent
-    if folder.is_dir():
-        handle = os.open(folder, os.O_RDONLY)
+def _is_moved(stderr: str) -> bool:
+    return _BROKEN not in stderr and any(text in stderr for text in _MOVED)
+
+
+def _line(verb: str, ref: str, *oids: str) -> str:
+    if not _REF.fullmatch(ref) or not all(_OID.fullmatch(oid) for oid in oids):
+        raise UsageError(f"{verb} {ref!r} {' '.join(oids)} names no ref or no oid", hint="give a full ref and full oids")
+    return f"{verb} {ref} {' '.join(oids)}"
+
+
+def _transact(git: Git, lines: list[str], env: Mapping[str, str] | None = None, *, hooks: bool = False) -> Completed:
+    """Run one ref transaction; wait a while for the lock of another writer."""
+    script = "\n".join(["start", *lines, "prepare", "commit", ""]).encode()
+    clock = Clock()
+    deadline = Deadline(clock, LOCK_WAIT_S)
+    attempt = 0
+    while True:
+        done = git.run(*DURABLE, "update-ref", "--stdin", stdin=script, check=False, env=env, hooks=hooks, timeout_s=LONG_S)
+        is_held = done.status != 0 and any(text in done.stderr for text in _HELD)
+        if not is_held or deadline.expired:
+            return done
+        attempt += 1
+        clock.sleep(clock.backoff(attempt))
+
+
+def _sync_folders(git: Git, ref: str) -> None:
+    """Sync the folders that lead to a ref: git syncs the file, not its name."""
+    common_dir = discover(git.cwd).common_dir
+    for folder in (common_dir / ref).parents:
+        if folder == common_dir:
+            return
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
         try:
             os.fsync(handle)
         finally:

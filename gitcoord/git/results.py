@@ -2,22 +2,27 @@
 
 The own commits of a task are those of its result that neither the target
 nor a result that it was built on reaches. Each may change only paths
-inside the boundary. Renames are never detected: both names count.
+inside the boundary. Renames are never detected: both names count. What is
+judged are objects, so that no skipped hook matters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
-from gitcoord.core import paths
+from gitcoord.core import codec, paths
 from gitcoord.core.errors import RefusedError
-from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree, parents_of, rev_list, tree_of
+from gitcoord.git.merges import Conflict, commit_merge, fork_base, merge_tree, parents_of, rev_list, time_of, tree_of
 from gitcoord.git.program import Git
 
-__all__ = ["Inspection", "changed_files", "inspect", "lift"]
+__all__ = ["Change", "Inspection", "changed_files", "inspect", "lift", "own_commits", "touched"]
 
-_LINK, _SUBMODULE = "120000", "160000"
+MAX_LINK_BYTES = 4096
+_LINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
+_DIFF = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-textconv")
 
 
 class Inspection(NamedTuple):
@@ -28,23 +33,40 @@ class Inspection(NamedTuple):
     files: int
 
 
-class _Change(NamedTuple):
+class _Landing(NamedTuple):
+    """What landing would make of a base."""
+
+    before: str
+    after: str
+    changes: list[Change]
+
+
+class Change(NamedTuple):
+    """One path that differs, with its mode on both sides."""
+
     path: str
     old_mode: str
     new_mode: str
     oid: str
 
 
-def _changes(git: Git, old: str, new: str) -> list[_Change]:
-    """Compare two trees or commits, both sides of everything."""
-    raw = git.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-textconv",
-                  old, new).stdout  # fmt: skip
-    fields = raw.decode("utf-8", "surrogateescape").split("\0")
-    found = []
-    for meta, path in zip(fields[0::2], fields[1::2], strict=False):
-        old_mode, new_mode, _, oid, _ = meta.lstrip(":").split(" ")
-        found.append(_Change(path, old_mode, new_mode, oid))
+def _parse(raw: bytes) -> dict[str, list[Change]]:
+    """Read ``diff-tree -z``; the commit's line, if any, heads its changes."""
+    found: dict[str, list[Change]] = {}
+    fields = iter(raw.decode("utf-8", "surrogateescape").split("\0"))
+    commit = ""
+    for field in fields:
+        if field.startswith(":"):
+            old_mode, new_mode, _, oid, _ = field[1:].split(" ")
+            found.setdefault(commit, []).append(Change(next(fields), old_mode, new_mode, oid))
+        elif field:
+            commit = field
     return found
+
+
+def _changes(git: Git, old: str, new: str) -> list[Change]:
+    """Compare two trees or commits, both sides of everything."""
+    return _parse(git.run(*_DIFF, "--end-of-options", old, new).stdout).get("", [])
 
 
 def changed_files(git: Git, old: str, new: str) -> set[str]:
@@ -52,12 +74,24 @@ def changed_files(git: Git, old: str, new: str) -> set[str]:
     return {change.path for change in _changes(git, old, new)}
 
 
+def own_commits(git: Git, result: str, target_tip: str, built_on: Iterable[str] = ()) -> list[str]:
+    """List the commits that a result adds to the target and its base."""
+    return rev_list(git, [result], [target_tip, *built_on])
+
+
+def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
+    """Say what each commit changes against its only parent, in one go.
+
+    A commit with several parents, or none, is not in the answer.
+    """
+    if not commits:
+        return {}
+    lines = "".join(f"{oid}\n" for oid in commits).encode()
+    return _parse(git.run(*_DIFF, "--stdin", "--end-of-options", stdin=lines).stdout)
+
+
 def inspect(
-    git: Git,
-    result: str,
-    target_tip: str,
-    built_on: Mapping[str, str],
-    patterns: list[str] | None,
+    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], patterns: list[str] | None
 ) -> Inspection:
     """Refuse a result that writes outside its boundary, or nothing at all.
 
@@ -68,101 +102,204 @@ def inspect(
             ``empty-result``.
 
     """
-
-    def is_inside(path: str) -> bool:
-        return paths.is_safe(path) if patterns is None else paths.inside(patterns, path)
-
-    allowed = [target_tip, *built_on.values()]
-    own = rev_list(git, [result], allowed)
+    own = own_commits(git, result, target_tip, built_on.values())
     if not own:
-        raise RefusedError(f"{result[:12]} holds no commit of its own", reason="empty-result",
-                           hint="commit the work on the claim's branch, and complete again")  # fmt: skip
+        raise _empty(f"{result[:12]} holds no commit of its own")
+    written = _own_changes(git, own)
+    judge = _Judge(git, patterns)
+    for commit, changes in written.items():
+        judge.look(changes, f", commit {commit[:12]}")
+    judge.refuse()
+    landing = _landing(git, result, target_tip, built_on)
+    if landing is not None:
+        if not landing.changes:
+            raise _empty(f"{result[:12]} changes nothing")
+        judge.look(landing.changes, " by its landing")
+        judge.look_for_twins(landing)
+        judge.refuse()
+    files = {change.path for changes in written.values() for change in changes}
+    return Inspection(tree_of(git, result), len(written), len(files))
+
+
+def _empty(text: str) -> RefusedError:
+    hint = "commit the work on the claim's branch, and complete again"
+    return RefusedError(text, reason="empty-result", hint=hint)
+
+
+def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
+    """Say what was written in each own commit.
+
+    In a merge that is what git would not have done; one that git would
+    have made itself is left out.
+    """
     parents = parents_of(git, own)
     own_set = set(own)
-    files: set[str] = set()
-    outside: list[str] = []
+    plain = [commit for commit in own if len(parents[commit]) == 1]
+    changed = touched(git, plain)
+    found = {commit: changed.get(commit, []) for commit in plain}
     for commit in own:
-        for change in _own_changes(git, commit, parents[commit], own_set, allowed):
-            files.add(change.path)
-            reason = _problem(git, change, is_inside)
-            if reason:
-                outside.append(f"{change.path} ({reason}, commit {commit[:12]})")
-    _refuse_outside(outside, patterns)
-    landed = _landing_changes(git, result, target_tip, built_on)
-    left = [f"{change.path} ({reason})" for change in landed if (reason := _problem(git, change, is_inside))]
-    _refuse_outside(left, patterns)
-    if not landed:
-        raise RefusedError(f"{result[:12]} changes nothing", reason="empty-result",
-                           hint="commit the work on the claim's branch, and complete again")  # fmt: skip
-    return Inspection(tree_of(git, result), len(own), len(files))
+        if not parents[commit]:
+            raise RefusedError(f"commit {commit[:12]} has no parent: it is another history", reason="boundary",
+                               hint="build on the claim's base")  # fmt: skip
+        if len(parents[commit]) > 1:
+            # A parent that is not its own is in the target or in a result.
+            if len(parents[commit]) > 2 or own_set.issuperset(parents[commit]):
+                raise RefusedError(
+                    f"commit {commit[:12]} merges something that is neither the target nor a result it builds on",
+                    reason="boundary", hint="merge only the target or results of needed tasks, one at a time",
+                )  # fmt: skip
+            changes = _written_in_merge(git, commit, *parents[commit])
+            if changes:
+                found[commit] = changes
+    return found
 
 
-def _refuse_outside(outside: list[str], patterns: list[str] | None) -> None:
-    if outside:
-        unique = list(dict.fromkeys(outside))
-        raise RefusedError(
-            f"{len(unique)} change(s) outside the boundary: {', '.join(unique[:10])}", reason="boundary",
-            hint=f"take them out of the commits; the task may write {', '.join(patterns or []) or 'nothing'}",
-            outside=cast("Any", unique[:50]),
-        )  # fmt: skip
+def _written_in_merge(git: Git, commit: str, ours: str, theirs: str) -> list[Change]:
+    merged = merge_tree(git, ours, theirs)
+    changes = _changes(git, merged.tree, commit)
+    return changes if not isinstance(merged, Conflict) else _without_markers(git, changes, merged, [commit, ours, theirs])
 
 
-def _own_changes(
-    git: Git, commit: str, parents: list[str], own: set[str], allowed: list[str]
-) -> list[_Change]:
-    """List what one commit changes; a merge: what git would not have done."""
-    if not parents:
-        raise RefusedError(f"commit {commit[:12]} has no parent: it is another history", reason="boundary",
-                           hint="build on the claim's base")  # fmt: skip
-    if len(parents) == 1:
-        return _changes(git, parents[0], commit)
-    foreign = [parent for parent in parents if parent not in own]
-    others = [parent for parent in foreign if not any(is_ancestor(git, parent, tip) for tip in allowed)]
-    if len(parents) > 2 or others:
-        raise RefusedError(f"commit {commit[:12]} merges something that is neither the target nor a result it builds on",
-                           reason="boundary", hint="merge only the target or results of needed tasks")  # fmt: skip
-    merged = merge_tree(git, parents[0], parents[1])
-    if isinstance(merged, Conflict):
-        # git could not merge these files itself, so the commit's author did:
-        # what differs from either side counts as written here.
-        both = {change.path: change for change in _changes(git, parents[0], commit)}
-        other = changed_files(git, parents[1], commit)
-        conflicted = set(merged.files)
-        return [change for path, change in both.items() if path in other or path in conflicted]
-    return _changes(git, merged.tree, tree_of(git, commit))
+def _without_markers(git: Git, changes: list[Change], conflict: Conflict, sides: list[str]) -> list[Change]:
+    """Leave out the names that only git's half-done merge has (``a~HEAD``)."""
+    artefacts = {change.path for change in changes if "~" in change.path and change.path not in conflict.files}
+    if not artefacts:
+        return changes
+    real: set[str] = set()
+    for side in sides:
+        listing = git.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", side).stdout
+        real.update(listing.decode("utf-8", "surrogateescape").split("\0"))
+    return [change for change in changes if change.path not in artefacts or change.path in real]
 
 
-def _landing_changes(git: Git, result: str, target_tip: str, built_on: Mapping[str, str]) -> list[_Change]:
-    """List what landing would change beyond the results it is built on."""
-    from gitcoord.git.merges import fork_base
+def _landing(git: Git, result: str, target_tip: str, built_on: Mapping[str, str]) -> _Landing | None:
+    """Merge a result with what it is built on.
 
+    None where those results conflict with each other or the target by now:
+    such a phase cannot land, and the landing inspects again.
+    """
     base = fork_base(git, target_tip, list(built_on.values()))
     if isinstance(base, Conflict):
-        return []
+        return None
     merged = merge_tree(git, base, result)
+    changes = _changes(git, base, merged.tree)
     if isinstance(merged, Conflict):
-        # Landing will name this conflict; own commits were checked already.
-        fork = git.run("merge-base", base, result, check=False).text
-        return _changes(git, fork, result) if fork else []
-    return _changes(git, tree_of(git, base), merged.tree)
+        changes = _without_markers(git, changes, merged, [base, result])
+    return _Landing(base, merged.tree, changes)
 
 
-def _problem(git: Git, change: _Change, is_inside: Callable[[str], bool]) -> str | None:
-    if not is_inside(change.path):
-        return "outside"
-    if _SUBMODULE in {change.new_mode, change.old_mode}:
-        return "a submodule"
-    if change.new_mode == _LINK:
-        target = git.run("cat-file", "blob", change.oid).stdout.decode("utf-8", "surrogateescape")
-        parts = [part for part in (change.path.rpartition("/")[0] + "/" + target).split("/") if part not in {"", "."}]
-        depth = 0
-        for part in parts:
-            depth += -1 if part == ".." else 1
-            if depth < 0:
-                return "a link out of the repository"
-        if target.startswith("/") or any(part.casefold().startswith(".git") for part in target.split("/")):
+class _Judge:
+    """Collect what a boundary forbids, each path once."""
+
+    def __init__(self, git: Git, patterns: list[str] | None) -> None:
+        self._git = git
+        self._patterns = patterns
+        self._outside: dict[str, str] = {}
+
+    def look(self, changes: list[Change], where: str) -> None:
+        """Note the changes that are not allowed."""
+        for change in changes:
+            reason = self._problem(change)
+            if reason:
+                self._outside.setdefault(change.path, reason + where)
+
+    def look_for_twins(self, landing: _Landing) -> None:
+        """Note added paths that some disk takes for another path."""
+        added = [change.path for change in landing.changes if change.old_mode == _ABSENT and paths.is_safe(change.path)]
+        for path, twin in _twins(self._git, landing, added).items():
+            self._outside.setdefault(path, f"the same file as {twin} on some disks")
+
+    def refuse(self) -> None:
+        """Refuse if anything was noted."""
+        if not self._outside:
+            return
+        shown = [f"{codec.printable(path)} ({codec.printable(why)})" for path, why in self._outside.items()]
+        allowed = "anything safe" if self._patterns is None else ", ".join(self._patterns[:10]) or "nothing"
+        raise RefusedError(
+            f"{len(shown)} change(s) outside the boundary: {', '.join(shown[:10])}", reason="boundary",
+            hint=f"take them out of the commits; the task may write {allowed}", outside=cast("Any", shown[:50]),
+        )  # fmt: skip
+
+    def _problem(self, change: Change) -> str | None:
+        is_inside = paths.is_safe(change.path) if self._patterns is None else paths.inside(self._patterns, change.path)
+        if not is_inside:
+            return "outside"
+        if _SUBMODULE in {change.new_mode, change.old_mode}:
+            return "a submodule"
+        if change.new_mode == _LINK and not self._stays_inside(change):
             return "a link out of the repository"
-    return None
+        return None
+
+    def _stays_inside(self, change: Change) -> bool:
+        """Follow a link by its text: up first, then down, never into .git.
+
+        ``a/../b`` is refused too: where ``a`` is a link it leads elsewhere.
+        """
+        size = int(self._git.run("cat-file", "-s", change.oid).text)
+        if not 0 < size <= MAX_LINK_BYTES:
+            return False
+        parts = self._git.run("cat-file", "blob", change.oid).stdout.decode("utf-8", "surrogateescape").split("/")
+        if parts[0] == "":
+            return False
+        folder = change.path.split("/")[:-1]
+        down = [part for part in parts if part not in {"", "."}]
+        while down[:1] == [".."] and folder:
+            del down[0], folder[-1]
+        return not down or paths.is_safe("/".join([*folder, *down]))
+
+
+def _twins(git: Git, landing: _Landing, added: list[str]) -> dict[str, str]:
+    """Find the new entries that differ from another in case alone.
+
+    Only the folders on the way are read.
+    """
+    steps = {("/".join(parts[:depth]), part): path for path in added
+             for parts in [path.split("/")] for depth, part in enumerate(parts)}  # fmt: skip
+    folders = sorted({folder for folder, _ in steps})
+    before = dict(zip(folders, _entries(git, landing.before, folders), strict=True))
+    after = dict(zip(folders, _entries(git, landing.after, folders), strict=True))
+    return {
+        path: f"{folder}/{other}".removeprefix("/")
+        for (folder, name), path in steps.items()
+        if name not in before[folder]
+        for other in after[folder]
+        if other != name and _folded(other) == _folded(name)
+    }
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _entries(git: Git, tree: str, folders: list[str]) -> list[set[str]]:
+    """List the names in some folders of a tree, by one process."""
+    if not folders:
+        return []
+    asked = "".join(f"{tree}:{folder}\n" for folder in folders).encode("utf-8", "surrogateescape")
+    raw = git.run("cat-file", "--batch", stdin=asked).stdout
+    found, at = [], 0
+    for _ in folders:
+        end = raw.index(b"\n", at)
+        header = re.fullmatch(rb"([0-9a-f]+) (\w+) (\d+)", raw[at:end])
+        at = end + 1
+        names: set[str] = set()
+        if header:
+            if header[2] == b"tree":
+                names = _names(raw[at : at + int(header[3])], len(header[1]) // 2)
+            at += int(header[3]) + 1
+        found.append(names)
+    return found
+
+
+def _names(content: bytes, oid_bytes: int) -> set[str]:
+    """Read the names in a tree object."""
+    names: set[str] = set()
+    at = 0
+    while at < len(content):
+        start, end = content.index(b" ", at) + 1, content.index(b"\0", at)
+        names.add(content[start:end].decode("utf-8", "surrogateescape"))
+        at = end + 1 + oid_bytes
+    return names
 
 
 def lift(git: Git, result: str, base: str) -> str:
@@ -171,5 +308,4 @@ def lift(git: Git, result: str, base: str) -> str:
     After a revert git would call the old commit merged and land nothing:
     a new commit with its tree, and its recorded base as only parent.
     """
-    time = int(git.run("show", "-s", "--format=%ct", "--end-of-options", result).text)
-    return commit_merge(git, tree_of(git, result), [base], f"Land {result[:12]} again\n", time)
+    return commit_merge(git, tree_of(git, result), [base], f"Land {result[:12]} again\n", time_of(git, [result]))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pygit2
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.store.packs import PackedObjects
 from gitcoord.store.protocol import (
     ContendedError,
     EntryObject,
@@ -36,12 +37,16 @@ _LOCK_FILE = re.compile(r"'([^']*\.lock)'")
 _LOCK_TEXTS = ("failed to lock file", "failed to create locked file")
 _CONTENDED_TEXTS = ("old reference value does not match", "failed to rename lockfile")
 MAX_CACHED_TREES = 2048
+BULK_CHANGES = 500
 
 
 class LibgitStore:
     """One repository, opened by libgit2. Not for use by two threads at once."""
 
-    def __init__(self, common_dir: Path, *, is_durable: bool = True) -> None:
+    def __init__(
+        self, common_dir: Path, *, is_durable: bool = True, keep_pack: Callable[[bytes], None] | None = None
+    ) -> None:
+        """Open a repository; ``keep_pack`` stores a pack's stream, synced."""
         pygit2.settings.enable_fsync_gitdir(is_durable)
         self.common_dir = common_dir
         self._is_durable = is_durable
@@ -54,6 +59,7 @@ class LibgitStore:
             ) from None
         self._trees: dict[str, dict[str, TreeItem]] = {}
         self._fresh: list[str] = []
+        self._keep_pack = keep_pack
 
     # reading
 
@@ -166,8 +172,10 @@ class LibgitStore:
 
     def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
         """Write ``base`` with paths changed (None: removed); return the tree."""
-        written: dict[bytes, str] = {}
         self._fresh.clear()
+        if self._keep_pack is not None and len(changes) >= BULK_CHANGES:
+            return self._write_packed_tree(self._keep_pack, base, changes)
+        written: dict[bytes, str] = {}
 
         def write_blob(content: bytes) -> str:
             if content not in written:
@@ -176,6 +184,16 @@ class LibgitStore:
 
         tree = build_tree(base, changes, self.read_tree, self._write_raw_tree, write_blob)
         return tree or self._write_raw_tree(b"")
+
+    def _write_packed_tree(
+        self, keep_pack: Callable[[bytes], None], base: str | None, changes: Mapping[str, Change]
+    ) -> str:
+        packed = PackedObjects()
+        tree = build_tree(base, changes, self.read_tree, lambda raw: packed.add("tree", raw),
+                          lambda raw: packed.add("blob", raw))  # fmt: skip
+        tree = tree or packed.add("tree", b"")
+        keep_pack(packed.stream())
+        return tree
 
     def _write_raw_tree(self, content: bytes) -> str:
         oid = self._writing(lambda: self._repo.write(pygit2.enums.ObjectType.TREE, content))

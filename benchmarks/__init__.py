@@ -1,0 +1,1 @@
+"""Measure gitcoord against bare libgit2, as ratios within one run."""
