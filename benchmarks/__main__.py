@@ -74,25 +74,26 @@ def bare_loop(folder: Path) -> Callable[[], None]:
     pygit2.settings.enable_fsync_gitdir(True)
     repo = pygit2.Repository(str(repository(folder) / ".git"))
     who = pygit2.Signature("b", "b@localhost")
-    state = {"number": 0, "parent": str(repo.head.target)}
+    number = 0
     repo.references.create("refs/heads/bare", repo.head.target)
 
     def once() -> None:
-        state["number"] += 1
-        oid = repo.create_blob(f"{state['number']}\n".encode() * 40)
+        nonlocal number
+        number += 1
+        oid = repo.create_blob(f"{number}\n".encode() * 40)
         mode = pygit2.enums.FileMode.BLOB
         for _ in range(3):
             builder = repo.TreeBuilder()
             builder.insert("x", oid, mode)
             oid, mode = builder.write(), pygit2.enums.FileMode.TREE
         reference = repo.references["refs/heads/bare"]
-        commit = repo.create_commit(None, who, who, f"{state['number']}", oid, [str(reference.target)])
+        commit = repo.create_commit(None, who, who, f"{number}", oid, [str(reference.target)])
         reference.set_target(commit)
 
     return once
 
 
-def claiming(work: Workspace, releases: list[float] | None = None) -> Callable[[], float]:
+def claiming(work: Workspace) -> Callable[[], float]:
     def once() -> float:
         before = time.perf_counter()
         held = claims.claim(work, "x0", checkout=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -51,7 +51,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def git(repo: Path) -> Iterator[Run]:
+def git(repo: Path) -> Run:
     """Run git in the repository, or in ``cwd``; return what it prints."""
 
     def run(*args: str, cwd: Path | None = None, check: bool = True) -> str:
@@ -60,4 +60,4 @@ def git(repo: Path) -> Iterator[Run]:
             assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    yield run
+    return run

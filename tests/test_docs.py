@@ -32,5 +32,5 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_that_pages_name_exist(path: Path) -> None:
-    for name in re.findall(r"^\s*(?:\$ )?gitcoord ([a-z]+)", path.read_text("utf-8"), re.MULTILINE):
+    for name in re.findall(r"^(?:\$ )?gitcoord ([a-z]+)", path.read_text("utf-8"), re.MULTILINE):
         assert name in COMMANDS, name

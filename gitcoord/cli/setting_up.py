@@ -241,7 +241,7 @@ def agent_show(app: App, name: str) -> None:
 
     Example: gitcoord agent show builder-1
     """
-    from gitcoord.core.machine.check import require_agent
+    from gitcoord.core.machine.check_claims import require_agent
     from gitcoord.features import reading
 
     snapshot = app.work.ledger.snapshot()

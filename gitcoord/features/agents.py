@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.machine.check import require_agent
+from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.model import AgentRecord
 from gitcoord.features.trust import is_trusted, run_setup
 from gitcoord.features.workspace import Workspace

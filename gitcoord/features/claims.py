@@ -18,7 +18,7 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine import Context, decide
-from gitcoord.core.machine.check import require_agent
+from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.machine.leases import judge, remaining_ms, wait_ms
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
@@ -295,10 +295,12 @@ class _Chooser:
             dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
         started = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open" and snapshot.is_started(phase)]
         selection = plan["pools"].get(pools[0], {"selection": None})["selection"] if len(pools) == 1 else None
-        mine = dirs[True] or self._work.index.directories_of(self._agent["id"])
+        chosen = selection or plan["selection"]
+        if chosen == "directory" and not dirs[True]:
+            dirs[True] = self._work.index.directories_of(self._agent["id"])
         yield from self._work.index.candidates(
-            pools=pools or None, agent=self._agent["id"], phases=started, selection=selection or plan["selection"],
-            start=self._work.clock.random(), dirs=mine, others=dirs[False],
+            pools=pools or list(plan["pools"]), agent=self._agent["id"], phases=started, selection=chosen,
+            start=self._work.clock.random(), dirs=dirs[True], others=dirs[False],
         )  # fmt: skip
 
     def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:

@@ -64,7 +64,8 @@ def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Mer
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     if done.status == 0:
         return Merged(fields[0])
-    if done.status == 1:
+    # Git 2.39 ends with 1 for an unknown commit too, but then names no tree.
+    if done.status == 1 and fields[0]:
         end = fields.index("", 1) if "" in fields[1:] else len(fields)
         return Conflict(tuple(dict.fromkeys(fields[1:end])), fields[0])
     raise GitError(args, done.status, done.stderr)

@@ -7,7 +7,6 @@ and no hooks unless asked; values reach git as oids or on stdin, after
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import UnavailableError, UsageError
 
 __all__ = [
@@ -162,16 +162,27 @@ def _verb(args: tuple[str, ...]) -> str:
 
 def _end(child: subprocess.Popen[bytes], *, is_group: bool) -> None:
     """End a child: first so that it can clean up, then for certain."""
+    clock = Clock()
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if is_group:
-                os.killpg(child.pid, number)
-            else:
-                child.send_signal(number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_END_S)
-            if not is_group:
-                return
+        if not _signal(child, number, is_group=is_group):
+            break
+        deadline = Deadline(clock, _END_S)
+        while _signal(child, 0, is_group=is_group) and not deadline.expired:
+            clock.sleep(0.01)
+    child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], number: int, *, is_group: bool) -> bool:
+    """Send a signal, and say whether there was somebody left to get it."""
+    if not is_group:
+        child.send_signal(number)
+        return child.returncode is None
+    child.poll()
+    try:
+        os.killpg(child.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:

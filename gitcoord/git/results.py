@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, paths
 from gitcoord.core.errors import RefusedError
-from gitcoord.git.merges import Conflict, commit_merge, fork_base, merge_tree, parents_of, rev_list, time_of, tree_of
+from gitcoord.git.merges import Conflict, Merged, commit_merge, fork_base, merge_tree, parents_of, rev_list, time_of, tree_of
 from gitcoord.git.program import Git
 
 __all__ = ["Change", "Inspection", "changed_files", "inspect", "lift", "own_commits", "touched"]
@@ -39,6 +39,7 @@ class _Landing(NamedTuple):
     before: str
     after: str
     changes: list[Change]
+    is_clean: bool
 
 
 class Change(NamedTuple):
@@ -112,7 +113,7 @@ def inspect(
     judge.refuse()
     landing = _landing(git, result, target_tip, built_on)
     if landing is not None:
-        if not landing.changes:
+        if landing.is_clean and not landing.changes:
             raise _empty(f"{result[:12]} changes nothing")
         judge.look(landing.changes, " by its landing")
         judge.look_for_twins(landing)
@@ -157,12 +158,12 @@ def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
 def _written_in_merge(git: Git, commit: str, ours: str, theirs: str) -> list[Change]:
     merged = merge_tree(git, ours, theirs)
     changes = _changes(git, merged.tree, commit)
-    return changes if not isinstance(merged, Conflict) else _without_markers(git, changes, merged, [commit, ours, theirs])
+    return _without_artefacts(git, changes, [commit, ours, theirs]) if isinstance(merged, Conflict) else changes
 
 
-def _without_markers(git: Git, changes: list[Change], conflict: Conflict, sides: list[str]) -> list[Change]:
+def _without_artefacts(git: Git, changes: list[Change], sides: list[str]) -> list[Change]:
     """Leave out the names that only git's half-done merge has (``a~HEAD``)."""
-    artefacts = {change.path for change in changes if "~" in change.path and change.path not in conflict.files}
+    artefacts = {change.path for change in changes if "~" in change.path}
     if not artefacts:
         return changes
     real: set[str] = set()
@@ -184,8 +185,8 @@ def _landing(git: Git, result: str, target_tip: str, built_on: Mapping[str, str]
     merged = merge_tree(git, base, result)
     changes = _changes(git, base, merged.tree)
     if isinstance(merged, Conflict):
-        changes = _without_markers(git, changes, merged, [base, result])
-    return _Landing(base, merged.tree, changes)
+        changes = _without_artefacts(git, changes, [base, result])
+    return _Landing(base, merged.tree, changes, is_clean=isinstance(merged, Merged))
 
 
 class _Judge:

@@ -7,87 +7,205 @@ half-made worktrees (13 of 96 failed without it).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from gitcoord.clock import Clock, Deadline
+from gitcoord.core import codec
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
-from gitcoord.git.program import Git, GitError, discover
-from gitcoord.store.queue import QueueLock
+from gitcoord.git.program import LONG_S, Git, GitError, discover
 
 __all__ = [
-    "add", "branch_of_worktree", "checkout_branch", "checkouts_of", "commit_paths", "copy_files", "follow",
-    "has_unmerged", "in_the_way", "refuse_local_changes", "remove", "status_of",
+    "Worktree", "add", "branch_of_worktree", "checkout_branch", "checkouts_of", "commit_paths", "copy_files", "follow",
+    "has_unmerged", "in_the_way", "is_half_made", "list_all", "refuse_local_changes", "remove", "status_of",
 ]  # fmt: skip
 
 LOCK_WAIT_S = 60.0
 MAX_COPIED_BYTES = 64 * 1024 * 1024
+MAX_TRIES = 5
+_LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
+_DIFF = ("diff-tree", "-r", "-z", "--name-only", "--no-renames")
+_TRANSIENT = (".lock", "commondir", "could not lock", "Unable to create", "unable to create")
+
+
+class Worktree(NamedTuple):
+    """A line of git's list; ``branch`` is a full ref, None if detached."""
+
+    path: Path
+    head: str
+    branch: str | None
 
 
 @contextmanager
-def _exclusive(git: Git) -> Iterator[None]:
-    lock = QueueLock(discover(git.cwd).common_dir / "gitcoord" / "locks" / "worktrees")
-    if not lock.acquire(LOCK_WAIT_S):
-        raise UnavailableError("another process is busy with the worktrees", hint="try again")
+def _exclusive(git: Git, timeout_s: float) -> Iterator[int]:
+    """Hold the worktrees' lock, and give its handle.
+
+    A git that inherits the handle holds the lock on after our death.
+    """
+    path = discover(git.cwd).common_dir / "gitcoord" / "worktrees.lock"
     try:
-        yield
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be opened: {error.strerror}", hint="check whether .git can be written") from None
+    try:
+        _wait_for(handle, path, timeout_s)
+        os.pwrite(handle, f"{os.getpid():<20}".encode(), 0)
+        yield handle
     finally:
-        lock.release()
+        os.close(handle)
 
 
-def add(git: Git, place: Path, *, commit: str) -> None:
+def _wait_for(handle: int, path: Path, timeout_s: float) -> None:
+    clock = Clock()
+    deadline = Deadline(clock, timeout_s)
+    attempt = 0
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if deadline.expired:
+                holder = path.read_text("ascii", "replace").strip()
+                raise UnavailableError(f"process {holder} is busy with the worktrees", hint="try again") from None
+            attempt += 1
+            clock.sleep(clock.backoff(attempt))
+        else:
+            return
+
+
+def add(git: Git, place: Path, *, commit: str, timeout_s: float = LOCK_WAIT_S) -> None:
     """Make a worktree, detached at a commit.
 
-    If it fails nothing is left of it that a later call would trip over.
+    If it fails nothing is left of it that a later call would trip over;
+    what an earlier call left when it was killed is made anew.
 
     Raises:
-        UnavailableError: git refused, with what it said.
+        RefusedError: There is something already (reason ``exists``), or
+            the worktree that stood there held commits that no ref holds
+            (reason ``unmerged``).
+        UnavailableError: git refused otherwise, with what it said.
 
     """
-    with _exclusive(git):
+    clock = Clock()
+    with _exclusive(git, timeout_s) as lock:
+        _clear_half_made(git, place)
         place.parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(3):
-            try:
-                git.run("worktree", "add", "--detach", "--end-of-options", str(place), commit)
-            except GitError as error:
-                git.run("worktree", "prune", check=False)
-                if attempt == 2:
-                    raise UnavailableError(f"the worktree {place} could not be made: {error.stderr.strip()[-300:]}",
-                                           hint="look at `git worktree list`") from None  # fmt: skip
-            else:
+        flags: tuple[str, ...] = ()
+        for attempt in range(1, MAX_TRIES + 1):
+            args = ("worktree", "add", *flags, "--detach", "--end-of-options", str(place), commit)
+            done = git.run(*args, check=False, timeout_s=LONG_S, keep=(lock,))
+            if done.status == 0:
                 return
+            if "missing but already registered" in done.stderr and not flags:
+                _refuse_loss(git, place)
+                flags = ("--force",)
+            elif "already exists" in done.stderr:
+                raise RefusedError(f"{place} exists and is not empty", reason="exists", hint="name another place")
+            elif not any(text in done.stderr for text in _TRANSIENT):
+                break
+            else:
+                clock.sleep(clock.backoff(attempt))
+        raise UnavailableError(f"the worktree {place} could not be made: {done.stderr.strip()[-300:]}",
+                               hint="look at `git worktree list`")  # fmt: skip
 
 
-def remove(git: Git, place: Path) -> None:
+def _refuse_loss(git: Git, place: Path) -> None:
+    """Refuse to forget a vanished worktree whose commits nothing else holds."""
+    for known in list_all(git):
+        if os.path.realpath(known.path) == os.path.realpath(place) and known.branch is None and known.head.strip("0"):
+            holding = git.run("for-each-ref", "--count=1", f"--contains={known.head}").text
+            if not holding:
+                raise RefusedError(f"the worktree that stood at {place} has commits that no branch holds: {known.head[:12]}",
+                                   reason="unmerged", hint="make a branch of them, and try again")  # fmt: skip
+
+
+def _half_made(git: Git, place: Path) -> Path | None:
+    """Give the private git directory of a worktree that git never finished."""
+    wanted = os.path.realpath(place / ".git")
+    for folder in (discover(git.cwd).common_dir / "worktrees").glob("*"):
+        try:
+            link = (folder / "gitdir").read_text("utf-8", "surrogateescape").strip()
+            reason = (folder / "locked").read_text("utf-8", "replace").strip()
+        except OSError:
+            continue
+        if reason == "initializing" and os.path.realpath(folder / link) == wanted:
+            return folder
+    return None
+
+
+def is_half_made(git: Git, place: Path) -> bool:
+    """Say whether a place holds a worktree that was never finished."""
+    return _half_made(git, place) is not None
+
+
+def _clear_half_made(git: Git, place: Path) -> None:
+    """Take a worktree away whose making was cut off by a kill.
+
+    Under the lock: what still makes one inherited it. A file that git did
+    not put there keeps everything as it is.
+    """
+    private = _half_made(git, place)
+    if private is None:
+        return
+    present = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()} - {".git"}
+    if present:
+        head = (private / "HEAD").read_text("ascii", "replace").strip()
+        listing = git.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", "--end-of-options", head, check=False).stdout
+        foreign = present - set(listing.decode("utf-8", "surrogateescape").split("\0"))
+        if foreign:
+            raise RefusedError(f"{place} is a half-made worktree with files of others: {', '.join(sorted(foreign)[:10])}",
+                               reason="exists", hint="move them away, and try again")  # fmt: skip
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(private)
+
+
+def remove(git: Git, place: Path, *, timeout_s: float = LOCK_WAIT_S) -> None:
     """Remove a clean worktree; git refuses one with changes.
 
     Raises:
         RefusedError: git refused, with what it said.
 
     """
-    with _exclusive(git):
+    with _exclusive(git, timeout_s) as lock:
         try:
-            git.run("worktree", "remove", "--end-of-options", str(place))
+            git.run("worktree", "remove", "--end-of-options", str(place), timeout_s=LONG_S, keep=(lock,))
         except GitError as error:
             raise RefusedError(f"git keeps the worktree {place}: {error.stderr.strip()[-300:]}", reason="worktree",
                                hint="look at it by hand") from None  # fmt: skip
 
 
+def list_all(git: Git) -> list[Worktree]:
+    """List the worktrees, the main one first, bare ones left out."""
+    asked = git.run("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
+    found = []
+    for block in asked.split("\0\0"):
+        known = dict(field.partition(" ")[::2] for field in block.split("\0") if field)
+        if "worktree" in known and "bare" not in known:
+            found.append(Worktree(Path(known["worktree"]), known.get("HEAD", ""), known.get("branch")))
+    return found
+
+
+def checkouts_of(git: Git, ref: str) -> list[Path]:
+    """List the worktrees that have a branch checked out."""
+    return [known.path for known in list_all(git) if known.branch == ref and known.path.is_dir()]
+
+
 def status_of(worktree: Path) -> list[str]:
     """List every path that differs from the last commit, untracked ones too."""
-    asked = Git(worktree).run("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
-    rows = asked.stdout.decode("utf-8", "surrogateescape").split("\0")
-    return [row[3:] for row in rows if len(row) > 3]
+    return _status(worktree, "--untracked-files=all")
 
 
-def _tracked_changes(worktree: Path) -> list[str]:
-    asked = Git(worktree).run("status", "--porcelain", "-z", "--untracked-files=no", "--no-renames")
-    rows = asked.stdout.decode("utf-8", "surrogateescape").split("\0")
-    return [row[3:] for row in rows if len(row) > 3]
+def _status(worktree: Path, *flags: str) -> list[str]:
+    asked = Git(worktree).run("status", "--porcelain", "-z", "--no-renames", *flags, timeout_s=LONG_S)
+    return [row[3:] for row in asked.stdout.decode("utf-8", "surrogateescape").split("\0") if len(row) > 3]
 
 
 def refuse_local_changes(worktree: Path) -> None:
@@ -97,7 +215,7 @@ def refuse_local_changes(worktree: Path) -> None:
         RefusedError: Reason ``uncommitted``, with the paths.
 
     """
-    left = _tracked_changes(worktree)
+    left = [codec.printable(path) for path in _status(worktree, "--untracked-files=no")]
     if left:
         raise RefusedError(
             f"{worktree} has uncommitted changes: {', '.join(left[:10])}", reason="uncommitted",
@@ -114,15 +232,34 @@ def branch_of_worktree(worktree: Path) -> str | None:
 def checkout_branch(worktree: Path, branch: str, start: str) -> None:
     """Check a work branch out, made at ``start`` if it does not exist yet.
 
+    A branch that is checked out here already stays as it is, wherever it
+    is by now. If it fails the worktree is as it was.
+
     Raises:
-        GitError: git refused; the worktree is as it was.
+        RefusedError: Local changes, or untracked files in the way (reason
+            ``uncommitted``).
+        GitError: git refused otherwise.
 
     """
     if branch_of_worktree(worktree) == f"refs/heads/{branch}":
         return
+    refuse_local_changes(worktree)
     git = Git(worktree)
-    git.run("update-ref", "--stdin", stdin=f"create refs/heads/{branch} {start}\n".encode(), check=False)
-    git.run("-c", "advice.detachedHead=false", "checkout", "-q", "--no-guess", "--no-recurse-submodules", branch, "--")
+    script = f"create refs/heads/{branch} {start}\n".encode()
+    made = git.run("update-ref", "--stdin", stdin=script, check=False)
+    if made.status != 0 and "already exists" not in made.stderr:
+        raise GitError(("update-ref",), made.status, made.stderr)
+    args = ("checkout", "-q", "--no-guess", "--no-overwrite-ignore", "--no-recurse-submodules", branch, "--")
+    done = git.run("-c", "advice.detachedHead=false", *args, check=False, timeout_s=LONG_S)
+    if done.status == 0:
+        return
+    left = [codec.printable(line.strip()) for line in done.stderr.splitlines() if line.startswith("\t")]
+    if "would be overwritten" in done.stderr and left:
+        raise RefusedError(
+            f"files in {worktree} are in the way of {branch}: {', '.join(left[:10])}", reason="uncommitted",
+            hint="move them away, and claim again", paths=cast("Any", left[:50]),
+        )  # fmt: skip
+    raise GitError(args, done.status, done.stderr)
 
 
 def has_unmerged(worktree: Path, kept: list[str]) -> list[str]:
@@ -137,24 +274,32 @@ def commit_paths(
 ) -> str | None:
     """Commit exactly these paths, by default with the user's hooks.
 
-    None where nothing differs.
+    None where nothing differs. Other paths that are staged stay staged.
 
     Raises:
-        GitError: git or a hook refused; nothing was committed.
+        GitError: git or a hook refused, with what it said; nothing was
+            committed, and the paths are staged.
 
     """
     if not changed:
         return None
     git = Git(worktree)
     listing = "\0".join(changed).encode("utf-8", "surrogateescape")
-    literal = {"GIT_LITERAL_PATHSPECS": "1"}
-    git.run("add", "-A", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=listing, env=literal)
-    staged = git.run("diff", "--cached", "--quiet", "--no-ext-diff", check=False)
-    if staged.status == 0:
+    from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    git.run("add", "-A", *from_stdin, stdin=listing, env=_LITERAL, timeout_s=LONG_S)
+    staged = set(_names(git.run("diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff").stdout))
+    if not staged & set(changed):
         return None
-    identity = {"GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1]} | _fallback_identity(git)
-    git.run("commit", "-q", "-F", "-", stdin=message.encode(), env=identity, hooks=hooks, timeout_s=600)
+    # During a merge git commits all of the index or nothing.
+    only = () if staged <= set(changed) else ("--only", *from_stdin)
+    env = {"GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1]} | _fallback_identity(git) | _LITERAL
+    text = message.encode("utf-8", "replace").decode()
+    git.run("commit", "-q", "-m", text, *only, stdin=listing if only else None, env=env, hooks=hooks, timeout_s=LONG_S)
     return git.run("rev-parse", "--verify", "HEAD").text
+
+
+def _names(raw: bytes) -> list[str]:
+    return [name for name in raw.decode("utf-8", "surrogateescape").split("\0") if name]
 
 
 def _fallback_identity(git: Git) -> dict[str, str]:
@@ -164,63 +309,107 @@ def _fallback_identity(git: Git) -> dict[str, str]:
 
 
 def copy_files(source: Path, place: Path, patterns: list[str]) -> list[str]:
-    """Copy untracked files that a new worktree needs; overwrite nothing.
+    """Copy untracked files that a new worktree needs; list them.
 
-    Symbolic links are not followed, and nothing outside is read.
+    Nothing is overwritten, no symbolic link is followed on either side,
+    and files of more than ``MAX_COPIED_BYTES`` stay behind.
     """
-    asked = Git(source).run("ls-files", "-z", "--others")
-    copied = []
-    for path in asked.stdout.decode("utf-8", "surrogateescape").split("\0"):
-        wanted = path and boundaries.inside(patterns, path)
-        origin, goal = source / path, place / path
-        if not wanted or origin.is_symlink() or not origin.is_file() or goal.exists():
-            continue
-        if origin.stat().st_size > MAX_COPIED_BYTES:
-            continue
+    prefixes = sorted({boundaries.literal_prefix(pattern) for pattern in patterns})
+    if not prefixes:
+        return []
+    where = () if "" in prefixes else tuple(prefixes)
+    asked = Git(source).run("ls-files", "-z", "--others", "--", *where, env=_LITERAL, timeout_s=LONG_S)
+    inside = [path for path in _names(asked.stdout) if boundaries.inside(patterns, path)]
+    return [path for path in inside if _copy(source / path, place / path, Path(os.path.realpath(place)))]
+
+
+def _copy(origin: Path, goal: Path, top: Path) -> bool:
+    """Copy one file with its mode; False if that is not safe, or needless."""
+    kind = origin.lstat()
+    if not stat.S_ISREG(kind.st_mode) or kind.st_size > MAX_COPIED_BYTES:
+        return False
+    # A link that the commit holds could lead the copy out of the worktree.
+    present = next(parent for parent in goal.parents if os.path.lexists(parent))
+    if not Path(os.path.realpath(present)).is_relative_to(top):
+        return False
+    try:
         goal.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(origin, goal, follow_symlinks=False)
-        copied.append(path)
-    return copied
-
-
-def checkouts_of(git: Git, ref: str) -> list[Path]:
-    """List the worktrees that have a branch checked out."""
-    asked = git.run("worktree", "list", "--porcelain", "-z")
-    found, here = [], None
-    for field in asked.stdout.decode("utf-8", "surrogateescape").split("\0"):
-        if field.startswith("worktree "):
-            here = Path(field.removeprefix("worktree "))
-        elif field == f"branch {ref}" and here is not None and here.is_dir():
-            found.append(here)
-    return found
+        source = os.open(origin, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    with open(source, "rb") as reading:  # noqa: PTH123 - a handle, not a path
+        try:
+            target = os.open(goal, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            return False
+        with open(target, "wb") as writing:  # noqa: PTH123 - a handle, not a path
+            shutil.copyfileobj(reading, writing)
+            os.fchmod(target, kind.st_mode & 0o777)
+    return True
 
 
 def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
-    """List the local changes that keep a worktree from following its branch."""
+    """List the local changes that keep a worktree from following its branch.
+
+    Nothing is touched: the dry run uses a copy of the user's index.
+    """
     git = Git(worktree)
-    # A copy of the index: a dry run may refresh it, and it is the user's.
     index = discover(worktree).git_dir / "index"
-    trial = index.with_name(f"gitcoord-trial-{os.getpid()}")
+    trial = index.with_name(f"gitcoord-trial-{os.getpid()}-{threading.get_ident()}")
+    env = {"GIT_INDEX_FILE": str(trial)}
     try:
         if index.exists():
             shutil.copyfile(index, trial)
-        env = {"GIT_INDEX_FILE": str(trial)}
-        asked = git.run("read-tree", "-m", "-u", "-n", old, new, check=False, env=env)
-        if asked.status == 0:
-            return []
-        changed = git.run("diff", "--name-only", "-z", "--no-renames", old, new).stdout
-        names = set(changed.decode("utf-8", "surrogateescape").split("\0"))
-        left = [path for path in status_of(worktree) if path in names]
-        return left or [line.strip() for line in asked.stderr.strip().splitlines()[:5]]
+        git.run("update-index", "-q", "--refresh", check=False, env=env, timeout_s=LONG_S)
+        asked = git.run("read-tree", "-m", "-u", "-n", old, new, check=False, env=env, timeout_s=LONG_S)
     finally:
         trial.unlink(missing_ok=True)
+    found = _untracked_in_the_way(worktree, old, new)
+    if asked.status != 0:
+        changed = set(_names(git.run(*_DIFF, old, new).stdout))
+        found += [path for path in _status(worktree, "--untracked-files=no") if path in changed]
+    if asked.status != 0 and not found:
+        return [line.strip() for line in asked.stderr.strip().splitlines()[:5]]
+    return sorted(set(found))
+
+
+def _untracked_in_the_way(worktree: Path, old: str, new: str) -> list[str]:
+    """List untracked files, ignored ones too, where new files would be.
+
+    ``git read-tree`` takes ignored files for expendable; a user's ``.env``
+    is not.
+    """
+    git = Git(worktree)
+    met: set[str] = set()
+    for path in _names(git.run(*_DIFF, "--diff-filter=A", old, new).stdout):
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            here = worktree.joinpath(*parts[:depth])
+            if not os.path.lexists(here):
+                break
+            if depth == len(parts) or here.is_symlink() or not here.is_dir():
+                met.add("/".join(parts[:depth]))
+                break
+    if not met:
+        return []
+    met -= set(_names(git.run("ls-files", "-z").stdout))
+    folders = sorted(path for path in met if (worktree / path).is_dir() and not (worktree / path).is_symlink())
+    asked = git.run("ls-files", "-z", "--others", "--", *folders, env=_LITERAL).stdout if folders else b""
+    return [*sorted(met - set(folders)), *_names(asked)]
 
 
 def follow(worktree: Path, old: str, new: str) -> None:
     """Bring a worktree's files along after its branch moved.
 
     Raises:
-        GitError: Local changes are in the way; the files are as they were.
+        RefusedError: Untracked files are in the way (reason ``worktree``).
+        GitError: Other local changes are; the files are as they were.
 
     """
-    Git(worktree).run("read-tree", "-m", "-u", old, new)
+    git = Git(worktree)
+    left = [codec.printable(path) for path in _untracked_in_the_way(worktree, old, new)]
+    if left:
+        raise RefusedError(f"files in {worktree} are in the way: {', '.join(left[:10])}", reason="worktree",
+                           hint="move them away", paths=cast("Any", left[:50]))  # fmt: skip
+    git.run("update-index", "-q", "--refresh", check=False, timeout_s=LONG_S)
+    git.run("read-tree", "-m", "-u", old, new, timeout_s=LONG_S)

@@ -22,7 +22,7 @@ from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
 __all__ = ["ReadyIndex"]
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _BUSY_S = 5.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
@@ -35,6 +35,8 @@ CREATE TABLE prefixes (prefix TEXT, task TEXT, PRIMARY KEY (prefix, task)) WITHO
 CREATE INDEX needs_of ON needs (task);
 CREATE INDEX prefixes_of ON prefixes (task);
 CREATE INDEX by_state ON tasks (phase, state);
+CREATE INDEX assigned_to ON tasks (assigned) WHERE assigned IS NOT NULL;
+CREATE INDEX worked_by ON tasks (agent, dir) WHERE agent IS NOT NULL;
 CREATE INDEX ready_random ON tasks (phase, pool, rnd) WHERE state = 'open' AND unmet = 0 AND broken = 0;
 CREATE INDEX ready_order ON tasks (phase, pool, ord) WHERE state = 'open' AND unmet = 0 AND broken = 0;
 CREATE INDEX ready_priority ON tasks (phase, pool, priority DESC, ord)
@@ -116,7 +118,7 @@ class ReadyIndex:
     # asking
 
     def candidates(
-        self, *, pools: list[str] | None, agent: str, phases: list[str], selection: str, start: float,
+        self, *, pools: list[str], agent: str, phases: list[str], selection: str, start: float,
         dirs: Iterable[str] = (), others: Iterable[str] = (),
     ) -> Iterator[str]:  # fmt: skip
         """Offer every ready task, in the selection's order, lazily.
@@ -124,11 +126,11 @@ class ReadyIndex:
         What time and other agents decide (retry delays, locks, limits) is
         not known here. Tasks that are assigned to the agent come first.
         """
-        own = self._select("SELECT id FROM tasks WHERE assigned = ? AND " + _READY + " ORDER BY ord", (agent, agent))
+        query = f"SELECT id FROM tasks WHERE assigned = ? AND {_READY} ORDER BY ord"  # noqa: S608 - words of our own
+        own = self._select(query, (agent, agent))
         seen = {name for (name,) in own}
         yield from (name for (name,) in own)
-        wanted = pools if pools is not None else [pool for (pool,) in self._select("SELECT DISTINCT pool FROM tasks", ())]
-        groups = [(phase, pool) for phase in phases for pool in wanted]
+        groups = [(phase, pool) for phase in phases for pool in pools]
         if selection == "directory":
             yield from self._by_directory(groups, agent, seen, set(dirs), set(others))
         elif selection in _ORDERS:

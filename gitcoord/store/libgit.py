@@ -26,7 +26,7 @@ from gitcoord.store.protocol import (
     MissingObjectError,
     TreeItem,
 )
-from gitcoord.store.trees import Change, build_tree, parse_tree
+from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,23 +182,24 @@ class LibgitStore:
                 written[content] = self.write_blob(content)
             return written[content]
 
-        tree = build_tree(base, changes, self.read_tree, self._write_raw_tree, write_blob)
-        return tree or self._write_raw_tree(b"")
+        tree = build_tree(base, changes, self.read_tree, self._write_items, write_blob)
+        return tree or self._write_items({})
 
     def _write_packed_tree(
         self, keep_pack: Callable[[bytes], None], base: str | None, changes: Mapping[str, Change]
     ) -> str:
         packed = PackedObjects()
-        tree = build_tree(base, changes, self.read_tree, lambda raw: packed.add("tree", raw),
+        tree = build_tree(base, changes, self.read_tree, lambda items: packed.add("tree", encode_tree(items)),
                           lambda raw: packed.add("blob", raw))  # fmt: skip
         tree = tree or packed.add("tree", b"")
         keep_pack(packed.stream())
         return tree
 
-    def _write_raw_tree(self, content: bytes) -> str:
+    def _write_items(self, items: Mapping[str, TreeItem]) -> str:
+        content = encode_tree(items)
         oid = self._writing(lambda: self._repo.write(pygit2.enums.ObjectType.TREE, content))
         if len(self._trees) < MAX_CACHED_TREES:
-            self._trees[oid] = parse_tree(content)
+            self._trees[oid] = dict(items)
         return oid
 
     def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gitcoord.store.protocol import ContendedError, EntryObject, MissingObjectError, TreeItem
-from gitcoord.store.trees import Change, build_tree, parse_tree
+from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
 
 __all__ = ["MemoryStore"]
 
@@ -76,7 +76,7 @@ class MemoryStore:
     def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
         """Write ``base`` with paths changed."""
         self.on_call("write_tree")
-        tree = build_tree(base, changes, self.read_tree, lambda raw: self._write("tree", raw), self.write_blob)
+        tree = build_tree(base, changes, self.read_tree, lambda items: self._write("tree", encode_tree(items)), self.write_blob)
         return tree or self._write("tree", b"")
 
     def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:

@@ -46,7 +46,7 @@ def build_tree(
     base: str | None,
     changes: Mapping[str, Change],
     read_tree: Callable[[str], Mapping[str, TreeItem]],
-    write_tree: Callable[[bytes], str],
+    write_tree: Callable[[Mapping[str, TreeItem]], str],
     write_blob: Callable[[bytes], str],
 ) -> str | None:
     """Write ``base`` with paths changed; None is the empty tree's place.
@@ -76,4 +76,4 @@ def build_tree(
             is_changed = True
     if not items:
         return None
-    return write_tree(encode_tree(items)) if is_changed or base is None else base
+    return write_tree(items) if is_changed or base is None else base

@@ -38,7 +38,7 @@ class Cli:
         out = self(*args, "--json", status=status, cwd=cwd)
         answer: dict[str, Any] = json.loads(out)
         assert answer["schema"] == 1
-        assert answer["ok"] == (status in {0})
+        assert answer["ok"] == (status == 0)
         assert isinstance(answer["notices"], list)
         return answer
 
@@ -272,7 +272,7 @@ def test_a_full_disk_refuses_and_changes_nothing(repo: Path, plan: Path) -> None
     command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "--json"]
     subprocess.run([*command, "init", str(plan)], env=environment(), check=True, capture_output=True)
     tip = git("rev-parse", "gitcoord/ledger", cwd=repo)
-    limited = f"ulimit -f 0; trap '' XFSZ; exec \"$@\""
+    limited = "ulimit -f 0; trap '' XFSZ; exec \"$@\""
     done = subprocess.run(["bash", "-c", limited, "bash", *command, "agent", "add", "x"], env=environment(), capture_output=True,
                           text=True, check=False)  # fmt: skip
     assert done.returncode in {15, 1}, done.stdout

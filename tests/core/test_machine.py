@@ -373,3 +373,13 @@ def test_apply_changes_nothing_that_it_is_given() -> None:
     before = repr(event)
     apply(pure.snapshot, {**event})
     assert repr(event) == before
+
+
+def test_a_new_plan_keeps_the_pools_of_the_tasks_that_stay() -> None:
+    pure = PureLedger()
+    pure.init()
+    pure.plan('[[pool]]\nname="m"\nlimit=2\n[[task]]\nid="a"\ntitle="A"\npool="m"\npaths=["a/"]\n')
+    pure.plan('[[pool]]\nname="n"\n[[task]]\nid="b"\ntitle="B"\npool="n"\npaths=["b/"]\n')
+    plan = pure.snapshot.plan()
+    assert plan is not None
+    assert {name: pool["limit"] for name, pool in plan["pools"].items()} == {"m": 2, "n": None}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitcoord.core.errors import InvalidPlanError
-from gitcoord.core.graph import find_cycle, impact, dependents_of, remaining_chain_ms, waves
+from gitcoord.core.graph import dependents_of, find_cycle, impact, remaining_chain_ms, waves
 from gitcoord.core.plan import features, parse
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -63,7 +63,7 @@ needs = ["25", "026-028"]
     assert by_id["all"]["title"] == "All {braces} stay"
 
 
-MISTAKES = '''[plan]
+MISTAKES = """[plan]
 name = 5
 target = "-x"
 lease = "soon"
@@ -181,7 +181,7 @@ tile = "x"
 
 [extra]
 x = 1
-'''
+"""
 
 
 def test_every_mistake_of_a_plan_is_listed_with_its_line() -> None:
@@ -244,7 +244,7 @@ def test_any_text_is_a_plan_or_an_invalid_one(text: str) -> None:
     try:
         parse(text)
     except InvalidPlanError as error:
-        assert error.problems
+        assert error.problems  # noqa: PT017 - either is right
 
 
 VALUE = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=5), max_size=2)

@@ -52,23 +52,19 @@ class Dying:
 
 def dying(repo: Path, at: int) -> Workspace:
     place = discover(repo)
-    return Workspace(place, Dying(LibgitStore(place.common_dir), at), "ledger", Clock(), timeout_s=10)  # type: ignore[arg-type]
+    return Workspace(place, Dying(LibgitStore(place.common_dir), at), "ledger", Clock(), timeout_s=10)
 
 
 Operation = Callable[[Workspace, Mapping[str, str]], None]
 
 
-def token_of(held: Mapping[str, str], work: Workspace) -> str:
-    return held["token"]
-
-
 OPERATIONS: dict[str, tuple[Operation, str]] = {
-    "claim": (lambda work, held: claims.claim(work, "y", "b", checkout=False, session="s") and None, "claimed"),
+    "claim": (lambda work, _held: claims.claim(work, "y", "b", checkout=False, session="s") and None, "claimed"),
     "progress": (lambda work, held: holding.progress(work, "x", "a", held["token"], "on", 5) and None, "claimed"),
     "complete": (lambda work, held: holding.complete(work, "x", "a", held["token"]) and None, "done"),
     "fail": (lambda work, held: holding.fail(work, "x", "a", held["token"], "no", "permanent") and None, "failed"),
     "release": (lambda work, held: holding.release(work, "x", "a", held["token"]) and None, "open"),
-    "cancel": (lambda work, held: work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator") and None,
+    "cancel": (lambda work, _held: work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator") and None,
                "cancelled"),
     "beat": (lambda work, held: work.ledger.beat("x", held["token"]) and None, "claimed"),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import ConflictError, GitcoordError
+from gitcoord.core.errors import ConflictError, GitcoordError, UnknownError
 from gitcoord.core.machine import Context
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features import claims, reading, setting_up, verifying
@@ -125,7 +125,7 @@ def test_a_beat_that_came_before_the_takeover_stops_it(repo: Path) -> None:
     beats = iter([held.claim["token"]])
 
     def claim_a(snapshot: Snapshot, _context: Context) -> dict[str, object]:
-        command = {"op": "claim", "agent": "y", "task": "a", "session": "s", "base": other.target_tip(snapshot), "built_on": {}}
+        command: dict[str, object] = {"op": "claim", "agent": "y", "task": "a", "session": "s", "base": other.target_tip(snapshot), "built_on": {}}
         from gitcoord.core.machine import decide
 
         decide(snapshot, command, work.ledger.context())
@@ -168,3 +168,41 @@ def test_the_ledger_is_not_made_over_a_branch_in_the_way(repo: Path) -> None:
     with pytest.raises(GitcoordError) as caught:
         setting_up.init(open_workspace(repo))
     assert caught.value.code == "refused"
+
+
+def test_a_swap_that_took_place_and_then_failed_is_done(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    swap = work.store.swap
+
+    def fails_after(*args: object, **more: object) -> None:
+        swap(*args, **more)  # type: ignore[arg-type]
+        raise OSError(5, "the folder could not be synced")
+
+    work.store.swap = fails_after  # type: ignore[method-assign]
+    claimed = claims.claim(work, "x", checkout=False)
+    assert work.ledger.tip() == claimed.entry
+    assert list((repo / ".git" / "gitcoord" / "pending" / "ledger" / "x").iterdir()) == []
+
+
+def test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    swap, read_ref = work.store.swap, work.store.read_ref
+
+    def fails_after(*args: object, **more: object) -> None:
+        swap(*args, **more)  # type: ignore[arg-type]
+        work.store.read_ref = broken  # type: ignore[method-assign]
+        raise OSError(5, "input/output error")
+
+    def broken(_ref: str) -> str:
+        raise OSError(5, "input/output error")
+
+    work.store.swap = fails_after  # type: ignore[method-assign]
+    with pytest.raises(UnknownError) as caught:
+        claims.claim(work, "x", checkout=False, session="s")
+    work.store.swap, work.store.read_ref = swap, read_ref  # type: ignore[method-assign]
+    heir = open_workspace(repo)
+    (settled,) = heir.ledger.settle("x")
+    assert settled.entry_id == caught.value.facts["entry_id"]
+    assert settled.is_applied
+    assert heir.ledger.settle("x") == []
+    assert claims.claim(heir, "x", checkout=False, session="s").already

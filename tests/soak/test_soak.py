@@ -7,6 +7,7 @@ once. ``GITCOORD_SOAK=long`` runs ten minutes instead of ninety seconds.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -153,10 +154,8 @@ class Workers:
         pid = self.pids[number]
         # A forked worker may not have its own group yet.
         if not self.signal(pid, signal.SIGKILL):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         if number in self.children:
             self.children.pop(number).wait()
 
@@ -322,10 +321,8 @@ def test_a_landing_killed_at_random_is_finished_by_the_next(repo: Path) -> None:
     for _ in range(25):
         process = subprocess.Popen(argv, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(chance.uniform(0.2, 0.9))
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
         now = git("rev-parse", "main", cwd=repo)
         if now != before:

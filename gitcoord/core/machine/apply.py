@@ -153,7 +153,10 @@ def _plan(snapshot: Snapshot, event: Event, changes: Changes) -> None:
             order += 1
         elif task["spec"] != spec:
             _put(changes, _with(task, spec=spec, approvals=reviews[spec["phase"]]))
-    changes["plan.json"] = cast("dict[str, Any]", document["plan"])
+    # Tasks of an earlier plan stay, and so do their pools.
+    known_plan = snapshot.plan()
+    pools = {**(known_plan["pools"] if known_plan else {}), **document["plan"]["pools"]}
+    changes["plan.json"] = cast("dict[str, Any]", {**document["plan"], "pools": pools})
     changes["inputs/plan.json"] = BlobOid(event["input"])
     if order != settings["next_order"]:
         changes["settings.json"] = cast("dict[str, Any]", {**settings, "next_order": order})

@@ -13,7 +13,8 @@ from typing import Any, cast
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import ConflictError, NothingReadyError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
-from gitcoord.core.machine.check import check, dependents_on_result, require_agent
+from gitcoord.core.machine.check import check
+from gitcoord.core.machine.check_claims import dependents_on_result, require_agent
 from gitcoord.core.machine.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.model import FORMAT, Evidence, PlanDocument, PlanRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
@@ -86,7 +87,7 @@ def _plan(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, 
     }
 
 
-def _judged(snapshot: Snapshot, task: TaskRecord, context: Context) -> Evidence | None:
+def _judged(task: TaskRecord, context: Context) -> Evidence | None:
     """Give the takeover's evidence for a claimed task, None for an open one."""
     claim = task["claim"]
     if claim is None:
@@ -137,7 +138,7 @@ def _claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, 
     plan = _plan_of(snapshot)
     agent = require_agent(snapshot, command["agent"])
     task = snapshot.require_task(command["task"])
-    takeover = _judged(snapshot, task, context)
+    takeover = _judged(task, context)
     attempt = task["attempt"] + 1
     return {
         **_titled(snapshot, command),

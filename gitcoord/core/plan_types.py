@@ -1,0 +1,136 @@
+"""Read the values of a plan: each of its type, or a problem with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gitcoord.core import codec, ids, paths
+from gitcoord.core.model import MAX_TITLE_CHARS
+from gitcoord.core.plan_source import Places
+from gitcoord.core.plan_values import Problems
+
+__all__ = ["Values"]
+
+_DURATION = 'a duration like "90s", "15m" or "2h"'
+
+
+class Values:
+    """Read typed values of one plan, collecting problems on the way."""
+
+    def __init__(self, raw: dict[str, Any], places: Places, target: str) -> None:
+        self.raw = raw
+        self.places = places
+        self.problems = Problems(places)
+        self.target = target
+
+    # values
+
+    def text(self, table: dict[str, Any], key: str, at: str, default: str, *, most: int = MAX_TITLE_CHARS) -> str:
+        """Read a text without control characters."""
+        value = table.get(key, default)
+        if not isinstance(value, str):
+            self.problems.add(at, f"{key} is a text, not {_kind(value)}")
+            return default
+        if codec.printable(value, lines=key == "description") != value:
+            self.problems.add(at, f"{key} holds control or invisible characters")
+            return default
+        if len(value) > most:
+            self.problems.add(at, f"{key} has {len(value)} characters, and at most {most} fit")
+            return default
+        return value
+
+    def choice(self, table: dict[str, Any], key: str, at: str, known: Sequence[str], default: str) -> str:
+        """Read one of several words."""
+        value = table.get(key, default)
+        if value not in known:
+            self.problems.add(at, f"{key} is one of {', '.join(known)}, not {value!r}")
+            return default
+        return str(value)
+
+    def duration(self, table: dict[str, Any], key: str, at: str, default: str | None) -> int | None:
+        """Read a duration as milliseconds."""
+        value = table.get(key, default)
+        if value is None:
+            return None
+        found = ids.duration_ms(value) if isinstance(value, str) else None
+        if not found:
+            self.problems.add(at, f"{key} is {_DURATION}, not {value!r}")
+            return ids.duration_ms(default) if default else None
+        return found
+
+    def number(self, table: dict[str, Any], key: str, at: str, default: int | None, low: int, high: int) -> int | None:
+        """Read a whole number."""
+        value = table.get(key, default)
+        if value is None and default is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            self.problems.add(at, f"{key} is a whole number from {low} to {high}, not {value!r}")
+            return default
+        return value
+
+    def flag(self, table: dict[str, Any], key: str, at: str) -> bool:
+        """Read true or false."""
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            self.problems.add(at, f"{key} is true or false, not {value!r}")
+        return value is True
+
+    def texts(self, table: dict[str, Any], key: str, at: str) -> list[str]:
+        """Read a list of texts."""
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            self.problems.add(at, f"{key} is a list of texts, not {_kind(value)}")
+            return []
+        return list(value)
+
+    def patterns(self, table: dict[str, Any], key: str, at: str) -> list[str]:
+        """Read a list of paths."""
+        found = []
+        for pattern in self.texts(table, key, at):
+            problem = paths.problem_of(pattern)
+            if problem:
+                self.problems.add(at, f"{key}: {codec.printable(pattern)[:80]!r}: {problem}")
+            else:
+                found.append(pattern)
+        return found
+
+    def id(self, value: object, what: str, at: str) -> str | None:
+        """Read an id."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            self.problems.add(at, f'{what} {value} is written in quotes: "{value}"')
+            return None
+        if not ids.is_id(value):
+            self.problems.add(at, f"{codec.printable(str(value))[:80]!r} is no valid {what}: {ids.ID_RULE}")
+            return None
+        return str(value)
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Read a table that stands once."""
+        value = self.raw.get(name, {})
+        if not isinstance(value, dict):
+            self.problems.add(self.places.at("", 0, name), f"{name} is a table: [{name}]")
+            return {}
+        return value
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Read a table that stands many times."""
+        value = self.raw.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            self.problems.add(self.places.at(name), f"{name} is written as [[{name}]]")
+            return []
+        return value
+
+    def known_keys(self, table: dict[str, Any], known: Sequence[str], where: str, index: int = 0) -> None:
+        """Refuse unknown keys, and name the nearest known one."""
+        for key in table:
+            if key not in known:
+                near = ids.nearest(key, known, 1)
+                hint = f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
+                self.problems.add(self.places.at(where, index, key), f"unknown key {codec.printable(key)!r}{hint}")
+
+
+def _kind(value: object) -> str:
+    return {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}.get(
+        type(value), type(value).__name__
+    )

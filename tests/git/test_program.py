@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import UnavailableError, UsageError
+from gitcoord.git.program import Git, GitError, discover, require_git, run_shell, scrubbed, unsupported, version
+from tests.git.building import commit, git
+
+
+def test_git_variables_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_CONFIG_COUNT", "GIT_EXTERNAL_DIFF", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.setenv(name, "/nowhere")
+    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "GIT_SSH_COMMAND", "GIT_CEILING_DIRECTORIES"):
+        monkeypatch.setenv(name, "kept")
+    left = {name for name in scrubbed({"GIT_INDEX_FILE": "ours"}) if name.startswith("GIT_")}
+    assert left == {
+        "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "GIT_SSH_COMMAND", "GIT_CEILING_DIRECTORIES", "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM", "GIT_NO_REPLACE_OBJECTS", "GIT_GRAFT_FILE", "GIT_TERMINAL_PROMPT", "GIT_OPTIONAL_LOCKS",
+        "GIT_EDITOR", "GIT_PAGER", "GIT_INDEX_FILE",
+    }  # fmt: skip
+    assert scrubbed({"GIT_INDEX_FILE": "ours"})["GIT_INDEX_FILE"] == "ours"
+
+
+def test_git_is_run_in_its_directory_whatever_the_variables_say(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other"))
+    assert Git(repo).run("rev-parse", "--show-toplevel").text == str(repo)
+
+
+def test_a_failure_carries_status_and_words(repo: Path) -> None:
+    with pytest.raises(GitError, match="git rev-parse --verify nothing failed with status 128") as caught:
+        Git(repo).run("rev-parse", "--verify", "nothing")
+    assert caught.value.status == 128
+    assert "Needed a single revision" in caught.value.stderr
+    assert Git(repo).run("rev-parse", "--verify", "nothing", check=False).status == 128
+
+
+def test_stdin_is_closed_unless_given(repo: Path) -> None:
+    assert Git(repo).run("hash-object", "--stdin").text == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+    assert Git(repo).run("hash-object", "--stdin", stdin=b"x\n").text == "587be6b4c3f93f93c489c0111bba5596147a26cb"
+
+
+def test_a_slow_git_is_ended_and_takes_its_hook_along(repo: Path) -> None:
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\ntrap 'touch hook.ended; exit 1' TERM\nsleep 60 &\nwait\n")
+    hook.chmod(0o755)
+    with pytest.raises(UnavailableError, match="git commit took longer than 1 seconds"):
+        Git(repo).run("-c", "x.y=z", "commit", "--allow-empty", "-m", "x", hooks=True, timeout_s=1)
+    _until((repo / "hook.ended").exists)
+    assert not (repo / ".git" / "index.lock").exists()
+
+
+def test_hooks_run_only_when_asked_for(repo: Path) -> None:
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\ntouch hook.ran\n")
+    hook.chmod(0o755)
+    Git(repo).run("commit", "--allow-empty", "-m", "x")
+    assert not (repo / "hook.ran").exists()
+    Git(repo).run("commit", "--allow-empty", "-m", "x", hooks=True)
+    assert (repo / "hook.ran").exists()
+
+
+def test_replaced_and_grafted_commits_are_seen_as_they_are(repo: Path) -> None:
+    first = git(repo, "rev-parse", "HEAD")
+    second = commit(repo, {"a": "a"}, first)
+    git(repo, "replace", second, first)
+    (repo / ".git" / "info" / "grafts").write_text(f"{second}\n")
+    done = Git(repo).run("rev-list", "--parents", "--max-count=1", second)
+    assert done.text == f"{second} {first}"
+    assert done.stderr == ""
+
+
+def test_a_missing_git_and_a_missing_directory_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnavailableError, match="is gone"):
+        Git(tmp_path / "nowhere").run("--version")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnavailableError, match="git program was not found"):
+        Git(tmp_path).run("--version")
+
+
+@pytest.mark.parametrize(("said", "found"), [("git version 2.39.5 (Apple Git-154)", (2, 39, 5)), ("what?", ())])
+def test_the_version_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: tuple[int, ...]) -> None:
+    program = tmp_path / "git"
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert version() == found
+
+
+def test_an_old_git_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert require_git() >= (2, 38)
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\necho git version 2.37.9\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(UnavailableError, match=r"git 2\.37\.9 is too old"):
+        require_git()
+
+
+def test_a_shell_command_is_ended_after_its_time(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "setup.log"
+    assert run_shell("echo out; echo err >&2; exit 3", tmp_path, log, 10) == 3
+    assert log.read_text() == "out\nerr\n"
+    assert run_shell("sleep 60 & wait", tmp_path, log, 0.2) == 124
+
+
+# places
+
+
+def test_every_place_of_a_repository_is_found_without_git(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(repo, "worktree", "add", "-q", "--detach", str(repo.parent / "linked"))
+    (repo / "a" / "b").mkdir(parents=True)
+    monkeypatch.setenv("PATH", "")
+    top = repo / ".git"
+    linked = repo.parent / "linked"
+    main = (top, top, repo, False, True, repo)
+    beside = (top, top / "worktrees" / "linked", linked, False, False, repo)
+    assert discover(repo) == main
+    assert discover(repo / "a" / "b") == main
+    assert discover(top) == main
+    assert discover(top / "refs") == main
+    assert discover(linked) == beside
+    assert discover(top / "worktrees" / "linked") == beside
+
+
+def test_a_bare_repository_and_its_worktree_are_found(repo: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    git(repo, "clone", "-q", "--bare", str(repo), str(bare))
+    git(bare, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    assert discover(bare) == (bare, bare, None, True, True, None)
+    assert discover(tmp_path / "linked") == (bare, bare / "worktrees" / "linked", tmp_path / "linked", False, False, None)
+
+
+def test_a_repository_with_a_worktree_configuration_is_bare_as_it_says(repo: Path, tmp_path: Path) -> None:
+    git(repo, "config", "extensions.worktreeConfig", "true")
+    (repo / ".git" / "config.worktree").write_text("[core] bare = true ; said here\n")
+    assert discover(repo).is_bare
+    (repo / ".git" / "config.worktree").write_text("")
+    assert not discover(repo).is_bare
+
+
+def test_a_separate_git_directory_and_a_submodule_are_found(repo: Path, tmp_path: Path) -> None:
+    apart = tmp_path / "apart"
+    git(tmp_path, "init", "-q", f"--separate-git-dir={tmp_path / 'kept'}", str(apart))
+    assert discover(apart) == (tmp_path / "kept", tmp_path / "kept", apart, False, True, apart)
+    git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(repo), "sub")
+    inner = repo / ".git" / "modules" / "sub"
+    place = (inner, inner, repo / "sub", False, True, repo / "sub")
+    assert discover(repo / "sub") == place
+    assert discover(inner) == place
+
+
+def test_git_dir_counts_only_outside_of_a_repository(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    git(tmp_path, "init", "-q", str(other))
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    assert discover(repo).worktree == repo
+    assert discover(tmp_path) == (other / ".git", other / ".git", other, False, True, other)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match="GIT_DIR names none"):
+        discover(tmp_path)
+
+
+def test_no_repository_and_broken_links_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not in a git repository") as caught:
+        discover(tmp_path)
+    assert caught.value.hint
+    (tmp_path / ".git").write_text("gitdir: nowhere\n")
+    with pytest.raises(UsageError, match="whose repository is gone"):
+        discover(tmp_path)
+    (tmp_path / ".git").write_text("hello\n")
+    with pytest.raises(UsageError, match="is no link to a git directory"):
+        discover(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("[extensions]\n\tobjectFormat = sha256\n", "object format sha256"),
+        ('[Extensions]\n\trefStorage = "reftable" # new\n', "refs as reftable"),
+        ("[extensions] partialClone = origin\n", "partial clone"),
+        ('[remote "origin"]\n\tpromisor\n', "partial clone"),
+        ("[extensions]\n\tcompatObjectFormat = sha1\n", "second object format"),
+        ("[extensions]\n\tobjectFormat = sha1\n\trefStorage = files\n; partialClone = x\n", None),
+        ('[section "[extensions]"]\n\tpartialClone = \\"no\n', None),
+    ],
+)
+def test_what_libgit2_cannot_open_is_named(tmp_path: Path, config: str, words: str | None) -> None:
+    (tmp_path / "config").write_text(config)
+    problem = unsupported(tmp_path)
+    assert problem is None if words is None else problem is not None and words in problem
+
+
+def test_no_configuration_hinders_nothing(tmp_path: Path) -> None:
+    assert unsupported(tmp_path) is None
+
+
+def test_a_handle_that_git_keeps_outlives_us(repo: Path, tmp_path: Path) -> None:
+    script = (
+        "import fcntl, os, sys\nfrom pathlib import Path\nfrom gitcoord.git.program import Git\n"
+        "handle = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\nfcntl.flock(handle, fcntl.LOCK_EX)\n"
+        "Git(Path(sys.argv[2])).run('commit', '--allow-empty', '-m', 'x', hooks=True, keep=(handle,))\n"
+    )
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nwhile ! test -e {tmp_path}/go; do sleep 0.02; done\n")
+    hook.chmod(0o755)
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "lock"), str(repo)], env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    _until((tmp_path / "started").exists)
+    child.kill()
+    child.wait()
+    assert not _is_free(tmp_path / "lock")
+    (tmp_path / "go").touch()
+    _until(lambda: _is_free(tmp_path / "lock"))
+
+
+def _is_free(path: Path) -> bool:
+    with path.open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,444 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.git import worktrees
+from gitcoord.git.program import Git, GitError, discover
+from tests.git.building import commit, git
+
+ME = ("Builder", "builder@example.invalid")
+
+
+@pytest.fixture
+def base(repo: Path) -> str:
+    oid = commit(repo, {"a": "a\n", "b": "b\n", "deep/c": "c\n"}, git(repo, "rev-parse", "HEAD"))
+    git(repo, "reset", "-q", "--hard", oid)
+    return oid
+
+
+@pytest.fixture
+def place(repo: Path, base: str) -> Path:
+    """A worktree, detached at the base."""
+    linked = repo.parent / "linked"
+    worktrees.add(Git(repo), linked, commit=base)
+    return linked
+
+
+# making and removing
+
+
+def test_a_worktree_starts_detached_at_its_commit(repo: Path, base: str, place: Path) -> None:
+    assert (place / "deep" / "c").read_text() == "c\n"
+    assert worktrees.branch_of_worktree(place) is None
+    assert worktrees.list_all(Git(repo)) == [(repo, base, "refs/heads/main"), (place, base, None)]
+    assert worktrees.status_of(place) == []
+
+
+def test_the_list_knows_odd_names_and_leaves_bare_ones_out(repo: Path, base: str, tmp_path: Path) -> None:
+    odd = tmp_path / "with\nnewline  and spaces"
+    worktrees.add(Git(repo), odd, commit=base)
+    assert [known.path for known in worktrees.list_all(Git(repo))] == [repo, odd]
+    bare = tmp_path / "bare.git"
+    git(repo, "clone", "-q", "--bare", str(repo), str(bare))
+    worktrees.add(Git(bare), tmp_path / "of-bare", commit=base)
+    assert [known.path for known in worktrees.list_all(Git(bare))] == [tmp_path / "of-bare"]
+
+
+def test_thirteen_parallel_adds_all_succeed(repo: Path, base: str, tmp_path: Path) -> None:
+    git(repo, "update-ref", "refs/remotes/origin/main", base)
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom gitcoord.git import worktrees\nfrom gitcoord.git.program import Git\n"
+        "sys.stdin.readline()\nworktrees.add(Git(Path(sys.argv[1])), Path(sys.argv[2]), commit=sys.argv[3])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    children = [
+        subprocess.Popen([sys.executable, "-c", script, str(repo), str(tmp_path / f"w{number}"), base],
+                         env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for number in range(13)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    failures = [error for child in children if (error := child.communicate(timeout=60)[1]) or child.returncode]
+    assert failures == []
+    assert all((tmp_path / f"w{number}" / "deep" / "c").read_text() == "c\n" for number in range(13))
+    assert len(worktrees.list_all(Git(repo))) == 14
+
+
+def test_what_is_there_is_left_alone(repo: Path, base: str, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    with pytest.raises(RefusedError) as caught:
+        worktrees.add(Git(repo), tmp_path / "full", commit=base)
+    assert caught.value.reason == "exists"
+    assert (tmp_path / "full" / "mine").read_text() == "mine"
+    with pytest.raises(UnavailableError, match="could not be made"):
+        worktrees.add(Git(repo), tmp_path / "new", commit="1" * 40)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_lock_that_stays_is_named(repo: Path, base: str, tmp_path: Path) -> None:
+    with (
+        worktrees._exclusive(Git(repo), 1),
+        pytest.raises(UnavailableError, match=f"process {os.getpid()} is busy with the worktrees"),
+    ):
+        worktrees.add(Git(repo), tmp_path / "new", commit=base, timeout_s=0.05)
+
+
+def test_a_git_directory_that_cannot_be_written_is_named(repo: Path, base: str, tmp_path: Path) -> None:
+    (repo / ".git" / "gitcoord").write_text("in the way")
+    with pytest.raises(UnavailableError, match="cannot be opened"):
+        worktrees.add(Git(repo), tmp_path / "new", commit=base)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_worktree_whose_making_was_killed_is_made_anew(repo: Path, base: str, tmp_path: Path, is_late: bool) -> None:
+    new = tmp_path / "new"
+    git(repo, "worktree", "add", "-q", "--detach", str(new), base)
+    private = discover(new).git_dir
+    (private / "locked").write_text("initializing\n")
+    (private / "index").rename(private / "index.lock")
+    (new / "b").unlink()
+    if not is_late:
+        (private / "HEAD").write_text("0" * 40 + "\n")
+        for name in ("a", "README.md", "deep/c"):
+            (new / name).unlink()
+    assert worktrees.is_half_made(Git(repo), new)
+    worktrees.add(Git(repo), new, commit=base)
+    assert not worktrees.is_half_made(Git(repo), new)
+    assert worktrees.status_of(new) == []
+
+
+def test_a_git_that_is_really_killed_leaves_what_is_recognised(repo: Path, base: str, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    git(repo, "config", "filter.slow.smudge", "touch ../started; sleep 30")
+    (repo / ".git" / "info" / "attributes").write_text("b filter=slow\n")
+    child = subprocess.Popen(["git", "worktree", "add", "-q", "--detach", str(new), base], cwd=repo, start_new_session=True)
+    while not (tmp_path / "started").exists():
+        assert child.poll() is None
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    git(repo, "config", "--unset", "filter.slow.smudge")
+    assert worktrees.is_half_made(Git(repo), new)
+    worktrees.add(Git(repo), new, commit=base)
+    assert worktrees.status_of(new) == []
+
+
+def test_a_half_made_worktree_with_files_of_others_is_kept(repo: Path, base: str, place: Path) -> None:
+    (discover(place).git_dir / "locked").write_text("initializing")
+    (place / "mine").write_text("mine")
+    with pytest.raises(RefusedError, match="files of others: mine"):
+        worktrees.add(Git(repo), place, commit=base)
+    assert (place / "mine").read_text() == "mine"
+
+
+def test_a_vanished_worktree_is_replaced_unless_it_held_commits(repo: Path, base: str, place: Path) -> None:
+    place.rename(place.with_name("moved"))
+    worktrees.add(Git(repo), place, commit=base)
+    lost = commit(repo, {"x": "x"}, base)
+    git(place, "checkout", "-q", lost)
+    place.rename(place.with_name("moved-too"))
+    with pytest.raises(RefusedError) as caught:
+        worktrees.add(Git(repo), place, commit=base)
+    assert caught.value.reason == "unmerged"
+    assert lost in git(repo, "worktree", "list", "--porcelain")
+
+
+def test_a_worktree_with_changes_is_not_removed(repo: Path, place: Path) -> None:
+    (place / "new").write_text("x")
+    with pytest.raises(RefusedError) as caught:
+        worktrees.remove(Git(repo), place)
+    assert caught.value.reason == "worktree"
+    (place / "new").unlink()
+    worktrees.remove(Git(repo), place)
+    assert not place.exists()
+
+
+# what is in one
+
+
+def test_every_change_is_listed_under_its_own_name(place: Path) -> None:
+    (place / "a").rename(place / "moved")
+    (place / "b").write_text("changed\n")
+    (place / "folder").mkdir()
+    for name in ("folder/x", "with\nnewline", '"quoted"', "naïve"):
+        (place / name).write_text("x")
+    git(place, "add", "moved")
+    git(place, "config", "status.showUntrackedFiles", "no")
+    assert sorted(worktrees.status_of(place)) == sorted(["a", "moved", "b", "folder/x", "with\nnewline", '"quoted"', "naïve"])
+
+
+def test_commits_that_nothing_else_holds_are_listed(repo: Path, base: str, place: Path) -> None:
+    one = commit(repo, {"x": "x"}, base)
+    two = commit(repo, {"y": "y"}, one)
+    git(place, "checkout", "-q", two)
+    assert worktrees.has_unmerged(place, [base]) == [two, one]
+    assert worktrees.has_unmerged(place, [base, two]) == []
+
+
+# checking out
+
+
+def test_a_branch_is_made_and_checked_out(repo: Path, base: str, place: Path) -> None:
+    later = commit(repo, {"a": "new\n"}, base)
+    (place / "untracked").write_text("mine")
+    worktrees.checkout_branch(place, "task/25/1-abcdef", later)
+    assert worktrees.branch_of_worktree(place) == "refs/heads/task/25/1-abcdef"
+    assert (place / "a").read_text() == "new\n"
+    assert (place / "untracked").read_text() == "mine"
+    assert worktrees.checkouts_of(Git(repo), "refs/heads/task/25/1-abcdef") == [place]
+    assert git(repo, "config", "--list", "--local").count("branch.") == 0
+
+
+def test_a_branch_that_is_checked_out_stays_where_it_is(repo: Path, base: str, place: Path) -> None:
+    worktrees.checkout_branch(place, "task/25/1-abcdef", base)
+    (place / "a").write_text("work\n")
+    git(place, "commit", "-q", "-am", "work")
+    (place / "b").write_text("more\n")
+    worktrees.checkout_branch(place, "task/25/1-abcdef", base)
+    assert git(place, "log", "-1", "--format=%s") == "work"
+    assert (place / "b").read_text() == "more\n"
+
+
+def test_a_branch_that_exists_is_checked_out_as_it_is(repo: Path, base: str, place: Path) -> None:
+    later = commit(repo, {"a": "new\n"}, base)
+    git(repo, "branch", "-q", "task/25/1-abcdef", later)
+    worktrees.checkout_branch(place, "task/25/1-abcdef", base)
+    assert git(place, "rev-parse", "HEAD") == later
+
+
+def test_uncommitted_work_keeps_its_branch(repo: Path, base: str, place: Path) -> None:
+    (place / "a").write_text("mine\n")
+    with pytest.raises(RefusedError, match="has uncommitted changes: a") as caught:
+        worktrees.checkout_branch(place, "task/25/1-abcdef", base)
+    assert (caught.value.reason, caught.value.facts["paths"]) == ("uncommitted", ["a"])
+    assert (place / "a").read_text() == "mine\n"
+    assert worktrees.branch_of_worktree(place) is None
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_an_untracked_file_in_the_way_is_kept(repo: Path, base: str, place: Path, is_ignored: bool) -> None:
+    later = commit(repo, {"new": "theirs\n"}, base)
+    (repo / ".git" / "info" / "exclude").write_text("new\n" if is_ignored else "")
+    (place / "new").write_text("mine\n")
+    with pytest.raises(RefusedError) as caught:
+        worktrees.checkout_branch(place, "task/25/1-abcdef", later)
+    assert (caught.value.reason, caught.value.facts["paths"]) == ("uncommitted", ["new"])
+    assert (place / "new").read_text() == "mine\n"
+    assert git(place, "rev-parse", "HEAD") == base
+
+
+def test_a_branch_that_cannot_be_is_an_error(repo: Path, base: str, place: Path) -> None:
+    with pytest.raises(GitError):
+        worktrees.checkout_branch(place, "main/below", base)
+    with pytest.raises(GitError, match="already checked out"):
+        worktrees.checkout_branch(place, "main", base)
+    assert git(place, "rev-parse", "HEAD") == base
+
+
+# committing
+
+
+def test_exactly_the_given_paths_are_committed(base: str, place: Path) -> None:
+    odd = ["*", "with\nnewline", '"quoted"']
+    for name in (*odd, "other", "b"):
+        (place / name).write_text("x\n")
+    (place / "a").unlink()
+    git(place, "add", "b")
+    made = worktrees.commit_paths(place, [*odd, "a"], "Do it\n", ME)
+    assert made == git(place, "rev-parse", "HEAD")
+    names = git(place, "diff-tree", "-r", "-z", "--name-only", base, "HEAD").split("\0")
+    assert sorted(names) == sorted([*odd, "a", ""])
+    assert sorted(worktrees.status_of(place)) == ["b", "other"]
+    assert git(place, "log", "-1", "--format=%an %ae|%cn|%s") == "Builder builder@example.invalid|Tester|Do it"
+
+
+def test_nothing_to_commit_is_none(base: str, place: Path) -> None:
+    assert worktrees.commit_paths(place, [], "x", ME) is None
+    assert worktrees.commit_paths(place, ["a"], "x", ME) is None
+    assert git(place, "rev-parse", "HEAD") == base
+
+
+def test_a_merge_under_way_is_committed_with_both_parents(repo: Path, base: str, place: Path) -> None:
+    theirs = commit(repo, {"b": "theirs\n"}, base)
+    (place / "a").write_text("ours\n")
+    git(place, "commit", "-q", "-am", "ours")
+    git(place, "merge", "-q", "--no-commit", theirs)
+    assert worktrees.commit_paths(place, ["b"], "merge", ME)
+    assert git(place, "rev-parse", "HEAD^2") == theirs
+
+
+def test_the_users_hook_can_refuse_the_commit(repo: Path, base: str, place: Path) -> None:
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\necho lint: line 7 is ugly\nexit 1\n")
+    hook.chmod(0o755)
+    (place / "a").write_text("ugly\n")
+    with pytest.raises(GitError, match="lint: line 7 is ugly"):
+        worktrees.commit_paths(place, ["a"], "x", ME)
+    assert git(place, "rev-parse", "HEAD") == base
+    assert (place / "a").read_text() == "ugly\n"
+    assert worktrees.commit_paths(place, ["a"], "x", ME, hooks=False)
+
+
+def test_a_commit_never_fails_for_want_of_an_identity(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    git(place, "config", "user.useConfigOnly", "true")
+    (place / "a").write_text("x\n")
+    assert worktrees.commit_paths(place, ["a"], "x", ME)
+    assert git(place, "log", "-1", "--format=%an|%cn") == "Builder|gitcoord"
+
+
+# copying
+
+
+def test_untracked_files_are_copied_with_their_mode(repo: Path, place: Path) -> None:
+    (repo / ".gitignore").write_text(".env\n")
+    (repo / ".env").write_text("secret")
+    (repo / ".env").chmod(0o600)
+    (repo / "tools").mkdir()
+    (repo / "tools" / "run.sh").write_text("run")
+    (repo / "tools" / "run.sh").chmod(0o755)
+    (repo / "other").write_text("x")
+    assert sorted(worktrees.copy_files(repo, place, [".env", "tools/"])) == [".env", "tools/run.sh"]
+    assert (place / ".env").stat().st_mode & 0o777 == 0o600
+    assert (place / "tools" / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert not (place / "other").exists()
+    assert worktrees.copy_files(repo, place, []) == []
+
+
+def test_copying_overwrites_nothing_and_takes_no_tracked_file(repo: Path, place: Path) -> None:
+    (repo / "new").write_text("theirs")
+    (repo / "a").write_text("changed")
+    (place / "new").write_text("mine")
+    assert worktrees.copy_files(repo, place, ["**"]) == []
+    assert (place / "new").read_text() == "mine"
+    assert (place / "a").read_text() == "a\n"
+
+
+def test_copying_follows_no_link_on_either_side(repo: Path, place: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (repo / "link").symlink_to(outside / "secret")
+    (repo / "linked-folder").symlink_to(outside)
+    (repo / "folder").mkdir()
+    (repo / "folder" / "x").write_text("x")
+    (repo / "dangling").write_text("x")
+    (place / "folder").symlink_to(outside)
+    (place / "dangling").symlink_to(outside / "made")
+    assert worktrees.copy_files(repo, place, ["**"]) == []
+    assert sorted(path.name for path in outside.iterdir()) == ["secret"]
+
+
+def test_what_is_large_or_blocked_stays_behind(repo: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worktrees, "MAX_COPIED_BYTES", 3)
+    (repo / "large").write_text("large")
+    (repo / "sub").mkdir()
+    (repo / "sub" / "x").write_text("x")
+    (place / "sub").write_text("a file here")
+    assert worktrees.copy_files(repo, place, ["large", "sub/"]) == []
+
+
+# following
+
+
+@pytest.fixture
+def new(repo: Path, base: str) -> str:
+    return commit(repo, {"a": "new a\n", "added": "added\n", "b": None, "folder/x": "x\n"}, base)
+
+
+def test_a_clean_worktree_follows(repo: Path, base: str, new: str) -> None:
+    (repo / "untracked").write_text("mine")
+    os.utime(repo / "a", (1, 1))
+    assert worktrees.in_the_way(repo, base, new) == []
+    git(repo, "update-ref", "refs/heads/main", new)
+    worktrees.follow(repo, base, new)
+    assert worktrees.status_of(repo) == ["untracked"]
+    assert (repo / "a").read_text() == "new a\n"
+
+
+def test_changes_elsewhere_are_not_in_the_way(repo: Path, base: str, new: str) -> None:
+    (repo / "deep" / "c").write_text("mine\n")
+    (repo / "README.md").write_text("staged\n")
+    git(repo, "add", "README.md")
+    assert worktrees.in_the_way(repo, base, new) == []
+    git(repo, "update-ref", "refs/heads/main", new)
+    worktrees.follow(repo, base, new)
+    assert sorted(worktrees.status_of(repo)) == ["README.md", "deep/c"]
+    assert (repo / "deep" / "c").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("kind", ["edited", "staged", "untracked", "ignored", "deleted and edited", "a file for a folder"])
+def test_local_changes_are_named_and_nothing_is_touched(repo: Path, base: str, new: str, kind: str) -> None:
+    wanted = "a"
+    if kind == "untracked":
+        (repo / "added").write_text("mine\n")
+        wanted = "added"
+    elif kind == "ignored":
+        (repo / ".git" / "info" / "exclude").write_text("added\n")
+        (repo / "added").write_text("mine\n")
+        wanted = "added"
+    elif kind == "deleted and edited":
+        (repo / "b").write_text("mine\n")
+        wanted = "b"
+    elif kind == "a file for a folder":
+        (repo / "folder").write_text("mine\n")
+        wanted = "folder"
+    else:
+        (repo / "a").write_text("mine\n")
+        if kind == "staged":
+            git(repo, "add", "a")
+    index = (repo / ".git" / "index").read_bytes()
+    found = worktrees.in_the_way(repo, base, new)
+    with pytest.raises((GitError, RefusedError)):
+        worktrees.follow(repo, base, new)
+    assert (repo / wanted).read_text() == "mine\n"
+    assert sorted(path.name for path in (repo / ".git").glob("*trial*")) == []
+    assert found == [wanted]
+    assert (repo / ".git" / "index").read_bytes() == index
+
+
+def test_a_worktree_that_has_followed_is_left_as_it_is(repo: Path, base: str, new: str) -> None:
+    git(repo, "reset", "-q", "--hard", new)
+    assert worktrees.in_the_way(repo, base, new) == []
+    worktrees.follow(repo, base, new)
+    assert worktrees.status_of(repo) == []
+
+
+def test_a_folder_gives_way_to_a_file_unless_something_else_lies_in_it(repo: Path, base: str) -> None:
+    flat = commit(repo, {"deep": "flat\n", "deep/c": None}, base)
+    (repo / ".git" / "info" / "exclude").write_text("*.env\n")
+    (repo / "deep" / "my.env").write_text("mine\n")
+    assert worktrees.in_the_way(repo, base, flat) == ["deep/my.env"]
+    with pytest.raises(RefusedError) as caught:
+        worktrees.follow(repo, base, flat)
+    assert caught.value.facts["paths"] == ["deep/my.env"]
+    (repo / "deep" / "my.env").unlink()
+    assert worktrees.in_the_way(repo, base, flat) == []
+    worktrees.follow(repo, base, flat)
+    assert (repo / "deep").read_text() == "flat\n"
+
+
+def test_an_unfinished_merge_is_in_the_way(repo: Path, base: str, new: str) -> None:
+    theirs = commit(repo, {"deep/c": "theirs\n"}, base)
+    (repo / "deep" / "c").write_text("ours\n")
+    git(repo, "commit", "-q", "-am", "ours")
+    ours = git(repo, "rev-parse", "HEAD")
+    subprocess.run(["git", "merge", "-q", theirs], cwd=repo, check=False, capture_output=True)
+    assert worktrees.in_the_way(repo, ours, commit(repo, {"a": "new\n"}, ours)) != []
+
+
+def test_only_worktrees_that_are_there_count_as_checkouts(repo: Path, place: Path) -> None:
+    git(place, "checkout", "-q", "-b", "other")
+    assert worktrees.checkouts_of(Git(place), "refs/heads/main") == [repo]
+    assert worktrees.checkouts_of(Git(repo), "refs/heads/other") == [place]
+    place.rename(place.with_name("away"))
+    assert worktrees.checkouts_of(Git(repo), "refs/heads/other") == []
