@@ -7,20 +7,18 @@ half-made worktrees (13 of 96 failed without it).
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from gitcoord.clock import Clock, Deadline
+from gitcoord.clock import Clock
 from gitcoord.core import codec
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.git.locking import exclusive
 from gitcoord.git.program import LONG_S, Git, GitError, discover
 
 __all__ = [
@@ -44,43 +42,6 @@ class Worktree(NamedTuple):
     branch: str | None
 
 
-@contextmanager
-def _exclusive(git: Git, timeout_s: float) -> Iterator[int]:
-    """Hold the worktrees' lock, and give its handle.
-
-    A git that inherits the handle holds the lock on after our death.
-    """
-    path = discover(git.cwd).common_dir / "gitcoord" / "worktrees.lock"
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise UnavailableError(f"{path} cannot be opened: {error.strerror}", hint="check whether .git can be written") from None
-    try:
-        _wait_for(handle, path, timeout_s)
-        os.pwrite(handle, f"{os.getpid():<20}".encode(), 0)
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _wait_for(handle: int, path: Path, timeout_s: float) -> None:
-    clock = Clock()
-    deadline = Deadline(clock, timeout_s)
-    attempt = 0
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if deadline.expired:
-                holder = path.read_text("ascii", "replace").strip()
-                raise UnavailableError(f"process {holder} is busy with the worktrees", hint="try again") from None
-            attempt += 1
-            clock.sleep(clock.backoff(attempt))
-        else:
-            return
-
-
 def add(git: Git, place: Path, *, commit: str, timeout_s: float = LOCK_WAIT_S) -> None:
     """Make a worktree, detached at a commit.
 
@@ -95,7 +56,7 @@ def add(git: Git, place: Path, *, commit: str, timeout_s: float = LOCK_WAIT_S) -
 
     """
     clock = Clock()
-    with _exclusive(git, timeout_s) as lock:
+    with exclusive(git, timeout_s) as lock:
         _clear_half_made(git, place)
         place.parent.mkdir(parents=True, exist_ok=True)
         flags: tuple[str, ...] = ()
@@ -174,7 +135,7 @@ def remove(git: Git, place: Path, *, timeout_s: float = LOCK_WAIT_S) -> None:
         RefusedError: git refused, with what it said.
 
     """
-    with _exclusive(git, timeout_s) as lock:
+    with exclusive(git, timeout_s) as lock:
         try:
             git.run("worktree", "remove", "--end-of-options", str(place), timeout_s=LONG_S, keep=(lock,))
         except GitError as error:

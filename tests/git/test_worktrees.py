@@ -10,6 +10,7 @@ import pytest
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git import worktrees
+from gitcoord.git.locking import exclusive
 from gitcoord.git.program import Git, GitError, discover
 from tests.git.building import commit, git
 
@@ -87,7 +88,7 @@ def test_what_is_there_is_left_alone(repo: Path, base: str, tmp_path: Path) -> N
 
 def test_a_lock_that_stays_is_named(repo: Path, base: str, tmp_path: Path) -> None:
     with (
-        worktrees._exclusive(Git(repo), 1),
+        exclusive(Git(repo), 1),
         pytest.raises(UnavailableError, match=f"process {os.getpid()} is busy with the worktrees"),
     ):
         worktrees.add(Git(repo), tmp_path / "new", commit=base, timeout_s=0.05)

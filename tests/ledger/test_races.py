@@ -190,7 +190,7 @@ def test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_comma
 
     def fails_after(*args: object, **more: object) -> None:
         swap(*args, **more)  # type: ignore[arg-type]
-        work.store.read_ref = broken  # type: ignore[method-assign]
+        work.store.read_ref = broken  # type: ignore[method-assign, assignment]
         raise OSError(5, "input/output error")
 
     def broken(_ref: str) -> str:
