@@ -248,6 +248,22 @@ def test_a_branch_that_cannot_be_is_an_error(repo: Path, base: str, place: Path)
 # committing
 
 
+def test_a_transient_failure_is_tried_again(repo: Path, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    real = subprocess.run(["sh", "-c", "command -v git"], capture_output=True, text=True, check=True).stdout.strip()
+    (folder / "git").write_text(
+        f'#!/bin/sh\ncase "$*" in *"worktree add"*) test -e {tmp_path}/tried || {{ touch {tmp_path}/tried\n'
+        'echo "error: could not lock config file .git/config: File exists" >&2; exit 255; };; esac\n'
+        f'exec {real} "$@"\n'
+    )
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    worktrees.add(Git(repo), tmp_path / "new", commit=base)
+    assert (tmp_path / "tried").exists()
+    assert worktrees.status_of(tmp_path / "new") == []
+
+
 def test_exactly_the_given_paths_are_committed(base: str, place: Path) -> None:
     odd = ["*", "with\nnewline", '"quoted"']
     for name in (*odd, "other", "b"):
