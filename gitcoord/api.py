@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from gitcoord.core.model import TaskRecord
-from gitcoord.features import claims, holding
+from gitcoord.features import claims, holding, landing
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["Coordinator", "Held", "open_coordinator"]
@@ -85,8 +85,10 @@ class Coordinator:
             RefusedError: Boundary, uncommitted work, nothing to hand in.
 
         """
-        return holding.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result,
-                                no_result=no_result).entry  # fmt: skip
+        done = holding.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result, no_result=no_result)
+        if not done.already:
+            landing.land_automatically(self._work, done.task["spec"]["phase"])
+        return done.entry
 
     def fail(self, claim: Held, *, reason: str, kind: str = "transient") -> str:
         """Report a failure; return the entry.

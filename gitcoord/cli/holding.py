@@ -171,11 +171,23 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
         raise UsageError("--result and --no-result exclude each other", hint="give one of them")
     agent, found, token = _current(app, task)
     done = holding.complete(app.work, agent, found, token, result=result, no_result=no_result)
+    if not done.already:
+        _land_automatically(app, done.task["spec"]["phase"])
     handed = done.task["result"]
     facts = {"entry": done.entry, "task": found, "state": done.task["state"], "already": done.already, "result": handed}
     what = f"{handed['commits']} commit(s), {handed['files']} file(s)" if handed and handed["oid"] else "no commit"
     was = " already" if done.already else ""
     app.out.answer("complete", facts, f"{found} is{was} {done.task['state']}: {what}\nnext: gitcoord claim")
+
+
+def _land_automatically(app: App, phase: str) -> None:
+    from gitcoord.features import landing
+
+    landed = landing.land_automatically(app.work, phase)
+    if isinstance(landed, landing.Landed):
+        app.out.notice(f"phase {phase} landed: {landed.target.removeprefix('refs/heads/')} is at {landed.new[:12]}")
+    elif landed is not None:
+        app.out.notice(f"phase {phase} is whole and did not land: {landed.message}")
 
 
 @click.command()

@@ -61,7 +61,7 @@ def add(
     ids.parse_id(agent, "agent id")
     snapshot = work.ledger.snapshot()
     place = None if no_worktree else (worktree or default_worktree(work, agent)).absolute()
-    if place is not None and place.exists() and (not place.is_dir() or any(place.iterdir())):
+    if place is not None and not _is_free(work, place):
         raise RefusedError(f"{place} exists and is not empty", reason="exists",
                            hint="name another place with --worktree, or none with --no-worktree")  # fmt: skip
     tip = work.target_tip(snapshot) if place is not None else ""
@@ -80,6 +80,13 @@ def add(
             raise
     record = cast("AgentRecord", done.snapshot.agent(agent))
     return Added(done.entry, record, str(place) if place else None, setup)
+
+
+def _is_free(work: Workspace, place: Path) -> bool:
+    """Say whether a worktree can be made here; a half-made one is mended."""
+    from gitcoord.git.worktrees import is_half_made
+
+    return not place.exists() or (place.is_dir() and not any(place.iterdir())) or is_half_made(work.git, place)
 
 
 def _shown(work: Workspace, place: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -229,10 +230,12 @@ def _report(work: Workspace, top: Path, facts: dict[str, Any], entries: int, tel
          f" ({THINK_S} s of each task stand for an assistant that thinks).")  # fmt: skip
     tell(f"Coordination was {100 * coordination_s / max(busy_s, 0.1):.0f} % of the work.")
     tell(f"verify: {entries} entries, every one follows from its parent.\n")
+    program = "gitcoord" if shutil.which("gitcoord") else f"{sys.executable} -m gitcoord"
     tell("Look around:")
     tell(f"  cd {top}")
     tell("  git log --oneline --graph main | head -40")
     tell("  git log --format='%h %an: %s' gitcoord/ledger | head -40")
-    tell(f"  gitcoord show {facts['taken_over'] or '25'}        # the task that changed hands")
-    tell(f"  gitcoord show {FAILING_TASK}        # the task that failed first")
-    tell("  gitcoord status; gitcoord verify")
+    tell(f"  {program} show {facts['taken_over'] or '25'}        # the task that changed hands")
+    tell(f"  {program} show {FAILING_TASK}        # the task that failed first")
+    tell(f"  {program} status")
+    tell(f"  {program} verify")

@@ -20,7 +20,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.ledger.files import read_json, write_json
 
-__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land"]
+__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land", "land_automatically"]
 
 
 class PhaseCheck(NamedTuple):
@@ -56,8 +56,29 @@ class Landed(NamedTuple):
     already: bool
 
 
-def land(work: Workspace, phase: str) -> Landed:
+def land_automatically(work: Workspace, phase: str) -> Landed | RefusedError | None:
+    """Land a phase whose plan says ``landing = "auto"``, if it is whole now.
+
+    Called after a task was completed, so a landing that is refused is told
+    and does not undo that. Worktrees are left to the orchestrator.
+    """
+    snapshot = work.ledger.snapshot()
+    record = snapshot.phase(phase)
+    if plan_of(snapshot)["landing"] != "auto" or record is None or not snapshot.is_started(record):
+        return None
+    if wholeness(snapshot, phase).missing:
+        return None
+    try:
+        return land(work, phase, follow=False)
+    except RefusedError as error:
+        return error
+
+
+def land(work: Workspace, phase: str, *, follow: bool = True) -> Landed:
     """Land a whole phase on the target, all or nothing.
+
+    With ``follow``, worktrees that have the target checked out are brought
+    along; without, the next orchestrator's command does.
 
     Raises:
         RefusedError: ``not-whole``; ``conflict`` (the later task was
@@ -71,10 +92,10 @@ def land(work: Workspace, phase: str) -> Landed:
     with QueueLock(lock).hold(work.ledger.timeout_s) as is_held:
         if not is_held:
             raise UnavailableError("another landing is under way", hint="`gitcoord status` shows it; try again")
-        finish_pending(work)
+        finish_pending(work, follow=follow)
         for _ in range(8):
             try:
-                return _land_once(work, phase)
+                return _land_once(work, phase, follow=follow)
             except _TargetMovedError:
                 continue
         raise UnavailableError("the target branch keeps moving", hint="try again when it is quiet")
@@ -84,7 +105,7 @@ class _TargetMovedError(Exception):
     """Say that the target moved while the merge was made."""
 
 
-def _land_once(work: Workspace, phase: str) -> Landed:
+def _land_once(work: Workspace, phase: str, *, follow: bool) -> Landed:
     snapshot = work.ledger.snapshot()
     record = snapshot.phase(phase)
     if record is not None and record["state"] == "landed" and record["landing"]:
@@ -116,7 +137,7 @@ def _land_once(work: Workspace, phase: str) -> Landed:
         if work.store.read_ref(target) != old:
             raise _TargetMovedError from None
         raise
-    finish_pending(work)
+    finish_pending(work, follow=follow)
     # Read again: whoever came by may have finished or aborted it before us.
     after = work.ledger.snapshot()
     ended = after.phase(phase)

@@ -124,7 +124,8 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             _land_what_is_whole(work, shared)
             return
         except (NothingReadyError, ConflictError) as error:
-            if _land_what_is_whole(work, shared):
+            # Another worker may have landed the phase that we waited for.
+            if _land_what_is_whole(work, shared) or work.ledger.tip() != tip:
                 continue
             if _is_stuck(work):
                 shared.tell(Note(agent, "", "idle", error.message))

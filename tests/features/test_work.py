@@ -27,6 +27,7 @@ from tests.support.builders import tasks
 from tests.support.world import do, environment, found, git, record, write
 
 SHORT = '[plan]\nlease = "1s"\nheartbeat = "300ms"\n'
+LONGER = '[plan]\nlease = "5s"\nheartbeat = "1s"\n'
 
 
 def test_a_claim_checks_its_branch_out_in_the_agents_worktree_only(repo: Path) -> None:
@@ -120,10 +121,10 @@ def test_resume_starts_from_the_earlier_attempt(repo: Path) -> None:
 
 
 def test_a_beating_holder_keeps_its_task_far_beyond_its_lease(repo: Path) -> None:
-    work = found(repo, SHORT + tasks("a"), "x", "y", worktrees=False)
+    work = found(repo, LONGER + tasks("a"), "x", "y", worktrees=False)
     held = claims.claim(work, "x")
-    for _ in range(5):
-        time.sleep(0.4)
+    for _ in range(4):
+        time.sleep(1.5)
         work.ledger.beat("x", held.claim["token"])
         with pytest.raises(NothingReadyError):
             claims.claim(work, "y")
@@ -426,6 +427,23 @@ def test_work_that_was_landed_and_reverted_lands_again(repo: Path) -> None:
     assert (repo / "a" / "file.txt").exists()
 
 
+def test_with_automatic_landing_the_last_to_complete_lands_the_phase(repo: Path) -> None:
+    import gitcoord
+
+    work = found(repo, '[plan]\nlanding = "auto"\n' + tasks("a", "b"), "x")
+    with gitcoord.open(repo) as coord:
+        for count in (1, 2):
+            claim = coord.claim("x")
+            write(Path(claim.worktree or ""), f"{claim.task['id']}/file.txt")
+            coord.complete(claim)
+            assert reading.status(work)["counts"].get("landed", 0) == (0 if count == 1 else 2)
+    # Agents' commands finish refs only; the orchestrator's next one brings the checkout along.
+    assert landing.lagging(work) == [repo]
+    landing.finish_pending(work)
+    assert landing.lagging(work) == []
+    assert git("status", "--porcelain", cwd=repo) == ""
+
+
 # waiting, running
 
 
@@ -484,11 +502,11 @@ def test_an_interrupted_run_releases_its_claims_and_ends_its_children(repo: Path
 
 
 def test_keepalive_beats_passes_the_status_on_and_ends_a_lost_command(repo: Path) -> None:
-    work = found(repo, SHORT + tasks("a"), "x", "y", worktrees=False)
+    work = found(repo, LONGER + tasks("a"), "x", "y", worktrees=False)
     held = claims.claim(work, "x")
     base = [sys.executable, "-m", "gitcoord", "-C", str(repo), "--agent", "x", "keepalive", "--"]
     env = environment(GITCOORD_CLAIM=held.claim["token"])
-    assert subprocess.run([*base, "sh", "-c", "sleep 2; exit 7"], env=env, check=False).returncode == 7
+    assert subprocess.run([*base, "sh", "-c", "sleep 6; exit 7"], env=env, check=False).returncode == 7
     assert record(work, "a")["claim"] is not None
     with pytest.raises(NothingReadyError):
         claims.claim(work, "y")

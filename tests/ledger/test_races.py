@@ -117,10 +117,10 @@ def test_a_foreign_move_between_decision_and_swap_means_deciding_again(repo: Pat
 
 
 def test_a_beat_that_came_before_the_takeover_stops_it(repo: Path) -> None:
-    plan = '[plan]\nlease = "1s"\nheartbeat = "500ms"\n' + tasks("a")
+    plan = '[plan]\nlease = "3s"\nheartbeat = "1s"\n' + tasks("a")
     work = found(repo, plan, "x", "y", worktrees=False)
     held = claims.claim(work, "x", "a", checkout=False)
-    work.clock.sleep(1.1)
+    work.clock.sleep(3.1)
     other = open_workspace(repo)
     beats = iter([held.claim["token"]])
 
