@@ -78,7 +78,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="gitcoord", prog_name="gitcoord")
 def cli() -> None:
-    r"""Coordinate many agents on one git repository, with git alone.
+    """Coordinate many agents on one git repository, with git alone.
 
     These options may stand before or after any command:
 
@@ -90,7 +90,7 @@ def cli() -> None:
       --as-orchestrator  run an orchestrator's command from an agent's worktree
 
     Example: gitcoord claim --agent builder-1 --json
-    """
+    """  # noqa: D301 - click takes the backspace character as its mark
 
 
 def split_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -149,6 +149,9 @@ def run(argv: list[str]) -> int:
     except GitcoordError as error:
         out.error(error)
         return error.exit_status
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return UsageError.exit_status
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gitcoord"
         out.error(UsageError(error.format_message(), hint=f"`{where} --help` shows how it is used"))

@@ -59,6 +59,7 @@ class ReadyIndex:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._database: sqlite3.Connection | None = None
+        self._at: tuple[Store, str] | None = None
 
     # keeping up
 
@@ -68,6 +69,7 @@ class ReadyIndex:
         It may be at any other entry before, of another history too: what
         differs between the two trees is what changes.
         """
+        self._at = (store, tip)
         self._guarded(lambda database: self._update(database, store, tip))
 
     def _update(self, database: sqlite3.Connection, store: Store, tip: str) -> None:
@@ -258,35 +260,34 @@ class ReadyIndex:
     # the file
 
     def _select(self, query: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        return self._guarded(lambda database: database.execute(query, arguments).fetchall(), is_reading=True)
+        return self._guarded(lambda database: database.execute(query, arguments).fetchall())
 
-    def _guarded(self, act: Callable[[sqlite3.Connection], _T], *, is_reading: bool = False) -> _T:
-        """Do something; a file that is broken is thrown away and made anew."""
+    def _guarded(self, act: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do something; where the file is no use, do it again without it.
+
+        A broken file is thrown away and made anew. Where it is busy, cannot
+        be written, or the disk is full, this process indexes in memory.
+        """
         try:
             return act(self._open())
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) and "no such" not in str(error) and is_reading:
-                raise
-            self._start_over(keep_file="locked" in str(error))
-        except sqlite3.DatabaseError:
-            self._start_over(keep_file=False)
-        return act(self._open())
-
-    def _start_over(self, *, keep_file: bool) -> None:
-        """Forget the file; where others keep it busy, work in memory alone."""
-        self.close()
-        if keep_file:
+        except sqlite3.OperationalError:
+            self.close()
             self._database = _connect(":memory:")
-            return
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        except sqlite3.DatabaseError:
+            self.close()
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        database = self._open()
+        if self._at is not None:
+            self._update(database, *self._at)
+        return act(database)
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._database = _connect(str(self._path))
-            except OSError:
+            except (OSError, sqlite3.OperationalError):
                 self._database = _connect(":memory:")
         return self._database
 

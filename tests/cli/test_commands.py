@@ -280,6 +280,46 @@ def test_a_full_disk_refuses_and_changes_nothing(repo: Path, plan: Path) -> None
     subprocess.run([*command, "agent", "add", "x"], env=environment(), check=True, capture_output=True)
 
 
+def test_without_words_the_help_is_shown(cli: Cli) -> None:
+    cli(status=2)
+    assert "\n    -C DIR             work in DIR\n" in cli.err
+    assert "\nCommands:\n" in cli.err
+    cli("plan", status=2)
+    assert "apply" in cli.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
+def test_a_disk_that_is_really_full_refuses_and_changes_nothing(cli: Cli, plan: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        place = small / "repo"
+        place.mkdir()
+        git("init", "-q", "-b", "main", cwd=place)
+        git("commit", "-q", "--allow-empty", "-m", "first", cwd=place)
+        cli("init", str(plan), cwd=place)
+        cli("agent", "add", "x", "--no-worktree", cwd=place)
+        tip = git("rev-parse", "gitcoord/ledger", cwd=place)
+        fill = small / "fill"
+        with fill.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 1024)
+            except OSError:
+                pass
+        error = cli.json("claim", "--agent", "x", status=15, cwd=place)["error"]
+        assert "space on the disk" in error["hint"]
+        assert git("rev-parse", "gitcoord/ledger", cwd=place) == tip
+        cli("status", cwd=place)
+        fill.unlink()
+        cli("claim", "--agent", "x", cwd=place)
+        cli("verify", cwd=place)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
 def test_agents_may_not_orchestrate_from_their_worktree(cli: Cli, repo: Path, plan: Path) -> None:
     cli("init", str(plan))
     place = Path(cli.json("agent", "add", "x")["worktree"])

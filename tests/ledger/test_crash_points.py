@@ -11,7 +11,7 @@ import pytest
 
 from gitcoord.clock import Clock
 from gitcoord.core.errors import ClaimLostError, GitcoordError
-from gitcoord.features import claims, holding, landing, reading, verifying
+from gitcoord.features import agents, claims, holding, landing, reading, setting_up, verifying
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import discover
 from gitcoord.store.libgit import LibgitStore
@@ -66,6 +66,12 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "release": (lambda work, held: holding.release(work, "x", "a", held["token"]) and None, "open"),
     "cancel": (lambda work, _held: work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator") and None,
                "cancelled"),
+    "assign": (lambda work, _held: work.ledger.execute({"op": "assign", "task": "a", "to": None, "reason": ""}, agent="orchestrator")
+               and None, "open"),
+    "reissue": (lambda work, held: work.ledger.execute({"op": "reissue", "agent": "x", "task": "a", "session": "t", "old": held["token"]},
+                                                       agent="x") and None, "claimed"),
+    "plan": (lambda work, _held: setting_up.apply_plan(work, tasks("b", "c"), "plan.toml") and None, "claimed"),
+    "agent-add": (lambda work, _held: agents.add(work, "z", no_worktree=True) and None, "claimed"),
     "beat": (lambda work, held: work.ledger.beat("x", held["token"]) and None, "claimed"),
 }  # fmt: skip
 
@@ -93,10 +99,10 @@ def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(name: str, repo
         else:
             is_dead = False
         heir = open_workspace(repo)
-        agent = "y" if name == "claim" else "orchestrator" if name == "cancel" else "x"
+        agent = "y" if name == "claim" else "orchestrator" if name in {"cancel", "assign", "plan", "agent-add"} else "x"
         settled = heir.ledger.settle(agent)
         is_applied = heir.ledger.tip() != tip
-        assert record(heir, task)["state"] == (after if is_applied or name in {"progress", "beat"} else
+        assert record(heir, task)["state"] == (after if is_applied or name in {"progress", "beat", "reissue", "plan", "agent-add"} else
                                                "open" if name == "claim" else "claimed")  # fmt: skip
         for one in settled:
             assert one.is_applied == is_applied
