@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 __all__ = ["covers", "inside", "is_safe", "literal_prefix", "matches", "overlap", "overlaps", "problem_of"]
@@ -103,34 +103,40 @@ def literal_prefix(pattern: str) -> str:
     return "/".join(literal)
 
 
-@lru_cache(maxsize=65536)
-def _parts_meet(one: str, other: str) -> bool:
-    """Say whether some name matches two wildcard parts."""
-    if "*" not in one and "?" not in one and "*" not in other and "?" not in other:
-        return one == other
-    reach = {(0, 0)}
+def _meet(one: Sequence[str], other: Sequence[str], many: str, do_meet: Callable[[str, str], bool]) -> bool:
+    """Say whether two rows with wildcards have a row in common.
+
+    ``many`` stands for any number of items; of the rest ``do_meet`` says
+    whether some item fits both. It walks the pairs of positions that both
+    rows can be at after the same items.
+    """
+    reach = [(0, 0)]
     seen = set(reach)
     while reach:
         i, j = reach.pop()
         if i == len(one) and j == len(other):
             return True
         steps = []
-        if i < len(one) and one[i] == "*":
-            steps.append((i + 1, j))
-            if j < len(other):
-                steps.append((i, j + 1))
-        if j < len(other) and other[j] == "*":
-            steps.append((i, j + 1))
-            if i < len(one):
-                steps.append((i + 1, j))
-        if i < len(one) and j < len(other) and "*" not in (one[i], other[j]) and (
-            one[i] == other[j] or "?" in (one[i], other[j])
-        ):
+        is_many = i < len(one) and one[i] == many
+        is_other_many = j < len(other) and other[j] == many
+        if is_many:
+            steps += [(i + 1, j), (i, j + 1)] if j < len(other) else [(i + 1, j)]
+        if is_other_many:
+            steps += [(i, j + 1), (i + 1, j)] if i < len(one) else [(i, j + 1)]
+        if i < len(one) and j < len(other) and not is_many and not is_other_many and do_meet(one[i], other[j]):
             steps.append((i + 1, j + 1))
         fresh = [step for step in steps if step not in seen]
         seen.update(fresh)
-        reach.update(fresh)
+        reach += fresh
     return False
+
+
+@lru_cache(maxsize=65536)
+def _parts_meet(one: str, other: str) -> bool:
+    """Say whether some name matches two wildcard parts."""
+    if not ({"*", "?"} & {*one, *other}):
+        return one == other
+    return _meet(one, other, "*", lambda a, b: a == b or "?" in {a, b})
 
 
 @lru_cache(maxsize=65536)
@@ -140,28 +146,7 @@ def overlap(one: str, other: str) -> bool:
     Case is folded: on some disks ``src/A`` and ``src/a`` are one file, so
     two agents must not write them at the same time.
     """
-    a, b = _parts(one.casefold()), _parts(other.casefold())
-    reach = {(0, 0)}
-    seen = set(reach)
-    while reach:
-        i, j = reach.pop()
-        if i == len(a) and j == len(b):
-            return True
-        steps = []
-        if i < len(a) and a[i] == "**":
-            steps.append((i + 1, j))
-            if j < len(b):
-                steps.append((i, j + 1))
-        if j < len(b) and b[j] == "**":
-            steps.append((i, j + 1))
-            if i < len(a):
-                steps.append((i + 1, j))
-        if i < len(a) and j < len(b) and "**" not in (a[i], b[j]) and _parts_meet(a[i], b[j]):
-            steps.append((i + 1, j + 1))
-        fresh = [step for step in steps if step not in seen]
-        seen.update(fresh)
-        reach.update(fresh)
-    return False
+    return _meet(_parts(one.casefold()), _parts(other.casefold()), "**", _parts_meet)
 
 
 def _could_overlap(one: str, other: str) -> bool:

@@ -191,8 +191,11 @@ class Ledger:
             if is_begun:
                 self.pending.end(agent, first.id)
             raise
+        finally:
+            # A refusal counts as a look too: the next command's observer
+            # has to know since when a foreign lease stands still.
+            self.remember()
         self.pending.end(agent, first.id)
-        self.remember()
         return done
 
     def _require_ledger(self, tip: str | None, command: Command) -> None:

@@ -8,41 +8,17 @@ the snapshot, so that a wrong index can cost time and nothing else.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gitcoord.core import paths
-from gitcoord.core.graph import remaining_chain_ms
-from gitcoord.core.model import TaskRecord
-from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
+from gitcoord.store.index_tables import bring_to, connect
+from gitcoord.store.protocol import Store
 
 __all__ = ["ReadyIndex"]
 
-_SCHEMA_VERSION = 2
-_BUSY_S = 5.0
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE tasks (
-    id TEXT PRIMARY KEY, ord INTEGER, phase TEXT, pool TEXT, assigned TEXT, state TEXT, agent TEXT, priority INTEGER,
-    rnd INTEGER, dir TEXT, chain INTEGER DEFAULT 0, unmet INTEGER, broken INTEGER, estimate INTEGER
-) WITHOUT ROWID;
-CREATE TABLE needs (need TEXT, task TEXT, PRIMARY KEY (need, task)) WITHOUT ROWID;
-CREATE TABLE prefixes (prefix TEXT, task TEXT, PRIMARY KEY (prefix, task)) WITHOUT ROWID;
-CREATE INDEX needs_of ON needs (task);
-CREATE INDEX prefixes_of ON prefixes (task);
-CREATE INDEX by_state ON tasks (phase, state);
-CREATE INDEX assigned_to ON tasks (assigned) WHERE assigned IS NOT NULL;
-CREATE INDEX worked_by ON tasks (agent, dir) WHERE agent IS NOT NULL;
-CREATE INDEX ready_random ON tasks (phase, pool, rnd) WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_order ON tasks (phase, pool, ord) WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_priority ON tasks (phase, pool, priority DESC, ord)
-    WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE state = 'open' AND unmet = 0 AND broken = 0;
-"""
 _READY = "state = 'open' AND unmet = 0 AND broken = 0 AND (assigned IS NULL OR assigned = ?)"
 _ORDERS = {
     "round-robin": ("ord", ""),
@@ -70,52 +46,7 @@ class ReadyIndex:
         differs between the two trees is what changes.
         """
         self._at = (store, tip)
-        self._guarded(lambda database: self._update(database, store, tip))
-
-    def _update(self, database: sqlite3.Connection, store: Store, tip: str) -> None:
-        if _meta(database, "tip") == tip:
-            return
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            # Read under the lock: another process may have brought the index
-            # to this entry, or to another one, since our first look.
-            old_tip = _meta(database, "tip")
-            if old_tip == tip:
-                return
-            new_tree = store.read_entry(tip).tree
-            old_tree = _meta(database, "tree")
-            try:
-                changed = list(_changed_blobs(store, old_tree, new_tree))
-            except MissingObjectError:
-                _clear(database)
-                changed = list(_changed_blobs(store, None, new_tree))
-            self._write(database, store, changed)
-            database.execute("REPLACE INTO meta VALUES ('tip', ?), ('tree', ?)", (tip, new_tree))
-
-    def _write(self, database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]]) -> None:
-        records: list[TaskRecord] = []
-        gone: list[str] = []
-        for name, oid in changed:
-            if oid is None:
-                gone.append(name)
-            else:
-                records.append(json.loads(store.read_blob(oid)))
-        old = {name: _row(database, name) for name in gone} | {record["id"]: _row(database, record["id"]) for record in records}
-        is_first = not any(old.values()) and database.execute("SELECT 1 FROM tasks LIMIT 1").fetchone() is None
-        if gone:
-            for table, column in (("tasks", "id"), ("needs", "task"), ("prefixes", "task")):
-                database.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(name,) for name in gone])  # noqa: S608
-        respecified = [record for record in records if not _is_same_spec(old[record["id"]], record)]
-        _write_specs(database, respecified, is_first=is_first)
-        _write_states(database, records)
-        moved = {name for name, row in old.items() if row is not None} | {record["id"] for record in records}
-        states = {record["id"]: str(record["state"]) for record in records}
-        shifted = [name for name in moved if (old[name] or {}).get("state") != states.get(name)]
-        if is_first or respecified or gone:
-            _recount_all(database)
-            _rechain(database)
-        else:
-            _recount(database, shifted)
+        self._guarded(lambda database: bring_to(database, store, tip))
 
     # asking
 
@@ -272,161 +203,24 @@ class ReadyIndex:
             return act(self._open())
         except sqlite3.OperationalError:
             self.close()
-            self._database = _connect(":memory:")
+            self._database = connect(":memory:")
         except sqlite3.DatabaseError:
             self.close()
             for suffix in ("", "-wal", "-shm", "-journal"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         database = self._open()
         if self._at is not None:
-            self._update(database, *self._at)
+            bring_to(database, *self._at)
         return act(database)
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._database = _connect(str(self._path))
+                self._database = connect(str(self._path))
             except (OSError, sqlite3.OperationalError):
-                self._database = _connect(":memory:")
+                self._database = connect(":memory:")
         return self._database
-
-
-def _connect(name: str) -> sqlite3.Connection:
-    database = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = OFF")
-    if database.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
-        database.execute("BEGIN IMMEDIATE")
-        # Another process may have made the tables while we waited.
-        if database.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
-            for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                database.execute(f"DROP TABLE {table}")
-            for statement in _SCHEMA.split(";"):
-                if statement.strip():
-                    database.execute(statement)
-            database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        database.execute("COMMIT")
-    return database
-
-
-def _meta(database: sqlite3.Connection, key: str) -> str | None:
-    row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return row[0] if row else None
-
-
-def _clear(database: sqlite3.Connection) -> None:
-    for table in ("tasks", "needs", "prefixes", "meta"):
-        database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
-
-
-def _changed_blobs(store: Store, old: str | None, new: str | None) -> Iterator[tuple[str, str | None]]:
-    """Walk two entries' trees, and list the tasks whose records differ."""
-    old_tasks = store.read_tree(old).get("tasks") if old else None
-    new_tasks = store.read_tree(new).get("tasks") if new else None
-    yield from _differences(store, old_tasks, new_tasks)
-
-
-def _differences(store: Store, old: TreeItem | None, new: TreeItem | None) -> Iterator[tuple[str, str | None]]:
-    olds: Mapping[str, TreeItem] = store.read_tree(old.oid) if old else {}
-    news: Mapping[str, TreeItem] = store.read_tree(new.oid) if new else {}
-    for name in olds.keys() | news.keys():
-        before, after = olds.get(name), news.get(name)
-        if before == after:
-            continue
-        if (after or before or TreeItem("", is_tree=False)).is_tree:
-            yield from _differences(store, before, after)
-        else:
-            yield name.removesuffix(".json"), after.oid if after else None
-
-
-def _row(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
-    row = database.execute(
-        "SELECT state, phase, pool, priority, estimate, ord FROM tasks WHERE id = ?", (name,)
-    ).fetchone()
-    if row is None:
-        return None
-    needs = [need for (need,) in database.execute("SELECT need FROM needs WHERE task = ?", (name,))]
-    prefixes = [prefix for (prefix,) in database.execute("SELECT prefix FROM prefixes WHERE task = ?", (name,))]
-    return {"state": row[0], "spec": (*row[1:], tuple(sorted(needs)), tuple(sorted(prefixes)))}
-
-
-def _spec_of(record: TaskRecord) -> tuple[Any, ...]:
-    spec = record["spec"]
-    prefixes = {paths.literal_prefix(pattern) for pattern in spec["paths"] or []}
-    return (spec["phase"], spec["pool"], spec["priority"], spec["estimate_ms"], record["order"],
-            tuple(sorted(set(spec["needs"]))), tuple(sorted(prefixes)))  # fmt: skip
-
-
-def _is_same_spec(row: dict[str, Any] | None, record: TaskRecord) -> bool:
-    return row is not None and row["spec"] == _spec_of(record)
-
-
-def _write_specs(database: sqlite3.Connection, records: list[TaskRecord], *, is_first: bool) -> None:
-    names = [(record["id"],) for record in records]
-    if not is_first:
-        database.executemany("DELETE FROM needs WHERE task = ?", names)
-        database.executemany("DELETE FROM prefixes WHERE task = ?", names)
-    rows, needs, prefixes = [], [], []
-    for record in records:
-        phase, pool, priority, estimate, order, wanted, below = _spec_of(record)
-        rnd = int.from_bytes(hashlib.sha256(record["id"].encode()).digest()[4:8], "big")
-        rows.append((record["id"], order, phase, pool, priority, rnd, below[0] if below else "", estimate))
-        needs += [(need, record["id"]) for need in wanted]
-        prefixes += [(prefix, record["id"]) for prefix in below]
-    database.executemany(
-        "INSERT INTO tasks (id, ord, phase, pool, priority, rnd, dir, estimate, state, unmet, broken) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0) ON CONFLICT (id) DO UPDATE SET ord = excluded.ord, "
-        "phase = excluded.phase, pool = excluded.pool, priority = excluded.priority, dir = excluded.dir, "
-        "estimate = excluded.estimate",
-        rows,
-    )
-    database.executemany("INSERT OR IGNORE INTO needs VALUES (?, ?)", needs)
-    database.executemany("INSERT OR IGNORE INTO prefixes VALUES (?, ?)", prefixes)
-
-
-def _agent_of(record: TaskRecord) -> str | None:
-    holder = record["claim"] or record["result"]
-    return holder["agent"] if holder else None
-
-
-def _write_states(database: sqlite3.Connection, records: list[TaskRecord]) -> None:
-    database.executemany(
-        "UPDATE tasks SET state = ?, assigned = ?, agent = ? WHERE id = ?",
-        [(record["state"], record["assigned"], _agent_of(record), record["id"]) for record in records],
-    )
-
-
-_COUNT_UNMET = """(SELECT COUNT(*) FROM needs n LEFT JOIN tasks d ON d.id = n.need
-    WHERE n.task = tasks.id AND COALESCE(d.state, '') <> 'done')"""
-_COUNT_BROKEN = """(SELECT COUNT(*) FROM needs n JOIN tasks d ON d.id = n.need
-    WHERE n.task = tasks.id AND d.state IN ('failed', 'cancelled'))"""
-
-
-def _recount_all(database: sqlite3.Connection) -> None:
-    database.execute(f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN}")  # noqa: S608
-
-
-def _recount(database: sqlite3.Connection, shifted: list[str]) -> None:
-    """Count again for the dependents of tasks whose state changed."""
-    for name in shifted:
-        database.execute(
-            f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN} "  # noqa: S608
-            "WHERE id IN (SELECT task FROM needs WHERE need = ?)",
-            (name,),
-        )
-
-
-def _rechain(database: sqlite3.Connection) -> None:
-    needs: dict[str, list[str]] = {}
-    for task, need in database.execute("SELECT task, need FROM needs"):
-        needs.setdefault(task, []).append(need)
-    if not needs:
-        database.execute("UPDATE tasks SET chain = COALESCE(estimate, 600000)")
-        return
-    estimates = dict(database.execute("SELECT id, estimate FROM tasks").fetchall())
-    chains = remaining_chain_ms(needs, estimates)
-    database.executemany("UPDATE tasks SET chain = ? WHERE id = ?", [(chain, name) for name, chain in chains.items()])
 
 
 def _is_below(folder: str, tops: set[str]) -> bool:
