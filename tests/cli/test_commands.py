@@ -280,6 +280,19 @@ def test_a_full_disk_refuses_and_changes_nothing(repo: Path, plan: Path) -> None
     subprocess.run([*command, "agent", "add", "x"], env=environment(), check=True, capture_output=True)
 
 
+def test_waiting_claims_as_soon_as_a_task_is_ready_and_gives_up_in_time(cli: Cli, repo: Path, plan: Path) -> None:
+    cli("init", str(plan))
+    for name in ("x", "y"):
+        cli("agent", "add", name, "--no-worktree")
+    cli("claim", "a", "--agent", "x")
+    waiter = subprocess.Popen([sys.executable, "-m", "gitcoord", "-C", str(repo), "--agent", "y", "--json", "claim", "--wait"],
+                              env=environment(), stdout=subprocess.PIPE, text=True)  # fmt: skip
+    cli.json("claim", "--agent", "y", "--wait", "--timeout", "0.3", status=10)
+    cli("release", "--agent", "x")
+    out, _ = waiter.communicate(timeout=60)
+    assert json.loads(out)["task"]["id"] == "a"
+
+
 def test_without_words_the_help_is_shown(cli: Cli) -> None:
     cli(status=2)
     assert "\n    -C DIR             work in DIR\n" in cli.err

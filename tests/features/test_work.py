@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.clock import Clock
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
@@ -20,7 +21,7 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
-from gitcoord.features import agents, claims, holding, landing, reading, runner, trust, verifying
+from gitcoord.features import agents, claims, holding, landing, reading, runner, setting_up, trust, verifying
 from gitcoord.features.waiting import wait_for_change
 from gitcoord.features.workspace import open_workspace, result_ref
 from tests.support.builders import tasks
@@ -173,6 +174,62 @@ def test_files_are_copied_and_setup_runs_only_when_trusted(repo: Path) -> None:
     two = agents.add(work, "y")
     assert two.setup == "done"
     assert (Path(two.worktree or "") / "setup.txt").exists()
+
+
+class OtherBoot(Clock):
+    """The clock of another machine that shares the repository."""
+
+    def boot_id(self) -> str:
+        return "another-boot"
+
+
+def test_a_lease_of_another_boot_ends_only_after_it_was_watched_that_long(repo: Path) -> None:
+    found(repo, SHORT + tasks("a"), "x", "y", worktrees=False).close()
+    held = claims.claim(open_workspace(repo, clock=OtherBoot()), "x", session="s")
+    time.sleep(1.1)
+    with pytest.raises(NothingReadyError):
+        claims.claim(open_workspace(repo), "y")
+    time.sleep(1.1)
+    # Another command, another process as it were: it remembers what was seen.
+    taken = claims.claim(open_workspace(repo), "y")
+    entry = open_workspace(repo).store.read_entry(taken.entry)
+    assert '"rule":"observed"' in entry.message
+    with pytest.raises(ClaimLostError):
+        open_workspace(repo).ledger.beat("x", held.claim["token"])
+
+
+def test_a_large_plan_is_one_pack(repo: Path) -> None:
+    plan = '[[tasks]]\nids = "1-600"\ntitle = "Task {id}"\npaths = ["out/{id}/"]\n'
+    work = found(repo, plan, "x", worktrees=False)
+    assert len(list((repo / ".git" / "objects" / "pack").glob("*.pack"))) == 1
+    assert int(git("count-objects", cwd=repo).split()[0]) < 30
+    assert claims.claim(work, "x").task["state"] == "claimed"
+    assert verifying.verify(work).entries == 4
+    assert git("fsck", "--no-dangling", cwd=repo) == ""
+
+
+def test_selections_choose_as_they_say(repo: Path) -> None:
+    rows = [("a", 1, "src/one/a"), ("b", 5, "src/two/b"), ("c", 3, "src/one/c"), ("d", 4, "src/three/d")]
+    text = "".join(f'[[task]]\nid="{name}"\ntitle="T"\npriority={priority}\npaths=["{path}"]\n' for name, priority, path in rows)
+    text += '[[task]]\nid="e"\ntitle="T"\npaths=["e"]\nneeds=["d"]\nestimate="9h"\n'
+    work = found(repo, text, worktrees=False)
+    for selection, expected in (("round-robin", "abcd"), ("priority", "bdca"), ("critical-path", "dabc")):
+        setting_up.apply_plan(work, f'[plan]\nselection = "{selection}"\n' + text, "plan.toml")
+        got = []
+        for number in range(4):
+            name = f"{selection}-{number}"
+            agents.add(work, name, no_worktree=True)
+            claimed = claims.claim(work, name)
+            got.append((name, claimed))
+        assert "".join(claimed.task["id"] for _, claimed in got) == expected
+        for name, claimed in got:
+            holding.release(work, name, claimed.task["id"], claimed.claim["token"])
+    setting_up.apply_plan(work, '[plan]\nselection = "directory"\n' + text, "plan.toml")
+    agents.add(work, "one", no_worktree=True, capacity=2)
+    agents.add(work, "two", no_worktree=True)
+    assert claims.claim(work, "one", "a").task["id"] == "a"
+    assert claims.claim(work, "two").task["id"] in {"b", "d"}, "away from the directories of others"
+    assert claims.claim(work, "one").task["id"] == "c", "in a directory that is its own already"
 
 
 # results
