@@ -19,6 +19,7 @@ from gitcoord.core.model import Pending, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.ledger.files import read_json, write_json
+from gitcoord.store.queue import QueueLock
 
 __all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land", "land_automatically"]
 
@@ -86,12 +87,10 @@ def land(work: Workspace, phase: str, *, follow: bool = True) -> Landed:
         UnavailableError: Another landing runs, or the queue is stuck.
 
     """
-    lock = work.ledger.files.landing_lock
-    from gitcoord.store.queue import QueueLock
-
-    with QueueLock(lock).hold(work.ledger.timeout_s) as is_held:
+    lock = QueueLock(work.ledger.files.landing_lock)
+    with lock.hold(work.ledger.timeout_s) as is_held:
         if not is_held:
-            raise UnavailableError("another landing is under way", hint="`gitcoord status` shows it; try again")
+            raise UnavailableError(f"{_holder(lock)} is landing a phase", hint="`gitcoord status` shows it; try again")
         finish_pending(work, follow=follow)
         for _ in range(8):
             try:
@@ -99,6 +98,11 @@ def land(work: Workspace, phase: str, *, follow: bool = True) -> Landed:
             except _TargetMovedError:
                 continue
         raise UnavailableError("the target branch keeps moving", hint="try again when it is quiet")
+
+
+def _holder(lock: QueueLock) -> str:
+    parts = lock.holder().split(":")
+    return f"process {parts[2]}" if len(parts) == 4 else "another process"
 
 
 class _TargetMovedError(Exception):
@@ -281,7 +285,11 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
     if now == old:
         write_json(_follow_folder(work) / f"{phase}.json", {"target": target, "old": old, "new": new})
         try:
-            moved = move_target(work.git, target, old, new, {work.ledger.ref: snapshot.oid}, {"GITCOORD_LANDING": phase})
+            with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
+                if not is_held:
+                    raise UnavailableError(f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again")
+                verify = {work.ledger.ref: snapshot.oid}
+                moved = move_target(work.git, target, old, new, verify, {"GITCOORD_LANDING": phase})
         except RefusedError as error:
             moved, reason = False, error.message
         now = work.store.read_ref(target)

@@ -27,7 +27,7 @@ from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
 from gitcoord.ledger.files import LedgerFiles
 from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
-from gitcoord.store.healing import heal
+from gitcoord.store.healing import heal, living_writers
 from gitcoord.store.protocol import (
     BlobRef,
     ContendedError,
@@ -50,6 +50,17 @@ class Done(NamedTuple):
     entry: str
     event: Event
     snapshot: Snapshot
+
+
+class _Turn(NamedTuple):
+    """What one call of ``execute`` was asked to do."""
+
+    request: Request
+    agent: str
+    before_swap: Callable[[Event], None] | None
+    verify: Mapping[str, str | None]
+    context: Context
+    deadline: Deadline
 
 
 def ledger_ref(ledger: str) -> str:
@@ -153,50 +164,52 @@ class Ledger:
             UnknownError: Cut off in the swap; ``settle`` tells later.
 
         """
-        deadline = Deadline(self.clock, self.timeout_s)
-        first = self.context()
-        attempt = 0
-        is_begun = False
+        turn = _Turn(request, agent, before_swap, verify or {}, self.context(), Deadline(self.clock, self.timeout_s))
+        is_known = False
         try:
-            with self.queued(deadline) as is_queued:
-                while True:
-                    tip = self.tip()
-                    context = first._replace(
-                        now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
-                    )
-                    snapshot = open_snapshot(self.store, tip, self._cache)
-                    command = request(snapshot, context) if callable(request) else request
-                    self._require_ledger(tip, command)
-                    event = decide(snapshot, command, self._not_before(tip, context))
-                    if not is_begun:
-                        facts = {key: event.get(key, "") for key in ("op", "task", "token")}
-                        self.pending.begin(agent, first.id, {"tip": tip, **facts})
-                        is_begun = True
-                    if before_swap is not None:
-                        before_swap(event)
-                    entry, write = self._write(tip, snapshot, event)
-                    try:
-                        self._swap(tip, entry, event, verify)
-                    except (ContendedError, LockedError) as error:
-                        self._wait(error, attempt, deadline, is_queued=is_queued)
-                        attempt += 1
-                        continue
-                    self._read_back(entry, write, event)
-                    done = Done(entry, event, open_snapshot(self.store, entry, self._cache))
-                    break
+            with self.queued(turn.deadline) as is_queued:
+                done = self._publish(turn, is_queued=is_queued)
+            is_known = True
         except UnknownError:
-            self.pending.end(agent, first.id, is_known=False)
             raise
         except Exception:
-            if is_begun:
-                self.pending.end(agent, first.id)
+            # Whatever else stops us does so before the swap, or after a swap
+            # that provably did nothing: the operation is over.
+            is_known = True
             raise
         finally:
+            self.pending.end(agent, turn.context.id, is_known=is_known)
             # A refusal counts as a look too: the next command's observer
             # has to know since when a foreign lease stands still.
             self.remember()
-        self.pending.end(agent, first.id)
         return done
+
+    def _publish(self, turn: _Turn, *, is_queued: bool) -> Done:
+        """Try until the entry is published, or a rule or the clock says no."""
+        attempt = 0
+        while True:
+            tip = self.tip()
+            context = turn.context._replace(
+                now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
+            )
+            snapshot = open_snapshot(self.store, tip, self._cache)
+            command = turn.request(snapshot, context) if callable(turn.request) else turn.request
+            self._require_ledger(tip, command)
+            event = decide(snapshot, command, self._not_before(tip, context))
+            if not attempt:
+                facts = {key: event.get(key, "") for key in ("op", "task", "token")}
+                self.pending.begin(turn.agent, event["id"], {"tip": tip, **facts})
+            if turn.before_swap is not None:
+                turn.before_swap(event)
+            entry, write = self._write(tip, snapshot, event)
+            try:
+                self._swap(tip, entry, event, turn.verify)
+            except (ContendedError, LockedError) as error:
+                self._wait(error, attempt, turn.deadline, is_queued=is_queued)
+                attempt += 1
+                continue
+            self._read_back(entry, write, event)
+            return Done(entry, event, open_snapshot(self.store, entry, self._cache))
 
     def _require_ledger(self, tip: str | None, command: Command) -> None:
         if tip is None and command["op"] != "init":
@@ -218,10 +231,10 @@ class Ledger:
 
         return write(), write
 
-    def _swap(self, tip: str | None, entry: str, event: Event, verify: Mapping[str, str | None] | None) -> None:
+    def _swap(self, tip: str | None, entry: str, event: Event, verify: Mapping[str, str | None]) -> None:
         takeover = event.get("takeover")
         evidence = [*event.get("expired", []), *([takeover] if takeover else [])]
-        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence} | dict(verify or {})
+        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence} | dict(verify)
         try:
             self.store.swap(self.ref, tip, entry, verify=wanted)
         except (ContendedError, LockedError, UnavailableError):
@@ -258,7 +271,10 @@ class Ledger:
         ):
             return
         if deadline.expired:
-            what = f"{error.path} is in the way" if isinstance(error, LockedError) else "other writers were faster"
+            what = "other writers were faster"
+            if isinstance(error, LockedError):
+                alive = ", ".join(name.split(":")[2] for name in living_writers(self.files.root / "pending"))
+                what = f"{error.path} is in the way" + (f", and process {alive} may still be at work on it" if alive else "")
             raise UnavailableError(
                 f"the ledger could not be written within {self.timeout_s:g} seconds: {what}",
                 hint="try again; `gitcoord status` shows whether others get through",
@@ -280,8 +296,12 @@ class Ledger:
                 f"the objects of {event['op']} vanish as soon as they are written",
                 hint="stop what runs `git gc --prune=now` beside gitcoord", entry_id=event["id"],
             )  # fmt: skip
-        now = self.tip()
-        if now != entry and find_entry(self.store, now, None, event["id"]) is None:
+        try:
+            now = self.tip()
+            is_there = now == entry or find_entry(self.store, now, None, event["id"]) is not None
+        except (OSError, MissingObjectError):
+            is_there = False
+        if not is_there:
             raise UnknownError(f"the entry of {event['op']} is not in the chain that was read back",
                                hint="`gitcoord verify` looks at the chain", entry_id=event["id"])  # fmt: skip
 

@@ -206,3 +206,48 @@ def test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_comma
     assert settled.is_applied
     assert heir.ledger.settle("x") == []
     assert claims.claim(heir, "x", checkout=False, session="s").already
+
+
+def test_an_interrupted_swap_is_settled_by_the_same_process(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    swap = work.store.swap
+
+    def interrupted(*args: object, **more: object) -> None:
+        swap(*args, **more)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    work.store.swap = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        claims.claim(work, "x", checkout=False, session="s")
+    work.store.swap = swap  # type: ignore[method-assign]
+    (settled,) = work.ledger.settle("x")
+    assert (settled.op, settled.task, settled.is_applied) == ("claim", "a", True)
+    assert claims.claim(work, "x", checkout=False, session="s").already
+
+
+def test_not_applied_is_said_only_once_the_tip_was_replaced(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", "y", worktrees=False)
+
+    def interrupted(*_args: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    swap = work.store.swap
+    work.store.swap = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        claims.claim(work, "x", checkout=False, session="s")
+    work.store.swap = swap  # type: ignore[method-assign]
+    assert work.ledger.settle("x") == []
+    claims.claim(work, "y", checkout=False)
+    (settled,) = work.ledger.settle("x")
+    assert not settled.is_applied
+
+
+def test_a_landing_that_is_kept_waiting_names_who_holds_the_lock(repo: Path) -> None:
+    from gitcoord.features import landing
+    from gitcoord.store.queue import QueueLock
+
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    work.ledger.timeout_s = 0.2
+    with QueueLock(work.ledger.files.landing_lock).hold(1), pytest.raises(GitcoordError, match=r"process \d+ is landing") as caught:
+        landing.land(work, "default")
+    assert caught.value.code == "unavailable"
