@@ -40,7 +40,7 @@ class Child:
                 command, cwd=cwd, env=dict(env), stdout=output, stdin=subprocess.DEVNULL if output else None,
                 stderr=subprocess.STDOUT if output else None, start_new_session=own_group,
             )  # fmt: skip
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        except OSError as error:
             raise UsageError(f"{command[0]!r} cannot be run: {error.strerror}",
                              hint="name a program that exists, after `--`") from None  # fmt: skip
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -14,16 +16,18 @@ from gitcoord.core import codec, paths
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
+    GitcoordError,
     NothingReadyError,
     PlanFinishedError,
     RefusedError,
     UnavailableError,
+    UsageError,
 )
 from gitcoord.core.machine.leases import wait_ms
 from gitcoord.features import agents, claims, holding, landing, reading
 from gitcoord.features.keeping import Child, beat_every_s
 from gitcoord.features.waiting import wait_for_change
-from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 from gitcoord.git.program import GitError
 from gitcoord.git.worktrees import commit_paths, status_of
 
@@ -71,7 +75,12 @@ def run(
 
     Every claim that is still held when it ends is released.
     """
-    shared = _Shared(start, work.ledger.name, command, tell)
+    plan_of(work.ledger.snapshot())
+    program = shutil.which(command[0])
+    if program is None:
+        raise UsageError(f"{command[0]!r} cannot be run: there is no such program", hint="name a program that exists, after `--`")
+    # ./agent.sh is the caller's, wherever the worktrees are.
+    shared = _Shared(start, work.ledger.name, [str(Path(program).absolute()), *command[1:]], tell)
     if stop is not None:
         shared.stop = stop
     landing.finish_pending(work)
@@ -181,6 +190,11 @@ def _do(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed) -
     except ClaimLostError as error:
         _keep_leftovers(worktree, agent, task["id"], held["attempt"])
         shared.tell(Note(agent, task["id"], "lost", error.message))
+    except Exception:
+        # No claim outlives the run, whatever it was that ended it.
+        with suppress(GitcoordError):
+            holding.release(work, agent, task["id"], held["token"], "the run ended with an error")
+        raise
 
 
 def _environment(claimed: claims.Claimed, agent: str, ledger: str) -> dict[str, str]:

@@ -17,9 +17,11 @@ from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
     GitcoordError,
+    NotFoundError,
     NothingReadyError,
     PlanFinishedError,
     RefusedError,
+    UsageError,
 )
 from gitcoord.features import agents, claims, holding, landing, reading, runner, setting_up, trust, verifying
 from gitcoord.features.waiting import wait_for_change
@@ -541,6 +543,28 @@ def test_run_fails_a_command_that_writes_outside_and_keeps_what_it_left(repo: Pa
     assert "outside.txt" in task["setbacks"][0]["reason"]
     assert "outside.txt" in git("ls-tree", "-r", "--name-only", str(task["branch"]), cwd=repo)
     assert not (repo / "outside.txt").exists()
+
+
+def test_a_run_that_cannot_begin_claims_nothing(repo: Path) -> None:
+    work = open_workspace(repo)
+    setting_up.init(work)
+    with pytest.raises(NotFoundError, match="no plan"):
+        runner.run(work, repo, ["true"], 1, lambda _note: None)
+    setting_up.apply_plan(work, tasks("a"), "plan.toml")
+    tip = work.ledger.tip()
+    with pytest.raises(UsageError, match="no such program"):
+        runner.run(work, repo, ["/no/such/program"], 1, lambda _note: None)
+    assert work.ledger.tip() == tip
+
+
+def test_a_run_that_breaks_releases_its_claims(repo: Path, tmp_path: Path) -> None:
+    work = found(repo, tasks("a"))
+    program = tmp_path / "program"
+    program.write_text("no program at all")
+    program.chmod(0o755)
+    with pytest.raises(UsageError, match="Exec format"):
+        runner.run(work, repo, [str(program)], 1, lambda _note: None)
+    assert reading.status(work)["claims"] == []
 
 
 def test_an_interrupted_run_releases_its_claims_and_ends_its_children(repo: Path) -> None:
