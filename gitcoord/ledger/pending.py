@@ -9,6 +9,7 @@ same files tell healing which writers live.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,7 +76,9 @@ class PendingFiles:
         """Forget an operation whose outcome is known; keep one that is not."""
         self._in_flight.discard(entry_id)
         if is_known:
-            self._path(agent, entry_id).unlink(missing_ok=True)
+            # A file that stays only makes the next command look once more.
+            with suppress(OSError):
+                self._path(agent, entry_id).unlink()
 
     def settle(self, store: Store, agent: str, tip: str | None, attic: list[str]) -> list[Settled]:
         """Find out what became of this agent's operations of dead writers.
