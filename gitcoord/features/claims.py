@@ -22,13 +22,17 @@ from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.machine.leases import judge, remaining_ms, wait_ms
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features import cascades
 from gitcoord.features.bases import base_of
+from gitcoord.features.contention import lost, won
+from gitcoord.features.matters import escalate_once
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "claim", "current_claim", "describe_waiting"]
+__all__ = ["Claimed", "claim", "current_claim", "describe_waiting", "earlier_branch", "keep_token"]
 
 RETRY_AFTER_S = 5.0
+NO_ROOM = "has no room"
 
 
 class Claimed(NamedTuple):
@@ -40,6 +44,7 @@ class Claimed(NamedTuple):
     reissued: bool
     checkout: str
     worktree: str | None
+    is_resumed: bool = False
 
     @property
     def claim(self) -> Claim:
@@ -56,8 +61,12 @@ def claim(
     checkout: bool = True,
     session: str | None = None,
     resume: bool = False,
+    is_waiting: bool = False,
 ) -> Claimed:
     """Claim a task for an agent, or return the claim that it has already.
+
+    ``is_waiting``: the caller asks again and again, so that a loss counts
+    only when it gives up (``contention.lost``).
 
     Raises:
         NothingReadyError: No task for this agent now.
@@ -88,15 +97,21 @@ def claim(
         refuse_local_changes(worktree)
     chooser = _Chooser(work, record, task, pool, session)
     try:
-        done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+        done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
+    except GitcoordError as error:
+        if not is_waiting:
+            lost(work, agent, error)
+        raise
     finally:
         for conflict in chooser.base_conflicts:
-            _escalate_once(work, agent, conflict)
+            escalate_once(work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message)
+    won(work, agent)
     claimed = done.snapshot.require_task(done.event["task"])
     _forget_stale_tokens(work, agent, done)
-    state = _check_out(work, worktree, claimed, resume=resume)
+    earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
+    state = _check_out(work, worktree, claimed, earlier)
     return Claimed(done.entry, claimed, already=False, reissued=False, checkout=state,
-                   worktree=str(worktree) if worktree else None)  # fmt: skip
+                   worktree=str(worktree) if worktree else None, is_resumed=bool(earlier) and state == "done")  # fmt: skip
 
 
 def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:
@@ -149,7 +164,7 @@ def _return_held(
         command: Command = {"op": "reissue", "agent": held["agent"], "task": task["id"], "session": session,
                             "old": held["token"]}  # fmt: skip
         agent = held["agent"]
-        done = work.ledger.execute(command, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+        done = work.ledger.execute(command, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
         task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
         _forget_stale_tokens(work, agent, done)
     state = _check_out(work, worktree, task)
@@ -174,7 +189,8 @@ def _refuse_living_session(work: Workspace, task: TaskRecord, session: str) -> N
         )  # fmt: skip
 
 
-def _keep_token(work: Workspace, agent: str, event: Event) -> None:
+def keep_token(work: Workspace, agent: str, event: Event) -> None:
+    """Keep a claim's token on this machine, before the claim can be."""
     facts = {"task": event["task"], "agent": agent, "session": event["session"], "entry_id": event["id"]}
     work.tokens(agent).write(event["token"], facts)
 
@@ -196,7 +212,7 @@ def _checkout_place(work: Workspace, agent: str) -> Path | None:
     return own
 
 
-def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resume: bool = False) -> str:
+def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, earlier: str = "") -> str:
     """Check the claim's branch out; a failure leaves the claim standing."""
     if worktree is None:
         return "none"
@@ -204,7 +220,7 @@ def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resu
     from gitcoord.git.worktrees import checkout_branch
 
     held = cast("Claim", task["claim"])
-    start = (work.store.read_ref(f"refs/heads/{_earlier_branch(work, task)}") if resume else None) or held["base"]
+    start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
     try:
         checkout_branch(worktree, held["branch"], start)
     except (GitcoordError, GitError, OSError):
@@ -212,24 +228,17 @@ def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resu
     return "done"
 
 
-def _earlier_branch(work: Workspace, task: TaskRecord) -> str:
+def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str:
     """Name the newest work branch of an earlier attempt, or nothing."""
-    prefix = f"refs/heads/{work.ledger.snapshot().settings()['task_prefix']}/{task['id']}/"
+    if task["attempt"] < 2:
+        return ""
+    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/{task['id']}/"
     found = [
         (int(number), ref)
         for ref in work.store.list_refs(prefix)
         if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal() and int(number) < task["attempt"]
     ]
     return max(found)[1].removeprefix("refs/heads/") if found else ""
-
-
-def _escalate_once(work: Workspace, agent: str, conflict: RefusedError) -> None:
-    """Hand a base that cannot be made to the orchestrator, once."""
-    task = str(conflict.facts["task"])
-    known = work.ledger.snapshot().escalations()
-    if not any(one["kind"] == "base-conflict" and one["task"] == task and one["state"] == "open" for one in known):
-        command = {"op": "escalate", "agent": agent, "task": task, "kind": "base-conflict", "reason": conflict.message}
-        work.ledger.execute(command, agent=agent)
 
 
 class _Chooser:
@@ -324,13 +333,16 @@ class _Chooser:
                 retry_ms.append(wait_ms(task["retry"], context))
             if len(set(waiting)) >= 5:
                 break
+        blocked = cast("Any", cascades.blocked(self._work, snapshot))
         if is_over:
-            return PlanFinishedError("no task is left that this agent may take", hint="`gitcoord status` shows the plan")
+            return PlanFinishedError("no task is left that this agent may take", hint="`gitcoord status` shows the plan",
+                                     blocked=blocked)  # fmt: skip
         after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
         reasons = list(dict.fromkeys(waiting))
         return NothingReadyError(f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
                                  hint="`gitcoord claim --wait` waits for the next one",
-                                 retry_after=round(after_s, 3), waiting_for=cast("Any", reasons))  # fmt: skip
+                                 retry_after=round(after_s, 3), waiting_for=cast("Any", reasons),
+                                 blocked=blocked, no_room=any(NO_ROOM in reason for reason in reasons))  # fmt: skip
 
     def _may_take(self, task: TaskRecord) -> bool:
         pools = [self._pool] if self._pool else self._agent["pools"]
@@ -373,4 +385,4 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord) -> str:
         return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
     if task["retry"]:
         return f"task {task['id']} waits after its failure"
-    return f"task {task['id']} has no room: its paths or its pool are in use"
+    return f"task {task['id']} {NO_ROOM}: its paths or its pool are in use"

@@ -7,8 +7,9 @@ happened. A retry decides again from a fresh read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from gitcoord.clock import Clock, Deadline
@@ -19,7 +20,7 @@ from gitcoord.core.errors import (
     UnavailableError,
     UnknownError,
 )
-from gitcoord.core.events import Command, Event
+from gitcoord.core.events import Command, Event, evidence_of
 from gitcoord.core.machine import Context, apply, decide
 from gitcoord.core.machine.leases import Beat
 from gitcoord.core.messages import author_of, render
@@ -38,7 +39,7 @@ from gitcoord.store.protocol import (
 from gitcoord.store.queue import QueueLock
 from gitcoord.store.reader import RecordCache, open_snapshot
 
-__all__ = ["Done", "Ledger", "encoded", "ledger_ref"]
+__all__ = ["Done", "Ledger", "attic_ref", "encoded", "ledger_ref"]
 
 QUEUE_WAIT_S = 2.0
 Request = Command | Callable[[Snapshot, Context], Command]
@@ -59,6 +60,7 @@ class _Turn(NamedTuple):
     agent: str
     before_swap: Callable[[Event], None] | None
     verify: Mapping[str, str | None]
+    inputs: Sequence[bytes]
     context: Context
     deadline: Deadline
 
@@ -66,6 +68,11 @@ class _Turn(NamedTuple):
 def ledger_ref(ledger: str) -> str:
     """Name the ref of a ledger."""
     return f"refs/heads/gitcoord/{ledger}"
+
+
+def attic_ref(ledger: str, time: int, oid: str) -> str:
+    """Name the ref that keeps an abandoned tip; ``time`` is in seconds."""
+    return f"refs/gitcoord/{ledger}/attic/{datetime.fromtimestamp(time, UTC):%Y%m%dT%H%M%SZ}-{oid[:12]}"
 
 
 def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
@@ -151,12 +158,15 @@ class Ledger:
         agent: str,
         before_swap: Callable[[Event], None] | None = None,
         verify: Mapping[str, str | None] | None = None,
+        inputs: Sequence[bytes] = (),
     ) -> Done:
         """Decide on the newest state and publish the entry.
 
-        ``request`` is a command, or makes one from each fresh snapshot.
-        ``before_swap`` sees the event before anything can have happened.
-        ``verify`` names refs that must hold a value at the swap.
+        ``request`` is a command, or makes one from each fresh snapshot; one
+        with a key ``onto`` is decided on that entry's state, which becomes
+        the parent. ``before_swap`` sees the event before anything can have
+        happened. ``verify`` names refs that must hold a value at the swap.
+        ``inputs`` are the blobs that the command names by oid.
 
         Raises:
             GitcoordError: Refused: nothing changed.
@@ -164,7 +174,7 @@ class Ledger:
             UnknownError: Cut off in the swap; ``settle`` tells later.
 
         """
-        turn = _Turn(request, agent, before_swap, verify or {}, self.context(), Deadline(self.clock, self.timeout_s))
+        turn = _Turn(request, agent, before_swap, verify or {}, inputs, self.context(), Deadline(self.clock, self.timeout_s))
         is_known = False
         try:
             with self.queued(turn.deadline) as is_queued:
@@ -192,16 +202,23 @@ class Ledger:
             context = turn.context._replace(
                 now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
             )
+            context = self._not_before(tip, context)
             snapshot = open_snapshot(self.store, tip, self._cache)
             command = turn.request(snapshot, context) if callable(turn.request) else turn.request
             self._require_ledger(tip, command)
-            event = decide(snapshot, command, self._not_before(tip, context))
+            parent = command.get("onto") or tip
+            if parent != tip:
+                snapshot = open_snapshot(self.store, parent, self._cache)
+            event = decide(snapshot, command, context)
             if not attempt:
                 facts = {key: event.get(key, "") for key in ("op", "task", "token")}
                 self.pending.begin(turn.agent, event["id"], {"tip": tip, **facts})
             if turn.before_swap is not None:
                 turn.before_swap(event)
-            entry, write = self._write(tip, snapshot, event)
+            if tip is not None and parent != tip:
+                # Before the move: what is abandoned is never unreachable.
+                self.keep(attic_ref(self.name, event["time"], tip), tip)
+            entry, write = self._write(parent, snapshot, event, turn.inputs)
             try:
                 self._swap(tip, entry, event, turn.verify)
             except (ContendedError, LockedError) as error:
@@ -219,22 +236,24 @@ class Ledger:
         """Keep an entry's time from being before its parent's, for readers' sake."""
         return context if tip is None else context._replace(time=max(context.time, self.store.read_entry(tip).time))
 
-    def _write(self, tip: str | None, snapshot: Snapshot, event: Event) -> tuple[str, Callable[[], str]]:
-        base = self.store.read_entry(tip).tree if tip else None
+    def _write(
+        self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
+    ) -> tuple[str, Callable[[], str]]:
+        base = self.store.read_entry(parent).tree if parent else None
         changes = encoded(apply(snapshot, event))
         message = render(event)
 
         def write() -> str:
             tree = self.store.write_tree(base, changes)
+            for content in inputs:
+                self.store.write_blob(content)
             author = author_of(event["agent"], self.name)
-            return self.store.write_entry(tree, (tip,) if tip else (), message, author, event["time"])
+            return self.store.write_entry(tree, (parent,) if parent else (), message, author, event["time"])
 
         return write(), write
 
     def _swap(self, tip: str | None, entry: str, event: Event, verify: Mapping[str, str | None]) -> None:
-        takeover = event.get("takeover")
-        evidence = [*event.get("expired", []), *([takeover] if takeover else [])]
-        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence} | dict(verify)
+        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | dict(verify)
         try:
             self.store.swap(self.ref, tip, entry, verify=wanted)
         except (ContendedError, LockedError, UnavailableError):
