@@ -72,7 +72,8 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     place = repo.with_name("repo.worktrees") / "x"
     assert clean(cli("claim", cwd=place)) == (
         "claimed a: Do a\n  paths     a/\n  branch    task/a/1-TOKEN\n  worktree  REPO.worktrees/x\n"
-        "  lease     15m, renewed by progress and beat\nnext: work, commit, then gitcoord complete\n"
+        "  lease     15m, renewed by progress and beat\n"
+        "  needed    by 1 task, which would be blocked if it failed: b\nnext: work, commit, then gitcoord complete\n"
     )
     assert cli("progress", "half done", "--percent", "50", cwd=place) == "progress on a recorded\n"
     assert cli("beat", cwd=place) == "the lease of a is renewed\n"
