@@ -35,8 +35,12 @@ class App:
         return self._work
 
     def close(self) -> None:
-        """Give back file handles."""
+        """Give back file handles; a command that wrote may start the upkeep."""
         if self._work is not None:
+            if self._work.ledger.writes:
+                from gitcoord.features.upkeep import maybe
+
+                maybe(self._work)
             self._work.close()
 
     def agent(self) -> str:

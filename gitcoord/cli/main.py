@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("setting_up", "Check, apply and show plans"),
     "agent": ("setting_up", "Add, list, show and remove agents"),
     "trust": ("setting_up", "Trust the plan's commands on this machine"),
+    "doctor": ("maintaining", "Look at everything around the ledger"),
+    "upkeep": ("maintaining", "Pack the ledger, drop what protects nothing"),
     "demo": ("running", "Run the main job on a scratch repository"),
     "claim": ("holding", "Claim a task"),
     "progress": ("holding", "Report progress on the claimed task"),

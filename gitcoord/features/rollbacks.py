@@ -22,7 +22,7 @@ from gitcoord.core.model import Pending
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.going_back import CodeMove, code_move
 from gitcoord.features.landing import finish_pending
-from gitcoord.features.workspace import Workspace
+from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.ledger import attic_ref
 from gitcoord.store.protocol import MissingObjectError
 
@@ -198,6 +198,8 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
         work.ledger.keep(candidate, plan.new)
         work.ledger.keep(attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old)
 
+    _keep_results(work, onto)
+
     def request(tip: Snapshot, _context: Context) -> Command:
         # Asked again after each foreign entry: what survives is what the
         # tip that is really abandoned holds.
@@ -215,6 +217,17 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
     done = work.ledger.execute(request, agent=ORCHESTRATOR, verify=verify)
     finish_pending(work)
     return RolledBack(done.entry, onto, done.event["abandoned"], done.event["epoch"], done.event["code"])
+
+
+def _keep_results(work: Workspace, onto: str) -> None:
+    """Give results their refs back that upkeep left to the target."""
+    chosen, tip = work.ledger.snapshot(onto), work.ledger.snapshot()
+    opened = {phase["id"] for phase in tip.phases() if phase["state"] == "landed"}
+    opened -= {phase["id"] for phase in chosen.phases() if phase["state"] == "landed"}
+    for task in chosen.tasks() if opened else ():
+        result = task["result"]
+        if task["spec"]["phase"] in opened and result and result["oid"]:
+            work.ledger.keep(result_ref(work.ledger.name, task["id"], result["oid"]), result["oid"])
 
 
 def _require_known(work: Workspace, tip: Snapshot, onto: str) -> None:

@@ -96,6 +96,7 @@ class Ledger:
         self.pending = PendingFiles(self.files.pending)
         self.queue = QueueLock(self.files.queue_lock)
         self._healing = QueueLock(self.files.healing_lock)
+        self.writes = 0
         self._cache = RecordCache()
         self._observations = Observations(self.files.observed, clock)
 
@@ -180,6 +181,7 @@ class Ledger:
             with self.queued(turn.deadline) as is_queued:
                 done = self._publish(turn, is_queued=is_queued)
             is_known = True
+            self.writes += 1
         except UnknownError:
             raise
         except Exception:
@@ -364,6 +366,10 @@ class Ledger:
             stamps[token] = (self.clock.boot_id(), self.clock.monotonic_ns())
             oid = self.store.write_blob(beat_text(stamps))
             self.store.swap(ref, old, oid)
+            if old not in {None, oid}:
+                # Whoever read the ref before us finds no blob, takes the
+                # beat for silent, and is stopped by the ref that moved.
+                self.store.discard(str(old))
             return Beat(oid, stamps)
 
         beat: Beat = self._recorded(write)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -290,6 +291,11 @@ class LibgitStore:
                 return LockedError(path)
             return UnavailableError(f"{ref} cannot be written: {text}", hint="check whether .git can be written here")
         return error
+
+    def discard(self, oid: str) -> None:
+        """Remove a loose object that nothing reaches and nobody else names."""
+        with suppress(OSError):
+            (self._objects / oid[:2] / oid[2:]).unlink()
 
     def is_lost(self) -> bool:
         """Say whether an object of the last entry is gone from the disk."""
