@@ -116,16 +116,19 @@ def claim(
 
 
 def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
-    """Say at once that a task is held: only who may win waits for a turn."""
+    """Say at once that a task cannot be had: only who may win waits for a turn."""
     record = snapshot.task(task) if ids.is_id(task) and task else None
-    if record is not None and record["claim"] is not None:
-        command: Command = {"op": "claim", "agent": agent, "task": record["id"], "session": "", "base": "", "built_on": {}}
-        try:
-            decide(snapshot, command, work.ledger.context())
-        except RefusedError:
-            return
-        finally:
-            work.ledger.remember()
+    if record is None:
+        return
+    command: Command = {"op": "claim", "agent": agent, "task": record["id"], "session": "", "base": "", "built_on": {}}
+    try:
+        decide(snapshot, command, work.ledger.context())
+    except RefusedError as error:
+        # The base is looked at last, and is made when everything else fits.
+        if error.reason != "base-moved":
+            raise
+    finally:
+        work.ledger.remember()
 
 
 def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:
