@@ -216,7 +216,9 @@ class Ledger:
             try:
                 self._swap(tip, entry, event, turn.verify)
             except (ContendedError, LockedError) as error:
+                self.pending.touch(turn.agent, event["id"])
                 self._wait(error, attempt, turn.deadline, is_queued=is_queued)
+                self.pending.touch(turn.agent, event["id"])
                 attempt += 1
                 continue
             self._read_back(entry, write, event, turn.deadline)
@@ -286,7 +288,7 @@ class Ledger:
         if deadline.expired:
             what = "other writers were faster"
             if isinstance(error, LockedError):
-                alive = ", ".join(name.split(":")[2] for name in living_writers(self.files.root / "pending"))
+                alive = ", ".join(sorted({name.split(":")[2] for name, _ in living_writers(self.files.root / "pending")})[:5])
                 what = f"{error.path} is in the way" + (f", and process {alive} may still be at work on it" if alive else "")
             raise UnavailableError(
                 f"the ledger could not be written within {self.timeout_s:g} seconds: {what}",
@@ -320,17 +322,6 @@ class Ledger:
                                hint="`gitcoord verify` looks at the chain", entry_id=event["id"])  # fmt: skip
 
     # refs that are hints
-
-    def retrying(self, act: Callable[[], Any]) -> Any:
-        """Do something with a ref until nobody is in the way, or time is up."""
-        deadline = Deadline(self.clock, self.timeout_s)
-        attempt = 0
-        while True:
-            try:
-                return act()
-            except (ContendedError, LockedError) as error:
-                self._wait(error, attempt, deadline, is_queued=True)
-                attempt += 1
 
     def keep(self, ref: str, oid: str) -> None:
         """Make a ref that keeps a commit reachable; once made it never moves."""
@@ -373,10 +364,22 @@ class Ledger:
         return beat
 
     def _recorded(self, act: Callable[[], Any]) -> Any:
-        """Move a ref as a recorded writer, so that healing knows us."""
+        """Move a ref as a recorded writer, until nobody is in the way.
+
+        Healing knows us by the record, and by its touches when we are at it.
+        """
         entry_id = self.clock.token()
         self.pending.begin(".refs", entry_id, {"op": "ref", "tip": None})
+        deadline = Deadline(self.clock, self.timeout_s)
+        attempt = 0
         try:
-            return self.retrying(act)
+            while True:
+                try:
+                    return act()
+                except (ContendedError, LockedError) as error:
+                    self.pending.touch(".refs", entry_id)
+                    self._wait(error, attempt, deadline, is_queued=True)
+                    self.pending.touch(".refs", entry_id)
+                    attempt += 1
         finally:
             self.pending.end(".refs", entry_id)

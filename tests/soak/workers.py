@@ -48,7 +48,8 @@ def ack(op, entry, **more):
     acks.write(json.dumps({"op": op, "entry": entry, "begun": begun, "at": now, **more}) + "\\n")
     begun = now
 token = task = ""
-while True:
+parent = os.getppid()
+while os.getppid() == parent:
     try:
         work.ledger.settle(agent)
         begun = time.monotonic_ns()
@@ -103,7 +104,8 @@ def call(*args):
         return json.loads(done.stdout)
     except ValueError:
         return {"ok": False, "error": {"code": "killed"}}
-while True:
+parent = os.getppid()
+while os.getppid() == parent:
     answer = call("claim", "--no-checkout")
     if answer["ok"]:
         token = answer["claim"]["token"]
