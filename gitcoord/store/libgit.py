@@ -62,6 +62,7 @@ class LibgitStore:
                 hint="check who owns the repository, and what `git status` says there",
             ) from None
         self._objects = common_dir / "objects"
+        self._loose = str(self._objects)
         self._trees: dict[str, dict[str, TreeItem]] = {}
         self._entries: dict[str, EntryObject] = {}
         self._fresh: list[str] = []
@@ -107,7 +108,7 @@ class LibgitStore:
 
     def _raw(self, oid: str, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
-        found = read_loose(self._objects, oid)
+        found = read_loose(self._loose, oid)
         if found is None:
             try:
                 number, content = self._repo.read(oid)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from pathlib import Path
 
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 
@@ -17,7 +16,7 @@ __all__ = ["parse_commit", "read_loose"]
 MAX_OBJECT_BYTES = 512 * 1024 * 1024
 
 
-def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:
+def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
     """Return the kind and the bytes of a loose object; None if it is not there.
 
     Raises:
@@ -25,7 +24,8 @@ def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:
 
     """
     try:
-        raw = (objects / oid[:2] / oid[2:]).read_bytes()
+        with open(f"{objects}/{oid[:2]}/{oid[2:]}", "rb") as file:  # noqa: PTH123 - half the time of a Path
+            raw = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
