@@ -62,6 +62,8 @@ while os.getppid() == parent:
             except GitcoordError as error:
                 refused[error.code] = refused.get(error.code, 0) + 1
                 begun = time.monotonic_ns()
+                if error.code == "refused":
+                    break  # it holds one already
         for code, count in refused.items():
             acks.write(json.dumps({"op": "refused", "code": code, "count": count}) + "\\n")
         held = held or claims.claim(work, agent, checkout=False)
