@@ -15,7 +15,10 @@ MUTANTS = [
     for name in dict.fromkeys(re.findall(r"MUTANT_\w+", path.read_text()))
 ]  # fmt: skip
 
-pytestmark = pytest.mark.skipif(not (shutil.which("spin") and shutil.which("gcc")), reason="no spin, or no C compiler")
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(not (shutil.which("spin") and shutil.which("gcc")), reason="no spin, or no C compiler"),
+]
 
 
 def explored(model: str, folder: Path, *flags: str) -> str:
