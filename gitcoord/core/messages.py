@@ -90,7 +90,7 @@ def parse(message: str, where: str = "") -> Event:
     if not line.startswith(prefix):
         raise CorruptError(f"{place} has no {EVENT_TRAILER} trailer", entry=where)
     event = codec.load(line[len(prefix) :], MAX_EVENT_BYTES, place)
-    if not isinstance(event, dict) or not isinstance(event.get("format"), int):
+    if not isinstance(event, dict) or type(event.get("format")) is not int:
         raise CorruptError(f"{place} has an event without a format", entry=where)
     if event["format"] != FORMAT:
         raise CorruptError(
@@ -98,7 +98,8 @@ def parse(message: str, where: str = "") -> Event:
             hint="install a newer gitcoord",
             entry=where,
         )
-    if event.get("op") not in FIELDS or event.keys() != FIELDS[event["op"]]:
+    op = event.get("op")
+    if not isinstance(op, str) or op not in FIELDS or event.keys() != FIELDS[op]:
         raise CorruptError(f"{place} has an unknown operation, or keys that do not fit it", entry=where)
     try:
         same = render(cast("Event", event)) == message

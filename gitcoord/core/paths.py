@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 __all__ = ["covers", "inside", "is_safe", "literal_prefix", "matches", "overlap", "overlaps", "problem_of"]
 
@@ -60,27 +61,50 @@ def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
     return None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _parts(pattern: str) -> tuple[str, ...]:
     """Split a pattern; ``a/`` is everything below: one part, then any."""
     parts = [*pattern[:-1].split("/"), "*", "**"] if pattern.endswith("/") else pattern.split("/")
     return tuple(part for index, part in enumerate(parts) if part != "**" or index == 0 or parts[index - 1] != "**")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    text = ""
+    """Turn a pattern into an expression that cannot run away.
+
+    Whatever follows a wildcard is taken where it first fits, and never
+    given back (``(?>...)``): the first fit leaves the most for the rest.
+    Only behind the last wildcard there is something to come back for.
+    """
     parts = _parts(pattern)
-    for index, part in enumerate(parts):
-        is_last = index == len(parts) - 1
-        if part == "**":
-            text += r"(?:[^/]+(?:/[^/]+)*)?" if is_last else r"(?:[^/]+/)*"
-            if is_last and index:
-                text = text[: -len(r"(?:[^/]+(?:/[^/]+)*)?")].removesuffix("/") + r"(?:/[^/]+)*"
-            continue
-        piece = "[^/]+" if part == "*" else re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-        text += piece if is_last else piece + "/"
+    wild = [index for index, part in enumerate(parts) if part == "**"]
+    chunks = [
+        "/".join(map(_component, parts[begin + 1 : end])) for begin, end in pairwise([-1, *wild, len(parts)])
+    ]
+    if not wild:
+        return re.compile(chunks[0], re.DOTALL)
+    head, *middle, tail = chunks
+    text = ""
+    for index, chunk in enumerate([head, *middle]):
+        if chunk:
+            found = f"(?:[^/]++/)*?{chunk}" if index else chunk
+            text += ("/" if text else "") + f"(?>{found}(?![^/]))"
+    below = "(?:/[^/]++)*"
+    if tail:
+        text += f"{below}/{tail}" if text else f"(?:[^/]++/)*{tail}"
+    else:
+        text += below if text else f"(?:[^/]++{below})?"
     return re.compile(text, re.DOTALL)
+
+
+def _component(part: str) -> str:
+    """Turn one part into an expression, ``*`` and ``?`` within it."""
+    if part == "*":
+        return "[^/]++"
+    head, *pieces = [re.escape(piece).replace(r"\?", "[^/]") for piece in part.split("*")]
+    if not pieces:
+        return head
+    return head + "".join(f"(?>[^/]*?{piece})" for piece in pieces[:-1] if piece) + "[^/]*" + pieces[-1] + "(?![^/])"
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -107,31 +131,39 @@ def _meet(one: Sequence[str], other: Sequence[str], many: str, do_meet: Callable
     """Say whether two rows with wildcards have a row in common.
 
     ``many`` stands for any number of items; of the rest ``do_meet`` says
-    whether some item fits both. It walks the pairs of positions that both
-    rows can be at after the same items.
+    whether some item fits both. Bit j of ``reach`` says that all before
+    ``other[j]`` can have the same items as all before the item of ``one``
+    that we are at.
     """
-    reach = [(0, 0)]
-    seen = set(reach)
-    while reach:
-        i, j = reach.pop()
-        if i == len(one) and j == len(other):
-            return True
-        steps = []
-        is_many = i < len(one) and one[i] == many
-        is_other_many = j < len(other) and other[j] == many
-        if is_many:
-            steps += [(i + 1, j), (i, j + 1)] if j < len(other) else [(i + 1, j)]
-        if is_other_many:
-            steps += [(i, j + 1), (i + 1, j)] if i < len(one) else [(i, j + 1)]
-        if i < len(one) and j < len(other) and not is_many and not is_other_many and do_meet(one[i], other[j]):
-            steps.append((i + 1, j + 1))
-        fresh = [step for step in steps if step not in seen]
-        seen.update(fresh)
-        reach += fresh
-    return False
+    every = (1 << len(other) + 1) - 1
+    places: dict[str, int] = {}
+    for j, item in enumerate(other):
+        places[item] = places.get(item, 0) | 1 << j
+    skips = places.pop(many, 0)
+    fitting: dict[str, int] = {}
+    reach = _past(1, skips)
+    for item in one:
+        if item == many:
+            # Any number of items: from the first place on, every place.
+            reach = every & -(reach & -reach)
+            continue
+        if item not in fitting:
+            fitting[item] = sum(bits for name, bits in places.items() if do_meet(item, name))
+        # Many in the other row takes our item and stays, or ours fits its.
+        reach = _past(reach & skips | (reach & fitting[item]) << 1, skips)
+        if not reach:
+            return False
+    return bool(reach >> len(other))
 
 
-@lru_cache(maxsize=65536)
+def _past(reach: int, skips: int) -> int:
+    """Let many stand for nothing: step over it."""
+    while (more := reach | (reach & skips) << 1) != reach:
+        reach = more
+    return reach
+
+
+@lru_cache(maxsize=4096)
 def _parts_meet(one: str, other: str) -> bool:
     """Say whether some name matches two wildcard parts."""
     if not ({"*", "?"} & {*one, *other}):
@@ -139,7 +171,7 @@ def _parts_meet(one: str, other: str) -> bool:
     return _meet(one, other, "*", lambda a, b: a == b or "?" in {a, b})
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def overlap(one: str, other: str) -> bool:
     """Say whether some path matches both patterns, exactly.
 

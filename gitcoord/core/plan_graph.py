@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gitcoord.core import graph, ids, paths
+from gitcoord.core import graph, paths
 from gitcoord.core.model import PhaseSpec, TaskSpec
-from gitcoord.core.plan_values import Problems
+from gitcoord.core.plan_values import Problems, shown
 
 __all__ = ["check_needs", "path_warnings"]
 
@@ -35,9 +35,9 @@ def check_needs(
             other = by_id.get(need) or known(need)
             if other is None:
                 if is_ours:
-                    near = ids.nearest(need, by_id) if len(by_id) < 5000 else []
+                    near = problems.near(need, by_id)
                     hint = f": did you mean {', '.join(near)}?" if near else ""
-                    problems.add(where[task["id"]], f"task {task['id']} needs {need!r}, which does not exist{hint}")
+                    problems.add(where[task["id"]], f"task {task['id']} needs {shown(need)}, which does not exist{hint}")
                 continue
             found.append(need)
             if is_ours and need != task["id"] and not _is_reachable(other["phase"], task["phase"], before):
@@ -90,7 +90,7 @@ def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where:
             if pair in seen or budget <= 0:
                 continue
             seen.add(pair)
-            budget -= 1
+            budget -= 1 + _chars(task) * _chars(other) // 10_000
             both = paths.overlaps(task["paths"] or [], other["paths"] or [])
             if both is None or _are_ordered(task, other, before, after):
                 continue
@@ -106,6 +106,10 @@ def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where:
     if len(found) > MAX_WARNINGS:
         found = [*found[:MAX_WARNINGS], f"and {len(found) - MAX_WARNINGS} more pairs of tasks that write the same paths"]
     return found
+
+
+def _chars(task: TaskSpec) -> int:
+    return sum(map(len, task["paths"] or []))
 
 
 def _near(task: TaskSpec, by_prefix: Mapping[str, list[TaskSpec]]) -> list[TaskSpec]:

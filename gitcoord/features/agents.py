@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from gitcoord.core import ids
+from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.machine.check_claims import require_agent
@@ -94,7 +94,7 @@ def _shown(work: Workspace, place: Path) -> str:
     import os
 
     main = work.place.main_worktree or work.place.common_dir
-    return os.path.relpath(place, main)
+    return codec.printable(os.path.relpath(place, main))
 
 
 def _make_worktree(work: Workspace, agent: str, place: Path, tip: str, done: Done) -> str:

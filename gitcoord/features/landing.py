@@ -334,7 +334,7 @@ def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
     for marker in sorted(_follow_folder(work).glob("*.json")):
         facts = read_json(marker)
         still: list[Path] = []
-        if facts is not None and work.store.read_ref(facts["target"]) == facts["new"]:
+        if facts is not None and facts.keys() >= {"target", "old", "new"} and work.store.read_ref(facts["target"]) == facts["new"]:
             for worktree in checkouts_of(work.git, facts["target"]):
                 try:
                     if not bring_along or in_the_way(worktree, facts["old"], facts["new"]):

@@ -52,14 +52,22 @@ class Change(NamedTuple):
 
 
 def _parse(raw: bytes) -> dict[str, list[Change]]:
-    """Read ``diff-tree -z``; the commit's line, if any, heads its changes."""
+    """Read ``diff-tree -z``; the commit's line, if any, heads its changes.
+
+    Raises:
+        ValueError: That is not what git prints.
+
+    """
     found: dict[str, list[Change]] = {}
     fields = iter(raw.decode("utf-8", "surrogateescape").split("\0"))
     commit = ""
     for field in fields:
         if field.startswith(":"):
             old_mode, new_mode, _, oid, _ = field[1:].split(" ")
-            found.setdefault(commit, []).append(Change(next(fields), old_mode, new_mode, oid))
+            path = next(fields, "")
+            if not path:
+                raise ValueError("git's list of changes is cut off")
+            found.setdefault(commit, []).append(Change(path, old_mode, new_mode, oid))
         elif field:
             commit = field
     return found

@@ -16,6 +16,8 @@ from gitcoord.core.errors import UnavailableError
 
 __all__ = ["LedgerFiles", "TokenFiles", "read_json", "write_json"]
 
+MAX_FILE_BYTES = 1024 * 1024
+
 
 def write_json(path: Path, value: object) -> None:
     """Replace a small file in one step; the old content stays if it fails.
@@ -46,10 +48,12 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a small file; None where it is missing or torn."""
+    """Read a small file; None where it is missing, torn or far too large."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        value = json.loads(content) if len(content) <= MAX_FILE_BYTES else None
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -92,7 +96,9 @@ class TokenFiles:
             paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
         except OSError:
             return []
-        return [content for path in paths if (content := read_json(path)) is not None and "token" in content]
+        kept = ((path.stem, read_json(path)) for path in paths)
+        return [content for token, content in kept
+                if content is not None and content.get("token") == token and isinstance(content.get("task"), str)]  # fmt: skip
 
     def remove(self, token: str) -> None:
         """Forget a token."""

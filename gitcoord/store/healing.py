@@ -13,6 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitcoord.clock import Clock
+from gitcoord.core import codec
+from gitcoord.core.errors import CorruptError
+from gitcoord.core.model import MAX_RECORD_BYTES
 from gitcoord.store.processes import identity, is_alive
 from gitcoord.store.queue import QueueLock
 
@@ -27,14 +30,12 @@ def living_writers(writers: Path) -> dict[tuple[str, str], int]:
 
     Gives when each record was last touched, by its process and its path.
     """
-    import json
-
     living: dict[tuple[str, str], int] = {}
     for path in writers.glob("*/*/*.json"):
         try:
             touched = path.stat().st_mtime_ns
-            process = str(json.loads(path.read_bytes()).get("process", ""))
-        except (OSError, ValueError, AttributeError):
+            process = str(codec.load(path.read_bytes(), MAX_RECORD_BYTES, str(path)).get("process", ""))
+        except (OSError, CorruptError, AttributeError):
             continue
         if process != identity() and is_alive(process) is not False:
             living[process, str(path)] = touched

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pygit2
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.store.objects import parse_commit, read_loose
+from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, parse_commit, read_loose
 from gitcoord.store.packs import PackedObjects
 from gitcoord.store.protocol import (
     ContendedError,
@@ -111,6 +111,8 @@ class LibgitStore:
         found = read_loose(self._loose, oid)
         if found is None:
             try:
+                if self._repo.odb.read_header(oid)[1] > (MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES):
+                    raise MissingObjectError(f"{oid} is too large for a {kind}")
                 number, content = self._repo.read(oid)
             except (KeyError, ValueError, pygit2.GitError) as error:
                 raise MissingObjectError(f"{oid}: {error}") from None
@@ -137,7 +139,10 @@ class LibgitStore:
         """Read one level of a tree."""
         known = self._trees.get(oid)
         if known is None:
-            known = parse_tree(self._raw(oid, "tree"))
+            try:
+                known = parse_tree(self._raw(oid, "tree"))
+            except ValueError as error:
+                raise MissingObjectError(f"{oid} is no tree that can be read: {error}") from None
             if len(self._trees) >= MAX_CACHED_TREES:
                 self._trees.clear()
             self._trees[oid] = known

@@ -11,9 +11,12 @@ import zlib
 
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 
-__all__ = ["parse_commit", "read_loose"]
+__all__ = ["MAX_BLOB_BYTES", "MAX_OTHER_BYTES", "parse_commit", "read_loose"]
 
-MAX_OBJECT_BYTES = 512 * 1024 * 1024
+MAX_BLOB_BYTES = 512 * 1024 * 1024
+MAX_OTHER_BYTES = 32 * 1024 * 1024
+MAX_HEAD_BYTES = 32
+MAX_TIME_DIGITS = 18
 
 
 def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
@@ -32,7 +35,14 @@ def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
         raise MissingObjectError(f"{oid}: {error.strerror}") from None
     stream = zlib.decompressobj()
     try:
-        content = stream.decompress(raw, MAX_OBJECT_BYTES)
+        # The size is looked at before the content is made: a few kilobytes
+        # on the disk may be gigabytes in memory.
+        content = stream.decompress(raw, MAX_HEAD_BYTES)
+        most = MAX_BLOB_BYTES if content.startswith(b"blob ") else MAX_OTHER_BYTES
+        told = content.partition(b"\0")[0].partition(b" ")[2]
+        if len(told) > 10 or not told.isdigit() or int(told) > most:
+            raise MissingObjectError(f"{oid} is damaged, or larger than {most} bytes")
+        content += stream.decompress(stream.unconsumed_tail, int(told) + MAX_HEAD_BYTES)
     except zlib.error as error:
         raise MissingObjectError(f"{oid} is damaged: {error}") from None
     head, _, body = content.partition(b"\0")
@@ -64,7 +74,7 @@ def parse_commit(oid: str, content: bytes) -> EntryObject:
             committer = value
     name, _, rest = author.partition(b" <")
     when = committer.rpartition(b"> ")[2].partition(b" ")[0]
-    if not (tree and when.isdigit()):
+    if not (tree and when.isdigit() and len(when) <= MAX_TIME_DIGITS):
         raise MissingObjectError(f"{oid} is no commit that can be read")
     email = rest.partition(b">")[0]
     return EntryObject(oid, tree, tuple(parents), message.decode("utf-8", "replace"), name.decode("utf-8", "replace"),

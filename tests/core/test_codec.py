@@ -40,6 +40,11 @@ def test_bombs_are_called_corrupt(raw: bytes) -> None:
         codec.load(raw, 1 << 20, "it")
 
 
+def test_a_key_that_stands_twice_is_corrupt() -> None:
+    with pytest.raises(CorruptError, match="twice"):
+        codec.load(b'{"agent":"x","agent":"mallory"}', 1 << 20, "it")
+
+
 def test_brackets_inside_texts_do_not_count_as_depth() -> None:
     assert codec.load(json.dumps({"a": "[" * 100 + '\\"]'}), 1 << 20, "it") == {"a": "[" * 100 + '\\"]'}
 

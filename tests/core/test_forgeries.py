@@ -30,6 +30,7 @@ CASES: dict[str, list[Meddle]] = {
         put(attempt=5), put(lease_ms=0), put(token=""), put(branch="task/a/1-ffffff"), put(title="Another"), put(task="zz"),
         put(agent="nobody"), put(agent="../x"), put(format=2), put(extra=1), put(built_on={"b": "1" * 40}),
         put(expired=[{"task": "a"}]), lambda event: event.pop("title"),
+        lambda event: event.update(attempt=5, branch=event["branch"].replace("/1-", "/5-")),
     ],
     "progress": [put(percent=101), put(percent=-1), put(message="x" * 5000), put(attempt=9), put(agent="y"), put(token="f" * 32)],
     "complete": [
