@@ -61,10 +61,11 @@ class GateSpec(TypedDict):
 
 
 class PhaseSpec(TypedDict):
-    """What the plan says of a phase."""
+    """What the plan says of a phase; ``paths`` bounds its tasks, None does not."""
 
     id: str
     title: str
+    paths: list[str] | None
     after: list[str]
     reviews: int
     gates: list[GateSpec]
@@ -94,10 +95,14 @@ class TaskSpec(TypedDict):
 
 
 class PoolSpec(TypedDict):
-    """What the plan says of a pool; None means no limit, the plan's selection."""
+    """What the plan says of a pool.
+
+    None means no limit, the plan's selection, no bound on its tasks' paths.
+    """
 
     limit: int | None
     selection: str | None
+    paths: list[str] | None
 
 
 class WorktreeSpec(TypedDict):
@@ -163,12 +168,18 @@ class Claim(TypedDict):
 
 
 class Result(TypedDict):
-    """The commit that an agent handed in; ``oid`` is None for no commit."""
+    """The commit that an agent handed in; ``oid`` is None for no commit.
+
+    ``boundary`` holds the layers beside the task's own paths that it was
+    held to (``pool P``, ``phase P``, ``agent A``): landing asks them again,
+    and the agent may be gone by then.
+    """
 
     oid: str | None
     tree: str | None
     base: str
     built_on: dict[str, str]
+    boundary: dict[str, list[str]]
     commits: int
     files: int
     agent: str

@@ -294,7 +294,7 @@ class _Chooser:
             prefixes = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
             dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
         started = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open" and snapshot.is_started(phase)]
-        selection = plan["pools"].get(pools[0], {"selection": None})["selection"] if len(pools) == 1 else None
+        selection = plan["pools"][pools[0]]["selection"] if len(pools) == 1 and pools[0] in plan["pools"] else None
         chosen = selection or plan["selection"]
         if chosen == "directory" and not dirs[True]:
             dirs[True] = self._work.index.directories_of(self._agent["id"])

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import cast
 
 from gitcoord.core import ids
+from gitcoord.core.boundary import boundary_of, recorded
 from gitcoord.core.errors import (
     ClaimLostError,
     InvalidPlanError,
@@ -153,6 +154,9 @@ def _check_complete(snapshot: Snapshot, event: Event) -> None:
     if result["oid"] is not None and task["spec"]["paths"] == []:
         raise RefusedError(f"task {task['id']} may write nothing, so it hands in no commit", reason="boundary",
                            hint="`gitcoord complete --no-result` completes it")  # fmt: skip
+    if result["boundary"] != recorded(boundary_of(snapshot, task, snapshot.agent(event["agent"]))):
+        raise RefusedError(f"the boundary of task {task['id']} changed meanwhile", reason="boundary-moved",
+                           hint="complete again: the work is looked at by the new one")  # fmt: skip
     check_built_on(snapshot, task, result["built_on"])
 
 

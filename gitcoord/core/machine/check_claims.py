@@ -7,6 +7,7 @@ are about.
 from __future__ import annotations
 
 from gitcoord.core import ids, paths
+from gitcoord.core.boundary import fits_agent
 from gitcoord.core.errors import ClaimLostError, ConflictError, NotFoundError, NothingReadyError, RefusedError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.machine.table import require
@@ -122,7 +123,7 @@ def check_claim(snapshot: Snapshot, event: Event) -> None:
         raise UsageError("a claim has the next attempt's number, a token and a lease")
     if event["branch"] != ids.branch_of(snapshot.settings()["task_prefix"], task["id"], event["attempt"], event["token"]):
         raise UsageError("a claim's branch is named after its task, attempt and token")
-    _check_role(agent, task)
+    _check_role(snapshot, agent, task)
     _check_ready(snapshot, task)
     _check_room(snapshot, agent, task, _gone_from(event["expired"]) | {task["id"]})
     check_built_on(snapshot, task, event["built_on"])
@@ -133,14 +134,14 @@ def _max_attempts(snapshot: Snapshot) -> int:
     return plan["max_attempts"] if plan else 1
 
 
-def _check_role(agent: AgentRecord, task: TaskRecord) -> None:
+def _check_role(snapshot: Snapshot, agent: AgentRecord, task: TaskRecord) -> None:
     spec = task["spec"]
     if agent["pools"] and spec["pool"] not in agent["pools"]:
         raise RefusedError(f"task {task['id']} is for pool {spec['pool']}, and {agent['id']} is in "
                            f"{', '.join(agent['pools'])}", reason="pool")  # fmt: skip
     if task["assigned"] not in {None, agent["id"]}:
         raise RefusedError(f"task {task['id']} is assigned to {task['assigned']}", reason="assigned")
-    if agent["paths"] is not None and not paths.covers(agent["paths"], spec["paths"] or ["**"]):
+    if not fits_agent(snapshot, task, agent):
         raise RefusedError(f"task {task['id']} writes outside the boundary of {agent['id']}", reason="boundary")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from gitcoord.core import ids, paths
+from gitcoord.core.boundary import boundary_of, recorded
 from gitcoord.core.errors import ConflictError, NothingReadyError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine.check import check
@@ -180,7 +181,9 @@ def _progress(snapshot: Snapshot, command: Command, context: Context) -> dict[st
 
 def _complete(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     held = _held(snapshot, command)
+    task = snapshot.require_task(command["task"])
     result = {
+        "boundary": recorded(boundary_of(snapshot, task, snapshot.agent(command["agent"]))),
         **command["result"],
         "agent": command["agent"],
         "attempt": held["attempt"],
