@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.model import Evidence, Pending, Result
+from gitcoord.core.model import Evidence, Lapse, Pending, Result
 
 __all__ = ["OPS", "Command", "Event", "Redone"]
 
 Op = Literal[
     "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review",
     "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
-    "land-begin", "land-done", "land-abort",
+    "land-begin", "land-done", "land-abort", "lock", "unlock",
 ]  # fmt: skip
 OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
 
@@ -87,6 +87,11 @@ class Event(TypedDict):
     results: NotRequired[str]
     count: NotRequired[int]
     pending: NotRequired[Pending]
+    # locks
+    shared: NotRequired[bool]
+    for_ms: NotRequired[int | None]
+    lapsed: NotRequired[list[Lapse]]
+    tokens: NotRequired[list[str]]
 
 
 Command = dict[str, Any]

@@ -29,7 +29,7 @@ FIELDS: dict[str, frozenset[str]] = {
         "plan": {"input", "name", "added", "changed"},
         "agent-add": {"name", "pools", "capacity", "paths", "worktree"},
         "agent-remove": {"name", "reason"},
-        "claim": _CLAIM | {"base", "built_on", "expired", "takeover"},
+        "claim": _CLAIM | {"base", "built_on", "expired", "lapsed", "takeover"},
         "reissue": _CLAIM | {"old"},
         "progress": {"task", "token", "attempt", "message", "percent", "boot_id", "monotonic_ns"},
         "complete": {"task", "title", "token", "attempt", "result"},
@@ -38,7 +38,7 @@ FIELDS: dict[str, frozenset[str]] = {
         "reject": {"task", "title", "token", "reviewed", "reason"},
         "fail": {"task", "title", "token", "attempt", "kind", "reason", "delay_ms", "log", "boot_id", "monotonic_ns"},
         "release": {"task", "title", "token", "attempt", "reason"},
-        "expire": {"expired"},
+        "expire": {"expired", "lapsed"},
         "reopen": {"task", "title", "kind", "reason", "redone"},
         "retry": {"task", "title", "reason"},
         "cancel": {"task", "title", "reason", "redone"},
@@ -47,6 +47,8 @@ FIELDS: dict[str, frozenset[str]] = {
         "land-begin": {"phase", "target", "old", "new", "results", "count"},
         "land-done": {"phase", "target", "old", "new"},
         "land-abort": {"phase", "target", "old", "new", "reason"},
+        "lock": {"task", "token", "paths", "shared", "reason", "for_ms", "boot_id", "monotonic_ns", "expired", "lapsed"},
+        "unlock": {"name", "paths", "tokens", "reason"},
     }.items()
 }
 
@@ -118,7 +120,9 @@ def _subject(event: Event) -> str:
     if op == "assign":
         return f"assign {event['task']} to {event['to'] or 'anyone'} by {agent}: {event['title']}"
     if op == "expire":
-        return f"{about}: " + ", ".join(f"{gone['task']} of {gone['agent']}" for gone in event["expired"][:8])
+        ended = [f"{gone['task']} of {gone['agent']}" for gone in event["expired"]]
+        ended += [f"a lock of {gone['agent']}" for gone in event["lapsed"]]
+        return f"{about}: " + ", ".join(ended[:8])
     if "title" in event:
         return f"{about}: {event['title']}"
     return {
@@ -129,7 +133,21 @@ def _subject(event: Event) -> str:
         "land-begin": lambda: f"land-begin {event['phase']}: {event['count']} results onto {event['target']}",
         "land-done": lambda: f"land-done {event['phase']}: {event['target']} is at {event['new'][:12]}",
         "land-abort": lambda: f"land-abort {event['phase']}: {_first(event['reason'])}",
+        "lock": lambda: f"{_paths(event)} by {agent}{_manner(event)}",
+        "unlock": lambda: f"{_paths(event)} by {agent}" + ("" if event["name"] == agent else f", locked by {event['name']}"),
     }[op]()
+
+
+def _paths(event: Event) -> str:
+    named = event["paths"] or []
+    return f"{event['op']} {_first(', '.join(named[:4]))}" + (f" and {len(named) - 4} more" if len(named) > 4 else "")
+
+
+def _manner(event: Event) -> str:
+    how = ["shared"] if event["shared"] else []
+    how += [f"for {event['for_ms'] / 1000:g} s"] if event["for_ms"] is not None else []
+    how += [f"with its claim on {event['task']}"] if event["task"] else []
+    return (f" ({', '.join(how)})" if how else "") + (f": {_first(event['reason'])}" if event["reason"] else "")
 
 
 def _first(text: str) -> str:
@@ -148,12 +166,13 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
         found.append(("Task", event["task"]))
     found.append(("Agent", event["agent"]))
     for key, name in (("phase", "Phase"), ("token", "Claim"), ("attempt", "Attempt")):
-        if key in event:
+        if event.get(key):
             found.append((name, event[key]))  # type: ignore[literal-required]
     takeover = event.get("takeover")
     if takeover:
         found.append(("Takeover", takeover["token"]))
     found += [("Expired", f"{gone['task']} {gone['token']}") for gone in event.get("expired", [])]
+    found += [("Lapsed", f"{gone['lock']} {gone['agent']}") for gone in event.get("lapsed", [])]
     result = event.get("result")
     if result is not None:
         found.append(("Result", result["oid"] or "none"))

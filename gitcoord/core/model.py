@@ -23,6 +23,7 @@ __all__ = [
     "Evidence",
     "GateSpec",
     "Landing",
+    "Lapse",
     "LockRecord",
     "Pending",
     "PhaseRecord",
@@ -273,15 +274,23 @@ class AgentRecord(TypedDict):
 
 
 class LockRecord(TypedDict):
-    """``locks/<id>.json``: paths that an agent reserved by hand."""
+    """``locks/<id>.json``: paths that an agent reserved by hand.
+
+    ``task`` and ``token`` name the claim that the lock belongs to and ends
+    with; None: it stands by itself. ``for_ms`` is None where no time was set.
+    """
 
     id: str
     agent: str
     paths: list[str]
     shared: bool
+    reason: str
+    task: str | None
+    token: str | None
     boot_id: str
     monotonic_ns: int
     for_ms: int | None
+    at: int
 
 
 class Escalation(TypedDict):
@@ -338,3 +347,15 @@ class Evidence(TypedDict):
     now_ns: int
     lease_ms: int
     beat: str | None
+
+
+class Lapse(TypedDict):
+    """Why a timed lock was over: recorded and shown, never replayed."""
+
+    lock: str
+    agent: str
+    rule: Literal["monotonic", "observed"]
+    boot_id: str
+    last_ns: int
+    now_ns: int
+    for_ms: int

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gitcoord.core import paths
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.events import Event
 from gitcoord.core.machine import Beat
@@ -57,6 +59,7 @@ paths = ["e/"]
 needs = ["b"]
 """
 TASKS = st.sampled_from("abcde")
+LOCKED = st.sampled_from(["a/", "a/c/x", "b/*", "*/x", "z/"])
 AGENTS = st.sampled_from(["x", "y"])
 
 
@@ -158,6 +161,26 @@ class Laws(RuleBasedStateMachine):
             self.ask({"op": verdict, "agent": agent, "task": task, "token": review["token"], "reviewed": review["reviewed"],
                       "reason": "because"})  # fmt: skip
 
+    @rule(agent=AGENTS, path=LOCKED, shared=st.booleans(), for_ms=st.none() | st.integers(1, 9000), which=st.none() | st.integers(0, 30))
+    def lock(self, agent: str, path: str, shared: bool, for_ms: int | None, which: int | None) -> None:
+        claim = self.claims[which % len(self.claims)] if which is not None and self.claims else None
+        held = {"task": claim["task"], "token": claim["token"], "agent": claim["agent"]} if claim else {"task": "", "token": "", "agent": agent}
+        self.ask({"op": "lock", "paths": [path], "shared": shared, "reason": "", "for_ms": for_ms, **held})
+
+    @rule(agent=AGENTS, path=LOCKED, is_forced=st.booleans())
+    def unlock(self, agent: str, path: str, is_forced: bool) -> None:
+        who = {} if is_forced else {"agent": agent}
+        tokens = sorted(self.tokens())
+        self.ask({"op": "unlock", "name": agent, "paths": [path], "tokens": tokens, "reason": "", **who})
+
+    @rule(which=st.integers(0, 30))
+    def reissue(self, which: int) -> None:
+        if self.claims:
+            claim = self.claims[which % len(self.claims)]
+            event = self.ask({"op": "reissue", "agent": claim["agent"], "task": claim["task"], "session": "t", "old": claim["token"]})
+            if event is not None:
+                self.claims.append(event)
+
     @rule(phase=st.sampled_from(["p", "q"]), is_done=st.booleans())
     def land(self, phase: str, is_done: bool) -> None:
         order = merge_order(wholeness(self.pure.snapshot, phase).tasks)
@@ -183,6 +206,23 @@ class Laws(RuleBasedStateMachine):
         assert sum(claim["agent"] == "y" for claim in claims) <= 1
         live = {task["id"] for task in self.pure.snapshot.live() if task["claim"]}
         assert not {"a", "c"} <= live
+
+    @invariant()
+    def nobody_holds_what_another_holds(self) -> None:
+        holds = [(task["claim"]["agent"], task["spec"]["paths"] or [], False) for task in self.pure.snapshot.live() if task["claim"]]
+        holds += [(lock["agent"], lock["paths"], lock["shared"]) for lock in self.pure.snapshot.locks()]
+        for (one, patterns, shared), (other, others, beside) in itertools.combinations(holds, 2):
+            assert one == other or (shared and beside) or not paths.overlaps(patterns, others)
+
+    @invariant()
+    def a_lock_never_outlives_its_claim(self) -> None:
+        live = {task["id"]: task["claim"] for task in self.pure.snapshot.live()}
+        for lock in self.pure.snapshot.locks():
+            assert (lock["task"] is None) == (lock["token"] is None)
+            if lock["task"] is not None:
+                claim = live[lock["task"]]
+                assert claim is not None
+                assert (claim["token"], claim["agent"]) == (lock["token"], lock["agent"])
 
     @invariant()
     def a_landed_phase_is_whole(self) -> None:

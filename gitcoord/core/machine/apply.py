@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.events import Event
+from gitcoord.core.machine.locks import apply_lock, apply_unlock, end_lapsed, end_locks_of, end_with_claims
 from gitcoord.core.model import (
     AgentRecord,
     Claim,
@@ -36,6 +37,7 @@ def apply(snapshot: Snapshot, event: Event) -> Changes:
     """Give the records that an event changes, by path."""
     changes: Changes = {}
     _APPLY[event["op"]](snapshot, event, changes)
+    end_with_claims(snapshot, changes)
     return changes
 
 
@@ -193,7 +195,8 @@ def _agent_add(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     changes[f"agents/{agent['id']}.json"] = cast("dict[str, Any]", agent)
 
 
-def _agent_remove(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
+def _agent_remove(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    end_locks_of(snapshot, event["name"], changes)
     changes[f"agents/{event['name']}.json"] = None
 
 
@@ -202,6 +205,7 @@ def _expire_all(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         reason = f"the lease of {gone['agent']} ran out"
         _set_back(snapshot, event, changes, snapshot.require_task(gone["task"]),
                   kind="expired", reason=reason, agent=gone["agent"])  # fmt: skip
+    end_lapsed(event, changes)
 
 
 def _claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -322,6 +326,11 @@ def _escalation(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     _escalate(changes, event, event["kind"], event["task"] or None, event["reason"])
 
 
+def _lock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    _expire_all(snapshot, event, changes)
+    apply_lock(snapshot, event, changes)
+
+
 def _land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     keys = ("old", "new", "results", "count")
     landing = {**{key: event[key] for key in keys}, "at": event["time"]}  # type: ignore[literal-required]
@@ -372,4 +381,6 @@ _APPLY: dict[str, Callable[[Snapshot, Event, Changes], None]] = {
     "land-begin": _land_begin,
     "land-done": _land_done,
     "land-abort": _land_abort,
+    "lock": _lock,
+    "unlock": apply_unlock,
 }

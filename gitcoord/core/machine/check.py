@@ -25,6 +25,7 @@ from gitcoord.core.machine.check_claims import (
     check_built_on,
     check_claim,
     check_expired,
+    check_lapsed,
     dependents_on_result,
     held,
     open_phase,
@@ -32,6 +33,7 @@ from gitcoord.core.machine.check_claims import (
     task_of,
 )
 from gitcoord.core.machine.landings import merge_order, wholeness
+from gitcoord.core.machine.locks import check_lock, check_unlock
 from gitcoord.core.messages import FIELDS
 from gitcoord.core.model import FORMAT, PlanDocument
 from gitcoord.core.snapshot import Snapshot
@@ -191,9 +193,10 @@ def _check_release(snapshot: Snapshot, event: Event) -> None:
 
 
 def _check_expire(snapshot: Snapshot, event: Event) -> None:
-    if not event["expired"]:
-        raise UsageError("an expiry names at least one claim")
+    if not event["expired"] and not event["lapsed"]:
+        raise UsageError("an expiry names at least one claim or lock")
     check_expired(snapshot, event)
+    check_lapsed(snapshot, event)
 
 
 def _check_leaving(snapshot: Snapshot, event: Event) -> None:
@@ -271,4 +274,6 @@ _CHECK: dict[str, Callable[[Snapshot, Event], None]] = {
     "land-begin": _check_land_begin,
     "land-done": _check_land_end,
     "land-abort": _check_land_end,
+    "lock": check_lock,
+    "unlock": check_unlock,
 }
