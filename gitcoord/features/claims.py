@@ -19,6 +19,7 @@ from gitcoord.core.errors import (
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine import Context, decide
 from gitcoord.core.machine.check_claims import require_agent
+from gitcoord.core.machine.holds import describe, holds_of, obstacles
 from gitcoord.core.machine.leases import judge, remaining_ms, wait_ms
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
@@ -316,7 +317,7 @@ class _Chooser:
             if task["state"] == "open" and _is_blocked(snapshot, task, {}):
                 continue
             is_over = False
-            waiting.append(describe_waiting(snapshot, task))
+            waiting.append(describe_waiting(snapshot, task, self._agent["id"]))
             held = task["claim"]
             if held is not None:
                 retry_ms.append(max(0, remaining_ms(held, context)))
@@ -354,8 +355,8 @@ def _is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) ->
     return False
 
 
-def describe_waiting(snapshot: Snapshot, task: TaskRecord) -> str:
-    """Say in a few words what a task waits for."""
+def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
+    """Say in a few words what a task waits for, as ``agent`` sees it."""
     phase = snapshot.phase(task["spec"]["phase"])
     if task["claim"]:
         return f"task {task['id']} is held by {task['claim']['agent']}"
@@ -373,4 +374,6 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord) -> str:
         return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
     if task["retry"]:
         return f"task {task['id']} waits after its failure"
-    return f"task {task['id']} has no room: its paths or its pool are in use"
+    found = obstacles(holds_of(snapshot), task["spec"]["paths"] or [], agent, for_claim=True)
+    why = f"waits for paths: {describe(found[0])}" if found else "has no room: its pool is in use"
+    return f"task {task['id']} {why}"
