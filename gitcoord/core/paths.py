@@ -15,7 +15,11 @@ from functools import lru_cache
 __all__ = ["covers", "inside", "is_portable", "is_safe", "literal_prefix", "matches", "overlap", "overlaps", "problem_of"]
 
 MAX_PATTERN_CHARS = 1024
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 1024
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# How Python spells the bytes of a name that is not UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # What HFS+ ignores in a name: ``.g\u200cit`` is ``.git`` there.
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE | re.DOTALL)
@@ -30,7 +34,7 @@ def _is_git_twin(component: str) -> bool:
 
 def is_safe(path: str) -> bool:
     """Say whether a path of a tree means the same on every disk."""
-    if "\\" in path or _CONTROL.search(path) or unicodedata.normalize("NFC", path) != path:
+    if "\\" in path or _CONTROL.search(path) or _SURROGATE.search(path) or unicodedata.normalize("NFC", path) != path:
         return False
     return all(part not in {"", ".", ".."} and not _is_git_twin(part) for part in path.split("/"))
 
@@ -40,9 +44,11 @@ def is_portable(path: str) -> bool:
 
     NTFS drops dots and spaces at the end of a name and reads ``a:b`` as a
     stream of ``a``; HFS+ passes over some characters; devices are no files.
+    A name that is too long could not be checked out.
     """
-    return is_safe(path) and not any(
-        part[-1] in " ." or ":" in part or _IGNORED.search(part) or _DEVICE.fullmatch(part) for part in path.split("/")
+    return is_safe(path) and len(path.encode()) <= MAX_PATH_BYTES and not any(
+        part[-1] in " ." or ":" in part or len(part.encode()) > MAX_NAME_BYTES or _IGNORED.search(part) or _DEVICE.fullmatch(part)
+        for part in path.split("/")
     )
 
 

@@ -23,7 +23,8 @@ __all__ = ["Change", "Inspection", "changed_files", "inspect", "inspect_merge", 
 
 MAX_LINK_BYTES = 4096
 _LINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
-_DIFF = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-textconv")
+_DIFF = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-textconv",
+         "--ignore-submodules=none")  # fmt: skip
 
 
 class Inspection(NamedTuple):
@@ -131,8 +132,10 @@ def inspect_merge(git: Git, before: str, after: str, boundary: Boundary) -> None
         RefusedError: ``boundary``, with the paths.
 
     """
+    landing = _Landing(before, after, _changes(git, before, after), is_clean=True)
     judge = _Judge(git, boundary)
-    judge.look(_changes(git, before, after), " by its landing")
+    judge.look(landing.changes, " by its landing")
+    judge.look_for_twins(landing)
     judge.refuse()
 
 
