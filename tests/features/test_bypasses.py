@@ -1,6 +1,6 @@
 """No way round a boundary is accepted by ``complete``, nor landed.
 
-Each row of the tables in ``tests/support/bypasses.py`` is built in a real
+Each row of the tables in ``tests/support`` is built in a real
 repository and handed in. It is then written into the ledger as if it had
 been accepted, past everything that looks at it, and the phase is landed:
 what counts is checked in both places.
@@ -8,6 +8,7 @@ what counts is checked in both places.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,30 +16,44 @@ import pytest
 from gitcoord.core.errors import NotFoundError, RefusedError
 from gitcoord.features import agents, claims, holding, landing, setting_up, verifying
 from tests.git.building import commit, git
-from tests.support import bypasses
-from tests.support.bypasses import Lab
+from tests.support.bypass_tools import ENVIRONMENT, TOOLS, elsewhere
+from tests.support.bypasses import HISTORIES, NAMES, TREES
+from tests.support.lab import Lab, Way, changing
+from tests.support.lookalikes import LOOKALIKES
 from tests.support.world import found
 
-WAYS: dict[str, bypasses.Way] = {
-    **{name: bypasses.changing(files) for name, files in bypasses.TREES.items()},
-    **{name: bypasses.changing({path: "x\n"}) for name, path in bypasses.NAMES.items()},
-    **bypasses.HISTORIES,
-    **bypasses.TOOLS,
+WAYS: dict[str, Way] = {
+    **{name: changing(files) for name, files in TREES.items()},
+    **{name: changing({path: "x\n"}) for name, path in NAMES.items()},
+    **HISTORIES,
+    **TOOLS,
 }
 IN_THE_TARGET = {"the target itself", "a commit that went to the target directly"}
 REASONS = {"boundary", "empty-result"}
 
 
+@pytest.fixture
+def lab(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A copy of a repository with a claim: made once, and again for each process."""
+    template = tmp_path_factory.getbasetemp() / "template"
+    if not template.exists():
+        template.mkdir()
+        git(template, "init", "-q", "-b", "main")
+        git(template, "commit", "-q", "--allow-empty", "-m", "first")
+        Lab.equip(template)
+    return Lab(Path(shutil.copytree(template, tmp_path / "repo", symlinks=True)))
+
+
 def clear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back what a row did to the environment."""
-    for name in bypasses.ENVIRONMENT:
+    for name in ENVIRONMENT:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_way_round_a_boundary_is_accepted_or_landed(repo: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = Lab(repo)
+def test_no_way_round_a_boundary_is_accepted_or_landed(lab: Lab, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = lab.repo
     result = WAYS[way](lab)
     tip = lab.work.ledger.tip()
     with pytest.raises(RefusedError) as caught:
@@ -60,13 +75,13 @@ def test_no_way_round_a_boundary_is_accepted_or_landed(repo: Path, way: str, mon
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
     assert len(WAYS) >= 64
-    assert len(bypasses.LOOKALIKES) >= 10
+    assert len(LOOKALIKES) >= 10
 
 
-@pytest.mark.parametrize("way", bypasses.LOOKALIKES)
-def test_what_only_looks_like_a_way_round_is_accepted_and_lands(repo: Path, way: str) -> None:
-    lab = Lab(repo)
-    result = bypasses.LOOKALIKES[way](lab)
+@pytest.mark.parametrize("way", LOOKALIKES)
+def test_what_only_looks_like_a_way_round_is_accepted_and_lands(lab: Lab, way: str) -> None:
+    repo = lab.repo
+    result = LOOKALIKES[way](lab)
     lab.complete(result)
     for name in ("o", "n", "u", "t"):
         if lab.work.ledger.snapshot().require_task(name)["state"] == "open":
@@ -78,24 +93,21 @@ def test_what_only_looks_like_a_way_round_is_accepted_and_lands(repo: Path, way:
 
 
 @pytest.mark.parametrize("revision", ["--output=/tmp/x", "^main", "main^{tree}", "-x", "", "main\n", "0" * 40, "HEAD@{5}"])
-def test_what_names_no_commit_is_no_result(repo: Path, revision: str) -> None:
-    lab = Lab(repo)
+def test_what_names_no_commit_is_no_result(lab: Lab, revision: str) -> None:
     with pytest.raises(NotFoundError):
         lab.complete(revision)
 
 
-def test_objects_that_only_an_environment_shows_are_not_there(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = Lab(repo)
-    made = bypasses.elsewhere(lab)
-    monkeypatch.setenv("GIT_ALTERNATE_OBJECT_DIRECTORIES", str(repo.parent / "other" / ".git" / "objects"))
+def test_objects_that_only_an_environment_shows_are_not_there(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = elsewhere(lab)
+    monkeypatch.setenv("GIT_ALTERNATE_OBJECT_DIRECTORIES", str(lab.repo.parent / "other" / ".git" / "objects"))
     with pytest.raises(NotFoundError):
         lab.complete(made)
 
 
 @pytest.mark.parametrize("is_symbolic", [False, True])
-def test_the_tip_of_the_claims_branch_is_looked_at_however_it_was_written(repo: Path, is_symbolic: bool) -> None:
-    lab = Lab(repo)
-    bypasses.TOOLS["a branch that is another's name" if is_symbolic else "a branch written as a file"](lab)
+def test_the_tip_of_the_claims_branch_is_looked_at_however_it_was_written(lab: Lab, is_symbolic: bool) -> None:
+    TOOLS["a branch that is another's name" if is_symbolic else "a branch written as a file"](lab)
     with pytest.raises(RefusedError) as caught:
         lab.complete(None)
     assert caught.value.reason == "boundary"
