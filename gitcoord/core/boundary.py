@@ -41,6 +41,18 @@ class Boundary(NamedTuple):
                 return layer.name
         return None
 
+    def problem(self, path: str, *, is_new: bool) -> str | None:
+        """Say why a path may not be written, in a few words, or None.
+
+        A new path has to be one that no disk takes for another, too.
+        """
+        if not paths.is_safe(path):
+            return "a name that is unsafe on some disks"
+        layer = self.forbidden_by(path)
+        if layer is not None:
+            return "outside" if layer.startswith("task ") else f"outside of {layer}"
+        return "a name that some disks take for another" if is_new and not paths.is_portable(path) else None
+
     def describe(self) -> str:
         """Say in a few words what may be written."""
         if not self.layers:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import ids, paths
+from gitcoord.core.boundary import fits_agent
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
@@ -309,7 +310,7 @@ class _Chooser:
         waiting, retry_ms = [], []
         is_over = True
         for task in snapshot.tasks():
-            if not self._may_take(task):
+            if not self._may_take(snapshot, task):
                 continue
             phase = snapshot.phase(task["spec"]["phase"])
             if phase is None or phase["state"] == "landed" or task["state"] in {"failed", "cancelled"}:
@@ -333,9 +334,10 @@ class _Chooser:
                                  hint="`gitcoord claim --wait` waits for the next one",
                                  retry_after=round(after_s, 3), waiting_for=cast("Any", reasons))  # fmt: skip
 
-    def _may_take(self, task: TaskRecord) -> bool:
+    def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
         pools = [self._pool] if self._pool else self._agent["pools"]
-        return (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {None, self._agent["id"]}
+        fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {None, self._agent["id"]}
+        return fits and fits_agent(snapshot, task, self._agent)
 
 
 def _is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:

@@ -238,13 +238,9 @@ class _Judge:
         )  # fmt: skip
 
     def _problem(self, change: Change) -> str | None:
-        if not paths.is_safe(change.path):
-            return "a name that is unsafe on some disks"
-        forbidden_by = self._boundary.forbidden_by(change.path)
-        if forbidden_by is not None:
-            return "outside" if forbidden_by.startswith("task ") else f"outside of {forbidden_by}"
-        if change.old_mode == _ABSENT and not paths.is_portable(change.path):
-            return "a name that some disks take for another"
+        problem = self._boundary.problem(change.path, is_new=change.old_mode == _ABSENT)
+        if problem is not None:
+            return problem
         if _SUBMODULE in {change.new_mode, change.old_mode}:
             return "a submodule"
         if change.new_mode == _LINK and not self._stays_inside(change):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import gitcoord
 from gitcoord.cli.main import run
 from gitcoord.features import claims, holding, verifying
 from tests.support.builders import tasks
@@ -121,6 +122,22 @@ def test_a_folder_is_locked_as_a_folder(cli: Cli) -> None:
 ])  # fmt: skip
 def test_a_request_that_makes_no_sense_is_told_why(cli: Cli, args: list[str], code: str) -> None:
     assert cli.json(*args, "--agent", "x", status=2)["code"] == code
+
+
+def test_a_claim_tells_every_layer_of_its_boundary(cli: Cli, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[[phase]]\nname = "p"\npaths = ["src/"]\n[[task]]\nid = "c"\ntitle = "C"\nphase = "p"\npaths = ["src/c/"]\n')
+    cli("plan", "apply", str(plan))
+    assert cli.json("claim", "c", "--agent", "x", "--no-checkout")["boundary"] == {"task c": ["src/c/"], "phase p": ["src/"]}
+    assert "  only in   src/ (phase p)" in cli("claim", "c", "--agent", "x", "--no-checkout")
+
+
+def test_python_callers_lock_and_unlock(cli: Cli) -> None:
+    with gitcoord.open(cli.repo) as coord:
+        coord.lock("x", "p/", "q/", for_ms=60_000, shared=True)
+        coord.unlock("x", "p/")
+        coord.unlock("x")
+    assert cli.json("locks")["locks"] == []
 
 
 def test_a_session_that_lost_its_claim_locks_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

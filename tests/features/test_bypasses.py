@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import NotFoundError, RefusedError
+from gitcoord.core.errors import NotFoundError, PlanFinishedError, RefusedError
 from gitcoord.features import agents, claims, holding, landing, setting_up, verifying
 from tests.git.building import commit, git
 from tests.support.bypass_tools import ENVIRONMENT, TOOLS, elsewhere
@@ -167,6 +167,13 @@ def test_each_layer_is_asked_by_complete_and_at_landing(repo: Path, plan: str, p
     with pytest.raises(RefusedError, match="outside of" if layer != "outside" else layer):
         landing.land(work, "default")
     assert git(repo, "rev-parse", "main") == held["base"]
+
+
+def test_an_agent_whose_paths_cover_no_task_is_told_that_the_plan_is_over_for_it(repo: Path) -> None:
+    work = found(repo, LAYERS.replace('target = "main"', ""))
+    agents.add(work, "x", no_worktree=True, paths=["other/"])
+    with pytest.raises(PlanFinishedError):
+        claims.claim(work, "x", checkout=False)
 
 
 def test_a_twin_of_what_another_task_of_the_phase_adds_does_not_land(repo: Path) -> None:
