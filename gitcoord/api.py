@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from gitcoord.core.model import TaskRecord
-from gitcoord.features import claims, holding, landing, locks
+from gitcoord.features import claims, holding, landing, locks, upkeep
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["Coordinator", "Held", "open_coordinator"]
@@ -43,6 +43,11 @@ class Coordinator:
         """Give back file handles."""
         self._work.close()
 
+    def _acknowledged(self, entry: str) -> str:
+        """Return an entry; now and then start the upkeep beside us."""
+        upkeep.maybe(self._work)
+        return entry
+
     def claim(
         self, agent: str, task: str | None = None, *, pool: str | None = None, checkout: bool = True,
         session: str | None = None,
@@ -57,6 +62,7 @@ class Coordinator:
         """
         done = claims.claim(self._work, agent, task, pool=pool, checkout=checkout, session=session)
         held = done.claim
+        self._acknowledged(done.entry)
         return Held(agent, done.task, held["token"], done.entry, held["branch"], held["base"], done.worktree)
 
     def progress(self, claim: Held, message: str, *, percent: int | None = None) -> str:
@@ -66,7 +72,7 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return holding.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry
+        return self._acknowledged(holding.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry)
 
     def beat(self, claim: Held) -> None:
         """Renew the lease without an entry.
@@ -88,7 +94,7 @@ class Coordinator:
         done = holding.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result, no_result=no_result)
         if not done.already:
             landing.land_automatically(self._work, done.task["spec"]["phase"])
-        return done.entry
+        return self._acknowledged(done.entry)
 
     def fail(self, claim: Held, *, reason: str, kind: str = "transient") -> str:
         """Report a failure; return the entry.
@@ -97,7 +103,7 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return holding.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry
+        return self._acknowledged(holding.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry)
 
     def release(self, claim: Held, *, reason: str = "") -> str:
         """Give the task back; return the entry.
@@ -106,7 +112,7 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return holding.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry
+        return self._acknowledged(holding.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry)
 
     def lock(
         self, agent: str, *paths: str, for_ms: int | None = None, shared: bool = False, reason: str = "", task: str | None = None
@@ -117,7 +123,8 @@ class Coordinator:
             ConflictError: Another's claim or lock holds some of them.
 
         """
-        return locks.lock(self._work, agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task).entry
+        done = locks.lock(self._work, agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task)
+        return self._acknowledged(done.entry)
 
     def unlock(self, agent: str, *paths: str) -> str:
         """Give paths back, or without any all that the agent locked; return the entry.
@@ -126,7 +133,7 @@ class Coordinator:
             NotFoundError: The agent has no lock on one of them.
 
         """
-        return locks.unlock(self._work, agent, paths, everything=not paths).entry
+        return self._acknowledged(locks.unlock(self._work, agent, paths, everything=not paths).entry)
 
 
 def open_coordinator(path: str | Path = ".", *, ledger: str = DEFAULT_LEDGER, timeout_s: float = 30.0) -> Coordinator:

@@ -35,8 +35,12 @@ class App:
         return self._work
 
     def close(self) -> None:
-        """Give back file handles."""
+        """Give back file handles; a command that wrote may start the upkeep."""
         if self._work is not None:
+            if self._work.ledger.writes:
+                from gitcoord.features.upkeep import maybe
+
+                maybe(self._work)
             self._work.close()
 
     def agent(self) -> str:
@@ -46,13 +50,29 @@ class App:
             UsageError: Nobody said, and this is no agent's worktree.
 
         """
-        name = self.named_agent or os.environ.get("GITCOORD_AGENT") or self.work.standing_agent()
+        name = self._asking()
         if not name:
             raise UsageError("which agent is asking?",
                              hint="give --agent ID, set GITCOORD_AGENT, or stand in the agent's worktree")  # fmt: skip
         self.settle(ids.parse_id(name, "agent id"))
         self._finish_refs()
+        self._show_answers(name)
         return name
+
+    def is_agent_known(self) -> bool:
+        """Say whether some agent asks, rather than the orchestrator."""
+        return bool(self._asking())
+
+    def _asking(self) -> str | None:
+        return self.named_agent or os.environ.get("GITCOORD_AGENT") or self.work.standing_agent()
+
+    def _show_answers(self, agent: str) -> None:
+        """Show what the orchestrator answered since this agent last asked."""
+        from gitcoord.features.matters import answers_for
+
+        for one in answers_for(self.work, agent):
+            about = f" about task {one['task']}" if one["task"] else ""
+            self.out.notice(f"answer to your escalation {one['id']}{about} ({one['text'][:80]}): {one['answer']}")
 
     def settle(self, agent: str) -> None:
         """Say what became of operations that were cut off."""

@@ -45,6 +45,7 @@ def claim(
     """
     from gitcoord.clock import Clock, Deadline
     from gitcoord.features import claims
+    from gitcoord.features.contention import lost
 
     if timeout is not None and timeout < 0:
         raise UsageError("--timeout is a number of seconds", hint="give 0 or more")
@@ -55,9 +56,11 @@ def claim(
     while True:
         tip = app.work.ledger.tip()
         try:
-            done = claims.claim(app.work, agent, task, pool=pool, checkout=not no_checkout, resume=resume)
+            done = claims.claim(app.work, agent, task, pool=pool, checkout=not no_checkout, resume=resume, is_waiting=wait)
         except (NothingReadyError, ConflictError) as error:
             if not wait or deadline.expired:
+                if wait:
+                    lost(app.work, agent, error)
                 raise
             from gitcoord.features.waiting import wait_for_change
 
@@ -70,6 +73,7 @@ def claim(
 
 def _show_claim(app: App, done: Any) -> None:
     from gitcoord.core.boundary import boundary_of
+    from gitcoord.features import answering
     from gitcoord.features.reading import claim_facts, task_facts
 
     snapshot, context = app.work.ledger.snapshot(done.entry), app.work.ledger.context()
@@ -86,10 +90,12 @@ def _show_claim(app: App, done: Any) -> None:
         "already": done.already,
         "reissued": done.reissued,
         "held": "on this machine",
+        "ledger": app.work.ledger.name,
     }
     if done.checkout == "failed":
         app.out.notice(f"the claim stands, but its branch could not be checked out in {done.worktree}: "
                        "look at `git status` there, and claim again")  # fmt: skip
+    facts |= answering.claim_answer(app.work, snapshot, done)
     spec = done.task["spec"]
     lines = [f"{'still holding' if done.already else 'claimed'} {spec['id']}: {spec['title']}"]
     lines.append(f"  paths     {', '.join(spec['paths']) if spec['paths'] else 'any' if spec['paths'] is None else 'none'}")
@@ -104,6 +110,7 @@ def _show_claim(app: App, done: Any) -> None:
               f"  lease     {ids.show_duration(held['lease_ms'])}, renewed by progress and beat"]  # fmt: skip
     for setback in done.task["setbacks"]:
         lines.append(f"  before    attempt {setback['attempt']} by {setback['agent']}: {setback['kind']}: {setback['reason']}")
+    lines += answering.lines_of(facts)
     if spec["description"]:
         lines.append("  about     " + spec["description"].replace("\n", "\n            "))
     lines.append("next: work, commit, then gitcoord complete")
@@ -200,19 +207,24 @@ def _land_automatically(app: App, phase: str) -> None:
 @click.option("--reason", required=True, help="What went wrong.")
 @click.option("--kind", type=click.Choice(["transient", "permanent"]), default="transient", show_default=True,
               help="Whether trying again can help.")  # fmt: skip
+@click.option("--log", "log", type=click.File("rb"), metavar="FILE", help="Keep the end of this log (- for standard input).")
 @pass_app
-def fail(app: App, task: str | None, reason: str, kind: str) -> None:
+def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
     """Report that the claimed task failed; it is tried again, or has failed.
+
+    The last 64 KiB of the log are kept in the ledger for the next attempt.
 
     Example: gitcoord fail --reason "the schema of step 3 is missing"
     """
-    from gitcoord.features import holding
+    from gitcoord.features import cascades, holding
 
     agent, found, token = _current(app, task)
-    done = holding.fail(app.work, agent, found, token, reason, kind)
+    done = holding.fail(app.work, agent, found, token, reason, kind, log.read() if log else None)
     record = done.snapshot.require_task(found)
     facts: dict[str, Any] = {"entry": done.entry, "task": found, "state": record["state"], "failures": record["failures"]}
-    after = ""
+    blocked = cascades.behind(app.work, done.snapshot, found)
+    facts["blocked" if record["state"] == "failed" else "would_block"] = blocked
+    after = f"\n{cascades.told(blocked, is_failed=True)}" if record["state"] == "failed" and blocked["count"] else ""
     if record["state"] == "open":
         facts["retry_after"] = done.event["delay_ms"] / 1000
         after = f"; it can be claimed again after {ids.show_duration(done.event['delay_ms'])}"

@@ -8,7 +8,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
-from gitcoord.core.errors import IncompleteError, RefusedError
+from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
 
 __all__ = ["assign", "cancel", "phase", "reap", "retry"]
@@ -141,16 +141,35 @@ def _check(app: App, name: str) -> tuple[dict[str, Any], str]:
     return facts, "\n".join(lines)
 
 
+def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
+    """Say what `rollback --phase` would change now."""
+    from gitcoord.cli.rolling_back import preview
+    from gitcoord.features import rollbacks
+
+    try:
+        choice = rollbacks.choose(app.work, phase=name)
+    except (NotFoundError, RefusedError):
+        return None, ""
+    facts, _ = preview(app, choice.entry, choice.words, code=False)
+    changes = facts["changes"]
+    counts = f"{len(changes['tasks'])} task(s), {len(changes['claims_ended'])} claim(s), {len(changes['locks_ended'])} lock(s)"
+    return facts, (f"\n  back: gitcoord rollback --phase {name} --code goes to {choice.entry[:12]}, {choice.words}: {counts} and "
+                   f"{len(changes['phases'])} phase(s) change")  # fmt: skip
+
+
 @phase.command("check")
 @click.argument("name", metavar="PHASE")
 @pass_app
 def phase_check(app: App, name: str) -> int:
     """Say whether a phase could land now, and what is missing; move nothing.
 
+    It says too what going back from there would change.
+
     Example: gitcoord phase check build
     """
     facts, text = _check(app, name)
-    app.out.answer("phase check", facts, text)
+    facts["rollback"], way_back = _way_back(app, name)
+    app.out.answer("phase check", facts, text + way_back)
     return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
 
 

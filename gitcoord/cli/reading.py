@@ -33,6 +33,8 @@ def status(app: App) -> None:
 
 
 def _status_text(app: App, found: dict[str, Any]) -> str:
+    from gitcoord.features import cascades
+
     counts = ", ".join(f"{found['counts'][state]} {app.out.state(state)}" for state in _STATES if state in found["counts"])
     lines = [f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}", f"tasks   {counts or '-'}"]
     for one in found["phases"]:
@@ -49,8 +51,12 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
         lines.append(f"claim   {claim['task']} by {claim['agent']}, {lease}{late}{percent}{told}")
     lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
     lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
+    for one in found["blocked"]:
+        lines.append(f"blocked {one['task']} {one['state']}: {cascades.told(one, is_failed=True)}")
     for one in found["escalations"]:
-        lines.append(f"needs you: {one['text']}")
+        lines.append(f"needs you: {one['id']} {one['text']}".split("\n", 1)[0])
+    if found["escalations"]:
+        lines.append("next: gitcoord resolve ID ANSWER")
     if found["pending"]:
         lines.append(f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next command finishes it")
     lines += [f"behind: {path} has the target checked out; an orchestrator's command brings it along" for path in found["behind"]]
@@ -84,13 +90,20 @@ def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> N
 
 @click.command()
 @click.argument("task")
+@click.option("--log", "log_only", is_flag=True, help="Print the newest log that an attempt left.")
 @pass_app
-def show(app: App, task: str) -> None:
+def show(app: App, task: str, log_only: bool) -> None:
     """Show one task with its history.
 
     Example: gitcoord show 25
     """
     from gitcoord.features import reading
+
+    if log_only:
+        name, text = reading.log_of(app.work, task)
+        app.out.answer("show", {"task": task, "log": name, "text": text}, text.rstrip("\n"))
+        return
+    from gitcoord.features import cascades
 
     found = reading.show(app.work, task)
     facts = found["task"]
@@ -112,6 +125,15 @@ def show(app: App, task: str) -> None:
                                f"{result['files']} file(s)"))  # fmt: skip
     if facts["failures"]:
         rows.append(("failures", str(facts["failures"])))
+    if facts["would_block"]["count"]:
+        is_failed = facts["state"] in {"failed", "cancelled"}
+        rows.append(("needed", cascades.told(facts["would_block"], is_failed=is_failed)))
+    rows += [("before", f"attempt {one['attempt']} by {one['agent']}: {one['kind']}: {one['reason'].splitlines()[0]}")
+             for one in facts["setbacks"]]  # fmt: skip
+    rows += [("note", f"{one['text']} ({one['agent']})") for one in facts["notes"]]
+    rows += [("asked", f"{one['id']} {one['text'].splitlines()[0]}: {one['answer'] or 'open'}") for one in facts["escalations"]]
+    if facts["logs"]:
+        rows.append(("logs", f"{', '.join(facts['logs'])}: gitcoord show {facts['id']} --log"))
     lines = [f"{facts['id']}: {facts['title']}"] + [f"  {name:<9} {value}" for name, value in rows]
     if facts["description"]:
         lines += ["", *("  " + line for line in facts["description"].splitlines())]
@@ -184,11 +206,13 @@ def _follow(app: App, tip: str, task: str | None) -> None:
 
 @click.command()
 @click.argument("span", metavar="[RANGE]", required=False)
+@click.option("--quick", is_flag=True, help="Only what is new since this machine last verified.")
 @pass_app
-def verify(app: App, span: str | None) -> None:
+def verify(app: App, span: str | None, quick: bool) -> None:
     """Replay the history, or RANGE (OLD..NEW), and check every entry.
 
-    Names the first illegal entry; repairs nothing.
+    Names the first illegal entry, and a history that lacks what was
+    verified here before; repairs nothing.
 
     Example: gitcoord verify
     """
@@ -208,6 +232,11 @@ def verify(app: App, span: str | None) -> None:
             click.echo(f"\rverified {number} of {total}", err=True, nl=number == total)
 
     is_shown = sys.stderr.isatty() and not app.out.as_json
-    done = verifying.verify(app.work, since=since, until=until, on_entry=tell if is_shown else None)
-    app.out.answer("verify", {"entries": done.entries, "tip": done.tip},
-                   f"{done.entries} entries verified, up to {done.tip[:12]}: every one follows from its parent")  # fmt: skip
+    show = tell if is_shown else None
+    if span is None:
+        done = verifying.verify_ledger(app.work, quick=quick, on_entry=show)
+    else:
+        done = verifying.verify(app.work, since=since, until=until, on_entry=show)
+    after = f" after {done.since[:12]}" if done.since else ""
+    app.out.answer("verify", {"entries": done.entries, "tip": done.tip, "since": done.since},
+                   f"{done.entries} entries verified{after}, up to {done.tip[:12]}: every one follows from its parent")  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NoReturn
 
 from gitcoord.core.errors import CorruptError
@@ -25,7 +26,29 @@ _UNPRINTABLE = re.compile(
 
 def dump(value: object) -> bytes:
     """Give the canonical bytes of a record."""
-    return (json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n").encode("ascii")
+    return (_indented(value, "\n") + "\n").encode("ascii")
+
+
+def _indented(value: object, line: str) -> str:
+    """Write as ``json.dumps`` does with ``sort_keys`` and ``indent=2``.
+
+    The standard library indents in pure Python generators, four times
+    slower; a test holds both to the same bytes. ``line`` starts a line.
+    """
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        inner = line + "  "
+        rows = [f"{_quoted(key)}: {_indented(value[key], inner)}" for key in sorted(value)]
+        return "{" + inner + ("," + inner).join(rows) + line + "}"
+    if isinstance(value, list | tuple):
+        if not value:
+            return "[]"
+        inner = line + "  "
+        return "[" + inner + ("," + inner).join([_indented(one, inner) for one in value]) + line + "]"
+    return json.dumps(value, allow_nan=False)
 
 
 def dump_line(value: object) -> str:

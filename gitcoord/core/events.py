@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.model import Evidence, Lapse, Pending, Result
+from gitcoord.core.model import Evidence, Lapse, Pending, Result, Survivor
 
-__all__ = ["OPS", "Command", "Event", "Redone"]
+__all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
 
 Op = Literal[
     "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review",
     "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
-    "land-begin", "land-done", "land-abort", "lock", "unlock",
+    "lock", "unlock", "resolve", "note", "note-drop", "checkpoint", "batch", "land-begin", "land-done", "land-abort", "rollback",
+    "rollback-done", "rollback-abort",
 ]  # fmt: skip
 OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
 
@@ -92,7 +93,37 @@ class Event(TypedDict):
     for_ms: NotRequired[int | None]
     lapsed: NotRequired[list[Lapse]]
     tokens: NotRequired[list[str]]
+    # matters
+    escalation: NotRequired[str]
+    answer: NotRequired[str]
+    note: NotRequired[str]
+    path: NotRequired[str | None]
+    # batch
+    events: NotRequired[list[Event]]
+    # rollback
+    onto: NotRequired[str]
+    abandoned: NotRequired[str]
+    epoch: NotRequired[int]
+    surviving: NotRequired[list[Survivor]]
+    carried: NotRequired[dict[str, str]]
+    code: NotRequired[Pending | None]
+    reverts: NotRequired[list[str]]
 
 
 Command = dict[str, Any]
 """What is asked: ``op`` and the options of the command of that name."""
+
+
+def evidence_of(event: Event) -> list[Evidence]:
+    """List the evidence of every lease that an event ends."""
+    takeover = event.get("takeover")
+    own = [*event.get("expired", []), *([takeover] if takeover else [])]
+    return own + [one for inner in event.get("events", []) for one in evidence_of(inner)]
+
+
+def tasks_of(event: Event) -> list[str]:
+    """Name every task that an event is about, each once."""
+    named = [event["task"]] if event.get("task") else []
+    named += [gone["task"] for gone in event.get("expired", [])] + [one["task"] for one in event.get("redone", [])]
+    named += [task for inner in event.get("events", []) for task in tasks_of(inner)]
+    return list(dict.fromkeys(named))

@@ -12,7 +12,7 @@ from typing import cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
-from gitcoord.core.events import Event
+from gitcoord.core.events import Event, evidence_of, tasks_of
 from gitcoord.core.model import FORMAT
 
 __all__ = ["EVENT_TRAILER", "FIELDS", "author_of", "parse", "render"]
@@ -49,6 +49,14 @@ FIELDS: dict[str, frozenset[str]] = {
         "land-abort": {"phase", "target", "old", "new", "reason"},
         "lock": {"task", "token", "paths", "shared", "reason", "for_ms", "boot_id", "monotonic_ns", "expired", "lapsed"},
         "unlock": {"name", "paths", "tokens", "reason"},
+        "resolve": {"escalation", "task", "answer"},
+        "note": {"task", "path", "message"},
+        "note-drop": {"note", "reason"},
+        "checkpoint": {"name"},
+        "batch": {"events"},
+        "rollback": {"onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"},
+        "rollback-done": {"target", "old", "new"},
+        "rollback-abort": {"target", "old", "new", "reason"},
     }.items()
 }
 
@@ -135,6 +143,14 @@ def _subject(event: Event) -> str:
         "land-abort": lambda: f"land-abort {event['phase']}: {_first(event['reason'])}",
         "lock": lambda: f"{_paths(event)} by {agent}{_manner(event)}",
         "unlock": lambda: f"{_paths(event)} by {agent}" + ("" if event["name"] == agent else f", locked by {event['name']}"),
+        "resolve": lambda: f"resolve {event['escalation']} by {agent}: {_first(event['answer'])}",
+        "note": lambda: f"note on {event['task'] or event['path'] or 'the plan'} by {agent}: {_first(event['message'])}",
+        "note-drop": lambda: f"note-drop {event['note']} by {agent}",
+        "checkpoint": lambda: f"checkpoint {event['name']} by {agent}",
+        "batch": lambda: f"batch by {agent}: {_first(', '.join(_short(one) for one in event['events']))}",
+        "rollback": lambda: f"rollback to {event['onto'][:12]} by {agent}" + (" with code" if event["code"] else ""),
+        "rollback-done": lambda: f"rollback-done: {event['target']} is at {event['new'][:12]}",
+        "rollback-abort": lambda: f"rollback-abort: {_first(event['reason'])}",
     }[op]()
 
 
@@ -155,15 +171,21 @@ def _first(text: str) -> str:
     return line if len(line) <= 160 else line[:159] + "…"
 
 
+def _short(event: Event) -> str:
+    return f"{event['op']} {event.get('task') or event.get('name') or ''}".rstrip()
+
+
 def _body(event: Event) -> str:
-    text = event.get("reason") or event.get("message") or ""
+    if event["op"] == "batch":
+        return "\n".join(_line(_subject(one)) for one in event["events"])
+    text = event.get("reason") or event.get("message") or event.get("answer") or ""
     return text if _first(text) != text.strip() or event["op"] in {"release", "cancel", "retry", "assign"} else ""
 
 
 def _trailers(event: Event) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = [("Op", event["op"])]
-    if event.get("task"):
-        found.append(("Task", event["task"]))
+    named = tasks_of(event) if event["op"] == "batch" else [event["task"]] if event.get("task") else []
+    found += [("Task", task) for task in named]
     found.append(("Agent", event["agent"]))
     for key, name in (("phase", "Phase"), ("token", "Claim"), ("attempt", "Attempt")):
         if event.get(key):
@@ -171,11 +193,15 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
     takeover = event.get("takeover")
     if takeover:
         found.append(("Takeover", takeover["token"]))
-    found += [("Expired", f"{gone['task']} {gone['token']}") for gone in event.get("expired", [])]
-    found += [("Lapsed", f"{gone['lock']} {gone['agent']}") for gone in event.get("lapsed", [])]
+    gone_too = evidence_of(event) if event["op"] == "batch" else event.get("expired", [])
+    found += [("Expired", f"{gone['task']} {gone['token']}") for gone in gone_too]
+    entries = event["events"] if event["op"] == "batch" else [event]
+    found += [("Lapsed", f"{gone['lock']} {gone['agent']}") for one in entries for gone in one.get("lapsed", [])]
     result = event.get("result")
     if result is not None:
         found.append(("Result", result["oid"] or "none"))
+    if event.get("abandoned"):
+        found.append(("Abandoned", event["abandoned"]))
     if event.get("reason"):
         found.append(("Reason", _first(event["reason"])))
     found += [("Id", event["id"]), ("Format", event["format"])]

@@ -13,11 +13,15 @@ from typing import Literal, TypedDict
 
 __all__ = [
     "FORMAT",
+    "MAX_LOG_BYTES",
     "MAX_MESSAGE_BYTES",
+    "MAX_NOTES",
+    "MAX_NOTE_BYTES",
     "MAX_PLAN_BYTES",
     "MAX_RECORD_BYTES",
     "MAX_TITLE_CHARS",
     "AgentRecord",
+    "CheckpointRecord",
     "Claim",
     "Escalation",
     "Evidence",
@@ -25,6 +29,7 @@ __all__ = [
     "Landing",
     "Lapse",
     "LockRecord",
+    "NoteRecord",
     "Pending",
     "PhaseRecord",
     "PhaseSpec",
@@ -38,6 +43,7 @@ __all__ = [
     "Setback",
     "Settings",
     "State",
+    "Survivor",
     "TaskRecord",
     "TaskSpec",
     "WorktreeSpec",
@@ -48,6 +54,9 @@ MAX_TITLE_CHARS = 200
 MAX_MESSAGE_BYTES = 4 * 1024
 MAX_RECORD_BYTES = 16 * 1024
 MAX_PLAN_BYTES = 64 * 1024 * 1024
+MAX_LOG_BYTES = 64 * 1024
+MAX_NOTE_BYTES = 1024
+MAX_NOTES = 200
 
 State = Literal["open", "claimed", "review", "done", "failed", "cancelled"]
 
@@ -306,8 +315,44 @@ class Escalation(TypedDict):
     at: int
 
 
+class NoteRecord(TypedDict):
+    """``notes/<id>.json``: a finding that others should know.
+
+    It is about a task, about a path, or, with neither, about the plan.
+    """
+
+    id: str
+    task: str | None
+    path: str | None
+    agent: str
+    text: str
+    at: int
+
+
+class CheckpointRecord(TypedDict):
+    """``checkpoints/<name>.json``: a name for the entry that made it."""
+
+    name: str
+    agent: str
+    at: int
+
+
+class Survivor(TypedDict):
+    """A claim, review or lock that both sides of a rollback hold.
+
+    ``token`` is the claim's or review's token, or the lock's id.
+    """
+
+    kind: Literal["claim", "review", "lock"]
+    name: str
+    token: str
+
+
 class Pending(TypedDict):
-    """The one target move that may be under way in a ledger."""
+    """The one target move that may be under way in a ledger.
+
+    ``phase`` is None for the move of a rollback.
+    """
 
     kind: Literal["landing", "rollback"]
     phase: str | None
@@ -317,7 +362,11 @@ class Pending(TypedDict):
 
 
 class Settings(TypedDict):
-    """``settings.json``: what belongs to the ledger itself."""
+    """``settings.json``: what belongs to the ledger itself.
+
+    ``target_tip`` is the target's tip after the last finished move, at
+    first the one that ``init`` saw; ``epoch`` counts rollbacks.
+    """
 
     format: int
     ledger: str

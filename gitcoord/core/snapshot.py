@@ -16,8 +16,10 @@ from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.model import (
     MAX_PLAN_BYTES,
     AgentRecord,
+    CheckpointRecord,
     Escalation,
     LockRecord,
+    NoteRecord,
     PhaseRecord,
     PlanRecord,
     Settings,
@@ -48,6 +50,9 @@ class Reader(Protocol):
 
     def blob(self, oid: str) -> bytes:
         """Return a blob that an event names."""
+
+    def file(self, path: str) -> bytes | None:
+        """Return the bytes at a path, or None where there is nothing."""
 
 
 def task_path(task: str) -> str:
@@ -142,6 +147,24 @@ class Snapshot:
         found = [cast("Escalation", record) for record in self._folder("escalations")]
         return sorted(found, key=lambda escalation: (escalation["at"], escalation["id"]))
 
+    def escalation(self, name: str) -> Escalation | None:
+        """Return an escalation, or None where there is none of that id."""
+        return cast("Escalation | None", self._reader.record(f"escalations/{name}.json"))
+
+    def notes(self) -> list[NoteRecord]:
+        """Return every note, oldest first."""
+        found = [cast("NoteRecord", record) for record in self._folder("notes")]
+        return sorted(found, key=lambda note: (note["at"], note["id"]))
+
+    def checkpoints(self) -> list[CheckpointRecord]:
+        """Return every checkpoint, oldest first."""
+        found = [cast("CheckpointRecord", record) for record in self._folder("checkpoints")]
+        return sorted(found, key=lambda checkpoint: (checkpoint["at"], checkpoint["name"]))
+
+    def names(self, folder: str) -> list[str]:
+        """List the names in a folder of the tree, sorted."""
+        return self._reader.names(folder)
+
     def json_blob(self, oid: str, what: str) -> Any:
         """Read a blob that an event names as JSON.
 
@@ -154,6 +177,10 @@ class Snapshot:
     def overlaid(self, changes: Changes) -> Snapshot:
         """Return this state with changes applied, as ``apply`` returns them."""
         return Snapshot(_Overlay(self._reader, changes), self.oid)
+
+    def file(self, path: str) -> bytes | None:
+        """Return the bytes of a file that is no record, as of a log."""
+        return self._reader.file(path)
 
     def record(self, path: str) -> Any | None:
         """Return the record at any path of the tree, for comparisons."""
@@ -197,3 +224,7 @@ class _Overlay:
 
     def blob(self, oid: str) -> bytes:
         return self._below.blob(oid)
+
+    def file(self, path: str) -> bytes | None:
+        change = self._changes.get(path)
+        return self._below.blob(change) if isinstance(change, BlobOid) else self._below.file(path)

@@ -20,15 +20,18 @@ from gitcoord.core.errors import (
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine import Context, decide
 from gitcoord.core.machine.check_claims import require_agent
-from gitcoord.core.machine.holds import describe, holds_of, obstacles
 from gitcoord.core.machine.leases import judge, remaining_ms, wait_ms
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features import cascades
 from gitcoord.features.bases import base_of
+from gitcoord.features.contention import lost, won
+from gitcoord.features.matters import escalate_once
+from gitcoord.features.reasons import NO_ROOM, describe_waiting
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "claim", "current_claim", "describe_waiting"]
+__all__ = ["Claimed", "claim", "current_claim", "earlier_branch", "keep_token"]
 
 RETRY_AFTER_S = 5.0
 
@@ -42,6 +45,7 @@ class Claimed(NamedTuple):
     reissued: bool
     checkout: str
     worktree: str | None
+    is_resumed: bool = False
 
     @property
     def claim(self) -> Claim:
@@ -58,8 +62,12 @@ def claim(
     checkout: bool = True,
     session: str | None = None,
     resume: bool = False,
+    is_waiting: bool = False,
 ) -> Claimed:
     """Claim a task for an agent, or return the claim that it has already.
+
+    ``is_waiting``: the caller asks again and again, so that a loss counts
+    only when it gives up (``contention.lost``).
 
     Raises:
         NothingReadyError: No task for this agent now.
@@ -90,15 +98,38 @@ def claim(
         refuse_local_changes(worktree)
     chooser = _Chooser(work, record, task, pool, session)
     try:
-        done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+        _refuse_held(work, snapshot, agent, task)
+        done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
+    except GitcoordError as error:
+        if not is_waiting:
+            lost(work, agent, error)
+        raise
     finally:
         for conflict in chooser.base_conflicts:
-            _escalate_once(work, agent, conflict)
+            escalate_once(work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message)
+    won(work, agent)
     claimed = done.snapshot.require_task(done.event["task"])
     _forget_stale_tokens(work, agent, done)
-    state = _check_out(work, worktree, claimed, resume=resume)
+    earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
+    state = _check_out(work, worktree, claimed, earlier)
     return Claimed(done.entry, claimed, already=False, reissued=False, checkout=state,
-                   worktree=str(worktree) if worktree else None)  # fmt: skip
+                   worktree=str(worktree) if worktree else None, is_resumed=bool(earlier) and state == "done")  # fmt: skip
+
+
+def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
+    """Say at once that a task cannot be had: only who may win waits for a turn."""
+    record = snapshot.task(task) if ids.is_id(task) and task else None
+    if record is None:
+        return
+    command: Command = {"op": "claim", "agent": agent, "task": record["id"], "session": "", "base": "", "built_on": {}}
+    try:
+        decide(snapshot, command, work.ledger.context())
+    except RefusedError as error:
+        # The base is looked at last, and is made when everything else fits.
+        if error.reason != "base-moved":
+            raise
+    finally:
+        work.ledger.remember()
 
 
 def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:
@@ -151,7 +182,7 @@ def _return_held(
         command: Command = {"op": "reissue", "agent": held["agent"], "task": task["id"], "session": session,
                             "old": held["token"]}  # fmt: skip
         agent = held["agent"]
-        done = work.ledger.execute(command, agent=agent, before_swap=lambda event: _keep_token(work, agent, event))
+        done = work.ledger.execute(command, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
         task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
         _forget_stale_tokens(work, agent, done)
     state = _check_out(work, worktree, task)
@@ -176,7 +207,8 @@ def _refuse_living_session(work: Workspace, task: TaskRecord, session: str) -> N
         )  # fmt: skip
 
 
-def _keep_token(work: Workspace, agent: str, event: Event) -> None:
+def keep_token(work: Workspace, agent: str, event: Event) -> None:
+    """Keep a claim's token on this machine, before the claim can be."""
     facts = {"task": event["task"], "agent": agent, "session": event["session"], "entry_id": event["id"]}
     work.tokens(agent).write(event["token"], facts)
 
@@ -198,7 +230,7 @@ def _checkout_place(work: Workspace, agent: str) -> Path | None:
     return own
 
 
-def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resume: bool = False) -> str:
+def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, earlier: str = "") -> str:
     """Check the claim's branch out; a failure leaves the claim standing."""
     if worktree is None:
         return "none"
@@ -206,7 +238,7 @@ def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resu
     from gitcoord.git.worktrees import checkout_branch
 
     held = cast("Claim", task["claim"])
-    start = (work.store.read_ref(f"refs/heads/{_earlier_branch(work, task)}") if resume else None) or held["base"]
+    start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
     try:
         checkout_branch(worktree, held["branch"], start)
     except (GitcoordError, GitError, OSError):
@@ -214,24 +246,17 @@ def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, *, resu
     return "done"
 
 
-def _earlier_branch(work: Workspace, task: TaskRecord) -> str:
+def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str:
     """Name the newest work branch of an earlier attempt, or nothing."""
-    prefix = f"refs/heads/{work.ledger.snapshot().settings()['task_prefix']}/{task['id']}/"
+    if task["attempt"] < 2:
+        return ""
+    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/{task['id']}/"
     found = [
         (int(number), ref)
         for ref in work.store.list_refs(prefix)
         if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal() and int(number) < task["attempt"]
     ]
     return max(found)[1].removeprefix("refs/heads/") if found else ""
-
-
-def _escalate_once(work: Workspace, agent: str, conflict: RefusedError) -> None:
-    """Hand a base that cannot be made to the orchestrator, once."""
-    task = str(conflict.facts["task"])
-    known = work.ledger.snapshot().escalations()
-    if not any(one["kind"] == "base-conflict" and one["task"] == task and one["state"] == "open" for one in known):
-        command = {"op": "escalate", "agent": agent, "task": task, "kind": "base-conflict", "reason": conflict.message}
-        work.ledger.execute(command, agent=agent)
 
 
 class _Chooser:
@@ -326,13 +351,16 @@ class _Chooser:
                 retry_ms.append(wait_ms(task["retry"], context))
             if len(set(waiting)) >= 5:
                 break
+        blocked = cast("Any", cascades.blocked(self._work, snapshot))
         if is_over:
-            return PlanFinishedError("no task is left that this agent may take", hint="`gitcoord status` shows the plan")
+            return PlanFinishedError("no task is left that this agent may take", hint="`gitcoord status` shows the plan",
+                                     blocked=blocked)  # fmt: skip
         after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
         reasons = list(dict.fromkeys(waiting))
         return NothingReadyError(f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
                                  hint="`gitcoord claim --wait` waits for the next one",
-                                 retry_after=round(after_s, 3), waiting_for=cast("Any", reasons))  # fmt: skip
+                                 retry_after=round(after_s, 3), waiting_for=cast("Any", reasons),
+                                 blocked=blocked, no_room=any(NO_ROOM in reason for reason in reasons))  # fmt: skip
 
     def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
         pools = [self._pool] if self._pool else self._agent["pools"]
@@ -355,27 +383,3 @@ def _is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) ->
             if other["state"] == "open":
                 stack.append(other)
     return False
-
-
-def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
-    """Say in a few words what a task waits for, as ``agent`` sees it."""
-    phase = snapshot.phase(task["spec"]["phase"])
-    if task["claim"]:
-        return f"task {task['id']} is held by {task['claim']['agent']}"
-    if task["state"] == "review":
-        return f"task {task['id']} waits for review"
-    if task["state"] == "done":
-        return f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land {task['spec']['phase']}`"
-    if phase is not None and not snapshot.is_started(phase):
-        before = next(one for one in phase["spec"]["after"] if (snapshot.phase(one) or phase)["state"] != "landed")
-        return f"phase {phase['id']} waits for phase {before} to land: `gitcoord phase land {before}`"
-    open_needs = [need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"]
-    if open_needs:
-        return f"task {task['id']} waits for {', '.join(open_needs[:5])}"
-    if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):
-        return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
-    if task["retry"]:
-        return f"task {task['id']} waits after its failure"
-    found = obstacles(holds_of(snapshot), task["spec"]["paths"] or [], agent, for_claim=True)
-    why = f"waits for paths: {describe(found[0])}" if found else "has no room: its pool is in use"
-    return f"task {task['id']} {why}"

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core.boundary import Boundary, boundary_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
-from gitcoord.core.model import MAX_MESSAGE_BYTES, Claim, TaskRecord
+from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES, Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.bases import built_on_of
 from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Completed", "complete", "fail", "progress", "release", "text_of"]
+__all__ = ["Completed", "complete", "fail", "log_tail", "progress", "release", "result_facts", "text_of"]
 
 
 class Completed(NamedTuple):
@@ -74,8 +74,12 @@ def release(work: Workspace, agent: str, task: str, token: str, reason: str = ""
     return work.ledger.execute(command, agent=agent)
 
 
-def fail(work: Workspace, agent: str, task: str, token: str, reason: str, kind: str = "transient") -> Done:
+def fail(
+    work: Workspace, agent: str, task: str, token: str, reason: str, kind: str = "transient", log: bytes | None = None
+) -> Done:
     """Report a failure: the task comes back after a delay, or has failed.
+
+    The tail of ``log`` is kept in the ledger, for whoever tries next.
 
     Raises:
         ClaimLostError: The token is stale.
@@ -83,9 +87,20 @@ def fail(work: Workspace, agent: str, task: str, token: str, reason: str, kind: 
     """
     if kind not in {"transient", "permanent"}:
         raise UsageError(f"{kind!r} is no kind of failure", hint="give transient or permanent")
+    tail = log_tail(log) if log else b""
     command = {"op": "fail", "agent": agent, "task": task, "token": token, "kind": kind,
-               "reason": text_of(reason, "reason"), "log": None}  # fmt: skip
-    return work.ledger.execute(command, agent=agent)
+               "reason": text_of(reason, "reason"), "log": work.store.write_blob(tail) if tail else None}  # fmt: skip
+    return work.ledger.execute(command, agent=agent, inputs=[tail] if tail else [])
+
+
+def log_tail(log: bytes) -> bytes:
+    """Cut a log to what the ledger keeps, and say so where it was cut."""
+    text = codec.printable(log[-MAX_LOG_BYTES:].decode("utf-8", "replace"), lines=True)
+    tail = text.encode()
+    if len(log) <= MAX_LOG_BYTES and len(tail) <= MAX_LOG_BYTES:
+        return tail
+    first = f"[{len(log)} bytes in all; this is the end]\n".encode()
+    return first + tail[-(MAX_LOG_BYTES - len(first)) :].decode("utf-8", "ignore").encode()
 
 
 def complete(
@@ -115,7 +130,7 @@ def complete(
             + (f"{holder} holds it now" if holder else f"the task is {record['state']} now"),
             hint="stop working on it; `gitcoord claim` gives the next task", task=task, holder=holder,
         )  # fmt: skip
-    facts = _no_commit(snapshot, record, held) if no_result else _inspected(work, snapshot, record, held, result)
+    facts = result_facts(work, snapshot, record, held, result, no_result=no_result)
     if facts["oid"] is not None:
         work.ledger.keep(result_ref(work.ledger.name, task, facts["oid"]), facts["oid"])
     command = {"op": "complete", "agent": agent, "task": task, "token": token, "result": facts}
@@ -146,6 +161,19 @@ def _no_commit(snapshot: Snapshot, task: TaskRecord, held: Claim) -> dict[str, A
 
 def _boundary(snapshot: Snapshot, task: TaskRecord, held: Claim) -> Boundary:
     return boundary_of(snapshot, task, snapshot.agent(held["agent"]))
+
+
+def result_facts(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None, *, no_result: bool
+) -> dict[str, Any]:
+    """Inspect what a claim hands in, and give the facts that its entry keeps.
+
+    Raises:
+        RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
+            ``base-moved``.
+
+    """
+    return _no_commit(snapshot, task, held) if no_result else _inspected(work, snapshot, task, held, result)
 
 
 def _inspected(

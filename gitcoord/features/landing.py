@@ -131,13 +131,14 @@ def _land_once(work: Workspace, phase: str, *, follow: bool) -> Landed:
             hint="commit them, or move them away, in the worktree that has the target checked out",
         )  # fmt: skip
     target, old, new = work.target(snapshot), work.target_tip(snapshot), cast("str", check.new)
-    blob = work.store.write_blob(codec.dump(check.results))
+    content = codec.dump(check.results)
+    blob = work.store.write_blob(content)
     candidate = f"refs/gitcoord/{work.ledger.name}/landing/{phase}/{new}"
     work.ledger.keep(candidate, new)
     command = {"op": "land-begin", "phase": phase, "target": target, "old": old, "new": new, "results": blob,
                "count": len(check.results)}  # fmt: skip
     try:
-        work.ledger.execute(command, agent=ORCHESTRATOR, verify={target: old})
+        work.ledger.execute(command, agent=ORCHESTRATOR, verify={target: old}, inputs=[content])
     except UnavailableError:
         if work.store.read_ref(target) != old:
             raise _TargetMovedError from None
@@ -201,7 +202,7 @@ def _merge(
         boundary = boundary_of_result(task, result)
         lifted = oid
         if is_ancestor(work.git, oid, target_tip):
-            lifted = lift(work.git, oid, result["base"])
+            lifted = lift(work.git, oid, result["base"], target_tip)
         else:
             inspect(work.git, oid, target_tip, result["built_on"], boundary)
         tree = merge_tree(work.git, tip, lifted)
@@ -270,18 +271,18 @@ def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
             if error.reason != "pending":
                 raise
     else:
-        raise UnavailableError("the pending landing could not be finished", hint="try again")
+        raise UnavailableError("the pending move of the target could not be finished", hint="try again")
     if follow:
         lagging(work, bring_along=True)
     return landed
 
 
 def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | None:
-    from gitcoord.git.merges import is_ancestor
     from gitcoord.git.refs import move_target
 
-    phase, target, old, new = cast("str", pending["phase"]), pending["target"], pending["old"], pending["new"]
-    ends = {"phase": phase, "target": target, "old": old, "new": new}
+    phase, target, old, new = pending["phase"] or "rollback", pending["target"], pending["old"], pending["new"]
+    ends = {"target": target, "old": old, "new": new} | ({"phase": phase} if pending["kind"] == "landing" else {})
+    op = "land" if pending["kind"] == "landing" else "rollback"
     reason = ""
     now = work.store.read_ref(target)
     if now == old:
@@ -297,12 +298,24 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
         now = work.store.read_ref(target)
         if not moved and not reason and now == old:
             return None
-    if now is not None and (now == new or (now != old and is_ancestor(work.git, new, now))):
-        done = work.ledger.execute({"op": "land-done", **ends}, agent=ORCHESTRATOR)
+    if now is not None and (now == new or (now != old and _contains(work, now, old, new))):
+        done = work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
         return Landed(done.entry, phase, target, old, new, 0, already=False)
     reason = reason or f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
-    work.ledger.execute({"op": "land-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
+    work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
     return None
+
+
+def _contains(work: Workspace, now: str, old: str, new: str) -> bool:
+    """Say whether a target that moved on has the move in it already.
+
+    A rollback may be a reset: then its old tip contains the new one, and
+    only a target without the old one was reset.
+    """
+    from gitcoord.git.merges import is_ancestor
+
+    is_reset = is_ancestor(work.git, new, old)
+    return is_ancestor(work.git, new, now) and not (is_reset and is_ancestor(work.git, old, now))
 
 
 def _follow_folder(work: Workspace) -> Path:

@@ -7,16 +7,18 @@ from typing import Any, cast
 
 from gitcoord.core import graph, ids
 from gitcoord.core.errors import CorruptError, NotFoundError
+from gitcoord.core.events import tasks_of
 from gitcoord.core.machine.holds import Hold, holds_of, obstacles
 from gitcoord.core.machine.leases import Context, is_late, remaining_ms, wait_ms
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.claims import describe_waiting
+from gitcoord.features import cascades, matters
 from gitcoord.features.locks import lock_facts, waits
+from gitcoord.features.reasons import describe_waiting
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["claim_facts", "history", "impact", "instant", "log", "require_task", "show", "status", "task_facts", "tasks"]
+__all__ = ["claim_facts", "history", "impact", "instant", "log", "log_of", "require_task", "show", "status", "task_facts", "tasks"]
 
 
 def instant(seconds: float) -> str:
@@ -138,9 +140,32 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     facts = task_facts(snapshot, record, context)
     work.index.update(work.store, snapshot.oid)
     facts["needed_by"] = work.index.dependents(record["id"])
+    facts["would_block"] = cascades.behind(work, snapshot, record["id"])
+    facts["blocked_by"] = [need for need in record["spec"]["needs"]
+                           if (snapshot.task(need) or record)["state"] in {"failed", "cancelled"}]  # fmt: skip
+    facts["logs"] = [f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]]
+    facts["notes"] = [{**one, "at": instant(one["at"])} for one in matters.notes_about(snapshot, record)]
+    facts["escalations"] = [{**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["task"] == record["id"]]
     facts["waiting_for"] = describe_waiting(snapshot, record) if facts["state"] in {"waiting", "blocked"} else None
     facts["history"] = list(history(work, snapshot.oid, task=record["id"], limit=limit))
     return {"tip": snapshot.oid, "task": facts}
+
+
+def log_of(work: Workspace, task: str) -> tuple[str, str]:
+    """Return the name and the text of the newest log of a task.
+
+    Raises:
+        NotFoundError: No attempt left one.
+
+    """
+    snapshot = work.ledger.snapshot()
+    record = require_task(work, snapshot, task)
+    for attempt in range(record["attempt"], 0, -1):
+        name = f"logs/{record['id']}-{attempt}.txt"
+        content = snapshot.file(name)
+        if content is not None:
+            return name, content.decode("utf-8", "replace")
+    raise NotFoundError(f"no attempt at task {record['id']} left a log", hint="`gitcoord fail --log FILE` keeps one")
 
 
 def impact(work: Workspace, task: str) -> dict[str, Any]:
@@ -180,10 +205,8 @@ def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
         event = parse(message, oid)
     except CorruptError as error:
         return {**facts, "op": "illegal", "agent": None, "tasks": [], "text": error.message}
-    named = [event["task"]] if event.get("task") else []
-    named += [gone["task"] for gone in event.get("expired", [])] + [one["task"] for one in event.get("redone", [])]
-    return {**facts, "op": event["op"], "agent": event["agent"], "tasks": named,
-            "text": event.get("reason") or event.get("message") or ""}  # fmt: skip
+    text = event.get("reason") or event.get("message") or event.get("answer") or ""
+    return {**facts, "op": event["op"], "agent": event["agent"], "tasks": tasks_of(event), "text": text}
 
 
 def log(work: Workspace, *, task: str | None = None, agent: str | None = None, limit: int = 20) -> dict[str, Any]:
@@ -239,6 +262,7 @@ def status(work: Workspace) -> dict[str, Any]:
         "claims": claims,
         "locks": [lock_facts(one, context) for one in snapshot.locks()],
         "waiting": waits(work, snapshot),
+        "blocked": cascades.blocked(work, snapshot),
         "escalations": [
             {**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["state"] == "open"
         ],

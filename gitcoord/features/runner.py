@@ -89,18 +89,17 @@ def run(
     for name in names:
         if work.ledger.snapshot().agent(name) is None:
             agents.add(work, name)
-    threads = [threading.Thread(target=_guarded, args=(shared, name), name=name, daemon=True) for name in names]
-    for thread in threads:
-        thread.start()
+    ended = [_start(shared, name) for name in names]
     try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(POLL_S)
+        for event in ended:
+            while not event.wait(POLL_S):
+                pass
     except KeyboardInterrupt:
         shared.stop.set()
-        for thread in threads:
-            thread.join()
-        return _ended(work, is_interrupted=True)
+        for event in ended:
+            event.wait()
+        if not shared.errors:
+            return _ended(work, is_interrupted=True)
     if shared.errors:
         raise shared.errors[0]
     _land_what_is_whole(work, shared)
@@ -110,6 +109,24 @@ def run(
 def _ended(work: Workspace, *, is_interrupted: bool) -> Run:
     counts = reading.status(work)["counts"]
     return Run(not set(counts) - {"landed", "cancelled"} and not is_interrupted, is_interrupted, counts)
+
+
+def _start(shared: _Shared, agent: str) -> threading.Event:
+    """Start a worker; the event says that it is over.
+
+    ``Thread.join`` cannot say it: before Python 3.13 an interrupted join
+    takes the thread for ended while it still runs.
+    """
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            _guarded(shared, agent)
+        finally:
+            ended.set()
+
+    threading.Thread(target=work, name=agent, daemon=True).start()
+    return ended
 
 
 def _guarded(shared: _Shared, agent: str) -> None:

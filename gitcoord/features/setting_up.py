@@ -112,8 +112,9 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     if work.store.read_ref(target) is None:
         raise NotFoundError(f"the plan's target branch {document['plan']['target']!r} does not exist",
                             hint="create it, or change `target` in the plan")  # fmt: skip
-    blob = work.store.write_blob(codec.dump(document))
-    done = work.ledger.execute({"op": "plan", "agent": ORCHESTRATOR, "input": blob}, agent=ORCHESTRATOR)
+    content = codec.dump(document)
+    command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
+    done = work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])
     named = {spec["id"] for spec in document["tasks"]}
     kept = [task["id"] for task in done.snapshot.tasks() if task["id"] not in named]
     return Applied(done.entry, done.event["added"], done.event["changed"], sorted(kept), warnings)

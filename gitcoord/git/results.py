@@ -319,10 +319,12 @@ def _names(content: bytes, oid_bytes: int) -> set[str]:
     return names
 
 
-def lift(git: Git, result: str, base: str) -> str:
+def lift(git: Git, result: str, base: str, onto: str) -> str:
     """Make a result that is in the target's history already anew.
 
     After a revert git would call the old commit merged and land nothing:
-    a new commit with its tree, and its recorded base as only parent.
+    a new commit with its tree, and its recorded base as only parent. It
+    names the target's tip, so that it is another one after each revert.
     """
-    return commit_merge(git, tree_of(git, result), [base], f"Land {result[:12]} again\n", time_of(git, [result]))
+    message = f"Land {result[:12]} again\n\nOnto {onto}\n"
+    return commit_merge(git, tree_of(git, result), [base], message, time_of(git, [result]))

@@ -7,7 +7,7 @@ happened. A retry decides again from a fresh read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -19,13 +19,15 @@ from gitcoord.core.errors import (
     UnavailableError,
     UnknownError,
 )
-from gitcoord.core.events import Command, Event
+from gitcoord.core.events import Command, Event, evidence_of
 from gitcoord.core.machine import Context, apply, decide
 from gitcoord.core.machine.leases import Beat
 from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
 from gitcoord.ledger.files import LedgerFiles
+from gitcoord.ledger.names import attic_ref, ledger_ref
+from gitcoord.ledger.outlasting import outlast_prune, require_written
 from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
 from gitcoord.store.healing import heal, living_writers
 from gitcoord.store.protocol import (
@@ -38,7 +40,7 @@ from gitcoord.store.protocol import (
 from gitcoord.store.queue import QueueLock
 from gitcoord.store.reader import RecordCache, open_snapshot
 
-__all__ = ["Done", "Ledger", "encoded", "ledger_ref"]
+__all__ = ["Done", "Ledger", "encoded"]
 
 QUEUE_WAIT_S = 2.0
 Request = Command | Callable[[Snapshot, Context], Command]
@@ -59,13 +61,9 @@ class _Turn(NamedTuple):
     agent: str
     before_swap: Callable[[Event], None] | None
     verify: Mapping[str, str | None]
+    inputs: Sequence[bytes]
     context: Context
     deadline: Deadline
-
-
-def ledger_ref(ledger: str) -> str:
-    """Name the ref of a ledger."""
-    return f"refs/heads/gitcoord/{ledger}"
 
 
 def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
@@ -89,6 +87,7 @@ class Ledger:
         self.pending = PendingFiles(self.files.pending)
         self.queue = QueueLock(self.files.queue_lock)
         self._healing = QueueLock(self.files.healing_lock)
+        self.writes = 0
         self._cache = RecordCache()
         self._observations = Observations(self.files.observed, clock)
 
@@ -151,12 +150,15 @@ class Ledger:
         agent: str,
         before_swap: Callable[[Event], None] | None = None,
         verify: Mapping[str, str | None] | None = None,
+        inputs: Sequence[bytes] = (),
     ) -> Done:
         """Decide on the newest state and publish the entry.
 
-        ``request`` is a command, or makes one from each fresh snapshot.
-        ``before_swap`` sees the event before anything can have happened.
-        ``verify`` names refs that must hold a value at the swap.
+        ``request`` is a command, or makes one from each fresh snapshot; one
+        with a key ``onto`` is decided on that entry's state, which becomes
+        the parent. ``before_swap`` sees the event before anything can have
+        happened. ``verify`` names refs that must hold a value at the swap.
+        ``inputs`` are the blobs that the command names by oid.
 
         Raises:
             GitcoordError: Refused: nothing changed.
@@ -164,12 +166,13 @@ class Ledger:
             UnknownError: Cut off in the swap; ``settle`` tells later.
 
         """
-        turn = _Turn(request, agent, before_swap, verify or {}, self.context(), Deadline(self.clock, self.timeout_s))
+        turn = _Turn(request, agent, before_swap, verify or {}, inputs, self.context(), Deadline(self.clock, self.timeout_s))
         is_known = False
         try:
             with self.queued(turn.deadline) as is_queued:
                 done = self._publish(turn, is_queued=is_queued)
             is_known = True
+            self.writes += 1
         except UnknownError:
             raise
         except Exception:
@@ -193,22 +196,32 @@ class Ledger:
                 now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
             )
             snapshot = open_snapshot(self.store, tip, self._cache)
+            context = self._not_before(tip, context)
             command = turn.request(snapshot, context) if callable(turn.request) else turn.request
             self._require_ledger(tip, command)
-            event = decide(snapshot, command, self._not_before(tip, context))
+            parent = command.get("onto") or tip
+            if parent != tip:
+                snapshot = open_snapshot(self.store, parent, self._cache)
+            event = decide(snapshot, command, context)
             if not attempt:
                 facts = {key: event.get(key, "") for key in ("op", "task", "token")}
                 self.pending.begin(turn.agent, event["id"], {"tip": tip, **facts})
             if turn.before_swap is not None:
                 turn.before_swap(event)
-            entry, write = self._write(tip, snapshot, event)
+            if tip is not None and parent != tip:
+                # Before the move: what is abandoned is never unreachable.
+                self.keep(attic_ref(self.name, event["time"], tip), tip)
+            entry, write = self._write(parent, snapshot, event, turn.inputs)
+            require_written(self.store, self.clock, write, turn.deadline)
             try:
                 self._swap(tip, entry, event, turn.verify)
             except (ContendedError, LockedError) as error:
+                self.pending.touch(turn.agent, event["id"])
                 self._wait(error, attempt, turn.deadline, is_queued=is_queued)
+                self.pending.touch(turn.agent, event["id"])
                 attempt += 1
                 continue
-            self._read_back(entry, write, event)
+            self._read_back(entry, write, event, turn.deadline)
             return Done(entry, event, open_snapshot(self.store, entry, self._cache))
 
     def _require_ledger(self, tip: str | None, command: Command) -> None:
@@ -219,22 +232,24 @@ class Ledger:
         """Keep an entry's time from being before its parent's, for readers' sake."""
         return context if tip is None else context._replace(time=max(context.time, self.store.read_entry(tip).time))
 
-    def _write(self, tip: str | None, snapshot: Snapshot, event: Event) -> tuple[str, Callable[[], str]]:
-        base = self.store.read_entry(tip).tree if tip else None
+    def _write(
+        self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
+    ) -> tuple[str, Callable[[], str]]:
+        base = self.store.read_entry(parent).tree if parent else None
         changes = encoded(apply(snapshot, event))
         message = render(event)
 
         def write() -> str:
             tree = self.store.write_tree(base, changes)
+            for content in inputs:
+                self.store.write_blob(content)
             author = author_of(event["agent"], self.name)
-            return self.store.write_entry(tree, (tip,) if tip else (), message, author, event["time"])
+            return self.store.write_entry(tree, (parent,) if parent else (), message, author, event["time"])
 
         return write(), write
 
     def _swap(self, tip: str | None, entry: str, event: Event, verify: Mapping[str, str | None]) -> None:
-        takeover = event.get("takeover")
-        evidence = [*event.get("expired", []), *([takeover] if takeover else [])]
-        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence} | dict(verify)
+        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | dict(verify)
         try:
             self.store.swap(self.ref, tip, entry, verify=wanted)
         except (ContendedError, LockedError, UnavailableError):
@@ -273,7 +288,7 @@ class Ledger:
         if deadline.expired:
             what = "other writers were faster"
             if isinstance(error, LockedError):
-                alive = ", ".join(name.split(":")[2] for name in living_writers(self.files.root / "pending"))
+                alive = ", ".join(sorted({name.split(":")[2] for name, _ in living_writers(self.files.root / "pending")})[:5])
                 what = f"{error.path} is in the way" + (f", and process {alive} may still be at work on it" if alive else "")
             raise UnavailableError(
                 f"the ledger could not be written within {self.timeout_s:g} seconds: {what}",
@@ -281,14 +296,15 @@ class Ledger:
             ) from None
         self.clock.sleep(min(self.clock.backoff(attempt), max(0.0, deadline.remaining())))
 
-    def _read_back(self, entry: str, write: Callable[[], str], event: Event) -> None:
+    def _read_back(self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline) -> None:
         """Read what was published before it is acknowledged.
 
         A concurrent ``gc --prune=now`` can drop objects between their write
         and the swap that makes them reachable; their bytes are still here.
+        One that began before our swap may still be deleting: it is outlasted.
         """
         for _ in range(3):
-            if not self.store.is_lost():
+            if outlast_prune(self.store, self.clock, deadline) and not self.store.is_lost():
                 break
             write()
         else:
@@ -306,17 +322,6 @@ class Ledger:
                                hint="`gitcoord verify` looks at the chain", entry_id=event["id"])  # fmt: skip
 
     # refs that are hints
-
-    def retrying(self, act: Callable[[], Any]) -> Any:
-        """Do something with a ref until nobody is in the way, or time is up."""
-        deadline = Deadline(self.clock, self.timeout_s)
-        attempt = 0
-        while True:
-            try:
-                return act()
-            except (ContendedError, LockedError) as error:
-                self._wait(error, attempt, deadline, is_queued=True)
-                attempt += 1
 
     def keep(self, ref: str, oid: str) -> None:
         """Make a ref that keeps a commit reachable; once made it never moves."""
@@ -345,6 +350,10 @@ class Ledger:
             stamps[token] = (self.clock.boot_id(), self.clock.monotonic_ns())
             oid = self.store.write_blob(beat_text(stamps))
             self.store.swap(ref, old, oid)
+            if old not in {None, oid}:
+                # Whoever read the ref before us finds no blob, takes the
+                # beat for silent, and is stopped by the ref that moved.
+                self.store.discard(str(old))
             return Beat(oid, stamps)
 
         beat: Beat = self._recorded(write)
@@ -355,10 +364,22 @@ class Ledger:
         return beat
 
     def _recorded(self, act: Callable[[], Any]) -> Any:
-        """Move a ref as a recorded writer, so that healing knows us."""
+        """Move a ref as a recorded writer, until nobody is in the way.
+
+        Healing knows us by the record, and by its touches when we are at it.
+        """
         entry_id = self.clock.token()
         self.pending.begin(".refs", entry_id, {"op": "ref", "tip": None})
+        deadline = Deadline(self.clock, self.timeout_s)
+        attempt = 0
         try:
-            return self.retrying(act)
+            while True:
+                try:
+                    return act()
+                except (ContendedError, LockedError) as error:
+                    self.pending.touch(".refs", entry_id)
+                    self._wait(error, attempt, deadline, is_queued=True)
+                    self.pending.touch(".refs", entry_id)
+                    attempt += 1
         finally:
             self.pending.end(".refs", entry_id)

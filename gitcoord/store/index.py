@@ -185,6 +185,29 @@ class ReadyIndex:
         rows = self._select("SELECT t.id FROM needs n JOIN tasks t ON t.id = n.task WHERE n.need = ? ORDER BY t.ord", (task,))
         return [name for (name,) in rows]
 
+    def behind(self, task: str, most: int) -> tuple[int, list[str], int]:
+        """Count what needs a task: directly, some names, and in all.
+
+        It stops counting at a thousand: a claim says this too, and must not
+        grow with the plan.
+        """
+        direct = self._select("SELECT COUNT(*) FROM needs WHERE need = ?", (task,))[0][0]
+        if not direct:
+            return 0, [], 0
+        reach = """WITH RECURSIVE reach(id) AS (SELECT task FROM needs WHERE need = ?
+            UNION SELECT n.task FROM needs n JOIN reach r ON n.need = r.id LIMIT 1000)"""
+        names = self._select(f"{reach} SELECT t.id FROM reach r JOIN tasks t ON t.id = r.id ORDER BY t.ord LIMIT ?", (task, most))  # noqa: S608
+        count = self._select(f"{reach} SELECT COUNT(*) FROM reach", (task,))[0][0]  # noqa: S608
+        return int(direct), [name for (name,) in names], int(count)
+
+    def blocking(self, most: int) -> list[tuple[str, str]]:
+        """List failed and cancelled tasks that open ones need, in plan order."""
+        return self._select(
+            """SELECT DISTINCT d.id, d.state FROM tasks t JOIN needs n ON n.task = t.id JOIN tasks d ON d.id = n.need
+            WHERE t.state = 'open' AND t.broken > 0 AND d.state IN ('failed', 'cancelled') ORDER BY d.ord LIMIT ?""",
+            (most,),
+        )
+
     def all_ids(self) -> list[str]:
         """List every id, for the nearest names of a mistyped one."""
         return [name for (name,) in self._select("SELECT id FROM tasks ORDER BY ord", ())]

@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pygit2
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.store.objects import parse_commit, read_loose
 from gitcoord.store.packs import PackedObjects
 from gitcoord.store.protocol import (
     ContendedError,
@@ -37,6 +39,8 @@ _LOCK_FILE = re.compile(r"'([^']*\.lock)'")
 _LOCK_TEXTS = ("failed to lock file", "failed to create locked file")
 _CONTENDED_TEXTS = ("old reference value does not match", "failed to rename lockfile")
 MAX_CACHED_TREES = 2048
+MAX_CACHED_ENTRIES = 64
+_KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 BULK_CHANGES = 500
 
 
@@ -57,7 +61,10 @@ class LibgitStore:
                 f"libgit2 cannot open {common_dir}: {error}",
                 hint="check who owns the repository, and what `git status` says there",
             ) from None
+        self._objects = common_dir / "objects"
+        self._loose = str(self._objects)
         self._trees: dict[str, dict[str, TreeItem]] = {}
+        self._entries: dict[str, EntryObject] = {}
         self._fresh: list[str] = []
         self._keep_pack = keep_pack
 
@@ -99,43 +106,38 @@ class LibgitStore:
                 names.add(name)
         yield from sorted(names)
 
-    def _object(self, oid: str) -> pygit2.Object:
-        try:
-            return self._repo[oid]
-        except (KeyError, ValueError, pygit2.GitError) as error:
-            raise MissingObjectError(f"{oid}: {error}") from None
+    def _raw(self, oid: str, kind: str) -> bytes:
+        """Return the bytes of an object of a kind, loose or packed."""
+        found = read_loose(self._loose, oid)
+        if found is None:
+            try:
+                number, content = self._repo.read(oid)
+            except (KeyError, ValueError, pygit2.GitError) as error:
+                raise MissingObjectError(f"{oid}: {error}") from None
+            found = _KINDS.get(number, "unknown"), content
+        if found[0] != kind:
+            raise MissingObjectError(f"{oid} is no {kind}")
+        return found[1]
 
     def read_entry(self, oid: str) -> EntryObject:
         """Read a commit."""
-        commit = self._object(oid)
-        if not isinstance(commit, pygit2.Commit):
-            raise MissingObjectError(f"{oid} is no commit")
-        author = commit.author
-        return EntryObject(
-            oid,
-            str(commit.tree_id),
-            tuple(str(parent) for parent in commit.parent_ids),
-            commit.raw_message.decode("utf-8", "replace"),
-            author.name,
-            author.email,
-            commit.commit_time,
-        )
+        known = self._entries.get(oid)
+        if known is None:
+            known = parse_commit(oid, self._raw(oid, "commit"))
+            if len(self._entries) >= MAX_CACHED_ENTRIES:
+                self._entries.clear()
+            self._entries[oid] = known
+        return known
 
     def read_blob(self, oid: str) -> bytes:
         """Read a blob."""
-        blob = self._object(oid)
-        if not isinstance(blob, pygit2.Blob):
-            raise MissingObjectError(f"{oid} is no blob")
-        return blob.data
+        return self._raw(oid, "blob")
 
     def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
         """Read one level of a tree."""
         known = self._trees.get(oid)
         if known is None:
-            tree = self._object(oid)
-            if not isinstance(tree, pygit2.Tree):
-                raise MissingObjectError(f"{oid} is no tree")
-            known = parse_tree(tree.read_raw())
+            known = parse_tree(self._raw(oid, "tree"))
             if len(self._trees) >= MAX_CACHED_TREES:
                 self._trees.clear()
             self._trees[oid] = known
@@ -291,6 +293,11 @@ class LibgitStore:
             return UnavailableError(f"{ref} cannot be written: {text}", hint="check whether .git can be written here")
         return error
 
+    def discard(self, oid: str) -> None:
+        """Remove a loose object that nothing reaches and nobody else names."""
+        with suppress(OSError):
+            (self._objects / oid[:2] / oid[2:]).unlink()
+
     def is_lost(self) -> bool:
         """Say whether an object of the last entry is gone from the disk."""
         objects = self.common_dir / "objects"
@@ -299,6 +306,7 @@ class LibgitStore:
     def refresh(self) -> None:
         """Forget what is cached of packs and refs."""
         self._trees.clear()
+        self._entries.clear()
 
     def close(self) -> None:
         """Give back file handles."""

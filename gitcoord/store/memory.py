@@ -107,6 +107,11 @@ class MemoryStore:
                 raise ContendedError(ref)
             del self.refs[ref]
 
+    def discard(self, oid: str) -> None:
+        """Forget a blob that nothing reaches."""
+        with self._lock:
+            self.objects.pop(oid, None)
+
     def is_lost(self) -> bool:
         """Say that nothing is ever lost from memory."""
         return False

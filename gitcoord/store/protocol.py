@@ -120,6 +120,12 @@ class Store(Protocol):
     def delete_ref(self, ref: str, expected: str) -> None:
         """Remove a ref that holds ``expected``. Raises as ``swap`` does."""
 
+    def discard(self, oid: str) -> None:
+        """Remove a loose object that nothing reaches and nobody else names.
+
+        A beat that was replaced is one. It may stay, where it is packed.
+        """
+
     def is_lost(self) -> bool:
         """Say whether an object of the last entry is gone from the disk.
 

@@ -78,6 +78,12 @@ class TreeReader:
             self._cache.put(item.oid, record)
         return record
 
+    def file(self, path: str) -> bytes | None:
+        """Return the bytes at a path, or None where there is nothing."""
+        folder, _, name = path.rpartition("/")
+        item = (self._folder(folder) or {}).get(name)
+        return None if item is None or item.is_tree else self.blob(item.oid)
+
     def names(self, folder: str) -> list[str]:
         """List the names in a folder, sorted; empty where there is none."""
         return sorted(self._folder(folder) or ())

@@ -72,7 +72,8 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     place = repo.with_name("repo.worktrees") / "x"
     assert clean(cli("claim", cwd=place)) == (
         "claimed a: Do a\n  paths     a/\n  branch    task/a/1-TOKEN\n  worktree  REPO.worktrees/x\n"
-        "  lease     15m, renewed by progress and beat\nnext: work, commit, then gitcoord complete\n"
+        "  lease     15m, renewed by progress and beat\n"
+        "  needed    by 1 task, which would be blocked if it failed: b\nnext: work, commit, then gitcoord complete\n"
     )
     assert cli("progress", "half done", "--percent", "50", cwd=place) == "progress on a recorded\n"
     assert cli("beat", cwd=place) == "the lease of a is renewed\n"
@@ -94,6 +95,8 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     cli("cancel", "b", "--reason", "not needed")
     assert clean(cli("phase", "check", "default")) == (
         "phase default: 1 result(s) to land\n  ready: the target would be at OID; gitcoord phase land default lands it\n"
+        "  back: gitcoord rollback --phase default --code goes to OID, before the first claim of phase default: "
+        "2 task(s), 0 claim(s), 0 lock(s) and 0 phase(s) change\n"
     )
     assert clean(cli("phase", "land", "default")) == "phase default landed: main is at OID\n"
     assert clean(cli("phase", "list")) == (

@@ -72,7 +72,7 @@ def test_locks_say_who_holds_what_and_who_waits_for_whom(cli: Cli) -> None:
     status = cli("status")
     assert re.search(r"^lock    lib/x.py by x \(shared\), for another [0-9hms ]+: reading it$", status, re.MULTILINE)
     assert "waits   task a waits for x (its lock: lib/x.py)" in status
-    assert cli.json("show", "a")["task"]["waiting_for"] == "task a waits for paths: x has a shared lock on lib/x.py: reading it"
+    assert cli.json("show", "a")["task"]["waiting_for"] == "task a has no room: x has a shared lock on lib/x.py: reading it"
     assert {task["id"]: task["state"] for task in cli.json("tasks")["tasks"]} == {"a": "waiting", "b": "claimed"}
 
 
@@ -80,7 +80,7 @@ def test_nothing_ready_names_the_holder_and_the_paths(cli: Cli) -> None:
     cli("claim", "b", "--agent", "x", "--no-checkout")
     cli("lock", "a/", "--agent", "x")
     refused = cli.json("claim", "--agent", "y", status=10)
-    assert sorted(refused["waiting_for"]) == ["task a waits for paths: x has a lock on a/", "task b is held by x"]
+    assert sorted(refused["waiting_for"]) == ["task a has no room: x has a lock on a/", "task b is held by x"]
 
 
 def test_a_lock_is_taken_with_the_claim_and_ends_with_it(cli: Cli) -> None:
@@ -130,6 +130,30 @@ def test_a_claim_tells_every_layer_of_its_boundary(cli: Cli, tmp_path: Path) -> 
     cli("plan", "apply", str(plan))
     assert cli.json("claim", "c", "--agent", "x", "--no-checkout")["boundary"] == {"task c": ["src/c/"], "phase p": ["src/"]}
     assert "  only in   src/ (phase p)" in cli("claim", "c", "--agent", "x", "--no-checkout")
+
+
+def test_a_batch_claims_locks_and_gives_back_in_one_entry(cli: Cli, tmp_path: Path) -> None:
+    lines = tmp_path / "lines"
+    lines.write_text(json.dumps({"op": "claim", "task": "b"}) + "\n" + json.dumps({"op": "lock", "path": ["p/", "q/"], "for": "1h"}) + "\n"
+                     + json.dumps({"op": "unlock", "path": "q/"}) + "\n")  # fmt: skip
+    cli("batch", str(lines), "--agent", "x")
+    (lock,) = cli.json("locks")["locks"]
+    assert (lock["paths"], lock["task"]) == (["p/"], "b")
+    lines.write_text(json.dumps({"op": "release"}) + "\n")
+    cli("batch", str(lines), "--agent", "x")
+    assert cli.json("locks")["locks"] == []
+    cli("verify")
+
+
+def test_going_back_keeps_the_locks_that_are_still_held_and_no_other(cli: Cli) -> None:
+    cli("lock", "p/", "q/", "--agent", "x")
+    cli("claim", "b", "--agent", "x", "--no-checkout")
+    tip = cli.json("lock", "r/", "--agent", "x")["entry"]
+    cli("release", "--agent", "x")
+    cli("lock", "z/", "--agent", "y")
+    cli("rollback", "--to", tip)
+    assert [one["paths"] for one in cli.json("locks")["locks"]] == [["p/", "q/"]]
+    cli("verify")
 
 
 def test_python_callers_lock_and_unlock(cli: Cli) -> None:

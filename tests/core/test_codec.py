@@ -61,3 +61,14 @@ def test_a_cut_text_fits_and_says_so(text: str, limit: int) -> None:
     cut = codec.cut(text, limit)
     assert len(cut.encode()) <= limit
     assert cut.endswith("[cut]") or len(text.encode("utf-8", "replace")) <= limit
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(_VALUES)
+def test_records_have_the_bytes_of_the_standard_library(value: object) -> None:
+    assert codec.dump(value) == (json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n").encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 from hypothesis import settings
@@ -13,6 +14,7 @@ from gitcoord.core import paths
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.events import Event
 from gitcoord.core.machine import Beat
+from gitcoord.core.machine.batches import fold
 from gitcoord.core.machine.landings import merge_order, wholeness
 from tests.support.builders import BOOT, TARGET, PureLedger
 
@@ -189,6 +191,48 @@ class Laws(RuleBasedStateMachine):
         if self.ask(begin) is not None:
             assert self.ask({"op": "land-done" if is_done else "land-abort", **ends, "reason": "moved"} if not is_done
                             else {"op": "land-done", **ends}) is not None  # fmt: skip
+
+    @rule(back=st.integers(1, 12))
+    def rollback(self, back: int) -> None:
+        """Afterwards the state is the chosen one's, but for what did not survive."""
+        number = len(self.pure.past) - back
+        if number < 4 or b'"pending": null' not in self.pure.past[number]["settings.json"]:
+            return
+        chosen, before = dict(self.pure.past[number]), self.tokens()
+        held = set(self.pure.files)
+        agents = {path: raw for path, raw in self.pure.files.items() if path.startswith("agents/")}
+        self.pure.rollback(number)
+        after = self.pure.files
+        assert self.tokens() <= before
+        self.stale |= before - self.tokens()
+        assert {path: raw for path, raw in after.items() if path.startswith("agents/")} == agents
+        for path in chosen.keys() | after.keys():
+            if path.startswith(("agents/", "live/")) or path == "settings.json":
+                continue
+            if path.startswith("locks/"):
+                # It is back as it was if it was held all along, and its claim too.
+                token = json.loads(chosen[path])["token"]
+                is_held = path in held and token in {None, *self.tokens()}
+                assert after.get(path) == (chosen[path] if is_held else None)
+                continue
+            if chosen.get(path) != after.get(path):
+                was, now = json.loads(chosen[path]), json.loads(after[path])
+                assert was["state"] == "claimed" or was["reviews"] != now["reviews"]
+                assert {**was, "state": "", "claim": 0, "reviews": 0} == {**now, "state": "", "claim": 0, "reviews": 0}
+
+    @rule(task=TASKS, other=TASKS)
+    def batch(self, task: str, other: str) -> None:
+        commands = [{"op": "cancel", "task": task, "reason": ""}, {"op": "retry", "task": other, "reason": ""}]
+        try:
+            steps = [lambda _snapshot, _context, command=command: command for command in commands]
+            events = fold(self.pure.snapshot, steps, self.pure.context())
+        except GitcoordError:
+            return
+        assert self.ask({"op": "batch", "events": [{**one, "time": 1_700_000_001 + self.pure.count} for one in events]})
+
+    @invariant()
+    def no_token_lives_twice(self) -> None:
+        assert not self.tokens() & self.stale
 
     @invariant()
     def states_and_claims_agree(self) -> None:

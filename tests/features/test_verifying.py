@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import CorruptError
-from gitcoord.features import claims, holding, verifying
+from gitcoord.features import claims, holding, rollbacks, verifying
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.protocol import EntryObject
 from tests.support.builders import tasks
@@ -103,3 +103,49 @@ def test_verify_writes_nothing(work: Workspace, repo: Path) -> None:
     before = git("count-objects", cwd=repo)
     verifying.verify(open_workspace(repo))
     assert git("count-objects", cwd=repo) == before
+
+
+def test_a_flipped_byte_of_any_object_on_the_disk_is_named(work: Workspace) -> None:
+    objects = work.place.common_dir / "objects"
+    oids = git("rev-list", "--objects", "--no-object-names", "gitcoord/ledger", cwd=work.place.common_dir).split()
+    named = 0
+    for oid in oids:
+        path = objects / oid[:2] / oid[2:]
+        if not path.exists():
+            continue
+        content = path.read_bytes()
+        path.chmod(0o600)
+        path.write_bytes(content[:-6] + bytes([content[-6] ^ 1]) + content[-5:])
+        fresh = open_workspace(work.place.common_dir.parent)
+        try:
+            with pytest.raises(CorruptError) as caught:
+                verifying.verify_ledger(fresh)
+            assert caught.value.facts["entry"]
+            named += 1
+        finally:
+            fresh.close()
+            path.write_bytes(content)
+    assert named > 20
+    verifying.verify_ledger(work)
+
+
+def test_a_rewritten_history_is_named_on_the_machine_that_verified_the_old_one(work: Workspace) -> None:
+    verifying.verify_ledger(work)
+    verified = work.ledger.tip()
+    shorter = chain(work)[-4].oid
+    git("update-ref", work.ledger.ref, shorter, cwd=work.place.common_dir)
+    claims.claim(work, "x", "b", checkout=False)
+    for quick in (True, False):
+        with pytest.raises(CorruptError) as caught:
+            verifying.verify_ledger(work, quick=quick)
+        assert caught.value.facts["entry"] == verified
+    assert verifying.verify(work).entries == 7
+
+
+def test_quick_replays_what_is_new_and_a_rollback_is_a_link(work: Workspace) -> None:
+    assert verifying.verify_ledger(work).entries == 9
+    claims.claim(work, "x", "b")
+    assert verifying.verify_ledger(work, quick=True).entries == 1
+    rollbacks.rollback(work, rollbacks.choose(work, steps=4))
+    assert verifying.verify_ledger(work, quick=True).entries == 1
+    assert verifying.verify_ledger(work, quick=True).entries == 0

@@ -291,7 +291,8 @@ def test_touched_gives_both_sides_of_each_commit(repo: Path, base: str) -> None:
 
 def test_a_lifted_result_can_land_again(repo: Path, base: str) -> None:
     result = commit(repo, {"notes.md": "n"}, base)
-    lifted = results.lift(Git(repo), result, base)
+    lifted = results.lift(Git(repo), result, base, base)
     assert lifted not in {result, base}
     assert git(repo, "rev-parse", f"{lifted}^{{tree}}", f"{lifted}^").split() == [merges.tree_of(Git(repo), result), base]
-    assert results.lift(Git(repo), result, base) == lifted
+    assert results.lift(Git(repo), result, base, base) == lifted
+    assert results.lift(Git(repo), result, base, result) != lifted

@@ -9,6 +9,7 @@ from typing import Any
 from gitcoord.core import codec
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine import Context, apply, check, decide
+from gitcoord.core.machine.rollbacks import survivors
 from gitcoord.core.messages import parse, render
 from gitcoord.core.plan import parse as parse_plan
 from gitcoord.core.snapshot import BlobOid, Snapshot
@@ -39,6 +40,9 @@ class DictReader:
     def blob(self, oid: str) -> bytes:
         return self.blobs[oid]
 
+    def file(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
 
 class PureLedger:
     """A whole ledger without a store: it replays what it decides."""
@@ -47,6 +51,7 @@ class PureLedger:
         self.files: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.events: list[Event] = []
+        self.past: list[dict[str, bytes]] = []
         self.now_ns = 1_000_000_000
         self.count = 0
 
@@ -76,12 +81,32 @@ class PureLedger:
         # The replay law: the message is its event, check passes, apply says all.
         assert parse(render(event)) == event
         check(self.snapshot, event)
+        self.past.append(dict(self.files))
         for path, change in encoded(apply(self.snapshot, event)).items():
             if change is None:
                 self.files.pop(path, None)
             else:
                 self.files[path] = change if isinstance(change, bytes) else self.blobs[change.oid]
         self.events.append(event)
+
+    def rollback(self, number: int) -> Event:
+        """Go back to the state that entry ``number`` left, as the feature does."""
+        tip, chosen = self.snapshot, Snapshot(DictReader(self.past[number], self.blobs))
+        command = {
+            "op": "rollback", "onto": "1" * 40, "abandoned": "2" * 40, "epoch": tip.settings()["epoch"] + 1,
+            "surviving": survivors(chosen, tip), "carried": {agent["id"]: self.keep(agent) for agent in tip.agents()},
+            "reason": "back", "code": None, "reverts": [],
+        }  # fmt: skip
+        event = decide(chosen, command, self.context())
+        before = self.files
+        self.files = dict(self.past[number])
+        try:
+            self.publish(event)
+        except BaseException:
+            self.files = before
+            raise
+        self.past[-1] = before
+        return event
 
     def init(self) -> None:
         self.run({"op": "init", "ledger": "ledger", "task_prefix": "task", "target": "refs/heads/main", "target_tip": TARGET})

@@ -11,11 +11,21 @@ from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.events import Event
+from gitcoord.core.machine.batches import apply_batch
 from gitcoord.core.machine.locks import apply_lock, apply_unlock, end_lapsed, end_locks_of, end_with_claims
+from gitcoord.core.machine.matters import (
+    apply_checkpoint,
+    apply_escalate,
+    apply_note,
+    apply_note_drop,
+    apply_resolve,
+    close_escalations,
+    escalate,
+)
+from gitcoord.core.machine.rollbacks import apply_rollback, apply_rollback_end
 from gitcoord.core.model import (
     AgentRecord,
     Claim,
-    Escalation,
     PhaseRecord,
     PlanDocument,
     Review,
@@ -79,22 +89,7 @@ def _set_back(snapshot: Snapshot, event: Event, changes: Changes, task: TaskReco
     }))  # fmt: skip
     if is_over:
         text = f"task {task['id']} failed after {failures} failure{'s' * (failures != 1)}: {reason}"
-        _escalate(changes, event, "task-failed", task["id"], text)
-
-
-def _escalate(changes: Changes, event: Event, kind: str, task: str | None, text: str) -> None:
-    number = sum(path.startswith("escalations/") for path in changes)
-    escalation: Escalation = {
-        "id": f"{event['id'][:8]}-{number}" if number else event["id"][:8],
-        "kind": kind,
-        "task": task,
-        "agent": event["agent"],
-        "text": codec.cut(text, 1024),
-        "state": "open",
-        "answer": "",
-        "at": event["time"],
-    }
-    changes[f"escalations/{escalation['id']}.json"] = cast("dict[str, Any]", escalation)
+        escalate(changes, event, "task-failed", task["id"], text)
 
 
 def _claim_of(event: Event, task: TaskRecord) -> Claim:
@@ -310,20 +305,18 @@ def _reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 
 def _retry(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    close_escalations(snapshot, event, changes, f"retried: {event['reason']}".rstrip(": "))
     _put(changes, _with(_task(snapshot, event), state="open", failures=0, retry=None))
 
 
 def _cancel(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    close_escalations(snapshot, event, changes, f"cancelled: {event['reason']}".rstrip(": "))
     _redo(snapshot, event, changes)
     _put(changes, _with(_task(snapshot, event), state="cancelled", claim=None, reviews=[], result=None))
 
 
 def _assign(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     _put(changes, _with(_task(snapshot, event), state="open", claim=None, assigned=event["to"]))
-
-
-def _escalation(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    _escalate(changes, event, event["kind"], event["task"] or None, event["reason"])
 
 
 def _lock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -347,7 +340,7 @@ def _land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 def _land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
-    changes["settings.json"] = {**snapshot.settings(), "pending": None}
+    changes["settings.json"] = {**snapshot.settings(), "pending": None, "target_tip": event["new"]}
 
 
 def _land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -355,7 +348,7 @@ def _land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "open", "landing": None}
     changes[f"landings/{phase['id']}.json"] = None
     changes["settings.json"] = {**snapshot.settings(), "pending": None}
-    _escalate(changes, event, "landing-aborted", None, f"landing of phase {phase['id']}: {event['reason']}")
+    escalate(changes, event, "landing-aborted", None, f"landing of phase {phase['id']}: {event['reason']}")
 
 
 _APPLY: dict[str, Callable[[Snapshot, Event, Changes], None]] = {
@@ -377,10 +370,18 @@ _APPLY: dict[str, Callable[[Snapshot, Event, Changes], None]] = {
     "retry": _retry,
     "cancel": _cancel,
     "assign": _assign,
-    "escalate": _escalation,
+    "escalate": apply_escalate,
+    "resolve": apply_resolve,
+    "note": apply_note,
+    "note-drop": apply_note_drop,
+    "checkpoint": apply_checkpoint,
+    "batch": apply_batch,
     "land-begin": _land_begin,
     "land-done": _land_done,
     "land-abort": _land_abort,
     "lock": _lock,
     "unlock": apply_unlock,
+    "rollback": apply_rollback,
+    "rollback-done": apply_rollback_end,
+    "rollback-abort": apply_rollback_end,
 }

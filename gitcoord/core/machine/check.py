@@ -21,6 +21,7 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.events import Event
+from gitcoord.core.machine.batches import check_batch
 from gitcoord.core.machine.check_claims import (
     check_built_on,
     check_claim,
@@ -34,6 +35,8 @@ from gitcoord.core.machine.check_claims import (
 )
 from gitcoord.core.machine.landings import merge_order, wholeness
 from gitcoord.core.machine.locks import check_lock, check_unlock
+from gitcoord.core.machine.matters import check_checkpoint, check_escalate, check_note, check_note_drop, check_resolve
+from gitcoord.core.machine.rollbacks import check_rollback, check_rollback_end
 from gitcoord.core.messages import FIELDS
 from gitcoord.core.model import FORMAT, PlanDocument
 from gitcoord.core.snapshot import Snapshot
@@ -129,10 +132,11 @@ def _check_agent_remove(snapshot: Snapshot, event: Event) -> None:
 
 
 def _check_reissue(snapshot: Snapshot, event: Event) -> None:
-    task = task_of(snapshot, event)
+    task = snapshot.require_task(event["task"])
     claim = task["claim"]
     if claim is None or claim["token"] != event["old"] or claim["agent"] != event["agent"]:
         raise ClaimLostError(f"the claim on task {task['id']} is not {event['agent']}'s any more", task=task["id"])
+    task_of(snapshot, event)
     if event["token"] == event["old"] or event["attempt"] != task["attempt"] or event["branch"] != claim["branch"]:
         raise UsageError("a reissue keeps attempt and branch, and has a new token")
 
@@ -218,13 +222,6 @@ def _check_assign(snapshot: Snapshot, event: Event) -> None:
         require_agent(snapshot, event["to"])
 
 
-def _check_escalate(snapshot: Snapshot, event: Event) -> None:
-    if event["task"]:
-        snapshot.require_task(event["task"])
-    if not event["reason"].strip():
-        raise UsageError("an escalation needs a text")
-
-
 def _check_land_begin(snapshot: Snapshot, event: Event) -> None:
     pending = snapshot.settings()["pending"]
     if pending is not None:
@@ -270,10 +267,18 @@ _CHECK: dict[str, Callable[[Snapshot, Event], None]] = {
     "retry": _check_task,
     "cancel": _check_leaving,
     "assign": _check_assign,
-    "escalate": _check_escalate,
+    "escalate": check_escalate,
+    "resolve": check_resolve,
+    "note": check_note,
+    "note-drop": check_note_drop,
+    "checkpoint": check_checkpoint,
+    "batch": check_batch,
     "land-begin": _check_land_begin,
     "land-done": _check_land_end,
     "land-abort": _check_land_end,
     "lock": check_lock,
     "unlock": check_unlock,
+    "rollback": check_rollback,
+    "rollback-done": check_rollback_end,
+    "rollback-abort": check_rollback_end,
 }

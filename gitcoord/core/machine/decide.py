@@ -265,6 +265,12 @@ def _assign(snapshot: Snapshot, command: Command, context: Context) -> dict[str,
     return {**_retry(snapshot, command, context), "to": to}
 
 
+def _resolve(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    found = snapshot.escalation(command["escalation"]) if ids.is_id(command["escalation"]) else None
+    task = found["task"] if found else None
+    return {"escalation": command["escalation"], "task": task, "answer": command["answer"]}
+
+
 _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
     "init": _copy("ledger", "task_prefix", "target", "target_tip"),
     "plan": _plan,
@@ -285,9 +291,17 @@ _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
     "cancel": _leaving,
     "assign": _assign,
     "escalate": _copy("task", "kind", "reason"),
+    "resolve": _resolve,
+    "note": _copy("task", "path", "message"),
+    "note-drop": _copy("note", "reason"),
+    "checkpoint": _copy("name"),
+    "batch": _copy("events"),
     "land-begin": _copy("phase", "target", "old", "new", "results", "count"),
     "land-done": _copy("phase", "target", "old", "new"),
     "land-abort": _copy("phase", "target", "old", "new", "reason"),
     "lock": decide_lock,
     "unlock": decide_unlock,
+    "rollback": _copy("onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"),
+    "rollback-done": _copy("target", "old", "new"),
+    "rollback-abort": _copy("target", "old", "new", "reason"),
 }

@@ -1,0 +1,117 @@
+"""Hold the rules of going back to an earlier entry, exactly.
+
+A rollback's parent and state are the chosen entry's, apart from the epoch,
+the agents, and what did not survive. A claim, a review or a lock survives
+if and only if the abandoned tip holds the same one by the same token: so
+no token that was once lost can ever be current again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from typing import Any, cast
+
+from gitcoord.core import ids
+from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.core.events import Event
+from gitcoord.core.model import Pending, Survivor, TaskRecord
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, task_path
+
+__all__ = ["apply_rollback", "apply_rollback_end", "check_rollback", "check_rollback_end", "holders", "survivors"]
+
+
+def holders(snapshot: Snapshot) -> list[Survivor]:
+    """List every claim, running review and lock of a state."""
+    found: list[Survivor] = []
+    for task in snapshot.live():
+        if task["claim"]:
+            found.append({"kind": "claim", "name": task["id"], "token": task["claim"]["token"]})
+        found += [{"kind": "review", "name": task["id"], "token": review["token"]}
+                  for review in task["reviews"] if review["verdict"] is None]  # fmt: skip
+    for lock in snapshot.locks():
+        found.append({"kind": "lock", "name": lock["id"], "token": lock["id"]})
+    return found
+
+
+def survivors(chosen: Snapshot, abandoned: Snapshot) -> list[Survivor]:
+    """List what both the chosen entry and the abandoned tip hold."""
+    current = holders(abandoned)
+    return [one for one in holders(chosen) if one in current]
+
+
+def check_rollback(chosen: Snapshot, event: Event) -> None:
+    """Refuse a rollback onto an entry that cannot be chosen."""
+    if chosen.settings()["pending"] is not None:
+        raise RefusedError("a move of the target is under way in that entry", reason="pending",
+                           hint="choose the entry before it")  # fmt: skip
+    if not (ids.is_oid(event["onto"]) and ids.is_oid(event["abandoned"])):
+        raise UsageError("a rollback names the chosen entry and the abandoned one")
+    if event["epoch"] <= chosen.settings()["epoch"]:
+        raise UsageError("a rollback begins a new epoch")
+    held = holders(chosen)
+    if any(one not in held for one in event["surviving"]):
+        raise UsageError("what the chosen entry does not hold cannot survive")
+    for name, oid in event["carried"].items():
+        if not ids.is_id(name) or chosen.json_blob(oid, f"agent {name}").get("id") != name:
+            raise UsageError("a rollback carries over the agents, and nothing else")
+    code = event["code"]
+    if code is not None:
+        _check_code(chosen, code)
+
+
+def _check_code(chosen: Snapshot, code: Pending) -> None:
+    plan = chosen.plan()
+    target = f"refs/heads/{plan['target']}" if plan else chosen.settings()["target"]
+    if (code["kind"], code["phase"], code["target"]) != ("rollback", None, target):
+        raise UsageError("a rollback moves the plan's target, or nothing")
+    if not (ids.is_oid(code["old"]) and ids.is_oid(code["new"])) or code["old"] == code["new"]:
+        raise UsageError("a move of the target has two tips")
+
+
+def apply_rollback(chosen: Snapshot, event: Event, changes: Changes) -> None:
+    """End what did not survive, and carry the agents over."""
+    surviving = {(one["kind"], one["name"], one["token"]) for one in event["surviving"]}
+    for task in chosen.live():
+        changes |= _without_the_dead(task, surviving)
+    for lock in chosen.locks():
+        if ("lock", lock["id"], lock["id"]) not in surviving:
+            changes[f"locks/{lock['id']}.json"] = None
+    for agent in chosen.agents():
+        if agent["id"] not in event["carried"]:
+            changes[f"agents/{agent['id']}.json"] = None
+    for name, oid in event["carried"].items():
+        changes[f"agents/{name}.json"] = BlobOid(oid)
+    settings = {**chosen.settings(), "epoch": event["epoch"], "pending": event["code"]}
+    changes["settings.json"] = settings
+
+
+def _without_the_dead(task: TaskRecord, surviving: AbstractSet[tuple[str, str, str]]) -> Changes:
+    claim = task["claim"]
+    kept = claim if claim and ("claim", task["id"], claim["token"]) in surviving else None
+    reviews = [review for review in task["reviews"]
+               if review["verdict"] is not None or ("review", task["id"], review["token"]) in surviving]  # fmt: skip
+    if kept == claim and reviews == task["reviews"]:
+        return {}
+    state = "open" if claim and not kept else task["state"]
+    record = cast("TaskRecord", {**task, "state": state, "claim": kept, "reviews": reviews})
+    is_live = kept is not None or state == "review"
+    return {task_path(task["id"]): record, f"live/{task['id']}.json": record if is_live else None}
+
+
+def check_rollback_end(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to close a move of a rollback that is not under way."""
+    ours = {"kind": "rollback", "phase": None, **{key: event[key] for key in ("target", "old", "new")}}
+    if snapshot.settings()["pending"] != ours:
+        raise RefusedError("no such move of a rollback is under way", reason="pending")
+
+
+def apply_rollback_end(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Close the move; the target's tip is known only where it was made."""
+    settings: dict[str, Any] = {**snapshot.settings(), "pending": None}
+    if event["op"] == "rollback-done":
+        settings["target_tip"] = event["new"]
+    else:
+        from gitcoord.core.machine.matters import escalate
+
+        escalate(changes, event, "rollback-aborted", None, f"the target was not rolled back: {event['reason']}")
+    changes["settings.json"] = settings

@@ -1,0 +1,203 @@
+"""Say what a rollback would change, and where the target would go.
+
+The target goes back by a reset where every commit since is a landing of
+ours, and by one revert per landing where others have committed: a foreign
+commit is never taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core.errors import CorruptError, RefusedError
+from gitcoord.core.machine.rollbacks import holders, survivors
+from gitcoord.core.messages import parse
+from gitcoord.core.model import Survivor
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.workspace import Workspace
+from gitcoord.store.protocol import MissingObjectError, TreeItem
+
+__all__ = ["CodeMove", "changes_of", "code_move", "refuse_in_the_way"]
+
+
+class CodeMove(NamedTuple):
+    """A move of the target; ``reverts`` are the landings' tips that it undoes."""
+
+    target: str
+    old: str
+    new: str
+    reverts: tuple[str, ...]
+    is_reset: bool
+
+
+class _Moves(NamedTuple):
+    """The finished moves of the target since an entry, by their new tip."""
+
+    landings: dict[str, str]
+    rollbacks: dict[str, tuple[str, tuple[str, ...]]]
+
+
+def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | None:
+    """Find where the target goes; None where it stays.
+
+    Raises:
+        RefusedError: A revert conflicts (``conflict``, fact ``files``), or
+            the target has another history now (``target-moved``).
+
+    """
+    target, old, goal = work.target(chosen), work.target_tip(chosen), chosen.settings()["target_tip"]
+    moves = _moves_since(work, tip.oid, chosen.oid)
+    reverts: list[tuple[str, str]] = []
+    undone: set[str] = set()
+    is_foreign = False
+    here: str | None = old
+    while here is not None and here != goal:
+        if here in moves.landings:
+            if here not in undone:
+                reverts.append((here, moves.landings[here]))
+            here = moves.landings[here]
+        elif here in moves.rollbacks:
+            before, gone = moves.rollbacks[here]
+            undone |= set(gone)
+            here = before
+        else:
+            is_foreign = True
+            here = _first_parent(work, here)
+    if here is None:
+        raise RefusedError(f"{target.removeprefix('refs/heads/')} has another history than the chosen entry knew",
+                           reason="target-moved", hint="roll the ledger back without --code, and mend the branch by hand")  # fmt: skip
+    if old == goal:
+        return None
+    if not is_foreign:
+        return CodeMove(target, old, goal, tuple(new for new, _ in reverts), is_reset=True)
+    if not reverts:
+        return None
+    return CodeMove(target, old, _reverted(work, old, reverts), tuple(new for new, _ in reverts), is_reset=False)
+
+
+def _first_parent(work: Workspace, oid: str) -> str | None:
+    try:
+        parents = work.store.read_entry(oid).parents
+    except MissingObjectError:
+        return None
+    return parents[0] if parents else None
+
+
+def _moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
+    """Collect what moved the target since an entry, abandoned history too."""
+    moves = _Moves({}, {})
+    begun: dict[str, tuple[str, ...]] = {}
+    seen = {chosen}
+    starts = [tip]
+    while starts:
+        oid: str | None = starts.pop()
+        while oid is not None and oid not in seen:
+            seen.add(oid)
+            try:
+                entry = work.store.read_entry(oid)
+                event = parse(entry.message, oid)
+            except (MissingObjectError, CorruptError):
+                break
+            if event["op"] == "land-done":
+                moves.landings[event["new"]] = event["old"]
+            elif event["op"] == "rollback":
+                starts.append(event["abandoned"])
+                if event["code"]:
+                    begun[event["code"]["new"]] = tuple(event["reverts"])
+            elif event["op"] == "rollback-done":
+                moves.rollbacks[event["new"]] = (event["old"], ())
+            oid = entry.parents[0] if entry.parents else None
+    for new, (old, _) in list(moves.rollbacks.items()):
+        moves.rollbacks[new] = (old, begun.get(new, ()))
+    return moves
+
+
+def _reverted(work: Workspace, tip: str, reverts: list[tuple[str, str]]) -> str:
+    """Add one commit per landing that takes it back, newest first."""
+    from gitcoord.git.merges import Conflict, commit_merge, merge_tree, time_of
+
+    for new, old in reverts:
+        merged = merge_tree(work.git, tip, old, base=new)
+        if isinstance(merged, Conflict):
+            raise RefusedError(
+                f"the landing at {new[:12]} cannot be taken back: later commits changed {', '.join(merged.files[:5])}",
+                reason="conflict", files=cast("Any", list(merged.files[:50])),
+                hint="roll the ledger back without --code, and revert those files by hand",
+            )  # fmt: skip
+        message = f"Revert the landing at {new[:12]}\n\nGitcoord-Reverts: {old}..{new}\n"
+        tip = commit_merge(work.git, merged.tree, [tip], message, time_of(work.git, [tip]))
+    return tip
+
+
+def refuse_in_the_way(work: Workspace, move: CodeMove) -> None:
+    """Refuse a move of the target that local changes stand in the way of.
+
+    Raises:
+        RefusedError: Reason ``worktree``, with the paths.
+
+    """
+    from gitcoord.git.worktrees import checkouts_of, in_the_way
+
+    left = [path for worktree in checkouts_of(work.git, move.target) for path in in_the_way(worktree, move.old, move.new)]
+    if left:
+        raise RefusedError(f"local changes are in the way of the rollback: {', '.join(left[:5])}", reason="worktree",
+                           hint="commit them, or move them away, in the worktree that has the target checked out")  # fmt: skip
+
+
+def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, Any]:
+    """Say which tasks, claims, locks, phases and matters would change."""
+    kept = survivors(chosen, tip)
+    now, then = holders(tip), holders(chosen)
+    lost = [one for one in now if one not in kept]
+    revived = [one for one in then if one not in kept]
+    paths = list(_changed_paths(work, tip.oid, chosen.oid))
+    return {
+        "tasks": list(_tasks(tip, chosen, paths, {one["name"] for one in revived if one["kind"] == "claim"})),
+        "claims_ended": [_named(tip, one) for one in lost if one["kind"] == "claim"],
+        "claims_kept": [_named(tip, one) for one in kept if one["kind"] == "claim"],
+        "reviews_ended": [one["name"] for one in lost if one["kind"] == "review"],
+        "locks_ended": [one["name"] for one in lost if one["kind"] == "lock"],
+        "phases": [
+            {"phase": phase["id"], "now": phase["state"], "then": before["state"] if before else None}
+            for phase in tip.phases()
+            if (before := chosen.phase(phase["id"])) is None or before["state"] != phase["state"]
+        ],
+        "escalations": sorted(_stems(paths, "escalations")),
+        "notes": sorted(_stems(paths, "notes")),
+        "is_plan_changed": any(path in {"plan.json", "inputs/plan.json"} for path in paths),
+    }
+
+
+def _named(tip: Snapshot, one: Survivor) -> dict[str, str]:
+    claim = tip.require_task(one["name"])["claim"]
+    return {"task": one["name"], "agent": claim["agent"] if claim else ""}
+
+
+def _stems(paths: list[str], folder: str) -> set[str]:
+    return {path.rpartition("/")[2].removesuffix(".json") for path in paths if path.startswith(folder + "/")}
+
+
+def _tasks(tip: Snapshot, chosen: Snapshot, paths: list[str], ended: set[str]) -> Iterator[dict[str, Any]]:
+    for name in sorted(_stems(paths, "tasks") | ended):
+        now, then = tip.task(name), chosen.task(name)
+        state = None if then is None else "open" if name in ended else then["state"]
+        yield {"task": name, "now": now["state"] if now else None, "then": state}
+
+
+def _changed_paths(work: Workspace, one: str, other: str) -> Iterator[str]:
+    trees = [TreeItem(work.store.read_entry(oid).tree, is_tree=True) for oid in (one, other)]
+    yield from _walk(work, "", trees[0], trees[1])
+
+
+def _walk(work: Workspace, path: str, old: TreeItem | None, new: TreeItem | None) -> Iterator[str]:
+    olds = work.store.read_tree(old.oid) if old and old.is_tree else {}
+    news = work.store.read_tree(new.oid) if new and new.is_tree else {}
+    for name in sorted(olds.keys() | news.keys()):
+        before, after = olds.get(name), news.get(name)
+        if before != after:
+            here = f"{path}/{name}" if path else name
+            if (before and before.is_tree) or (after and after.is_tree):
+                yield from _walk(work, here, before, after)
+            else:
+                yield here
