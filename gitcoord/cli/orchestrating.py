@@ -71,7 +71,9 @@ def cancel(app: App, task: str, reason: str) -> None:
 @click.command()
 @pass_app
 def reap(app: App) -> None:
-    """End every claim whose lease is over; each counts as a failure.
+    """End every claim whose lease is over, and every lock whose time is.
+
+    Each such claim counts as a failure.
 
     Nothing has to run this: the next claimer takes such tasks by itself.
 
@@ -83,13 +85,15 @@ def reap(app: App) -> None:
     except RefusedError as error:
         if error.reason != "nothing-expired":
             raise
-        app.out.answer("reap", {"entry": None, "expired": []}, "no claim is over")
+        app.out.answer("reap", {"entry": None, "expired": [], "lapsed": []}, "no claim and no lock is over")
         return
     finally:
         work.ledger.remember()
     gone = [{"task": one["task"], "agent": one["agent"]} for one in done.event["expired"]]
-    text = "\n".join(f"ended the claim of {one['agent']} on {one['task']}" for one in gone)
-    app.out.answer("reap", {"entry": done.entry, "expired": gone}, text)
+    lapsed = [{"lock": one["lock"], "agent": one["agent"]} for one in done.event["lapsed"]]
+    lines = [f"ended the claim of {one['agent']} on {one['task']}" for one in gone]
+    lines += [f"ended the lock {one['lock']} of {one['agent']}" for one in lapsed]
+    app.out.answer("reap", {"entry": done.entry, "expired": gone, "lapsed": lapsed}, "\n".join(lines))
 
 
 @click.group()

@@ -27,6 +27,7 @@ __all__ = [
     "Evidence",
     "GateSpec",
     "Landing",
+    "Lapse",
     "LockRecord",
     "NoteRecord",
     "Pending",
@@ -70,10 +71,11 @@ class GateSpec(TypedDict):
 
 
 class PhaseSpec(TypedDict):
-    """What the plan says of a phase."""
+    """What the plan says of a phase; ``paths`` bounds its tasks, None does not."""
 
     id: str
     title: str
+    paths: list[str] | None
     after: list[str]
     reviews: int
     gates: list[GateSpec]
@@ -103,10 +105,14 @@ class TaskSpec(TypedDict):
 
 
 class PoolSpec(TypedDict):
-    """What the plan says of a pool; None means no limit, the plan's selection."""
+    """What the plan says of a pool.
+
+    None means no limit, the plan's selection, no bound on its tasks' paths.
+    """
 
     limit: int | None
     selection: str | None
+    paths: list[str] | None
 
 
 class WorktreeSpec(TypedDict):
@@ -172,12 +178,18 @@ class Claim(TypedDict):
 
 
 class Result(TypedDict):
-    """The commit that an agent handed in; ``oid`` is None for no commit."""
+    """The commit that an agent handed in; ``oid`` is None for no commit.
+
+    ``boundary`` holds the layers beside the task's own paths that it was
+    held to (``pool P``, ``phase P``, ``agent A``): landing asks them again,
+    and the agent may be gone by then.
+    """
 
     oid: str | None
     tree: str | None
     base: str
     built_on: dict[str, str]
+    boundary: dict[str, list[str]]
     commits: int
     files: int
     agent: str
@@ -271,15 +283,23 @@ class AgentRecord(TypedDict):
 
 
 class LockRecord(TypedDict):
-    """``locks/<id>.json``: paths that an agent reserved by hand."""
+    """``locks/<id>.json``: paths that an agent reserved by hand.
+
+    ``task`` and ``token`` name the claim that the lock belongs to and ends
+    with; None: it stands by itself. ``for_ms`` is None where no time was set.
+    """
 
     id: str
     agent: str
     paths: list[str]
     shared: bool
+    reason: str
+    task: str | None
+    token: str | None
     boot_id: str
     monotonic_ns: int
     for_ms: int | None
+    at: int
 
 
 class Escalation(TypedDict):
@@ -376,3 +396,15 @@ class Evidence(TypedDict):
     now_ns: int
     lease_ms: int
     beat: str | None
+
+
+class Lapse(TypedDict):
+    """Why a timed lock was over: recorded and shown, never replayed."""
+
+    lock: str
+    agent: str
+    rule: Literal["monotonic", "observed"]
+    boot_id: str
+    last_ns: int
+    now_ns: int
+    for_ms: int

@@ -23,7 +23,7 @@ from gitcoord.core.model import (
     PoolSpec,
     TaskSpec,
 )
-from gitcoord.core.plan_graph import check_needs, path_warnings
+from gitcoord.core.plan_graph import check_bounds, check_needs, path_warnings
 from gitcoord.core.plan_source import Places, refuse_bombs
 from gitcoord.core.plan_types import Values
 from gitcoord.core.plan_values import MAX_TASKS, expand_ids, fill, shown, use_template
@@ -95,7 +95,7 @@ class _Reader(Values):
             if index >= MAX_PHASES:
                 self.problems.add(at, f"a plan has at most {MAX_PHASES} pools")
                 break
-            self.known_keys(table, ("name", "limit", "selection"), "pool", index)
+            self.known_keys(table, ("name", "limit", "selection", "paths"), "pool", index)
             name = self.id(table.get("name"), "pool name", at)
             if name is None:
                 continue
@@ -105,7 +105,7 @@ class _Reader(Values):
             if "selection" in table:
                 selection = self.choice(table, "selection", self.places.at("pool", index, "selection"), SELECTIONS, "random")
             limit = self.number(table, "limit", self.places.at("pool", index, "limit"), None, 1, 100_000)
-            found[name] = {"limit": limit, "selection": selection}
+            found[name] = {"limit": limit, "selection": selection, "paths": self.bound(table, "pool", index)}
         return found
 
     def phases(self) -> list[PhaseSpec]:
@@ -116,7 +116,7 @@ class _Reader(Values):
             if index >= MAX_PHASES:
                 self.problems.add(at, f"a plan has at most {MAX_PHASES} phases")
                 break
-            self.known_keys(table, ("name", "title", "after", "reviews", "gates"), "phase", index)
+            self.known_keys(table, ("name", "title", "after", "reviews", "gates", "paths"), "phase", index)
             name = self.id(table.get("name"), "phase name", at)
             if name is None:
                 continue
@@ -127,11 +127,16 @@ class _Reader(Values):
             found.append({
                 "id": name,
                 "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
+                "paths": self.bound(table, "phase", index),
                 "after": self.texts(table, "after", self.places.at("phase", index, "after")),
                 "reviews": reviews,
                 "gates": self.gates(table, self.places.at("phase", index, "gates")),
             })  # fmt: skip
         return found
+
+    def bound(self, table: dict[str, Any], kind: str, index: int) -> list[str] | None:
+        """Read the paths that bind every task of a pool or a phase."""
+        return self.patterns(table, "paths", self.places.at(kind, index, "paths")) if "paths" in table else None
 
     def gates(self, phase: dict[str, Any], at: str) -> list[GateSpec]:
         """Read the gates of a phase."""
@@ -284,6 +289,7 @@ def parse(
     _refuse_large(reader, plan, phases, name)
     all_phases = {**(known_phases or {}), **{phase["id"]: phase for phase in phases}}
     check_needs(tasks, where, all_phases, known or (lambda _task: None), reader.problems)
+    check_bounds(tasks, where, all_phases, plan["pools"], reader.problems)
     reader.problems.raise_all(name)
     document: PlanDocument = {"plan": plan, "phases": phases, "tasks": tasks}
     return document, path_warnings(tasks, all_phases, where) + _gate_warnings(plan, phases)
@@ -332,10 +338,10 @@ def _fill_phases_and_pools(
                 near = reader.problems.near(name, names) or sorted(names)[:5]
                 reader.problems.add(where[task["id"]], f"there is no {kind} {shown(name)}; known: {', '.join(near)}")
             elif reader.id(name, kind, where[task["id"]]) and kind == "phase":
-                phases.append({"id": name, "title": "", "after": [], "reviews": 0, "gates": []})
+                phases.append({"id": name, "title": "", "paths": None, "after": [], "reviews": 0, "gates": []})
                 declared.add(name)
             elif kind == "pool":
-                pools[name] = {"limit": None, "selection": None}
+                pools[name] = {"limit": None, "selection": None, "paths": None}
     for index, phase in enumerate(phases):
         for before in phase["after"]:
             if before not in declared:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gitcoord.core import graph, paths
-from gitcoord.core.model import PhaseSpec, TaskSpec
+from gitcoord.core.boundary import could_write
+from gitcoord.core.model import PhaseSpec, PoolSpec, TaskSpec
 from gitcoord.core.plan_values import Problems, shown
 
-__all__ = ["check_needs", "path_warnings"]
+__all__ = ["check_bounds", "check_needs", "path_warnings"]
 
 MAX_WARNINGS = 20
 MAX_COMPARISONS = 200_000
@@ -55,6 +56,22 @@ def check_needs(
         named = next((name for name in cycle if name in where), None)
         at = where[named] if named else next(iter(where.values()))
         problems.add(at, f"tasks need each other: {' -> '.join(cycle)}")
+
+
+def check_bounds(
+    tasks: list[TaskSpec],
+    where: dict[str, str],
+    phases: Mapping[str, PhaseSpec],
+    pools: Mapping[str, PoolSpec],
+    problems: Problems,
+) -> None:
+    """Refuse a task whose phase or pool leaves it nothing to write."""
+    for task in tasks:
+        layers = (("phase", task["phase"], phases.get(task["phase"])), ("pool", task["pool"], pools.get(task["pool"])))
+        for kind, name, spec in layers:
+            if spec is not None and not could_write(task["paths"], spec["paths"]):
+                allowed = ", ".join((spec["paths"] or [])[:5]) or "nothing"
+                problems.add(where[task["id"]], f"task {task['id']} could write nothing: {kind} {name} allows {allowed}")
 
 
 def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:

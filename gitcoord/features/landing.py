@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
+from gitcoord.core.boundary import boundary_of_result
 from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.machine.landings import merge_order, wholeness
-from gitcoord.core.model import Pending, TaskRecord
+from gitcoord.core.model import Pending, Result, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.ledger.files import read_json, write_json
@@ -191,22 +192,23 @@ def _merge(
 ) -> str | Conflicted:
     """Merge results onto the target's tip, each as a merge commit."""
     from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
-    from gitcoord.git.results import inspect, lift
+    from gitcoord.git.results import inspect, inspect_merge, lift
 
     target_tip = tip = work.target_tip(snapshot)
     merged: list[str] = []
     for name, oid in results:
         task = tasks[name]
-        result = cast("dict[str, Any]", task["result"])
-        patterns = task["spec"]["paths"]
+        result = cast("Result", task["result"])
+        boundary = boundary_of_result(task, result)
         lifted = oid
         if is_ancestor(work.git, oid, target_tip):
             lifted = lift(work.git, oid, result["base"], target_tip)
         else:
-            inspect(work.git, oid, target_tip, result["built_on"], patterns)
+            inspect(work.git, oid, target_tip, result["built_on"], boundary)
         tree = merge_tree(work.git, tip, lifted)
         if isinstance(tree, Conflict):
             return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
+        inspect_merge(work.git, tip, tree.tree, boundary)
         title = codec.printable(task["spec"]["title"])
         message = (
             f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"
