@@ -73,7 +73,7 @@ def loose(content: bytes) -> object:
         oid = sha1(content, usedforsecurity=False).hexdigest()
         (Path(folder) / oid[:2]).mkdir()
         (Path(folder) / oid[:2] / oid[2:]).write_bytes(content)
-        return objects.read_loose(Path(folder), oid)
+        return objects.read_loose(folder, oid)
 
 
 def overlap(pair: tuple[str, str]) -> object:
