@@ -8,6 +8,7 @@ by the same three questions, so that a crash never leaves half of one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -344,6 +345,7 @@ def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
                 except (GitError, GitcoordError):
                     still.append(worktree)
         if not still and bring_along:
-            marker.unlink(missing_ok=True)
+            with suppress(OSError):
+                marker.unlink()
         left += still
     return left
