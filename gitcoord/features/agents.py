@@ -181,10 +181,12 @@ def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[st
 
 def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
     from gitcoord.git import worktrees
+    from gitcoord.git.switching import undo
 
     if work.place.worktree == place:
         raise RefusedError(f"this is the worktree of {agent}", reason="standing-here",
                            hint="run it from the main worktree")  # fmt: skip
+    undo(place)
     left = worktrees.status_of(place)
     if left:
         raise RefusedError(f"the worktree of {agent} has uncommitted work: {', '.join(left[:10])}",

@@ -21,7 +21,8 @@ from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git.leftovers import LOCK_WAIT_S, clear_half_made, clear_locks, is_half_made, is_worktree, remove
 from gitcoord.git.locking import exclusive
-from gitcoord.git.program import LONG_S, Git, GitError, discover
+from gitcoord.git.program import LONG_S, Completed, Git, GitError, discover
+from gitcoord.git.switching import switching, undo
 
 __all__ = [
     "Worktree", "add", "branch_of_worktree", "checkout_branch", "checkouts_of", "commit_paths", "copy_files", "follow",
@@ -119,10 +120,13 @@ def _status(worktree: Path, *flags: str) -> list[str]:
 def refuse_local_changes(worktree: Path) -> None:
     """Refuse to switch branches under somebody's uncommitted work.
 
+    What a switch of ours that was cut off left is none: it is undone first.
+
     Raises:
         RefusedError: Reason ``uncommitted``, with the paths.
 
     """
+    undo(worktree)
     left = [codec.printable(path) for path in _status(worktree, "--untracked-files=no")]
     if left:
         raise RefusedError(
@@ -149,6 +153,7 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
         GitError: git refused otherwise.
 
     """
+    undo(worktree)
     if branch_of_worktree(worktree) == f"refs/heads/{branch}":
         return
     refuse_local_changes(worktree)
@@ -157,17 +162,22 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
     made = git.run("update-ref", "--stdin", stdin=script, check=False)
     if made.status != 0 and "already exists" not in made.stderr:
         raise GitError(("update-ref",), made.status, made.stderr)
+    old, new = git.run("rev-parse", "HEAD", f"refs/heads/{branch}").text.split()
     args = ("checkout", "-q", "--no-guess", "--no-overwrite-ignore", "--no-recurse-submodules", branch, "--")
-    done = git.run("-c", "advice.detachedHead=false", *args, check=False, timeout_s=LONG_S)
-    if done.status == 0:
-        return
+    with switching(worktree, old, new) as switch:
+        done = git.run("-c", "advice.detachedHead=false", *args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
+        if done.status != 0:
+            raise _not_checked_out(worktree, branch, args, done)
+
+
+def _not_checked_out(worktree: Path, branch: str, args: tuple[str, ...], done: Completed) -> Exception:
     left = [codec.printable(line.strip()) for line in done.stderr.splitlines() if line.startswith("\t")]
     if "would be overwritten" in done.stderr and left:
-        raise RefusedError(
+        return RefusedError(
             f"files in {worktree} are in the way of {branch}: {', '.join(left[:10])}", reason="uncommitted",
             hint="move them away, and claim again", paths=cast("Any", left[:50]),
         )  # fmt: skip
-    raise GitError(args, done.status, done.stderr)
+    return GitError(args, done.status, done.stderr)
 
 
 def has_unmerged(worktree: Path, kept: list[str]) -> list[str]:
@@ -320,5 +330,7 @@ def follow(worktree: Path, old: str, new: str) -> None:
     if left:
         raise RefusedError(f"files in {worktree} are in the way: {', '.join(left[:10])}", reason="worktree",
                            hint="move them away", paths=cast("Any", left[:50]))  # fmt: skip
-    git.run("update-index", "-q", "--refresh", check=False, timeout_s=LONG_S)
-    git.run("read-tree", "-m", "-u", old, new, timeout_s=LONG_S)
+    with switching(worktree, old, new) as switch:
+        env, keep = switch.env, switch.keep
+        git.run("update-index", "-q", "--refresh", check=False, timeout_s=LONG_S, env=env, keep=keep)
+        git.run("read-tree", "-m", "-u", old, new, timeout_s=LONG_S, env=env, keep=keep)

@@ -15,7 +15,7 @@ from gitcoord.features import claims, holding, reading, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
-from tests.support.world import do, found, git, write
+from tests.support.world import found, git, write
 
 __all__ = ["ROWS", "Row", "make_repository", "ops_of", "state_of"]
 
@@ -107,12 +107,6 @@ def _expired(top: Path) -> None:
     time.sleep(0.3)
 
 
-def _whole(top: Path) -> None:
-    work = _founded(top, "x", "y")
-    do(work, "x", "a")
-    do(work, "y", "b")
-    work.close()
-
 
 _GONE = frozenset({"claim-lost", "not-found"})
 _EXISTS = frozenset({"exists"})
@@ -128,6 +122,7 @@ ROWS: dict[str, Row] = {
                               frozenset({"agent-add", "agent-remove"})),
     "agent-remove": Row(_worktree, ("agent", "remove", "x"), {"agents": {}, "worktrees": []}, frozenset({"not-found"})),
     "claim": Row(_agent, (*X, "claim", "a", "--no-checkout"), {"tasks": {"a": "claimed", "b": "open"}}),
+    "claim-checkout": Row(_worktree, (*X, "claim", "a"), {"tasks": {"a": "claimed", "b": "open"}, "agents": {"x": "a/1"}}),
     "progress": Row(_claimed, (*X, "progress", "half", "--percent", "50"), {"percent": {"a": 50, "b": None}}, repeats=frozenset({"progress"})),
     "beat": Row(_claimed, (*X, "beat"), {"beats": 1}),
     "complete": Row(_worked, (*X, "complete"), {"tasks": {"a": "done", "b": "open"}}),
