@@ -239,7 +239,11 @@ def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, earlier
 
     held = cast("Claim", task["claim"])
     start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
+    ref = f"refs/heads/{held['branch']}"
     try:
+        if work.store.read_ref(ref) is None:
+            # As the store makes refs: git's own lock would outlive a kill.
+            work.ledger.keep(ref, start)
         checkout_branch(worktree, held["branch"], start)
     except (GitcoordError, GitError, OSError):
         return "failed"

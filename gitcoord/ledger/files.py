@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ __all__ = ["LedgerFiles", "TokenFiles", "read_json", "write_json"]
 MAX_FILE_BYTES = 1024 * 1024
 
 
-def write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object, *, is_durable: bool = False) -> None:
     """Replace a small file in one step; the old content stays if it fails.
+
+    With ``is_durable`` its content is on the disk before its name is. The
+    name itself is there once anything later on the same journal is synced.
 
     Raises:
         UnavailableError: The folder cannot be written.
@@ -35,7 +39,10 @@ def write_json(path: Path, value: object) -> None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(handle, content)
+            while content:
+                content = content[os.write(handle, content) :]
+            if is_durable:
+                os.fsync(handle)
         finally:
             os.close(handle)
         temporary.replace(path)
@@ -81,14 +88,17 @@ class TokenFiles:
     the ledger tells.
     """
 
-    __slots__ = ("folder",)
+    __slots__ = ("_is_durable", "folder")
 
-    def __init__(self, private_dir: Path, ledger: str) -> None:
+    def __init__(self, private_dir: Path, ledger: str, *, is_durable: bool = True) -> None:
         self.folder = private_dir / "claims" / ledger
+        self._is_durable = is_durable
 
     def write(self, token: str, content: dict[str, Any]) -> None:
         """Keep a token with its task, agent and session."""
-        write_json(self.folder / f"{token}.json", {**content, "token": token})
+        # Without the sync a power cut leaves an empty file behind a claim
+        # that was acknowledged: ext4 gives a new file its blocks later.
+        write_json(self.folder / f"{token}.json", {**content, "token": token}, is_durable=self._is_durable)
 
     def all(self) -> list[dict[str, Any]]:
         """Read every token that is kept, oldest first."""
@@ -101,5 +111,6 @@ class TokenFiles:
                 if content is not None and content.get("token") == token and isinstance(content.get("task"), str)]  # fmt: skip
 
     def remove(self, token: str) -> None:
-        """Forget a token."""
-        (self.folder / f"{token}.json").unlink(missing_ok=True)
+        """Forget a token; one that stays is not current, and harms nobody."""
+        with suppress(OSError):
+            (self.folder / f"{token}.json").unlink()

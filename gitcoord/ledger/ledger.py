@@ -33,6 +33,7 @@ from gitcoord.store.healing import heal, living_writers
 from gitcoord.store.protocol import (
     BlobRef,
     ContendedError,
+    FailedError,
     LockedError,
     MissingObjectError,
     Store,
@@ -325,9 +326,14 @@ class Ledger:
 
     def keep(self, ref: str, oid: str) -> None:
         """Make a ref that keeps a commit reachable; once made it never moves."""
+        lock = self.store.common_dir / f"{ref}.lock"
+
         def create() -> None:
             if self.store.read_ref(ref) != oid:
                 self.store.swap(ref, None, oid)
+            if lock.exists():
+                # A maker died between the ref's link and the lock's unlink.
+                heal(lock, self.files.root / "pending", self._healing, self.clock)
 
         self._recorded(create)
 
@@ -376,6 +382,9 @@ class Ledger:
             while True:
                 try:
                     return act()
+                except FailedError as error:
+                    raise UnavailableError(f"a ref could not be written: {error}",
+                                           hint="check the space on the disk, and try again") from None  # fmt: skip
                 except (ContendedError, LockedError) as error:
                     self.pending.touch(".refs", entry_id)
                     self._wait(error, attempt, deadline, is_queued=True)

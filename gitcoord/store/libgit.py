@@ -24,6 +24,7 @@ from gitcoord.store.packs import PackedObjects
 from gitcoord.store.protocol import (
     ContendedError,
     EntryObject,
+    FailedError,
     LockedError,
     MissingObjectError,
     TreeItem,
@@ -256,10 +257,10 @@ class LibgitStore:
                 if any(self.read_ref(name) != oid for name, oid in wanted.items()):
                     raise ContendedError(ref)
                 transaction.set_target(ref, pygit2.Oid(hex=new), None, None)
+            if expected is None and self._is_durable:
+                self._sync_folders(ref)
         except (OSError, pygit2.GitError) as error:
             raise self._translated(error, ref) from None
-        if expected is None and self._is_durable:
-            self._sync_folders(ref)
 
     def _sync_folders(self, ref: str) -> None:
         """Sync the folders of a new ref: libgit2 syncs only the innermost."""
@@ -296,7 +297,7 @@ class LibgitStore:
             if path.exists() or os.access(path.parent if path.parent.exists() else self.common_dir, os.W_OK):
                 return LockedError(path)
             return UnavailableError(f"{ref} cannot be written: {text}", hint="check whether .git can be written here")
-        return error
+        return FailedError(f"{ref}: {text}")
 
     def discard(self, oid: str) -> None:
         """Remove a loose object that nothing reaches and nobody else names."""
