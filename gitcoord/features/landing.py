@@ -347,7 +347,7 @@ def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
                         still.append(worktree)
                     else:
                         follow(worktree, facts["old"], facts["new"])
-                except (GitError, GitcoordError):
+                except (GitError, GitcoordError, OSError):
                     still.append(worktree)
         if not still and bring_along:
             with suppress(OSError):
