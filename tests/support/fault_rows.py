@@ -15,7 +15,7 @@ from gitcoord.features import claims, holding, reading, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
-from tests.support.world import found, git, write
+from tests.support.world import do, found, git, write
 
 __all__ = ["ROWS", "Row", "make_repository", "ops_of", "state_of"]
 
@@ -107,6 +107,12 @@ def _expired(top: Path) -> None:
     time.sleep(0.3)
 
 
+def _whole(top: Path) -> None:
+    work = _founded(top, "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    work.close()
+
 
 _GONE = frozenset({"claim-lost", "not-found"})
 _EXISTS = frozenset({"exists"})
@@ -132,6 +138,8 @@ ROWS: dict[str, Row] = {
     "cancel": Row(_claimed, ("cancel", "a"), {"tasks": {"a": "cancelled", "b": "open"}}, frozenset({"state"})),
     "assign": Row(_claimed, ("assign", "b", "x"), {"assigned": {"a": None, "b": "x"}}, repeats=frozenset({"assign"})),
     "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
+    "phase-land": Row(_whole, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []},
+                      partial=frozenset({"land-begin", "land-done"})),
 }  # fmt: skip
 
 
@@ -157,7 +165,7 @@ def state_of(repo: Path) -> dict[str, Any]:
             "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
             "changes": status_of(repo),
             "locks": sorted(str(path.relative_to(repo)) for path in (repo / ".git").rglob("*.lock")
-                            if path.name != "worktrees.lock"),
+                            if path.name != "worktrees.lock" and not path.name.startswith("gitcoord-trial-")),
         }  # fmt: skip
     finally:
         work.close()
