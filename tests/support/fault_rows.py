@@ -109,6 +109,12 @@ def _expired(top: Path) -> None:
     time.sleep(0.3)
 
 
+def _whole(top: Path) -> None:
+    work = _founded(top, "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    work.close()
+
 
 def _escalated(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
@@ -177,6 +183,8 @@ ROWS: dict[str, Row] = {
                          repeats=frozenset({"rollback", "rollback-done"})),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
+    "phase-land": Row(_whole, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []},
+                      partial=frozenset({"land-begin", "land-done"})),
 }  # fmt: skip
 
 
@@ -202,7 +210,7 @@ def state_of(repo: Path) -> dict[str, Any]:
             "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
             "changes": status_of(repo),
             "locks": sorted(str(path.relative_to(repo)) for path in (repo / ".git").rglob("*.lock")
-                            if path.name != "worktrees.lock"),
+                            if path.name != "worktrees.lock" and not path.name.startswith("gitcoord-trial-")),
         }  # fmt: skip
     finally:
         work.close()
