@@ -225,11 +225,7 @@ class Ledger:
             return Done(entry, event, open_snapshot(self.store, entry, self._cache))
 
     def _keep_abandoned(self, ref: str, tip: str) -> None:
-        """Put a tip into the attic, before the move that abandons it.
-
-        Refs of the attic are named after their time, so that a dead
-        writer's lock there is in nobody's way: it is removed here.
-        """
+        """Put a tip into the attic, and clear the locks of the dead there."""
         for lock in (self.store.common_dir / ref).parent.glob("*.lock"):
             heal(lock, self.files.root / "pending", self._healing, self.clock)
         self.keep(ref, tip)

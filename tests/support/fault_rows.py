@@ -177,7 +177,6 @@ ROWS: dict[str, Row] = {
     "checkpoint": Row(_planned, ("checkpoint", "start"), {"tasks": {"a": "open", "b": "open"}}, _EXISTS),
     "batch": Row(_escalated, ("batch", "{top}/batch.jsonl"), {"tasks": {"a": "claimed", "b": "cancelled"}}, frozenset({"resolved"})),
     "rollback": Row(_marked, ("rollback", "--to", "start"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"rollback"})),
-    "phase-land": Row(_whole, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []}),
     "rollback-code": Row(_landed, ("rollback", "--to", "whole", "--code"),
                          {"phases": {"default": "open"}, "files": ["README.md"], "changes": []},
                          repeats=frozenset({"rollback", "rollback-done"})),
