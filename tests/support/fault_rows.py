@@ -139,10 +139,6 @@ def _done(top: Path) -> Workspace:
     return work
 
 
-def _whole(top: Path) -> None:
-    _done(top).close()
-
-
 def _landed(top: Path) -> None:
     work = _done(top)
     landing.land(work, "default")
