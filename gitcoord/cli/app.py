@@ -18,20 +18,23 @@ __all__ = ["App", "pass_app"]
 class App:
     """One run of the command line."""
 
-    def __init__(self, *, start: str, ledger: str | None, agent: str | None, as_json: bool, as_orchestrator: bool) -> None:
+    def __init__(
+        self, *, start: str, ledger: str | None, agent: str | None, as_json: bool, as_orchestrator: bool, is_one_shot: bool = False,
+    ) -> None:  # fmt: skip
         self.start = Path(start)
         self.ledger = ledger or os.environ.get("GITCOORD_LEDGER") or DEFAULT_LEDGER
         self.named_agent = agent
         self.as_orchestrator = as_orchestrator
         self.out = Output(as_json=as_json)
         self.timeout_s = 30.0
+        self._is_one_shot = is_one_shot
         self._work: Workspace | None = None
 
     @property
     def work(self) -> Workspace:
         """The workspace, opened when first used."""
         if self._work is None:
-            self._work = open_workspace(self.start, self.ledger, timeout_s=self.timeout_s)
+            self._work = open_workspace(self.start, self.ledger, timeout_s=self.timeout_s, is_one_shot=self._is_one_shot)
         return self._work
 
     def close(self) -> None:

@@ -55,6 +55,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "commands": ("running", "List every command"),
     "completion": ("running", "Print the shell's completion script"),
 }
+_ONE_SHOT = frozenset({
+    "claim", "progress", "beat", "complete", "fail", "release", "lock", "unlock", "locks", "escalate", "note", "assign", "retry", "cancel",
+    "inbox", "resolve", "checkpoint",
+})  # fmt: skip
+"""Commands that are over before libgit2 would be loaded."""
 _VALUED = {"-C": "start", "--ledger": "ledger", "--agent": "agent"}
 _TROUBLE = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
             errno.EACCES, errno.EPERM}  # fmt: skip
@@ -157,7 +162,7 @@ def run(argv: list[str]) -> int:
         rest, options = split_options(argv)
         from gitcoord.cli.app import App
 
-        app = App(**options)
+        app = App(**options, is_one_shot=rest[:1] != [] and rest[0] in _ONE_SHOT)
         out = app.out
         status = cli.main(args=rest, prog_name="gitcoord", standalone_mode=False, obj=app)
         return status if isinstance(status, int) else 0

@@ -21,8 +21,9 @@ from gitcoord.features.doctor_places import hooks, leftovers, orphans, worktrees
 from gitcoord.features.findings import Finding, fine, problem
 from gitcoord.features.upkeep import attic_keep_ms
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.config import unsupported
 from gitcoord.git.maintenance import config_value, loose_estimate
-from gitcoord.git.program import require_git, unsupported
+from gitcoord.git.program import require_git
 
 __all__ = ["Examined", "examine"]
 
@@ -67,7 +68,7 @@ def _git(_work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
 def _engine(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     reason = unsupported(work.place.common_dir)
-    why = reason or "it can open this repository"
+    why = reason or "libgit2 can open this repository, too; commands that are over in a moment do without it"
     yield fine("engine", f"{type(work.store).__name__.removesuffix('Store').lower()}: {why}")
     settings = {"hash": config_value(work.git, "extensions.objectFormat") or "sha1",
                 "refs": config_value(work.git, "extensions.refStorage") or "files"}  # fmt: skip

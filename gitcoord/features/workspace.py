@@ -15,7 +15,8 @@ from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.model import PlanRecord
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.git.program import Git, Place, discover, unsupported
+from gitcoord.features.engines import open_store
+from gitcoord.git.program import Git, Place, discover
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
 from gitcoord.store.index import ReadyIndex
@@ -153,33 +154,25 @@ class Workspace:
 
 
 def open_workspace(
-    start: Path, ledger: str = DEFAULT_LEDGER, *, clock: Clock | None = None, timeout_s: float = 30.0
-) -> Workspace:
+    start: Path, ledger: str = DEFAULT_LEDGER, *, clock: Clock | None = None, timeout_s: float = 30.0,
+    is_one_shot: bool = False,
+) -> Workspace:  # fmt: skip
     """Open the repository that a directory belongs to.
+
+    ``is_one_shot`` says that the process is over in a moment.
 
     Raises:
         UsageError: Not a repository, or no valid ledger name.
         UnavailableError: The repository cannot be read by this engine.
 
     """
-    from gitcoord.store.libgit import LibgitStore
-
     ids.parse_id(ledger, "ledger name")
     if not start.is_dir():
         raise UsageError(f"{start} is not a directory", hint="give an existing directory to -C")
     place = discover(start)
-    problem = unsupported(place.common_dir)
-    if problem:
-        raise UnavailableError(problem, hint="use a plain SHA-1 clone; a second engine for such repositories is planned")
     if not os.access(place.common_dir, os.W_OK | os.X_OK):
         raise UnavailableError(f"{place.common_dir} cannot be written", hint=NO_WRITE_HINT)
-
-    def keep(stream: bytes) -> None:
-        from gitcoord.git.packs import keep_pack
-
-        keep_pack(Git(place.common_dir, place.git_dir), stream)
-
-    store = LibgitStore(place.common_dir, is_durable=is_durable(), keep_pack=keep)
+    store = open_store(place, is_durable=is_durable(), is_one_shot=is_one_shot)
     return Workspace(place, store, ledger, clock or Clock(), timeout_s=timeout_s)
 
 

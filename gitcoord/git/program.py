@@ -8,19 +8,20 @@ and no hooks unless asked; values reach git as oids or on stdin, after
 from __future__ import annotations
 
 import os
-import re
-import signal
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import UnavailableError, UsageError
+from gitcoord.git.config import TRUE, last_value, read_config
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = [
     "DURABLE", "LONG_S", "Completed", "Git", "GitError", "Place", "discover", "require_git", "run_shell", "scrubbed",
-    "unsupported", "version",
+    "version",
 ]  # fmt: skip
 
 OLDEST_GIT = (2, 38)
@@ -125,19 +126,10 @@ class Git:
                 ended so that it could take its lock files away.
 
         """
-        place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
-        quiet = () if hooks else ("-c", "core.hooksPath=/dev/null")
-        command = ["git", "--no-pager", *place, *_SAFE, *quiet, *args]
-        try:
-            child = subprocess.Popen(
-                command, cwd=self.cwd, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=scrubbed(env), start_new_session=hooks, pass_fds=keep,
-            )  # fmt: skip
-        except (FileNotFoundError, NotADirectoryError):
-            if not self.cwd.is_dir():
-                raise UnavailableError(f"{self.cwd} is gone", hint="run it from a directory that exists") from None
-            raise UnavailableError("the git program was not found", hint="install git 2.38 or newer") from None
-        with child:
+        import subprocess
+
+        source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+        with self._started(args, env, stdin=source, stderr=subprocess.PIPE, hooks=hooks, keep=keep) as child:
             try:
                 stdout, stderr = child.communicate(stdin, timeout_s)
             except subprocess.TimeoutExpired:
@@ -151,6 +143,34 @@ class Git:
             raise GitError(args, answer.status, answer.stderr)
         return answer
 
+    def start(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a git that is talked with over its input and output.
+
+        Raises:
+            UnavailableError: There is no git.
+
+        """
+        import subprocess
+
+        return self._started(args, env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def _started(
+        self, args: tuple[str, ...], env: Mapping[str, str] | None, *, stdin: int, stderr: int, hooks: bool = False,
+        keep: tuple[int, ...] = (),
+    ) -> subprocess.Popen[bytes]:  # fmt: skip
+        import subprocess
+
+        place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
+        quiet = () if hooks else ("-c", "core.hooksPath=/dev/null")
+        command = ["git", "--no-pager", *place, *_SAFE, *quiet, *args]
+        try:
+            return subprocess.Popen(command, cwd=self.cwd, env=scrubbed(env), start_new_session=hooks, pass_fds=keep,
+                                    stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)  # fmt: skip
+        except (FileNotFoundError, NotADirectoryError):
+            if not self.cwd.is_dir():
+                raise UnavailableError(f"{self.cwd} is gone", hint="run it from a directory that exists") from None
+            raise UnavailableError("the git program was not found", hint="install git 2.38 or newer") from None
+
 
 def _verb(args: tuple[str, ...]) -> str:
     """Name the subcommand among the arguments."""
@@ -162,6 +182,8 @@ def _verb(args: tuple[str, ...]) -> str:
 
 def _end(child: subprocess.Popen[bytes], *, is_group: bool) -> None:
     """End a child: first so that it can clean up, then for certain."""
+    import signal
+
     clock = Clock()
     for number in (signal.SIGTERM, signal.SIGKILL):
         if not _signal(child, number, is_group=is_group):
@@ -190,6 +212,8 @@ def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
 
     Returns its status; 124 after a timeout, when the group was killed.
     """
+    import subprocess
+
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("wb") as output:
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
@@ -213,6 +237,8 @@ def version() -> tuple[int, ...]:
         UnavailableError: There is no git.
 
     """
+    import re
+
     found = re.search(r"\d+(?:\.\d+)+", Git(Path("/")).run("--version").text)
     return tuple(int(number) for number in found[0].split(".")) if found else ()
 
@@ -282,10 +308,10 @@ def _main_place(git_dir: Path) -> Place:
 
 def _main_worktree(common_dir: Path) -> Path | None:
     """Give the main worktree of a repository; a bare one has none."""
-    config = _config(common_dir)
-    if _last(config, "core", "bare").lower() in _TRUE:
+    config = read_config(common_dir)
+    if last_value(config, "core", "bare").lower() in TRUE:
         return None
-    named = _last(config, "core", "worktree")
+    named = last_value(config, "core", "worktree")
     if named:
         return Path(os.path.realpath(common_dir / named))
     return common_dir.parent if common_dir.name == ".git" else None
@@ -310,67 +336,3 @@ def _inside_linked(git_dir: Path) -> Place:
     """Place us by the private git directory of a linked worktree."""
     back = Path((git_dir / "gitdir").read_text("utf-8", "surrogateescape").strip())
     return _linked_place(git_dir / back, (git_dir / back).parent)
-
-
-_TRUE = ("true", "yes", "on", "1")
-_HEADER = re.compile(r"""\[\s*+([A-Za-z0-9.-]++)\s*+(?:"(?:[^"\\]++|\\.)*+")?+\s*+\]""")
-_PIECE = re.compile(r"""\\(.)|"|([#;])|([^\\"#;]+)""")
-
-
-def _config(common_dir: Path) -> list[tuple[str, str, str]]:
-    """Read section, key and value of the repository's own configuration.
-
-    Simply: without includes, and subsections count as their section.
-    """
-    found, section = [], ""
-    for name in ("config", "config.worktree"):
-        try:
-            text = (common_dir / name).read_text("utf-8", "surrogateescape")
-        except OSError:
-            continue
-        for raw in text.replace("\\\n", "").split("\n"):
-            line = raw.strip()
-            header = _HEADER.match(line)
-            if header:
-                section, line = header[1].lower(), line[header.end() :].strip()
-            if line and line[0] not in "#;":
-                key, equals, value = line.partition("=")
-                found.append((section, key.strip().lower(), _unquoted(value) if equals else "true"))
-        if _last(found, "extensions", "worktreeconfig").lower() not in _TRUE:
-            break
-    return found
-
-
-def _unquoted(raw: str) -> str:
-    """Take quotes, escapes and a comment off a value."""
-    text: list[str] = []
-    is_quoted = False
-    for piece in _PIECE.finditer(raw.strip()):
-        if piece[0] == '"':
-            is_quoted = not is_quoted
-        elif piece[2] and not is_quoted:
-            break
-        else:
-            text.append(piece[1] or piece[0])
-    return "".join(text).rstrip()
-
-
-def _last(config: list[tuple[str, str, str]], section: str, key: str) -> str:
-    values = [value for one, name, value in config if (one, name) == (section, key)]
-    return values[-1] if values else ""
-
-
-def unsupported(common_dir: Path) -> str | None:
-    """Say in one line why libgit2 cannot open a repository, or None."""
-    config = _config(common_dir)
-    object_format = _last(config, "extensions", "objectformat").lower()
-    if object_format not in {"", "sha1"}:
-        return f"this repository uses the object format {object_format}, which libgit2 cannot open"
-    if _last(config, "extensions", "compatobjectformat"):
-        return "this repository keeps a second object format for compatibility, which libgit2 cannot open"
-    storage = _last(config, "extensions", "refstorage").lower()
-    if storage not in {"", "files"}:
-        return f"this repository keeps its refs as {storage}, which libgit2 cannot open"
-    if _last(config, "extensions", "partialclone") or _last(config, "remote", "promisor").lower() in _TRUE:
-        return "this repository is a partial clone, which libgit2 cannot open"
-    return None

@@ -15,7 +15,7 @@ from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.git.program import DURABLE, LONG_S, Completed, Git, discover
 
-__all__ = ["clear_locks", "create_ref", "locks_of", "move_target"]
+__all__ = ["clear_locks", "create_ref", "is_moved", "locks_of", "move_target", "ref_line", "sync_folders"]
 
 LOCK_WAIT_S = 5.0
 PATIENCE_S = 0.5
@@ -34,11 +34,11 @@ def create_ref(git: Git, ref: str, oid: str) -> bool:
             to be read.
 
     """
-    done = _transact(git, [_line("create", ref, oid)])
+    done = _transact(git, [ref_line("create", ref, oid)])
     if done.status == 0:
-        _sync_folders(git, ref)
+        sync_folders(git, ref)
         return True
-    if _is_moved(done.stderr):
+    if is_moved(done.stderr):
         return False
     raise UnavailableError(f"{ref} could not be created: {done.stderr.strip()[-300:]}", hint="try again")
 
@@ -86,25 +86,27 @@ def move_target(
             read.
 
     """
-    lines = [_line("update", target, new, old), *(_line("verify", ref, oid) for ref, oid in verify.items())]
+    lines = [ref_line("update", target, new, old), *(ref_line("verify", ref, oid) for ref, oid in verify.items())]
     done = _transact(git, lines, env=env, hooks=True, keep=keep)
     if done.status == 0:
-        _sync_folders(git, target)
+        sync_folders(git, target)
         return True
     said = done.stderr.strip()
     if "ref updates aborted by hook" in said:
         raise RefusedError(f"a hook forbids the move of {target}: {said[-1000:]}", reason="hook",
                            hint="look at the repository's reference-transaction hook")  # fmt: skip
-    if _is_moved(said):
+    if is_moved(said):
         return False
     raise UnavailableError(f"{target} could not be moved: {said[-300:]}", hint="try again")
 
 
-def _is_moved(stderr: str) -> bool:
+def is_moved(stderr: str) -> bool:
+    """Say whether git found that a ref is not where it was expected."""
     return _BROKEN not in stderr and any(text in stderr for text in _MOVED)
 
 
-def _line(verb: str, ref: str, *oids: str) -> str:
+def ref_line(verb: str, ref: str, *oids: str) -> str:
+    """Write one line of a ref transaction."""
     if not _REF.fullmatch(ref) or not all(_OID.fullmatch(oid) for oid in oids):
         raise UsageError(f"{verb} {ref!r} {' '.join(oids)} names no ref or no oid", hint="give a full ref and full oids")
     return f"{verb} {ref} {' '.join(oids)}"
@@ -128,7 +130,7 @@ def _transact(
         clock.sleep(clock.backoff(attempt))
 
 
-def _sync_folders(git: Git, ref: str) -> None:
+def sync_folders(git: Git, ref: str) -> None:
     """Sync the folders that lead to a ref: git syncs the file, not its name."""
     common_dir = discover(git.cwd).common_dir
     for folder in (common_dir / ref).parents:

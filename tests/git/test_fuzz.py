@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitcoord.git import merges, program, results
+from gitcoord.git import config, merges, results
 
 LINES = st.sampled_from([
     b"[core]", b"[extensions]", b'[remote "a\\"b"]', b"[a", b'[a "', b"\tobjectformat = sha256", b"refstorage=reftable", b'x = "a', b"y = a\\",
@@ -21,9 +21,9 @@ def test_any_configuration_is_read(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config").write_bytes(content)
         (Path(folder) / "config.worktree").write_bytes(content)
-        for section, key, value in program._config(Path(folder)):
+        for section, key, value in config.read_config(Path(folder)):
             assert "\n" not in section + key + value
-        assert program.unsupported(Path(folder)) is None or "libgit2" in str(program.unsupported(Path(folder)))
+        assert config.unsupported(Path(folder)) is None or "libgit2" in str(config.unsupported(Path(folder)))
 
 
 FIELDS = st.sampled_from([b":100644 100644 " + b"1" * 40 + b" " + b"2" * 40 + b" M", b"a/b", b":x", b"", b"3" * 40, b"\xff", b": :", b":1 2 3 4 5 6"])

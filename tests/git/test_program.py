@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError, UsageError
-from gitcoord.git.program import Git, GitError, discover, require_git, run_shell, scrubbed, unsupported, version
+from gitcoord.git.config import unsupported
+from gitcoord.git.program import Git, GitError, discover, require_git, run_shell, scrubbed, version
 from tests.git.building import commit, git
 
 

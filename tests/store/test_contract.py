@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.git.packs import keep_pack
+from gitcoord.git.plumbing import GitProgram
+from gitcoord.git.program import Git
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
+from gitcoord.store.plumbing import PlumbingStore
 from gitcoord.store.protocol import BlobRef, ContendedError, LockedError, MissingObjectError, Store
 
 REF = "refs/heads/gitcoord/ledger"
@@ -20,11 +25,23 @@ def git(*args: str, cwd: Path) -> str:
     return subprocess.run(["git", *args], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
 
 
-@pytest.fixture(params=["memory", "plain", "bare", "linked", "packed", "shallow", "split-index", "no-email"])
-def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    kind = request.param
-    if kind == "memory":
-        return MemoryStore(tmp_path)
+def opened(engine: str, common: Path) -> Store:
+    if engine == "plumbing":
+        return PlumbingStore(common, GitProgram(common))
+    return LibgitStore(common, keep_pack=lambda stream: keep_pack(Git(common, common), stream))
+
+
+ENGINES = pytest.mark.parametrize("engine", ["libgit2", "plumbing"])
+KINDS = ["plain", "bare", "linked", "packed", "shallow", "split-index", "no-email"]
+
+
+@pytest.fixture(params=["memory", *(f"{engine}-{kind}" for engine in ("libgit2", "plumbing") for kind in KINDS),
+                        "plumbing-sha256", "plumbing-sha256-bare", "plumbing-partial"])  # fmt: skip
+def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    engine, _, kind = request.param.partition("-")
+    if engine == "memory":
+        yield MemoryStore(tmp_path)
+        return
     common = repo / ".git"
     if kind == "bare":
         git("clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"), cwd=tmp_path)
@@ -33,6 +50,7 @@ def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatc
         git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"), cwd=repo)
     elif kind == "packed":
         git("pack-refs", "--all", cwd=repo)
+        git("gc", "-q", cwd=repo)
     elif kind == "shallow":
         git("commit", "-q", "--allow-empty", "-m", "second", cwd=repo)
         git("clone", "-q", "--depth", "1", f"file://{repo}", str(tmp_path / "shallow"), cwd=tmp_path)
@@ -42,7 +60,24 @@ def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatc
     elif kind == "no-email":
         monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
         git("config", "--local", "user.useConfigOnly", "true", cwd=repo)
-    return LibgitStore(common)
+    elif kind.startswith("sha256"):
+        bare = ["--bare"] if kind.endswith("bare") else []
+        git("init", "-q", *bare, "--object-format=sha256", str(tmp_path / "long"), cwd=tmp_path)
+        common = tmp_path / "long" / ("" if bare else ".git")
+    elif kind == "partial":
+        git("config", "uploadpack.allowFilter", "true", cwd=repo)
+        git("clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repo}", str(tmp_path / "partial"), cwd=tmp_path)
+        common = tmp_path / "partial" / ".git"
+    made = opened(engine, common)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def disk(engine: str, repo: Path) -> Iterator[Store]:
+    made = opened(engine, repo / ".git")
+    yield made
+    made.close()
 
 
 def entry(store: Store, text: str, *parents: str) -> str:
@@ -125,8 +160,9 @@ def test_a_ref_is_deleted_only_where_it_is_as_expected(store: Store) -> None:
     store.swap(REF, None, two)
 
 
-def test_packed_refs_move_too(repo: Path) -> None:
-    store = LibgitStore(repo / ".git")
+@ENGINES
+def test_packed_refs_move_too(disk: Store, repo: Path) -> None:
+    store = disk
     one, two, three = entry(store, "one"), entry(store, "two"), entry(store, "three")
     store.swap(REF, None, one)
     git("pack-refs", "--all", cwd=repo)
@@ -140,8 +176,9 @@ def test_packed_refs_move_too(repo: Path) -> None:
     assert git("rev-parse", REF, cwd=repo) == three
 
 
-def test_a_lock_file_in_the_way_is_named(repo: Path) -> None:
-    store = LibgitStore(repo / ".git")
+@ENGINES
+def test_a_lock_file_in_the_way_is_named(disk: Store, repo: Path) -> None:
+    store = disk
     one, two = entry(store, "one"), entry(store, "two")
     store.swap(REF, None, one)
     lock = repo / ".git" / f"{REF}.lock"
@@ -153,8 +190,9 @@ def test_a_lock_file_in_the_way_is_named(repo: Path) -> None:
     assert store.read_ref(REF) == one
 
 
-def test_an_object_that_was_pruned_is_noticed_before_it_is_acknowledged(repo: Path) -> None:
-    store = LibgitStore(repo / ".git")
+@ENGINES
+def test_an_object_that_was_pruned_is_noticed_before_it_is_acknowledged(disk: Store, repo: Path) -> None:
+    store = disk
     entry(store, "one")
     assert not store.is_lost()
     git("prune", "--expire=now", cwd=repo)
@@ -163,10 +201,10 @@ def test_an_object_that_was_pruned_is_noticed_before_it_is_acknowledged(repo: Pa
     assert not store.is_lost()
 
 
-def test_a_disk_that_cannot_be_written_is_unavailable(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = LibgitStore(repo / ".git")
+@ENGINES
+def test_a_disk_that_cannot_be_written_is_unavailable(disk: Store, repo: Path) -> None:
     objects = repo / ".git" / "objects"
     objects.rename(repo / ".git" / "moved")
     objects.write_text("no folder")
     with pytest.raises(UnavailableError):
-        store.write_blob(b"never seen before")
+        disk.write_blob(b"never seen before")

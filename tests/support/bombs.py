@@ -22,7 +22,8 @@ from typing import Any
 
 from gitcoord.core import codec, ids, messages, paths, plan
 from gitcoord.core.errors import GitcoordError
-from gitcoord.git import merges, program, results
+from gitcoord.git import merges, results
+from gitcoord.git.config import read_config, unsupported
 from gitcoord.ledger import beats, files
 from gitcoord.store import objects, processes, trees
 from gitcoord.store.protocol import MissingObjectError
@@ -63,8 +64,8 @@ def read_file(content: bytes) -> object:
 def config(content: bytes) -> object:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config").write_bytes(content)
-        program.unsupported(Path(folder))
-        return program._config(Path(folder))
+        unsupported(Path(folder))
+        return read_config(Path(folder))
 
 
 def loose(content: bytes) -> object:

@@ -1,0 +1,140 @@
+"""Read git's configuration without running git, as far as that is simple.
+
+Every one-shot command asks for a few values of the repository's own file.
+What is not simple (files that include others, a system file at a place
+that only git knows) is asked of git itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["TRUE", "UserConfig", "incompatible", "last_value", "read_config", "unsupported"]
+
+Rows = list[tuple[str, str, str]]
+TRUE = ("true", "yes", "on", "1")
+_HEADER = re.compile(r"""\[\s*+([A-Za-z0-9.-]++)\s*+(?:"(?:[^"\\]++|\\.)*+")?+\s*+\]""")
+_PIECE = re.compile(r"""\\(.)|"|([#;])|([^\\"#;]+)""")
+
+
+def read_config(common_dir: Path) -> Rows:
+    """Read section, key and value of the repository's own configuration.
+
+    Simply: without includes, and subsections count as their section.
+    """
+    found = _read_file(common_dir / "config")
+    if last_value(found, "extensions", "worktreeconfig").lower() in TRUE:
+        found += _read_file(common_dir / "config.worktree")
+    return found
+
+
+def _read_file(path: Path) -> Rows:
+    try:
+        text = path.read_text("utf-8", "surrogateescape")
+    except OSError:
+        return []
+    found, section = [], ""
+    for raw in text.replace("\\\n", "").split("\n"):
+        line = raw.strip()
+        header = _HEADER.match(line) if line[:1] == "[" else None
+        if header:
+            section, line = header[1].lower(), line[header.end() :].strip()
+        if line and line[0] not in "#;":
+            key, equals, value = line.partition("=")
+            found.append((section, key.strip().lower(), _unquoted(value) if equals else "true"))
+    return found
+
+
+def _unquoted(raw: str) -> str:
+    """Take quotes, escapes and a comment off a value."""
+    if not any(character in raw for character in '"\\#;'):
+        return raw.strip()
+    text: list[str] = []
+    is_quoted = False
+    for piece in _PIECE.finditer(raw.strip()):
+        if piece[0] == '"':
+            is_quoted = not is_quoted
+        elif piece[2] and not is_quoted:
+            break
+        else:
+            text.append(piece[1] or piece[0])
+    return "".join(text).rstrip()
+
+
+def last_value(config: Rows, section: str, key: str) -> str:
+    """Return the value that counts, or nothing."""
+    values = [value for one, name, value in config if (one, name) == (section, key)]
+    return values[-1] if values else ""
+
+
+class UserConfig:
+    """The values that git itself would find from a repository."""
+
+    def __init__(self, common_dir: Path, ask: Callable[[str], str]) -> None:
+        """Read the files as needed; ``ask`` gives git's own answer for a key."""
+        self._ask = ask
+        self._local = read_config(common_dir)
+        self._all: Rows | None = None
+
+    def get(self, section: str, key: str) -> str:
+        """Return a value, or nothing."""
+        value = "" if _includes(self._local) else last_value(self._local, section, key)
+        if value:
+            return value
+        if self._all is None:
+            self._all = [row for path in _user_files() for row in _read_file(path)] + self._local
+        value = last_value(self._all, section, key)
+        # Only git knows where its system's file is, and whom it includes.
+        return self._ask(f"{section}.{key}") if _includes(self._all) or (section == "user" and not value) else value
+
+
+def _includes(config: Rows) -> bool:
+    return any(section in {"include", "includeif"} for section, _, _ in config)
+
+
+def _user_files() -> list[Path]:
+    """List the files of the system and of the user, in git's order."""
+    files = [] if os.environ.get("GIT_CONFIG_NOSYSTEM", "").lower() in TRUE else [os.environ.get("GIT_CONFIG_SYSTEM", "/etc/gitconfig")]
+    named = os.environ.get("GIT_CONFIG_GLOBAL")
+    if named is not None:
+        files.append(named)
+    else:
+        home = os.environ.get("HOME", "")
+        files += [f"{os.environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/git/config", f"{home}/.gitconfig"]
+    return [Path(file) for file in files if file]
+
+
+_KNOWN = {"noop", "preciousobjects", "partialclone", "worktreeconfig", "objectformat", "refstorage", "relativeworktrees"}
+
+
+def incompatible(common_dir: Path) -> str | None:
+    """Say in one line why no engine can write a repository, or None."""
+    config = read_config(common_dir)
+    version = last_value(config, "core", "repositoryformatversion") or "0"
+    if version not in {"0", "1"}:
+        return f"this repository has the format version {version}, which is not known"
+    unknown = sorted({key for section, key, _ in config if section == "extensions" and key not in _KNOWN})
+    if "compatobjectformat" in unknown:
+        return "this repository keeps a second object format for compatibility, which gitcoord cannot write"
+    if unknown and version == "1":
+        return f"this repository uses extensions that are not known: {', '.join(unknown)}"
+    return None
+
+
+def unsupported(common_dir: Path) -> str | None:
+    """Say in one line why libgit2 cannot open a repository, or None."""
+    config = read_config(common_dir)
+    object_format = last_value(config, "extensions", "objectformat").lower()
+    if object_format not in {"", "sha1"}:
+        return f"this repository uses the object format {object_format}, which libgit2 cannot open"
+    if last_value(config, "extensions", "compatobjectformat"):
+        return "this repository keeps a second object format for compatibility, which libgit2 cannot open"
+    storage = last_value(config, "extensions", "refstorage").lower()
+    if storage not in {"", "files"}:
+        return f"this repository keeps its refs as {storage}, which libgit2 cannot open"
+    if last_value(config, "extensions", "partialclone") or last_value(config, "remote", "promisor").lower() in TRUE:
+        return "this repository is a partial clone, which libgit2 cannot open"
+    return None
