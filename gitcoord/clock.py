@@ -8,11 +8,8 @@ wall clock is for readers of the history alone.
 from __future__ import annotations
 
 import os
-import random
-import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 
 __all__ = ["Clock", "Deadline"]
@@ -24,11 +21,10 @@ MOST_BACKOFF_S = 0.25
 class Clock:
     """The clocks and the chance of this machine."""
 
-    __slots__ = ("_boot_id", "_chance")
+    __slots__ = ("_boot_id",)
 
     def __init__(self) -> None:
         self._boot_id = ""
-        self._chance = random.SystemRandom()
 
     def monotonic_ns(self) -> int:
         """Return the monotonic clock, common to all processes of a boot."""
@@ -50,7 +46,7 @@ class Clock:
 
     def random(self) -> float:
         """Draw a number from 0 to 1, without 1."""
-        return self._chance.random()
+        return (int.from_bytes(os.urandom(7), "big") >> 3) / 2**53
 
     def sleep(self, seconds: float) -> None:
         """Let others work for a while."""
@@ -85,7 +81,11 @@ def _read_boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         pass
+    import uuid
+
     if sys.platform == "darwin":
+        import subprocess
+
         asked = subprocess.run(
             ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False, timeout=10
         )

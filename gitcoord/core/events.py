@@ -7,9 +7,10 @@ the entry's message, and everything else in the message follows from it.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired
 
 from gitcoord.core.model import Evidence, Lapse, Pending, Result, Survivor
+from gitcoord.core.shapes import TypedDict
 
 __all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
 

@@ -9,7 +9,9 @@ that describes every key to a second implementation.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from gitcoord.core.shapes import TypedDict
 
 __all__ = [
     "FORMAT",

@@ -8,7 +8,6 @@ the attic as configured. Whatever it takes away it writes to its log.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,8 @@ def maybe(work: Workspace, *, sample: float = SAMPLE) -> bool:
     """
     if work.clock.random() >= sample or os.environ.get("GITCOORD_UPKEEP", "") == "off":
         return False
+    import subprocess
+
     from gitcoord.git.maintenance import loose_estimate
 
     if loose_estimate(work.place.common_dir) < LOOSE_LIMIT:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitcoord.clock import Clock
 from gitcoord.core import ids
@@ -19,8 +20,10 @@ from gitcoord.features.engines import open_store
 from gitcoord.git.program import Git, Place, discover
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
-from gitcoord.store.index import ReadyIndex
 from gitcoord.store.protocol import Store
+
+if TYPE_CHECKING:
+    from gitcoord.store.index import ReadyIndex
 
 __all__ = ["DEFAULT_LEDGER", "Workspace", "open_workspace", "plan_of", "result_ref"]
 
@@ -69,6 +72,8 @@ class Workspace:
     def index(self) -> ReadyIndex:
         """The disposable index of what is ready; opened when first used."""
         if self._index is None:
+            from gitcoord.store.index import ReadyIndex
+
             self._index = ReadyIndex(self.ledger.files.index)
         return self._index
 

@@ -17,6 +17,7 @@ __all__ = ["TRUE", "UserConfig", "incompatible", "last_value", "read_config", "u
 Rows = list[tuple[str, str, str]]
 TRUE = ("true", "yes", "on", "1")
 _HEADER = re.compile(r"""\[\s*+([A-Za-z0-9.-]++)\s*+(?:"(?:[^"\\]++|\\.)*+")?+\s*+\]""")
+_ESCAPES = {"n": "\n", "t": "\t", "b": "\b"}
 _PIECE = re.compile(r"""\\(.)|"|([#;])|([^\\"#;]+)""")
 
 
@@ -60,7 +61,7 @@ def _unquoted(raw: str) -> str:
         elif piece[2] and not is_quoted:
             break
         else:
-            text.append(piece[1] or piece[0])
+            text.append(_ESCAPES.get(piece[1], piece[1]) if piece[1] else piece[0])
     return "".join(text).rstrip()
 
 

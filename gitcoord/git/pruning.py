@@ -8,7 +8,6 @@ before it looks: so a writer that finds none afterwards was not in its way.
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from gitcoord.core import ids
@@ -57,5 +56,7 @@ def _command_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         pass
+    import subprocess
+
     asked = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10)
     return asked.stdout

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitcoord.core import codec, paths
 from gitcoord.core.graph import remaining_chain_ms
+from gitcoord.core.hashing import sha256
 from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
@@ -164,7 +164,7 @@ def _write_specs(database: sqlite3.Connection, records: list[TaskRecord], *, is_
     rows, needs, prefixes = [], [], []
     for record in records:
         phase, pool, priority, estimate, order, wanted, below = _spec_of(record)
-        rnd = int.from_bytes(hashlib.sha256(record["id"].encode()).digest()[4:8], "big")
+        rnd = int.from_bytes(sha256(record["id"].encode()).digest()[4:8], "big")
         rows.append((record["id"], order, phase, pool, priority, rnd, below[0] if below else "", estimate))
         needs += [(need, record["id"]) for need in wanted]
         prefixes += [(prefix, record["id"]) for prefix in below]

@@ -7,7 +7,6 @@ that hold new names are synced together, before any ref may name them.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import zlib
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.hashing import hash_of
 from gitcoord.store.objects import read_loose
 from gitcoord.store.protocol import MissingObjectError
 
@@ -70,14 +70,14 @@ class LooseObjects:
 
     def __init__(self, common_dir: Path, algorithm: str, shared: Shared, *, is_durable: bool) -> None:
         self.folder = str(common_dir / "objects")
-        self._hash: Callable[..., hashlib._Hash] = getattr(hashlib, algorithm)
+        self._hash = hash_of(algorithm)
         self._shared = shared
         self._is_durable = is_durable
         self._unsynced: set[str] = set()
 
     def hash(self, kind: str, content: bytes) -> str:
         """Return the oid that an object has."""
-        return self._hash(b"%s %d\0%s" % (kind.encode(), len(content), content), usedforsecurity=False).hexdigest()
+        return self._hash(b"%s %d\0%s" % (kind.encode(), len(content), content)).hexdigest()
 
     def path(self, oid: str) -> str:
         """Name the file of an object."""
@@ -91,7 +91,7 @@ class LooseObjects:
 
         """
         raw = b"%s %d\0%s" % (kind.encode(), len(content), content)
-        oid = self._hash(raw, usedforsecurity=False).hexdigest()
+        oid = self._hash(raw).hexdigest()
         if not self._writing(lambda: self._freshen(oid)):
             self._writing(lambda: self._create(oid, raw))
         self._unsynced.add(oid[:2])

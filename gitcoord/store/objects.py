@@ -6,9 +6,9 @@ damaged, so loose objects are read here, and their oid is computed again.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 
+from gitcoord.core.hashing import sha1, sha256
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 
 __all__ = ["MAX_BLOB_BYTES", "MAX_OTHER_BYTES", "parse_commit", "read_loose"]
@@ -47,8 +47,8 @@ def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
         raise MissingObjectError(f"{oid} is damaged: {error}") from None
     head, _, body = content.partition(b"\0")
     kind, _, size = head.partition(b" ")
-    algorithm = hashlib.sha1 if len(oid) == 40 else hashlib.sha256
-    if not stream.eof or size != str(len(body)).encode() or algorithm(content, usedforsecurity=False).hexdigest() != oid:
+    algorithm = sha1 if len(oid) == 40 else sha256
+    if not stream.eof or size != str(len(body)).encode() or algorithm(content).hexdigest() != oid:
         raise MissingObjectError(f"{oid} is damaged: its bytes are those of another object")
     return kind.decode("ascii", "replace"), body
 

@@ -6,10 +6,10 @@ one synced pack instead of as many synced files.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zlib
-from collections.abc import Callable
+
+from gitcoord.core.hashing import hash_of
 
 __all__ = ["PackedObjects"]
 
@@ -20,12 +20,12 @@ class PackedObjects:
     """Collect objects, and give them as the stream of a pack."""
 
     def __init__(self, algorithm: str = "sha1") -> None:
-        self._hash: Callable[..., hashlib._Hash] = getattr(hashlib, algorithm)
+        self._hash = hash_of(algorithm)
         self._objects: dict[str, bytes] = {}
 
     def add(self, kind: str, content: bytes) -> str:
         """Add an object once; return its oid."""
-        oid = self._hash(f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
+        oid = self._hash(f"{kind} {len(content)}\0".encode() + content).hexdigest()
         if oid not in self._objects:
             self._objects[oid] = _header(_TYPES[kind], len(content)) + zlib.compress(content, 1)
         return oid
@@ -33,7 +33,7 @@ class PackedObjects:
     def stream(self) -> bytes:
         """Give the pack: header, objects, checksum (gitformat-pack)."""
         body = b"".join([b"PACK", struct.pack(">II", 2, len(self._objects)), *self._objects.values()])
-        return body + self._hash(body, usedforsecurity=False).digest()
+        return body + self._hash(body).digest()
 
 
 def _header(kind: int, size: int) -> bytes:

@@ -7,7 +7,6 @@ means nothing after a reboot or in another container.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +39,8 @@ def _stat(pid: int) -> tuple[str, str] | None:
         except OSError:
             return None
         return fields[0].decode(), fields[19].decode()
+    import subprocess
+
     asked = subprocess.run(
         ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10
     )

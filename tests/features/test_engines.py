@@ -22,7 +22,9 @@ def test_libgit2_serves_what_lives_long_unless_told_otherwise(
     repo: Path, monkeypatch: pytest.MonkeyPatch, asked: str, one_shot: bool, kind: type
 ) -> None:
     monkeypatch.setenv("GITCOORD_ENGINE", asked)
-    assert type(open_workspace(repo, is_one_shot=one_shot).store) is kind
+    work = open_workspace(repo, is_one_shot=one_shot)
+    assert type(work.store) is kind
+    work.close()
 
 
 def test_an_engine_that_does_not_exist_is_named_with_those_that_do(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +68,7 @@ def test_what_libgit2_cannot_open_is_served_from_plan_to_landing_and_back(odd: P
     rollbacks.undo(work)
     assert reading.status(work)["counts"] == {"landed": 2}
     verifying.verify(work)
+    work.close()
     git("fsck", "--no-dangling", cwd=odd)
     monkeypatch.setenv("GITCOORD_ENGINE", "libgit2")
     with pytest.raises(UnavailableError, match="libgit2 cannot open"):
@@ -141,4 +144,6 @@ def test_engines_take_turns_on_one_ledger(repo: Path, monkeypatch: pytest.Monkey
         holding.release(first, "x", task, held.claim["token"])
     verifying.verify(one)
     verifying.verify(two)
+    one.close()
+    two.close()
     assert one.ledger.tip() == two.ledger.tip() == git("rev-parse", "gitcoord/ledger", cwd=repo)

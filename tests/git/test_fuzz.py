@@ -22,7 +22,8 @@ def test_any_configuration_is_read(content: bytes) -> None:
         (Path(folder) / "config").write_bytes(content)
         (Path(folder) / "config.worktree").write_bytes(content)
         for section, key, value in config.read_config(Path(folder)):
-            assert "\n" not in section + key + value
+            assert "\n" not in section + key
+            assert isinstance(value, str)
         assert config.unsupported(Path(folder)) is None or "libgit2" in str(config.unsupported(Path(folder)))
 
 

@@ -6,11 +6,11 @@ that a batch may claim what an earlier line of it made ready.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 from gitcoord.core.errors import GitcoordError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.hashing import sha256
 from gitcoord.core.machine.leases import Context
 from gitcoord.core.snapshot import Changes, Snapshot
 
@@ -54,7 +54,7 @@ def fold(snapshot: Snapshot, steps: Sequence[Step], context: Context) -> list[Ev
 
 def _derived(value: str, number: int) -> str:
     """Give each step random values of its own, from the context's."""
-    return hashlib.sha256(f"{value}:{number}".encode()).hexdigest()[:32]
+    return sha256(f"{value}:{number}".encode()).hexdigest()[:32]
 
 
 def check_batch(snapshot: Snapshot, event: Event) -> None:

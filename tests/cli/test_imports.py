@@ -1,0 +1,76 @@
+"""What a one-shot command may load: start-up is most of what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitcoord.features import claims
+from tests.support.builders import tasks
+from tests.support.world import environment, found, git
+
+# Beside these and our own modules a command loads what click loads.
+ALLOWED = {
+    "_heapq", "_json", "_sha1", "_sha2", "_sha256", "_sqlite3", "encodings", "fcntl", "fnmatch", "gc", "heapq", "ipaddress", "json",
+    "_locale", "locale", "ntpath", "pathlib", "sqlite3", "unicodedata", "urllib", "zlib",
+    # Fewer of ours may be loaded, never more without a reason.
+    "gitcoord",
+}  # fmt: skip
+WITH_PACKS = {"subprocess", "_posixsubprocess", "selectors", "select", "signal", "threading"}
+# The newest Pythons load these with pathlib or with sqlite3.
+NEWER = {"glob", "pwd", "grp", "_opcode_metadata", "errno"}
+HEAVY = {"pygit2", "ssl", "_ssl", "tarfile", "asyncio", "tempfile", "shutil", "random", "hashlib", "_hashlib", "subprocess", "dataclasses",
+         "logging", "email", "socket", "tomllib", "tomlkit", "watchdog", "traceback", "multiprocessing", "importlib.metadata"}  # fmt: skip
+RUN = """
+import sys
+import click
+before = set(sys.modules)
+from gitcoord.cli.main import run
+status = run(sys.argv[1:])
+assert status == 0, status
+print("\\n" + " ".join(set(sys.modules) - before))
+"""
+
+
+def loaded(repo: Path, *argv: str) -> set[str]:
+    """Run a command; return the modules that it loads beside click's."""
+    done = subprocess.run([sys.executable, "-c", RUN, "-C", str(repo), "--agent", "x", *argv], env=environment(GITCOORD_UPKEEP="off"),
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def tops(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+COMMANDS = [["claim", "--no-checkout"], ["progress", "on"], ["beat"], ["complete", "--no-result"], ["release"], ["fail", "--reason", "x"]]
+
+
+@pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+def test_a_one_shot_command_loads_little(repo: Path, argv: list[str]) -> None:
+    work = found(repo, '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\nresult = "optional"\n', "x", worktrees=False)
+    # The identity is looked for in the repository first: without it git is asked.
+    git("config", "user.name", "Tester", cwd=repo)
+    git("config", "user.email", "tester@example.invalid", cwd=repo)
+    if argv[0] != "claim":
+        claims.claim(work, "x", "a", checkout=False)
+    work.close()
+    modules = loaded(repo, *argv)
+    assert tops(modules) - ALLOWED - NEWER == set()
+    assert not modules & HEAVY
+    if argv[0] in {"progress", "beat", "complete", "release"}:
+        assert "sqlite3" not in modules, "what is ready is asked for by claims alone"
+    assert sum(name.startswith("gitcoord") for name in modules) < 80
+
+
+def test_what_is_packed_costs_one_git_and_what_starts_it(repo: Path) -> None:
+    found(repo, tasks("a"), "x", worktrees=False).close()
+    git("config", "user.name", "Tester", cwd=repo)
+    git("config", "user.email", "tester@example.invalid", cwd=repo)
+    git("repack", "-q", "-a", "-d", cwd=repo)
+    modules = loaded(repo, "claim", "--no-checkout")
+    assert tops(modules) - ALLOWED - NEWER - WITH_PACKS == set()
+    assert not modules & (HEAVY - {"subprocess"})
