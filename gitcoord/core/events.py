@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.model import Evidence, Pending, Result, Survivor
+from gitcoord.core.model import Evidence, Pending, Proof, Result, Survivor
 
 __all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
 
@@ -17,7 +17,7 @@ Op = Literal[
     "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review",
     "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
     "resolve", "note", "note-drop", "checkpoint", "batch", "land-begin", "land-done", "land-abort", "rollback",
-    "rollback-done", "rollback-abort",
+    "rollback-done", "rollback-abort", "check", "gate",
 ]  # fmt: skip
 OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
 
@@ -87,6 +87,15 @@ class Event(TypedDict):
     new: NotRequired[str]
     results: NotRequired[str]
     count: NotRequired[int]
+    gates: NotRequired[list[Proof]]
+    without: NotRequired[list[str]]
+    # checks and gates
+    gate: NotRequired[str]
+    definition: NotRequired[str]
+    tree: NotRequired[str | None]
+    commit: NotRequired[str]
+    verdict: NotRequired[str]
+    millis: NotRequired[int]
     # matters
     escalation: NotRequired[str]
     answer: NotRequired[str]
