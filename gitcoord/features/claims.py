@@ -97,6 +97,7 @@ def claim(
         refuse_local_changes(worktree)
     chooser = _Chooser(work, record, task, pool, session)
     try:
+        _refuse_held(work, snapshot, agent, task)
         done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
     except GitcoordError as error:
         if not is_waiting:
@@ -112,6 +113,22 @@ def claim(
     state = _check_out(work, worktree, claimed, earlier)
     return Claimed(done.entry, claimed, already=False, reissued=False, checkout=state,
                    worktree=str(worktree) if worktree else None, is_resumed=bool(earlier) and state == "done")  # fmt: skip
+
+
+def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
+    """Say at once that a task cannot be had: only who may win waits for a turn."""
+    record = snapshot.task(task) if ids.is_id(task) and task else None
+    if record is None:
+        return
+    command: Command = {"op": "claim", "agent": agent, "task": record["id"], "session": "", "base": "", "built_on": {}}
+    try:
+        decide(snapshot, command, work.ledger.context())
+    except RefusedError as error:
+        # The base is looked at last, and is made when everything else fits.
+        if error.reason != "base-moved":
+            raise
+    finally:
+        work.ledger.remember()
 
 
 def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.going_back import CodeMove, code_move
 from gitcoord.features.landing import finish_pending
 from gitcoord.features.workspace import Workspace, result_ref
-from gitcoord.ledger.ledger import attic_ref
+from gitcoord.ledger.names import attic_ref
 from gitcoord.store.protocol import MissingObjectError
 
 __all__ = ["Choice", "RolledBack", "choose", "rollback", "rollbacks", "undo"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from gitcoord.clock import Clock, Deadline
@@ -27,6 +26,8 @@ from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
 from gitcoord.ledger.files import LedgerFiles
+from gitcoord.ledger.names import attic_ref, ledger_ref
+from gitcoord.ledger.outlasting import outlast_prune, require_written
 from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
 from gitcoord.store.healing import heal, living_writers
 from gitcoord.store.protocol import (
@@ -39,7 +40,7 @@ from gitcoord.store.protocol import (
 from gitcoord.store.queue import QueueLock
 from gitcoord.store.reader import RecordCache, open_snapshot
 
-__all__ = ["Done", "Ledger", "attic_ref", "encoded", "ledger_ref"]
+__all__ = ["Done", "Ledger", "encoded"]
 
 QUEUE_WAIT_S = 2.0
 Request = Command | Callable[[Snapshot, Context], Command]
@@ -63,16 +64,6 @@ class _Turn(NamedTuple):
     inputs: Sequence[bytes]
     context: Context
     deadline: Deadline
-
-
-def ledger_ref(ledger: str) -> str:
-    """Name the ref of a ledger."""
-    return f"refs/heads/gitcoord/{ledger}"
-
-
-def attic_ref(ledger: str, time: int, oid: str) -> str:
-    """Name the ref that keeps an abandoned tip; ``time`` is in seconds."""
-    return f"refs/gitcoord/{ledger}/attic/{datetime.fromtimestamp(time, UTC):%Y%m%dT%H%M%SZ}-{oid[:12]}"
 
 
 def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
@@ -204,8 +195,8 @@ class Ledger:
             context = turn.context._replace(
                 now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
             )
-            context = self._not_before(tip, context)
             snapshot = open_snapshot(self.store, tip, self._cache)
+            context = self._not_before(tip, context)
             command = turn.request(snapshot, context) if callable(turn.request) else turn.request
             self._require_ledger(tip, command)
             parent = command.get("onto") or tip
@@ -221,13 +212,14 @@ class Ledger:
                 # Before the move: what is abandoned is never unreachable.
                 self.keep(attic_ref(self.name, event["time"], tip), tip)
             entry, write = self._write(parent, snapshot, event, turn.inputs)
+            require_written(self.store, self.clock, write, turn.deadline)
             try:
                 self._swap(tip, entry, event, turn.verify)
             except (ContendedError, LockedError) as error:
                 self._wait(error, attempt, turn.deadline, is_queued=is_queued)
                 attempt += 1
                 continue
-            self._read_back(entry, write, event)
+            self._read_back(entry, write, event, turn.deadline)
             return Done(entry, event, open_snapshot(self.store, entry, self._cache))
 
     def _require_ledger(self, tip: str | None, command: Command) -> None:
@@ -302,14 +294,15 @@ class Ledger:
             ) from None
         self.clock.sleep(min(self.clock.backoff(attempt), max(0.0, deadline.remaining())))
 
-    def _read_back(self, entry: str, write: Callable[[], str], event: Event) -> None:
+    def _read_back(self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline) -> None:
         """Read what was published before it is acknowledged.
 
         A concurrent ``gc --prune=now`` can drop objects between their write
         and the swap that makes them reachable; their bytes are still here.
+        One that began before our swap may still be deleting: it is outlasted.
         """
         for _ in range(3):
-            if not self.store.is_lost():
+            if outlast_prune(self.store, self.clock, deadline) and not self.store.is_lost():
                 break
             write()
         else:

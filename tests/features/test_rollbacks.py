@@ -15,7 +15,7 @@ from gitcoord.core.errors import ClaimLostError, CorruptError, GitcoordError, No
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features import agents, claims, going_back, holding, landing, rollbacks, verifying
 from gitcoord.features.workspace import Workspace, open_workspace
-from gitcoord.ledger.ledger import attic_ref
+from gitcoord.ledger.names import attic_ref
 from tests.support.builders import tasks
 from tests.support.world import do, environment, found, git, record, write
 

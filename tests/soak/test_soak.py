@@ -1,8 +1,9 @@
 """Many processes, killed and stopped at random, on one ledger.
 
-Afterwards every acknowledged operation is in the chain, no task ever had
-two claims, no stale token did anything, and the next command works at
-once. ``GITCOORD_SOAK=long`` runs ten minutes instead of ninety seconds.
+Beside them an orchestrator lands, rolls back and undoes. Afterwards every
+acknowledged operation is in the chain or in the attic, no task ever had two
+claims, no stale token did anything, and the next command works at once.
+``GITCOORD_SOAK=long`` tries a million claims by 64 processes.
 """
 
 from __future__ import annotations
@@ -16,256 +17,172 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gitcoord.core.messages import parse
-from gitcoord.features import claims, landing, reading, verifying
-from gitcoord.features.workspace import open_workspace
+from gitcoord.core.errors import GitcoordError
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.features import batches, claims, landing, reading, rollbacks, verifying
+from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git
+from tests.soak.chain import Facts, attempts_in, check_chain
+from tests.soak.workers import Workers
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
 
 pytestmark = pytest.mark.soak
-SECONDS = 600 if os.environ.get("GITCOORD_SOAK") == "long" else 90
-WORKERS = 12
+IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
+SECONDS = 90
+ATTEMPTS = 1_000_000 if IS_LONG else 0
+WORKERS = 64 if IS_LONG else 12
 TASKS = 40
+PHASES = 5
 
-API_WORKER = """
-import json, os, random, signal, sys, time
-from pathlib import Path
-from gitcoord.core.errors import GitcoordError
-from gitcoord.features import claims, holding
-from gitcoord.features.workspace import open_workspace
-from gitcoord.store import healing, index, libgit, processes
-import gitcoord.git.merges, gitcoord.git.results, gitcoord.git.worktrees
-
-# Processes that are killed twenty times a second have to start quickly:
-# they are forked from this one, which has imported everything.
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for line in sys.stdin:
-    agent = line.strip()
-    pid = os.fork()
-    if pid == 0:
-        break
-    print(pid, flush=True)
-else:
-    sys.exit()
-signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-os.setsid()
-repo, acks = Path(sys.argv[1]), open(Path(sys.argv[2]) / f"acks-{agent}.jsonl", "a", buffering=1)
-chance = random.Random(os.getpid())
-work = open_workspace(repo, timeout_s=20)
-old = []
-def ack(op, entry, **more):
-    acks.write(json.dumps({"op": op, "entry": entry, "at": time.monotonic_ns(), **more}) + "\\n")
-token = task = ""
-while True:
-    try:
-        work.ledger.settle(agent)
-        held = claims.claim(work, agent, checkout=False)
-        token, task = held.claim["token"], held.task["id"]
-        if not held.already or held.reissued:
-            ack("claim", held.entry, task=task, token=token)
-        for _ in range(chance.randint(0, 2)):
-            ack("progress", holding.progress(work, agent, task, token, "on").entry, token=token)
-        if chance.random() < 0.3:
-            work.ledger.beat(agent, token)
-        for stale_task, stale in old[-3:]:
-            try:
-                entry = holding.progress(work, agent, stale_task, stale, "stale").entry
-                ack("stale", entry, token=stale)
-            except GitcoordError as error:
-                assert error.code == "claim-lost", error
-        op = chance.choice(["release", "fail", "release", "release"])
-        if op == "release":
-            ack("release", holding.release(work, agent, task, token, "soak").entry, token=token)
-        else:
-            ack("fail", holding.fail(work, agent, task, token, "soak").entry, token=token)
-        old.append((task, token))
-    except GitcoordError as error:
-        if error.code == "claim-lost":
-            old.append((task, token))
-        acks.write(json.dumps({"op": "refused", "code": error.code}) + "\\n")
-        time.sleep(0.01)
-"""
-
-CLI_WORKER = """
-import json, os, subprocess, sys, time
-repo, agent, path = sys.argv[1:4]
-acks = open(path, "a", buffering=1)
-def call(*args):
-    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", repo, "--agent", agent, "--json", *args], capture_output=True, text=True)
-    try:
-        return json.loads(done.stdout)
-    except ValueError:
-        return {"ok": False, "error": {"code": "killed"}}
-while True:
-    answer = call("claim", "--no-checkout")
-    if answer["ok"]:
-        token = answer["claim"]["token"]
-        acks.write(json.dumps({"op": "claim", "entry": answer["entry"], "token": token}) + "\\n")
-        answer = call("release")
-        if answer["ok"]:
-            acks.write(json.dumps({"op": "release", "entry": answer["entry"], "token": token}) + "\\n")
-    if not answer["ok"]:
-        acks.write(json.dumps({"op": "refused", "code": answer["error"]["code"]}) + "\\n")
-        if answer["error"]["code"] == "internal":
-            print(answer, flush=True)
-"""
+def phases_plan() -> str:
+    """Write tasks that hand in no commit, in phases that land now and then."""
+    head = '[plan]\nlease = "2s"\nheartbeat = "500ms"\nmax_attempts = 1000\n'
+    names = [f"p{number}" for number in range(PHASES)]
+    rows = [f'[[phase]]\nname = "{name}"\n' for name in names]
+    rows += [
+        f'[[task]]\nid = "t{number}"\ntitle = "T"\nphase = "{names[number % PHASES]}"\npaths = []\n' for number in range(TASKS)
+    ]
+    return head + "".join(rows)
 
 
-class Workers:
-    """Start workers again as they are killed: every fourth a command line."""
-
-    def __init__(self, repo: Path, top: Path) -> None:
-        self.repo, self.top = repo, top
-        self.script = top / "cli.py"
-        self.script.write_text(CLI_WORKER)
-        (top / "api.py").write_text(API_WORKER)
-        self.errors = (top / "errors.txt").open("ab")
-        command = [sys.executable, str(top / "api.py"), str(repo), str(top)]
-        self.nursery = subprocess.Popen(command, env=environment(), stderr=self.errors, stdout=subprocess.PIPE,
-                                        stdin=subprocess.PIPE, text=True)  # fmt: skip
-        self.pids: dict[int, int] = {}
-        self.children: dict[int, subprocess.Popen[bytes]] = {}
-
-    def start(self, number: int) -> None:
-        if number % 4 == 3:
-            command = [sys.executable, str(self.script), str(self.repo), f"x{number}", str(self.top / f"acks-x{number}.jsonl")]
-            child = subprocess.Popen(command, env=environment(), stderr=self.errors, stdout=self.errors, start_new_session=True)
-            self.children[number] = child
-            self.pids[number] = child.pid
-            return
-        assert self.nursery.stdin is not None
-        assert self.nursery.stdout is not None
-        self.nursery.stdin.write(f"x{number}\n")
-        self.nursery.stdin.flush()
-        self.pids[number] = int(self.nursery.stdout.readline())
-
-    def signal(self, pid: int, number: int) -> bool:
-        try:
-            os.killpg(pid, number)
-        except ProcessLookupError:
-            return False
-        return True
-
-    def kill(self, number: int) -> None:
-        pid = self.pids[number]
-        # A forked worker may not have its own group yet.
-        if not self.signal(pid, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if number in self.children:
-            self.children.pop(number).wait()
-
-    def stop_all(self) -> None:
-        for number in list(self.pids):
-            self.kill(number)
-        self.nursery.communicate()
-        self.errors.close()
+def orchestrate(work: Workspace, chance: random.Random) -> str:
+    """Do one thing that an orchestrator does beside everybody."""
+    what = chance.choice(["land", "land", "back", "undo", "checkpoint", "reopen", "reap", "batch"])
+    if what == "land":
+        for phase in reading.status(work)["phases"]:
+            if phase["next"]:
+                landing.land(work, phase["id"])
+    elif what == "back":
+        rollbacks.rollback(work, rollbacks.choose(work, steps=chance.randint(1, 30)), code=chance.random() < 0.3)
+    elif what == "undo":
+        rollbacks.undo(work)
+    elif what == "checkpoint":
+        name = f"c{work.clock.token()[:8]}"
+        work.ledger.execute({"op": "checkpoint", "agent": ORCHESTRATOR, "name": name}, agent=ORCHESTRATOR)
+    elif what == "reap":
+        work.ledger.execute({"op": "expire", "agent": ORCHESTRATOR}, agent=ORCHESTRATOR)
+    else:
+        done = [task["id"] for task in work.ledger.snapshot().tasks() if task["state"] == "done"][:6]
+        rows = "".join(f'{{"op": "cancel", "task": "{name}"}}\n{{"op": "retry", "task": "{name}"}}\n' for name in done)
+        if rows:
+            batches.batch(work, batches.parse_lines(rows), agent=ORCHESTRATOR)
+    return what
 
 
-def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(repo: Path, tmp_path: Path) -> None:
-    plan = '[plan]\nlease = "2s"\nheartbeat = "500ms"\nmax_attempts = 1000\n' + tasks(*(f"t{number}" for number in range(TASKS)))
-    names = [f"x{number}" for number in range(WORKERS)]
-    found(repo, plan, *names, worktrees=False).close()
-    top = tmp_path / "soak"
-    top.mkdir()
-    workers = Workers(repo, top)
+def soak(
+    repo: Path, top: Path, seconds: float, disturb: list[list[str]], attempts: int = 0
+) -> tuple[Facts, dict[str, int], float]:
+    """Kill and stop workers at random beside an orchestrator and other gits.
+
+    It goes on for so long, or until so many claims were tried.
+    """
+    workers = Workers(repo, top, rush=40 if attempts else 0)
     chance = random.Random(7)
-    kills = stops = 0
+    counts = {"kills": 0, "stops": 0}
     stopped: list[tuple[float, int]] = []
     for number in range(WORKERS):
         workers.start(number)
-    end = time.monotonic() + SECONDS
+    beside = [start_loop(repo, command, workers.errors) for command in disturb]
+    work = open_workspace(repo)
+    end = time.monotonic() + seconds
+    turn = time.monotonic() + 1
     try:
-        while time.monotonic() < end:
-            time.sleep(0.05)
+        while time.monotonic() < end or attempts:
+            time.sleep(0.4 if attempts else 0.05)
+            if attempts and counts["kills"] % 50 == 49 and attempts_in(top) >= attempts:
+                break
             number = chance.randrange(WORKERS)
             # A command line needs half a second to get anywhere at all.
-            while number % 4 == 3 and chance.random() < 0.8:
+            while workers.is_command(number) and chance.random() < 0.8:
                 number = chance.randrange(WORKERS)
             if chance.random() < 0.05:
-                stops += workers.signal(workers.pids[number], signal.SIGSTOP)
+                counts["stops"] += workers.signal(workers.pids[number], signal.SIGSTOP)
                 stopped.append((time.monotonic() + chance.choice([0.3, 2.5]), workers.pids[number]))
             else:
                 workers.kill(number)
                 workers.start(number)
-                kills += 1
+                counts["kills"] += 1
             for when, pid in [one for one in stopped if one[0] <= time.monotonic()]:
                 stopped.remove((when, pid))
                 workers.signal(pid, signal.SIGCONT)
+            if time.monotonic() > turn:
+                turn = time.monotonic() + 1.5
+                try:
+                    what = orchestrate(work, chance)
+                    counts[what] = counts.get(what, 0) + 1
+                except GitcoordError as error:
+                    assert error.code not in {"internal", "corrupt"}, error  # noqa: PT017 - anything else is its answer
+                    counts[error.code] = counts.get(error.code, 0) + 1
     finally:
         workers.stop_all()
+        for child in beside:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    work.close()
     begun = time.monotonic()
-    work = open_workspace(repo)
-    for name in names:
-        work.ledger.settle(name)
+    after = open_workspace(repo)
+    for number in range(WORKERS):
+        after.ledger.settle(f"x{number}")
     # The next command works at once: what the dead left is healed by it.
-    command = {"op": "escalate", "agent": "orchestrator", "task": "", "kind": "soak", "reason": "over"}
-    work.ledger.execute(command, agent="orchestrator")
+    landing.finish_pending(after)
+    command = {"op": "escalate", "agent": ORCHESTRATOR, "task": "", "kind": "soak", "reason": "over"}
+    after.ledger.execute(command, agent=ORCHESTRATOR)
     healed_s = time.monotonic() - begun
-    facts = check_chain(work.ledger.tip() or "", repo, top)
-    entries = verifying.verify(work).entries
+    facts = check_chain(after.ledger.tip() or "", repo, top)
+    verifying.verify(after)
+    after.close()
     assert (top / "errors.txt").read_text() == ""
     assert Git(repo).run("fsck", "--no-dangling", "--no-progress").status == 0
-    print(f"\nsoak {SECONDS} s: {facts['acks']} acknowledged, {entries} entries, {kills} kills, {stops} stops, "
-          f"{facts['unacked']} applied but not acknowledged, healed in {healed_s:.2f} s")
-    assert facts["acks"] > 200
-    assert kills > SECONDS * 5
+    return facts, counts, healed_s
+
+
+def start_loop(repo: Path, command: list[str], errors: Any) -> subprocess.Popen[bytes]:
+    """Run a command of git again and again, whatever it says."""
+    shell = 'while :; do "$@" >/dev/null 2>&1; sleep 1; done'
+    return subprocess.Popen(["sh", "-c", shell, "sh", *command], cwd=repo, env=environment(), stdout=errors, stderr=errors,
+                            start_new_session=True)  # fmt: skip
+
+
+def told(name: str, facts: Facts, counts: dict[str, int], healed_s: float) -> str:
+    """Put a soak's figures in a table."""
+    rows = {"attempts to claim": facts.attempts, "acknowledged": facts.acks, "entries": facts.entries,
+            "applied, never acknowledged": facts.unacked, "rollbacks": facts.rollbacks, **counts}  # fmt: skip
+    lines = [f"  {key:<28} {value:>8}" for key, value in rows.items()]
+    return "\n".join([f"\n{name}: 0 lost, 0 double, 0 stale accepted", *lines, f"  {'next command after':<28} {healed_s:>7.2f}s"])
+
+
+def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(repo: Path, tmp_path: Path) -> None:
+    found(repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False).close()
+    top = tmp_path / "soak"
+    top.mkdir()
+    begun = time.monotonic()
+    facts, counts, healed_s = soak(repo, top, SECONDS, [], ATTEMPTS)
+    print(told(f"soak of {time.monotonic() - begun:.0f} s, {WORKERS} processes", facts, counts, healed_s))
+    assert facts.acks > 200
+    assert facts.rollbacks > 2
+    assert counts["kills"] > SECONDS * 5
     # Half a second of patience with a lock, and the work itself.
     assert healed_s < 3
 
 
-def check_chain(tip: str, repo: Path, top: Path) -> dict[str, int]:
-    """Compare what was acknowledged with the chain; follow every token."""
-    work = open_workspace(repo)
-    entries, oid = [], tip
-    while oid:
-        entry = work.store.read_entry(oid)
-        entries.append((oid, parse(entry.message, oid)))
-        oid = entry.parents[0] if entry.parents else ""
-    entries.reverse()
-    place = {entry: index for index, (entry, _) in enumerate(entries)}
-    holder: dict[str, str | None] = {}
-    ids = set()
-    for _, event in entries:
-        assert event["id"] not in ids, "no operation is applied twice"
-        ids.add(event["id"])
-        for gone in event.get("expired", []):
-            assert holder[gone["task"]] == gone["token"]
-            holder[gone["task"]] = None
-        if event["op"] == "claim":
-            taken = event["takeover"]
-            assert holder.get(event["task"]) == (taken["token"] if taken else None), "one holder"
-            holder[event["task"]] = event["token"]
-        elif event["op"] == "reissue":
-            assert holder[event["task"]] == event["old"]
-            holder[event["task"]] = event["token"]
-        elif "token" in event:
-            assert holder[event["task"]] == event["token"], "no stale token does anything"
-            if event["op"] in {"release", "fail", "complete"}:
-                holder[event["task"]] = None
-    acked = []
-    for path in top.glob("acks-*.jsonl"):
-        last = (-1, 0)
-        for line in path.read_text().splitlines():
-            try:
-                ack = json.loads(line)
-            except ValueError:
-                continue  # the last line of a killed worker
-            if ack["op"] == "refused":
-                assert ack["code"] != "internal", ack
-                continue
-            assert ack["op"] != "stale", "a stale token was accepted"
-            assert ack["entry"] in place, "what was acknowledged is in the chain"
-            # Linear in time: an agent's later answer is a later entry.
-            assert place[ack["entry"]] > last[0]
-            last = (place[ack["entry"]], 0)
-            acked.append(ack["entry"])
-    assert len(acked) == len(set(acked))
-    return {"acks": len(acked), "unacked": len(entries) - len(set(acked))}
+@pytest.mark.parametrize("prune", ["default", "now"])
+def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, prune: str) -> None:
+    found(repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False).close()
+    git("remote", "add", "self", str(repo), cwd=repo)
+    top = tmp_path / "soak"
+    top.mkdir()
+    gc = ["git", "gc", "-q", "--prune=now"] if prune == "now" else ["git", "gc", "-q"]
+    others = [gc, ["git", "repack", "-q", "-a", "-d"], ["git", "pack-refs", "--all"], ["git", "fetch", "-q", "--prune", "self"],
+              ["git", "worktree", "prune"], ["git", "status", "--porcelain"],
+              [sys.executable, "-m", "gitcoord", "upkeep"]]  # fmt: skip
+    facts, counts, healed_s = soak(repo, top, SECONDS / 2, others)
+    print(told(f"beside gc with prune {prune}, repack, pack-refs, fetch --prune, status, {SECONDS // 2} s", facts, counts, healed_s))
+    assert facts.acks > 50
 
 
 @pytest.mark.skipif(not any((Path(folder) / "strace").exists() for folder in os.environ["PATH"].split(":")), reason="no strace")

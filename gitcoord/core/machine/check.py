@@ -130,10 +130,11 @@ def _check_agent_remove(snapshot: Snapshot, event: Event) -> None:
 
 
 def _check_reissue(snapshot: Snapshot, event: Event) -> None:
-    task = task_of(snapshot, event)
+    task = snapshot.require_task(event["task"])
     claim = task["claim"]
     if claim is None or claim["token"] != event["old"] or claim["agent"] != event["agent"]:
         raise ClaimLostError(f"the claim on task {task['id']} is not {event['agent']}'s any more", task=task["id"])
+    task_of(snapshot, event)
     if event["token"] == event["old"] or event["attempt"] != task["attempt"] or event["branch"] != claim["branch"]:
         raise UsageError("a reissue keeps attempt and branch, and has a new token")
 

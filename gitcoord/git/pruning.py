@@ -1,0 +1,61 @@
+"""Notice a ``git gc`` that prunes everything unreachable, however young.
+
+Such a gc can take objects that were written after it looked at the refs
+and before they are reachable. It names itself in ``gc.pid``, written
+before it looks: so a writer that finds none afterwards was not in its way.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from gitcoord.core import ids
+from gitcoord.git.program import Git
+
+__all__ = ["pruning_now"]
+
+_NOW = ("--prune=now", "--prune=all")
+SHORT_MS = 60_000
+
+
+def pruning_now(common_dir: Path) -> int | None:
+    """Return the process of a gc that prunes at once, or None.
+
+    One look at a file that is mostly not there is what it costs.
+    """
+    try:
+        text = (common_dir / "gc.pid").read_text("ascii", "replace")
+    except OSError:
+        return None
+    word = text.split(" ", 1)[0]
+    if not word.isdecimal() or not _is_alive(int(word)):
+        return None
+    command = _command_of(int(word))
+    if any(flag in command for flag in _NOW):
+        return int(word)
+    if "--prune=" in command or "--no-prune" in command:
+        return None
+    expire = Git(common_dir, common_dir).run("config", "--get", "gc.pruneExpire", check=False).text
+    short_ms = ids.duration_ms(expire) if expire else None
+    return int(word) if expire in {"now", "all"} or (short_ms is not None and short_ms < SHORT_MS) else None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        pass
+    asked = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10)
+    return asked.stdout
