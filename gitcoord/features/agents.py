@@ -10,7 +10,7 @@ from gitcoord.core.errors import GitcoordError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.model import AgentRecord
-from gitcoord.features.trust import is_trusted, run_setup
+from gitcoord.features.trust import is_trusted_setup, run_setup
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
@@ -110,7 +110,7 @@ def _make_worktree(work: Workspace, agent: str, place: Path, tip: str, done: Don
         worktrees.copy_files(work.place.main_worktree, place, wanted["copy"])
     if wanted["setup"] is None:
         return "none"
-    if not is_trusted(work, done.snapshot):
+    if not is_trusted_setup(work, done.snapshot):
         return "untrusted"
     return "done" if run_setup(work, done.snapshot, place) else "failed"
 

@@ -13,7 +13,7 @@ import selectors
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -177,13 +177,19 @@ def _is_alone(child: subprocess.Popen[bytes]) -> bool:
     """Say whether nobody but the ended command is left in its group."""
     if not Path("/proc/self/stat").exists():
         return not _answers(child.pid)
-    for folder in os.scandir("/proc"):
-        if folder.name.isdecimal() and int(folder.name) != child.pid:
-            with suppress(OSError, IndexError, ValueError):
-                fields = Path(folder.path, "stat").read_bytes().rpartition(b")")[2].split()
-                if int(fields[2]) == child.pid and fields[0] not in {b"Z", b"X"}:
-                    return False
-    return True
+    with os.scandir("/proc") as folders:
+        return not any(_is_of_group(folder.name, child.pid) for folder in folders)
+
+
+def _is_of_group(name: str, group: int) -> bool:
+    """Say whether a folder of ``/proc`` is of a living process of a group."""
+    if not name.isdecimal() or int(name) == group:
+        return False
+    try:
+        fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    return int(fields[2]) == group and fields[0] not in {b"Z", b"X"}
 
 
 def _answers(group: int) -> bool:

@@ -101,6 +101,7 @@ def _remove(git: Git, thrown: Throwaway) -> None:
     The marker goes last: if this is cut off the next check goes on with it.
     """
     for _ in range(TRIES):
+        _end_inside(thrown.place)
         _delete(thrown.place)
         if not os.path.lexists(thrown.place):
             break
@@ -114,6 +115,23 @@ def _remove(git: Git, thrown: Throwaway) -> None:
     if thrown.place.parent != thrown.marker.parent:
         with suppress(OSError):
             thrown.place.parent.rmdir()
+
+
+def _end_inside(place: Path) -> None:
+    """End what runs in a worktree that goes away, where that can be seen.
+
+    That is a child that fled its group, or one of a checker that was killed
+    before it could record it. What has a terminal is a person's.
+    """
+    if not Path("/proc/self/stat").exists():
+        return
+    inside = f"{os.path.realpath(place)}/"
+    for name in os.listdir("/proc"):  # noqa: PTH208 - names, most of them of no interest
+        if name.isdecimal():
+            with suppress(OSError):
+                terminal = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()[4]
+                if terminal == b"0" and f"{Path('/proc', name, 'cwd').readlink()}/".startswith(inside):
+                    os.kill(int(name), signal.SIGKILL)
 
 
 def _delete(place: Path) -> None:
