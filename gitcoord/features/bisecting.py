@@ -81,8 +81,9 @@ def find_culprits(results: Results, tips: list[str], dependents: dict[str, set[s
 def _first_failing(tips: list[str], failure: GateFailure, test: Test) -> tuple[int, GateFailure]:
     """Search for a prefix that fails while the one before it passes.
 
-    The shortest is no prefix but the target. It is tested only where it is
-    in question; that it has no tests yet says nothing against it.
+    The shortest is no prefix but the target: 0 says that it fails itself.
+    It is tested only where it is in question. That it has no tests yet says
+    nothing against it, unless that is why the result fails too.
     """
     low, high = 0, len(tips) - 1
     while high - low > 1:
@@ -94,9 +95,13 @@ def _first_failing(tips: list[str], failure: GateFailure, test: Test) -> tuple[i
             high, failure = middle, there
     if low == 0:
         base = test(tips[0])
-        if base is not None and not base.verdict.reason.startswith(NO_TESTS):
+        if base is not None and (_ran_nothing(failure) or not _ran_nothing(base)):
             return 0, base
     return high, failure
+
+
+def _ran_nothing(failure: GateFailure) -> bool:
+    return failure.verdict.reason.startswith(NO_TESTS)
 
 
 def give_back(work: Workspace, phase: str, failure: GateFailure, culprits: list[Culprit]) -> RefusedError:
