@@ -91,8 +91,9 @@ def test_a_run_of_a_gate_that_the_ledger_does_not_define_is_refused() -> None:
         with pytest.raises(RefusedError) as caught:
             gate(pure, name, TREE, definition=definition)
         assert caught.value.reason == "gate-changed"
-    for more in ({"verdict": "perhaps"}, {"reason": "why"}, {"verdict": "failed", "reason": " "}, {"commit": "HEAD"}, {"tree": ""},
-                 {"millis": -1}, {"log": "log"}):  # fmt: skip
+    wrong: list[dict[str, Any]] = [{"verdict": "perhaps"}, {"reason": "why"}, {"verdict": "failed", "reason": " "}, {"commit": "HEAD"}, {"tree": ""},
+                                   {"millis": -1}, {"log": "log"}]  # fmt: skip
+    for more in wrong:
         with pytest.raises(UsageError):
             gate(pure, "g0", **{"tree": TREE, **more})
 
@@ -140,7 +141,7 @@ def test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result() 
 def test_without_a_commit_the_check_has_to_pass_on_the_base() -> None:
     pure = ledger(tasks("a") + 'check = "make test"\nresult = "optional"\n')
     claim = pure.claim("x", "a")
-    result = {"oid": None, "tree": None, "base": TARGET, "built_on": {}, "commits": 0, "files": 0}
+    result: dict[str, Any] = {"oid": None, "tree": None, "base": TARGET, "built_on": {}, "commits": 0, "files": 0}
     complete = {"op": "complete", "agent": "x", "task": "a", "token": claim["token"], "result": result}
     spec = check_of(pure.snapshot.require_task("a")["spec"])
     assert spec is not None
@@ -188,7 +189,7 @@ class Walk:
     """One random course of events, and what a sceptic remembers of it."""
 
     def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)  # noqa: S311 - a test
+        self.chance = random.Random(seed)
         self.pure = ledger(plan(*self.gates()), "a", "b", capacity=2)
         self.trees = [oid_of(f"tree{number}") for number in range(2)]
         self.last: dict[str, tuple[str, dict[str, Any], str]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError, UsageError
-from gitcoord.features import claims, holding, landing, reading, runner, setting_up, trust, verifying
+from gitcoord.features import claims, holding, landing, readiness, reading, runner, setting_up, trust, verifying
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.queue import QueueLock
 from tests.ledger.test_crash_points import Death, dying
@@ -22,7 +22,7 @@ from tests.support.world import do, environment, found, git, record, write
 GOOD = "! grep -rq bad [a-z]/"
 
 
-def gated(*names: str, run: str = GOOD, head: str = "", more: str = "", **needs: list[str]) -> str:
+def gated(*names: str, run: str = GOOD, head: str = "", more: str = "", **needs: Any) -> str:
     gate = f"gates = [{{ name = 'g', run = '''{run}'''{more} }}]"
     return f'{head}\n[[phase]]\nname = "default"\n{gate}\n' + tasks(*names, **needs)
 
@@ -154,7 +154,7 @@ def test_a_check_is_ended_when_the_claim_is_taken(repo: Path) -> None:
 
 def test_what_lands_is_the_very_commit_that_was_tested(repo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run = f'env | grep ^GITCOORD | sort > {out}; ls >> {out}; git rev-parse HEAD >> {out}'
+    run = f"env | grep ^GITCOORD | sort > {out}; ls >> {out}; git rev-parse HEAD >> {out}"
     work = trusted(repo, gated("a", "b", run=run), "x", "y")
     do(work, "x", "a")
     do(work, "y", "b")
@@ -338,7 +338,8 @@ def test_a_target_that_moves_while_gates_run_is_merged_and_tested_again(repo: Pa
 def test_a_target_that_moves_right_after_the_merge_loses_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = trusted(repo, gated("a"), "x")
     do(work, "x", "a")
-    merge, calls = landing.readiness.merge, []
+    merge = readiness.merge
+    calls: list[int] = []
 
     def merge_and_be_overtaken(*args: Any) -> Any:
         merged = merge(*args)
@@ -347,7 +348,7 @@ def test_a_target_that_moves_right_after_the_merge_loses_nothing(repo: Path, mon
             write(repo, "more.txt", "more\n")
         return merged
 
-    monkeypatch.setattr(landing.readiness, "merge", merge_and_be_overtaken)
+    monkeypatch.setattr(readiness, "merge", merge_and_be_overtaken)
     landing.land(work, "default")
     assert git("show", "main:more.txt", cwd=repo) == "more"
 
@@ -410,9 +411,11 @@ def test_a_landing_that_runs_elsewhere_is_named(repo: Path) -> None:
     work = trusted(repo, gated("a"), "x")
     do(work, "x", "a")
     work.ledger.timeout_s = 0.2
-    with QueueLock(work.ledger.files.landing_lock).hold(1):
-        with pytest.raises(UnavailableError, match=f"process {os.getpid()} is landing a phase"):
-            landing.land(work, "default")
+    with (
+        QueueLock(work.ledger.files.landing_lock).hold(1),
+        pytest.raises(UnavailableError, match=f"process {os.getpid()} is landing a phase"),
+    ):
+        landing.land(work, "default")
 
 
 def test_a_lander_that_slept_while_another_finished_changes_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,7 +445,7 @@ def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_gated_landing(repo: 
     work.close()
     saved = tmp_path / "saved"
     shutil.copytree(repo, saved, symlinks=True)
-    for at in range(1, 400, 3):
+    for at in range(1, 400, 7):
         shutil.rmtree(repo)
         shutil.copytree(saved, repo, symlinks=True)
         victim = dying(repo, at)
