@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from gitcoord.core.model import TaskRecord
-from gitcoord.features import claims, holding, landing, upkeep
+from gitcoord.features import claims, holding, landing, locks, upkeep
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["Coordinator", "Held", "open_coordinator"]
@@ -113,6 +113,27 @@ class Coordinator:
 
         """
         return self._acknowledged(holding.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry)
+
+    def lock(
+        self, agent: str, *paths: str, for_ms: int | None = None, shared: bool = False, reason: str = "", task: str | None = None
+    ) -> str:  # fmt: skip
+        """Reserve paths, with the agent's claim if it holds one; return the entry.
+
+        Raises:
+            ConflictError: Another's claim or lock holds some of them.
+
+        """
+        done = locks.lock(self._work, agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task)
+        return self._acknowledged(done.entry)
+
+    def unlock(self, agent: str, *paths: str) -> str:
+        """Give paths back, or without any all that the agent locked; return the entry.
+
+        Raises:
+            NotFoundError: The agent has no lock on one of them.
+
+        """
+        return self._acknowledged(locks.unlock(self._work, agent, paths, everything=not paths).entry)
 
 
 def open_coordinator(path: str | Path = ".", *, ledger: str = DEFAULT_LEDGER, timeout_s: float = 30.0) -> Coordinator:

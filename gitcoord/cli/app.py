@@ -108,9 +108,12 @@ class App:
         self.refuse_agents()
         self.settle(ids.ORCHESTRATOR)
         if self.work.ledger.tip() is not None:
+            from gitcoord.features.agents import finish_removals
             from gitcoord.features.landing import finish_pending, lagging
 
             finish_pending(self.work)
+            for text in finish_removals(self.work):
+                self.out.notice(text)
             for worktree in lagging(self.work):
                 self.out.notice(f"{worktree} has the target checked out and is behind it: local changes are in the way")
         return self.work

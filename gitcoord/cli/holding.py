@@ -72,6 +72,7 @@ def claim(
 
 
 def _show_claim(app: App, done: Any) -> None:
+    from gitcoord.core.boundary import boundary_of
     from gitcoord.features import answering
     from gitcoord.features.reading import claim_facts, task_facts
 
@@ -98,6 +99,10 @@ def _show_claim(app: App, done: Any) -> None:
     spec = done.task["spec"]
     lines = [f"{'still holding' if done.already else 'claimed'} {spec['id']}: {spec['title']}"]
     lines.append(f"  paths     {', '.join(spec['paths']) if spec['paths'] else 'any' if spec['paths'] is None else 'none'}")
+    boundary = boundary_of(snapshot, done.task, snapshot.agent(held["agent"]))
+    facts["boundary"] = {layer.name: list(layer.patterns) for layer in boundary.layers}
+    lines += [f"  only in   {', '.join(layer.patterns) or 'nothing'} ({layer.name})" for layer in boundary.layers
+              if not layer.name.startswith("task ")]  # fmt: skip
     if spec["reads"]:
         lines.append(f"  reads     {', '.join(spec['reads'])}")
     lines += [f"  branch    {held['branch']}" + ("" if done.checkout == "done" else " (not checked out)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -29,6 +30,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("holding", "Hand in the claimed task's result"),
     "fail": ("holding", "Report that the claimed task failed"),
     "release": ("holding", "Give the claimed task back"),
+    "lock": ("locking", "Reserve paths"),
+    "unlock": ("locking", "Give locked paths back"),
+    "locks": ("locking", "List what is locked, and who waits for whom"),
     "escalate": ("matters", "Hand a matter to the orchestrator"),
     "note": ("matters", "Leave a finding for the others"),
     "status": ("reading", "Sum the ledger up"),
@@ -52,6 +56,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("running", "Print the shell's completion script"),
 }
 _VALUED = {"-C": "start", "--ledger": "ledger", "--agent": "agent"}
+_TROUBLE = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
+            errno.EACCES, errno.EPERM}  # fmt: skip
 _FLAGS = {"--json": "as_json", "--as-orchestrator": "as_orchestrator"}
 
 
@@ -173,8 +179,9 @@ def run(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001 - the boundary: a bug is shown in one line and logged
-        out.error(_bug(error, app.work.ledger.files.root if app is not None and app._work else None))  # noqa: SLF001
-        return InternalError.exit_status
+        told = _disturbance(error) or _bug(error, app.work.ledger.files.root if app is not None and app._work else None)  # noqa: SLF001
+        out.error(told)
+        return told.exit_status
     finally:
         if app is not None:
             app.close()
@@ -183,6 +190,16 @@ def run(argv: list[str]) -> int:
 def _require_platform() -> None:
     if os.name == "nt":
         raise UnavailableError("gitcoord runs on Linux and macOS", hint="on Windows, use it inside WSL")
+
+
+def _disturbance(error: Exception) -> UnavailableError | None:
+    """Tell a failure of the disk, or of git on it, apart from a bug."""
+    from gitcoord.git.program import GitError
+
+    if isinstance(error, GitError) or (isinstance(error, OSError) and error.errno in _TROUBLE):
+        return UnavailableError(f"the command could not be finished: {error}",
+                                hint="check the space on the disk and whether .git can be written here, and try again")  # fmt: skip
+    return None
 
 
 def _bug(error: Exception, folder: Any) -> InternalError:

@@ -8,7 +8,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
-from gitcoord.core.errors import IncompleteError, RefusedError
+from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
 
 __all__ = ["assign", "cancel", "phase", "reap", "retry"]
@@ -71,7 +71,9 @@ def cancel(app: App, task: str, reason: str) -> None:
 @click.command()
 @pass_app
 def reap(app: App) -> None:
-    """End every claim whose lease is over; each counts as a failure.
+    """End every claim whose lease is over, and every lock whose time is.
+
+    Each such claim counts as a failure.
 
     Nothing has to run this: the next claimer takes such tasks by itself.
 
@@ -83,13 +85,15 @@ def reap(app: App) -> None:
     except RefusedError as error:
         if error.reason != "nothing-expired":
             raise
-        app.out.answer("reap", {"entry": None, "expired": []}, "no claim is over")
+        app.out.answer("reap", {"entry": None, "expired": [], "lapsed": []}, "no claim and no lock is over")
         return
     finally:
         work.ledger.remember()
     gone = [{"task": one["task"], "agent": one["agent"]} for one in done.event["expired"]]
-    text = "\n".join(f"ended the claim of {one['agent']} on {one['task']}" for one in gone)
-    app.out.answer("reap", {"entry": done.entry, "expired": gone}, text)
+    lapsed = [{"lock": one["lock"], "agent": one["agent"]} for one in done.event["lapsed"]]
+    lines = [f"ended the claim of {one['agent']} on {one['task']}" for one in gone]
+    lines += [f"ended the lock {one['lock']} of {one['agent']}" for one in lapsed]
+    app.out.answer("reap", {"entry": done.entry, "expired": gone, "lapsed": lapsed}, "\n".join(lines))
 
 
 @click.group()
@@ -149,16 +153,35 @@ def _gate_state(gate: dict[str, Any]) -> str:
     return "to be run" if gate["trusted"] else "not trusted on this machine: gitcoord trust"
 
 
+def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
+    """Say what `rollback --phase` would change now."""
+    from gitcoord.cli.rolling_back import preview
+    from gitcoord.features import rollbacks
+
+    try:
+        choice = rollbacks.choose(app.work, phase=name)
+    except (NotFoundError, RefusedError):
+        return None, ""
+    facts, _ = preview(app, choice.entry, choice.words, code=False)
+    changes = facts["changes"]
+    counts = f"{len(changes['tasks'])} task(s), {len(changes['claims_ended'])} claim(s), {len(changes['locks_ended'])} lock(s)"
+    return facts, (f"\n  back: gitcoord rollback --phase {name} --code goes to {choice.entry[:12]}, {choice.words}: {counts} and "
+                   f"{len(changes['phases'])} phase(s) change")  # fmt: skip
+
+
 @phase.command("check")
 @click.argument("name", metavar="PHASE")
 @pass_app
 def phase_check(app: App, name: str) -> int:
     """Say whether a phase could land now, and what is missing; move nothing.
 
+    It says too what going back from there would change.
+
     Example: gitcoord phase check build
     """
     facts, text = _check(app, name)
-    app.out.answer("phase check", facts, text)
+    facts["rollback"], way_back = _way_back(app, name)
+    app.out.answer("phase check", facts, text + way_back)
     return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
 
 

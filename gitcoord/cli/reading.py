@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.locking import lock_line, wait_line
 from gitcoord.cli.output import table
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
@@ -48,6 +49,8 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
         told = f": {progress['message'].splitlines()[0]}" if progress else ""
         percent = f" {progress['percent']}%" if progress and progress["percent"] is not None else ""
         lines.append(f"claim   {claim['task']} by {claim['agent']}, {lease}{late}{percent}{told}")
+    lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
+    lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
     for one in found["blocked"]:
         lines.append(f"blocked {one['task']} {one['state']}: {cascades.told(one, is_failed=True)}")
     for one in found["escalations"]:

@@ -78,7 +78,8 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
     if plan_file is not None:
         document = _read(plan_file)
         setting_up.check_plan(*document)
-    done = setting_up.init(app.work)
+    # A ledger without a plan is what a killed `init PLAN` leaves: go on.
+    done = (setting_up.begun(app.work) if document else None) or setting_up.init(app.work)
     facts: dict[str, Any] = {"ledger": app.work.ledger.name, "entry": done.entry,
                              "target": done.event["target"].removeprefix("refs/heads/")}  # fmt: skip
     text = f"ledger {facts['ledger']} made; phases will land on {facts['target']}"
@@ -267,7 +268,9 @@ def agent_remove(app: App, name: str) -> None:
     from gitcoord.features import agents
 
     app.orchestrate()
-    done = agents.remove(app.work, name)
+    done, left = agents.remove(app.work, name)
+    for text in left:
+        app.out.notice(text)
     app.out.answer("agent remove", {"entry": done.entry, "agent": name}, f"agent {name} removed")
 
 

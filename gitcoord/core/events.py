@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.model import Evidence, Pending, Proof, Result, Survivor
+from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Survivor
 
 __all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
 
 Op = Literal[
     "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review",
     "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
-    "resolve", "note", "note-drop", "checkpoint", "batch", "land-begin", "land-done", "land-abort", "rollback",
+    "lock", "unlock", "resolve", "note", "note-drop", "checkpoint", "batch", "land-begin", "land-done", "land-abort", "rollback",
     "rollback-done", "rollback-abort", "check", "gate",
 ]  # fmt: skip
 OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
@@ -96,6 +96,12 @@ class Event(TypedDict):
     commit: NotRequired[str]
     verdict: NotRequired[str]
     millis: NotRequired[int]
+    pending: NotRequired[Pending]
+    # locks
+    shared: NotRequired[bool]
+    for_ms: NotRequired[int | None]
+    lapsed: NotRequired[list[Lapse]]
+    tokens: NotRequired[list[str]]
     # matters
     escalation: NotRequired[str]
     answer: NotRequired[str]

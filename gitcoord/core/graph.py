@@ -141,7 +141,7 @@ def _width(rows: Sequence[TaskSpec], pools: Mapping[str, PoolSpec]) -> tuple[int
     width = 0
     for pool, members in by_pool.items():
         free = sum(task["pool"] == pool for task in chosen)
-        limit = pools.get(pool, {"limit": None, "selection": None})["limit"]
+        limit = pools[pool]["limit"] if pool in pools else None
         if limit is not None and limit < free:
             limits.append(f"pool {pool} takes {limit} of {len(members)} at a time")
             free = limit

@@ -108,6 +108,8 @@ def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:
     """List the known names that look like a word, best first."""
     from difflib import get_close_matches
 
+    if len(word) > 128:
+        return []
     by_fold = {name.casefold(): name for name in known}
     close = get_close_matches(word.casefold(), by_fold, n=most, cutoff=0.5)
     return [by_fold[name] for name in close]

@@ -30,7 +30,7 @@ FIELDS: dict[str, frozenset[str]] = {
         "plan": {"input", "name", "added", "changed"},
         "agent-add": {"name", "pools", "capacity", "paths", "worktree"},
         "agent-remove": {"name", "reason"},
-        "claim": _CLAIM | {"base", "built_on", "expired", "takeover"},
+        "claim": _CLAIM | {"base", "built_on", "expired", "lapsed", "takeover"},
         "reissue": _CLAIM | {"old"},
         "progress": {"task", "token", "attempt", "message", "percent", "boot_id", "monotonic_ns"},
         "complete": {"task", "title", "token", "attempt", "result"},
@@ -39,7 +39,7 @@ FIELDS: dict[str, frozenset[str]] = {
         "reject": {"task", "title", "token", "reviewed", "reason"},
         "fail": {"task", "title", "token", "attempt", "kind", "reason", "delay_ms", "log", "boot_id", "monotonic_ns"},
         "release": {"task", "title", "token", "attempt", "reason"},
-        "expire": {"expired"},
+        "expire": {"expired", "lapsed"},
         "reopen": {"task", "title", "kind", "reason", "redone", "log"},
         "retry": {"task", "title", "reason"},
         "cancel": {"task", "title", "reason", "redone"},
@@ -48,6 +48,8 @@ FIELDS: dict[str, frozenset[str]] = {
         "land-begin": {"phase", "target", "old", "new", "tree", "results", "count", "gates", "without"},
         "land-done": {"phase", "target", "old", "new"},
         "land-abort": {"phase", "target", "old", "new", "reason"},
+        "lock": {"task", "token", "paths", "shared", "reason", "for_ms", "boot_id", "monotonic_ns", "expired", "lapsed"},
+        "unlock": {"name", "paths", "tokens", "reason"},
         "resolve": {"escalation", "task", "answer"},
         "note": {"task", "path", "message"},
         "note-drop": {"note", "reason"},
@@ -93,7 +95,7 @@ def parse(message: str, where: str = "") -> Event:
     if not line.startswith(prefix):
         raise CorruptError(f"{place} has no {EVENT_TRAILER} trailer", entry=where)
     event = codec.load(line[len(prefix) :], MAX_EVENT_BYTES, place)
-    if not isinstance(event, dict) or not isinstance(event.get("format"), int):
+    if not isinstance(event, dict) or type(event.get("format")) is not int:
         raise CorruptError(f"{place} has an event without a format", entry=where)
     if event["format"] != FORMAT:
         raise CorruptError(
@@ -101,7 +103,8 @@ def parse(message: str, where: str = "") -> Event:
             hint="install a newer gitcoord",
             entry=where,
         )
-    if event.get("op") not in FIELDS or event.keys() != FIELDS[event["op"]]:
+    op = event.get("op")
+    if not isinstance(op, str) or op not in FIELDS or event.keys() != FIELDS[op]:
         raise CorruptError(f"{place} has an unknown operation, or keys that do not fit it", entry=where)
     try:
         same = render(cast("Event", event)) == message
@@ -132,7 +135,9 @@ def _subject(event: Event) -> str:
     if op == "assign":
         return f"assign {event['task']} to {event['to'] or 'anyone'} by {agent}: {event['title']}"
     if op == "expire":
-        return f"{about}: " + ", ".join(f"{gone['task']} of {gone['agent']}" for gone in event["expired"][:8])
+        ended = [f"{gone['task']} of {gone['agent']}" for gone in event["expired"]]
+        ended += [f"a lock of {gone['agent']}" for gone in event["lapsed"]]
+        return f"{about}: " + ", ".join(ended[:8])
     if "title" in event:
         return f"{about}: {event['title']}"
     return {
@@ -143,6 +148,8 @@ def _subject(event: Event) -> str:
         "land-begin": lambda: f"land-begin {event['phase']}: {event['count']} results onto {event['target']}",
         "land-done": lambda: f"land-done {event['phase']}: {event['target']} is at {event['new'][:12]}",
         "land-abort": lambda: f"land-abort {event['phase']}: {_first(event['reason'])}",
+        "lock": lambda: f"{_paths(event)} by {agent}{_manner(event)}",
+        "unlock": lambda: f"{_paths(event)} by {agent}" + ("" if event["name"] == agent else f", locked by {event['name']}"),
         "resolve": lambda: f"resolve {event['escalation']} by {agent}: {_first(event['answer'])}",
         "note": lambda: f"note on {event['task'] or event['path'] or 'the plan'} by {agent}: {_first(event['message'])}",
         "note-drop": lambda: f"note-drop {event['note']} by {agent}",
@@ -152,6 +159,18 @@ def _subject(event: Event) -> str:
         "rollback-done": lambda: f"rollback-done: {event['target']} is at {event['new'][:12]}",
         "rollback-abort": lambda: f"rollback-abort: {_first(event['reason'])}",
     }[op]()
+
+
+def _paths(event: Event) -> str:
+    named = event["paths"] or []
+    return f"{event['op']} {_first(', '.join(named[:4]))}" + (f" and {len(named) - 4} more" if len(named) > 4 else "")
+
+
+def _manner(event: Event) -> str:
+    how = ["shared"] if event["shared"] else []
+    how += [f"for {event['for_ms'] / 1000:g} s"] if event["for_ms"] is not None else []
+    how += [f"with its claim on {event['task']}"] if event["task"] else []
+    return (f" ({', '.join(how)})" if how else "") + (f": {_first(event['reason'])}" if event["reason"] else "")
 
 
 def _first(text: str) -> str:
@@ -176,13 +195,15 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
     found += [("Task", task) for task in named]
     found.append(("Agent", event["agent"]))
     for key, name in (("phase", "Phase"), ("token", "Claim"), ("attempt", "Attempt")):
-        if key in event:
+        if event.get(key):
             found.append((name, event[key]))  # type: ignore[literal-required]
     takeover = event.get("takeover")
     if takeover:
         found.append(("Takeover", takeover["token"]))
     gone_too = evidence_of(event) if event["op"] == "batch" else event.get("expired", [])
     found += [("Expired", f"{gone['task']} {gone['token']}") for gone in gone_too]
+    entries = event["events"] if event["op"] == "batch" else [event]
+    found += [("Lapsed", f"{gone['lock']} {gone['agent']}") for one in entries for gone in one.get("lapsed", [])]
     result = event.get("result")
     if result is not None:
         found.append(("Result", result["oid"] or "none"))

@@ -30,6 +30,7 @@ __all__ = [
     "GateRun",
     "GateSpec",
     "Landing",
+    "Lapse",
     "LockRecord",
     "NoteRecord",
     "Pending",
@@ -65,10 +66,11 @@ State = Literal["open", "claimed", "review", "done", "failed", "cancelled"]
 
 
 class PhaseSpec(TypedDict):
-    """What the plan says of a phase."""
+    """What the plan says of a phase; ``paths`` bounds its tasks, None does not."""
 
     id: str
     title: str
+    paths: list[str] | None
     after: list[str]
     reviews: int
     gates: list[GateSpec]
@@ -98,10 +100,14 @@ class TaskSpec(TypedDict):
 
 
 class PoolSpec(TypedDict):
-    """What the plan says of a pool; None means no limit, the plan's selection."""
+    """What the plan says of a pool.
+
+    None means no limit, the plan's selection, no bound on its tasks' paths.
+    """
 
     limit: int | None
     selection: str | None
+    paths: list[str] | None
 
 
 class WorktreeSpec(TypedDict):
@@ -167,12 +173,18 @@ class Claim(TypedDict):
 
 
 class Result(TypedDict):
-    """The commit that an agent handed in; ``oid`` is None for no commit."""
+    """The commit that an agent handed in; ``oid`` is None for no commit.
+
+    ``boundary`` holds the layers beside the task's own paths that it was
+    held to (``pool P``, ``phase P``, ``agent A``): landing asks them again,
+    and the agent may be gone by then.
+    """
 
     oid: str | None
     tree: str | None
     base: str
     built_on: dict[str, str]
+    boundary: dict[str, list[str]]
     commits: int
     files: int
     agent: str
@@ -252,15 +264,23 @@ class AgentRecord(TypedDict):
 
 
 class LockRecord(TypedDict):
-    """``locks/<id>.json``: paths that an agent reserved by hand."""
+    """``locks/<id>.json``: paths that an agent reserved by hand.
+
+    ``task`` and ``token`` name the claim that the lock belongs to and ends
+    with; None: it stands by itself. ``for_ms`` is None where no time was set.
+    """
 
     id: str
     agent: str
     paths: list[str]
     shared: bool
+    reason: str
+    task: str | None
+    token: str | None
     boot_id: str
     monotonic_ns: int
     for_ms: int | None
+    at: int
 
 
 class Escalation(TypedDict):
@@ -357,3 +377,15 @@ class Evidence(TypedDict):
     now_ns: int
     lease_ms: int
     beat: str | None
+
+
+class Lapse(TypedDict):
+    """Why a timed lock was over: recorded and shown, never replayed."""
+
+    lock: str
+    agent: str
+    rule: Literal["monotonic", "observed"]
+    boot_id: str
+    last_ns: int
+    now_ns: int
+    for_ms: int

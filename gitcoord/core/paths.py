@@ -12,12 +12,17 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-__all__ = ["covers", "inside", "is_safe", "literal_prefix", "matches", "overlap", "overlaps", "problem_of"]
+__all__ = ["covers", "inside", "is_portable", "is_safe", "literal_prefix", "matches", "overlap", "overlaps", "problem_of"]
 
 MAX_PATTERN_CHARS = 1024
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 1024
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# How Python spells the bytes of a name that is not UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # What HFS+ ignores in a name: ``.g\u200cit`` is ``.git`` there.
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE | re.DOTALL)
 _NTFS_GIT = re.compile(r"git~\d+", re.IGNORECASE)
 
 
@@ -29,9 +34,22 @@ def _is_git_twin(component: str) -> bool:
 
 def is_safe(path: str) -> bool:
     """Say whether a path of a tree means the same on every disk."""
-    if "\\" in path or _CONTROL.search(path) or unicodedata.normalize("NFC", path) != path:
+    if "\\" in path or _CONTROL.search(path) or _SURROGATE.search(path) or unicodedata.normalize("NFC", path) != path:
         return False
     return all(part not in {"", ".", ".."} and not _is_git_twin(part) for part in path.split("/"))
+
+
+def is_portable(path: str) -> bool:
+    """Say whether no disk takes a new path for another one.
+
+    NTFS drops dots and spaces at the end of a name and reads ``a:b`` as a
+    stream of ``a``; HFS+ passes over some characters; devices are no files.
+    A name that is too long could not be checked out.
+    """
+    return is_safe(path) and len(path.encode()) <= MAX_PATH_BYTES and not any(
+        part[-1] in " ." or ":" in part or len(part.encode()) > MAX_NAME_BYTES or _IGNORED.search(part) or _DEVICE.fullmatch(part)
+        for part in path.split("/")
+    )
 
 
 def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
@@ -67,25 +85,41 @@ def _parts(pattern: str) -> tuple[str, ...]:
     return tuple(part for index, part in enumerate(parts) if part != "**" or index == 0 or parts[index - 1] != "**")
 
 
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    text = ""
-    parts = _parts(pattern)
-    for index, part in enumerate(parts):
-        is_last = index == len(parts) - 1
-        if part == "**":
-            text += r"(?:[^/]+(?:/[^/]+)*)?" if is_last else r"(?:[^/]+/)*"
-            if is_last and index:
-                text = text[: -len(r"(?:[^/]+(?:/[^/]+)*)?")].removesuffix("/") + r"(?:/[^/]+)*"
-            continue
-        piece = "[^/]+" if part == "*" else re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-        text += piece if is_last else piece + "/"
-    return re.compile(text, re.DOTALL)
+def _has_wildcard(part: str) -> bool:
+    return "*" in part or "?" in part
+
+
+def _fits(pattern: Sequence[str], items: Sequence[str], many: str, do_fit: Callable[[str, str], bool]) -> bool:
+    """Say whether a row of items is one that a pattern stands for.
+
+    Only the last ``many`` can need another try, so that the time is bounded
+    by the product of both lengths: no name makes a pattern slow.
+    """
+    i = j = 0
+    tried, mark = -1, 0
+    while j < len(items):
+        if i < len(pattern) and pattern[i] == many:
+            tried, mark = i, j
+            i += 1
+        elif i < len(pattern) and do_fit(pattern[i], items[j]):
+            i, j = i + 1, j + 1
+        elif tried >= 0:
+            mark += 1
+            i, j = tried + 1, mark
+        else:
+            return False
+    return all(rest == many for rest in pattern[i:])
+
+
+def _part_fits(part: str, name: str) -> bool:
+    if not _has_wildcard(part):
+        return part == name
+    return part == "*" or _fits(part, name, "*", lambda one, char: one in {char, "?"})
 
 
 def matches(pattern: str, path: str) -> bool:
     """Say whether a pattern covers a path, with regard to case."""
-    return _compiled(pattern).fullmatch(path) is not None
+    return _fits(_parts(pattern), path.split("/"), "**", _part_fits)
 
 
 def inside(patterns: Iterable[str], path: str) -> bool:
@@ -97,7 +131,7 @@ def literal_prefix(pattern: str) -> str:
     """Give the leading parts that have no wildcard, joined."""
     literal: list[str] = []
     for part in _parts(pattern):
-        if "*" in part or "?" in part:
+        if _has_wildcard(part):
             break
         literal.append(part)
     return "/".join(literal)
@@ -107,31 +141,39 @@ def _meet(one: Sequence[str], other: Sequence[str], many: str, do_meet: Callable
     """Say whether two rows with wildcards have a row in common.
 
     ``many`` stands for any number of items; of the rest ``do_meet`` says
-    whether some item fits both. It walks the pairs of positions that both
-    rows can be at after the same items.
+    whether some item fits both. Bit j of ``reach`` says that all before
+    ``other[j]`` can have the same items as all before the item of ``one``
+    that we are at.
     """
-    reach = [(0, 0)]
-    seen = set(reach)
-    while reach:
-        i, j = reach.pop()
-        if i == len(one) and j == len(other):
-            return True
-        steps = []
-        is_many = i < len(one) and one[i] == many
-        is_other_many = j < len(other) and other[j] == many
-        if is_many:
-            steps += [(i + 1, j), (i, j + 1)] if j < len(other) else [(i + 1, j)]
-        if is_other_many:
-            steps += [(i, j + 1), (i + 1, j)] if i < len(one) else [(i, j + 1)]
-        if i < len(one) and j < len(other) and not is_many and not is_other_many and do_meet(one[i], other[j]):
-            steps.append((i + 1, j + 1))
-        fresh = [step for step in steps if step not in seen]
-        seen.update(fresh)
-        reach += fresh
-    return False
+    every = (1 << len(other) + 1) - 1
+    places: dict[str, int] = {}
+    for j, item in enumerate(other):
+        places[item] = places.get(item, 0) | 1 << j
+    skips = places.pop(many, 0)
+    fitting: dict[str, int] = {}
+    reach = _past(1, skips)
+    for item in one:
+        if item == many:
+            # Any number of items: from the first place on, every place.
+            reach = every & -(reach & -reach)
+            continue
+        if item not in fitting:
+            fitting[item] = sum(bits for name, bits in places.items() if do_meet(item, name))
+        # Many in the other row takes our item and stays, or ours fits its.
+        reach = _past(reach & skips | (reach & fitting[item]) << 1, skips)
+        if not reach:
+            return False
+    return bool(reach >> len(other))
 
 
-@lru_cache(maxsize=65536)
+def _past(reach: int, skips: int) -> int:
+    """Let many stand for nothing: step over it."""
+    while (more := reach | (reach & skips) << 1) != reach:
+        reach = more
+    return reach
+
+
+@lru_cache(maxsize=4096)
 def _parts_meet(one: str, other: str) -> bool:
     """Say whether some name matches two wildcard parts."""
     if not ({"*", "?"} & {*one, *other}):
@@ -139,14 +181,21 @@ def _parts_meet(one: str, other: str) -> bool:
     return _meet(one, other, "*", lambda a, b: a == b or "?" in {a, b})
 
 
-@lru_cache(maxsize=65536)
+def _folded_simply(text: str) -> str:
+    """Fold case without changing the length, so that ``?`` still fits."""
+    return "".join(folded if len(folded := char.casefold()) == 1 else char for char in text)
+
+
+@lru_cache(maxsize=8192)
 def overlap(one: str, other: str) -> bool:
     """Say whether some path matches both patterns, exactly.
 
     Case is folded: on some disks ``src/A`` and ``src/a`` are one file, so
-    two agents must not write them at the same time.
+    two agents must not write them at the same time. Where folding changes a
+    length (``\u00df`` is ``ss``) either reading counts.
     """
-    return _meet(_parts(one.casefold()), _parts(other.casefold()), "**", _parts_meet)
+    folds = dict.fromkeys((fold(one), fold(other)) for fold in (_folded_simply, str.casefold))
+    return any(_meet(_parts(a), _parts(b), "**", _parts_meet) for a, b in folds)
 
 
 def _could_overlap(one: str, other: str) -> bool:
@@ -166,23 +215,54 @@ def overlaps(ones: Iterable[str], others: Iterable[str]) -> tuple[str, str] | No
 
 
 def covers(outer: Iterable[str], inner: Iterable[str]) -> bool:
-    """Say whether every inner pattern surely lies within an outer one.
+    """Say whether every inner pattern surely lies within one outer pattern.
 
-    Never wrong when it says yes; where wildcards make it hard it says no.
+    Never wrong when it says yes. It says no to what only several outer
+    patterns cover together, and to some that are written in another way.
     """
     tops = list(outer)
     return all(any(_is_within(pattern, top) for top in tops) for pattern in inner)
 
 
 def _is_within(pattern: str, top: str) -> bool:
-    if top in {pattern, "**"}:
-        return True
-    is_literal = "*" not in pattern and "?" not in pattern
-    if is_literal and not pattern.endswith("/"):
+    if not _has_wildcard(pattern) and not pattern.endswith("/"):
         return matches(top, pattern)
-    if top.endswith("/") and "*" not in top and "?" not in top:
-        prefix = literal_prefix(pattern)
-        stem = top[:-1]
-        return prefix.startswith(stem + "/") or (prefix == stem and pattern != stem and len(_parts(pattern)) > len(_parts(stem)) and
-                                                 _parts(pattern)[len(_parts(stem))] != "**")  # fmt: skip
-    return False
+    return any(_absorbs(write(top), write(pattern), "**", _part_absorbs) for write in (_parts, _any_first))
+
+
+def _any_first(pattern: str) -> Sequence[str]:
+    """Write ``*/**`` as ``**/*``: the same paths, followed in another order."""
+    parts = list(_parts(pattern))
+    for end in range(len(parts) - 1, 0, -1):
+        if parts[end] == "**":
+            start = end
+            while start and parts[start - 1] == "*":
+                start -= 1
+            parts[start : end + 1] = ["**", *parts[start:end]]
+    return parts
+
+
+def _part_absorbs(top: str, part: str) -> bool:
+    return part != "**" and (top in {"*", part} or _absorbs(top, part, "*", lambda one, char: char != "*" and one in {char, "?"}))
+
+
+def _absorbs(top: Sequence[str], inner: Sequence[str], many: str, do_absorb: Callable[[str, str], bool]) -> bool:
+    """Say whether a pattern can follow another one item by item.
+
+    ``many`` of the top takes any number of the inner's items, ``many``
+    itself among them; nothing else takes that.
+    """
+    reach = {0}
+    for item in [*inner, None]:
+        stack = list(reach)
+        while stack:
+            i = stack.pop()
+            if i < len(top) and top[i] == many and i + 1 not in reach:
+                reach.add(i + 1)
+                stack.append(i + 1)
+        if item is None:
+            break
+        reach = {i for i in reach if i < len(top) and top[i] == many} | {
+            i + 1 for i in reach if i < len(top) and top[i] != many and item != many and do_absorb(top[i], item)
+        }
+    return len(top) in reach

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gitcoord.core import codec, graph, ids
+from gitcoord.core import codec, graph
 from gitcoord.core.errors import InvalidPlanError
 from gitcoord.core.model import (
     MAX_PLAN_BYTES,
@@ -23,15 +23,18 @@ from gitcoord.core.model import (
     PoolSpec,
     TaskSpec,
 )
-from gitcoord.core.plan_graph import check_needs, path_warnings
+from gitcoord.core.plan_graph import check_bounds, check_needs, path_warnings
 from gitcoord.core.plan_source import Places, refuse_bombs
 from gitcoord.core.plan_types import Values
-from gitcoord.core.plan_values import MAX_TASKS, expand_ids, fill, use_template
+from gitcoord.core.plan_values import MAX_TASKS, expand_ids, fill, shown, use_template
 
 __all__ = ["SELECTIONS", "features", "parse"]
 
 SELECTIONS = ("random", "round-robin", "priority", "directory", "critical-path")
 MAX_DESCRIPTION_BYTES = 4096
+MAX_NEEDS = 1000
+MAX_PHASES = 1000
+MAX_EXPANDED_BYTES = 96 * 1024 * 1024
 _PLAN_KEYS = (
     "name", "target", "lease", "heartbeat", "max_attempts", "selection", "boundaries", "landing", "gates_required",
 )  # fmt: skip
@@ -43,6 +46,9 @@ _TASK_KEYS = (
 
 class _Reader(Values):
     """Read the tables of one plan, collecting problems on the way."""
+
+    expanded_bytes = 0
+    """How large the tasks are that were read, as records."""
 
     def plan(self) -> PlanRecord:
         """Read [plan], [worktree] and [[pool]]."""
@@ -86,7 +92,10 @@ class _Reader(Values):
         found: dict[str, PoolSpec] = {}
         for index, table in enumerate(self.rows("pool")):
             at = self.places.at("pool", index, "name")
-            self.known_keys(table, ("name", "limit", "selection"), "pool", index)
+            if index >= MAX_PHASES:
+                self.problems.add(at, f"a plan has at most {MAX_PHASES} pools")
+                break
+            self.known_keys(table, ("name", "limit", "selection", "paths"), "pool", index)
             name = self.id(table.get("name"), "pool name", at)
             if name is None:
                 continue
@@ -96,7 +105,7 @@ class _Reader(Values):
             if "selection" in table:
                 selection = self.choice(table, "selection", self.places.at("pool", index, "selection"), SELECTIONS, "random")
             limit = self.number(table, "limit", self.places.at("pool", index, "limit"), None, 1, 100_000)
-            found[name] = {"limit": limit, "selection": selection}
+            found[name] = {"limit": limit, "selection": selection, "paths": self.bound(table, "pool", index)}
         return found
 
     def phases(self) -> list[PhaseSpec]:
@@ -104,7 +113,10 @@ class _Reader(Values):
         found: list[PhaseSpec] = []
         for index, table in enumerate(self.rows("phase")):
             at = self.places.at("phase", index, "name")
-            self.known_keys(table, ("name", "title", "after", "reviews", "gates"), "phase", index)
+            if index >= MAX_PHASES:
+                self.problems.add(at, f"a plan has at most {MAX_PHASES} phases")
+                break
+            self.known_keys(table, ("name", "title", "after", "reviews", "gates", "paths"), "phase", index)
             name = self.id(table.get("name"), "phase name", at)
             if name is None:
                 continue
@@ -115,11 +127,16 @@ class _Reader(Values):
             found.append({
                 "id": name,
                 "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
+                "paths": self.bound(table, "phase", index),
                 "after": self.texts(table, "after", self.places.at("phase", index, "after")),
                 "reviews": reviews,
                 "gates": self.gates(table, self.places.at("phase", index, "gates")),
             })  # fmt: skip
         return found
+
+    def bound(self, table: dict[str, Any], kind: str, index: int) -> list[str] | None:
+        """Read the paths that bind every task of a pool or a phase."""
+        return self.patterns(table, "paths", self.places.at(kind, index, "paths")) if "paths" in table else None
 
     def gates(self, phase: dict[str, Any], at: str) -> list[GateSpec]:
         """Read the gates of a phase."""
@@ -130,7 +147,7 @@ class _Reader(Values):
             return found
         for gate in value:
             for key in gate.keys() - {"name", "run", "timeout", "retry"}:
-                self.problems.add(at, f"unknown key {key!r} of a gate; known: name, retry, run, timeout")
+                self.problems.add(at, f"unknown key {shown(key)} of a gate; known: name, retry, run, timeout")
             name = self.id(gate.get("name"), "gate name", at)
             if name and name.casefold() in {other["name"].casefold() for other in found}:
                 self.problems.add(at, f"gate {name} stands twice")
@@ -162,15 +179,18 @@ class _Reader(Values):
                     rows.append((kind, table, self.id(table.get("id"), "task id", at), index))
                 else:
                     rows += [(kind, table, one, index) for one in expand_ids(table.get("ids"), at, self.problems)]
-            if len(rows) > MAX_TASKS:
-                self.problems.add(self.places.at(kind), f"a plan has at most {MAX_TASKS} tasks")
-                rows = rows[:MAX_TASKS]
+                if len(rows) > MAX_TASKS:
+                    self.problems.add(at, f"a plan has at most {MAX_TASKS} tasks")
+                    rows = rows[:MAX_TASKS]
+                    break
         found: list[TaskSpec] = []
         where: dict[str, str] = {}
         folded: dict[str, str] = {}
         for kind, table, task, index in rows:
             if task is None:
                 continue
+            if self.problems.is_full:
+                break
             at = self.places.at(kind, index, "id" if kind == "task" else "ids")
             if task.casefold() in folded:
                 twin = folded[task.casefold()]
@@ -180,6 +200,9 @@ class _Reader(Values):
             folded[task.casefold()] = task
             where[task] = at
             found.append(self.task(kind, index, table, task, templates, plan))
+            if self.expanded_bytes > MAX_EXPANDED_BYTES:
+                self.problems.add(at, f"the tasks up to here are larger than {MAX_EXPANDED_BYTES >> 20} MiB: say them shorter")
+                break
         return found, where
 
     def task(
@@ -221,9 +244,14 @@ class _Reader(Values):
             "verify_by": verify_by or None,
         }
         for need in self.texts(merged, "needs", at("needs")):
-            spec["needs"] += expand_ids(need, at("needs"), self.problems) if "-" in need else [need]
+            if len(spec["needs"]) > MAX_NEEDS:
+                self.problems.add(at("needs"), f"task {task} has more than {MAX_NEEDS} needs")
+                break
+            spec["needs"] += expand_ids(need, at("needs"), self.problems, MAX_NEEDS) if "-" in need else [need]
         spec["needs"] = list(dict.fromkeys(spec["needs"]))
-        if len(codec.dump(spec)) > MAX_RECORD_BYTES - 4096:
+        size = len(codec.dump(spec))
+        self.expanded_bytes += size
+        if size > MAX_RECORD_BYTES - 4096:
             self.problems.add(at("id"), f"task {task} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it shorter")
         return spec
 
@@ -260,11 +288,28 @@ def parse(
     if not tasks and not known_phases:
         reader.problems.add(f"{name}:1", "the plan has no task: write [[task]] with id, title and paths")
     _fill_phases_and_pools(reader, plan, phases, tasks, where, known_phases or {})
+    _refuse_large(reader, plan, phases, name)
     all_phases = {**(known_phases or {}), **{phase["id"]: phase for phase in phases}}
     check_needs(tasks, where, all_phases, known or (lambda _task: None), reader.problems)
+    check_bounds(tasks, where, all_phases, plan["pools"], reader.problems)
     reader.problems.raise_all(name)
     document: PlanDocument = {"plan": plan, "phases": phases, "tasks": tasks}
     return document, path_warnings(tasks, all_phases, where) + _gate_warnings(plan, phases)
+
+
+def _refuse_large(reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], name: str) -> None:
+    """Refuse records that could not be read back."""
+    if len(phases) > MAX_PHASES:
+        reader.problems.add(f"{name}:1", f"a plan has at most {MAX_PHASES} phases, and its tasks name {len(phases)}")
+    if len(codec.dump(plan)) > 3 * MAX_RECORD_BYTES:
+        reader.problems.add(f"{name}:1", f"[plan], [worktree] and the pools are larger than {3 * MAX_RECORD_BYTES} bytes")
+    for index, phase in enumerate(phases):
+        if len(codec.dump(phase)) > MAX_RECORD_BYTES - 4096:
+            at = reader.places.at("phase", index, "gates")
+            reader.problems.add(at, f"phase {phase['id']} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it shorter")
+    if len(phases) > MAX_PHASES:
+        # What follows compares every phase with every other.
+        reader.problems.raise_all(name)
 
 
 def _syntax_error(error: Exception, name: str) -> InvalidPlanError:
@@ -283,6 +328,8 @@ def _fill_phases_and_pools(
     pools = plan["pools"]
     are_phases_free, are_pools_free = not phases, not pools
     for task in tasks:
+        if reader.problems.is_full:
+            break
         for kind, name, names, is_free in (
             ("phase", task["phase"], declared, are_phases_free),
             ("pool", task["pool"], pools.keys(), are_pools_free or task["pool"] == "default"),
@@ -290,19 +337,19 @@ def _fill_phases_and_pools(
             if name in names:
                 continue
             if not is_free:
-                near = ids.nearest(name, names) or sorted(names)[:5]
-                reader.problems.add(where[task["id"]], f"there is no {kind} {name!r}; known: {', '.join(near)}")
+                near = reader.problems.near(name, names) or sorted(names)[:5]
+                reader.problems.add(where[task["id"]], f"there is no {kind} {shown(name)}; known: {', '.join(near)}")
             elif reader.id(name, kind, where[task["id"]]) and kind == "phase":
-                phases.append({"id": name, "title": "", "after": [], "reviews": 0, "gates": []})
+                phases.append({"id": name, "title": "", "paths": None, "after": [], "reviews": 0, "gates": []})
                 declared.add(name)
             elif kind == "pool":
-                pools[name] = {"limit": None, "selection": None}
+                pools[name] = {"limit": None, "selection": None, "paths": None}
     for index, phase in enumerate(phases):
         for before in phase["after"]:
             if before not in declared:
-                near = ids.nearest(before, declared) or sorted(declared)[:5]
+                near = reader.problems.near(before, declared) or sorted(declared)[:5]
                 reader.problems.add(reader.places.at("phase", index, "after"),
-                                    f"phase {phase['id']}: there is no phase {before!r}; known: {', '.join(near)}")  # fmt: skip
+                                    f"phase {phase['id']}: there is no phase {shown(before)}; known: {', '.join(near)}")  # fmt: skip
     cycle = graph.find_cycle({phase["id"]: phase["after"] for phase in phases})
     if cycle:
         reader.problems.add(reader.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}")

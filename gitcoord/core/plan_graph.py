@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gitcoord.core import graph, ids, paths
-from gitcoord.core.model import PhaseSpec, TaskSpec
-from gitcoord.core.plan_values import Problems
+from gitcoord.core import graph, paths
+from gitcoord.core.boundary import could_write
+from gitcoord.core.model import PhaseSpec, PoolSpec, TaskSpec
+from gitcoord.core.plan_values import Problems, shown
 
-__all__ = ["check_needs", "path_warnings"]
+__all__ = ["check_bounds", "check_needs", "path_warnings"]
 
 MAX_WARNINGS = 20
 MAX_COMPARISONS = 200_000
@@ -35,9 +36,9 @@ def check_needs(
             other = by_id.get(need) or known(need)
             if other is None:
                 if is_ours:
-                    near = ids.nearest(need, by_id) if len(by_id) < 5000 else []
+                    near = problems.near(need, by_id)
                     hint = f": did you mean {', '.join(near)}?" if near else ""
-                    problems.add(where[task["id"]], f"task {task['id']} needs {need!r}, which does not exist{hint}")
+                    problems.add(where[task["id"]], f"task {task['id']} needs {shown(need)}, which does not exist{hint}")
                 continue
             found.append(need)
             if is_ours and need != task["id"] and not _is_reachable(other["phase"], task["phase"], before):
@@ -55,6 +56,22 @@ def check_needs(
         named = next((name for name in cycle if name in where), None)
         at = where[named] if named else next(iter(where.values()))
         problems.add(at, f"tasks need each other: {' -> '.join(cycle)}")
+
+
+def check_bounds(
+    tasks: list[TaskSpec],
+    where: dict[str, str],
+    phases: Mapping[str, PhaseSpec],
+    pools: Mapping[str, PoolSpec],
+    problems: Problems,
+) -> None:
+    """Refuse a task whose phase or pool leaves it nothing to write."""
+    for task in tasks:
+        layers = (("phase", task["phase"], phases.get(task["phase"])), ("pool", task["pool"], pools.get(task["pool"])))
+        for kind, name, spec in layers:
+            if spec is not None and not could_write(task["paths"], spec["paths"]):
+                allowed = ", ".join((spec["paths"] or [])[:5]) or "nothing"
+                problems.add(where[task["id"]], f"task {task['id']} could write nothing: {kind} {name} allows {allowed}")
 
 
 def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:
@@ -90,7 +107,7 @@ def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where:
             if pair in seen or budget <= 0:
                 continue
             seen.add(pair)
-            budget -= 1
+            budget -= 1 + _chars(task) * _chars(other) // 10_000
             both = paths.overlaps(task["paths"] or [], other["paths"] or [])
             if both is None or _are_ordered(task, other, before, after):
                 continue
@@ -106,6 +123,10 @@ def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where:
     if len(found) > MAX_WARNINGS:
         found = [*found[:MAX_WARNINGS], f"and {len(found) - MAX_WARNINGS} more pairs of tasks that write the same paths"]
     return found
+
+
+def _chars(task: TaskSpec) -> int:
+    return sum(map(len, task["paths"] or []))
 
 
 def _near(task: TaskSpec, by_prefix: Mapping[str, list[TaskSpec]]) -> list[TaskSpec]:

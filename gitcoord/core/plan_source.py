@@ -15,8 +15,14 @@ __all__ = ["Places", "refuse_bombs"]
 
 MAX_LINE_CHARS = 16 * 1024
 MAX_KEY_PARTS = 16
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*=""")
+_HEADER = re.compile(r"^\s*+(\[\[?+)([^\]]++)\]\]?\s*+(?:#.*)?$")
+_KEY = re.compile(r"""^\s*+((?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++)(?:\s*+\.\s*+(?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++))*+)\s*+=""")
+# A dotted key may stand anywhere: in a header, before a sign, inside braces.
+_DOTTED = re.compile(rf"(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}")
+_LONG_STRING = re.compile(r'"""(?:(?!""").)*+"""' + r"|'''(?:(?!''').)*+'''")
+# One that does not end on its line is taken to the end: looking for the end
+# again from each of its quotes would be quadratic.
+_STRING = re.compile(r'(?<!")"(?!"")(?:[^"\\]++|\\.?)*+(?:"(?!")|$)' + r"|(?<!')'(?!'')[^']*+'(?!')")
 _QUOTES = ('"""', "'" * 3)
 
 
@@ -34,11 +40,18 @@ def refuse_bombs(text: str, name: str) -> None:
         if len(line) > MAX_LINE_CHARS:
             problems.append(f"{name}:{number}: a line has at most {MAX_LINE_CHARS} characters")
             continue
-        key = re.split("""["'=#]""", line, maxsplit=1)[0]
-        if key.count(".") > MAX_KEY_PARTS:
+        if line.count(".") >= MAX_KEY_PARTS and _has_long_key(line):
             problems.append(f"{name}:{number}: a key has at most {MAX_KEY_PARTS} parts")
     if problems:
         raise InvalidPlanError(f"{name} cannot be read", problems[:50])
+
+
+def _has_long_key(line: str) -> bool:
+    """Say whether a line has a dotted key that is too long.
+
+    Dots inside of strings are harmless, and a string may be part of a key.
+    """
+    return _DOTTED.search(_without_strings(line, "_")) is not None
 
 
 class Places:
@@ -66,7 +79,7 @@ class Places:
                 depth = 0
                 header = _HEADER.match(line)
                 if header:
-                    table = ".".join(part.strip(" \"'") for part in header[2].split("."))
+                    table = ".".join(part.strip(" \t\"'") for part in header[2].split("."))
                     index = self._counts.get(table, -1) + 1
                     self._counts[table] = index
                     self._tables[table, index] = number
@@ -89,8 +102,6 @@ class Places:
         return f"{self._name}:{line}"
 
 
-def _without_strings(line: str) -> str:
-    """Blank out the strings that begin and end on a line, and comments."""
-    kept = re.sub(r'"""(?:(?!""").)*"""' + r"|'''(?:(?!''').)*'''", "", line)
-    kept = re.sub(r'(?<!")"(?!"")(?:[^"\\]|\\.)*"(?!")' + r"|(?<!')'(?!'')[^']*'(?!')", "", kept)
-    return kept.split("#", 1)[0]
+def _without_strings(line: str, mark: str = "") -> str:
+    """Replace the strings that begin and end on a line; drop comments."""
+    return _STRING.sub(mark, _LONG_STRING.sub(mark, line)).split("#", 1)[0]

@@ -8,7 +8,7 @@ from typing import Any
 from gitcoord.core import codec, ids, paths
 from gitcoord.core.model import MAX_TITLE_CHARS
 from gitcoord.core.plan_source import Places
-from gitcoord.core.plan_values import Problems
+from gitcoord.core.plan_values import Problems, shown
 
 __all__ = ["Values"]
 
@@ -44,7 +44,7 @@ class Values:
         """Read one of several words."""
         value = table.get(key, default)
         if value not in known:
-            self.problems.add(at, f"{key} is one of {', '.join(known)}, not {value!r}")
+            self.problems.add(at, f"{key} is one of {', '.join(known)}, not {shown(value)}")
             return default
         return str(value)
 
@@ -55,7 +55,7 @@ class Values:
             return None
         found = ids.duration_ms(value) if isinstance(value, str) else None
         if not found:
-            self.problems.add(at, f"{key} is {_DURATION}, not {value!r}")
+            self.problems.add(at, f"{key} is {_DURATION}, not {shown(value)}")
             return ids.duration_ms(default) if default else None
         return found
 
@@ -65,7 +65,7 @@ class Values:
         if value is None and default is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            self.problems.add(at, f"{key} is a whole number from {low} to {high}, not {value!r}")
+            self.problems.add(at, f"{key} is a whole number from {low} to {high}, not {shown(value)}")
             return default
         return value
 
@@ -73,7 +73,7 @@ class Values:
         """Read true or false."""
         value = table.get(key, False)
         if not isinstance(value, bool):
-            self.problems.add(at, f"{key} is true or false, not {value!r}")
+            self.problems.add(at, f"{key} is true or false, not {shown(value)}")
         return value is True
 
     def texts(self, table: dict[str, Any], key: str, at: str) -> list[str]:
@@ -90,7 +90,7 @@ class Values:
         for pattern in self.texts(table, key, at):
             problem = paths.problem_of(pattern)
             if problem:
-                self.problems.add(at, f"{key}: {codec.printable(pattern)[:80]!r}: {problem}")
+                self.problems.add(at, f"{key}: {shown(pattern)}: {problem}")
             else:
                 found.append(pattern)
         return found
@@ -98,10 +98,10 @@ class Values:
     def id(self, value: object, what: str, at: str) -> str | None:
         """Read an id."""
         if isinstance(value, int) and not isinstance(value, bool):
-            self.problems.add(at, f'{what} {value} is written in quotes: "{value}"')
+            self.problems.add(at, f'{what} {shown(value)} is written in quotes: "{shown(value)}"')
             return None
         if not ids.is_id(value):
-            self.problems.add(at, f"{codec.printable(str(value))[:80]!r} is no valid {what}: {ids.ID_RULE}")
+            self.problems.add(at, f"{shown(value)} is no valid {what}: {ids.ID_RULE}")
             return None
         return str(value)
 
@@ -125,9 +125,9 @@ class Values:
         """Refuse unknown keys, and name the nearest known one."""
         for key in table:
             if key not in known:
-                near = ids.nearest(key, known, 1)
+                near = self.problems.near(key, known, 1)
                 hint = f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
-                self.problems.add(self.places.at(where, index, key), f"unknown key {codec.printable(key)!r}{hint}")
+                self.problems.add(self.places.at(where, index, key), f"unknown key {shown(key)}{hint}")
 
 
 def _kind(value: object) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import InvalidPlanError
+from gitcoord.core.model import MAX_TITLE_CHARS
 from gitcoord.core.plan_source import Places
 
-__all__ = ["MAX_TASKS", "Problems", "expand_ids", "fill", "use_template"]
+__all__ = ["MAX_TASKS", "Problems", "expand_ids", "fill", "shown", "use_template"]
 
 MAX_TASKS = 200_000
 MAX_PROBLEMS = 500
+MAX_RANGE_CHARS = 160
+MAX_FILLED_CHARS = 64 * 1024
+MAX_NEAR = 5_000
 _RANGE = re.compile(r"([A-Za-z0-9._-]*?)(\d{1,9})-(\1)(\d{1,9})", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
@@ -27,8 +32,18 @@ class Problems:
 
     def add(self, at: str, text: str) -> None:
         """Record a problem at a place (``file:line``), once."""
-        if len(self._found) < MAX_PROBLEMS:
+        if not self.is_full:
             self._found.setdefault(f"{at}: {text}", int(at.rpartition(":")[2]))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is listed."""
+        return len(self._found) >= MAX_PROBLEMS
+
+    def near(self, word: str, known: Collection[str], most: int = 3) -> list[str]:
+        """List the known names that look like a word, where that is cheap."""
+        is_cheap = len(word) <= MAX_RANGE_CHARS and len(known) <= MAX_NEAR and not self.is_full
+        return ids.nearest(word, known, most) if is_cheap else []
 
     def raise_all(self, name: str) -> None:
         """Raise what was found, if anything was.
@@ -44,20 +59,37 @@ class Problems:
                                    hint="mend them, and run `gitcoord plan check` again")  # fmt: skip
 
 
-def expand_ids(value: object, at: str, problems: Problems) -> list[str]:
+def shown(value: object) -> str:
+    """Show a value that is wrong, however large it is."""
+    if isinstance(value, str):
+        return repr(codec.printable(value[:80]))
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a number of many digits"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    return repr(value)
+
+
+def expand_ids(value: object, at: str, problems: Problems, most: int = MAX_TASKS) -> list[str]:
     """Write a range out: ``26-69``, ``a1-a9``, with its leading zeros."""
-    match = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    match = _RANGE.fullmatch(value) if isinstance(value, str) and len(value) <= MAX_RANGE_CHARS else None
     if match is None:
         if isinstance(value, str) and ids.is_id(value):
             return [value]
-        problems.add(at, f'{codec.printable(str(value))[:80]!r} is no range of ids like "26-69"')
+        problems.add(at, f'{shown(value)} is no range of ids like "26-69"')
         return []
     first, last = int(match[2]), int(match[4])
-    if last < first or last - first >= MAX_TASKS:
-        problems.add(at, f"the range {value} is empty, or longer than {MAX_TASKS}")
+    if last < first or last - first >= most:
+        problems.add(at, f"the range {value} is empty, or longer than {most}")
         return []
     width = len(match[2]) if match[2].startswith("0") else 0
-    return [f"{match[1]}{number:0{width}d}" for number in range(first, last + 1)]
+    return list(_numbered(match[1], width, first, last))
+
+
+@lru_cache(maxsize=8)
+def _numbered(prefix: str, width: int, first: int, last: int) -> tuple[str, ...]:
+    """Write a range out once: tasks that need the same one share its texts."""
+    return tuple(f"{prefix}{number:0{width}d}" for number in range(first, last + 1))
 
 
 def use_template(
@@ -70,8 +102,8 @@ def use_template(
             problems.add(at("with"), "with goes with use: it fills in a template")
         return dict(table)
     if not isinstance(name, str) or name not in templates:
-        near = ids.nearest(str(name), templates)
-        problems.add(at("use"), f"there is no template {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+        near = problems.near(name, templates) if isinstance(name, str) else []
+        problems.add(at("use"), f"there is no template {shown(name)}" + (f": did you mean {near[0]!r}?" if near else ""))
         return dict(table)
     return {**templates[name], **table}
 
@@ -79,10 +111,12 @@ def use_template(
 def fill(table: dict[str, Any], task: str, at: Callable[[str], str], problems: Problems) -> dict[str, Any]:
     """Fill ``{name}`` in; ``{{`` and ``}}`` stand for the braces themselves."""
     given = table.get("with", {})
-    if not isinstance(given, dict) or not all(isinstance(one, str | int) for one in given.values()):
-        problems.add(at("with"), 'with is a table of texts: with = { name = "lexer" }')
+    if not isinstance(given, dict) or not all(_is_short(one) for one in given.values()):
+        problems.add(at("with"), 'with is a table of short texts: with = { name = "lexer" }')
         given = {}
     known = {key: str(value) for key, value in given.items()} | {"id": task}
+    longest = max(map(len, known.values()))
+    left = MAX_FILLED_CHARS
     is_used = "use" in table or "ids" in table
 
     def one(text: str, key: str) -> str:
@@ -90,11 +124,19 @@ def fill(table: dict[str, Any], task: str, at: Callable[[str], str], problems: P
             if match[0] in {"{{", "}}"}:
                 return match[0][0]
             if match[1] not in known:
-                problems.add(at(key), f"unknown placeholder {{{match[1]}}}; known: {', '.join(sorted(known))}")
+                name, names = codec.printable(match[1])[:80], ", ".join(sorted(known))
+                problems.add(at(key), f"unknown placeholder {{{name}}}; known: {codec.printable(names)[:200]}")
                 return ""
             return known[match[1]]
 
-        return _PLACEHOLDER.sub(replace, text) if is_used and ("{" in text or "}" in text) else text
+        nonlocal left
+        if not is_used or ("{" not in text and "}" not in text):
+            return text
+        left -= len(text) + text.count("{") * longest
+        if left < 0:
+            problems.add(at(key), f"{key} is too long with its placeholders filled in")
+            return ""
+        return _PLACEHOLDER.sub(replace, text)
 
     filled: dict[str, Any] = {}
     for key, value in table.items():
@@ -109,3 +151,6 @@ def fill(table: dict[str, Any], task: str, at: Callable[[str], str], problems: P
     return filled
 
 
+def _is_short(value: object) -> bool:
+    """Say whether a value can stand for a placeholder."""
+    return (isinstance(value, str) and len(value) <= MAX_TITLE_CHARS) or (isinstance(value, int) and value.bit_length() <= 64)

@@ -19,6 +19,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.bases import base_of
 from gitcoord.features.claims import current_claim, keep_token
 from gitcoord.features.holding import result_facts, text_of
+from gitcoord.features.locks import tidy
 from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.ledger import Done
 
@@ -44,6 +45,8 @@ LINES: dict[str, _Shape] = {
     "complete": _Shape({"task": _TEXT, "result": _TEXT, "no_result": (bool,)}),
     "fail": _Shape({"task": _TEXT, "reason": _TEXT, "kind": _TEXT}, frozenset({"reason"})),
     "release": _Shape({"task": _TEXT, "reason": _TEXT}),
+    "lock": _Shape({"path": (str, list), "for": _TEXT, "shared": (bool,), "reason": _TEXT, "task": _TEXT}, frozenset({"path"})),
+    "unlock": _Shape({"path": (str, list)}, frozenset({"path"})),
     "escalate": _Shape({"task": _TEXT, "text": _TEXT}, frozenset({"text"})),
     "note": _Shape({"task": _TEXT, "path": _TEXT, "text": _TEXT}, frozenset({"text"})),
     "retry": _Shape({"task": _TEXT, "reason": _TEXT}, frozenset({"task"})),
@@ -55,7 +58,7 @@ LINES: dict[str, _Shape] = {
     "agent add": _Shape({"id": _TEXT, "pool": (str, list), "capacity": (int,), "path": (str, list)}, frozenset({"id"})),
     "agent remove": _Shape({"id": _TEXT, "reason": _TEXT}, frozenset({"id"})),
 }
-AGENT_OPS = frozenset({"claim", "progress", "complete", "fail", "release", "escalate", "note"})
+AGENT_OPS = frozenset({"claim", "progress", "complete", "fail", "release", "lock", "unlock", "escalate", "note"})
 
 
 def parse_lines(text: str) -> list[Line]:
@@ -168,6 +171,8 @@ class _Maker:
             self.tokens[task["id"]] = context.token
             return {"op": "claim", "agent": who, "task": task["id"], "session": self._work.session(), "base": base.oid,
                     "built_on": base.built_on}  # fmt: skip
+        if line["op"] in {"lock", "unlock"}:
+            return self._lock(line, snapshot, who)
         return {"agent": who, **_PLAIN[line["op"]](line)}
 
     def _held(self, line: Line, snapshot: Snapshot, who: str) -> Command:
@@ -188,6 +193,19 @@ class _Maker:
         if facts["oid"] is not None:
             self._work.ledger.keep(result_ref(self._work.ledger.name, task, facts["oid"]), facts["oid"])
         return {**command, "result": facts}
+
+    def _lock(self, line: Line, snapshot: Snapshot, who: str) -> Command:
+        wanted = tidy(self._work, _list(line["path"]))
+        if line["op"] == "unlock":
+            tokens = {str(kept["token"]) for kept in self._work.tokens(who).all()} | set(self.tokens.values())
+            return {"op": "unlock", "agent": who, "name": who, "paths": wanted, "tokens": sorted(tokens), "reason": ""}
+        holds_claim = any(held["claim"] and held["claim"]["agent"] == who for held in snapshot.live())
+        task, token = self._holding(line, snapshot, who) if holds_claim or line.get("task") else ("", "")
+        for_ms = ids.duration_ms(line["for"]) if "for" in line else None
+        if "for" in line and not for_ms:
+            raise UsageError(f"{line['for']!r} is no duration", hint="write 90s, 30m or 2h")
+        return {"op": "lock", "agent": who, "task": task, "token": token, "paths": wanted, "for_ms": for_ms,
+                "shared": bool(line.get("shared")), "reason": _optional(line)}  # fmt: skip
 
     def _holding(self, line: Line, snapshot: Snapshot, who: str) -> tuple[str, str]:
         """Find a claim: one that this batch made, or the agent's own token."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import ids, paths
+from gitcoord.core.boundary import fits_agent
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
@@ -26,13 +27,13 @@ from gitcoord.features import cascades
 from gitcoord.features.bases import base_of
 from gitcoord.features.contention import lost, won
 from gitcoord.features.matters import escalate_once
+from gitcoord.features.reasons import NO_ROOM, describe_waiting
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "claim", "current_claim", "describe_waiting", "earlier_branch", "keep_token"]
+__all__ = ["Claimed", "claim", "current_claim", "earlier_branch", "keep_token"]
 
 RETRY_AFTER_S = 5.0
-NO_ROOM = "has no room"
 
 
 class Claimed(NamedTuple):
@@ -238,7 +239,11 @@ def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, earlier
 
     held = cast("Claim", task["claim"])
     start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
+    ref = f"refs/heads/{held['branch']}"
     try:
+        if work.store.read_ref(ref) is None:
+            # As the store makes refs: git's own lock would outlive a kill.
+            work.ledger.keep(ref, start)
         checkout_branch(worktree, held["branch"], start)
     except (GitcoordError, GitError, OSError):
         return "failed"
@@ -320,7 +325,7 @@ class _Chooser:
             prefixes = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
             dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
         started = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open" and snapshot.is_started(phase)]
-        selection = plan["pools"].get(pools[0], {"selection": None})["selection"] if len(pools) == 1 else None
+        selection = plan["pools"][pools[0]]["selection"] if len(pools) == 1 and pools[0] in plan["pools"] else None
         chosen = selection or plan["selection"]
         if chosen == "directory" and not dirs[True]:
             dirs[True] = self._work.index.directories_of(self._agent["id"])
@@ -334,7 +339,7 @@ class _Chooser:
         waiting, retry_ms = [], []
         is_over = True
         for task in snapshot.tasks():
-            if not self._may_take(task):
+            if not self._may_take(snapshot, task):
                 continue
             phase = snapshot.phase(task["spec"]["phase"])
             if phase is None or phase["state"] == "landed" or task["state"] in {"failed", "cancelled"}:
@@ -342,7 +347,7 @@ class _Chooser:
             if task["state"] == "open" and _is_blocked(snapshot, task, {}):
                 continue
             is_over = False
-            waiting.append(describe_waiting(snapshot, task))
+            waiting.append(describe_waiting(snapshot, task, self._agent["id"]))
             held = task["claim"]
             if held is not None:
                 retry_ms.append(max(0, remaining_ms(held, context)))
@@ -361,9 +366,10 @@ class _Chooser:
                                  retry_after=round(after_s, 3), waiting_for=cast("Any", reasons),
                                  blocked=blocked, no_room=any(NO_ROOM in reason for reason in reasons))  # fmt: skip
 
-    def _may_take(self, task: TaskRecord) -> bool:
+    def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
         pools = [self._pool] if self._pool else self._agent["pools"]
-        return (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {None, self._agent["id"]}
+        fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {None, self._agent["id"]}
+        return fits and fits_agent(snapshot, task, self._agent)
 
 
 def _is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
@@ -381,25 +387,3 @@ def _is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) ->
             if other["state"] == "open":
                 stack.append(other)
     return False
-
-
-def describe_waiting(snapshot: Snapshot, task: TaskRecord) -> str:
-    """Say in a few words what a task waits for."""
-    phase = snapshot.phase(task["spec"]["phase"])
-    if task["claim"]:
-        return f"task {task['id']} is held by {task['claim']['agent']}"
-    if task["state"] == "review":
-        return f"task {task['id']} waits for review"
-    if task["state"] == "done":
-        return f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land {task['spec']['phase']}`"
-    if phase is not None and not snapshot.is_started(phase):
-        before = next(one for one in phase["spec"]["after"] if (snapshot.phase(one) or phase)["state"] != "landed")
-        return f"phase {phase['id']} waits for phase {before} to land: `gitcoord phase land {before}`"
-    open_needs = [need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"]
-    if open_needs:
-        return f"task {task['id']} waits for {', '.join(open_needs[:5])}"
-    if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):
-        return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
-    if task["retry"]:
-        return f"task {task['id']} waits after its failure"
-    return f"task {task['id']} {NO_ROOM}: its paths or its pool are in use"

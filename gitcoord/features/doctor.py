@@ -17,7 +17,7 @@ from typing import NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, UnavailableError
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.doctor_places import leftovers, orphans, worktrees
+from gitcoord.features.doctor_places import hooks, leftovers, orphans, worktrees
 from gitcoord.features.findings import Finding, fine, problem
 from gitcoord.features.upkeep import attic_keep_ms
 from gitcoord.features.workspace import Workspace
@@ -191,7 +191,7 @@ def _index(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterator[F
 
 _Check = Callable[[Workspace, "Snapshot | None", bool], Iterator[Finding]]
 _CHECKS: tuple[tuple[str, _Check], ...] = (
-    ("git", _git), ("engine", _engine), ("ledger", _ledger), ("worktrees", worktrees), ("leftovers", leftovers),
+    ("git", _git), ("engine", _engine), ("ledger", _ledger), ("worktrees", worktrees), ("hooks", hooks), ("leftovers", leftovers),
     ("orphans", orphans), ("clocks", _clocks), ("disk", _disk), ("ownership", _ownership), ("settings", _settings),
     ("index", _index),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from gitcoord.store.healing import heal
 from gitcoord.store.processes import is_alive
 from gitcoord.store.queue import QueueLock
 
-__all__ = ["leftovers", "orphans", "worktrees"]
+__all__ = ["hooks", "leftovers", "orphans", "worktrees"]
 
 OLD_S = 60.0
 
@@ -45,6 +45,28 @@ def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator
                           "git worktree repair, run in the main worktree, with that path")  # fmt: skip
     yield fine("worktrees", f"{count} of agents, {len(listed)} in all")
     yield from _index_locks(work, fix)
+
+
+def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
+    """Say which hooks git would really run in each worktree."""
+    from gitcoord.git.program import Git
+    from gitcoord.git.worktrees import list_all
+
+    seen: dict[str, list[str]] = {}
+    for one in list_all(work.git):
+        if one.path.is_dir():
+            folder = Git(one.path).run("rev-parse", "--path-format=absolute", "--git-path", "hooks", hooks=True, check=False).text
+            seen.setdefault(folder, []).append(one.path.name)
+    for folder, places in seen.items():
+        found = {path.name: path for path in Path(folder).glob("*") if path.suffix != ".sample" and path.is_file()} if folder else {}
+        idle = sorted(name for name, path in found.items() if not os.access(path, os.X_OK))
+        guard = found.get("reference-transaction")
+        is_ours = guard is not None and b"gitcoord" in guard.read_bytes()
+        told = ", ".join(sorted(found)) or "none"
+        yield fine("hooks", f"in {', '.join(places[:3])}{' ...' if len(places) > 3 else ''} git runs those of {folder}: {told}; the ledger's "
+                   + ("guard is among them" if is_ours else "guard is not among them (hooks/README.md)"))  # fmt: skip
+        if idle:
+            yield problem("hooks", f"{idle[0]} in {folder} is not executable, so git passes it over", "make it executable, or remove it")
 
 
 def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-from gitcoord.core import codec, paths
+from gitcoord.core import codec
+from gitcoord.core.boundary import Boundary, boundary_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES, Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
@@ -157,6 +158,16 @@ def _completed_before(
     return Completed(snapshot.oid, task, already=True)
 
 
+def _no_commit(snapshot: Snapshot, task: TaskRecord, held: Claim) -> dict[str, Any]:
+    boundary = recorded(_boundary(snapshot, task, held))
+    return {"oid": None, "tree": None, "base": held["base"], "built_on": dict(held["built_on"]), "boundary": boundary,
+            "commits": 0, "files": 0}  # fmt: skip
+
+
+def _boundary(snapshot: Snapshot, task: TaskRecord, held: Claim) -> Boundary:
+    return boundary_of(snapshot, task, snapshot.agent(held["agent"]))
+
+
 def result_facts(
     work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None, *, no_result: bool
 ) -> dict[str, Any]:
@@ -167,12 +178,7 @@ def result_facts(
             ``base-moved``.
 
     """
-    return _no_commit(held) if no_result else _inspected(work, snapshot, task, held, result)
-
-
-def _no_commit(held: Claim) -> dict[str, Any]:
-    built_on = dict(held["built_on"])
-    return {"oid": None, "tree": None, "base": held["base"], "built_on": built_on, "commits": 0, "files": 0}
+    return _no_commit(snapshot, task, held) if no_result else _inspected(work, snapshot, task, held, result)
 
 
 def _inspected(
@@ -181,19 +187,20 @@ def _inspected(
     from gitcoord.git.merges import resolve
     from gitcoord.git.results import inspect
 
-    if task["spec"]["paths"] == []:
-        return _no_commit(held)
-    patterns = task["spec"]["paths"]
-    _refuse_uncommitted(work, task, held)
+    boundary = _boundary(snapshot, task, held)
+    is_empty = task["spec"]["paths"] == []
+    _refuse_uncommitted(work, task, held, boundary)
+    if is_empty and result is None and work.store.read_ref(f"refs/heads/{held['branch']}") is None:
+        return _no_commit(snapshot, task, held)
     oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
     built_on = built_on_of(work, snapshot, task, oid)
     try:
-        seen = inspect(work.git, oid, work.target_tip(snapshot), built_on, patterns)
+        seen = inspect(work.git, oid, work.target_tip(snapshot), built_on, boundary)
     except RefusedError as error:
-        if error.reason == "empty-result" and task["spec"]["result"] == "optional":
-            return _no_commit(held)
+        if error.reason == "empty-result" and (is_empty or task["spec"]["result"] == "optional"):
+            return _no_commit(snapshot, task, held)
         raise
-    return {"oid": oid, "tree": seen.tree, "base": held["base"], "built_on": built_on,
+    return {"oid": oid, "tree": seen.tree, "base": held["base"], "built_on": built_on, "boundary": recorded(boundary),
             "commits": seen.commits, "files": seen.files}  # fmt: skip
 
 
@@ -207,14 +214,13 @@ def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
     return tip
 
 
-def _refuse_uncommitted(work: Workspace, task: TaskRecord, held: Claim) -> None:
+def _refuse_uncommitted(work: Workspace, task: TaskRecord, held: Claim, boundary: Boundary) -> None:
     from gitcoord.git.worktrees import branch_of_worktree, status_of
 
     worktree = work.worktree_of(held["agent"])
     if worktree is None or branch_of_worktree(worktree) != f"refs/heads/{held['branch']}":
         return
-    patterns = task["spec"]["paths"]
-    left = [path for path in status_of(worktree) if patterns is None or paths.inside(patterns, path)]
+    left = [path for path in status_of(worktree) if boundary.allows(path)]
     if left:
         raise RefusedError(
             f"{len(left)} path(s) of task {task['id']} are not committed: {', '.join(left[:10])}",

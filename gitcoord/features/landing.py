@@ -9,6 +9,7 @@ by the same three questions, so that a crash never leaves half of one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -299,15 +300,18 @@ def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
     ``bring_along`` those that can follow do, as by a fast-forward.
     """
     from gitcoord.git.program import GitError
+    from gitcoord.git.switching import undo
     from gitcoord.git.worktrees import checkouts_of, follow, in_the_way
 
     left: list[Path] = []
     for marker in sorted(_follow_folder(work).glob("*.json")):
         facts = read_json(marker)
         still: list[Path] = []
-        if facts is not None and work.store.read_ref(facts["target"]) == facts["new"]:
+        if facts is not None and facts.keys() >= {"target", "old", "new"} and work.store.read_ref(facts["target"]) == facts["new"]:
             for worktree in checkouts_of(work.git, facts["target"]):
                 try:
+                    if bring_along:
+                        undo(worktree)
                     if not bring_along or in_the_way(worktree, facts["old"], facts["new"]):
                         still.append(worktree)
                     else:
@@ -315,6 +319,7 @@ def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
                 except (GitError, GitcoordError):
                     still.append(worktree)
         if not still and bring_along:
-            marker.unlink(missing_ok=True)
+            with suppress(OSError):
+                marker.unlink()
         left += still
     return left

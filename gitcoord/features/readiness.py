@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, ids
+from gitcoord.core.boundary import boundary_of_result
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.machine.landings import left_out, merge_order, wholeness
-from gitcoord.core.model import TaskRecord
+from gitcoord.core.model import Result, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.checking import gate_facts
 from gitcoord.features.workspace import Workspace, plan_of
@@ -104,22 +105,23 @@ def merge(
     Gives the target's tip and the tip after each result.
     """
     from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
-    from gitcoord.git.results import inspect, lift
+    from gitcoord.git.results import inspect, inspect_merge, lift
 
     tips = [target_tip]
     merged: list[str] = []
     for name, oid in results:
         task = tasks[name]
-        result = cast("dict[str, Any]", task["result"])
-        patterns = task["spec"]["paths"]
+        result = cast("Result", task["result"])
+        boundary = boundary_of_result(task, result)
         lifted = oid
         if is_ancestor(work.git, oid, target_tip):
             lifted = lift(work.git, oid, result["base"], target_tip)
         else:
-            inspect(work.git, oid, target_tip, result["built_on"], patterns)
+            inspect(work.git, oid, target_tip, result["built_on"], boundary)
         tree = merge_tree(work.git, tips[-1], lifted)
         if isinstance(tree, Conflict):
             return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
+        inspect_merge(work.git, tips[-1], tree.tree, boundary)
         title = codec.printable(task["spec"]["title"])
         message = (
             f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"

@@ -9,12 +9,14 @@ from gitcoord.core import graph, ids
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import tasks_of
 from gitcoord.core.machine.gating import check_log_path, run_of
+from gitcoord.core.machine.holds import Hold, holds_of, obstacles
 from gitcoord.core.machine.leases import Context, is_late, remaining_ms, wait_ms
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features import cascades, matters
-from gitcoord.features.claims import describe_waiting
+from gitcoord.features.locks import lock_facts, waits
+from gitcoord.features.reasons import describe_waiting
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["claim_facts", "history", "impact", "instant", "log", "log_of", "require_task", "show", "status", "task_facts", "tasks"]
@@ -70,7 +72,9 @@ def _heartbeat_ms(snapshot: Snapshot) -> int:
     return plan["heartbeat_ms"] if plan else 300_000
 
 
-def _state_of(snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None = None) -> str:
+def _state_of(
+    snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None, holds: list[Hold] | None
+) -> str:  # fmt: skip
     """Give a task's state for reading: the stored one, or a derived one."""
     phase = snapshot.phase(task["spec"]["phase"])
     if task["state"] == "done" and phase is not None and phase["state"] == "landed":
@@ -83,19 +87,22 @@ def _state_of(snapshot: Snapshot, task: TaskRecord, context: Context, derived: s
         derived = "blocked" if states & {"failed", "cancelled"} else "waiting" if states - {"done"} else "ready"
     if derived == "ready" and (
         phase is None or not snapshot.is_started(phase) or wait_ms(task["retry"], context)
+        or obstacles(holds_of(snapshot) if holds is None else holds, task["spec"]["paths"] or [], "", for_claim=True)
     ):
         return "waiting"
     return derived
 
 
-def task_facts(snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None = None) -> dict[str, Any]:
-    """Give a task as ``--json`` shows it."""
+def task_facts(
+    snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None = None, holds: list[Hold] | None = None
+) -> dict[str, Any]:
+    """Give a task as ``--json`` shows it; ``holds`` spare reading them again."""
     spec = task["spec"]
     result = task["result"]
     return {
         **{key: spec[key] for key in ("id", "title", "description", "phase", "pool", "paths", "reads", "needs", "priority")},
         "estimate_ms": spec["estimate_ms"],
-        "state": _state_of(snapshot, task, context, derived),
+        "state": _state_of(snapshot, task, context, derived, holds),
         "assigned": task["assigned"],
         "attempt": task["attempt"],
         "failures": task["failures"],
@@ -113,7 +120,7 @@ def tasks(
     """List tasks in plan order, filtered."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     work.index.update(work.store, snapshot.oid)
-    found = []
+    found, holds = [], holds_of(snapshot)
     for name, derived in work.index.listed():
         task = snapshot.require_task(name)
         holder = task["claim"] or task["result"]
@@ -121,7 +128,7 @@ def tasks(
             continue
         if agent and agent not in {holder["agent"] if holder else None, task["assigned"]}:
             continue
-        facts = task_facts(snapshot, task, context, derived)
+        facts = task_facts(snapshot, task, context, derived, holds)
         if state is None or state in {facts["state"], task["state"]}:
             found.append(facts)
     return {"tip": snapshot.oid, "tasks": found}
@@ -261,6 +268,8 @@ def status(work: Workspace) -> dict[str, Any]:
             for agent in snapshot.agents()
         ],
         "claims": claims,
+        "locks": [lock_facts(one, context) for one in snapshot.locks()],
+        "waiting": waits(work, snapshot),
         "blocked": cascades.blocked(work, snapshot),
         "escalations": [
             {**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["state"] == "open"

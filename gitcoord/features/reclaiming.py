@@ -11,7 +11,7 @@ from gitcoord.core.errors import GitcoordError
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
-from gitcoord.store.protocol import ContendedError, LockedError, MissingObjectError
+from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
 
 __all__ = ["reclaim_branches"]
 
@@ -24,7 +24,7 @@ def reclaim_branches(work: Workspace, snapshot: Snapshot) -> list[str]:
     """
     try:
         return _reclaim(work, snapshot)
-    except (GitcoordError, GitError, MissingObjectError, OSError):
+    except (GitcoordError, GitError, MissingObjectError, OSError, FailedError):
         return []
 
 
@@ -47,6 +47,6 @@ def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
             if oid in held:
                 work.store.delete_ref(ref, oid)
                 gone.append(ref)
-        except (ContendedError, LockedError):
+        except (ContendedError, FailedError, LockedError):
             continue
     return gone

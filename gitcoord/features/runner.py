@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from gitcoord.clock import Clock, Deadline
-from gitcoord.core import codec, paths
+from gitcoord.core import codec
+from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
@@ -261,9 +262,10 @@ def _run_command(
 
 def _hand_in(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed, worktree: Path) -> None:
     task, held = claimed.task, claimed.claim
-    patterns = task["spec"]["paths"]
+    snapshot = work.ledger.snapshot()
+    boundary = boundary_of(snapshot, task, snapshot.agent(agent))
     changed = status_of(worktree)
-    allowed = [path for path in changed if patterns is None or paths.inside(patterns, path)]
+    allowed = [path for path in changed if boundary.allows(path)]
     outside = [path for path in changed if path not in set(allowed)]
     try:
         message = f"{task['spec']['title']}\n\nGitcoord-Task: {task['id']}\nGitcoord-Attempt: {held['attempt']}\n"

@@ -7,13 +7,14 @@ from typing import NamedTuple
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.messages import parse as parse_message
 from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
 from gitcoord.core.plan import features, parse
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Applied", "apply_plan", "check_plan", "init"]
+__all__ = ["Applied", "apply_plan", "begun", "check_plan", "init"]
 
 
 class Applied(NamedTuple):
@@ -53,6 +54,15 @@ def init(work: Workspace) -> Done:
     except RefusedError:
         raise RefusedError(f"this repository has a ledger {name!r} already", reason="exists",
                            hint="`gitcoord status` shows it") from None  # fmt: skip
+
+
+def begun(work: Workspace) -> Done | None:
+    """Return the first entry where it is all there is: ``init`` was cut off."""
+    tip = work.ledger.tip()
+    entry = work.store.read_entry(tip) if tip else None
+    if entry is None or entry.parents:
+        return None
+    return Done(entry.oid, parse_message(entry.message, entry.oid), work.ledger.snapshot(entry.oid))
 
 
 def _checked_out(work: Workspace) -> tuple[str, str]:

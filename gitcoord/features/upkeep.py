@@ -18,7 +18,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.processes import is_alive
-from gitcoord.store.protocol import ContendedError, LockedError, MissingObjectError
+from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
 from gitcoord.store.queue import QueueLock
 
 __all__ = ["ATTIC_KEEP", "SAMPLE", "attic_keep_ms", "maybe", "upkeep"]
@@ -102,7 +102,7 @@ def _is_there(work: Workspace, oid: str) -> bool:
 def _drop(work: Workspace, ref: str, oid: str) -> bool:
     try:
         work.store.delete_ref(ref, oid)
-    except (ContendedError, LockedError):
+    except (ContendedError, FailedError, LockedError):
         return False
     return True
 

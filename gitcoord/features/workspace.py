@@ -34,6 +34,11 @@ def result_ref(ledger: str, task: str, oid: str) -> str:
     return f"refs/gitcoord/{ledger}/results/{task}/{oid}"
 
 
+def is_durable() -> bool:
+    """Say whether what is acknowledged has to survive a power cut."""
+    return os.environ.get("GITCOORD_DURABILITY", "full") != "process"
+
+
 def plan_of(snapshot: Snapshot) -> PlanRecord:
     """Return the plan.
 
@@ -57,6 +62,7 @@ class Workspace:
         self.ledger = Ledger(store, ledger, clock, timeout_s=timeout_s)
         self.git = Git(place.worktree or place.common_dir, place.git_dir)
         self._index: ReadyIndex | None = None
+        self.is_durable = is_durable()
 
     @property
     def index(self) -> ReadyIndex:
@@ -107,12 +113,13 @@ class Workspace:
 
     def tokens(self, agent: str) -> TokenFiles:
         """Give the token files of an agent."""
-        return TokenFiles(self.private_dir(agent), self.ledger.name)
+        return TokenFiles(self.private_dir(agent), self.ledger.name, is_durable=self.is_durable)
 
     def record_worktree(self, agent: str, path: Path) -> None:
         """Remember where an agent works, and mark the place as its own."""
-        write_json(discover(path).git_dir / "gitcoord" / "agent.json", {"agent": agent, "ledger": self.ledger.name})
-        write_json(self.agent_folder(agent) / "worktree.json", {"path": str(path)})
+        marker = discover(path).git_dir / "gitcoord" / "agent.json"
+        write_json(marker, {"agent": agent, "ledger": self.ledger.name}, is_durable=self.is_durable)
+        write_json(self.agent_folder(agent) / "worktree.json", {"path": str(path)}, is_durable=self.is_durable)
 
     def session(self) -> str:
         """Name the session that asks: ``GITCOORD_SESSION`` or the leader's process."""
@@ -166,14 +173,13 @@ def open_workspace(
         raise UnavailableError(problem, hint="use a plain SHA-1 clone; a second engine for such repositories is planned")
     if not os.access(place.common_dir, os.W_OK | os.X_OK):
         raise UnavailableError(f"{place.common_dir} cannot be written", hint=NO_WRITE_HINT)
-    is_durable = os.environ.get("GITCOORD_DURABILITY", "full") != "process"
 
     def keep(stream: bytes) -> None:
         from gitcoord.git.packs import keep_pack
 
         keep_pack(Git(place.common_dir, place.git_dir), stream)
 
-    store = LibgitStore(place.common_dir, is_durable=is_durable, keep_pack=keep)
+    store = LibgitStore(place.common_dir, is_durable=is_durable(), keep_pack=keep)
     return Workspace(place, store, ledger, clock or Clock(), timeout_s=timeout_s)
 
 

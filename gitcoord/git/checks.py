@@ -13,7 +13,7 @@ import selectors
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -95,6 +95,15 @@ def _environment(job: Job) -> dict[str, str]:
 def _run(job: Job, thrown: Throwaway, clock: Clock) -> Ended:
     try:
         job.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = job.log.open("wb", buffering=0)
+    except OSError as error:
+        return Ended(None, cannot=f"its output cannot be kept: {error}")
+    with log:
+        return _run_with(job, thrown, _Output(log), clock)
+
+
+def _run_with(job: Job, thrown: Throwaway, output: _Output, clock: Clock) -> Ended:
+    try:
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
             job.command, shell=True, cwd=thrown.place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=_environment(job), start_new_session=True,
@@ -103,10 +112,8 @@ def _run(job: Job, thrown: Throwaway, clock: Clock) -> Ended:
         return Ended(None, cannot=f"it cannot be run: {error}")
     try:
         thrown.note_child(child.pid)
-        with job.log.open("wb") as log:
-            output = _Output(log)
-            is_late, is_stopped = _watch(child, output, job, clock)
-            output.close()
+        is_late, is_stopped = _watch(child, output, job, clock)
+        output.close()
     finally:
         _end_group(child, clock)
         if child.stdout is not None:
@@ -230,14 +237,19 @@ class _Output:
         room = HEAD_BYTES - len(self._head)
         if room > 0:
             self._head += chunk[:room]
-            self._log.write(chunk[:room])
-            self._log.flush()
+            self._keep(chunk[:room])
         if len(chunk) > room:
             self._tail = (self._tail + chunk[max(room, 0) :])[-TAIL_BYTES:]
 
     def close(self) -> None:
         """Write the end to the log."""
-        self._log.write(self._rest())
+        self._keep(self._rest())
+
+    def _keep(self, chunk: bytes) -> None:
+        # The log is for whoever watches: a full disk is no verdict.
+        with suppress(OSError):
+            self._log.write(chunk)
+            self._log.flush()
 
     def text(self) -> bytes:
         """Give what was kept."""

@@ -61,14 +61,20 @@ def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Mer
         ours, theirs = (commit_merge(git, tree_of(git, side), [root], "side\n", 0) for side in (ours, theirs))
     args = ("merge-tree", "--write-tree", "-z", "--name-only", "--allow-unrelated-histories", "--end-of-options", ours, theirs)
     done = git.run(*DURABLE, *_PINNED, *args, check=False, timeout_s=LONG_S)
-    fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
-    if done.status == 0:
-        return Merged(fields[0])
+    merged = _parse_merge(done.stdout) if done.status in {0, 1} else None
     # Git 2.39 ends with 1 for an unknown commit too, but then names no tree.
-    if done.status == 1 and fields[0]:
-        end = fields.index("", 1) if "" in fields[1:] else len(fields)
-        return Conflict(tuple(dict.fromkeys(fields[1:end])), fields[0])
-    raise GitError(args, done.status, done.stderr)
+    if merged is None:
+        raise GitError(args, done.status, done.stderr)
+    return Merged(merged.tree) if done.status == 0 else merged
+
+
+def _parse_merge(raw: bytes) -> Conflict | None:
+    """Read ``merge-tree -z``: the tree, then names up to an empty one."""
+    fields = raw.decode("utf-8", "surrogateescape").split("\0")
+    if not _OID.fullmatch(fields[0]):
+        return None
+    end = fields.index("", 1) if "" in fields[1:] else len(fields)
+    return Conflict(tuple(dict.fromkeys(fields[1:end])), fields[0])
 
 
 def commit_merge(

@@ -314,7 +314,7 @@ def _inside_linked(git_dir: Path) -> Place:
 
 
 _TRUE = ("true", "yes", "on", "1")
-_HEADER = re.compile(r"""\[\s*([A-Za-z0-9.-]+)\s*(?:"(?:[^"\\]|\\.)*")?\s*\]""")
+_HEADER = re.compile(r"""\[\s*+([A-Za-z0-9.-]++)\s*+(?:"(?:[^"\\]++|\\.)*+")?+\s*+\]""")
 _PIECE = re.compile(r"""\\(.)|"|([#;])|([^\\"#;]+)""")
 
 
@@ -329,7 +329,7 @@ def _config(common_dir: Path) -> list[tuple[str, str, str]]:
             text = (common_dir / name).read_text("utf-8", "surrogateescape")
         except OSError:
             continue
-        for raw in text.replace("\\\n", "").splitlines():
+        for raw in text.replace("\\\n", "").split("\n"):
             line = raw.strip()
             header = _HEADER.match(line)
             if header:
@@ -344,15 +344,16 @@ def _config(common_dir: Path) -> list[tuple[str, str, str]]:
 
 def _unquoted(raw: str) -> str:
     """Take quotes, escapes and a comment off a value."""
-    text, is_quoted = "", False
+    text: list[str] = []
+    is_quoted = False
     for piece in _PIECE.finditer(raw.strip()):
         if piece[0] == '"':
             is_quoted = not is_quoted
         elif piece[2] and not is_quoted:
-            return text.rstrip()
+            break
         else:
-            text += piece[1] or piece[0]
-    return text.rstrip()
+            text.append(piece[1] or piece[0])
+    return "".join(text).rstrip()
 
 
 def _last(config: list[tuple[str, str, str]], section: str, key: str) -> str:

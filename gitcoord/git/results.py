@@ -14,15 +14,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, paths
+from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
 from gitcoord.git.merges import Conflict, Merged, commit_merge, fork_base, merge_tree, parents_of, rev_list, time_of, tree_of
 from gitcoord.git.program import Git
 
-__all__ = ["Change", "Inspection", "changed_files", "inspect", "lift", "own_commits", "touched"]
+__all__ = ["Change", "Inspection", "changed_files", "inspect", "inspect_merge", "lift", "own_commits", "touched"]
 
 MAX_LINK_BYTES = 4096
 _LINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
-_DIFF = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-textconv")
+_DIFF = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-textconv",
+         "--ignore-submodules=none")  # fmt: skip
 
 
 class Inspection(NamedTuple):
@@ -52,14 +54,22 @@ class Change(NamedTuple):
 
 
 def _parse(raw: bytes) -> dict[str, list[Change]]:
-    """Read ``diff-tree -z``; the commit's line, if any, heads its changes."""
+    """Read ``diff-tree -z``; the commit's line, if any, heads its changes.
+
+    Raises:
+        ValueError: That is not what git prints.
+
+    """
     found: dict[str, list[Change]] = {}
     fields = iter(raw.decode("utf-8", "surrogateescape").split("\0"))
     commit = ""
     for field in fields:
         if field.startswith(":"):
             old_mode, new_mode, _, oid, _ = field[1:].split(" ")
-            found.setdefault(commit, []).append(Change(next(fields), old_mode, new_mode, oid))
+            path = next(fields, "")
+            if not path:
+                raise ValueError("git's list of changes is cut off")
+            found.setdefault(commit, []).append(Change(path, old_mode, new_mode, oid))
         elif field:
             commit = field
     return found
@@ -92,11 +102,9 @@ def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
 
 
 def inspect(
-    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], patterns: list[str] | None
+    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], boundary: Boundary
 ) -> Inspection:
     """Refuse a result that writes outside its boundary, or nothing at all.
-
-    ``patterns`` is the boundary; None: it may write anywhere safe.
 
     Raises:
         RefusedError: ``boundary`` with the commits and paths, or
@@ -107,7 +115,7 @@ def inspect(
     if not own:
         raise _empty(f"{result[:12]} holds no commit of its own")
     written = _own_changes(git, own)
-    judge = _Judge(git, patterns)
+    judge = _Judge(git, boundary)
     for commit, changes in written.items():
         judge.look(changes, f", commit {commit[:12]}")
     judge.refuse()
@@ -120,6 +128,23 @@ def inspect(
         judge.refuse()
     files = {change.path for changes in written.values() for change in changes}
     return Inspection(tree_of(git, result), len(written), len(files))
+
+
+def inspect_merge(git: Git, before: str, after: str, boundary: Boundary) -> None:
+    """Refuse a merge, made for a landing, that changes more than its task may.
+
+    ``inspect`` looks at a result by itself; what is about to land is this:
+    all that differs between the tree before the merge and the tree after it.
+
+    Raises:
+        RefusedError: ``boundary``, with the paths.
+
+    """
+    landing = _Landing(before, after, _changes(git, before, after), is_clean=True)
+    judge = _Judge(git, boundary)
+    judge.look(landing.changes, " by its landing")
+    judge.look_for_twins(landing)
+    judge.refuse()
 
 
 def _empty(text: str) -> RefusedError:
@@ -192,9 +217,9 @@ def _landing(git: Git, result: str, target_tip: str, built_on: Mapping[str, str]
 class _Judge:
     """Collect what a boundary forbids, each path once."""
 
-    def __init__(self, git: Git, patterns: list[str] | None) -> None:
+    def __init__(self, git: Git, boundary: Boundary) -> None:
         self._git = git
-        self._patterns = patterns
+        self._boundary = boundary
         self._outside: dict[str, str] = {}
 
     def look(self, changes: list[Change], where: str) -> None:
@@ -215,16 +240,15 @@ class _Judge:
         if not self._outside:
             return
         shown = [f"{codec.printable(path)} ({codec.printable(why)})" for path, why in self._outside.items()]
-        allowed = "anything safe" if self._patterns is None else ", ".join(self._patterns[:10]) or "nothing"
         raise RefusedError(
             f"{len(shown)} change(s) outside the boundary: {', '.join(shown[:10])}", reason="boundary",
-            hint=f"take them out of the commits; the task may write {allowed}", outside=cast("Any", shown[:50]),
+            hint=f"take them out of the commits; the task may write {self._boundary.describe()}", outside=cast("Any", shown[:50]),
         )  # fmt: skip
 
     def _problem(self, change: Change) -> str | None:
-        is_inside = paths.is_safe(change.path) if self._patterns is None else paths.inside(self._patterns, change.path)
-        if not is_inside:
-            return "outside"
+        problem = self._boundary.problem(change.path, is_new=change.old_mode == _ABSENT)
+        if problem is not None:
+            return problem
         if _SUBMODULE in {change.new_mode, change.old_mode}:
             return "a submodule"
         if change.new_mode == _LINK and not self._stays_inside(change):

@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitcoord.clock import Clock
+from gitcoord.core.errors import UnavailableError
 from gitcoord.git import worktrees
+from gitcoord.git.leftovers import LOCK_WAIT_S
 from gitcoord.git.locking import exclusive
 from gitcoord.git.program import LONG_S, Git, discover
 from gitcoord.store.processes import identity, is_alive
@@ -40,11 +42,20 @@ class Throwaway:
         self.marker = marker
 
     def note(self, *processes: str) -> None:
-        """Write the marker, in one step."""
-        self.marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Write the marker, in one step.
+
+        Raises:
+            UnavailableError: It cannot be written.
+
+        """
         fresh = self.marker.with_suffix(".new")
-        fresh.write_bytes(b"\n".join(os.fsencode(line) for line in (str(self.place), *processes)))
-        fresh.replace(self.marker)
+        try:
+            self.marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh.write_bytes(b"\n".join(os.fsencode(line) for line in (str(self.place), *processes)))
+            fresh.replace(self.marker)
+        except OSError as error:
+            raise UnavailableError(f"{self.marker} cannot be written: {error.strerror}",
+                                   hint="check the space on the disk, and whether .git can be written here") from None  # fmt: skip
 
     def note_child(self, pid: int) -> None:
         """Record the command, so that it can be ended if we are killed."""
@@ -83,7 +94,7 @@ def _clear_leftovers(git: Git, folder: Path) -> None:
     for marker in folder.glob("*.marker"):
         try:
             lines = [os.fsdecode(line) for line in marker.read_bytes().split(b"\n")]
-        except FileNotFoundError:
+        except OSError:
             continue
         place, process, child = (*lines, "", "", "")[:3]
         # A folder with a line feed in its name has more lines: left to a person.
@@ -106,12 +117,13 @@ def _remove(git: Git, thrown: Throwaway) -> None:
         if not os.path.lexists(thrown.place):
             break
         Clock().sleep(PAUSE_S)
-    with exclusive(git, worktrees.LOCK_WAIT_S) as lock:
+    with exclusive(git, LOCK_WAIT_S) as lock:
         # Twice: also one that was locked, or whose making was cut off.
         args = ("worktree", "remove", "--force", "--force", "--end-of-options", str(thrown.place))
         git.run(*args, check=False, timeout_s=LONG_S, keep=(lock,))
     if not os.path.lexists(thrown.place):
-        thrown.marker.unlink(missing_ok=True)
+        with suppress(OSError):
+            thrown.marker.unlink()
     if thrown.place.parent != thrown.marker.parent:
         with suppress(OSError):
             thrown.place.parent.rmdir()

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,15 +19,16 @@ from gitcoord.clock import Clock
 from gitcoord.core import codec
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.git.leftovers import LOCK_WAIT_S, clear_half_made, clear_locks, is_half_made, is_worktree, remove
 from gitcoord.git.locking import exclusive
-from gitcoord.git.program import LONG_S, Git, GitError, discover
+from gitcoord.git.program import LONG_S, Completed, Git, GitError, discover
+from gitcoord.git.switching import switching, undo
 
 __all__ = [
     "Worktree", "add", "branch_of_worktree", "checkout_branch", "checkouts_of", "commit_paths", "copy_files", "follow",
-    "has_unmerged", "in_the_way", "is_half_made", "list_all", "refuse_local_changes", "remove", "status_of",
+    "has_unmerged", "in_the_way", "is_half_made", "is_worktree", "list_all", "refuse_local_changes", "remove", "status_of",
 ]  # fmt: skip
 
-LOCK_WAIT_S = 60.0
 MAX_COPIED_BYTES = 64 * 1024 * 1024
 MAX_TRIES = 5
 _LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
@@ -57,13 +59,14 @@ def add(git: Git, place: Path, *, commit: str, timeout_s: float = LOCK_WAIT_S) -
     """
     clock = Clock()
     with exclusive(git, timeout_s) as lock:
-        _clear_half_made(git, place)
+        clear_half_made(git, place)
         place.parent.mkdir(parents=True, exist_ok=True)
         flags: tuple[str, ...] = ()
         for attempt in range(1, MAX_TRIES + 1):
             args = ("worktree", "add", *flags, "--detach", "--end-of-options", str(place), commit)
             done = git.run(*args, check=False, timeout_s=LONG_S, keep=(lock,))
             if done.status == 0:
+                clear_locks(place)
                 return
             if "missing but already registered" in done.stderr and not flags:
                 _refuse_loss(git, place)
@@ -86,61 +89,6 @@ def _refuse_loss(git: Git, place: Path) -> None:
             if not holding:
                 raise RefusedError(f"the worktree that stood at {place} has commits that no branch holds: {known.head[:12]}",
                                    reason="unmerged", hint="make a branch of them, and try again")  # fmt: skip
-
-
-def _half_made(git: Git, place: Path) -> Path | None:
-    """Give the private git directory of a worktree that git never finished."""
-    wanted = os.path.realpath(place / ".git")
-    for folder in (discover(git.cwd).common_dir / "worktrees").glob("*"):
-        try:
-            link = (folder / "gitdir").read_text("utf-8", "surrogateescape").strip()
-            reason = (folder / "locked").read_text("utf-8", "replace").strip()
-        except OSError:
-            continue
-        if reason == "initializing" and os.path.realpath(folder / link) == wanted:
-            return folder
-    return None
-
-
-def is_half_made(git: Git, place: Path) -> bool:
-    """Say whether a place holds a worktree that was never finished."""
-    return _half_made(git, place) is not None
-
-
-def _clear_half_made(git: Git, place: Path) -> None:
-    """Take a worktree away whose making was cut off by a kill.
-
-    Under the lock: what still makes one inherited it. A file that git did
-    not put there keeps everything as it is.
-    """
-    private = _half_made(git, place)
-    if private is None:
-        return
-    present = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()} - {".git"}
-    if present:
-        head = (private / "HEAD").read_text("ascii", "replace").strip()
-        listing = git.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", "--end-of-options", head, check=False).stdout
-        foreign = present - set(listing.decode("utf-8", "surrogateescape").split("\0"))
-        if foreign:
-            raise RefusedError(f"{place} is a half-made worktree with files of others: {', '.join(sorted(foreign)[:10])}",
-                               reason="exists", hint="move them away, and try again")  # fmt: skip
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.rmtree(private)
-
-
-def remove(git: Git, place: Path, *, timeout_s: float = LOCK_WAIT_S) -> None:
-    """Remove a clean worktree; git refuses one with changes.
-
-    Raises:
-        RefusedError: git refused, with what it said.
-
-    """
-    with exclusive(git, timeout_s) as lock:
-        try:
-            git.run("worktree", "remove", "--end-of-options", str(place), timeout_s=LONG_S, keep=(lock,))
-        except GitError as error:
-            raise RefusedError(f"git keeps the worktree {place}: {error.stderr.strip()[-300:]}", reason="worktree",
-                               hint="look at it by hand") from None  # fmt: skip
 
 
 def list_all(git: Git) -> list[Worktree]:
@@ -172,10 +120,13 @@ def _status(worktree: Path, *flags: str) -> list[str]:
 def refuse_local_changes(worktree: Path) -> None:
     """Refuse to switch branches under somebody's uncommitted work.
 
+    What a switch of ours that was cut off left is none: it is undone first.
+
     Raises:
         RefusedError: Reason ``uncommitted``, with the paths.
 
     """
+    undo(worktree)
     left = [codec.printable(path) for path in _status(worktree, "--untracked-files=no")]
     if left:
         raise RefusedError(
@@ -202,6 +153,7 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
         GitError: git refused otherwise.
 
     """
+    undo(worktree)
     if branch_of_worktree(worktree) == f"refs/heads/{branch}":
         return
     refuse_local_changes(worktree)
@@ -210,17 +162,22 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
     made = git.run("update-ref", "--stdin", stdin=script, check=False)
     if made.status != 0 and "already exists" not in made.stderr:
         raise GitError(("update-ref",), made.status, made.stderr)
+    old, new = git.run("rev-parse", "HEAD", f"refs/heads/{branch}").text.split()
     args = ("checkout", "-q", "--no-guess", "--no-overwrite-ignore", "--no-recurse-submodules", branch, "--")
-    done = git.run("-c", "advice.detachedHead=false", *args, check=False, timeout_s=LONG_S)
-    if done.status == 0:
-        return
+    with switching(worktree, old, new) as switch:
+        done = git.run("-c", "advice.detachedHead=false", *args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
+        if done.status != 0:
+            raise _not_checked_out(worktree, branch, args, done)
+
+
+def _not_checked_out(worktree: Path, branch: str, args: tuple[str, ...], done: Completed) -> Exception:
     left = [codec.printable(line.strip()) for line in done.stderr.splitlines() if line.startswith("\t")]
     if "would be overwritten" in done.stderr and left:
-        raise RefusedError(
+        return RefusedError(
             f"files in {worktree} are in the way of {branch}: {', '.join(left[:10])}", reason="uncommitted",
             hint="move them away, and claim again", paths=cast("Any", left[:50]),
         )  # fmt: skip
-    raise GitError(args, done.status, done.stderr)
+    return GitError(args, done.status, done.stderr)
 
 
 def has_unmerged(worktree: Path, kept: list[str]) -> list[str]:
@@ -324,7 +281,8 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
         git.run("update-index", "-q", "--refresh", check=False, env=env, timeout_s=LONG_S)
         asked = git.run("read-tree", "-m", "-u", "-n", old, new, check=False, env=env, timeout_s=LONG_S)
     finally:
-        trial.unlink(missing_ok=True)
+        with suppress(OSError):
+            trial.unlink()
     found = _untracked_in_the_way(worktree, old, new)
     if asked.status != 0:
         changed = set(_names(git.run(*_DIFF, old, new).stdout))
@@ -372,5 +330,7 @@ def follow(worktree: Path, old: str, new: str) -> None:
     if left:
         raise RefusedError(f"files in {worktree} are in the way: {', '.join(left[:10])}", reason="worktree",
                            hint="move them away", paths=cast("Any", left[:50]))  # fmt: skip
-    git.run("update-index", "-q", "--refresh", check=False, timeout_s=LONG_S)
-    git.run("read-tree", "-m", "-u", old, new, timeout_s=LONG_S)
+    with switching(worktree, old, new) as switch:
+        env, keep = switch.env, switch.keep
+        git.run("update-index", "-q", "--refresh", check=False, timeout_s=LONG_S, env=env, keep=keep)
+        git.run("read-tree", "-m", "-u", old, new, timeout_s=LONG_S, env=env, keep=keep)

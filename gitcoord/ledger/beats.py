@@ -38,7 +38,7 @@ def parse_beat(content: bytes) -> dict[str, tuple[str, int]]:
     for line in content[:MAX_BEAT_BYTES].decode("ascii", "replace").splitlines():
         token, _, rest = line.partition(" ")
         boot, _, ns = rest.partition(" ")
-        if boot and ns.isdecimal() and len(ns) < 25:
+        if token and boot and ns.isdecimal() and len(ns) < 25:
             stamps[token] = (boot, int(ns))
     return stamps
 
@@ -93,7 +93,8 @@ class Observations(Mapping[str, int]):
         if self._seen is None:
             kept = read_json(self._path) or {}
             seen = kept.get("seen") if kept.get("boot") == self._clock.boot_id() else None
-            self._seen = dict(seen) if isinstance(seen, dict) else {}
+            times = seen.items() if isinstance(seen, dict) else ()
+            self._seen = {key: ns for key, ns in times if type(ns) is int}
         return self._seen
 
     def __getitem__(self, key: str) -> int:

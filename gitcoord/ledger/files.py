@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from gitcoord.core.errors import UnavailableError
 
 __all__ = ["LedgerFiles", "TokenFiles", "read_json", "write_json"]
 
+MAX_FILE_BYTES = 1024 * 1024
 
-def write_json(path: Path, value: object) -> None:
+
+def write_json(path: Path, value: object, *, is_durable: bool = False) -> None:
     """Replace a small file in one step; the old content stays if it fails.
+
+    With ``is_durable`` its content is on the disk before its name is. The
+    name itself is there once anything later on the same journal is synced.
 
     Raises:
         UnavailableError: The folder cannot be written.
@@ -33,7 +39,10 @@ def write_json(path: Path, value: object) -> None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(handle, content)
+            while content:
+                content = content[os.write(handle, content) :]
+            if is_durable:
+                os.fsync(handle)
         finally:
             os.close(handle)
         temporary.replace(path)
@@ -46,10 +55,12 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a small file; None where it is missing or torn."""
+    """Read a small file; None where it is missing, torn or far too large."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        value = json.loads(content) if len(content) <= MAX_FILE_BYTES else None
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -77,14 +88,17 @@ class TokenFiles:
     the ledger tells.
     """
 
-    __slots__ = ("folder",)
+    __slots__ = ("_is_durable", "folder")
 
-    def __init__(self, private_dir: Path, ledger: str) -> None:
+    def __init__(self, private_dir: Path, ledger: str, *, is_durable: bool = True) -> None:
         self.folder = private_dir / "claims" / ledger
+        self._is_durable = is_durable
 
     def write(self, token: str, content: dict[str, Any]) -> None:
         """Keep a token with its task, agent and session."""
-        write_json(self.folder / f"{token}.json", {**content, "token": token})
+        # Without the sync a power cut leaves an empty file behind a claim
+        # that was acknowledged: ext4 gives a new file its blocks later.
+        write_json(self.folder / f"{token}.json", {**content, "token": token}, is_durable=self._is_durable)
 
     def all(self) -> list[dict[str, Any]]:
         """Read every token that is kept, oldest first."""
@@ -92,8 +106,11 @@ class TokenFiles:
             paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
         except OSError:
             return []
-        return [content for path in paths if (content := read_json(path)) is not None and "token" in content]
+        kept = ((path.stem, read_json(path)) for path in paths)
+        return [content for token, content in kept
+                if content is not None and content.get("token") == token and isinstance(content.get("task"), str)]  # fmt: skip
 
     def remove(self, token: str) -> None:
-        """Forget a token."""
-        (self.folder / f"{token}.json").unlink(missing_ok=True)
+        """Forget a token; one that stays is not current, and harms nobody."""
+        with suppress(OSError):
+            (self.folder / f"{token}.json").unlink()

@@ -33,6 +33,7 @@ from gitcoord.store.healing import heal, living_writers
 from gitcoord.store.protocol import (
     BlobRef,
     ContendedError,
+    FailedError,
     LockedError,
     MissingObjectError,
     Store,
@@ -216,7 +217,9 @@ class Ledger:
             try:
                 self._swap(tip, entry, event, turn.verify)
             except (ContendedError, LockedError) as error:
+                self.pending.touch(turn.agent, event["id"])
                 self._wait(error, attempt, turn.deadline, is_queued=is_queued)
+                self.pending.touch(turn.agent, event["id"])
                 attempt += 1
                 continue
             self._read_back(entry, write, event, turn.deadline)
@@ -286,7 +289,7 @@ class Ledger:
         if deadline.expired:
             what = "other writers were faster"
             if isinstance(error, LockedError):
-                alive = ", ".join(name.split(":")[2] for name in living_writers(self.files.root / "pending"))
+                alive = ", ".join(sorted({name.split(":")[2] for name, _ in living_writers(self.files.root / "pending")})[:5])
                 what = f"{error.path} is in the way" + (f", and process {alive} may still be at work on it" if alive else "")
             raise UnavailableError(
                 f"the ledger could not be written within {self.timeout_s:g} seconds: {what}",
@@ -321,22 +324,16 @@ class Ledger:
 
     # refs that are hints
 
-    def retrying(self, act: Callable[[], Any]) -> Any:
-        """Do something with a ref until nobody is in the way, or time is up."""
-        deadline = Deadline(self.clock, self.timeout_s)
-        attempt = 0
-        while True:
-            try:
-                return act()
-            except (ContendedError, LockedError) as error:
-                self._wait(error, attempt, deadline, is_queued=True)
-                attempt += 1
-
     def keep(self, ref: str, oid: str) -> None:
         """Make a ref that keeps a commit reachable; once made it never moves."""
+        lock = self.store.common_dir / f"{ref}.lock"
+
         def create() -> None:
             if self.store.read_ref(ref) != oid:
                 self.store.swap(ref, None, oid)
+            if lock.exists():
+                # A maker died between the ref's link and the lock's unlink.
+                heal(lock, self.files.root / "pending", self._healing, self.clock)
 
         self._recorded(create)
 
@@ -373,10 +370,25 @@ class Ledger:
         return beat
 
     def _recorded(self, act: Callable[[], Any]) -> Any:
-        """Move a ref as a recorded writer, so that healing knows us."""
+        """Move a ref as a recorded writer, until nobody is in the way.
+
+        Healing knows us by the record, and by its touches when we are at it.
+        """
         entry_id = self.clock.token()
         self.pending.begin(".refs", entry_id, {"op": "ref", "tip": None})
+        deadline = Deadline(self.clock, self.timeout_s)
+        attempt = 0
         try:
-            return self.retrying(act)
+            while True:
+                try:
+                    return act()
+                except FailedError as error:
+                    raise UnavailableError(f"a ref could not be written: {error}",
+                                           hint="check the space on the disk, and try again") from None  # fmt: skip
+                except (ContendedError, LockedError) as error:
+                    self.pending.touch(".refs", entry_id)
+                    self._wait(error, attempt, deadline, is_queued=True)
+                    self.pending.touch(".refs", entry_id)
+                    attempt += 1
         finally:
             self.pending.end(".refs", entry_id)

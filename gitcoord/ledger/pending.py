@@ -8,6 +8,7 @@ same files tell healing which writers live.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -71,6 +72,14 @@ class PendingFiles:
         """Record an operation, before its swap."""
         self._in_flight.add(entry_id)
         write_json(self._path(agent, entry_id), {"process": identity(), "id": entry_id, **facts})
+
+    def touch(self, agent: str, entry_id: str) -> None:
+        """Say that no try of this operation is under way just now.
+
+        Between two tries: a lock that stands already is another's.
+        """
+        with suppress(OSError):
+            os.utime(self._path(agent, entry_id))
 
     def end(self, agent: str, entry_id: str, *, is_known: bool = True) -> None:
         """Forget an operation whose outcome is known; keep one that is not."""

@@ -2,8 +2,10 @@
 
 A process killed between taking ``<ref>.lock`` and renaming it blocks every
 later writer, and nothing else ever clears it. Breaking a lock by its age
-can corrupt the ref; so every writer records itself before its swap, and a
-lock is broken only when no recorded writer lives and it stands still.
+can corrupt the ref; so every writer records itself before its swap and
+touches its record before each further try. A lock is broken only when it
+stands still and no living writer may have made it: one that touched its
+record while the lock stood was not at work on it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitcoord.clock import Clock
+from gitcoord.core import codec
+from gitcoord.core.errors import CorruptError
+from gitcoord.core.model import MAX_RECORD_BYTES
 from gitcoord.store.processes import identity, is_alive
 from gitcoord.store.queue import QueueLock
 
@@ -20,18 +25,20 @@ PATIENCE_S = 0.5
 _STEP_S = 0.05
 
 
-def living_writers(writers: Path) -> list[str]:
-    """List the recorded writers, other than this process, that may live."""
-    import json
+def living_writers(writers: Path) -> dict[tuple[str, str], int]:
+    """Find the recorded writers, other than this process, that may live.
 
-    living = []
+    Gives when each record was last touched, by its process and its path.
+    """
+    living: dict[tuple[str, str], int] = {}
     for path in writers.glob("*/*/*.json"):
         try:
-            process = str(json.loads(path.read_bytes()).get("process", ""))
-        except (OSError, ValueError, AttributeError):
+            touched = path.stat().st_mtime_ns
+            process = str(codec.load(path.read_bytes(), MAX_RECORD_BYTES, str(path)).get("process", ""))
+        except (OSError, CorruptError, AttributeError):
             continue
         if process != identity() and is_alive(process) is not False:
-            living.append(process)
+            living[process, str(path)] = touched
     return living
 
 
@@ -43,6 +50,7 @@ def heal(lock: Path, writers: Path, healing: QueueLock, clock: Clock) -> bool:
     seen = _look(lock)
     if seen is None:
         return True
+    suspects = living_writers(writers)
     waited_s = 0.0
     while waited_s < PATIENCE_S:
         clock.sleep(_STEP_S)
@@ -53,7 +61,7 @@ def heal(lock: Path, writers: Path, healing: QueueLock, clock: Clock) -> bool:
     with healing.hold(1.0) as is_held:
         # Looked at again under the lock: another healer may have removed the
         # file, and a writer may have made its own since.
-        if not is_held or living_writers(writers) or _look(lock) != seen:
+        if not is_held or suspects.items() & living_writers(writers).items() or _look(lock) != seen:
             return _look(lock) is None
         lock.unlink(missing_ok=True)
     return True

@@ -133,14 +133,21 @@ class ReadyIndex:
 
     def overlapping(self, phase: str, patterns: Iterable[str]) -> list[str]:
         """List done tasks of a phase whose paths may overlap the patterns'."""
+        return self._near(patterns, "t.phase = ? AND t.state = 'done'", (phase,))
+
+    def ready_near(self, patterns: Iterable[str], limit: int) -> list[str]:
+        """List some open tasks, their needs met, whose paths may overlap."""
+        return self._near(patterns, "t.state = 'open' AND t.unmet = 0", (), limit)
+
+    def _near(self, patterns: Iterable[str], condition: str, values: tuple[Any, ...], limit: int = -1) -> list[str]:
         found: dict[str, None] = {}
         for prefix in {paths.literal_prefix(pattern) for pattern in patterns}:
             above = ["", *("/".join(prefix.split("/")[:count]) for count in range(1, prefix.count("/") + 2))]
             marks = ",".join("?" * len(above))
             rows = self._select(
-                f"SELECT p.task FROM prefixes p JOIN tasks t ON t.id = p.task WHERE t.phase = ? AND t.state = 'done' "  # noqa: S608
-                f"AND (p.prefix IN ({marks}) OR (p.prefix > ? AND p.prefix < ?))",
-                (phase, *above, prefix + "/" if prefix else "", prefix + "0" if prefix else "\U0010ffff"),
+                f"SELECT p.task FROM prefixes p JOIN tasks t ON t.id = p.task WHERE {condition} "  # noqa: S608
+                f"AND (p.prefix IN ({marks}) OR (p.prefix > ? AND p.prefix < ?)) LIMIT ?",
+                (*values, *above, prefix + "/" if prefix else "", prefix + "0" if prefix else "\U0010ffff", limit),
             )
             found |= dict.fromkeys(name for (name,) in rows)
         return list(found)

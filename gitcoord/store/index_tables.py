@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitcoord.core import paths
+from gitcoord.core import codec, paths
 from gitcoord.core.graph import remaining_chain_ms
-from gitcoord.core.model import TaskRecord
+from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
 __all__ = ["bring_to", "connect"]
@@ -67,7 +66,7 @@ def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, 
         if oid is None:
             gone.append(name)
         else:
-            records.append(json.loads(store.read_blob(oid)))
+            records.append(codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, f"the record of {name}"))
     old = {name: _row(database, name) for name in gone} | {record["id"]: _row(database, record["id"]) for record in records}
     is_first = not any(old.values()) and database.execute("SELECT 1 FROM tasks LIMIT 1").fetchone() is None
     if gone:

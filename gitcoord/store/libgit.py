@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import pygit2
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.store.objects import parse_commit, read_loose
+from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, parse_commit, read_loose
 from gitcoord.store.packs import PackedObjects
 from gitcoord.store.protocol import (
     ContendedError,
     EntryObject,
+    FailedError,
     LockedError,
     MissingObjectError,
     TreeItem,
@@ -62,6 +63,7 @@ class LibgitStore:
                 hint="check who owns the repository, and what `git status` says there",
             ) from None
         self._objects = common_dir / "objects"
+        self._loose = str(self._objects)
         self._trees: dict[str, dict[str, TreeItem]] = {}
         self._entries: dict[str, EntryObject] = {}
         self._fresh: list[str] = []
@@ -107,9 +109,11 @@ class LibgitStore:
 
     def _raw(self, oid: str, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
-        found = read_loose(self._objects, oid)
+        found = read_loose(self._loose, oid)
         if found is None:
             try:
+                if self._repo.odb.read_header(oid)[1] > (MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES):
+                    raise MissingObjectError(f"{oid} is too large for a {kind}")
                 number, content = self._repo.read(oid)
             except (KeyError, ValueError, pygit2.GitError) as error:
                 raise MissingObjectError(f"{oid}: {error}") from None
@@ -136,7 +140,10 @@ class LibgitStore:
         """Read one level of a tree."""
         known = self._trees.get(oid)
         if known is None:
-            known = parse_tree(self._raw(oid, "tree"))
+            try:
+                known = parse_tree(self._raw(oid, "tree"))
+            except ValueError as error:
+                raise MissingObjectError(f"{oid} is no tree that can be read: {error}") from None
             if len(self._trees) >= MAX_CACHED_TREES:
                 self._trees.clear()
             self._trees[oid] = known
@@ -250,10 +257,10 @@ class LibgitStore:
                 if any(self.read_ref(name) != oid for name, oid in wanted.items()):
                     raise ContendedError(ref)
                 transaction.set_target(ref, pygit2.Oid(hex=new), None, None)
+            if expected is None and self._is_durable:
+                self._sync_folders(ref)
         except (OSError, pygit2.GitError) as error:
             raise self._translated(error, ref) from None
-        if expected is None and self._is_durable:
-            self._sync_folders(ref)
 
     def _sync_folders(self, ref: str) -> None:
         """Sync the folders of a new ref: libgit2 syncs only the innermost."""
@@ -290,7 +297,7 @@ class LibgitStore:
             if path.exists() or os.access(path.parent if path.parent.exists() else self.common_dir, os.W_OK):
                 return LockedError(path)
             return UnavailableError(f"{ref} cannot be written: {text}", hint="check whether .git can be written here")
-        return error
+        return FailedError(f"{ref}: {text}")
 
     def discard(self, oid: str) -> None:
         """Remove a loose object that nothing reaches and nobody else names."""

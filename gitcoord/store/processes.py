@@ -70,7 +70,7 @@ def is_alive(known: str) -> bool | None:
     container) cannot be looked at. A zombie is dead.
     """
     parts = known.split(":")
-    if len(parts) != 4 or not parts[2].isdecimal():
+    if len(parts) != 4 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= 10):
         return False
     boot, namespace, pid, start = parts
     if boot != _boot_id():

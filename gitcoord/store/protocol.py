@@ -16,6 +16,7 @@ __all__ = [
     "BlobRef",
     "ContendedError",
     "EntryObject",
+    "FailedError",
     "LockedError",
     "MissingObjectError",
     "Store",
@@ -40,6 +41,10 @@ class LockedError(Exception):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self.path = path
+
+
+class FailedError(Exception):
+    """Say that writing a ref failed; whether it moved has to be read."""
 
 
 class BlobRef(NamedTuple):

@@ -11,7 +11,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
@@ -53,7 +53,9 @@ class QueueLock:
             os.close(handle)
             raise
         self._handle = handle
-        os.pwrite(handle, identity().ljust(160).encode(), 0)
+        # Who holds it is for messages alone: a full disk keeps nobody out.
+        with suppress(OSError):
+            os.pwrite(handle, identity().ljust(160).encode(), 0)
         return True
 
     def release(self) -> None:
@@ -72,9 +74,8 @@ class QueueLock:
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
-            return os.open(self.path, flags, 0o600)
-        except FileNotFoundError:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.path.parent.is_dir():
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(self.path, flags, 0o600)
         except OSError as error:
             raise UnavailableError(

@@ -28,6 +28,8 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
         is_tree = content[position:space] == _TREE_MODE
         name = content[space + 1 : end].decode("utf-8", "surrogateescape")
         position = end + 1 + oid_bytes
+        if position > len(content) or not name:
+            raise ValueError("the tree is cut off")
         items[name] = TreeItem(content[end + 1 : position].hex(), is_tree)
     return items
 

@@ -94,7 +94,10 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     cli("phase", "check", "default", status=18)
     cli("cancel", "b", "--reason", "not needed")
     assert clean(cli("phase", "check", "default")) == (
-        "phase default: 1 result(s) to land\n  no gate: nothing is run before it lands\n  ready: the target would be at OID; gitcoord phase land default lands it\n"
+        "phase default: 1 result(s) to land\n  no gate: nothing is run before it lands\n"
+        "  ready: the target would be at OID; gitcoord phase land default lands it\n"
+        "  back: gitcoord rollback --phase default --code goes to OID, before the first claim of phase default: "
+        "2 task(s), 0 claim(s), 0 lock(s) and 0 phase(s) change\n"
     )
     assert clean(cli("phase", "land", "default")) == "phase default landed: main is at OID\n"
     assert clean(cli("phase", "list")) == (

@@ -40,6 +40,11 @@ def test_bombs_are_called_corrupt(raw: bytes) -> None:
         codec.load(raw, 1 << 20, "it")
 
 
+def test_a_key_that_stands_twice_is_corrupt() -> None:
+    with pytest.raises(CorruptError, match="twice"):
+        codec.load(b'{"agent":"x","agent":"mallory"}', 1 << 20, "it")
+
+
 def test_brackets_inside_texts_do_not_count_as_depth() -> None:
     assert codec.load(json.dumps({"a": "[" * 100 + '\\"]'}), 1 << 20, "it") == {"a": "[" * 100 + '\\"]'}
 
@@ -61,3 +66,14 @@ def test_a_cut_text_fits_and_says_so(text: str, limit: int) -> None:
     cut = codec.cut(text, limit)
     assert len(cut.encode()) <= limit
     assert cut.endswith("[cut]") or len(text.encode("utf-8", "replace")) <= limit
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(_VALUES)
+def test_records_have_the_bytes_of_the_standard_library(value: object) -> None:
+    assert codec.dump(value) == (json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n").encode()

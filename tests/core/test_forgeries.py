@@ -30,6 +30,7 @@ CASES: dict[str, list[Meddle]] = {
         put(attempt=5), put(lease_ms=0), put(token=""), put(branch="task/a/1-ffffff"), put(title="Another"), put(task="zz"),
         put(agent="nobody"), put(agent="../x"), put(format=2), put(extra=1), put(built_on={"b": "1" * 40}),
         put(expired=[{"task": "a"}]), lambda event: event.pop("title"),
+        lambda event: event.update(attempt=5, branch=event["branch"].replace("/1-", "/5-")),
     ],
     "progress": [put(percent=101), put(percent=-1), put(message="x" * 5000), put(attempt=9), put(agent="y"), put(token="f" * 32)],
     "complete": [
@@ -45,6 +46,11 @@ CASES: dict[str, list[Meddle]] = {
     "cancel": [put(redone=[{"task": "b", "was": "done"}]), put(title="Another")],
     "assign": [put(to="nobody")],
     "escalate": [put(reason=""), put(task="zz")],
+    "lock": [
+        put(token="f" * 32), put(task="b"), put(task=""), put(agent="y"), put(agent="nobody"), put(paths=["b/", "/x"]), put(for_ms=-1),
+        put(expired=[{"task": "a"}]), put(lapsed=[{"lock": "0" * 12}]), put(extra=1),
+    ],
+    "unlock": [put(name="y"), put(agent="y"), put(paths=["q/"]), put(paths=[]), put(tokens=[])],
 }  # fmt: skip
 
 
@@ -58,9 +64,14 @@ def honest(op: str) -> tuple[PureLedger, Any]:
     if op not in {"claim", "agent-add", "plan", "cancel", "assign", "escalate"}:
         claim = pure.claim("x", "a")
         held = {"agent": "x", "task": "a", "token": claim["token"]}
+    locked = {"paths": ["p/"], "shared": False, "for_ms": 1000, "reason": "because"}
+    if op == "unlock":
+        pure.run({"op": "lock", **held, **locked})
     before = dict(pure.files)
-    if op == "claim":
-        event: Any = pure.claim("x", "a")
+    if op in {"lock", "unlock"}:
+        event: Any = pure.run({"op": op, **held, **locked, "name": "x", "tokens": [claim["token"]]})
+    elif op == "claim":
+        event = pure.claim("x", "a")
     elif op == "agent-add":
         pure.agent("z")
         event = pure.events[-1]

@@ -227,6 +227,15 @@ def test_what_was_built_on_a_reopened_task_is_done_again_transitively() -> None:
     assert pure.snapshot.require_task("b")["failures"] == 0
 
 
+def test_redoing_goes_through_results_that_name_only_the_one_before() -> None:
+    pure = ledger(b=["a"], c=["b"])
+    one = str(pure.complete(pure.claim("x0", "a"))["result"]["oid"])
+    two = str(pure.complete(pure.claim("x0", "b", {"a": one}), {"a": one})["result"]["oid"])
+    pure.complete(pure.claim("x0", "c", {"b": two}), {"b": two})
+    event = pure.run({"op": "reopen", "task": "a", "kind": "conflict", "reason": "it conflicts"})
+    assert [redone["task"] for redone in event["redone"]] == ["b", "c"]
+
+
 def test_a_completion_on_a_base_that_moved_is_refused() -> None:
     pure = ledger(b=["a"])
     one = str(pure.complete(pure.claim("x0", "a"))["result"]["oid"])
@@ -300,6 +309,17 @@ def test_a_phase_lands_whole_or_not_at_all_and_freezes_its_tasks() -> None:
     assert refused(pure, RefusedError, op="land-done", **ends).facts["reason"] == "pending"
     with pytest.raises(InvalidPlanError):
         pure.plan(tasks("a", "b", "z"))
+
+
+def test_a_landing_of_results_that_changed_meanwhile_is_refused() -> None:
+    pure = ledger("a")
+    pure.complete(pure.claim("x0", "a"))
+    begin = land(pure)
+    pure.run({"op": "reopen", "task": "a", "kind": "conflict", "reason": "it conflicts"})
+    pure.complete(pure.claim("x0", "a"))
+    assert refused(pure, RefusedError, **begin).facts["reason"] == "results-changed"
+    assert refused(pure, RefusedError, **{**land(pure), "count": 2}).facts["reason"] == "results-changed"
+    pure.run(land(pure))
 
 
 def test_an_aborted_landing_opens_the_phase_again_and_escalates() -> None:

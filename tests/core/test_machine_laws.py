@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gitcoord.core import paths
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.events import Event
 from gitcoord.core.machine import Beat
@@ -59,6 +61,7 @@ paths = ["e/"]
 needs = ["b"]
 """
 TASKS = st.sampled_from("abcde")
+LOCKED = st.sampled_from(["a/", "a/c/x", "b/*", "*/x", "z/"])
 AGENTS = st.sampled_from(["x", "y"])
 
 
@@ -160,6 +163,26 @@ class Laws(RuleBasedStateMachine):
             self.ask({"op": verdict, "agent": agent, "task": task, "token": review["token"], "reviewed": review["reviewed"],
                       "reason": "because"})  # fmt: skip
 
+    @rule(agent=AGENTS, path=LOCKED, shared=st.booleans(), for_ms=st.none() | st.integers(1, 9000), which=st.none() | st.integers(0, 30))
+    def lock(self, agent: str, path: str, shared: bool, for_ms: int | None, which: int | None) -> None:
+        claim = self.claims[which % len(self.claims)] if which is not None and self.claims else None
+        held = {"task": claim["task"], "token": claim["token"], "agent": claim["agent"]} if claim else {"task": "", "token": "", "agent": agent}
+        self.ask({"op": "lock", "paths": [path], "shared": shared, "reason": "", "for_ms": for_ms, **held})
+
+    @rule(agent=AGENTS, path=LOCKED, is_forced=st.booleans())
+    def unlock(self, agent: str, path: str, is_forced: bool) -> None:
+        who = {} if is_forced else {"agent": agent}
+        tokens = sorted(self.tokens())
+        self.ask({"op": "unlock", "name": agent, "paths": [path], "tokens": tokens, "reason": "", **who})
+
+    @rule(which=st.integers(0, 30))
+    def reissue(self, which: int) -> None:
+        if self.claims:
+            claim = self.claims[which % len(self.claims)]
+            event = self.ask({"op": "reissue", "agent": claim["agent"], "task": claim["task"], "session": "t", "old": claim["token"]})
+            if event is not None:
+                self.claims.append(event)
+
     @rule(phase=st.sampled_from(["p", "q"]), is_done=st.booleans())
     def land(self, phase: str, is_done: bool) -> None:
         order = merge_order(wholeness(self.pure.snapshot, phase).tasks)
@@ -176,6 +199,7 @@ class Laws(RuleBasedStateMachine):
         if number < 4 or b'"pending": null' not in self.pure.past[number]["settings.json"]:
             return
         chosen, before = dict(self.pure.past[number]), self.tokens()
+        held = set(self.pure.files)
         agents = {path: raw for path, raw in self.pure.files.items() if path.startswith("agents/")}
         self.pure.rollback(number)
         after = self.pure.files
@@ -184,6 +208,12 @@ class Laws(RuleBasedStateMachine):
         assert {path: raw for path, raw in after.items() if path.startswith("agents/")} == agents
         for path in chosen.keys() | after.keys():
             if path.startswith(("agents/", "live/")) or path == "settings.json":
+                continue
+            if path.startswith("locks/"):
+                # It is back as it was if it was held all along, and its claim too.
+                token = json.loads(chosen[path])["token"]
+                is_held = path in held and token in {None, *self.tokens()}
+                assert after.get(path) == (chosen[path] if is_held else None)
                 continue
             if chosen.get(path) != after.get(path):
                 was, now = json.loads(chosen[path]), json.loads(after[path])
@@ -220,6 +250,23 @@ class Laws(RuleBasedStateMachine):
         assert sum(claim["agent"] == "y" for claim in claims) <= 1
         live = {task["id"] for task in self.pure.snapshot.live() if task["claim"]}
         assert not {"a", "c"} <= live
+
+    @invariant()
+    def nobody_holds_what_another_holds(self) -> None:
+        holds = [(task["claim"]["agent"], task["spec"]["paths"] or [], False) for task in self.pure.snapshot.live() if task["claim"]]
+        holds += [(lock["agent"], lock["paths"], lock["shared"]) for lock in self.pure.snapshot.locks()]
+        for (one, patterns, shared), (other, others, beside) in itertools.combinations(holds, 2):
+            assert one == other or (shared and beside) or not paths.overlaps(patterns, others)
+
+    @invariant()
+    def a_lock_never_outlives_its_claim(self) -> None:
+        live = {task["id"]: task["claim"] for task in self.pure.snapshot.live()}
+        for lock in self.pure.snapshot.locks():
+            assert (lock["task"] is None) == (lock["token"] is None)
+            if lock["task"] is not None:
+                claim = live[lock["task"]]
+                assert claim is not None
+                assert (claim["token"], claim["agent"]) == (lock["token"], lock["agent"])
 
     @invariant()
     def a_landed_phase_is_whole(self) -> None:

@@ -24,7 +24,7 @@ def problems(text: str) -> list[str]:
 def test_three_lines_are_a_plan() -> None:
     document, warnings = parse('[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n')
     assert [task["id"] for task in document["tasks"]] == ["a"]
-    assert document["phases"] == [{"id": "default", "title": "", "after": [], "reviews": 0, "gates": []}]
+    assert document["phases"] == [{"id": "default", "title": "", "paths": None, "after": [], "reviews": 0, "gates": []}]
     assert (document["plan"]["lease_ms"], document["plan"]["heartbeat_ms"]) == (900_000, 300_000)
     assert warnings == []
 

@@ -163,7 +163,7 @@ def test_a_sound_repository_has_no_findings(repo: Path) -> None:
     work = found(repo, tasks("a"), "x")
     assert states(work) == {}
     assert {one.check for one in doctor.examine(work).findings} >= {
-        "git", "engine", "repository", "durability", "ledger", "worktrees", "leftovers", "clocks", "disk", "objects",
+        "git", "engine", "repository", "durability", "ledger", "worktrees", "hooks", "leftovers", "clocks", "disk", "objects",
         "ownership", "attic", "index",
     }  # fmt: skip
 
@@ -191,6 +191,19 @@ def test_each_ailment_is_named_and_what_is_safe_is_healed(repo: Path, monkeypatc
     assert not (repo / ".git/refs/heads/gitcoord/ledger.lock").exists()
     assert "task/gone/1-abcdef" in git("branch", "--list", "task/*", cwd=repo)
     assert record(work, "a")["state"] == "open"
+
+
+def test_the_hooks_that_git_really_runs_are_named(repo: Path, tmp_path: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    folder = tmp_path / "own-hooks"
+    folder.mkdir()
+    (folder / "pre-commit").write_text("#!/bin/sh\n")
+    git("config", "core.hooksPath", str(folder), cwd=repo)
+    told = [one for one in doctor.examine(work).findings if one.check == "hooks"]
+    assert [one.state for one in told] == ["ok", "problem"]
+    assert f"git runs those of {folder}: pre-commit; the ledger's guard is not" in told[0].text
+    (folder / "pre-commit").chmod(0o755)
+    assert states(work) == {}
 
 
 def test_a_lock_of_a_living_git_is_never_removed(repo: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.core.boundary import Boundary, Layer
 from gitcoord.core.errors import RefusedError
 from gitcoord.git import merges, results
 from gitcoord.git.program import Git
@@ -23,7 +24,8 @@ def base(repo: Path) -> str:
 def inspect(
     repo: Path, result: str, target: str, patterns: list[str] | None = INSIDE, built_on: Mapping[str, str] | None = None
 ) -> Inspection:
-    return results.inspect(Git(repo), result, target, built_on or {}, patterns)
+    layers = () if patterns is None else (Layer("task t", tuple(patterns)),)
+    return results.inspect(Git(repo), result, target, built_on or {}, Boundary(layers))
 
 
 def refused(

@@ -121,7 +121,8 @@ def attempts_in(top: Path) -> int:
                 ack = json.loads(line)
             except ValueError:
                 continue
-            count += ack.get("count", 1) if ack["op"] in {"refused", "claim"} else 0
+            if ack["op"] == "claim" or ack.get("code") in {"conflict", "nothing-ready"}:
+                count += ack.get("count", 1)
     return count
 
 

@@ -9,7 +9,6 @@ claims, no stale token did anything, and the next command works at once.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -23,7 +22,7 @@ import pytest
 
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import batches, claims, landing, reading, rollbacks, verifying
+from gitcoord.features import batches, landing, reading, rollbacks, verifying
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git
 from tests.soak.chain import Facts, attempts_in, check_chain
@@ -35,6 +34,7 @@ pytestmark = pytest.mark.soak
 IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
 SECONDS = 90
 ATTEMPTS = 1_000_000 if IS_LONG else 0
+KILLS = 2_000
 WORKERS = 64 if IS_LONG else 12
 TASKS = 40
 PHASES = 5
@@ -94,7 +94,7 @@ def soak(
     try:
         while time.monotonic() < end or attempts:
             time.sleep(0.4 if attempts else 0.05)
-            if attempts and counts["kills"] % 50 == 49 and attempts_in(top) >= attempts:
+            if attempts and counts["kills"] >= KILLS and counts["kills"] % 50 == 0 and attempts_in(top) >= attempts:
                 break
             number = chance.randrange(WORKERS)
             # A command line needs half a second to get anywhere at all.
@@ -165,7 +165,7 @@ def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(repo:
     print(told(f"soak of {time.monotonic() - begun:.0f} s, {WORKERS} processes", facts, counts, healed_s))
     assert facts.acks > 200
     assert facts.rollbacks > 2
-    assert counts["kills"] > SECONDS * 5
+    assert counts["kills"] > (KILLS if IS_LONG else SECONDS * 5) - 1
     # Half a second of patience with a lock, and the work itself.
     assert healed_s < 3
 
@@ -183,47 +183,6 @@ def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, prune: st
     facts, counts, healed_s = soak(repo, top, SECONDS / 2, others)
     print(told(f"beside gc with prune {prune}, repack, pack-refs, fetch --prune, status, {SECONDS // 2} s", facts, counts, healed_s))
     assert facts.acks > 50
-
-
-@pytest.mark.skipif(not any((Path(folder) / "strace").exists() for folder in os.environ["PATH"].split(":")), reason="no strace")
-@pytest.mark.parametrize("command", ["claim", "release"])
-def test_a_command_killed_at_any_changing_system_call_is_healed(repo: Path, tmp_path: Path, command: str) -> None:
-    work = found(repo, tasks("a", "b"), "x", worktrees=False)
-    if command == "release":
-        claims.claim(work, "x", "a", checkout=False)
-    work.close()
-    import shutil
-
-    saved = tmp_path / "saved"
-    shutil.copytree(repo, saved, symlinks=True)
-    argv = [sys.executable, "-m", "gitcoord", "-C", str(repo), "--agent", "x", "--json"]
-    argv += ["claim", "a", "--no-checkout"] if command == "claim" else ["release"]
-    env = environment(GITCOORD_SESSION="soak")
-    points = killed = 0
-    for call in ("rename", "link", "unlink", "fsync", "pwrite64", "mkdir"):
-        for when in range(1, 60):
-            shutil.rmtree(repo)
-            shutil.copytree(saved, repo, symlinks=True)
-            traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={when}"]
-            done = subprocess.run([*traced, *argv], env=env, capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                break
-            points += 1
-            killed += done.returncode in {-9, 137}
-            begun = time.monotonic()
-            heir = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-            answer = json.loads(heir.stdout)
-            took_s = time.monotonic() - begun
-            # Done now, or it was done by the killed one, and this says so.
-            assert answer["ok"] or answer["error"]["code"] in {"claim-lost", "not-found"}, (call, when, answer)
-            checker = open_workspace(repo)
-            state = checker.ledger.snapshot().require_task("a")["state"]
-            assert state == ("claimed" if command == "claim" else "open"), (call, when)
-            verifying.verify(checker)
-            checker.close()
-            assert took_s < 5
-    print(f"\n{command}: {points} kill points, {killed} killed, every one healed by the next command")
-    assert killed > 10
 
 
 def test_a_landing_killed_at_random_is_finished_by_the_next(repo: Path) -> None:

@@ -48,7 +48,8 @@ def ack(op, entry, **more):
     acks.write(json.dumps({"op": op, "entry": entry, "begun": begun, "at": now, **more}) + "\\n")
     begun = now
 token = task = ""
-while True:
+parent = os.getppid()
+while os.getppid() == parent:
     try:
         work.ledger.settle(agent)
         begun = time.monotonic_ns()
@@ -61,6 +62,8 @@ while True:
             except GitcoordError as error:
                 refused[error.code] = refused.get(error.code, 0) + 1
                 begun = time.monotonic_ns()
+                if error.code == "refused":
+                    break  # it holds one already
         for code, count in refused.items():
             acks.write(json.dumps({"op": "refused", "code": code, "count": count}) + "\\n")
         held = held or claims.claim(work, agent, checkout=False)
@@ -103,7 +106,8 @@ def call(*args):
         return json.loads(done.stdout)
     except ValueError:
         return {"ok": False, "error": {"code": "killed"}}
-while True:
+parent = os.getppid()
+while os.getppid() == parent:
     answer = call("claim", "--no-checkout")
     if answer["ok"]:
         token = answer["claim"]["token"]

@@ -93,7 +93,7 @@ def test_threads_of_one_process_exclude_each_other(tmp_path: Path) -> None:
 
 
 def record(folder: Path, process: str) -> None:
-    path = folder / "ledger" / "x" / "1.json"
+    path = folder / "ledger" / "x" / f"{process.split(chr(58))[2]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"process": process}))
 
@@ -112,6 +112,31 @@ def test_a_lock_is_broken_only_when_no_recorded_writer_lives(tmp_path: Path, wri
     assert lock.exists() is not is_healed
     child.kill()
     child.wait()
+
+
+def test_a_living_writer_that_tried_again_meanwhile_did_not_make_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "ref.lock"
+    lock.touch()
+    waiting, maker = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
+    for child in (waiting, maker):
+        record(tmp_path / "pending", identity(child.pid))
+    files = {path: json.loads(path.read_bytes())["process"] for path in (tmp_path / "pending").glob("*/*/*.json")}
+    theirs = next(path for path, process in files.items() if process == identity(waiting.pid))
+
+    def touch() -> None:
+        os.utime(theirs)
+
+    for is_maker_dead in (False, True):
+        if is_maker_dead:
+            maker.kill()
+            maker.wait()
+        timer = threading.Timer(0.2, touch)
+        timer.start()
+        assert heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock()) is is_maker_dead
+        timer.join()
+    assert not lock.exists()
+    waiting.kill()
+    waiting.wait()
 
 
 def test_a_lock_that_changes_is_not_broken(tmp_path: Path) -> None:

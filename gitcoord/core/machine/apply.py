@@ -13,6 +13,7 @@ from gitcoord.core import codec
 from gitcoord.core.events import Event
 from gitcoord.core.machine.batches import apply_batch
 from gitcoord.core.machine.gating import apply_check, apply_gate
+from gitcoord.core.machine.locks import apply_lock, apply_unlock, end_lapsed, end_locks_of, end_with_claims
 from gitcoord.core.machine.matters import (
     apply_checkpoint,
     apply_escalate,
@@ -47,6 +48,7 @@ def apply(snapshot: Snapshot, event: Event) -> Changes:
     """Give the records that an event changes, by path."""
     changes: Changes = {}
     _APPLY[event["op"]](snapshot, event, changes)
+    end_with_claims(snapshot, changes)
     return changes
 
 
@@ -189,7 +191,8 @@ def _agent_add(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     changes[f"agents/{agent['id']}.json"] = cast("dict[str, Any]", agent)
 
 
-def _agent_remove(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
+def _agent_remove(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    end_locks_of(snapshot, event["name"], changes)
     changes[f"agents/{event['name']}.json"] = None
 
 
@@ -198,6 +201,7 @@ def _expire_all(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         reason = f"the lease of {gone['agent']} ran out"
         _set_back(snapshot, event, changes, snapshot.require_task(gone["task"]),
                   kind="expired", reason=reason, agent=gone["agent"])  # fmt: skip
+    end_lapsed(event, changes)
 
 
 def _claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -318,6 +322,11 @@ def _assign(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     _put(changes, _with(_task(snapshot, event), state="open", claim=None, assigned=event["to"]))
 
 
+def _lock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    _expire_all(snapshot, event, changes)
+    apply_lock(snapshot, event, changes)
+
+
 def _land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     keys = ("old", "new", "tree", "results", "count", "gates", "without")
     landing = {**{key: event[key] for key in keys}, "at": event["time"]}  # type: ignore[literal-required]
@@ -377,6 +386,8 @@ _APPLY: dict[str, Callable[[Snapshot, Event, Changes], None]] = {
     "land-begin": _land_begin,
     "land-done": _land_done,
     "land-abort": _land_abort,
+    "lock": _lock,
+    "unlock": apply_unlock,
     "rollback": apply_rollback,
     "rollback-done": apply_rollback_end,
     "rollback-abort": apply_rollback_end,

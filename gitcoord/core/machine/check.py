@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import cast
 
 from gitcoord.core import ids
+from gitcoord.core.boundary import boundary_of, recorded
 from gitcoord.core.errors import (
     ClaimLostError,
     InvalidPlanError,
@@ -25,6 +26,7 @@ from gitcoord.core.machine.check_claims import (
     check_built_on,
     check_claim,
     check_expired,
+    check_lapsed,
     dependents_on_result,
     held,
     open_phase,
@@ -33,6 +35,7 @@ from gitcoord.core.machine.check_claims import (
 )
 from gitcoord.core.machine.gating import check_check, check_gate, require_check, require_gates
 from gitcoord.core.machine.landings import check_left_out, merge_order, wholeness
+from gitcoord.core.machine.locks import check_lock, check_unlock
 from gitcoord.core.machine.matters import check_checkpoint, check_escalate, check_note, check_note_drop, check_resolve
 from gitcoord.core.machine.rollbacks import check_rollback, check_rollback_end
 from gitcoord.core.messages import FIELDS
@@ -158,6 +161,9 @@ def _check_complete(snapshot: Snapshot, event: Event) -> None:
     if result["oid"] is not None and task["spec"]["paths"] == []:
         raise RefusedError(f"task {task['id']} may write nothing, so it hands in no commit", reason="boundary",
                            hint="`gitcoord complete --no-result` completes it")  # fmt: skip
+    if result["boundary"] != recorded(boundary_of(snapshot, task, snapshot.agent(event["agent"]))):
+        raise RefusedError(f"the boundary of task {task['id']} changed meanwhile", reason="boundary-moved",
+                           hint="complete again: the work is looked at by the new one")  # fmt: skip
     check_built_on(snapshot, task, result["built_on"])
     require_check(snapshot, task, result)
 
@@ -193,9 +199,10 @@ def _check_release(snapshot: Snapshot, event: Event) -> None:
 
 
 def _check_expire(snapshot: Snapshot, event: Event) -> None:
-    if not event["expired"]:
-        raise UsageError("an expiry names at least one claim")
+    if not event["expired"] and not event["lapsed"]:
+        raise UsageError("an expiry names at least one claim or lock")
     check_expired(snapshot, event)
+    check_lapsed(snapshot, event)
 
 
 def _check_leaving(snapshot: Snapshot, event: Event) -> None:
@@ -273,6 +280,8 @@ _CHECK: dict[str, Callable[[Snapshot, Event], None]] = {
     "land-begin": _check_land_begin,
     "land-done": _check_land_end,
     "land-abort": _check_land_end,
+    "lock": check_lock,
+    "unlock": check_unlock,
     "rollback": check_rollback,
     "rollback-done": check_rollback_end,
     "rollback-abort": check_rollback_end,

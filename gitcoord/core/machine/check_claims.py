@@ -6,15 +6,17 @@ are about.
 
 from __future__ import annotations
 
-from gitcoord.core import ids, paths
-from gitcoord.core.errors import ClaimLostError, ConflictError, NotFoundError, NothingReadyError, RefusedError, UsageError
+from gitcoord.core import ids
+from gitcoord.core.boundary import fits_agent
+from gitcoord.core.errors import ClaimLostError, NotFoundError, NothingReadyError, RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.machine.holds import holds_of, obstacles, refuse
 from gitcoord.core.machine.table import require
 from gitcoord.core.model import AgentRecord, Evidence, PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = [
-    "check_built_on", "check_claim", "check_expired", "dependents_on_result", "held", "open_phase", "require_agent", "task_of",
+    "check_built_on", "check_claim", "check_expired", "check_lapsed", "dependents_on_result", "fence", "held", "open_phase", "require_agent", "task_of",
 ]  # fmt: skip
 
 
@@ -54,7 +56,7 @@ def task_of(snapshot: Snapshot, event: Event, op: str | None = None) -> TaskReco
     return task
 
 
-def held(snapshot: Snapshot, event: Event) -> TaskRecord:
+def fence(snapshot: Snapshot, event: Event) -> TaskRecord:
     """Return the task that the event's token holds, or fence the event."""
     task = snapshot.require_task(event["task"])
     claim = task["claim"]
@@ -66,6 +68,12 @@ def held(snapshot: Snapshot, event: Event) -> TaskRecord:
             task=task["id"],
             holder=claim["agent"] if claim else None,
         )
+    return task
+
+
+def held(snapshot: Snapshot, event: Event) -> TaskRecord:
+    """Return the task that the event's token holds, if it may change."""
+    task = fence(snapshot, event)
     if event.get("attempt", task["attempt"]) != task["attempt"]:
         raise UsageError("the event names another attempt than the claim has")
     return task_of(snapshot, event)
@@ -98,6 +106,18 @@ def check_expired(snapshot: Snapshot, event: Event) -> None:
         _check_evidence(snapshot, gone, "expire")
 
 
+def check_lapsed(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to end a lock that is not over by its evidence."""
+    locks = {lock["id"]: lock for lock in snapshot.locks()} if event["lapsed"] else {}
+    if len({gone["lock"] for gone in event["lapsed"]}) != len(event["lapsed"]):
+        raise UsageError("an event ends each lock once")
+    for gone in event["lapsed"]:
+        lock = locks.get(gone["lock"])
+        if (lock is None or lock["agent"] != gone["agent"] or lock["for_ms"] is None or lock["for_ms"] != gone["for_ms"]
+                or gone["now_ns"] - gone["last_ns"] <= gone["for_ms"] * 1_000_000):  # fmt: skip
+            raise RefusedError(f"the evidence that the lock {gone['lock']} is over does not add up", reason="evidence")
+
+
 def _missing_needs(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
     """List the needs of a task that are not done."""
     needs = [snapshot.require_task(need) for need in task["spec"]["needs"]]
@@ -118,13 +138,14 @@ def check_claim(snapshot: Snapshot, event: Event) -> None:
             raise RefusedError(f"task {task['id']} has used up its attempts", reason="exhausted",
                                hint="`gitcoord reap` ends the claim, which fails the task")  # fmt: skip
     check_expired(snapshot, event)
+    check_lapsed(snapshot, event)
     if event["attempt"] != task["attempt"] + 1 or event["lease_ms"] <= 0 or not event["token"]:
         raise UsageError("a claim has the next attempt's number, a token and a lease")
     if event["branch"] != ids.branch_of(snapshot.settings()["task_prefix"], task["id"], event["attempt"], event["token"]):
         raise UsageError("a claim's branch is named after its task, attempt and token")
-    _check_role(agent, task)
+    _check_role(snapshot, agent, task)
     _check_ready(snapshot, task)
-    _check_room(snapshot, agent, task, _gone_from(event["expired"]) | {task["id"]})
+    _check_room(snapshot, agent, task, _gone_from(event["expired"]) | {task["id"]}, {gone["lock"] for gone in event["lapsed"]})
     check_built_on(snapshot, task, event["built_on"])
 
 
@@ -133,14 +154,14 @@ def _max_attempts(snapshot: Snapshot) -> int:
     return plan["max_attempts"] if plan else 1
 
 
-def _check_role(agent: AgentRecord, task: TaskRecord) -> None:
+def _check_role(snapshot: Snapshot, agent: AgentRecord, task: TaskRecord) -> None:
     spec = task["spec"]
     if agent["pools"] and spec["pool"] not in agent["pools"]:
         raise RefusedError(f"task {task['id']} is for pool {spec['pool']}, and {agent['id']} is in "
                            f"{', '.join(agent['pools'])}", reason="pool")  # fmt: skip
     if task["assigned"] not in {None, agent["id"]}:
         raise RefusedError(f"task {task['id']} is assigned to {task['assigned']}", reason="assigned")
-    if agent["paths"] is not None and not paths.covers(agent["paths"], spec["paths"] or ["**"]):
+    if not fits_agent(snapshot, task, agent):
         raise RefusedError(f"task {task['id']} writes outside the boundary of {agent['id']}", reason="boundary")
 
 
@@ -161,7 +182,9 @@ def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
                                 waiting_for=[f"task {need['id']}" for need in missing])  # fmt: skip
 
 
-def _check_room(snapshot: Snapshot, agent: AgentRecord, task: TaskRecord, without: set[str]) -> None:
+def _check_room(
+    snapshot: Snapshot, agent: AgentRecord, task: TaskRecord, without: set[str], lapsed: set[str]
+) -> None:  # fmt: skip
     """Refuse where capacity, a pool's limit or another's paths leave no room."""
     live = [other for other in snapshot.live() if other["claim"] and other["id"] not in without]
     own = [other["id"] for other in live if other["claim"] and other["claim"]["agent"] == agent["id"]]
@@ -174,11 +197,9 @@ def _check_room(snapshot: Snapshot, agent: AgentRecord, task: TaskRecord, withou
     if limit is not None and sum(other["spec"]["pool"] == task["spec"]["pool"] for other in live) >= limit:
         raise NothingReadyError(f"pool {task['spec']['pool']} is at its limit of {limit} claims",
                                 waiting_for=[f"pool {task['spec']['pool']}"])  # fmt: skip
-    for other in live:
-        pair = paths.overlaps(task["spec"]["paths"] or [], other["spec"]["paths"] or [])
-        if pair and other["claim"]:
-            raise ConflictError(f"{pair[0]} of task {task['id']} is in use by {other['claim']['agent']} for task {other['id']}",
-                                holder=other["claim"]["agent"], task=other["id"])  # fmt: skip
+    held_paths = holds_of(snapshot, without=without, lapsed=lapsed)
+    found = obstacles(held_paths, task["spec"]["paths"] or [], agent["id"], for_claim=True)
+    refuse(found, f"{found[0].wanted} of task {task['id']}" if found else "", task)
 
 
 def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[str, str]) -> None:

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from gitcoord.core import ids, paths
+from gitcoord.core.boundary import boundary_of, recorded
 from gitcoord.core.errors import ConflictError, NothingReadyError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine.check import check
 from gitcoord.core.machine.check_claims import dependents_on_result, require_agent
 from gitcoord.core.machine.gating import decide_check, decide_gate, proofs
 from gitcoord.core.machine.leases import Context, judge, remaining_ms, wait_ms
-from gitcoord.core.model import FORMAT, Evidence, PlanDocument, PlanRecord, TaskRecord
+from gitcoord.core.machine.locks import decide_lock, decide_unlock, lapses, over_claims
+from gitcoord.core.model import FORMAT, Evidence, Lapse, PlanDocument, PlanRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["decide", "expiries", "retry_delay_ms"]
@@ -116,23 +118,28 @@ def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context)
     """
     plan = _plan_of(snapshot)
     pool = plan["pools"].get(task["spec"]["pool"])
+    wanted = task["spec"]["paths"] or []
     live = [other for other in snapshot.live() if other["claim"] and other["id"] != task["id"]]
     in_pool = [other for other in live if other["spec"]["pool"] == task["spec"]["pool"]]
     is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
-    found = []
-    for other in live:
+    by_token = {lock["token"] for lock in snapshot.locks() if lock["agent"] != agent and paths.overlaps(wanted, lock["paths"])}
+
+    def stands(other: TaskRecord) -> bool:
         claim = other["claim"]
-        if claim is None:
-            continue
-        stands = (
+        return claim is not None and other["id"] != task["id"] and (
             claim["agent"] == agent
-            or (is_full and other in in_pool)
-            or paths.overlaps(task["spec"]["paths"] or [], other["spec"]["paths"] or []) is not None
+            or (is_full and other["spec"]["pool"] == task["spec"]["pool"])
+            or claim["token"] in by_token
+            or paths.overlaps(wanted, other["spec"]["paths"] or []) is not None
         )
-        evidence = judge(other["id"], claim, context) if stands else None
-        if evidence is not None:
-            found.append(evidence)
-    return found
+
+    return over_claims(snapshot, context, stands)
+
+
+def _lapsed(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Lapse]:
+    """List the timed locks of others that are over and hinder a claim."""
+    wanted = task["spec"]["paths"] or []
+    return lapses(snapshot, context, lambda lock: lock["agent"] != agent and paths.overlaps(wanted, lock["paths"]) is not None)
 
 
 def _claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
@@ -152,6 +159,7 @@ def _claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, 
         "branch": ids.branch_of(snapshot.settings()["task_prefix"], task["id"], attempt, context.token),
         "built_on": command["built_on"],
         "expired": expiries(snapshot, agent["id"], task, context),
+        "lapsed": _lapsed(snapshot, agent["id"], task, context),
         "takeover": takeover,
     }
 
@@ -181,7 +189,9 @@ def _progress(snapshot: Snapshot, command: Command, context: Context) -> dict[st
 
 def _complete(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     held = _held(snapshot, command)
+    task = snapshot.require_task(command["task"])
     result = {
+        "boundary": recorded(boundary_of(snapshot, task, snapshot.agent(command["agent"]))),
         **command["result"],
         "agent": command["agent"],
         "attempt": held["attempt"],
@@ -226,18 +236,16 @@ def _release(snapshot: Snapshot, command: Command, _context: Context) -> dict[st
 
 def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     wanted = command.get("tasks")
-    found = []
-    for task in snapshot.live():
-        claim = task["claim"]
+
+    def stands(task: TaskRecord) -> bool:
         phase = snapshot.phase(task["spec"]["phase"])
-        if claim is None or phase is None or phase["state"] != "open" or (wanted is not None and task["id"] not in wanted):
-            continue
-        evidence = judge(task["id"], claim, context)
-        if evidence is not None:
-            found.append(evidence)
-    if not found:
-        raise RefusedError("no claim is over", reason="nothing-expired")
-    return {"expired": found}
+        return phase is not None and phase["state"] == "open" and (wanted is None or task["id"] in wanted)
+
+    found = over_claims(snapshot, context, stands)
+    lapsed = [] if wanted is not None else lapses(snapshot, context, lambda _lock: True)
+    if not found and not lapsed:
+        raise RefusedError("no claim and no lock is over", reason="nothing-expired")
+    return {"expired": found, "lapsed": lapsed}
 
 
 def _leaving(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
@@ -301,6 +309,8 @@ _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
     "land-begin": _land_begin,
     "land-done": _copy("phase", "target", "old", "new"),
     "land-abort": _copy("phase", "target", "old", "new", "reason"),
+    "lock": decide_lock,
+    "unlock": decide_unlock,
     "rollback": _copy("onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"),
     "rollback-done": _copy("target", "old", "new"),
     "rollback-abort": _copy("target", "old", "new", "reason"),

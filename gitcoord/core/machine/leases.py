@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gitcoord.core.model import Claim, Evidence, RetryDelay
+from gitcoord.core.model import Claim, Evidence, Lapse, LockRecord, RetryDelay
 
-__all__ = ["Beat", "Context", "age_ns", "is_late", "judge", "remaining_ms", "stamp_key", "stamps_of", "wait_ms"]
+__all__ = ["Beat", "Context", "age_ns", "is_late", "judge", "judge_lock", "lock_left_ms", "remaining_ms", "stamp_key", "stamps_of", "wait_ms"]
 
 
 class Beat(NamedTuple):
@@ -96,6 +96,30 @@ def judge(task: str, claim: Claim, context: Context) -> Evidence | None:
         "now_ns": context.now_ns,
         "lease_ms": claim["lease_ms"],
         "beat": None if beat is None else beat.oid,
+    }
+
+
+def lock_left_ms(lock: LockRecord, context: Context) -> int | None:
+    """Say how much of a lock's time is left; None where none was set."""
+    if lock["for_ms"] is None:
+        return None
+    return lock["for_ms"] - age_ns(lock["boot_id"], lock["monotonic_ns"], context) // 1_000_000
+
+
+def judge_lock(lock: LockRecord, context: Context) -> Lapse | None:
+    """Give the evidence that a timed lock is over, or None while it runs."""
+    boot, stamp, for_ms = lock["boot_id"], lock["monotonic_ns"], lock["for_ms"]
+    if for_ms is None or age_ns(boot, stamp, context) <= for_ms * 1_000_000:
+        return None
+    own = boot == context.boot_id
+    return {
+        "lock": lock["id"],
+        "agent": lock["agent"],
+        "rule": "monotonic" if own else "observed",
+        "boot_id": boot,
+        "last_ns": stamp if own else context.now_ns - age_ns(boot, stamp, context),
+        "now_ns": context.now_ns,
+        "for_ms": for_ms,
     }
 
 

@@ -1,0 +1,110 @@
+"""Decide what a claim may write: the one module that everything asks.
+
+The plan bounds a task, its pool and its phase; whoever added an agent
+bounds the agent. Each is a layer, and a path is inside where every layer
+allows it and it means the same on every disk. ``reads`` are no layer: what
+a task relies on is shared, and nobody may write it for having named it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gitcoord.core import paths
+from gitcoord.core.model import AgentRecord, Result, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+
+__all__ = ["Boundary", "Layer", "boundary_of", "boundary_of_result", "could_write", "fits_agent", "recorded"]
+
+
+class Layer(NamedTuple):
+    """The patterns that one part of the plan, or an agent, is bound to."""
+
+    name: str
+    patterns: tuple[str, ...]
+
+
+class Boundary(NamedTuple):
+    """What a claim may write; without a layer: whatever is safe."""
+
+    layers: tuple[Layer, ...]
+
+    def allows(self, path: str) -> bool:
+        """Say whether every layer allows a path; an unsafe one never is."""
+        return paths.is_safe(path) and self.forbidden_by(path) is None
+
+    def forbidden_by(self, path: str) -> str | None:
+        """Name the first layer that does not allow a path, or None."""
+        for layer in self.layers:
+            if not any(paths.matches(pattern, path) for pattern in layer.patterns):
+                return layer.name
+        return None
+
+    def problem(self, path: str, *, is_new: bool) -> str | None:
+        """Say why a path may not be written, in a few words, or None.
+
+        A new path has to be one that no disk takes for another, too.
+        """
+        if not paths.is_safe(path):
+            return "a name that is unsafe on some disks"
+        layer = self.forbidden_by(path)
+        if layer is not None:
+            return "outside" if layer.startswith("task ") else f"outside of {layer}"
+        return "a name that some disks take for another" if is_new and not paths.is_portable(path) else None
+
+    def describe(self) -> str:
+        """Say in a few words what may be written."""
+        if not self.layers:
+            return "anything safe"
+        shown = [(layer.name, ", ".join(layer.patterns[:10]) or "nothing") for layer in self.layers]
+        return ", and of that only ".join(text if name.startswith("task ") else f"{text} ({name})" for name, text in shown)
+
+
+def boundary_of(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord | None) -> Boundary:
+    """Combine what binds a task, its pool, its phase and an agent."""
+    return Boundary((*_plan_layers(snapshot, task), *_layer("agent", agent["id"] if agent else "", agent and agent["paths"])))
+
+
+def recorded(boundary: Boundary) -> dict[str, list[str]]:
+    """Give what a result has to record of the boundary that it was held to.
+
+    The task's own paths stay as they are while its result counts; the other
+    layers can change, and an agent can go.
+    """
+    return {layer.name: list(layer.patterns) for layer in boundary.layers if not layer.name.startswith("task ")}
+
+
+def boundary_of_result(task: TaskRecord, result: Result) -> Boundary:
+    """Give the boundary that was in force when a result was handed in."""
+    own = _layer("task", task["id"], task["spec"]["paths"])
+    return Boundary((*own, *(Layer(name, tuple(patterns)) for name, patterns in result["boundary"].items())))
+
+
+def fits_agent(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord) -> bool:
+    """Say whether all that the plan lets a task write is the agent's to write."""
+    if agent["paths"] is None:
+        return True
+    plan = _plan_layers(snapshot, task) or (Layer("", ("**",)),)
+    return any(paths.covers(agent["paths"], layer.patterns) for layer in plan)
+
+
+def could_write(task: list[str] | None, *others: list[str] | None) -> bool:
+    """Say whether layers of a plan surely leave a task something to write."""
+    own = task if task is not None else ["**"]
+    return not own or all(other is None or paths.overlaps(own, other) is not None for other in others)
+
+
+def _plan_layers(snapshot: Snapshot, task: TaskRecord) -> tuple[Layer, ...]:
+    spec = task["spec"]
+    plan, phase = snapshot.plan(), snapshot.phase(spec["phase"])
+    pool: Mapping[str, object] = (plan["pools"].get(spec["pool"]) if plan else None) or {}
+    return (
+        *_layer("task", task["id"], spec["paths"]),
+        *_layer("pool", spec["pool"], pool.get("paths")),
+        *_layer("phase", spec["phase"], phase and phase["spec"]["paths"]),
+    )
+
+
+def _layer(kind: str, name: str, patterns: object) -> tuple[Layer, ...]:
+    return () if not isinstance(patterns, list) else (Layer(f"{kind} {name}", tuple(patterns)),)

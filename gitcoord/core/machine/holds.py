@@ -1,0 +1,93 @@
+"""Say which paths are held, and who stands in whose way.
+
+A claim holds its task's paths, and nobody else may hold any of them. A
+lock holds what it names: alone, or shared with other shared locks. An
+agent's own locks never hinder it; its claims keep apart like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from gitcoord.core import codec, paths
+from gitcoord.core.errors import ConflictError
+from gitcoord.core.model import LockRecord, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+
+__all__ = ["Hold", "Obstacle", "describe", "holds_of", "obstacles", "refuse"]
+
+
+class Hold(NamedTuple):
+    """Paths that an agent holds: by its claim on a task, or by a lock."""
+
+    agent: str
+    patterns: list[str]
+    task: str | None
+    lock: LockRecord | None
+
+
+class Obstacle(NamedTuple):
+    """A hold in the way, and the two patterns that some path matches."""
+
+    hold: Hold
+    wanted: str
+    held: str
+
+
+def holds_of(snapshot: Snapshot, *, without: Collection[str] = (), lapsed: Collection[str] = ()) -> list[Hold]:
+    """List every hold, save what an event ends: claims on tasks, and locks.
+
+    A lock ends with the claim that it belongs to.
+    """
+    found = [
+        Hold(task["claim"]["agent"], task["spec"]["paths"] or [], task["id"], None)
+        for task in snapshot.live()
+        if task["claim"] and task["id"] not in without
+    ]
+    for lock in snapshot.locks():
+        if lock["id"] not in lapsed and not (lock["task"] and lock["task"] in without):
+            found.append(Hold(lock["agent"], lock["paths"], lock["task"], lock))
+    return found
+
+
+def obstacles(
+    holds: Iterable[Hold], patterns: Collection[str], agent: str, *, for_claim: bool, is_shared: bool = False
+) -> list[Obstacle]:
+    """List what keeps an agent from holding paths, claims first."""
+    found = []
+    for hold in holds:
+        is_beside = hold.lock is not None and is_shared and hold.lock["shared"]
+        is_own = hold.agent == agent and not (for_claim and hold.lock is None)
+        pair = None if is_own or is_beside else paths.overlaps(patterns, hold.patterns)
+        if pair:
+            found.append(Obstacle(hold, *pair))
+    return found
+
+
+def describe(obstacle: Obstacle) -> str:
+    """Say who holds which paths, and what for."""
+    hold = obstacle.hold
+    if hold.lock is None:
+        return f"{hold.agent} holds {obstacle.held} for task {hold.task}"
+    how = "shared " if hold.lock["shared"] else ""
+    reason = f": {codec.printable(hold.lock['reason'])}" if hold.lock["reason"] else ""
+    return f"{hold.agent} has a {how}lock on {obstacle.held}{reason}"
+
+
+def refuse(found: list[Obstacle], what: str, task: TaskRecord | None = None) -> None:
+    """Refuse where something is in the way, and name the first holder.
+
+    Raises:
+        ConflictError: ``holder``, ``paths``, and ``task`` or ``lock``.
+
+    """
+    if not found:
+        return
+    hold = found[0].hold
+    raise ConflictError(
+        f"{what} is in use: {describe(found[0])}",
+        hint="`gitcoord claim` without a task gives another one" if task else "`gitcoord locks` shows who holds what",
+        holder=hold.agent, task=hold.task, lock=hold.lock["id"] if hold.lock else None,
+        paths=[found[0].wanted, found[0].held],
+    )  # fmt: skip

@@ -1,0 +1,35 @@
+"""Say why a task is not to be had now."""
+
+from __future__ import annotations
+
+from gitcoord.core.machine.holds import describe, holds_of, obstacles
+from gitcoord.core.model import TaskRecord
+from gitcoord.core.snapshot import Snapshot
+
+__all__ = ["NO_ROOM", "describe_waiting"]
+
+NO_ROOM = "has no room"
+"""Stands where others are in the way: their paths, or a pool that is full."""
+
+
+def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
+    """Say in a few words what a task waits for, as ``agent`` sees it."""
+    phase = snapshot.phase(task["spec"]["phase"])
+    if task["claim"]:
+        return f"task {task['id']} is held by {task['claim']['agent']}"
+    if task["state"] == "review":
+        return f"task {task['id']} waits for review"
+    if task["state"] == "done":
+        return f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land {task['spec']['phase']}`"
+    if phase is not None and not snapshot.is_started(phase):
+        before = next(one for one in phase["spec"]["after"] if (snapshot.phase(one) or phase)["state"] != "landed")
+        return f"phase {phase['id']} waits for phase {before} to land: `gitcoord phase land {before}`"
+    open_needs = [need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"]
+    if open_needs:
+        return f"task {task['id']} waits for {', '.join(open_needs[:5])}"
+    if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):
+        return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
+    if task["retry"]:
+        return f"task {task['id']} waits after its failure"
+    found = obstacles(holds_of(snapshot), task["spec"]["paths"] or [], agent, for_claim=True)
+    return f"task {task['id']} {NO_ROOM}: {describe(found[0]) if found else 'its pool is in use'}"

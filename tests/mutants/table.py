@@ -1,0 +1,186 @@
+"""Mistakes that somebody could make, and the test that each must fail.
+
+A mutant is a text of a file that stands there once, and what it becomes.
+A text that is not found any more fails loudly: look where the rule went,
+and move the mutant there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["HARMLESS", "MUTANTS", "Mutant"]
+
+
+class Mutant(NamedTuple):
+    """One change of the code, the test that kills it, and why it matters."""
+
+    name: str
+    file: str
+    text: str
+    replacement: str
+    test: str
+    why: str
+
+
+LIBGIT = "gitcoord/store/libgit.py"
+LEDGER = "gitcoord/ledger/ledger.py"
+PENDING = "gitcoord/ledger/pending.py"
+LEASES = "gitcoord/core/machine/leases.py"
+CHECK = "gitcoord/core/machine/check.py"
+CLAIMS = "gitcoord/core/machine/check_claims.py"
+APPLY = "gitcoord/core/machine/apply.py"
+RESULTS = "gitcoord/git/results.py"
+LANDING = "gitcoord/features/landing.py"
+MACHINE = "tests/core/test_machine.py"
+RACES = "tests/ledger/test_races.py"
+MOMENTS = "tests/ledger/test_interleavings.py"
+
+MUTANTS = [
+    # the swap
+    Mutant("forced-swap", LIBGIT,
+           "            if str(reference.target) != expected:\n                raise ContendedError(ref)\n            reference.set_target(new)\n",
+           "            self._repo.references.create(ref, new, force=True)\n",
+           f"{RACES}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
+           "without the comparison the queue alone decides, and a queue can be passed"),
+    Mutant("forced-create", LIBGIT,
+           "                if any(self.read_ref(name) != oid for name, oid in wanted.items()):\n", "                if False:\n",
+           "tests/store/test_contract.py::test_a_ref_is_created_once[plain]",
+           "a transaction that does not read again under its locks is no compare-and-swap"),
+    Mutant("stale-decision", LEDGER, "            event = decide(snapshot, command, context)\n",
+           "            event = event if attempt else decide(snapshot, command, context)\n",
+           f"{RACES}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
+           "after contention the old event would be published on a state that it was not decided on"),
+    Mutant("no-verified-beat", LEDGER,
+           '{beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | dict(verify)', "dict(verify)",
+           f"{RACES}::test_a_beat_that_came_before_the_takeover_stops_it",
+           "a holder that beat between our look and our swap would lose its task"),
+    Mutant("blind-beat", LEDGER,
+           '        if not any(task["claim"] and task["claim"]["token"] == token for task in self.snapshot().live()):\n', "        if False:\n",
+           f"{MOMENTS}::test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost",
+           "a holder whose task was taken while it beat would go on"),
+    Mutant("no-read-back", LEDGER, "            self._read_back(entry, write, event, turn.deadline)\n", "",
+           f"{MOMENTS}::test_done_is_not_said_of_an_entry_that_is_not_in_the_chain",
+           "done would be said of what nobody can read"),
+    Mutant("lost-objects", LEDGER, " and not self.store.is_lost():\n", ":\n",
+           f"{MOMENTS}::test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
+           "a prune beside us could take objects of what was acknowledged"),
+    Mutant("no-sync", LIBGIT, "pygit2.settings.enable_fsync_gitdir(is_durable)", "pygit2.settings.enable_fsync_gitdir(False)",
+           "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
+           "a power cut would take what was acknowledged"),
+    Mutant("no-synced-folders", LIBGIT, "        if expected is None and self._is_durable:\n", "        if False:\n",
+           "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
+           "the first entry of a ledger could vanish with its folder"),
+    # healing and unknown outcomes
+    Mutant("lock-broken-by-age", "gitcoord/store/healing.py",
+           "        if not is_held or suspects.items() & living_writers(writers).items() or _look(lock) != seen:\n", "        if not is_held or _look(lock) != seen:\n",
+           "tests/store/test_machinery.py::test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
+           "a lock that is only old may belong to a writer that sleeps, and breaking it corrupts the ref"),
+    Mutant("pid-alone", "gitcoord/store/processes.py", "found[0] not in _DEAD_STATES and found[1] == start", "found[0] not in _DEAD_STATES",
+           "tests/store/test_machinery.py::test_a_process_is_known_by_more_than_its_pid",
+           "a pid is used again, and its new owner would keep the dead one's lock for ever"),
+    Mutant("unknown-is-ok", PENDING, '                        entry is not None, entry or "")\n', '                        True, entry or "")\n',
+           f"{RACES}::test_not_applied_is_said_only_once_the_tip_was_replaced",
+           "an outcome that nobody knows would be called a success"),
+    Mutant("not-applied-too-early", PENDING, "            if entry is None and tip == seen:\n", "            if False:\n",
+           f"{RACES}::test_not_applied_is_said_only_once_the_tip_was_replaced",
+           "a swap that is still under way could take place after we said that it did not"),
+    Mutant("unknown-is-nothing", LEDGER, '            now = ""\n', "            now = tip\n",
+           f"{RACES}::test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command",
+           "a swap whose outcome cannot be read would be said to have changed nothing"),
+    Mutant("forgotten-operation", LEDGER, "self.pending.end(agent, turn.context.id, is_known=is_known)",
+           "self.pending.end(agent, turn.context.id, is_known=True)",
+           f"{RACES}::test_an_interrupted_swap_is_settled_by_the_same_process",
+           "the next command could not tell what became of an interrupted one"),
+    # leases and fencing
+    Mutant("wall-clock", "gitcoord/clock.py", "        return time.monotonic_ns()\n", "        return time.time_ns()\n",
+           f"{MOMENTS}::test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back[1]",
+           "whoever sets a clock would end every lease"),
+    Mutant("clocks-of-others", LEASES, "    if boot_id == context.boot_id:\n", "    if True:\n",
+           f"{MACHINE}::test_a_stamp_of_another_boot_never_makes_a_lease_end_at_once",
+           "a monotonic clock of another boot says nothing about ours"),
+    Mutant("ignored-beat", LEASES, '        stamps.append(beat.stamps[claim["token"]])\n', "        pass\n",
+           f"{MACHINE}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
+           "a healthy agent in one long step would lose its task"),
+    Mutant("any-beat", LEASES, '    if beat is not None and claim["token"] in beat.stamps:\n        stamps.append(beat.stamps[claim["token"]])\n',
+           "    if beat is not None:\n        stamps.extend(beat.stamps.values())\n",
+           f"{MACHINE}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
+           "a beat of an agent's other claim would keep a dead one alive"),
+    Mutant("no-fence", CLAIMS, '    if claim is None or claim["token"] != event["token"] or claim["agent"] != event["agent"]:\n        now =',
+           '    if claim is None or claim["agent"] != event["agent"]:\n        now =',
+           f"{MACHINE}::test_a_reissue_fences_the_older_session_and_keeps_attempt_and_branch",
+           "an older session of the same agent would complete the work of the newer one"),
+    Mutant("unread-evidence", CLAIMS, ' or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000:\n', ":\n",
+           f"{MACHINE}::test_forged_evidence_is_refused",
+           "anybody could push the takeover of a lease that runs"),
+    Mutant("same-attempt", "gitcoord/core/machine/decide.py", '    attempt = task["attempt"] + 1\n', '    attempt = task["attempt"]\n',
+           f"{MACHINE}::test_a_claim_gives_the_next_attempt_and_its_own_branch",
+           "two attempts would share a number, and then a branch"),
+    Mutant("any-attempt", CLAIMS, '    if event["attempt"] != task["attempt"] + 1 or ', "    if ",
+           "tests/core/test_forgeries.py::test_a_forged_event_is_refused[claim-13]",
+           "a forged claim could take the number, and so the branch, of another attempt"),
+    Mutant("claims-survive-by-name", "gitcoord/core/machine/rollbacks.py", "    return [one for one in holders(chosen) if one in current]\n",
+           "    return holders(chosen)\n",
+           "tests/features/test_rollbacks.py::test_claims_made_since_and_claims_given_back_since_are_both_fenced",
+           "a rollback would bring tokens back to life that were given up"),
+    Mutant("no-attic", LEDGER, '                self.keep(attic_ref(self.name, event["time"], tip), tip)\n', "                pass\n",
+           "tests/features/test_rollbacks.py::test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept",
+           "what a rollback abandons would be the next prune's"),
+    # tasks
+    Mutant("release-is-a-failure", APPLY, 'state="open", claim=None, setbacks=setbacks))\n\n\ndef _redo',
+           'state="open", claim=None, setbacks=setbacks, failures=task["failures"] + 1))\n\n\ndef _redo',
+           "tests/features/test_landing.py::test_giving_back_counts_as_no_failure_and_failing_does",
+           "agents that give work back politely would use its attempts up"),
+    Mutant("first-candidate-or-none", "gitcoord/features/claims.py",
+           "            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):\n                continue\n",
+           "            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):\n                break\n",
+           "tests/features/test_landing.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
+           "nothing-ready would be said while there is work"),
+    Mutant("untransitive-redo", CLAIMS, '                queue.append(other["id"])\n', "",
+           f"{MACHINE}::test_redoing_goes_through_results_that_name_only_the_one_before",
+           "work that was built on something else would land"),
+    Mutant("stale-base", CHECK, '    check_built_on(snapshot, task, result["built_on"])\n', "",
+           f"{MACHINE}::test_a_completion_on_a_base_that_moved_is_refused",
+           "a result could be handed in on a need that is not done any more"),
+    # results and landings
+    Mutant("rename-blind", RESULTS, '"--no-renames"', '"--find-renames"',
+           "tests/git/test_results.py::test_what_lies_outside_is_refused[a rename out]",
+           "a file that is moved out of the boundary would be judged by its old name alone"),
+    Mutant("artless-boundary", "gitcoord/core/paths.py", "    return is_safe(path) and any(", "    return any(",
+           "tests/core/test_paths.py::test_an_unsafe_path_is_inside_nothing",
+           "a twin of .git on some disks would be written there"),
+    Mutant("uninspected-landing", LANDING, '            inspect(work.git, oid, target_tip, result["built_on"], patterns)\n', "            pass\n",
+           "tests/features/test_landing.py::test_a_result_that_went_round_complete_is_refused_at_the_landing",
+           "whoever writes the ledger by hand could land anything"),
+    Mutant("landing-without-bases", LANDING, 'target_tip, result["built_on"], patterns)', "target_tip, {}, patterns)",
+           "tests/features/test_landing.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+           "the commits of what a task was built on would be judged as its own"),
+    Mutant("unordered-landing", "gitcoord/core/machine/landings.py", '{*task["spec"]["needs"], *record["built_on"]}', '{*task["spec"]["needs"]}',
+           "tests/features/test_landing.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+           "a result would be merged before the one that it contains"),
+    Mutant("unread-results", CHECK, '    if snapshot.json_blob(event["results"], "the landing\'s results") != order or event["count"] != len(order):\n',
+           "    if False:\n",
+           f"{MACHINE}::test_a_landing_of_results_that_changed_meanwhile_is_refused",
+           "a result that was redone while it was merged would land in its old form"),
+    Mutant("unverified-move", LANDING, "                verify = {work.ledger.ref: snapshot.oid}\n", "                verify: dict[str, str] = {}\n",
+           "tests/features/test_landing.py::test_a_lander_that_slept_does_not_move_the_target_again",
+           "a lander that slept would repeat a move that was taken back since"),
+    # reading
+    Mutant("trailer-truth", "gitcoord/core/messages.py", "    if not same:\n", "    if False:\n",
+           "tests/features/test_verifying.py::test_a_forged_takeover_is_named",
+           "what git log shows could differ from what the ledger does"),
+    Mutant("key-twice", "gitcoord/core/codec.py", "    if len(result) != len(pairs):\n", "    if False:\n",
+           "tests/core/test_codec.py::test_a_key_that_stands_twice_is_corrupt",
+           "two readers would read two records in the same bytes"),
+    Mutant("cut-tree", "gitcoord/store/trees.py", "        if position > len(content) or not name:\n", "        if False:\n",
+           "tests/store/test_fuzz.py::test_a_tree_that_git_would_not_write_is_missing",
+           "an abbreviated oid names whatever object begins with it"),
+]  # fmt: skip
+
+HARMLESS = [
+    Mutant("no-queue", LEDGER, "            with self.queued(turn.deadline) as is_queued:\n",
+           "            for is_queued in (False,):\n",
+           f"{RACES}::test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who",
+           "the queue is only a queue: without it races are slower, and as right"),
+]  # fmt: skip
+"""Changes that must change nothing: their tests pass all the same."""

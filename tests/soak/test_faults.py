@@ -1,0 +1,48 @@
+"""Kill and fail every writing command at every call that changes the repository.
+
+One row of the table for each command, one run for each call and fault.
+``GITCOORD_SOAK=long`` runs every one; otherwise an even spread of them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support import strace
+from tests.support.fault_rows import ROWS
+from tests.support.faults import Report, Survey, all_faults, bench_of, spread, try_fault
+from tests.support.strace import Fault
+
+pytestmark = [pytest.mark.soak, pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")]
+IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
+BUDGET = int(os.environ.get("GITCOORD_FAULTS", "18"))
+PROCESSES = 2
+
+
+def trial(fault: Fault, *, top: Path, row: str, survey: Survey) -> Report:
+    return try_fault(top, row, fault, survey)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_command_that_is_killed_or_fails_at_any_call_is_made_good_by_the_next(
+    row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITCOORD_SESSION", "faults")
+    survey = bench_of(tmp_path, row).survey()
+    faults = all_faults(survey.calls)
+    chosen = faults if IS_LONG else spread(faults, BUDGET)
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        reports = list(pool.imap_unordered(partial(trial, top=tmp_path, row=row, survey=survey), chosen, chunksize=4))
+    struck = [report for report in reports if report.struck]
+    endings = Counter(report.ended for report in struck)
+    problems = [f"{report.fault.kind} {report.fault.call}: {report.problem}" for report in reports if report.problem]
+    print(f"\n{row}: {len(survey.calls)} calls, {len(faults)} faults, {len(chosen)} tried, {len(struck)} struck, "
+          f"{len(problems)} violations; ended {dict(endings)}")  # fmt: skip
+    assert not problems, "\n".join(problems)
+    assert len(struck) > len(chosen) * 0.8, "the calls are the same from run to run"

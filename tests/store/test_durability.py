@@ -1,0 +1,59 @@
+"""What is acknowledged was synced first: counted, since no power can be cut here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.world import environment
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="syncs are counted by strace, which is not installed")
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from gitcoord.store.libgit import LibgitStore
+store = LibgitStore(Path(sys.argv[1]), is_durable=sys.argv[2] == "full")
+tree = store.write_tree(None, {"a/b.json": b"one"})
+one = store.write_entry(tree, (), "one", ("x", "x@x"), 1)
+two = store.write_entry(tree, (one,), "two", ("x", "x@x"), 2)
+store.swap("refs/heads/gitcoord/ledger", None, one)
+os.write(1, b"created")
+store.swap("refs/heads/gitcoord/ledger", one, two)
+"""
+
+
+def synced(repo: Path, log: Path, durability: str) -> tuple[list[str], list[str]]:
+    """Write two entries; list what was synced before the second swap, and in it."""
+    done = subprocess.run(["strace", "-f", "-y", "-qq", "-e", "trace=fsync,fdatasync,write", "-o", str(log), sys.executable, "-c", WRITER,
+                           str(repo / ".git"), durability], env=environment(), capture_output=True, text=True, check=False)  # fmt: skip
+    if "ptrace" in done.stderr.lower():
+        pytest.skip(f"strace may not trace here: {done.stderr.strip()[:100]}")
+    assert done.returncode == 0, done.stderr
+    top = f"{(repo / '.git').resolve()}/"
+    before, _, after = log.read_text().partition('"created"')
+    first, second = ([path.removeprefix(top) for path in re.findall(r"f(?:data)?sync\(\d+<([^>]*)>\) += 0", part)] for part in (before, after))
+    return first, second
+
+
+def test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged(repo: Path, tmp_path: Path) -> None:
+    old = {path.relative_to(repo / ".git").as_posix() for path in (repo / ".git" / "objects").glob("??/*")}
+    first, second = synced(repo, tmp_path / "log", "full")
+    new = {path.relative_to(repo / ".git").as_posix() for path in (repo / ".git" / "objects").glob("??/*")} - old
+    assert len(new) == 5
+    assert sum(path.startswith("objects/tmp_object") for path in first) == len(new)
+    assert {path.rpartition("/")[0] for path in new} <= set(first)
+    ref = "refs/heads/gitcoord/ledger"
+    folders = {"refs/heads/gitcoord", "refs/heads", "refs"}
+    assert {f"{ref}.lock", *folders} <= set(first), "a new ref's folders are new too"
+    assert {f"{ref}.lock", "refs/heads/gitcoord"} <= set(second)
+    assert second.index(f"{ref}.lock") < second.index("refs/heads/gitcoord")
+
+
+def test_durability_process_syncs_nothing(repo: Path, tmp_path: Path) -> None:
+    assert synced(repo, tmp_path / "log", "process") == ([], [])

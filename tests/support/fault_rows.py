@@ -1,0 +1,192 @@
+"""Tell the fault tests about each writing command: one row for each.
+
+A row makes a repository in which its command has something to do, and
+says what is true once the command was done, however often it was tried.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gitcoord.features import claims, holding, reading, setting_up
+from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.git.worktrees import status_of
+from tests.support.builders import tasks
+from tests.support.world import found, git, write
+
+__all__ = ["ROWS", "Row", "make_repository", "ops_of", "state_of"]
+
+
+class Row(NamedTuple):
+    """A command, where it starts from, and what is true when it was done.
+
+    ``after`` are facts of ``state_of``; ``again`` are the codes (or
+    reasons) by which a second try may say that it was done already;
+    ``repeats`` are operations that a second try may record once more, or
+    that an undisturbed run does not need. ``partial`` are entries of
+    a command of several, which stand when a later one could not be made.
+    """
+
+    setup: Callable[[Path], None]
+    argv: tuple[str, ...]
+    after: Mapping[str, Any]
+    again: frozenset[str] = frozenset()
+    repeats: frozenset[str] = frozenset()
+    partial: frozenset[str] = frozenset()
+
+
+def make_repository(top: Path) -> Path:
+    """Make a repository with a commit of two files on main."""
+    repo = top / "repo"
+    repo.mkdir(parents=True)
+    git("init", "-q", "-b", "main", "--template=", cwd=repo)
+    write(repo, "README.md", "hello\n", "first")
+    return repo
+
+
+def _plain(top: Path) -> None:
+    make_repository(top)
+    (top / "plan.toml").write_text(tasks("a", "b"))
+
+
+def _ledger(top: Path) -> None:
+    _plain(top)
+    work = open_workspace(top / "repo")
+    setting_up.init(work)
+    work.close()
+
+
+def _founded(top: Path, *names: str, head: str = "", worktrees: bool = True) -> Workspace:
+    return found(make_repository(top), tasks("a", "b", head=head), *names, worktrees=worktrees)
+
+
+def _planned(top: Path) -> None:
+    _founded(top).close()
+
+
+def _agent(top: Path) -> None:
+    _founded(top, "x", worktrees=False).close()
+
+
+def _worktree(top: Path) -> None:
+    """Give an agent a worktree that is behind the target by several files."""
+    work = _founded(top, "x")
+    repo = top / "repo"
+    for name in ("README.md", "shared/one.txt", "shared/two.txt"):
+        write(repo, name, f"more in {name}\n" * 50)
+    work.close()
+
+
+def _claimed(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    work.close()
+
+
+def _worked(top: Path) -> None:
+    work = _founded(top, "x")
+    claimed = claims.claim(work, "x", "a")
+    write(Path(claimed.worktree or ""), "a/file.txt")
+    work.close()
+
+
+def _failed(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    claimed = claims.claim(work, "x", "a", checkout=False)
+    holding.fail(work, "x", "a", claimed.claim["token"], "no", "permanent")
+    work.close()
+
+
+def _expired(top: Path) -> None:
+    work = _founded(top, "x", head='[plan]\nlease = "200ms"\nheartbeat = "100ms"\n', worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    work.close()
+    time.sleep(0.3)
+
+
+
+_GONE = frozenset({"claim-lost", "not-found"})
+_EXISTS = frozenset({"exists"})
+X = ("--agent", "x")
+
+ROWS: dict[str, Row] = {
+    "init": Row(_plain, ("init",), {"tasks": {}}, _EXISTS),
+    "init-plan": Row(_plain, ("init", "{top}/plan.toml"), {"tasks": {"a": "open", "b": "open"}}, _EXISTS,
+                     partial=frozenset({"init"})),
+    "plan-apply": Row(_ledger, ("plan", "apply", "{top}/plan.toml"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"plan"})),
+    "agent-add": Row(_planned, ("agent", "add", "x", "--no-worktree"), {"agents": {"x": None}}, _EXISTS),
+    "agent-add-worktree": Row(_planned, ("agent", "add", "x"), {"agents": {"x": "detached"}}, _EXISTS,
+                              frozenset({"agent-add", "agent-remove"})),
+    "agent-remove": Row(_worktree, ("agent", "remove", "x"), {"agents": {}, "worktrees": []}, frozenset({"not-found"})),
+    "claim": Row(_agent, (*X, "claim", "a", "--no-checkout"), {"tasks": {"a": "claimed", "b": "open"}}),
+    "claim-checkout": Row(_worktree, (*X, "claim", "a"), {"tasks": {"a": "claimed", "b": "open"}, "agents": {"x": "a/1"}}),
+    "progress": Row(_claimed, (*X, "progress", "half", "--percent", "50"), {"percent": {"a": 50, "b": None}}, repeats=frozenset({"progress"})),
+    "beat": Row(_claimed, (*X, "beat"), {"beats": 1}),
+    "complete": Row(_worked, (*X, "complete"), {"tasks": {"a": "done", "b": "open"}}),
+    "fail": Row(_claimed, (*X, "fail", "--reason", "no"), {"failures": {"a": 1, "b": 0}}, _GONE),
+    "release": Row(_claimed, (*X, "release"), {"tasks": {"a": "open", "b": "open"}}, _GONE),
+    "retry": Row(_failed, ("retry", "a"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"state"})),
+    "cancel": Row(_claimed, ("cancel", "a"), {"tasks": {"a": "cancelled", "b": "open"}}, frozenset({"state"})),
+    "assign": Row(_claimed, ("assign", "b", "x"), {"assigned": {"a": None, "b": "x"}}, repeats=frozenset({"assign"})),
+    "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
+}  # fmt: skip
+
+
+def state_of(repo: Path) -> dict[str, Any]:
+    """Give everything that a command may change, without what is drawn."""
+    work = open_workspace(repo)
+    try:
+        if work.ledger.tip() is None:
+            return {"tasks": None, "changes": status_of(repo)}
+        snapshot = work.ledger.snapshot()
+        records = sorted(snapshot.tasks(), key=lambda task: task["id"])
+        return {
+            "tasks": {task["id"]: task["state"] for task in records},
+            "attempts": {task["id"]: task["attempt"] for task in records},
+            "failures": {task["id"]: task["failures"] for task in records},
+            "assigned": {task["id"]: task["assigned"] for task in records},
+            "percent": {task["id"]: _percent_of(task) for task in records},
+            "agents": {agent["id"]: _place_of(work, agent["id"]) for agent in snapshot.agents()},
+            "worktrees": sorted(path.name for path in (repo.parent / "repo.worktrees").glob("*")),
+            "phases": {phase["id"]: phase["state"] for phase in snapshot.phases()},
+            "pending": snapshot.settings()["pending"],
+            "beats": len(work.store.list_refs("refs/gitcoord/ledger/beats/")),
+            "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
+            "changes": status_of(repo),
+            "locks": sorted(str(path.relative_to(repo)) for path in (repo / ".git").rglob("*.lock")
+                            if path.name != "worktrees.lock"),
+        }  # fmt: skip
+    finally:
+        work.close()
+
+
+def _percent_of(task: Any) -> int | None:
+    progress = task["claim"]["progress"] if task["claim"] else None
+    return None if progress is None else int(progress["percent"])
+
+
+def _place_of(work: Workspace, agent: str) -> str | None:
+    """Say what an agent's worktree has checked out, and what is changed there."""
+    place = work.worktree_of(agent)
+    if place is None:
+        return None
+    head = git("rev-parse", "--abbrev-ref", "HEAD", cwd=place).replace("HEAD", "detached")
+    left = "".join(f" {path}" for path in status_of(place))
+    return "-".join(head.removeprefix("task/").split("-")[:1]) + left
+
+
+def ops_of(repo: Path) -> dict[str, tuple[int, set[str]]]:
+    """Count the entries of each operation, and give their oids."""
+    work = open_workspace(repo)
+    try:
+        tip = work.ledger.tip()
+        counts: dict[str, tuple[int, set[str]]] = {}
+        for entry in reading.history(work, tip, limit=1000) if tip else ():
+            number, oids = counts.get(entry["op"], (0, set()))
+            counts[entry["op"]] = (number + 1, {*oids, entry["entry"]})
+        return counts
+    finally:
+        work.close()

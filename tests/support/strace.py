@@ -1,0 +1,158 @@
+"""Run the command line under strace, with every git a process of its own.
+
+strace counts the calls of a name for each process apart. So that exactly
+one fault strikes, only one process of a command is traced in a run: the
+command itself (number 0), or the n-th git that it or its git starts. A
+stand-in for ``git`` counts them and starts the one that is meant under
+strace.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["CHANGING", "Call", "Fault", "Run", "command", "make_programs", "parse_trace", "run_with_fault", "trace", "trace_file"]
+
+COMMAND = 0
+STRACE = shutil.which("strace")
+CHANGING = (
+    "open", "openat", "creat", "write", "writev", "pwrite64", "pwritev", "rename", "renameat", "renameat2", "link", "linkat",
+    "symlink", "symlinkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "fsync", "fdatasync", "ftruncate", "truncate",
+    "chmod", "fchmod", "fchmodat", "utimensat", "copy_file_range", "sendfile",
+)  # fmt: skip
+_SPEC = ",".join(f"?{name}" for name in CHANGING)
+_CALL = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+|\?)(<[^>]*>)?(.*)$")
+_HANDLE = re.compile(r"^\d+<(?P<path>[^>]*)>")
+_NAMED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")
+
+STAND_IN = """#!/bin/sh
+echo >> "$FAULT_FOLDER/count"
+number=$(($(wc -l < "$FAULT_FOLDER/count")))
+if [ -n "$FAULT_TRACE" ]; then exec {strace} -qq -y -s 300 -o "$FAULT_FOLDER/trace.$number" -e trace={spec} {git} "$@"; fi
+if [ "$number" -ne "${{FAULT_NUMBER:-0}}" ]; then exec {git} "$@"; fi
+if [ -z "$FAULT_ALL" ]; then exec {strace} -qq -o "$FAULT_FOLDER/log" $FAULT_INJECT {git} "$@"; fi
+{strace} -qq -o "$FAULT_FOLDER/log" $FAULT_INJECT {git} "$@"
+status=$?
+if [ "$status" -lt 128 ]; then exit "$status"; fi
+kill -KILL -- "-$FAULT_LEADER"
+kill -KILL 0
+"""
+
+
+class Call(NamedTuple):
+    """A system call: its ordinal among its process's calls of that name."""
+
+    process: int
+    name: str
+    ordinal: int
+    place: str
+    other: str = ""
+
+
+class Fault(NamedTuple):
+    """What strikes at a call: ``KILL``, ``KILL-ALL`` or an errno's name."""
+
+    call: Call
+    kind: str
+
+
+class Run(NamedTuple):
+    """How a command ended, and whether the fault struck."""
+
+    status: int
+    stdout: str
+    stderr: str
+    struck: bool
+
+
+def make_programs(folder: Path) -> None:
+    """Make a folder of git's programs, the stand-in among them."""
+    own = Path(subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip())
+    real = shutil.which("git")
+    folder.mkdir(parents=True)
+    for program in own.iterdir():
+        if program.name != "git":
+            (folder / program.name).symlink_to(program)
+    stand_in = folder / "git"
+    stand_in.write_text(STAND_IN.format(strace=STRACE, spec=_SPEC, git=real))
+    stand_in.chmod(0o755)
+
+
+def command(*argv: str) -> list[str]:
+    """Give the command line of a gitcoord command."""
+    return [sys.executable, "-m", "gitcoord", *argv]
+
+
+def _run(argv: list[str], programs: Path, folder: Path, more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "GIT_EXEC_PATH": str(programs),
+           "FAULT_FOLDER": str(folder), **more}  # fmt: skip
+    leader = ["sh", "-c", 'FAULT_LEADER=$$; export FAULT_LEADER; exec "$@"', "sh"]
+    return subprocess.run([*leader, *argv], env=env, capture_output=True, text=True, check=False, start_new_session=True,
+                          stdin=subprocess.DEVNULL, timeout=120)  # fmt: skip
+
+
+def trace_file(path: Path) -> list[str]:
+    """Give the traced prefix of a command whose trace goes to a file."""
+    return [str(STRACE), "-qq", "-y", "-s", "300", "-o", str(path), "-e", f"trace={_SPEC}"]
+
+
+def trace(argv: list[str], programs: Path, folder: Path, top: Path) -> tuple[Run, list[Call]]:
+    """Run a command undisturbed; list the calls that change what is in a folder."""
+    done = _run([*trace_file(folder / "trace.0"), *argv], programs, folder, {"FAULT_TRACE": "1"})
+    calls = []
+    for path in sorted(folder.glob("trace.*"), key=lambda path: int(path.suffix[1:])):
+        calls += parse_trace(path.read_text("utf-8", "replace"), top, int(path.suffix[1:]))
+    return Run(done.returncode, done.stdout, done.stderr, struck=False), calls
+
+
+def parse_trace(text: str, top: Path, process: int = COMMAND) -> list[Call]:
+    """Read a trace: the successful calls that change what is in a folder."""
+    counts: dict[str, int] = {}
+    calls = []
+    for line in text.splitlines():
+        found = _CALL.match(line)
+        if found is None:
+            continue
+        name, arguments, result, opened = found[1], found[2], found[3], found[4] or ""
+        counts[name] = counts.get(name, 0) + 1
+        if result.startswith("-"):
+            continue
+        handle = _HANDLE.match(arguments)
+        if name in {"open", "openat", "creat"}:
+            if name != "creat" and not any(flag in arguments for flag in _WRITING):
+                continue
+            places = [opened.strip("<>")]
+        elif handle is not None:
+            places = [handle["path"]]
+        else:
+            places = _NAMED.findall(arguments)
+        # git works with relative paths, from a folder of the repository.
+        if places and ":[" in places[0]:
+            continue  # a pipe
+        if places and (not places[-1].startswith("/") or Path(places[-1]).is_relative_to(top)):
+            calls.append(Call(process, name, counts[name], places[0], places[-1] if len(places) > 1 else ""))
+    return calls
+
+
+def run_with_fault(argv: list[str], programs: Path, folder: Path, fault: Fault) -> Run:
+    """Run a command in which one call of one process fails, or kills."""
+    name, ordinal, number = fault.call.name, fault.call.ordinal, fault.call.process
+    what = "signal=KILL" if fault.kind.startswith("KILL") else f"error={fault.kind}"
+    inject = ["-e", f"trace={name}", "-e", f"inject={name}:{what}:when={ordinal}"]
+    more = {"FAULT_NUMBER": str(number), "FAULT_INJECT": " ".join(inject), "FAULT_ALL": "1" if fault.kind == "KILL-ALL" else ""}
+    if number == COMMAND:
+        argv = [str(STRACE), "-qq", "-o", str(folder / "log"), *inject, *argv]
+    done = _run(argv, programs, folder, more)
+    log = folder / "log"
+    text = log.read_text("utf-8", "replace") if log.exists() else ""
+    return Run(done.returncode, done.stdout, done.stderr, "(INJECTED)" in text or "killed by SIGKILL" in text)
