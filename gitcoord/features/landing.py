@@ -8,7 +8,7 @@ by the same three questions, so that a crash never leaves half of one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -248,21 +248,27 @@ def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
 
 
 def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | None:
-    from gitcoord.git.refs import move_target
+    from gitcoord.git.refs import locks_of, move_target
 
     phase, target, old, new = pending["phase"] or "rollback", pending["target"], pending["old"], pending["new"]
     ends = {"target": target, "old": old, "new": new} | ({"phase": phase} if pending["kind"] == "landing" else {})
     op = "land" if pending["kind"] == "landing" else "rollback"
     reason = ""
+    marker = _follow_folder(work) / f"{phase}.json"
+    move = {"target": target, "old": old, "new": new}
+    if (begun := read_json(marker)) is not None and move.items() <= begun.items():
+        _clear_after_mover(work, marker, begun)
     now = work.store.read_ref(target)
     if now == old:
-        write_json(_follow_folder(work) / f"{phase}.json", {"target": target, "old": old, "new": new})
+        locks = [str(path) for path in locks_of(work.git, (target, work.ledger.ref))]
+        write_json(marker, {**move, "locks": locks})
         try:
             with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
                 if not is_held:
                     raise UnavailableError(f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again")
                 verify = {work.ledger.ref: snapshot.oid}
-                moved = move_target(work.git, target, old, new, verify, {"GITCOORD_LANDING": phase})
+                # A git that outlives us holds the queue until it is over.
+                moved = move_target(work.git, target, old, new, verify, {"GITCOORD_LANDING": phase}, work.ledger.queue.handles)
         except RefusedError as error:
             moved, reason = False, error.message
         now = work.store.read_ref(target)
@@ -274,6 +280,23 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
     reason = reason or f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
     work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
     return None
+
+
+def _clear_after_mover(work: Workspace, marker: Path, facts: Mapping[str, Any]) -> None:
+    """Remove the locks that a killed git left when it moved the target.
+
+    Looked at once, under the queue, which that git would still hold; from
+    then on a lock there is somebody else's.
+    """
+    from gitcoord.git.refs import clear_locks
+
+    if "locks" not in facts:
+        return
+    with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
+        if not is_held:
+            raise UnavailableError(f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again")
+        clear_locks(Path(path) for path in facts["locks"])
+        write_json(marker, {key: value for key, value in facts.items() if key != "locks"})
 
 
 def _contains(work: Workspace, now: str, old: str, new: str) -> bool:
@@ -311,12 +334,13 @@ def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
             for worktree in checkouts_of(work.git, facts["target"]):
                 try:
                     if bring_along:
+                        _clear_after_mover(work, marker, facts)
                         undo(worktree)
                     if not bring_along or in_the_way(worktree, facts["old"], facts["new"]):
                         still.append(worktree)
                     else:
                         follow(worktree, facts["old"], facts["new"])
-                except (GitError, GitcoordError):
+                except (GitError, GitcoordError, OSError):
                     still.append(worktree)
         if not still and bring_along:
             with suppress(OSError):

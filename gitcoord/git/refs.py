@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.git.program import DURABLE, LONG_S, Completed, Git, discover
 
-__all__ = ["create_ref", "move_target"]
+__all__ = ["clear_locks", "create_ref", "locks_of", "move_target"]
 
 LOCK_WAIT_S = 5.0
+PATIENCE_S = 0.5
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _MOVED = ("but expected", "reference already exists", "unable to resolve reference")
@@ -41,10 +43,40 @@ def create_ref(git: Git, ref: str, oid: str) -> bool:
     raise UnavailableError(f"{ref} could not be created: {done.stderr.strip()[-300:]}", hint="try again")
 
 
-def move_target(git: Git, target: str, old: str, new: str, verify: Mapping[str, str], env: Mapping[str, str]) -> bool:
+def locks_of(git: Git, refs: Iterable[str]) -> list[Path]:
+    """Name the lock files that a transaction on these refs takes."""
+    place = discover(git.cwd)
+    return [*(place.common_dir / f"{ref}.lock" for ref in refs), (git.git_dir or place.git_dir) / "HEAD.lock"]
+
+
+def clear_locks(locks: Iterable[Path]) -> None:
+    """Remove lock files that stand still.
+
+    The caller knows that a git of ours was at work on them, and that none
+    is now.
+    """
+    seen = [(path, found) for path in locks if (found := _look(path)) is not None]
+    if seen:
+        Clock().sleep(PATIENCE_S)
+    for path, found in seen:
+        if _look(path) == found:
+            path.unlink(missing_ok=True)
+
+
+def _look(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def move_target(
+    git: Git, target: str, old: str, new: str, verify: Mapping[str, str], env: Mapping[str, str], keep: tuple[int, ...] = (),
+) -> bool:  # fmt: skip
     """Move the target branch in one transaction that verifies other refs.
 
-    The user's hooks run. False: the target, or a verified ref, was not as
+    The user's hooks run. ``keep`` are handles that git holds on to. False: the target, or a verified ref, was not as
     expected; nothing moved. A lock that someone holds is waited for.
 
     Raises:
@@ -55,7 +87,7 @@ def move_target(git: Git, target: str, old: str, new: str, verify: Mapping[str, 
 
     """
     lines = [_line("update", target, new, old), *(_line("verify", ref, oid) for ref, oid in verify.items())]
-    done = _transact(git, lines, env=env, hooks=True)
+    done = _transact(git, lines, env=env, hooks=True, keep=keep)
     if done.status == 0:
         _sync_folders(git, target)
         return True
@@ -78,14 +110,17 @@ def _line(verb: str, ref: str, *oids: str) -> str:
     return f"{verb} {ref} {' '.join(oids)}"
 
 
-def _transact(git: Git, lines: list[str], env: Mapping[str, str] | None = None, *, hooks: bool = False) -> Completed:
+def _transact(
+    git: Git, lines: list[str], env: Mapping[str, str] | None = None, *, hooks: bool = False, keep: tuple[int, ...] = ()
+) -> Completed:
     """Run one ref transaction; wait a while for the lock of another writer."""
     script = "\n".join(["start", *lines, "prepare", "commit", ""]).encode()
     clock = Clock()
     deadline = Deadline(clock, LOCK_WAIT_S)
     attempt = 0
     while True:
-        done = git.run(*DURABLE, "update-ref", "--stdin", stdin=script, check=False, env=env, hooks=hooks, timeout_s=LONG_S)
+        done = git.run(*DURABLE, "update-ref", "--stdin", stdin=script, check=False, env=env, hooks=hooks, timeout_s=LONG_S,
+                       keep=keep)  # fmt: skip
         is_held = done.status != 0 and any(text in done.stderr for text in _HELD)
         if not is_held or deadline.expired:
             return done

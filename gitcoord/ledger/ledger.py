@@ -210,8 +210,7 @@ class Ledger:
             if turn.before_swap is not None:
                 turn.before_swap(event)
             if tip is not None and parent != tip:
-                # Before the move: what is abandoned is never unreachable.
-                self.keep(attic_ref(self.name, event["time"], tip), tip)
+                self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)
             entry, write = self._write(parent, snapshot, event, turn.inputs)
             require_written(self.store, self.clock, write, turn.deadline)
             try:
@@ -224,6 +223,12 @@ class Ledger:
                 continue
             self._read_back(entry, write, event, turn.deadline)
             return Done(entry, event, open_snapshot(self.store, entry, self._cache))
+
+    def _keep_abandoned(self, ref: str, tip: str) -> None:
+        """Put a tip into the attic, and clear the locks of the dead there."""
+        for lock in (self.store.common_dir / ref).parent.glob("*.lock"):
+            heal(lock, self.files.root / "pending", self._healing, self.clock)
+        self.keep(ref, tip)
 
     def _require_ledger(self, tip: str | None, command: Command) -> None:
         if tip is None and command["op"] != "init":

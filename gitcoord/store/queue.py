@@ -64,6 +64,11 @@ class QueueLock:
             os.close(self._handle)
             self._handle = None
 
+    @property
+    def handles(self) -> tuple[int, ...]:
+        """The handle that holds it: a child that inherits it holds it on."""
+        return () if self._handle is None else (self._handle,)
+
     def holder(self) -> str:
         """Return the identity of the last process that took the lock."""
         try:

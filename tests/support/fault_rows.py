@@ -6,16 +6,18 @@ says what is true once the command was done, however often it was tried.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gitcoord.features import claims, holding, reading, setting_up
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.features import claims, holding, landing, matters, reading, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
-from tests.support.world import found, git, write
+from tests.support.world import do, found, git, write
 
 __all__ = ["ROWS", "Row", "make_repository", "ops_of", "state_of"]
 
@@ -107,6 +109,41 @@ def _expired(top: Path) -> None:
     time.sleep(0.3)
 
 
+def _whole(top: Path) -> None:
+    work = _founded(top, "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    work.close()
+
+
+def _escalated(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    name = matters.escalate(work, "x", "may I?").event["id"][:8]
+    rows = ({"op": "resolve", "escalation": name, "answer": "yes"}, {"op": "cancel", "task": "b"}, {"op": "note", "text": "n"})
+    (top / "batch.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    work.close()
+
+
+def _marked(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    work.ledger.execute({"op": "checkpoint", "agent": ORCHESTRATOR, "name": "start"}, agent=ORCHESTRATOR)
+    claims.claim(work, "x", "a", checkout=False)
+    work.close()
+
+
+def _done(top: Path) -> Workspace:
+    work = found(make_repository(top), tasks("a"), "x")
+    do(work, "x", "a")
+    work.ledger.execute({"op": "checkpoint", "agent": ORCHESTRATOR, "name": "whole"}, agent=ORCHESTRATOR)
+    return work
+
+
+def _landed(top: Path) -> None:
+    work = _done(top)
+    landing.land(work, "default")
+    work.close()
+
 
 _GONE = frozenset({"claim-lost", "not-found"})
 _EXISTS = frozenset({"exists"})
@@ -131,7 +168,18 @@ ROWS: dict[str, Row] = {
     "retry": Row(_failed, ("retry", "a"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"state"})),
     "cancel": Row(_claimed, ("cancel", "a"), {"tasks": {"a": "cancelled", "b": "open"}}, frozenset({"state"})),
     "assign": Row(_claimed, ("assign", "b", "x"), {"assigned": {"a": None, "b": "x"}}, repeats=frozenset({"assign"})),
+    "escalate": Row(_claimed, (*X, "escalate", "may I?"), {"tasks": {"a": "claimed", "b": "open"}}, repeats=frozenset({"escalate"})),
+    "note": Row(_claimed, (*X, "note", "mind the gap"), {"tasks": {"a": "claimed", "b": "open"}}, repeats=frozenset({"note"})),
+    "checkpoint": Row(_planned, ("checkpoint", "start"), {"tasks": {"a": "open", "b": "open"}}, _EXISTS),
+    "batch": Row(_escalated, ("batch", "{top}/batch.jsonl"), {"tasks": {"a": "claimed", "b": "cancelled"}}, frozenset({"resolved"})),
+    "rollback": Row(_marked, ("rollback", "--to", "start"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"rollback"})),
+    "rollback-code": Row(_landed, ("rollback", "--to", "whole", "--code"),
+                         {"phases": {"default": "open"}, "files": ["README.md"], "changes": []},
+                         repeats=frozenset({"rollback", "rollback-done"})),
+    "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
+    "phase-land": Row(_whole, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []},
+                      partial=frozenset({"land-begin", "land-done"})),
 }  # fmt: skip
 
 
@@ -157,7 +205,7 @@ def state_of(repo: Path) -> dict[str, Any]:
             "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
             "changes": status_of(repo),
             "locks": sorted(str(path.relative_to(repo)) for path in (repo / ".git").rglob("*.lock")
-                            if path.name != "worktrees.lock"),
+                            if path.name != "worktrees.lock" and not path.name.startswith("gitcoord-trial-")),
         }  # fmt: skip
     finally:
         work.close()

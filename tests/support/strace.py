@@ -42,7 +42,7 @@ if [ -z "$FAULT_ALL" ]; then exec {strace} -qq -o "$FAULT_FOLDER/log" $FAULT_INJ
 {strace} -qq -o "$FAULT_FOLDER/log" $FAULT_INJECT {git} "$@"
 status=$?
 if [ "$status" -lt 128 ]; then exit "$status"; fi
-kill -KILL -- "-$FAULT_LEADER"
+kill -KILL "-$FAULT_LEADER"
 kill -KILL 0
 """
 
