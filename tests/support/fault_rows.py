@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import claims, holding, landing, locks, matters, reading, rollbacks, setting_up
+from gitcoord.features import claims, holding, landing, locks, matters, reading, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
@@ -139,15 +139,6 @@ def _done(top: Path) -> Workspace:
     return work
 
 
-def _rolled_back(top: Path) -> None:
-    work = _founded(top, "x", worktrees=False)
-    chosen = work.ledger.snapshot().oid
-    claims.claim(work, "x", "a", checkout=False)
-    holding.fail(work, "x", "a", work.ledger.snapshot().require_task("a")["claim"]["token"], "no")  # type: ignore[index]
-    rollbacks.rollback(work, rollbacks.choose(work, to=chosen))
-    work.close()
-
-
 def _locked(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     locks.lock(work, "x", ["c/"])
@@ -203,8 +194,6 @@ ROWS: dict[str, Row] = {
     "rollback-code": Row(_landed, ("rollback", "--to", "whole", "--code"),
                          {"phases": {"default": "open"}, "files": ["README.md"], "changes": []},
                          repeats=frozenset({"rollback", "rollback-done"})),
-    "rollback-undo": Row(_rolled_back, ("rollback", "undo"), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}},
-                         repeats=frozenset({"rollback"})),
     "lock": Row(_agent, (*X, "lock", "c/"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"lock"})),
     "unlock": Row(_locked, (*X, "unlock", "--all"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"not-found"})),
     "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
