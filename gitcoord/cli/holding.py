@@ -173,7 +173,8 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
     """Hand in the claimed task's result.
 
     Refused where a commit writes outside the task's paths, where work is
-    left uncommitted, or where nothing was done.
+    left uncommitted, or where nothing was done. A task's check runs on
+    exactly this commit, in a throw-away worktree, and has to pass.
 
     Example: gitcoord complete
     """
@@ -188,11 +189,15 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
     handed = done.task["result"]
     facts = {"entry": done.entry, "task": found, "state": done.task["state"], "already": done.already, "result": handed}
     what = f"{handed['commits']} commit(s), {handed['files']} file(s)" if handed and handed["oid"] else "no commit"
+    what += ", check passed" if done.task["spec"]["check"] else ""
     was = " already" if done.already else ""
     app.out.answer("complete", facts, f"{found} is{was} {done.task['state']}: {what}\nnext: gitcoord claim")
 
 
 def _land_automatically(app: App, phase: str) -> None:
+    plan = app.work.ledger.snapshot().plan()
+    if plan is None or plan["landing"] != "auto":
+        return  # without loading what lands: most completions have nothing to land
     from gitcoord.features import landing
 
     landed = landing.land_automatically(app.work, phase)

@@ -119,26 +119,38 @@ def phase_list(app: App) -> None:
     app.out.answer("phase list", {"phases": found}, table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet")
 
 
-def _check(app: App, name: str) -> tuple[dict[str, Any], str]:
+def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
     from gitcoord.features import landing
 
-    check = landing.check_phase(app.work, name)
+    check = landing.check_phase(app.work, name, without=without)
     conflict = check.conflict._asdict() if check.conflict else None
     facts: dict[str, Any] = {
         "phase": name, "state": check.state, "ready": check.is_ready, "results": check.results,
         "missing": [{"id": task["id"], "state": task["state"]} for task in check.missing], "conflict": conflict,
-        "in_the_way": check.in_the_way, "new": check.new,
+        "in_the_way": list(check.in_the_way), "new": check.new, "gates": list(check.gates), "without": list(check.without),
+        "problem": check.problem or None,
     }  # fmt: skip
     if check.state == "landed":
         return facts, f"phase {name} has landed"
     lines = [f"phase {name}: {len(check.results)} result(s) to land"]
     lines += [f"  {task['id']} is {task['state']}: {task['spec']['title']}" for task in check.missing[:50]]
+    if check.without:
+        lines.append(f"  left out, and cancelled when the rest has landed: {', '.join(check.without)}")
     if check.conflict:
         lines.append(f"  {check.conflict.task} conflicts with {check.conflict.other} in {', '.join(check.conflict.files[:10])}")
     lines += [f"  in the way: {path}" for path in check.in_the_way]
+    lines += [f"  gate {gate['name']}: {gate['run']} ({_gate_state(gate)})" for gate in check.gates]
+    if not check.gates:
+        lines.append(f"  {check.problem}" if check.problem else "  no gate: nothing is run before it lands")
     if check.is_ready:
         lines.append(f"  ready: the target would be at {str(check.new)[:12]}; gitcoord phase land {name} lands it")
     return facts, "\n".join(lines)
+
+
+def _gate_state(gate: dict[str, Any]) -> str:
+    if gate["passed"]:
+        return "passed on this very tree"
+    return "to be run" if gate["trusted"] else "not trusted on this machine: gitcoord trust"
 
 
 def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
@@ -175,30 +187,42 @@ def phase_check(app: App, name: str) -> int:
 
 @phase.command("land")
 @click.argument("name", metavar="PHASE")
-@click.option("--dry-run", is_flag=True, help="Merge in memory and say what would happen.")
+@click.option("--dry-run", is_flag=True, help="Merge in memory and say what would be run, and what would happen.")
+@click.option("--without", multiple=True, metavar="TASK",
+              help="Leave a task out, with what was built on it: cancelled once the rest has landed. May be given again.")
 @pass_app
-def phase_land(app: App, name: str, dry_run: bool) -> int:
+def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> int:
     """Land a whole phase on the target branch, all or nothing.
+
+    Its gates run on the merged commit first, in a throw-away worktree. If
+    one fails nothing moves, and the results because of which it fails are
+    given back.
 
     Example: gitcoord phase land build
     """
     from gitcoord.features import landing
 
     if dry_run:
-        facts, text = _check(app, name)
+        facts, text = _check(app, name, without)
         app.out.answer("phase land", {**facts, "dry_run": True}, text)
         return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
     work = app.orchestrate()
     try:
-        done = landing.land(work, name)
+        done = landing.land(work, name, without=without)
     except RefusedError as error:
-        if error.reason == "conflict":
+        if error.reason == "conflict" or (error.reason == "gate" and error.facts["tasks"]):
             raise IncompleteError(error.message, hint=error.hint, **error.facts) from None
         raise
     for worktree in landing.lagging(work):
         app.out.notice(f"{worktree} has the target checked out and is behind it")
     facts = {"phase": name, "entry": done.entry, "target": done.target.removeprefix("refs/heads/"), "old": done.old,
-             "new": done.new, "results": done.results, "already": done.already}  # fmt: skip
+             "new": done.new, "results": done.results, "already": done.already, "gates": list(done.gates),
+             "without": list(done.without)}  # fmt: skip
+    if not done.gates and not done.already:
+        app.out.notice(f"phase {name} has no gate: nothing was run before it landed")
     was = "had landed already" if done.already else "landed"
-    app.out.answer("phase land", facts, f"phase {name} {was}: {facts['target']} is at {done.new[:12]}")
+    text = f"phase {name} {was}: {facts['target']} is at {done.new[:12]}"
+    text += f"; gates passed: {', '.join(done.gates)}" if done.gates else ""
+    text += f"\nleft out and cancelled: {', '.join(done.without)}" if done.without else ""
+    app.out.answer("phase land", facts, text)
     return 0

@@ -14,6 +14,8 @@ from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
 
 __all__ = ["agent", "init", "plan", "trust"]
 
+MAX_COMMANDS = 20
+
 
 def _read(path: str) -> tuple[str, str]:
     """Read a plan's text from a file, or from standard input for ``-``."""
@@ -27,7 +29,7 @@ def _read(path: str) -> tuple[str, str]:
         raise UsageError(f"{path} cannot be read as text: {error}", hint="name a TOML file in UTF-8") from None
 
 
-def _applied(app: App, text: str, name: str) -> dict[str, Any]:
+def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, Any]:
     from gitcoord.features import setting_up
     from gitcoord.features import trust as trusting
 
@@ -38,11 +40,15 @@ def _applied(app: App, text: str, name: str) -> dict[str, Any]:
         shown = ", ".join(done.kept[:10]) + (" ..." if len(done.kept) > 10 else "")
         app.out.notice(f"{len(done.kept)} task(s) of the ledger are not in this plan, and stay: {shown}")
     snapshot = app.work.ledger.snapshot()
-    commands = trusting.commands_of(snapshot.plan())
-    if commands and not trusting.is_trusted(app.work, snapshot):
-        for command in commands:
-            app.out.notice(f"the plan would run on this machine: {command}")
-        app.out.notice("`gitcoord trust` allows exactly that")
+    commands = trusting.commands_of(snapshot)
+    if is_trusted and commands:
+        trusting.trust(app.work, snapshot)
+    missing = trusting.untrusted(app.work, commands)
+    for command in missing[:MAX_COMMANDS]:
+        app.out.notice(f"the plan would run on this machine: {trusting.shown(command)}")
+    if missing:
+        more = f" ({len(missing)} in all)" if len(missing) > MAX_COMMANDS else ""
+        app.out.notice(f"`gitcoord trust` lists the plan's commands and allows exactly those{more}")
     return {"entry": done.entry, "added": done.added, "changed": done.changed, "kept": done.kept,
             "warnings": done.warnings}  # fmt: skip
 
@@ -61,7 +67,6 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
     Example: gitcoord init plan.toml
     """
     from gitcoord.features import setting_up
-    from gitcoord.features import trust as trusting
     from gitcoord.git.program import require_git
 
     require_git()
@@ -79,11 +84,9 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
                              "target": done.event["target"].removeprefix("refs/heads/")}  # fmt: skip
     text = f"ledger {facts['ledger']} made; phases will land on {facts['target']}"
     if document is not None:
-        applied = _applied(app, *document)
+        applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}
         text += f"\n{applied['added']} tasks loaded\nnext: gitcoord agent add ID, and gitcoord claim in its worktree"
-        if is_trusted:
-            trusting.trust(app.work, app.work.ledger.snapshot())
     else:
         text += "\nnext: gitcoord plan apply FILE (gitcoord init --template minimal writes one to start from)"
     app.out.answer("init", facts, text)
@@ -143,12 +146,8 @@ def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
 
     Example: gitcoord plan apply plan.toml
     """
-    from gitcoord.features import trust as trusting
-
     app.orchestrate()
-    facts = _applied(app, *_read(plan_file))
-    if is_trusted:
-        trusting.trust(app.work, app.work.ledger.snapshot())
+    facts = _applied(app, *_read(plan_file), is_trusted=is_trusted)
     app.out.answer("plan apply", facts, f"{facts['added']} tasks added, {facts['changed']} changed")
 
 
@@ -287,7 +286,7 @@ def trust(app: App, yes: bool) -> None:
 
     app.refuse_agents(never=True)
     snapshot = app.work.ledger.snapshot()
-    commands = trusting.commands_of(snapshot.plan())
+    commands = [trusting.shown(command) for command in trusting.commands_of(snapshot)]
     if not commands:
         app.out.answer("trust", {"commands": []}, "the plan runs no command on this machine")
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired
 
-from gitcoord.core.model import Evidence, Lapse, Pending, Result, Survivor
+from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Survivor
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
@@ -18,7 +18,7 @@ Op = Literal[
     "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review",
     "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
     "lock", "unlock", "resolve", "note", "note-drop", "checkpoint", "batch", "land-begin", "land-done", "land-abort", "rollback",
-    "rollback-done", "rollback-abort",
+    "rollback-done", "rollback-abort", "check", "gate",
 ]  # fmt: skip
 OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
 
@@ -88,6 +88,15 @@ class Event(TypedDict):
     new: NotRequired[str]
     results: NotRequired[str]
     count: NotRequired[int]
+    gates: NotRequired[list[Proof]]
+    without: NotRequired[list[str]]
+    # checks and gates
+    gate: NotRequired[str]
+    definition: NotRequired[str]
+    tree: NotRequired[str | None]
+    commit: NotRequired[str]
+    verdict: NotRequired[str]
+    millis: NotRequired[int]
     pending: NotRequired[Pending]
     # locks
     shared: NotRequired[bool]

@@ -20,6 +20,7 @@ __all__ = ["EVENT_TRAILER", "FIELDS", "author_of", "parse", "render"]
 EVENT_TRAILER = "Gitcoord-Event"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 _COMMON = {"op", "id", "agent", "time", "format"}
+_RUN = {"definition", "tree", "commit", "verdict", "reason", "millis", "log"}
 _CLAIM = {"task", "title", "token", "attempt", "session", "boot_id", "monotonic_ns", "lease_ms", "branch"}
 
 FIELDS: dict[str, frozenset[str]] = {
@@ -39,12 +40,12 @@ FIELDS: dict[str, frozenset[str]] = {
         "fail": {"task", "title", "token", "attempt", "kind", "reason", "delay_ms", "log", "boot_id", "monotonic_ns"},
         "release": {"task", "title", "token", "attempt", "reason"},
         "expire": {"expired", "lapsed"},
-        "reopen": {"task", "title", "kind", "reason", "redone"},
+        "reopen": {"task", "title", "kind", "reason", "redone", "log"},
         "retry": {"task", "title", "reason"},
         "cancel": {"task", "title", "reason", "redone"},
         "assign": {"task", "title", "to", "reason"},
         "escalate": {"task", "kind", "reason"},
-        "land-begin": {"phase", "target", "old", "new", "results", "count"},
+        "land-begin": {"phase", "target", "old", "new", "tree", "results", "count", "gates", "without"},
         "land-done": {"phase", "target", "old", "new"},
         "land-abort": {"phase", "target", "old", "new", "reason"},
         "lock": {"task", "token", "paths", "shared", "reason", "for_ms", "boot_id", "monotonic_ns", "expired", "lapsed"},
@@ -57,6 +58,8 @@ FIELDS: dict[str, frozenset[str]] = {
         "rollback": {"onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"},
         "rollback-done": {"target", "old", "new"},
         "rollback-abort": {"target", "old", "new", "reason"},
+        "check": {"task", "title", "token", "attempt"} | _RUN,
+        "gate": {"phase", "gate"} | _RUN,
     }.items()
 }
 
@@ -124,6 +127,9 @@ def _subject(event: Event) -> str:
         return f"{about}: {_first(event['message'])}" + ("" if percent is None else f" ({percent}%)")
     if op in {"fail", "escalate", "reopen"}:
         return f"{about}: {_first(event['reason'])}"
+    if op in {"check", "gate"}:
+        about = about if op == "check" else f"gate {event['gate']} of {event['phase']}"
+        return f"{about}: {event['verdict']}" + (f", {_first(event['reason'])}" if event["reason"] else "")
     if op == "claim" and event["takeover"]:
         return f"{about}, taken over from {event['takeover']['agent']}: {event['title']}"
     if op == "assign":

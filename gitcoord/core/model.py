@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
 from gitcoord.core.shapes import TypedDict
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Claim",
     "Escalation",
     "Evidence",
+    "GateRun",
     "GateSpec",
     "Landing",
     "Lapse",
@@ -39,6 +41,7 @@ __all__ = [
     "PlanRecord",
     "PoolSpec",
     "Progress",
+    "Proof",
     "Result",
     "RetryDelay",
     "Review",
@@ -61,15 +64,6 @@ MAX_NOTE_BYTES = 1024
 MAX_NOTES = 200
 
 State = Literal["open", "claimed", "review", "done", "failed", "cancelled"]
-
-
-class GateSpec(TypedDict):
-    """A check of a phase: a shell command, its timeout and its retries."""
-
-    name: str
-    run: str
-    timeout_ms: int
-    retry: int
 
 
 class PhaseSpec(TypedDict):
@@ -247,20 +241,6 @@ class TaskRecord(TypedDict):
     branch: str | None
     retry: RetryDelay | None
     setbacks: list[Setback]
-
-
-class Landing(TypedDict):
-    """A move of the target to the merged results of a phase.
-
-    ``results`` is the oid of the blob that lists (task, result) in merge
-    order; ``old`` and ``new`` are the target's tips; ``at`` is for reading.
-    """
-
-    old: str
-    new: str
-    results: str
-    count: int
-    at: int
 
 
 class PhaseRecord(TypedDict):

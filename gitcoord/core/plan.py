@@ -149,6 +149,8 @@ class _Reader(Values):
             for key in gate.keys() - {"name", "run", "timeout", "retry"}:
                 self.problems.add(at, f"unknown key {shown(key)} of a gate; known: name, retry, run, timeout")
             name = self.id(gate.get("name"), "gate name", at)
+            if name and name.casefold() in {other["name"].casefold() for other in found}:
+                self.problems.add(at, f"gate {name} stands twice")
             run = self.text(gate, "run", at, "", most=2000)
             if not run:
                 self.problems.add(at, "a gate has a command: run = ...")
@@ -363,16 +365,10 @@ def _gate_warnings(plan: PlanRecord, phases: list[PhaseSpec]) -> list[str]:
 def features(document: PlanDocument) -> list[str]:
     """Name what a plan uses that this version cannot honour yet."""
     found = []
-    if document["plan"]["gates_required"]:
-        found.append("gates_required in [plan]")
     for phase in document["phases"]:
-        if phase["gates"]:
-            found.append(f"gates of phase {phase['id']}")
         if phase["reviews"]:
             found.append(f"reviews of phase {phase['id']}")
     for task in document["tasks"]:
-        if task["check"]:
-            found.append(f"check of task {task['id']}")
         if task["verify_by"]:
             found.append(f"verify_by of task {task['id']}")
     return found

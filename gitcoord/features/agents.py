@@ -12,7 +12,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.trust import is_trusted, run_setup
+from gitcoord.features.trust import is_trusted_setup, run_setup
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError, discover
 from gitcoord.ledger.files import read_json, write_json
@@ -141,7 +141,7 @@ def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:
         worktrees.copy_files(work.place.main_worktree, place, wanted["copy"])
     if wanted["setup"] is None:
         return "none"
-    if not is_trusted(work, snapshot):
+    if not is_trusted_setup(work, snapshot):
         return "untrusted"
     return "done" if run_setup(work, snapshot, place) else "failed"
 

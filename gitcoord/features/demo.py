@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import RefusedError
-from gitcoord.features import agents, landing, reading, setting_up, verifying
+from gitcoord.features import agents, landing, reading, setting_up, trust, verifying
 from gitcoord.features.demo_agent import FAILING_TASK, THINK_S, VICTIM
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git, require_git, scrubbed
@@ -38,6 +40,25 @@ GROUPS = {
     "network": "asyncio base64 email hashlib ipaddress socket subprocess",
     "programs": "argparse ast contextlib functools inspect itertools",
 }
+
+
+GATE = """import pathlib
+import re
+import unittest
+
+
+class Pages(unittest.TestCase):
+    def test_every_page_has_its_heading(self):
+        pages = sorted(pathlib.Path("docs").glob("*/index.md"))
+        self.assertTrue(pages)
+        for page in pages:
+            self.assertTrue(page.read_text("utf-8").startswith(f"# {page.parent.name}\\n"), page)
+
+    def test_every_link_leads_somewhere(self):
+        for page in pathlib.Path("overview").glob("*.md"):
+            for link in re.findall(r"\\]\\(([^)]+)\\)", page.read_text("utf-8")):
+                self.assertTrue((page.parent / link).exists(), f"{page}: {link}")
+"""
 
 
 def plan_text() -> str:
@@ -62,14 +83,17 @@ name = "checkers"
 
 [[phase]]
 name = "build"
+gates = [GATES]
 
 [[phase]]
 name = "overview"
 after = ["build"]
+gates = [GATES]
 
 [[phase]]
 name = "check"
 after = ["overview"]
+gates = [GATES]
 
 [template.module]
 title = "Document the module {module}"
@@ -94,7 +118,8 @@ reads = ["docs/", "overview/"]
     rows = [_row(25 + index, "module", f'module = "{name}"') for index, name in enumerate(MODULES)]
     rows += [_row(88 + index, "overview", f'group = "{group}"') for index, group in enumerate(GROUPS)]
     rows += [_row(94 + index, "check", f'group = "{group}"') for index, group in enumerate(GROUPS)]
-    return head + "".join(rows)
+    run = json.dumps(f"{shlex.quote(sys.executable)} -m unittest -v test_pages")
+    return head.replace("GATES", f'{{ name = "pages", run = {run}, timeout = "2m" }}') + "".join(rows)
 
 
 def _row(number: int, template: str, values: str) -> str:
@@ -104,14 +129,34 @@ def _row(number: int, template: str, values: str) -> str:
 def demo(keep: Path | None, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Run the demo; return what came of it. The repository stays."""
     require_git()
-    clock = Clock()
     top = keep.absolute() if keep is not None else Path(tempfile.mkdtemp(prefix="gitcoord-demo-")) / "stdlib"
     _make_repository(top)
+    with _trust_of_its_own(top):
+        return _demo(top, count, tell)
+
+
+@contextmanager
+def _trust_of_its_own(top: Path) -> Iterator[None]:
+    """Keep what the demo trusts inside its repository, not with the user's."""
+    before = os.environ.get("XDG_CONFIG_HOME")
+    os.environ["XDG_CONFIG_HOME"] = str(top / ".git" / "gitcoord" / "demo" / "config")
+    try:
+        yield
+    finally:
+        os.environ.pop("XDG_CONFIG_HOME")
+        if before is not None:
+            os.environ["XDG_CONFIG_HOME"] = before
+
+
+def _demo(top: Path, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    clock = Clock()
     work = open_workspace(top)
     tell(f"A scratch repository: {top}")
     setting_up.init(work)
     plan = top / "plan.toml"
     setting_up.apply_plan(work, plan.read_text("utf-8"), plan.name)
+    for command in trust.trust(work, work.ledger.snapshot()):
+        tell(f"Trusted, in this demo alone: {command}")
     tell(f"A plan: {len(MODULES)} modules to document (25-69), {len(GROUPS)} overviews (88-93), {len(GROUPS)} checks.")
     names = [f"agent-{number}" for number in range(1, count + 1)]
     for number, name in enumerate(names):
@@ -141,7 +186,8 @@ def _make_repository(top: Path) -> None:
     git.run("init", "-q", "-b", "main")
     (top / "README.md").write_text("# The standard library, documented by agents\n", "utf-8")
     (top / "plan.toml").write_text(plan_text(), "utf-8")
-    git.run("add", "--", "README.md", "plan.toml")
+    (top / "test_pages.py").write_text(GATE, "utf-8")
+    git.run("add", "--", "README.md", "plan.toml", "test_pages.py")
     who = {"GIT_AUTHOR_NAME": "demo", "GIT_AUTHOR_EMAIL": "demo@localhost.invalid",
            "GIT_COMMITTER_NAME": "demo", "GIT_COMMITTER_EMAIL": "demo@localhost.invalid"}  # fmt: skip
     git.run("commit", "-q", "-m", "Begin", env=who)
@@ -182,7 +228,8 @@ def _watch(
             if phase["next"] and phase["state"] != "landed":
                 try:
                     done = landing.land(work, phase["id"])
-                    tell(f"  *  phase {phase['id']} landed: {done.results} results at once, main is at {done.new[:10]}")
+                    tell(f"  *  phase {phase['id']} landed: {done.results} results at once, main is at {done.new[:10]}; "
+                         f"passed before: {', '.join(done.gates)}")
                 except RefusedError as error:
                     tell(f"  *  phase {phase['id']} did not land: {error.message}")
         if not set(reading.status(work)["counts"]) - {"landed"}:

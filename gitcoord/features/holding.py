@@ -114,7 +114,8 @@ def complete(
     Raises:
         ClaimLostError: The token is stale.
         RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
-            ``base-moved``: nothing changed.
+            ``base-moved``, ``check``, ``trust``: nothing changed, but for
+            the entry that says how the check failed.
 
     """
     snapshot = work.ledger.snapshot()
@@ -133,6 +134,10 @@ def complete(
     facts = result_facts(work, snapshot, record, held, result, no_result=no_result)
     if facts["oid"] is not None:
         work.ledger.keep(result_ref(work.ledger.name, task, facts["oid"]), facts["oid"])
+    if record["spec"]["check"] is not None:
+        from gitcoord.features.checking import check_result
+
+        check_result(work, agent, record, token, facts)
     command = {"op": "complete", "agent": agent, "task": task, "token": token, "result": facts}
     ended = work.ledger.execute(command, agent=agent)
     return Completed(ended.entry, ended.snapshot.require_task(task), already=False)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from gitcoord.clock import Deadline
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
-from gitcoord.features.workspace import Workspace, plan_of
+from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 
-__all__ = ["Child", "beat_every_s", "keepalive"]
+__all__ = ["Child", "beat_every_s", "beating", "keepalive"]
 
 GRACE_S = 5.0
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -102,3 +104,39 @@ def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def beating(work: Workspace, agent: str, token: str) -> Iterator[threading.Event]:
+    """Beat beside what is done here; the event says that the claim is lost.
+
+    The beats come from a thread with a workspace of its own.
+    """
+    lost, done = threading.Event(), threading.Event()
+    work.ledger.beat(agent, token)
+    every_s = beat_every_s(work)
+    start = work.place.worktree or work.place.common_dir
+
+    def beat() -> None:
+        own = open_workspace(start, work.ledger.name)
+        wait_s = every_s
+        try:
+            while not done.wait(wait_s):
+                wait_s = every_s
+                try:
+                    own.ledger.beat(agent, token)
+                except ClaimLostError:
+                    lost.set()
+                    return
+                except GitcoordError:
+                    wait_s = every_s / 4
+        finally:
+            own.close()
+
+    thread = threading.Thread(target=beat, name="gitcoord-beat", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        done.set()
+        thread.join()

@@ -8,44 +8,24 @@ by the same three questions, so that a crash never leaves half of one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
-from gitcoord.core.boundary import boundary_of_result
-from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError, UnavailableError
+from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.machine.landings import merge_order, wholeness
-from gitcoord.core.model import Pending, Result, TaskRecord
+from gitcoord.core.machine.landings import left_out, wholeness
+from gitcoord.core.model import Pending, PhaseRecord
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features import readiness
+from gitcoord.features.readiness import Conflicted, PhaseCheck, check_phase, in_the_way
 from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.queue import QueueLock
 
 __all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land", "land_automatically"]
-
-
-class PhaseCheck(NamedTuple):
-    """Whether a phase could land now, and what is missing."""
-
-    phase: str
-    state: str
-    is_ready: bool
-    missing: list[TaskRecord]
-    results: list[list[str]]
-    conflict: Conflicted | None
-    new: str | None
-    in_the_way: list[str]
-
-
-class Conflicted(NamedTuple):
-    """Two results that do not merge, and the files that they both changed."""
-
-    task: str
-    other: str
-    files: list[str]
 
 
 class Landed(NamedTuple):
@@ -58,9 +38,11 @@ class Landed(NamedTuple):
     new: str
     results: int
     already: bool
+    gates: Sequence[str] = ()
+    without: Sequence[str] = ()
 
 
-def land_automatically(work: Workspace, phase: str) -> Landed | RefusedError | None:
+def land_automatically(work: Workspace, phase: str) -> Landed | RefusedError | UnavailableError | None:
     """Land a phase whose plan says ``landing = "auto"``, if it is whole now.
 
     Called after a task was completed, so a landing that is refused is told
@@ -74,19 +56,22 @@ def land_automatically(work: Workspace, phase: str) -> Landed | RefusedError | N
         return None
     try:
         return land(work, phase, follow=False)
-    except RefusedError as error:
+    except (RefusedError, UnavailableError) as error:
         return error
 
 
-def land(work: Workspace, phase: str, *, follow: bool = True) -> Landed:
-    """Land a whole phase on the target, all or nothing.
+def land(work: Workspace, phase: str, *, follow: bool = True, without: Sequence[str] = ()) -> Landed:
+    """Land a whole phase on the target, behind its gates, all or nothing.
 
     With ``follow``, worktrees that have the target checked out are brought
-    along; without, the next orchestrator's command does.
+    along; without, the next orchestrator's command does. ``without`` names
+    tasks that a person leaves out: they, and what was built on them, are
+    cancelled when the rest has landed.
 
     Raises:
         RefusedError: ``not-whole``; ``conflict`` (the later task was
-            reopened); ``worktree`` (local changes are in the way).
+            reopened); ``gate`` (the culprits were); ``worktree`` (local
+            changes are in the way); ``trust``; ``gates-required``.
         UnavailableError: Another landing runs, or the queue is stuck.
 
     """
@@ -97,10 +82,10 @@ def land(work: Workspace, phase: str, *, follow: bool = True) -> Landed:
         finish_pending(work, follow=follow)
         for _ in range(8):
             try:
-                return _land_once(work, phase, follow=follow)
-            except _TargetMovedError:
+                return _land_once(work, phase, follow=follow, without=without)
+            except _StartAgainError:
                 continue
-        raise UnavailableError("the target branch keeps moving", hint="try again when it is quiet")
+        raise UnavailableError("the target branch, or the plan, keeps changing", hint="try again when it is quiet")
 
 
 def _holder(lock: QueueLock) -> str:
@@ -108,128 +93,117 @@ def _holder(lock: QueueLock) -> str:
     return f"process {parts[2]}" if len(parts) == 4 else "another process"
 
 
-class _TargetMovedError(Exception):
-    """Say that the target moved while the merge was made."""
+class _StartAgainError(Exception):
+    """Say that the target or the plan changed while the landing was made."""
 
 
-def _land_once(work: Workspace, phase: str, *, follow: bool) -> Landed:
+_CHANGED = {"results-changed", "gate-changed", "gate-missing", "not-whole"}
+
+
+def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[str]) -> Landed:
     snapshot = work.ledger.snapshot()
     record = snapshot.phase(phase)
     if record is not None and record["state"] == "landed" and record["landing"]:
         landing = record["landing"]
         return Landed(snapshot.oid, phase, work.target(snapshot), landing["old"], landing["new"], landing["count"],
-                      already=True)  # fmt: skip
-    check = check_phase(work, phase, snapshot)
+                      already=True, gates=[one["gate"] for one in landing["gates"]], without=landing["without"])  # fmt: skip
+    check = check_phase(work, phase, snapshot, without)
+    _refuse_unready(work, check)
+    try:
+        tree = _tested(work, snapshot, check)
+        _begin(work, snapshot, check, tree)
+    except RefusedError as error:
+        if error.reason in _CHANGED:
+            raise _StartAgainError from None
+        raise
+    finish_pending(work, follow=follow)
+    done = _verified(work, phase, check, tree)
+    from gitcoord.features.reclaiming import reclaim_branches
+
+    reclaim_branches(work, work.ledger.snapshot())
+    return done
+
+
+def _refuse_unready(work: Workspace, check: PhaseCheck) -> None:
+    phase = check.phase
     if check.missing:
         named = ", ".join(f"{task['id']} ({task['state']})" for task in check.missing[:5])
         raise RefusedError(f"phase {phase} is not whole: {named}", reason="not-whole",
                            hint=f"`gitcoord phase check {phase}` lists what is missing",
                            missing=cast("Any", [task["id"] for task in check.missing[:100]]))  # fmt: skip
+    if check.problem:
+        raise RefusedError(check.problem, reason="gates-required", hint="give the phase a gate in the plan, and apply it again")
     if check.conflict is not None:
         raise _reopened(work, check.conflict)
     if check.in_the_way:
-        raise RefusedError(
-            f"local changes are in the way of the landing: {', '.join(check.in_the_way[:5])}", reason="worktree",
-            hint="commit them, or move them away, in the worktree that has the target checked out",
-        )  # fmt: skip
-    target, old, new = work.target(snapshot), work.target_tip(snapshot), cast("str", check.new)
+        raise _blocked(check.in_the_way)
+
+
+def _blocked(paths: Sequence[str]) -> RefusedError:
+    return RefusedError(f"local changes are in the way of the landing: {', '.join(paths[:5])}", reason="worktree",
+                        hint="commit them, or move them away, in the worktree that has the target checked out")  # fmt: skip
+
+
+def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
+    """Pass the gates on the merged commit, or give the culprits back."""
+    from gitcoord.features.checking import prove
+    from gitcoord.git.merges import tree_of
+
+    old, new = check.tips[0], check.tips[-1]
+    failure = prove(work, snapshot, cast("PhaseRecord", snapshot.phase(check.phase)), new)
+    if failure is not None:
+        from gitcoord.features.bisecting import find_culprits, give_back, tester
+
+        tasks, _ = wholeness(snapshot, check.phase)
+        by_id = {task["id"]: task for task in tasks}
+
+        def merge(results: list[list[str]]) -> list[str] | None:
+            merged = readiness.merge(work, by_id, results, old)
+            return None if isinstance(merged, Conflicted) else merged
+
+        dependents = {name: set(left_out(snapshot, check.phase, [name])) for name, _ in check.results}
+        test = tester(work, check.phase, failure, new)
+        raise give_back(work, check.phase, failure, find_culprits(check.results, list(check.tips), dependents, merge, test))
+    return tree_of(work.git, new)
+
+
+def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) -> None:
+    """Publish the landing, if all is as it was when it was tested."""
+    target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]
+    if work.store.read_ref(target) != old:
+        raise _StartAgainError
+    # The gates may have taken their time: somebody edited here meanwhile.
+    blocked = in_the_way(work, target, old, new)
+    if blocked:
+        raise _blocked(blocked)
     content = codec.dump(check.results)
     blob = work.store.write_blob(content)
-    candidate = f"refs/gitcoord/{work.ledger.name}/landing/{phase}/{new}"
-    work.ledger.keep(candidate, new)
-    command = {"op": "land-begin", "phase": phase, "target": target, "old": old, "new": new, "results": blob,
-               "count": len(check.results)}  # fmt: skip
+    work.ledger.keep(f"refs/gitcoord/{work.ledger.name}/landing/{check.phase}/{new}", new)
+    command = {"op": "land-begin", "phase": check.phase, "target": target, "old": old, "new": new, "results": blob,
+               "count": len(check.results), "tree": tree, "without": check.without}  # fmt: skip
     try:
         work.ledger.execute(command, agent=ORCHESTRATOR, verify={target: old}, inputs=[content])
     except UnavailableError:
         if work.store.read_ref(target) != old:
-            raise _TargetMovedError from None
+            raise _StartAgainError from None
         raise
-    finish_pending(work, follow=follow)
-    # Read again: whoever came by may have finished or aborted it before us.
+
+
+def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Landed:
+    """Read again what became of it: whoever came by may have ended it before us."""
+    from gitcoord.git.merges import is_ancestor, tree_of
+
     after = work.ledger.snapshot()
-    ended = after.phase(phase)
-    if ended is None or ended["state"] != "landed" or ended["landing"] is None or ended["landing"]["new"] != new:
+    ended, old, new = after.phase(phase), check.tips[0], check.tips[-1]
+    landing = ended["landing"] if ended is not None and ended["state"] == "landed" else None
+    if landing is None or landing["new"] != new:
         raise RefusedError(f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",
                            reason="target-moved", hint="`gitcoord status` shows the escalation; mend it, and land again")  # fmt: skip
-    return Landed(after.oid, phase, target, old, new, len(check.results), already=False)
-
-
-def check_phase(work: Workspace, phase: str, snapshot: Snapshot | None = None) -> PhaseCheck:
-    """Say whether a phase could land now; move nothing.
-
-    Raises:
-        NotFoundError: The plan has no such phase.
-
-    """
-    snapshot = snapshot or work.ledger.snapshot()
-    plan_of(snapshot)
-    record = snapshot.phase(phase)
-    if record is None:
-        from gitcoord.core.ids import nearest
-
-        known = [one["id"] for one in snapshot.phases()]
-        near = nearest(phase, known)
-        raise NotFoundError(f"there is no phase {phase!r}", hint=f"known: {', '.join(near or known) or 'none'}")
-    tasks, missing = wholeness(snapshot, phase)
-    results = merge_order(tasks)
-    if record["state"] == "landed" or missing or not snapshot.is_started(record):
-        started = record["state"] == "landed" or snapshot.is_started(record)
-        if not started and not missing:
-            raise RefusedError(f"phase {phase} has not started: {', '.join(record['spec']['after'])} has to land first",
-                               reason="phase", hint="`gitcoord phase list` shows the order")  # fmt: skip
-        return PhaseCheck(phase, record["state"], is_ready=False, missing=missing, results=results, conflict=None,
-                          new=None, in_the_way=[])  # fmt: skip
-    merged = _merge(work, snapshot, {task["id"]: task for task in tasks}, results)
-    if isinstance(merged, Conflicted):
-        return PhaseCheck(phase, record["state"], is_ready=False, missing=[], results=results, conflict=merged,
-                          new=None, in_the_way=[])  # fmt: skip
-    blocked = _in_the_way(work, work.target(snapshot), work.target_tip(snapshot), merged)
-    return PhaseCheck(phase, record["state"], is_ready=not blocked, missing=[], results=results, conflict=None,
-                      new=merged, in_the_way=blocked)  # fmt: skip
-
-
-def _merge(
-    work: Workspace, snapshot: Snapshot, tasks: dict[str, TaskRecord], results: list[list[str]]
-) -> str | Conflicted:
-    """Merge results onto the target's tip, each as a merge commit."""
-    from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
-    from gitcoord.git.results import inspect, inspect_merge, lift
-
-    target_tip = tip = work.target_tip(snapshot)
-    merged: list[str] = []
-    for name, oid in results:
-        task = tasks[name]
-        result = cast("Result", task["result"])
-        boundary = boundary_of_result(task, result)
-        lifted = oid
-        if is_ancestor(work.git, oid, target_tip):
-            lifted = lift(work.git, oid, result["base"], target_tip)
-        else:
-            inspect(work.git, oid, target_tip, result["built_on"], boundary)
-        tree = merge_tree(work.git, tip, lifted)
-        if isinstance(tree, Conflict):
-            return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
-        inspect_merge(work.git, tip, tree.tree, boundary)
-        title = codec.printable(task["spec"]["title"])
-        message = (
-            f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"
-            f"Gitcoord-Attempt: {result['attempt']}\nGitcoord-Result: {oid}\n"
-        )
-        tip = commit_merge(work.git, tree.tree, [tip, lifted], message, result["at"])
-        merged.append(name)
-    return tip
-
-
-def _other_side(work: Workspace, tasks: dict[str, TaskRecord], merged: list[str], files: list[str]) -> str:
-    """Name the merged task that changed one of the files, or the target."""
-    from gitcoord.git.results import changed_files
-
-    for name in reversed(merged):
-        result = tasks[name]["result"]
-        if result and result["oid"] and changed_files(work.git, result["base"], result["oid"]) & set(files):
-            return f"task {name}"
-    return "the target branch"
+    if tree_of(work.git, new) != tree or not is_ancestor(work.git, new, work.target_tip(after)):
+        raise RefusedError(f"phase {phase} landed as {new[:12]}, and the target does not contain it any more",
+                           reason="target-moved", hint="look at the target's reflog: somebody moved it back")  # fmt: skip
+    return Landed(after.oid, phase, work.target(after), old, new, len(check.results), already=False,
+                  gates=[one["gate"] for one in landing["gates"]], without=landing["without"])  # fmt: skip
 
 
 def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
@@ -243,12 +217,6 @@ def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
         reason="conflict", task=conflict.task, other=conflict.other, files=cast("Any", conflict.files[:50]),
         hint=f"claim {conflict.task} again: its next base contains the other's result", entry=done.entry,
     )  # fmt: skip
-
-
-def _in_the_way(work: Workspace, target: str, old: str, new: str) -> list[str]:
-    from gitcoord.git.worktrees import checkouts_of, in_the_way
-
-    return [path for worktree in checkouts_of(work.git, target) for path in in_the_way(worktree, old, new)]
 
 
 # finishing

@@ -8,6 +8,7 @@ from typing import Any, cast
 from gitcoord.core import graph, ids
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import tasks_of
+from gitcoord.core.machine.gating import check_log_path, run_of
 from gitcoord.core.machine.holds import Hold, holds_of, obstacles
 from gitcoord.core.machine.leases import Context, is_late, remaining_ms, wait_ms
 from gitcoord.core.messages import parse
@@ -144,6 +145,9 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     facts["blocked_by"] = [need for need in record["spec"]["needs"]
                            if (snapshot.task(need) or record)["state"] in {"failed", "cancelled"}]  # fmt: skip
     facts["logs"] = [f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]]
+    run = run_of(snapshot, task=record["id"]) if record["spec"]["check"] else None
+    facts["check"] = {**run, "at": instant(run["at"])} if run else None
+    facts["logs"] += [check_log_path(record["id"])] if run and run["log"] else []
     facts["notes"] = [{**one, "at": instant(one["at"])} for one in matters.notes_about(snapshot, record)]
     facts["escalations"] = [{**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["task"] == record["id"]]
     facts["waiting_for"] = describe_waiting(snapshot, record) if facts["state"] in {"waiting", "blocked"} else None
@@ -160,8 +164,12 @@ def log_of(work: Workspace, task: str) -> tuple[str, str]:
     """
     snapshot = work.ledger.snapshot()
     record = require_task(work, snapshot, task)
-    for attempt in range(record["attempt"], 0, -1):
-        name = f"logs/{record['id']}-{attempt}.txt"
+    names = [f"logs/{record['id']}-{attempt}.txt" for attempt in range(record["attempt"], 0, -1)]
+    run = run_of(snapshot, task=record["id"])
+    # What keeps the attempt that runs now from completion comes first.
+    is_current = record["claim"] is not None and run is not None and run["verdict"] == "failed"
+    names.insert(0 if is_current else len(names), check_log_path(record["id"]))
+    for name in names:
         content = snapshot.file(name)
         if content is not None:
             return name, content.decode("utf-8", "replace")

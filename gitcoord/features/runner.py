@@ -27,6 +27,7 @@ from gitcoord.core.errors import (
 from gitcoord.core.machine.leases import wait_ms
 from gitcoord.features import agents, claims, holding, landing, reading
 from gitcoord.features.keeping import Child, beat_every_s
+from gitcoord.features.trust import commands_of, require_trust
 from gitcoord.features.waiting import wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 from gitcoord.git.program import GitError
@@ -65,6 +66,7 @@ class _Shared:
         self.tell = tell
         self.stop = threading.Event()
         self.landing = threading.Lock()
+        self.hopeless: set[str] = set()
         self.errors: list[BaseException] = []
 
 
@@ -80,6 +82,8 @@ def run(
     program = shutil.which(command[0])
     if program is None:
         raise UsageError(f"{command[0]!r} cannot be run: there is no such program", hint="name a program that exists, after `--`")
+    # Not after the third attempt at every task: now.
+    require_trust(work, commands_of(work.ledger.snapshot()))
     # ./agent.sh is the caller's, wherever the worktrees are.
     shared = _Shared(start, work.ledger.name, [str(Path(program).absolute()), *command[1:]], tell)
     if stop is not None:
@@ -291,15 +295,18 @@ def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
     with shared.landing:
         is_moved = False
         for phase in reading.status(work)["phases"]:
-            if phase["next"] is None or phase["state"] == "landed":
+            if phase["next"] is None or phase["state"] == "landed" or phase["id"] in shared.hopeless:
                 continue
             try:
                 landed = landing.land(work, phase["id"])
             except RefusedError as error:
-                if error.reason not in {"conflict", "not-whole"}:
+                if error.reason not in {"conflict", "not-whole", "gate", "gates-required"}:
                     raise
                 shared.tell(Note("", phase["id"], "not landed", error.message))
-                is_moved |= error.reason == "conflict"
+                is_reopened = error.reason == "conflict" or bool(error.facts.get("tasks"))
+                is_moved |= is_reopened
+                if error.reason.startswith("gate") and not is_reopened:
+                    shared.hopeless.add(phase["id"])
                 continue
             shared.tell(Note("", phase["id"], "landed", f"{landed.results} results on {landed.target}"))
             is_moved = True

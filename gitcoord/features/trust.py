@@ -1,30 +1,46 @@
 """Run commands of a plan only after this machine's user trusted them.
 
 Trust is for exactly one set of commands in one repository, and lies
-outside the repository: no byte of a workspace can vote for itself.
+outside the repository: no byte of a workspace can vote for itself. The
+set is kept as one hash for each command, so that asking about one costs
+the same in a plan of a hundred tasks and of a hundred thousand.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from gitcoord.core import codec
-from gitcoord.core.model import PlanRecord
+from gitcoord.core.errors import RefusedError
+from gitcoord.core.hashing import sha256
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 
-__all__ = ["commands_of", "is_trusted", "run_setup", "trust"]
+__all__ = ["commands_of", "is_trusted", "is_trusted_setup", "require_trust", "run_setup", "shown", "trust", "untrusted"]
 
 SETUP_TIMEOUT_S = 600
+MAX_SHOWN = 5
 
 
-def commands_of(plan: PlanRecord | None) -> list[str]:
-    """List the commands that a plan would run on this machine."""
-    setup = plan["worktree"]["setup"] if plan else None
-    return [] if setup is None else [f"worktree setup: {codec.printable(setup)}"]
+def commands_of(snapshot: Snapshot) -> list[str]:
+    """List the commands that the plan would run on this machine."""
+    gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
+    return _listed(_setup(snapshot), gates, (task["spec"]["check"] for task in snapshot.tasks()))
+
+
+def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None]) -> list[str]:
+    found = [f"worktree setup: {setup}"] if setup is not None else []
+    found += [f"gate: {command}" for command in gates]
+    found += sorted({f"check: {command}" for command in checks if command is not None})
+    return list(dict.fromkeys(found))
+
+
+def shown(command: str) -> str:
+    """Give a command on one line, with nothing in it that hides the rest."""
+    return codec.printable(command.replace("\n", "\\n"))
 
 
 def _file() -> Path:
@@ -32,37 +48,66 @@ def _file() -> Path:
     return Path(base) / "gitcoord" / "trust.json"
 
 
-def _fingerprint(work: Workspace, plan: PlanRecord | None) -> tuple[str, str]:
-    setup = plan["worktree"]["setup"] if plan else None
-    commands = hashlib.sha256(codec.dump({"setup": setup})).hexdigest()
-    return f"{work.place.common_dir.resolve()}:{work.ledger.name}", commands
+def _where(work: Workspace) -> str:
+    return f"{work.place.common_dir.resolve()}:{work.ledger.name}"
+
+
+def _hash(command: str) -> str:
+    return sha256(command.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def untrusted(work: Workspace, commands: Iterable[str]) -> list[str]:
+    """List the commands, as ``commands_of`` writes them, that may not run."""
+    kept = (read_json(_file()) or {}).get(_where(work))
+    known = set(kept) if isinstance(kept, list) else set()
+    return [command for command in commands if _hash(command) not in known]
 
 
 def is_trusted(work: Workspace, snapshot: Snapshot) -> bool:
-    """Say whether exactly these commands were trusted for this repository."""
-    plan = snapshot.plan()
-    if not commands_of(plan):
-        return True
-    where, commands = _fingerprint(work, plan)
-    return (read_json(_file()) or {}).get(where) == commands
+    """Say whether every command of the plan was trusted for this repository."""
+    return not untrusted(work, commands_of(snapshot))
+
+
+def require_trust(work: Workspace, commands: Iterable[str]) -> None:
+    """Refuse to go on with commands that this machine's user did not trust.
+
+    Raises:
+        RefusedError: Reason ``trust``; nothing was run.
+
+    """
+    missing = untrusted(work, commands)
+    if missing:
+        more = f" and {len(missing) - MAX_SHOWN} more" if len(missing) > MAX_SHOWN else ""
+        raise RefusedError(
+            f"not trusted on this machine: {'; '.join(map(shown, missing[:MAX_SHOWN]))}{more}", reason="trust",
+            commands=[shown(command) for command in missing[:100]], hint="`gitcoord trust` lists the plan's commands and allows exactly those",
+        )  # fmt: skip
 
 
 def trust(work: Workspace, snapshot: Snapshot) -> list[str]:
-    """Trust the plan's commands as they are now, and list them."""
-    plan = snapshot.plan()
-    where, commands = _fingerprint(work, plan)
+    """Trust the plan's commands as they are now, no others, and list them."""
+    commands = commands_of(snapshot)
     known = read_json(_file()) or {}
-    write_json(_file(), {**known, where: commands})
-    return commands_of(plan)
+    write_json(_file(), {**known, _where(work): [_hash(command) for command in commands]})
+    return commands
+
+
+def _setup(snapshot: Snapshot) -> str | None:
+    plan = snapshot.plan()
+    return plan["worktree"]["setup"] if plan else None
+
+
+def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:
+    """Say whether the setup of worktrees was trusted for this repository."""
+    return not untrusted(work, _listed(_setup(snapshot), (), ()))
 
 
 def run_setup(work: Workspace, snapshot: Snapshot, place: Path) -> bool:
     """Run the trusted setup command in a new worktree; False if it fails."""
     from gitcoord.git.program import run_shell
 
-    plan = snapshot.plan()
-    setup = plan["worktree"]["setup"] if plan else None
-    if setup is None or not is_trusted(work, snapshot):
+    setup = _setup(snapshot)
+    if setup is None or not is_trusted_setup(work, snapshot):
         return False
     log = work.ledger.files.root / "logs" / f"setup-{place.name}.log"
     return run_shell(setup, place, log, SETUP_TIMEOUT_S) == 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import subprocess
 
 __all__ = [
-    "DURABLE", "LONG_S", "Completed", "Git", "GitError", "Place", "discover", "require_git", "run_shell", "scrubbed",
+    "DURABLE", "LONG_S", "Completed", "Git", "GitError", "Place", "discover", "inherited", "require_git", "run_shell", "scrubbed",
     "version",
 ]  # fmt: skip
 
@@ -78,7 +78,7 @@ def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     ``GIT_DIR`` and its like never pass on: from inside a hook they would
     make git answer for another repository.
     """
-    kept = _inherited() | {
+    kept = inherited() | {
         "GIT_NO_REPLACE_OBJECTS": "1",
         # A folder that cannot be: info/grafts would forge a commit's parents.
         "GIT_GRAFT_FILE": "/dev/null/none",
@@ -91,7 +91,8 @@ def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | dict(extra or {})
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
+    """Give our own environment without what would steer git elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
 
 
@@ -218,7 +219,7 @@ def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
     with log.open("wb") as output:
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
             command, shell=True, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=_inherited(), start_new_session=True,
+            env=inherited(), start_new_session=True,
         )  # fmt: skip
         try:
             return child.wait(timeout_s)

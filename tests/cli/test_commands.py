@@ -14,7 +14,7 @@ import pytest
 
 from gitcoord.cli.main import COMMANDS, run, split_options
 from tests.support.builders import tasks
-from tests.support.world import environment, git
+from tests.support.world import environment, git, write
 
 SHORT = '[plan]\nname = "p"\n'
 
@@ -94,7 +94,8 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     cli("phase", "check", "default", status=18)
     cli("cancel", "b", "--reason", "not needed")
     assert clean(cli("phase", "check", "default")) == (
-        "phase default: 1 result(s) to land\n  ready: the target would be at OID; gitcoord phase land default lands it\n"
+        "phase default: 1 result(s) to land\n  no gate: nothing is run before it lands\n"
+        "  ready: the target would be at OID; gitcoord phase land default lands it\n"
         "  back: gitcoord rollback --phase default --code goes to OID, before the first claim of phase default: "
         "2 task(s), 0 claim(s), 0 lock(s) and 0 phase(s) change\n"
     )
@@ -342,12 +343,51 @@ def test_agents_may_not_orchestrate_from_their_worktree(cli: Cli, repo: Path, pl
     cli("cancel", "a", "--as-orchestrator", cwd=place)
 
 
-def test_a_plan_with_gates_is_refused_and_never_landed_without_them(cli: Cli, repo: Path, tmp_path: Path) -> None:
+def test_gates_and_checks_read_well(cli: Cli, repo: Path, tmp_path: Path) -> None:
     path = tmp_path / "gated.toml"
-    path.write_text('[[phase]]\nname="default"\ngates=[{name="g",run="false"}]\n' + tasks("a"))
-    for args in (["plan", "check", str(path)], ["init", str(path)]):
-        assert cli.json(*args, status=14)["error"]["reason"] == "not-available"
-    assert git("for-each-ref", "refs/heads/gitcoord", cwd=repo) == ""
+    gate = 'gates = [{name = "tests", run = "test -f a/ok"}]'
+    path.write_text(f'[[phase]]\nname = "default"\n{gate}\n' + tasks("a") + 'check = "test -f a/file.txt"\n')
+    cli("init", str(path))
+    assert cli.err.splitlines() == [
+        "gitcoord: note: the plan would run on this machine: gate: test -f a/ok",
+        "gitcoord: note: the plan would run on this machine: check: test -f a/file.txt",
+        "gitcoord: note: `gitcoord trust` lists the plan's commands and allows exactly those",
+    ]
+    cli("agent", "add", "x")
+    place = repo.with_name("repo.worktrees") / "x"
+    cli("claim", cwd=place)
+    write(place, "a/ok")
+    error = cli.json("complete", cwd=place, status=14)["error"]
+    assert (error["reason"], error["commands"]) == ("trust", ["check: test -f a/file.txt"])
+    cli("trust", "--yes")
+    error = cli.json("complete", cwd=place, status=14)["error"]
+    assert (error["reason"], error["why"]) == ("check", "it ended with status 1")
+    write(place, "a/file.txt")
+    assert cli("complete", cwd=place) == "a is done: 2 commit(s), 2 file(s), check passed\nnext: gitcoord claim\n"
+    assert "  gate tests: test -f a/ok (to be run)\n" in cli("phase", "check", "default")
+    assert cli.json("phase", "land", "default", "--dry-run")["gates"][0]["trusted"] is True
+    assert clean(cli("phase", "land", "default")) == "phase default landed: main is at OID; gates passed: tests\n"
+    assert cli.err == ""
+
+
+def test_a_failed_gate_says_what_it_gave_back(cli: Cli, repo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gated.toml"
+    path.write_text('[[phase]]\nname="default"\ngates=[{name="g",run="! grep -r bad */"}]\n' + tasks("a", "b"))
+    cli("init", str(path), "--trust")
+    assert cli.err == ""
+    for name, text in (("a", "bad\n"), ("b", "good\n")):
+        cli("agent", "add", f"x{name}")
+        place = repo.with_name("repo.worktrees") / f"x{name}"
+        cli("claim", name, cwd=place)
+        write(place, f"{name}/file.txt", text)
+        cli("complete", cwd=place)
+    error = cli.json("phase", "land", "default", status=18)["error"]
+    assert (error["code"], error["reason"], error["tasks"], error["gate"]) == ("incomplete", "gate", ["a"], "g")
+    assert error["log"] == "a/file.txt:bad"
+    assert "a/file.txt:bad" in cli("show", "a", "--log")
+    cli("phase", "land", "default", status=14)
+    assert clean(cli("phase", "land", "default", "--without", "a")).splitlines()[1:] == ["left out and cancelled: a"]
+    assert cli.json("show", "a")["task"]["state"] == "cancelled"
 
 
 def test_a_repeated_init_and_a_second_plan_are_one_entry_each(cli: Cli, plan: Path) -> None:

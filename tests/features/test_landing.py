@@ -34,10 +34,15 @@ def test_a_lander_that_slept_does_not_move_the_target_again(repo: Path, monkeypa
     assert git("rev-parse", "main", cwd=repo) == old
 
 
-def test_a_result_that_went_round_complete_is_refused_at_the_landing(repo: Path) -> None:
+@pytest.mark.parametrize("is_taken_back", [False, True])
+def test_a_result_that_went_round_complete_is_refused_at_the_landing(repo: Path, is_taken_back: bool) -> None:
     work = found(repo, tasks("a"), "x")
     claimed = claims.claim(work, "x", "a")
-    oid = write(Path(claimed.worktree or ""), "outside.txt")
+    place = Path(claimed.worktree or "")
+    oid = write(place, "outside.txt")
+    if is_taken_back:
+        (place / "outside.txt").unlink()
+        oid = write(place, "a/file.txt")
     facts = {"oid": oid, "tree": git("rev-parse", f"{oid}^{{tree}}", cwd=repo), "base": claimed.claim["base"], "built_on": {},
              "commits": 1, "files": 1}  # fmt: skip
     work.ledger.execute({"op": "complete", "agent": "x", "task": "a", "token": claimed.claim["token"], "result": facts}, agent="x")

@@ -32,6 +32,9 @@ CLAIMS = "gitcoord/core/machine/check_claims.py"
 APPLY = "gitcoord/core/machine/apply.py"
 RESULTS = "gitcoord/git/results.py"
 LANDING = "gitcoord/features/landing.py"
+READINESS = "gitcoord/features/readiness.py"
+GATING = "gitcoord/core/machine/gating.py"
+GATES = "tests/features/test_gates.py"
 MACHINE = "tests/core/test_machine.py"
 RACES = "tests/ledger/test_races.py"
 MOMENTS = "tests/ledger/test_interleavings.py"
@@ -149,11 +152,14 @@ MUTANTS = [
     Mutant("artless-boundary", "gitcoord/core/paths.py", "    return is_safe(path) and any(", "    return any(",
            "tests/core/test_paths.py::test_an_unsafe_path_is_inside_nothing",
            "a twin of .git on some disks would be written there"),
-    Mutant("uninspected-landing", LANDING, "        boundary = boundary_of_result(task, result)\n",
+    Mutant("uninspected-landing", READINESS, "        boundary = boundary_of_result(task, result)\n",
            "        boundary = boundary_of_result(task, result)._replace(layers=())\n",
-           "tests/features/test_landing.py::test_a_result_that_went_round_complete_is_refused_at_the_landing",
+           "tests/features/test_landing.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[False]",
            "whoever writes the ledger by hand could land anything"),
-    Mutant("landing-without-bases", LANDING, 'target_tip, result["built_on"], boundary)', "target_tip, {}, boundary)",
+    Mutant("uninspected-commits", READINESS, '            inspect(work.git, oid, target_tip, result["built_on"], boundary)\n', "            pass\n",
+           "tests/features/test_landing.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[True]",
+           "what was written outside and taken back would stay in the target's history"),
+    Mutant("landing-without-bases", READINESS, 'target_tip, result["built_on"], boundary)', "target_tip, {}, boundary)",
            "tests/features/test_landing.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
            "the commits of what a task was built on would be judged as its own"),
     Mutant("unordered-landing", "gitcoord/core/machine/landings.py", '{*task["spec"]["needs"], *record["built_on"]}', '{*task["spec"]["needs"]}',
@@ -166,6 +172,35 @@ MUTANTS = [
     Mutant("unverified-move", LANDING, "                verify = {work.ledger.ref: snapshot.oid}\n", "                verify: dict[str, str] = {}\n",
            "tests/features/test_landing.py::test_a_lander_that_slept_does_not_move_the_target_again",
            "a lander that slept would repeat a move that was taken back since"),
+    # checks and gates
+    Mutant("any-tree", GATING, ' or run["tree"] != tree or run["verdict"]', ' or run["verdict"]',
+           "tests/core/test_gating.py::test_ten_thousand_interleavings_accept_no_stale_pass",
+           "a pass on what was merged before the target moved would count"),
+    Mutant("any-definition", GATING, '        if run["definition"] != definition:\n', "        if False:\n",
+           "tests/core/test_gating.py::test_ten_thousand_interleavings_accept_no_stale_pass",
+           "a pass of a gate as it once was would count"),
+    Mutant("unproved-landing", CHECK, "    require_gates(snapshot, phase, event)\n", "",
+           "tests/core/test_gating.py::test_nobody_can_name_passes_that_the_ledger_does_not_have",
+           "whoever writes the ledger by hand could land without a gate"),
+    Mutant("unchecked-result", CHECK, "    require_check(snapshot, task, result)\n", "",
+           "tests/core/test_gating.py::test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result",
+           "a task could be completed although its check failed"),
+    Mutant("missing-is-fine", "gitcoord/git/verdicts.py", "    if status == 127:\n        return", "    if status == 127:\n        return '' and",
+           "tests/git/test_checks.py::test_whatever_is_no_plain_success_has_failed",
+           "a gate whose command is not there would pass"),
+    Mutant("nothing-is-fine", "gitcoord/git/verdicts.py", "    if nothing:\n", "    if False:\n",
+           "tests/git/test_checks.py::test_whatever_is_no_plain_success_has_failed",
+           "a gate that ran no test would pass"),
+    Mutant("trusting", "gitcoord/features/trust.py", "    if missing:\n        more", "    if False:\n        more",
+           f"{GATES}::test_an_untrusted_gate_runs_nothing_and_lands_nothing",
+           "a plan could run anything on this machine"),
+    Mutant("late-tip", LANDING, "    target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]\n    if work.store.read_ref(target) != old:\n        raise _StartAgainError\n",
+           "    target, old, new = work.target(snapshot), work.target_tip(snapshot), check.tips[-1]\n",
+           f"{GATES}::test_a_target_that_moves_right_after_the_merge_loses_nothing",
+           "a commit that came while the results were merged would be lost"),
+    Mutant("escaping-children", "gitcoord/git/checks.py", "        os.killpg(child.pid, number)\n", "        child.send_signal(number)\n",
+           "tests/git/test_checks.py::test_a_command_that_hangs_is_ended_with_its_whole_group",
+           "what a gate started would go on after it"),
     # reading
     Mutant("trailer-truth", "gitcoord/core/messages.py", "    if not same:\n", "    if False:\n",
            "tests/features/test_verifying.py::test_a_forged_takeover_is_named",

@@ -111,7 +111,9 @@ while os.getppid() == parent:
     answer = call("claim", "--no-checkout")
     if answer["ok"]:
         token = answer["claim"]["token"]
-        acks.write(json.dumps({"op": "claim", "entry": answer["entry"], "token": token}) + "\\n")
+        # A claim that it has already names the newest entry, which may be another's.
+        if not answer["already"] or answer["reissued"]:
+            acks.write(json.dumps({"op": "claim", "entry": answer["entry"], "token": token}) + "\\n")
         answer = call("release")
         if answer["ok"]:
             acks.write(json.dumps({"op": "release", "entry": answer["entry"], "token": token}) + "\\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import claims, holding, landing, matters, reading, setting_up
+from gitcoord.features import claims, holding, landing, locks, matters, reading, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
@@ -139,6 +139,24 @@ def _done(top: Path) -> Workspace:
     return work
 
 
+def _locked(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    locks.lock(work, "x", ["c/"])
+    work.close()
+
+
+def _damaged(top: Path) -> None:
+    """Leave an index that is none, and an operation of a dead writer."""
+    work = _founded(top, "x", worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    work.index.close()
+    work.ledger.files.index.write_bytes(b"no database at all, and long enough to be read as one" * 40)
+    dead = work.ledger.files.pending / ".refs" / f"{'0' * 32}.json"
+    dead.parent.mkdir(parents=True, exist_ok=True)
+    dead.write_text(json.dumps({"process": "another-boot:1:1:1", "op": "ref", "tip": None}))
+    work.close()
+
+
 def _landed(top: Path) -> None:
     work = _done(top)
     landing.land(work, "default")
@@ -176,6 +194,9 @@ ROWS: dict[str, Row] = {
     "rollback-code": Row(_landed, ("rollback", "--to", "whole", "--code"),
                          {"phases": {"default": "open"}, "files": ["README.md"], "changes": []},
                          repeats=frozenset({"rollback", "rollback-done"})),
+    "lock": Row(_agent, (*X, "lock", "c/"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"lock"})),
+    "unlock": Row(_locked, (*X, "unlock", "--all"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"not-found"})),
+    "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
     "phase-land": Row(_whole, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []},

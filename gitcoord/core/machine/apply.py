@@ -12,6 +12,7 @@ from typing import Any, cast
 from gitcoord.core import codec
 from gitcoord.core.events import Event
 from gitcoord.core.machine.batches import apply_batch
+from gitcoord.core.machine.gating import apply_check, apply_gate
 from gitcoord.core.machine.locks import apply_lock, apply_unlock, end_lapsed, end_locks_of, end_with_claims
 from gitcoord.core.machine.matters import (
     apply_checkpoint,
@@ -302,6 +303,8 @@ def _reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = _task(snapshot, event)
     agent = task["result"]["agent"] if task["result"] else event["agent"]
     _set_back(snapshot, event, changes, task, kind=event["kind"], reason=event["reason"], agent=agent, result=None)
+    if event["log"]:
+        changes[f"logs/{event['task']}-{task['attempt']}.txt"] = BlobOid(event["log"])
 
 
 def _retry(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -325,7 +328,7 @@ def _lock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 
 def _land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    keys = ("old", "new", "results", "count")
+    keys = ("old", "new", "tree", "results", "count", "gates", "without")
     landing = {**{key: event[key] for key in keys}, "at": event["time"]}  # type: ignore[literal-required]
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landing", "landing": landing}
@@ -339,6 +342,10 @@ def _land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 def _land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
+    for name in phase["landing"]["without"] if phase["landing"] else ():
+        task = snapshot.require_task(name)
+        setbacks = _setback(task, event, "left-out", f"phase {phase['id']} landed without it", event["agent"])
+        _put(changes, _with(task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks))
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
     changes["settings.json"] = {**snapshot.settings(), "pending": None, "target_tip": event["new"]}
 
@@ -384,4 +391,6 @@ _APPLY: dict[str, Callable[[Snapshot, Event, Changes], None]] = {
     "rollback": apply_rollback,
     "rollback-done": apply_rollback_end,
     "rollback-abort": apply_rollback_end,
+    "check": apply_check,
+    "gate": apply_gate,
 }

@@ -33,7 +33,8 @@ from gitcoord.core.machine.check_claims import (
     require_agent,
     task_of,
 )
-from gitcoord.core.machine.landings import merge_order, wholeness
+from gitcoord.core.machine.gating import check_check, check_gate, require_check, require_gates
+from gitcoord.core.machine.landings import check_left_out, merge_order, wholeness
 from gitcoord.core.machine.locks import check_lock, check_unlock
 from gitcoord.core.machine.matters import check_checkpoint, check_escalate, check_note, check_note_drop, check_resolve
 from gitcoord.core.machine.rollbacks import check_rollback, check_rollback_end
@@ -164,6 +165,7 @@ def _check_complete(snapshot: Snapshot, event: Event) -> None:
         raise RefusedError(f"the boundary of task {task['id']} changed meanwhile", reason="boundary-moved",
                            hint="complete again: the work is looked at by the new one")  # fmt: skip
     check_built_on(snapshot, task, result["built_on"])
+    require_check(snapshot, task, result)
 
 
 def _check_review(snapshot: Snapshot, event: Event) -> None:
@@ -233,12 +235,14 @@ def _check_land_begin(snapshot: Snapshot, event: Event) -> None:
     plan = snapshot.plan()
     if plan is None or event["target"] != f"refs/heads/{plan['target']}":
         raise UsageError("a phase lands on the plan's target")
-    tasks, missing = wholeness(snapshot, phase["id"])
+    check_left_out(snapshot, phase["id"], event["without"])
+    tasks, missing = wholeness(snapshot, phase["id"], event["without"])
     if missing:
         raise RefusedError(f"phase {phase['id']} is not whole: {len(missing)} task(s) are not done", reason="not-whole")
     order = merge_order(tasks)
     if snapshot.json_blob(event["results"], "the landing's results") != order or event["count"] != len(order):
         raise RefusedError(f"the results of phase {phase['id']} changed meanwhile", reason="results-changed")
+    require_gates(snapshot, phase, event)
 
 
 def _check_land_end(snapshot: Snapshot, event: Event) -> None:
@@ -281,4 +285,6 @@ _CHECK: dict[str, Callable[[Snapshot, Event], None]] = {
     "rollback": check_rollback,
     "rollback-done": check_rollback_end,
     "rollback-abort": check_rollback_end,
+    "check": check_check,
+    "gate": check_gate,
 }

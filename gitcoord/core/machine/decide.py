@@ -16,6 +16,7 @@ from gitcoord.core.errors import ConflictError, NothingReadyError, RefusedError,
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine.check import check
 from gitcoord.core.machine.check_claims import dependents_on_result, require_agent
+from gitcoord.core.machine.gating import decide_check, decide_gate, proofs
 from gitcoord.core.machine.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.machine.locks import decide_lock, decide_unlock, lapses, over_claims
 from gitcoord.core.model import FORMAT, Evidence, Lapse, PlanDocument, PlanRecord, TaskRecord
@@ -250,7 +251,7 @@ def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str,
 def _leaving(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
     task = snapshot.require_task(command["task"])
     redone = [{"task": other["id"], "was": other["state"]} for other in dependents_on_result(snapshot, task)]
-    kind = {"kind": command["kind"]} if command["op"] == "reopen" else {}
+    kind = {"kind": command["kind"], "log": command.get("log")} if command["op"] == "reopen" else {}
     return {**_titled(snapshot, command), **kind, "reason": command["reason"], "redone": redone}
 
 
@@ -269,6 +270,15 @@ def _resolve(snapshot: Snapshot, command: Command, _context: Context) -> dict[st
     found = snapshot.escalation(command["escalation"]) if ids.is_id(command["escalation"]) else None
     task = found["task"] if found else None
     return {"escalation": command["escalation"], "task": task, "answer": command["answer"]}
+
+
+def _land_begin(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    phase, tree = snapshot.phase(command["phase"]), command.get("tree")
+    keys = ("phase", "target", "old", "new", "results", "count")
+    about = {**{key: command[key] for key in keys}, "tree": tree, "without": command.get("without", [])}
+    # A phase that is no more, or frozen, is for ``check`` to refuse.
+    is_open = phase is not None and phase["state"] == "open" and snapshot.settings()["pending"] is None
+    return {**about, "gates": proofs(snapshot, phase, tree or "") if phase is not None and is_open else []}
 
 
 _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
@@ -296,7 +306,7 @@ _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
     "note-drop": _copy("note", "reason"),
     "checkpoint": _copy("name"),
     "batch": _copy("events"),
-    "land-begin": _copy("phase", "target", "old", "new", "results", "count"),
+    "land-begin": _land_begin,
     "land-done": _copy("phase", "target", "old", "new"),
     "land-abort": _copy("phase", "target", "old", "new", "reason"),
     "lock": decide_lock,
@@ -304,4 +314,6 @@ _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
     "rollback": _copy("onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"),
     "rollback-done": _copy("target", "old", "new"),
     "rollback-abort": _copy("target", "old", "new", "reason"),
+    "check": decide_check,
+    "gate": decide_gate,
 }

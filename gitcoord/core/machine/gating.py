@@ -1,0 +1,212 @@
+"""Hold the rules of checks and gates: what a pass is, and what it is for.
+
+A pass is bound to one tree and to one definition, the hash of everything
+that says what ran. Definitions come from the ledger, never from the work
+under test. A task with a check is completed only with a pass for exactly
+its result; a phase lands only with a pass of each of its gates for exactly
+the tree that will be the target's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from gitcoord.core import codec, ids
+from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.core.events import Command, Event
+from gitcoord.core.hashing import sha256
+from gitcoord.core.machine.leases import Context
+from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecord, TaskSpec
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
+
+__all__ = [
+    "CHECK_TIMEOUT_MS", "apply_check", "apply_gate", "check_check", "check_gate", "check_log_path", "check_of",
+    "decide_check", "decide_gate", "definition_of", "gate_log_path", "proofs", "require_check", "require_gates", "run_of",
+]  # fmt: skip
+
+CHECK_TIMEOUT_MS = 600_000
+MAX_REASON_CHARS = 300
+_RUN_KEYS = ("definition", "tree", "commit", "verdict", "reason", "millis", "log")
+
+
+def check_of(spec: TaskSpec) -> GateSpec | None:
+    """Give a task's check in the form of a gate, None where it has none."""
+    if spec["check"] is None:
+        return None
+    return {"name": "check", "run": spec["check"], "timeout_ms": CHECK_TIMEOUT_MS, "retry": 0}
+
+
+def definition_of(gate: GateSpec) -> str:
+    """Give the hash of all that says what a gate runs, and for how long."""
+    return sha256(codec.dump(gate)).hexdigest()
+
+
+def gate_path(phase: str, gate: str) -> str:
+    """Give the path of the last run of a phase's gate."""
+    return f"gates/{phase}/{gate}.json"
+
+
+def gate_log_path(phase: str, gate: str) -> str:
+    """Give the path of the log of a gate's last run."""
+    return f"logs/gates/{phase}/{gate}.txt"
+
+
+def check_path(task: str) -> str:
+    """Give the path of the last run of a task's check."""
+    first, second = ids.shard(task)
+    return f"checks/{first}/{second}/{task}.json"
+
+
+def check_log_path(task: str) -> str:
+    """Give the path of the log of a check's last run."""
+    return check_path(task).removesuffix(".json") + ".txt"
+
+
+def run_of(snapshot: Snapshot, *, phase: str = "", gate: str = "", task: str = "") -> GateRun | None:
+    """Return the last run of a gate, or of a task's check."""
+    return cast("GateRun | None", snapshot.record(check_path(task) if task else gate_path(phase, gate)))
+
+
+# what a landing and a completion need
+
+
+def proofs(snapshot: Snapshot, phase: PhaseRecord, tree: str) -> list[Proof]:
+    """List the pass of each gate of a phase for one tree, in plan order.
+
+    Raises:
+        RefusedError: ``gate-missing``, or ``gate-changed`` where a gate was
+            redefined after it ran.
+
+    """
+    found: list[Proof] = []
+    for spec in phase["spec"]["gates"]:
+        name, definition = spec["name"], definition_of(spec)
+        run = run_of(snapshot, phase=phase["id"], gate=name)
+        hint = f"`gitcoord phase land {phase['id']}` runs it"
+        if run is None or run["tree"] != tree or run["verdict"] != "passed":
+            raise RefusedError(f"gate {name} of phase {phase['id']} has not passed on this very tree",
+                               reason="gate-missing", gate=name, hint=hint)  # fmt: skip
+        if run["definition"] != definition:
+            raise RefusedError(f"gate {name} of phase {phase['id']} was changed after it passed", reason="gate-changed",
+                               gate=name, hint=hint)  # fmt: skip
+        found.append({"gate": name, "definition": definition, "tree": tree, "commit": run["commit"]})
+    return found
+
+
+def require_gates(snapshot: Snapshot, phase: PhaseRecord, event: Event) -> None:
+    """Refuse a landing without a pass of every gate for exactly its tree.
+
+    Raises:
+        RefusedError: ``gates-required``, ``gate-missing``, ``gate-changed``.
+
+    """
+    plan = snapshot.plan()
+    if plan is not None and plan["gates_required"] and not phase["spec"]["gates"]:
+        raise RefusedError(f"phase {phase['id']} has no gate, and the plan says gates_required", reason="gates-required",
+                           hint="give the phase a gate in the plan, and apply it again")  # fmt: skip
+    tree = event["tree"]
+    if not (ids.is_oid(tree) if phase["spec"]["gates"] else tree is None or ids.is_oid(tree)):
+        raise UsageError("a landing behind gates names the tree that it makes")
+    if event["gates"] != proofs(snapshot, phase, tree or ""):
+        raise UsageError("the event names other passes than the ledger has")
+
+
+def require_check(snapshot: Snapshot, task: TaskRecord, result: Mapping[str, Any]) -> None:
+    """Refuse a result on which the task's check has not passed.
+
+    Where no commit is handed in, the check has to pass on the claim's base.
+
+    Raises:
+        RefusedError: Reason ``check``.
+
+    """
+    spec = check_of(task["spec"])
+    if spec is None:
+        return
+    run = run_of(snapshot, task=task["id"])
+    is_same = run is not None and (
+        run["commit"] == result["base"] if result["oid"] is None else run["tree"] == result["tree"]
+    )
+    if run is None or not is_same or run["verdict"] != "passed" or run["definition"] != definition_of(spec):
+        raise RefusedError(f"the check of task {task['id']} has not passed on this very result", reason="check",
+                           task=task["id"], hint=f"`gitcoord complete {task['id']}` runs it")  # fmt: skip
+
+
+# the operations
+
+
+def decide_gate(_snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Say that a gate ran, where, and how it ended."""
+    return {key: command[key] for key in ("phase", "gate", *_RUN_KEYS)}
+
+
+def decide_check(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Say that the check of a held task ran, and how it ended."""
+    task = snapshot.require_task(command["task"])
+    about = {"task": task["id"], "title": task["spec"]["title"], "token": command["token"], "attempt": task["attempt"]}
+    return {**about, **{key: command[key] for key in _RUN_KEYS}}
+
+
+def check_gate(snapshot: Snapshot, event: Event) -> None:
+    """Refuse the run of a gate that the ledger does not define so."""
+    from gitcoord.core.machine.check_claims import open_phase
+
+    phase = open_phase(snapshot, event["phase"])
+    spec = next((gate for gate in phase["spec"]["gates"] if gate["name"] == event["gate"]), None)
+    if spec is None or definition_of(spec) != event["definition"]:
+        raise RefusedError(f"gate {event['gate']} of phase {phase['id']} was changed while it ran", reason="gate-changed",
+                           gate=event["gate"], hint="run it again")  # fmt: skip
+    _check_run(event)
+
+
+def check_check(snapshot: Snapshot, event: Event) -> None:
+    """Refuse the run of a check by anyone but the holder, or of another check."""
+    from gitcoord.core.machine.check_claims import held
+
+    task = held(snapshot, event)
+    spec = check_of(task["spec"])
+    if spec is None or definition_of(spec) != event["definition"]:
+        raise RefusedError(f"the check of task {task['id']} was changed while it ran", reason="gate-changed",
+                           task=task["id"], hint="run it again")  # fmt: skip
+    _check_run(event)
+
+
+def _check_run(event: Event) -> None:
+    if not (ids.is_oid(event["tree"]) and ids.is_oid(event["commit"])):
+        raise UsageError("a gate runs on one commit with one tree")
+    if event["verdict"] not in {"passed", "failed"} or (event["verdict"] == "failed") != bool(event["reason"].strip()):
+        raise UsageError("a gate has passed, or has failed for a reason")
+    if len(event["reason"]) > MAX_REASON_CHARS or event["millis"] < 0:
+        raise UsageError("a gate's reason is short, and its duration is no less than nothing")
+    if event["log"] is not None and not ids.is_oid(event["log"]):
+        raise UsageError("a gate's log is a blob")
+
+
+def apply_gate(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Keep the last run of a gate, and its log."""
+    log = event["log"]
+    changes[gate_path(event["phase"], event["gate"])] = cast("dict[str, Any]", _record(event, event["gate"]))
+    changes[gate_log_path(event["phase"], event["gate"])] = BlobOid(log) if log else None
+
+
+def apply_check(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Keep the last run of a task's check, and its log."""
+    log = event["log"]
+    changes[check_path(event["task"])] = cast("dict[str, Any]", _record(event, "check"))
+    changes[check_log_path(event["task"])] = BlobOid(log) if log else None
+
+
+def _record(event: Event, gate: str) -> GateRun:
+    return cast("GateRun", {
+        "gate": gate,
+        "definition": event["definition"],
+        "tree": event["tree"],
+        "commit": event["commit"],
+        "verdict": event["verdict"],
+        "reason": event["reason"],
+        "millis": event["millis"],
+        "log": event["log"],
+        "agent": event["agent"],
+        "at": event["time"],
+    })  # fmt: skip

@@ -1,0 +1,66 @@
+"""Define the records of gates and of the landings that rest on them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gitcoord.core.shapes import TypedDict
+
+__all__ = ["GateRun", "GateSpec", "Landing", "Proof"]
+
+
+class GateSpec(TypedDict):
+    """A check of a phase: a shell command, its timeout and its retries."""
+
+    name: str
+    run: str
+    timeout_ms: int
+    retry: int
+
+
+class GateRun(TypedDict):
+    """The last run of a gate, or of a task's check.
+
+    ``gates/<phase>/<gate>.json`` and ``checks/<h1>/<h2>/<task>.json``. A
+    pass counts for exactly this tree and this definition, the hash of what
+    ran. ``log`` is the blob with the end of its output.
+    """
+
+    gate: str
+    definition: str
+    tree: str
+    commit: str
+    verdict: Literal["passed", "failed"]
+    reason: str
+    millis: int
+    log: str | None
+    agent: str
+    at: int
+
+
+class Proof(TypedDict):
+    """A pass that a landing rests on: what ran, and on which tree."""
+
+    gate: str
+    definition: str
+    tree: str
+    commit: str
+
+
+class Landing(TypedDict):
+    """A move of the target to the merged results of a phase.
+
+    ``results`` is the oid of the blob that lists (task, result) in merge
+    order; ``old`` and ``new`` are the target's tips; ``at`` is for reading.
+    ``gates`` are the passes that it rests on, ``tree`` what they ran on;
+    ``without`` are the tasks that a person left out.
+    """
+
+    old: str
+    new: str
+    tree: str | None
+    results: str
+    count: int
+    gates: list[Proof]
+    without: list[str]
+    at: int

@@ -1,0 +1,52 @@
+"""Take work branches away whose work the target holds.
+
+Only after a landing was verified, and only what loses nothing: a branch
+with a commit that the target lacks stays, and so does one that somebody
+has checked out or works on.
+"""
+
+from __future__ import annotations
+
+from gitcoord.core.errors import GitcoordError
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.workspace import Workspace
+from gitcoord.git.program import GitError
+from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
+
+__all__ = ["reclaim_branches"]
+
+
+def reclaim_branches(work: Workspace, snapshot: Snapshot) -> list[str]:
+    """Remove the landed work branches; list them. Never fails a landing.
+
+    Each is removed only as it was looked at: a commit made meanwhile keeps
+    its branch.
+    """
+    try:
+        return _reclaim(work, snapshot)
+    except (GitcoordError, GitError, MissingObjectError, OSError, FailedError):
+        return []
+
+
+def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
+    from gitcoord.git.merges import contains
+    from gitcoord.git.worktrees import list_all
+
+    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/"
+    landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
+    checked_out = {worktree.branch for worktree in list_all(work.git)}
+    found: dict[str, str] = {}
+    for ref, oid in work.store.list_refs(prefix).items():
+        task = snapshot.task(ref.removeprefix(prefix).partition("/")[0])
+        if task is not None and task["spec"]["phase"] in landed and not task["claim"] and ref not in checked_out:
+            found[ref] = oid
+    held = contains(work.git, work.target_tip(snapshot), found.values())
+    gone = []
+    for ref, oid in found.items():
+        try:
+            if oid in held:
+                work.store.delete_ref(ref, oid)
+                gone.append(ref)
+        except (ContendedError, FailedError, LockedError):
+            continue
+    return gone

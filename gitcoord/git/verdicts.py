@@ -1,0 +1,95 @@
+"""Say whether a command that was to test something has passed.
+
+Anything but an ordinary end with status 0 has failed, and so has a test
+runner that ended so without running a single test.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import NamedTuple
+
+from gitcoord.core import codec, ids
+
+__all__ = ["Ended", "Verdict", "judge", "without_tests"]
+
+NO_TESTS = "no tests ran"
+_ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+# What a runner says when it found nothing to run, and when it did run some.
+_RUNNERS: dict[str, tuple[str, str]] = {
+    "pytest": (r"^=*\s*no tests ran\b|^collected 0 items\b", r"\b[1-9]\d* (?:passed|failed|skipped|xfailed|xpassed)\b"),
+    "unittest": (r"^Ran 0 tests in\b|^NO TESTS RAN\b", r"^Ran [1-9]\d* tests? in\b"),
+    "go test": (r"\[no test files\]|\[no tests to run\]|^testing: warning: no tests to run",
+                r"^ok\s+\S+\s+(?:[\d.]+s|\(cached\))(?:\s+coverage: \S+ of statements)?\s*$|^\s*--- (?:PASS|SKIP)"),
+    "jest or vitest": (r"^\s*No tests? (?:files? )?found\b", r"^\s*Tests:?\s+(?:.*\s)?[1-9]\d* (?:passed|skipped|todo)\b"),
+    "cargo test": (r"^running 0 tests\b", r"^running [1-9]\d* tests?\b"),
+    "mocha": (r"^\s*0 passing\b", r"^\s*[1-9]\d* (?:passing|pending)\b"),
+    "phpunit": (r"^No tests executed!", r"^(?:OK|OK, but .*) ?\([1-9]\d* tests?|^Tests: [1-9]"),
+    "ctest": (r"^No tests were found!!!", r"tests passed, \d+ tests failed out of [1-9]"),
+    "rspec": (r"^0 examples, 0 failures", r"^[1-9]\d* examples?, "),
+    "node --test": (r"^\S+ tests 0$", r"^\S+ tests [1-9]\d*$"),
+}  # fmt: skip
+_NONE = {name: re.compile(none.encode(), re.MULTILINE) for name, (none, _) in _RUNNERS.items()}
+_SOME = re.compile("|".join(f"(?:{some})" for _, some in _RUNNERS.values()).encode(), re.MULTILINE)
+
+
+class Ended(NamedTuple):
+    """How a command ended; ``status`` is None where it never began."""
+
+    status: int | None
+    cannot: str = ""
+    is_late: bool = False
+    is_stopped: bool = False
+    output: bytes = b""
+
+
+class Verdict(NamedTuple):
+    """Whether a command passed, why not, for how long it ran, what it said."""
+
+    is_passed: bool
+    reason: str
+    millis: int
+    output: bytes
+
+
+def judge(ended: Ended, timeout_ms: int, millis: int) -> Verdict:
+    """Say whether a command passed: closed, where there is any doubt."""
+    reason = codec.printable(_reason(ended, timeout_ms))[:300]
+    return Verdict(not reason, reason, int(millis), ended.output)
+
+
+def _reason(ended: Ended, timeout_ms: int) -> str:
+    status = ended.status
+    if status is None:
+        return ended.cannot or "it cannot be run"
+    if ended.is_stopped:
+        return "it was stopped"
+    if ended.is_late:
+        return f"it took longer than {ids.show_duration(timeout_ms)}"
+    if status < 0:
+        return f"it died by signal {_signal_name(-status)}"
+    if status == 127:
+        return "a command was not found (status 127)"
+    if status == 126:
+        return "a command could not be executed (status 126)"
+    nothing = without_tests(ended.output)
+    if nothing:
+        return f"{NO_TESTS} ({nothing})"
+    return f"it ended with status {status}" if status else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def without_tests(output: bytes) -> str:
+    """Name the test runner that ran no test, where none ran any."""
+    plain = _ANSI.sub(b"", output)
+    if _SOME.search(plain):
+        return ""
+    return next((name for name, none in _NONE.items() if none.search(plain)), "")
