@@ -48,7 +48,7 @@ MUTANTS = [
            "without the comparison the queue alone decides, and a queue can be passed"),
     Mutant("forced-create", LIBGIT,
            "                if any(self.read_ref(name) != oid for name, oid in wanted.items()):\n", "                if False:\n",
-           "tests/store/test_contract.py::test_a_ref_is_created_once[plain]",
+           "tests/store/test_contract.py::test_a_ref_is_created_once[libgit2-plain]",
            "a transaction that does not read again under its locks is no compare-and-swap"),
     Mutant("stale-decision", LEDGER, "            event = decide(snapshot, command, context)\n",
            "            event = event if attempt else decide(snapshot, command, context)\n",
