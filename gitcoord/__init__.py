@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gitcoord.api import Coordinator, Held
+    from gitcoord.api import Coordinator, Held, HeldReview
     from gitcoord.api import open_coordinator as open  # noqa: A004 - gitcoord.open reads best
     from gitcoord.core.errors import (
         ClaimLostError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "ClaimLostError", "ConflictError", "Coordinator", "CorruptError", "GitcoordError", "Held", "InvalidPlanError",
+    "ClaimLostError", "ConflictError", "Coordinator", "CorruptError", "GitcoordError", "Held", "HeldReview", "InvalidPlanError",
     "NotFoundError", "NothingReadyError", "PlanFinishedError", "RefusedError", "UnavailableError", "UnknownError",
     "UsageError", "open",
 ]  # fmt: skip

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from gitcoord.core.model import TaskRecord
-from gitcoord.features import claims, holding, landing, locks, upkeep
+from gitcoord.features import claims, holding, landing, locks, reviews, upkeep
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
-__all__ = ["Coordinator", "Held", "open_coordinator"]
+__all__ = ["Coordinator", "Held", "HeldReview", "open_coordinator"]
 
 
 class Held(NamedTuple):
@@ -23,6 +23,22 @@ class Held(NamedTuple):
     branch: str
     base: str
     worktree: str | None
+
+
+class HeldReview(NamedTuple):
+    """A review that its reviewer passes back, with what it is about.
+
+    ``diff`` has ``files`` (path, added, removed), ``text`` and ``is_cut``;
+    ``check`` has ``run``, ``verdict`` and ``log``. None: there is none.
+    """
+
+    agent: str
+    task: TaskRecord
+    token: str
+    entry: str
+    result: str | None
+    diff: dict[str, Any] | None
+    check: dict[str, Any] | None
 
 
 class Coordinator:
@@ -74,7 +90,7 @@ class Coordinator:
         """
         return self._acknowledged(holding.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry)
 
-    def beat(self, claim: Held) -> None:
+    def beat(self, claim: Held | HeldReview) -> None:
         """Renew the lease without an entry.
 
         Raises:
@@ -113,6 +129,54 @@ class Coordinator:
 
         """
         return self._acknowledged(holding.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry)
+
+    def review(self, agent: str, task: str | None = None, *, session: str | None = None) -> HeldReview:
+        """Claim a review, by default of the oldest result that waits for one.
+
+        Raises:
+            NothingReadyError: Nothing waits for a review by this agent.
+            PlanFinishedError: Nothing ever will.
+            ConflictError: Others review the named task.
+            RefusedError: It is the agent's own result, among others.
+
+        """
+        done = reviews.claim(self._work, agent, task, session=session)
+        self._acknowledged(done.entry)
+        found = reviews.material(self._work, self._work.ledger.snapshot(done.entry), done.task)
+        return HeldReview(agent, done.task, done.review["token"], done.entry, done.review["result"], found["diff"], found["check"])
+
+    def approve(self, review: HeldReview, message: str = "") -> str:
+        """Approve the reviewed result; return the entry.
+
+        Raises:
+            ClaimLostError: The review is not current.
+
+        """
+        return self._judged(review, "approve", message)
+
+    def reject(self, review: HeldReview, *, reason: str) -> str:
+        """Reject the reviewed result, which opens its task; return the entry.
+
+        Raises:
+            ClaimLostError: The review is not current.
+
+        """
+        return self._judged(review, "reject", reason)
+
+    def release_review(self, review: HeldReview, *, reason: str = "") -> str:
+        """Give a review back without a verdict; return the entry.
+
+        Raises:
+            ClaimLostError: The review is not current.
+
+        """
+        return self._judged(review, "review-release", reason)
+
+    def _judged(self, review: HeldReview, verdict: str, reason: str) -> str:
+        done = reviews.judge(self._work, review.agent, review.task["id"], verdict, reason, token=review.token)
+        if done.task["state"] == "done" and not done.already:
+            landing.land_automatically(self._work, done.task["spec"]["phase"])
+        return self._acknowledged(done.entry)
 
     def lock(
         self, agent: str, *paths: str, for_ms: int | None = None, shared: bool = False, reason: str = "", task: str | None = None

@@ -85,6 +85,8 @@ class App:
             self.out.notice(f"an earlier {what} that was cut off {became}")
             if not settled.is_applied and settled.token and settled.op in {"claim", "reissue"}:
                 self.work.tokens(agent).remove(settled.token)
+            if not settled.is_applied and settled.token and settled.op == "review":
+                self.work.tokens(agent, "reviews").remove(settled.token)
 
     def _finish_refs(self) -> None:
         """Finish the refs of a landing that was cut off; files follow later."""

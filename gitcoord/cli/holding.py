@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.core import ids
-from gitcoord.core.errors import ConflictError, NothingReadyError, UsageError
+from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError, UsageError
 
-__all__ = ["beat", "claim", "complete", "fail", "keepalive", "progress", "release"]
+__all__ = ["beat", "claim", "complete", "fail", "keepalive", "land_automatically", "progress", "ready_to_wait", "release", "waited"]
 
 WAIT_S = 100.0
 
 
-def _current(app: App, task: str | None) -> tuple[str, str, str]:
-    """Name the agent, and the task and token of its claim."""
-    from gitcoord.features.claims import current_claim
+def _current(app: App, task: str | None, kinds: Sequence[str] = ("claims",)) -> tuple[str, str, str]:
+    """Name the agent, and the task and token of what it holds."""
+    from gitcoord.features.holders import current_lease
 
     agent = app.agent()
-    found, token = current_claim(app.work, app.work.ledger.snapshot(), agent, task)
-    return agent, found, token
+    found = current_lease(app.work, app.work.ledger.snapshot(), agent, task, kinds)
+    return agent, found.task, found.token
 
 
 @click.command()
@@ -43,32 +44,55 @@ def claim(
 
     Example: gitcoord claim --wait
     """
-    from gitcoord.clock import Clock, Deadline
     from gitcoord.features import claims
     from gitcoord.features.contention import lost
 
+    agent = ready_to_wait(app, wait=wait, timeout=timeout)
+
+    def once() -> Any:
+        return claims.claim(app.work, agent, task, pool=pool, checkout=not no_checkout, resume=resume, is_waiting=wait)
+
+    def gave_up(error: GitcoordError) -> None:
+        lost(app.work, agent, error)
+
+    _show_claim(app, waited(app, once, gave_up, wait=wait, timeout=timeout))
+
+
+def ready_to_wait(app: App, *, wait: bool, timeout: float | None) -> str:
+    """Name the agent that asks, and bound how long it may take."""
     if timeout is not None and timeout < 0:
         raise UsageError("--timeout is a number of seconds", hint="give 0 or more")
     if timeout is not None and not wait:
         app.timeout_s = timeout
-    agent = app.agent()
+    return app.agent()
+
+
+def waited(
+    app: App, act: Callable[[], Any], gave_up: Callable[[GitcoordError], None], *, wait: bool, timeout: float | None
+) -> Any:
+    """Do something, again after each change of the ledger while it cannot be.
+
+    Raises:
+        NothingReadyError: Nothing came in time.
+        ConflictError: Another held it all the time.
+
+    """
+    from gitcoord.clock import Clock, Deadline
+
     deadline = Deadline(Clock(), WAIT_S if timeout is None else timeout)
     while True:
         tip = app.work.ledger.tip()
         try:
-            done = claims.claim(app.work, agent, task, pool=pool, checkout=not no_checkout, resume=resume, is_waiting=wait)
+            return act()
         except (NothingReadyError, ConflictError) as error:
             if not wait or deadline.expired:
                 if wait:
-                    lost(app.work, agent, error)
+                    gave_up(error)
                 raise
             from gitcoord.features.waiting import wait_for_change
 
             again_s = error.facts.get("retry_after") or (int(str(error.facts.get("lease_ms") or 5000)) / 1000)
             wait_for_change(app.work, tip, min(deadline.remaining(), float(str(again_s)) + 0.05))
-        else:
-            _show_claim(app, done)
-            return
 
 
 def _show_claim(app: App, done: Any) -> None:
@@ -138,11 +162,11 @@ def progress(app: App, message: str, percent: int | None, task: str | None) -> N
 @click.option("--task", help="Which claim, where the agent has several.")
 @pass_app
 def beat(app: App, task: str | None) -> None:
-    """Renew the lease of the claimed task without an entry.
+    """Renew the lease of the claim, or of the review, without an entry.
 
     Example: gitcoord beat
     """
-    agent, found, token = _current(app, task)
+    agent, found, token = _current(app, task, ("claims", "reviews"))
     app.work.ledger.beat(agent, token)
     app.out.answer("beat", {"task": found}, f"the lease of {found} is renewed")
 
@@ -152,7 +176,7 @@ def beat(app: App, task: str | None) -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @pass_app
 def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
-    """Beat while a command runs; end it if the claim is lost.
+    """Beat while a command runs; end it if the claim or review is lost.
 
     Ends with the command's status, or with 13 when the claim was lost.
 
@@ -160,7 +184,7 @@ def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
     """
     from gitcoord.features.keeping import keepalive as keep
 
-    agent, found, token = _current(app, task)
+    agent, found, token = _current(app, task, ("claims", "reviews"))
     return keep(app.work, agent, found, token, list(command))
 
 
@@ -185,16 +209,21 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
     agent, found, token = _current(app, task)
     done = holding.complete(app.work, agent, found, token, result=result, no_result=no_result)
     if not done.already:
-        _land_automatically(app, done.task["spec"]["phase"])
+        land_automatically(app, done.task["spec"]["phase"])
     handed = done.task["result"]
     facts = {"entry": done.entry, "task": found, "state": done.task["state"], "already": done.already, "result": handed}
     what = f"{handed['commits']} commit(s), {handed['files']} file(s)" if handed and handed["oid"] else "no commit"
     what += ", check passed" if done.task["spec"]["check"] else ""
     was = " already" if done.already else ""
-    app.out.answer("complete", facts, f"{found} is{was} {done.task['state']}: {what}\nnext: gitcoord claim")
+    if done.task["state"] == "review":
+        facts["approvals"] = done.task["approvals"]
+        what += f"; {done.task['approvals']} approval(s) of other agents make it done"
+    app.out.answer("complete", facts, f"{found} is{was} {'in review' if done.task['state'] == 'review' else done.task['state']}: "
+                   f"{what}\nnext: gitcoord claim")  # fmt: skip
 
 
-def _land_automatically(app: App, phase: str) -> None:
+def land_automatically(app: App, phase: str) -> None:
+    """Land a phase that is whole, where the plan says so, and tell it."""
     plan = app.work.ledger.snapshot().plan()
     if plan is None or plan["landing"] != "auto":
         return  # without loading what lands: most completions have nothing to land

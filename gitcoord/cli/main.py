@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("holding", "Hand in the claimed task's result"),
     "fail": ("holding", "Report that the claimed task failed"),
     "release": ("holding", "Give the claimed task back"),
+    "review": ("reviewing", "Review what another agent handed in"),
     "lock": ("locking", "Reserve paths"),
     "unlock": ("locking", "Give locked paths back"),
     "locks": ("locking", "List what is locked, and who waits for whom"),
@@ -57,7 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 _ONE_SHOT = frozenset({
     "claim", "progress", "beat", "complete", "fail", "release", "lock", "unlock", "locks", "escalate", "note", "assign", "retry", "cancel",
-    "inbox", "resolve", "checkpoint",
+    "inbox", "resolve", "checkpoint", "review",
 })  # fmt: skip
 """Commands that are over before libgit2 would be loaded."""
 _VALUED = {"-C": "start", "--ledger": "ledger", "--agent": "agent"}

@@ -49,6 +49,9 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
         told = f": {progress['message'].splitlines()[0]}" if progress else ""
         percent = f" {progress['percent']}%" if progress and progress["percent"] is not None else ""
         lines.append(f"claim   {claim['task']} by {claim['agent']}, {lease}{late}{percent}{told}")
+    for one in found["reviews"]:
+        lease = "its lease is over" if one["is_over"] else f"lease {ids.show_duration(one['lease_left_ms'])}"
+        lines.append(f"review  {one['task']} by {one['agent']}, {lease}")
     lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
     lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
     for one in found["blocked"]:
@@ -123,6 +126,11 @@ def show(app: App, task: str, log_only: bool) -> None:
     if result:
         rows.append(("result", f"{(result['oid'] or 'no commit')[:12]} by {result['agent']}: {result['commits']} commit(s), "
                                f"{result['files']} file(s)"))  # fmt: skip
+    if facts["state"] == "review":
+        rows.append(("approvals", f"{sum(one['verdict'] is not None for one in facts['reviews'])} of {facts['approvals']}"
+                     + (f", one by pool {facts['verify_by']}" if facts["verify_by"] else "")))  # fmt: skip
+    rows += [("review", f"{one['agent']}: {one['verdict'] or 'at work until ' + one['expires_at']}"
+              + (f": {one['message'].splitlines()[0]}" if one["message"] else "")) for one in facts["reviews"]]  # fmt: skip
     if facts["failures"]:
         rows.append(("failures", str(facts["failures"])))
     if facts["would_block"]["count"]:

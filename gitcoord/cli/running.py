@@ -32,6 +32,8 @@ class _Display:
         with self._lock:
             if note.what == "claimed":
                 self._busy[note.agent] = note.task
+            elif note.what == "reviewing":
+                self._busy[note.agent] = f"the review of {note.task}"
             elif note.agent:
                 self._busy.pop(note.agent, None)
                 self._done += note.what == "completed"
@@ -51,16 +53,19 @@ class _Display:
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="How many agents work at once.")
+@click.option("--review", metavar="CMD", help="Review results with this shell command: 0 approves, 1 rejects.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @pass_app
-def run(app: App, jobs: int, command: tuple[str, ...]) -> None:
+def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> None:
     """Work on the plan: one command per task, phases land as they finish.
 
     The command runs in its agent's worktree, with GITCOORD_TASK,
     GITCOORD_TITLE, GITCOORD_PATHS (one a line), GITCOORD_AGENT and
     GITCOORD_CLAIM set. What it leaves inside the task's paths is committed
-    and handed in; a failure is tried again. Exit 0 only if everything
-    landed, else 18.
+    and handed in; a failure is tried again. Where the plan asks for reviews,
+    --review runs in a worktree of another agent's result, and what it
+    prints is the reason of a rejection. Exit 0 only if everything landed,
+    else 18.
 
     Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
     """
@@ -72,7 +77,7 @@ def run(app: App, jobs: int, command: tuple[str, ...]) -> None:
     display = _Display(as_json=app.out.as_json, app=app)
     words = list(command[1:] if command[0] == "--" else command)
     try:
-        done = runner.run(work, app.start, words, jobs, display.tell, stop)
+        done = runner.run(work, app.start, words, jobs, display.tell, stop, review)
     finally:
         display.close()
     told = ", ".join(f"{count} {state}" for state, count in sorted(done.counts.items()))

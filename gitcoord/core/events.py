@@ -15,7 +15,7 @@ from gitcoord.core.shapes import TypedDict
 __all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
 
 Op = Literal[
-    "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review",
+    "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review", "review-release",
     "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
     "lock", "unlock", "resolve", "note", "note-drop", "checkpoint", "batch", "land-begin", "land-done", "land-abort", "rollback",
     "rollback-done", "rollback-abort", "check", "gate",

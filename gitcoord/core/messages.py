@@ -20,6 +20,7 @@ __all__ = ["EVENT_TRAILER", "FIELDS", "author_of", "parse", "render"]
 EVENT_TRAILER = "Gitcoord-Event"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 _COMMON = {"op", "id", "agent", "time", "format"}
+_EXPLAINED = {"release", "review-release", "approve", "cancel", "retry", "assign"}
 _RUN = {"definition", "tree", "commit", "verdict", "reason", "millis", "log"}
 _CLAIM = {"task", "title", "token", "attempt", "session", "boot_id", "monotonic_ns", "lease_ms", "branch"}
 
@@ -34,7 +35,8 @@ FIELDS: dict[str, frozenset[str]] = {
         "reissue": _CLAIM | {"old"},
         "progress": {"task", "token", "attempt", "message", "percent", "boot_id", "monotonic_ns"},
         "complete": {"task", "title", "token", "attempt", "result"},
-        "review": {"task", "title", "token", "reviewed", "boot_id", "monotonic_ns", "lease_ms"},
+        "review": {"task", "title", "token", "session", "old", "reviewed", "boot_id", "monotonic_ns", "lease_ms", "expired"},
+        "review-release": {"task", "title", "token", "reviewed", "reason"},
         "approve": {"task", "title", "token", "reviewed", "reason"},
         "reject": {"task", "title", "token", "reviewed", "reason"},
         "fail": {"task", "title", "token", "attempt", "kind", "reason", "delay_ms", "log", "boot_id", "monotonic_ns"},
@@ -125,7 +127,7 @@ def _subject(event: Event) -> str:
     if op == "progress":
         percent = event["percent"]
         return f"{about}: {_first(event['message'])}" + ("" if percent is None else f" ({percent}%)")
-    if op in {"fail", "escalate", "reopen"}:
+    if op in {"fail", "escalate", "reopen", "reject"}:
         return f"{about}: {_first(event['reason'])}"
     if op in {"check", "gate"}:
         about = about if op == "check" else f"gate {event['gate']} of {event['phase']}"
@@ -186,7 +188,7 @@ def _body(event: Event) -> str:
     if event["op"] == "batch":
         return "\n".join(_line(_subject(one)) for one in event["events"])
     text = event.get("reason") or event.get("message") or event.get("answer") or ""
-    return text if _first(text) != text.strip() or event["op"] in {"release", "cancel", "retry", "assign"} else ""
+    return text if _first(text) != text.strip() or event["op"] in _EXPLAINED else ""
 
 
 def _trailers(event: Event) -> list[tuple[str, object]]:

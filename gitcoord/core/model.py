@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
+from gitcoord.core.model_leases import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review
 from gitcoord.core.shapes import TypedDict
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "GateSpec",
     "Landing",
     "Lapse",
+    "Lease",
     "LockRecord",
     "NoteRecord",
     "Pending",
@@ -194,26 +196,6 @@ class Result(TypedDict):
     at: int
 
 
-class Review(TypedDict):
-    """One agent's review of one result; ``verdict`` is None while it runs."""
-
-    agent: str
-    token: str
-    result: str | None
-    verdict: Literal["approved", "rejected"] | None
-    boot_id: str
-    monotonic_ns: int
-    lease_ms: int
-
-
-class RetryDelay(TypedDict):
-    """How long a task waits after a transient failure, and since when."""
-
-    boot_id: str
-    monotonic_ns: int
-    delay_ms: int
-
-
 class Setback(TypedDict):
     """One earlier attempt that did not make it, for whoever tries next."""
 
@@ -225,7 +207,11 @@ class Setback(TypedDict):
 
 
 class TaskRecord(TypedDict):
-    """``tasks/<h1>/<h2>/<id>.json``: a task and where it stands."""
+    """``tasks/<h1>/<h2>/<id>.json``: a task and where it stands.
+
+    ``approvals`` says how many its result needs: as many as the plan asked
+    for when it was handed in.
+    """
 
     id: str
     order: int
@@ -261,26 +247,6 @@ class AgentRecord(TypedDict):
     capacity: int
     paths: list[str] | None
     worktree: str | None
-    at: int
-
-
-class LockRecord(TypedDict):
-    """``locks/<id>.json``: paths that an agent reserved by hand.
-
-    ``task`` and ``token`` name the claim that the lock belongs to and ends
-    with; None: it stands by itself. ``for_ms`` is None where no time was set.
-    """
-
-    id: str
-    agent: str
-    paths: list[str]
-    shared: bool
-    reason: str
-    task: str | None
-    token: str | None
-    boot_id: str
-    monotonic_ns: int
-    for_ms: int | None
     at: int
 
 
@@ -358,35 +324,3 @@ class Settings(TypedDict):
     target_tip: str
     next_order: int
     pending: Pending | None
-
-
-class Evidence(TypedDict):
-    """Why a lease was over: recorded and shown, never replayed.
-
-    ``beat`` is the oid of the beat that was seen (None: there was none);
-    the swap verifies it, so that a beat which came first wins. ``rule``
-    is ``monotonic`` (same boot) or ``observed`` (the observer's own clock
-    since it last saw a change).
-    """
-
-    task: str
-    token: str
-    agent: str
-    rule: Literal["monotonic", "observed"]
-    boot_id: str
-    last_ns: int
-    now_ns: int
-    lease_ms: int
-    beat: str | None
-
-
-class Lapse(TypedDict):
-    """Why a timed lock was over: recorded and shown, never replayed."""
-
-    lock: str
-    agent: str
-    rule: Literal["monotonic", "observed"]
-    boot_id: str
-    last_ns: int
-    now_ns: int
-    for_ms: int

@@ -28,7 +28,7 @@ from gitcoord.core.plan_source import Places, refuse_bombs
 from gitcoord.core.plan_types import Values
 from gitcoord.core.plan_values import MAX_TASKS, expand_ids, fill, shown, use_template
 
-__all__ = ["SELECTIONS", "features", "parse"]
+__all__ = ["SELECTIONS", "parse"]
 
 SELECTIONS = ("random", "round-robin", "priority", "directory", "critical-path")
 MAX_DESCRIPTION_BYTES = 4096
@@ -333,8 +333,9 @@ def _fill_phases_and_pools(
         for kind, name, names, is_free in (
             ("phase", task["phase"], declared, are_phases_free),
             ("pool", task["pool"], pools.keys(), are_pools_free or task["pool"] == "default"),
+            ("pool", task["verify_by"], pools.keys(), are_pools_free),
         ):
-            if name in names:
+            if name is None or name in names:
                 continue
             if not is_free:
                 near = reader.problems.near(name, names) or sorted(names)[:5]
@@ -360,15 +361,3 @@ def _gate_warnings(plan: PlanRecord, phases: list[PhaseSpec]) -> list[str]:
         return []
     return [f"phase {phase['id']} has no gate, and gates_required keeps it from landing" for phase in phases
             if not phase["gates"]]  # fmt: skip
-
-
-def features(document: PlanDocument) -> list[str]:
-    """Name what a plan uses that this version cannot honour yet."""
-    found = []
-    for phase in document["phases"]:
-        if phase["reviews"]:
-            found.append(f"reviews of phase {phase['id']}")
-    for task in document["tasks"]:
-        if task["verify_by"]:
-            found.append(f"verify_by of task {task['id']}")
-    return found

@@ -26,7 +26,7 @@ from gitcoord.core.model import (
     TaskRecord,
 )
 
-__all__ = ["BlobOid", "Changes", "Reader", "Snapshot", "task_path"]
+__all__ = ["BlobOid", "Changes", "Reader", "Snapshot", "put_task", "task_path"]
 
 
 class BlobOid(str):
@@ -59,6 +59,13 @@ def task_path(task: str) -> str:
     """Give the path of a task's record."""
     first, second = ids.shard(task)
     return f"tasks/{first}/{second}/{task}.json"
+
+
+def put_task(changes: Changes, task: TaskRecord) -> None:
+    """Change a task's record, and its copy among those that a lease holds."""
+    changes[task_path(task["id"])] = task
+    is_live = task["claim"] is not None or any(review["verdict"] is None for review in task["reviews"])
+    changes[f"live/{task['id']}.json"] = task if is_live else None
 
 
 class Snapshot:
@@ -113,7 +120,7 @@ class Snapshot:
                     yield cast("TaskRecord", self._require(f"tasks/{first}/{second}/{name}"))
 
     def live(self) -> list[TaskRecord]:
-        """Return every task with a claim or an open review."""
+        """Return every task with a claim or a running review."""
         return [cast("TaskRecord", record) for record in self._folder("live")]
 
     def agent(self, agent: str) -> AgentRecord | None:

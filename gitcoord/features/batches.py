@@ -17,7 +17,7 @@ from gitcoord.core.machine import Context
 from gitcoord.core.machine.batches import MAX_BATCH, Step, fold
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.bases import base_of
-from gitcoord.features.claims import current_claim, keep_token
+from gitcoord.features.holders import current_claim, keep_token
 from gitcoord.features.holding import result_facts, text_of
 from gitcoord.features.locks import tidy
 from gitcoord.features.workspace import Workspace, result_ref

@@ -21,7 +21,7 @@ from gitcoord.git.checks import Job, run_check
 from gitcoord.git.merges import tree_of
 from gitcoord.git.verdicts import Verdict
 
-__all__ = ["GateFailure", "attempt", "check_result", "gate_facts", "prove", "tail_of"]
+__all__ = ["GateFailure", "attempt", "check_result", "gate_facts", "prove", "run_command", "tail_of"]
 
 SHOWN_CHARS = 2000
 
@@ -93,16 +93,17 @@ def attempt(work: Workspace, phase: str, spec: GateSpec, commit: str) -> Verdict
     require_trust(work, [_command(spec)])
     about = {"GITCOORD_PHASE": phase, "GITCOORD_GATE": spec["name"]}
     for _ in range(spec["retry"] + 1):
-        verdict = _run(work, spec, commit, f"gate-{phase}-{spec['name']}", about)
+        verdict = run_command(work, spec, commit, f"gate-{phase}-{spec['name']}", about)
         if verdict.is_passed:
             break
     return verdict
 
 
-def _run(
+def run_command(
     work: Workspace, spec: GateSpec, commit: str, name: str, about: dict[str, str],
     is_over: Callable[[], bool] = lambda: False,
 ) -> Verdict:  # fmt: skip
+    """Run a command on a commit, with its output in a log of that name."""
     environment = {**about, "GITCOORD_COMMIT": commit, "GITCOORD_LEDGER": work.ledger.name}
     log = work.ledger.files.root / "logs" / f"{name}.log"
     return run_check(work.git, Job(commit, spec["run"], spec["timeout_ms"], environment, log, is_over))
@@ -141,7 +142,7 @@ def check_result(work: Workspace, agent: str, task: TaskRecord, token: str, resu
     commit = result["oid"] or cast("Claim", task["claim"])["base"]
     about = {"GITCOORD_TASK": task["id"], "GITCOORD_PHASE": task["spec"]["phase"], "GITCOORD_GATE": spec["name"]}
     with beating(work, agent, token) as lost:
-        verdict = _run(work, spec, commit, f"check-{task['id']}", about, lost.is_set)
+        verdict = run_command(work, spec, commit, f"check-{task['id']}", about, lost.is_set)
     if lost.is_set():
         raise ClaimLostError(f"the claim on task {task['id']} was taken while its check ran",
                              hint="stop working on it; `gitcoord claim` gives the next task", task=task["id"])  # fmt: skip

@@ -17,21 +17,21 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
-from gitcoord.core.events import Command, Event
+from gitcoord.core.events import Command
 from gitcoord.core.machine import Context, decide
 from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.machine.leases import judge, remaining_ms, wait_ms
-from gitcoord.core.model import AgentRecord, Claim, TaskRecord
+from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features import cascades
 from gitcoord.features.bases import base_of
 from gitcoord.features.contention import lost, won
+from gitcoord.features.holders import forget_stale_tokens, keep_token, refuse_living_session
 from gitcoord.features.matters import escalate_once
 from gitcoord.features.reasons import NO_ROOM, describe_waiting
 from gitcoord.features.workspace import Workspace
-from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "claim", "current_claim", "earlier_branch", "keep_token"]
+__all__ = ["RETRY_AFTER_S", "Claimed", "claim", "earlier_branch", "is_blocked"]
 
 RETRY_AFTER_S = 5.0
 
@@ -109,7 +109,7 @@ def claim(
             escalate_once(work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message)
     won(work, agent)
     claimed = done.snapshot.require_task(done.event["task"])
-    _forget_stale_tokens(work, agent, done)
+    forget_stale_tokens(work, agent, done.snapshot)
     earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
     state = _check_out(work, worktree, claimed, earlier)
     return Claimed(done.entry, claimed, already=False, reissued=False, checkout=state,
@@ -132,38 +132,6 @@ def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | No
         work.ledger.remember()
 
 
-def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:
-    """Find the task and the token of a holder's command.
-
-    The token comes from ``GITCOORD_CLAIM`` or the agent's token files. A
-    token that is stale is returned as it is: the ledger fences it.
-
-    Raises:
-        NotFoundError: This agent holds nothing here, or not that task.
-        RefusedError: It holds several tasks, and none was named.
-
-    """
-    import os
-
-    named = os.environ.get("GITCOORD_CLAIM", "")
-    kept = work.tokens(agent).all()
-    live = {held["claim"]["token"]: held["id"] for held in snapshot.live() if held["claim"]}
-    if named:
-        found = live.get(named) or next((str(one["task"]) for one in kept if one["token"] == named), task)
-        if found is None or (task is not None and task != found):
-            raise NotFoundError("GITCOORD_CLAIM names no claim of this task", hint="unset it, or name the task")
-        return found, named
-    tokens = [(str(one["task"]), str(one["token"])) for one in kept if task is None or one["task"] == task]
-    current = [(name, token) for name, token in tokens if live.get(token) == name]
-    if len(current) > 1:
-        raise RefusedError(f"{agent} holds {', '.join(name for name, _ in current)}: name the task",
-                           reason="several-claims", hint="add the task's id to the command")  # fmt: skip
-    if current or tokens:
-        return (current or tokens)[-1]
-    what = f"task {task}" if task else "a task"
-    raise NotFoundError(f"{agent} has no claim on {what} here", hint="`gitcoord claim` takes one", agent=agent)
-
-
 def _own_claims(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
     own = [task for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == agent]
     return sorted(own, key=lambda task: cast("Claim", task["claim"])["since"])
@@ -178,48 +146,16 @@ def _return_held(
     known = {str(one["token"]) for one in work.tokens(held["agent"]).all()}
     is_reissued = False
     if held["session"] != session or held["token"] not in known:
-        _refuse_living_session(work, task, session)
+        refuse_living_session(work, task["id"], cast("Lease", held), session)
         command: Command = {"op": "reissue", "agent": held["agent"], "task": task["id"], "session": session,
                             "old": held["token"]}  # fmt: skip
         agent = held["agent"]
         done = work.ledger.execute(command, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
         task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
-        _forget_stale_tokens(work, agent, done)
+        forget_stale_tokens(work, agent, done.snapshot)
     state = _check_out(work, worktree, task)
     return Claimed(entry, task, already=True, reissued=is_reissued, checkout=state,
                    worktree=str(worktree) if worktree else None)  # fmt: skip
-
-
-def _refuse_living_session(work: Workspace, task: TaskRecord, session: str) -> None:
-    from gitcoord.store.processes import is_alive
-
-    held = cast("Claim", task["claim"])
-    context = work.ledger.context()
-    if held["session"] == session or judge(task["id"], held, context) is not None:
-        return
-    if held["session"].startswith("named:") or is_alive(held["session"]) is not False:
-        left = remaining_ms(held, context)
-        raise ConflictError(
-            f"another session of {held['agent']} holds task {task['id']}; its lease runs for another "
-            f"{ids.show_duration(left)}",
-            hint="use one agent id per session, or wait until that session or its lease is over",
-            holder=held["agent"], task=task["id"], lease_ms=left,
-        )  # fmt: skip
-
-
-def keep_token(work: Workspace, agent: str, event: Event) -> None:
-    """Keep a claim's token on this machine, before the claim can be."""
-    facts = {"task": event["task"], "agent": agent, "session": event["session"], "entry_id": event["id"]}
-    work.tokens(agent).write(event["token"], facts)
-
-
-def _forget_stale_tokens(work: Workspace, agent: str, done: Done) -> None:
-    tokens = work.tokens(agent)
-    live = {task["claim"]["token"] for task in done.snapshot.live() if task["claim"]}
-    under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
-    for kept in tokens.all():
-        if kept["token"] not in live and kept.get("entry_id") not in under_way:
-            tokens.remove(str(kept["token"]))
 
 
 def _checkout_place(work: Workspace, agent: str) -> Path | None:
@@ -344,7 +280,7 @@ class _Chooser:
             phase = snapshot.phase(task["spec"]["phase"])
             if phase is None or phase["state"] == "landed" or task["state"] in {"failed", "cancelled"}:
                 continue
-            if task["state"] == "open" and _is_blocked(snapshot, task, {}):
+            if task["state"] == "open" and is_blocked(snapshot, task, {}):
                 continue
             is_over = False
             waiting.append(describe_waiting(snapshot, task, self._agent["id"]))
@@ -372,7 +308,7 @@ class _Chooser:
         return fits and fits_agent(snapshot, task, self._agent)
 
 
-def _is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
+def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
     """Say whether a need, or a need of a need, has failed or was cancelled."""
     stack = [task]
     while stack:

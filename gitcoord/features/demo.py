@@ -2,7 +2,8 @@
 
 Four agents, each a process of its own, document the standard library of
 the Python that runs them. One of them is killed in mid-task, one task
-fails at first, and all of them race for the same tasks.
+fails at first, one result is rejected by its reviewer, and all of them
+race for the same tasks.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ phase = "overview"
 pool = "writers"
 paths = ["overview/{group}.md"]
 reads = ["docs/"]
+verify_by = "checkers"
 
 [template.check]
 title = "Check the pages of {group}"
@@ -213,7 +215,8 @@ def _watch(
     work: Workspace, processes: dict[str, subprocess.Popen[bytes]], clock: Clock, tell: Callable[[str], None]
 ) -> dict[str, Any]:
     """Kill the victim in mid-task, land what is whole, tell what happens."""
-    facts: dict[str, Any] = {"ok": False, "killed": None, "taken_over": None, "failed_once": False}
+    facts: dict[str, Any] = {"ok": False, "killed": None, "taken_over": None, "failed_once": False, "approved": 0,
+                             "rejected": None}
     deadline = Deadline(clock, TIMEOUT_S)
     tip = work.ledger.tip()
     marker = work.ledger.files.root / "demo" / "victim-at-work"
@@ -234,7 +237,8 @@ def _watch(
                     tell(f"  *  phase {phase['id']} did not land: {error.message}")
         if not set(reading.status(work)["counts"]) - {"landed"}:
             _tell_news(work, tip, facts, tell)
-            facts["ok"] = facts["killed"] is not None and facts["taken_over"] is not None and facts["failed_once"]
+            seen = (facts["killed"], facts["taken_over"], facts["failed_once"], facts["rejected"], facts["approved"] == len(GROUPS))
+            facts["ok"] = all(seen)
             return facts
         if all(process.poll() is not None for process in processes.values()):
             return facts
@@ -256,6 +260,12 @@ def _tell_news(work: Workspace, tip: str | None, facts: dict[str, Any], tell: Ca
         elif entry["op"] == "fail":
             facts["failed_once"] = FAILING_TASK in entry["tasks"]
             tell(f"  *  {entry['subject']}; it comes back after a second")
+        elif entry["op"] == "reject":
+            facts["rejected"] = entry["tasks"][0]
+            tell(f"  *  {entry['subject']}")
+        elif entry["op"] == "approve":
+            facts["approved"] += 1
+            tell(f"     {entry['agent']} approved {entry['tasks'][0]}: {entry['subject'].partition(': ')[2]}")
         elif entry["op"] == "complete":
             tell(f"     {entry['agent']} completed {entry['tasks'][0]}: {entry['subject'].partition(': ')[2]}")
     return now

@@ -23,10 +23,11 @@ from gitcoord.core.errors import (
 )
 from gitcoord.git.program import Git, discover
 
-__all__ = ["FAILING_TASK", "THINK_S", "VICTIM", "main"]
+__all__ = ["FAILING_TASK", "REJECTED_TASK", "THINK_S", "VICTIM", "main"]
 
 VICTIM = "agent-2"
 FAILING_TASK = "40"
+REJECTED_TASK = "90"
 THINK_S = 0.3
 _CLOCK = Clock()
 
@@ -72,6 +73,8 @@ def main(agent: str) -> None:
             except PlanFinishedError:
                 return
             except (NothingReadyError, ConflictError, UnavailableError) as error:
+                if _review(coord, agent):
+                    continue
                 _CLOCK.sleep(min(0.3, float(str(error.facts.get("retry_after") or 0.3))))
                 continue
             claimed_ns = _CLOCK.monotonic_ns()
@@ -85,6 +88,24 @@ def main(agent: str) -> None:
             totals["work_s"] += (worked_ns - claimed_ns) / 1e9
             totals["gitcoord_s"] += (claimed_ns - before_ns + _CLOCK.monotonic_ns() - worked_ns) / 1e9
             (notes / f"{agent}.json").write_text(json.dumps(totals), "ascii")
+
+
+def _review(coord: gitcoord.Coordinator, agent: str) -> bool:
+    """Review another agent's overview, if one waits; say whether one did."""
+    try:
+        review = coord.review(agent)
+    except (NothingReadyError, PlanFinishedError, ConflictError, UnavailableError):
+        return False
+    try:
+        if review.task["id"] == REJECTED_TASK and review.task["failures"] == 0:
+            coord.reject(review, reason="the first result of this task is rejected on purpose")
+        elif review.diff is not None and [one["removed"] for one in review.diff["files"]] == [0]:
+            coord.approve(review, f"{review.diff['files'][0]['added']} new lines, nothing else touched")
+        else:
+            coord.reject(review, reason="an overview is one new file")
+    except ClaimLostError:
+        return True
+    return True
 
 
 class _GaveUpError(Exception):

@@ -15,7 +15,7 @@ from gitcoord.core.machine.holds import Hold, holds_of, obstacles
 from gitcoord.core.machine.leases import lock_left_ms, remaining_ms
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.claims import current_claim
+from gitcoord.features.holders import current_claim
 from gitcoord.features.holding import text_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done

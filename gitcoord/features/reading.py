@@ -11,15 +11,16 @@ from gitcoord.core.events import tasks_of
 from gitcoord.core.machine.gating import check_log_path, run_of
 from gitcoord.core.machine.holds import Hold, holds_of, obstacles
 from gitcoord.core.machine.leases import Context, is_late, remaining_ms, wait_ms
+from gitcoord.core.machine.reviewing import running
 from gitcoord.core.messages import parse
-from gitcoord.core.model import Claim, TaskRecord
+from gitcoord.core.model import Claim, Lease, Review, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features import cascades, matters
 from gitcoord.features.locks import lock_facts, waits
 from gitcoord.features.reasons import describe_waiting
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["claim_facts", "history", "impact", "instant", "log", "log_of", "require_task", "show", "status", "task_facts", "tasks"]
+__all__ = ["claim_facts", "history", "impact", "instant", "log", "log_of", "require_task", "review_facts", "show", "status", "task_facts", "tasks"]
 
 
 def instant(seconds: float) -> str:
@@ -51,7 +52,6 @@ def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, 
     ``expires_at`` says when its lease will be over if nothing renews it,
     by this machine's clock, for reading only.
     """
-    left_ms = remaining_ms(claim, context)
     return {
         "token": claim["token"],
         "agent": claim["agent"],
@@ -59,12 +59,24 @@ def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, 
         "branch": claim["branch"],
         "base": claim["base"],
         "since": instant(claim["since"]),
-        "expires_at": instant(context.time + left_ms / 1000),
-        "lease_left_ms": left_ms,
-        "is_over": left_ms <= 0,
-        "is_late": is_late(claim, heartbeat_ms, context),
+        **_lease_facts(cast("Lease", claim), context, heartbeat_ms),
         "progress": claim["progress"] and {**claim["progress"], "at": instant(claim["progress"]["at"])},
     }
+
+
+def review_facts(review: Review, context: Context, heartbeat_ms: int) -> dict[str, Any]:
+    """Give what people and scripts want to know of a review."""
+    facts: dict[str, Any] = {key: review[key] for key in ("agent", "result", "verdict", "message", "is_verifier")}
+    facts["at"] = instant(review["at"])
+    if review["verdict"] is None:
+        facts |= {"token": review["token"], **_lease_facts(cast("Lease", review), context, heartbeat_ms)}
+    return facts
+
+
+def _lease_facts(lease: Lease, context: Context, heartbeat_ms: int) -> dict[str, Any]:
+    left_ms = remaining_ms(lease, context)
+    return {"expires_at": instant(context.time + left_ms / 1000), "lease_left_ms": left_ms, "is_over": left_ms <= 0,
+            "is_late": is_late(lease, heartbeat_ms, context)}  # fmt: skip
 
 
 def _heartbeat_ms(snapshot: Snapshot) -> int:
@@ -110,6 +122,9 @@ def task_facts(
         "claim": claim_facts(task["claim"], context, _heartbeat_ms(snapshot)) if task["claim"] else None,
         "result": {**result, "at": instant(result["at"])} if result else None,
         "setbacks": [{**setback, "at": instant(setback["at"])} for setback in task["setbacks"]],
+        "approvals": task["approvals"],
+        "verify_by": spec["verify_by"],
+        "reviews": [review_facts(review, context, _heartbeat_ms(snapshot)) for review in task["reviews"]],
     }
 
 
@@ -247,6 +262,10 @@ def status(work: Workspace) -> dict[str, Any]:
         {"task": task["id"], "title": task["spec"]["title"], **claim_facts(cast("Claim", task["claim"]), context, heartbeat)}
         for task in sorted(live, key=lambda task: task["order"])
     ]
+    reviews = [
+        {"task": task["id"], "title": task["spec"]["title"], **review_facts(review, context, heartbeat)}
+        for task in sorted(snapshot.live(), key=lambda task: task["order"]) for review in running(task)
+    ]  # fmt: skip
     work.ledger.remember()
     plan = snapshot.plan()
     return {
@@ -268,6 +287,7 @@ def status(work: Workspace) -> dict[str, Any]:
             for agent in snapshot.agents()
         ],
         "claims": claims,
+        "reviews": reviews,
         "locks": [lock_facts(one, context) for one in snapshot.locks()],
         "waiting": waits(work, snapshot),
         "blocked": cascades.blocked(work, snapshot),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitcoord.core.machine.holds import describe, holds_of, obstacles
+from gitcoord.core.machine.reviewing import running
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
 
@@ -18,7 +19,8 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> s
     if task["claim"]:
         return f"task {task['id']} is held by {task['claim']['agent']}"
     if task["state"] == "review":
-        return f"task {task['id']} waits for review"
+        at_work = [review["agent"] for review in running(task)]
+        return f"task {task['id']} waits for review" + (f" by {', '.join(at_work)}" if at_work else ": `gitcoord review claim`")
     if task["state"] == "done":
         return f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land {task['spec']['phase']}`"
     if phase is not None and not snapshot.is_started(phase):

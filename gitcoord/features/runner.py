@@ -27,25 +27,17 @@ from gitcoord.core.errors import (
 from gitcoord.core.machine.leases import wait_ms
 from gitcoord.features import agents, claims, holding, landing, reading
 from gitcoord.features.keeping import Child, beat_every_s
+from gitcoord.features.run_reviews import Note, review_one
 from gitcoord.features.trust import commands_of, require_trust
 from gitcoord.features.waiting import wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 from gitcoord.git.program import GitError
 from gitcoord.git.worktrees import commit_paths, status_of
 
-__all__ = ["Note", "Run", "run"]
+__all__ = ["Run", "run"]
 
 POLL_S = 0.2
 TAIL_BYTES = 2000
-
-
-class Note(NamedTuple):
-    """Something that happened in a run, for the display."""
-
-    agent: str
-    task: str
-    what: str
-    text: str
 
 
 class Run(NamedTuple):
@@ -59,10 +51,13 @@ class Run(NamedTuple):
 class _Shared:
     """What the workers of one run share."""
 
-    def __init__(self, start: Path, ledger: str, command: list[str], tell: Callable[[Note], None]) -> None:
+    def __init__(
+        self, start: Path, ledger: str, command: list[str], tell: Callable[[Note], None], review: str | None
+    ) -> None:  # fmt: skip
         self.start = start
         self.ledger = ledger
         self.command = command
+        self.review = review
         self.tell = tell
         self.stop = threading.Event()
         self.landing = threading.Lock()
@@ -72,10 +67,11 @@ class _Shared:
 
 def run(
     work: Workspace, start: Path, command: list[str], jobs: int, tell: Callable[[Note], None],
-    stop: threading.Event | None = None,
+    stop: threading.Event | None = None, review: str | None = None,
 ) -> Run:  # fmt: skip
     """Work on the plan with ``jobs`` agents until nothing is left to do.
 
+    With ``review``, a shell command, they review each other's results.
     Every claim that is still held when it ends is released.
     """
     plan_of(work.ledger.snapshot())
@@ -85,7 +81,7 @@ def run(
     # Not after the third attempt at every task: now.
     require_trust(work, commands_of(work.ledger.snapshot()))
     # ./agent.sh is the caller's, wherever the worktrees are.
-    shared = _Shared(start, work.ledger.name, [str(Path(program).absolute()), *command[1:]], tell)
+    shared = _Shared(start, work.ledger.name, [str(Path(program).absolute()), *command[1:]], tell, review)
     if stop is not None:
         shared.stop = stop
     landing.finish_pending(work)
@@ -158,6 +154,8 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             # Another worker may have landed the phase that we waited for.
             if _land_what_is_whole(work, shared) or work.ledger.tip() != tip:
                 continue
+            if shared.review is not None and review_one(work, agent, session, shared.review, shared.stop.is_set, shared.tell):
+                continue
             if _is_stuck(work):
                 shared.tell(Note(agent, "", "idle", error.message))
                 return
@@ -173,7 +171,7 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
 def _is_stuck(work: Workspace) -> bool:
     """Say whether nothing will ever come by waiting: others hold nothing."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
-    if any(task["claim"] for task in snapshot.live()):
+    if snapshot.live():
         return False
     work.index.update(work.store, snapshot.oid)
     for name, state in work.index.listed():

@@ -9,7 +9,7 @@ from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.messages import parse as parse_message
 from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
-from gitcoord.core.plan import features, parse
+from gitcoord.core.plan import parse
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace
 from gitcoord.ledger.ledger import Done
@@ -83,7 +83,6 @@ def check_plan(text: str, name: str, snapshot: Snapshot | None = None) -> tuple[
 
     Raises:
         InvalidPlanError: Every problem, each with file and line.
-        RefusedError: It uses what this version does not have yet.
 
     """
     if snapshot is None:
@@ -97,12 +96,6 @@ def check_plan(text: str, name: str, snapshot: Snapshot | None = None) -> tuple[
             return record["spec"] if record else None
 
         document, warnings = parse(text, name=name, target=target, known=known, known_phases=phases)
-    missing = features(document)
-    if missing:
-        raise RefusedError(
-            f"{name} uses what this version of gitcoord cannot honour yet: {'; '.join(missing[:5])}",
-            reason="not-available", hint="take them out of the plan: a plan is never landed without its checks",
-        )  # fmt: skip
     return document, warnings
 
 

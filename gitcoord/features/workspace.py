@@ -117,9 +117,9 @@ class Workspace:
                 return git_dir / "gitcoord"
         return self.agent_folder(agent)
 
-    def tokens(self, agent: str) -> TokenFiles:
-        """Give the token files of an agent."""
-        return TokenFiles(self.private_dir(agent), self.ledger.name, is_durable=self.is_durable)
+    def tokens(self, agent: str, kind: str = "claims") -> TokenFiles:
+        """Give the token files of an agent's claims, or of its reviews."""
+        return TokenFiles(self.private_dir(agent), self.ledger.name, kind, is_durable=self.is_durable)
 
     def record_worktree(self, agent: str, path: Path) -> None:
         """Remember where an agent works, and mark the place as its own."""

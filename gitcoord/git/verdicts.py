@@ -46,18 +46,23 @@ class Ended(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether a command passed, why not, for how long it ran, what it said."""
+    """Whether a command passed, why not, for how long it ran, what it said.
+
+    ``status`` is None where it did not come to an end of its own.
+    """
 
     is_passed: bool
     reason: str
     millis: int
     output: bytes
+    status: int | None = None
 
 
 def judge(ended: Ended, timeout_ms: int, millis: int) -> Verdict:
     """Say whether a command passed: closed, where there is any doubt."""
     reason = codec.printable(_reason(ended, timeout_ms))[:300]
-    return Verdict(not reason, reason, int(millis), ended.output)
+    has_ended = not (ended.is_stopped or ended.is_late) and ended.status is not None and ended.status >= 0
+    return Verdict(not reason, reason, int(millis), ended.output, ended.status if has_ended else None)
 
 
 def _reason(ended: Ended, timeout_ms: int) -> str:

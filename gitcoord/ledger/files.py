@@ -81,17 +81,17 @@ class LedgerFiles:
 
 
 class TokenFiles:
-    """The tokens of one agent's claims, one file each.
+    """The tokens of one agent's claims, or of its reviews, one file each.
 
-    A file is written before the swap of its claim, so that no crash can
-    leave a claim whose token nobody knows. Whether a token is current only
+    A file is written before the swap of its lease, so that no crash can
+    leave a lease whose token nobody knows. Whether a token is current only
     the ledger tells.
     """
 
     __slots__ = ("_is_durable", "folder")
 
-    def __init__(self, private_dir: Path, ledger: str, *, is_durable: bool = True) -> None:
-        self.folder = private_dir / "claims" / ledger
+    def __init__(self, private_dir: Path, ledger: str, kind: str = "claims", *, is_durable: bool = True) -> None:
+        self.folder = private_dir / kind / ledger
         self._is_durable = is_durable
 
     def write(self, token: str, content: dict[str, Any]) -> None:

@@ -13,15 +13,10 @@ from typing import Any, NamedTuple
 
 from gitcoord.clock import Clock, Deadline
 from gitcoord.core import codec
-from gitcoord.core.errors import (
-    ClaimLostError,
-    NotFoundError,
-    UnavailableError,
-    UnknownError,
-)
+from gitcoord.core.errors import ClaimLostError, NotFoundError, UnavailableError, UnknownError
 from gitcoord.core.events import Command, Event, evidence_of
 from gitcoord.core.machine import Context, apply, decide
-from gitcoord.core.machine.leases import Beat
+from gitcoord.core.machine.leases import Beat, leases_of
 from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
@@ -353,7 +348,7 @@ class Ledger:
 
         def write() -> Beat:
             old = self.store.read_ref(ref)
-            live = {task["claim"]["token"] for task in self.snapshot().live() if task["claim"]}
+            live = self._tokens()
             if token not in live:
                 raise ClaimLostError("this claim is no longer current", hint="stop working on it")
             known = Beats(self.store, self.name).get(agent)
@@ -370,9 +365,12 @@ class Ledger:
         beat: Beat = self._recorded(write)
         # Read after the write: a takeover that published between our first
         # look and our swap has to be told to us, not to be overlooked.
-        if not any(task["claim"] and task["claim"]["token"] == token for task in self.snapshot().live()):
+        if token not in self._tokens():
             raise ClaimLostError("this claim was taken over", hint="stop working on it")
         return beat
+
+    def _tokens(self) -> set[str]:
+        return {lease["token"] for task in self.snapshot().live() for lease in leases_of(task)}
 
     def _recorded(self, act: Callable[[], Any]) -> Any:
         """Move a ref as a recorded writer, until nobody is in the way.

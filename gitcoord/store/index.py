@@ -208,6 +208,11 @@ class ReadyIndex:
             (most,),
         )
 
+    def in_state(self, phases: Iterable[str], state: str) -> list[str]:
+        """List the tasks of some phases in a stored state, in plan order."""
+        rows = [row for phase in phases for row in self._select("SELECT ord, id FROM tasks WHERE phase = ? AND state = ?", (phase, state))]
+        return [name for _, name in sorted(rows)]
+
     def all_ids(self) -> list[str]:
         """List every id, for the nearest names of a mistyped one."""
         return [name for (name,) in self._select("SELECT id FROM tasks ORDER BY ord", ())]

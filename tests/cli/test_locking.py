@@ -5,37 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import gitcoord
-from gitcoord.cli.main import run
 from gitcoord.features import claims, holding, verifying
 from tests.support.builders import tasks
+from tests.support.cli import Cli
 from tests.support.world import found, git, write
 
 PLAN = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/", "lib/"]\n[[task]]\nid = "b"\ntitle = "B"\npaths = ["b/"]\n'
-
-
-class Cli:
-    """Run gitcoord in this process, as one agent or another."""
-
-    def __init__(self, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.repo = repo
-        self.capsys = capsys
-
-    def __call__(self, *args: str, status: int = 0) -> str:
-        self.capsys.readouterr()
-        got = run(["-C", str(self.repo), *args])
-        out, err = self.capsys.readouterr()
-        assert got == status, out + err
-        self.err = err
-        return out
-
-    def json(self, *args: str, status: int = 0) -> Any:
-        answer = json.loads(self(*args, "--json", status=status))
-        return answer if status == 0 else answer["error"]
 
 
 @pytest.fixture

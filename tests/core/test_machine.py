@@ -275,14 +275,14 @@ def test_reviews_decide_between_done_and_open() -> None:
     pure.agent("x1")
     done = pure.complete(pure.claim("x0", "a"))
     assert pure.state("a") == "review"
-    refused(pure, RefusedError, op="review", agent="x0", task="a")
-    review = pure.run({"op": "review", "agent": "x1", "task": "a"})
+    refused(pure, RefusedError, op="review", agent="x0", task="a", session="s")
+    review = pure.run({"op": "review", "agent": "x1", "task": "a", "session": "s"})
     verdict = {"agent": "x1", "task": "a", "token": review["token"], "reviewed": done["result"]["oid"], "reason": "no tests"}
     pure.run({"op": "reject", **verdict})
     assert pure.state("a") == "open"
     refused(pure, ClaimLostError, op="approve", **verdict)
     done = pure.complete(pure.claim("x0", "a"))
-    review = pure.run({"op": "review", "agent": "x1", "task": "a"})
+    review = pure.run({"op": "review", "agent": "x1", "task": "a", "session": "s"})
     pure.run({"op": "approve", "agent": "x1", "task": "a", "token": review["token"], "reviewed": done["result"]["oid"], "reason": ""})
     assert pure.state("a") == "done"
 

@@ -16,6 +16,7 @@ from gitcoord.core.events import Event
 from gitcoord.core.machine import Beat
 from gitcoord.core.machine.batches import fold
 from gitcoord.core.machine.landings import merge_order, wholeness
+from gitcoord.core.machine.leases import leases_of
 from tests.support.builders import BOOT, TARGET, PureLedger
 
 PLAN = """
@@ -48,6 +49,7 @@ id = "c"
 title = "C"
 phase = "p"
 paths = ["a/c/"]
+verify_by = "default"
 [[task]]
 id = "d"
 title = "D"
@@ -94,7 +96,7 @@ class Laws(RuleBasedStateMachine):
         return event
 
     def tokens(self) -> set[str]:
-        return {task["claim"]["token"] for task in self.pure.snapshot.live() if task["claim"]}
+        return {lease["token"] for task in self.pure.snapshot.live() for lease in leases_of(task)}
 
     def results(self, task: str) -> dict[str, str]:
         """Give the results of the phase that honest work would contain."""
@@ -156,9 +158,9 @@ class Laws(RuleBasedStateMachine):
     def reopen(self, task: str) -> None:
         self.ask({"op": "reopen", "task": task, "kind": "conflict", "reason": "it conflicts"})
 
-    @rule(agent=AGENTS, task=TASKS, verdict=st.sampled_from(["approve", "reject"]))
+    @rule(agent=AGENTS, task=TASKS, verdict=st.sampled_from(["approve", "reject", "review-release"]))
     def review(self, agent: str, task: str, verdict: str) -> None:
-        review = self.ask({"op": "review", "agent": agent, "task": task})
+        review = self.ask({"op": "review", "agent": agent, "task": task, "session": "s"})
         if review is not None:
             self.ask({"op": verdict, "agent": agent, "task": task, "token": review["token"], "reviewed": review["reviewed"],
                       "reason": "because"})  # fmt: skip
@@ -240,7 +242,7 @@ class Laws(RuleBasedStateMachine):
         live = {task["id"] for task in snapshot.live()}
         for task in snapshot.tasks():
             assert (task["claim"] is not None) == (task["state"] == "claimed")
-            assert (task["id"] in live) == (task["state"] in {"claimed", "review"})
+            assert (task["id"] in live) == bool(leases_of(task))
             assert task["result"] is None or task["state"] in {"review", "done", "cancelled", "open", "claimed", "failed"}
 
     @invariant()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gitcoord.core.errors import InvalidPlanError
 from gitcoord.core.graph import dependents_of, find_cycle, impact, remaining_chain_ms, waves
-from gitcoord.core.plan import features, parse
+from gitcoord.core.plan import parse
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
@@ -34,7 +34,6 @@ def test_the_shipped_templates_are_valid(path: Path) -> None:
     document, warnings = parse(path.read_text())
     assert document["tasks"]
     assert warnings == []
-    assert features(document) == []
 
 
 def test_ranges_templates_and_needs_are_written_out() -> None:
@@ -222,12 +221,14 @@ def test_overlapping_paths_of_tasks_that_could_run_at_once_are_a_warning() -> No
     assert warnings == []
 
 
-def test_what_is_not_available_yet_is_named() -> None:
-    text = ('[plan]\ngates_required = true\n[[phase]]\nname="p"\nreviews=1\ngates=[{name="g",run="true"}]\n'
-            '[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=[]\ncheck="true"\nverify_by="x"\n')  # fmt: skip
-    document, warnings = parse(text)
-    assert features(document) == ["reviews of phase p", "verify_by of task a"]
-    assert warnings == []
+def test_who_verifies_is_a_pool_of_the_plan() -> None:
+    text = '[[task]]\nid="a"\ntitle="A"\npaths=[]\nverify_by="checkers"\n'
+    document, _ = parse(text)
+    assert document["tasks"][0]["verify_by"] == "checkers"
+    assert set(document["plan"]["pools"]) == {"default", "checkers"}
+    with pytest.raises(InvalidPlanError) as refused:
+        parse('[[pool]]\nname="builders"\n[[pool]]\nname="checkers"\n' + text.replace("checkers", "chekers"))
+    assert "there is no pool 'chekers'; known: checkers" in str(refused.value.facts["problems"])
 
 
 def test_a_cycle_through_the_ledger_is_found() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import batches, claims, holding, verifying
+from gitcoord.features import batches, claims, holders, holding, verifying
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git, record, write
 
@@ -64,7 +64,7 @@ def test_later_lines_see_what_earlier_ones_did(repo: Path) -> None:
     claim_ids = [one["token"] for one in done.event["events"] if one["op"] == "claim"]
     assert len(set(claim_ids)) == 2
     # The token was kept before the swap: the holder can go on.
-    holding.release(work, "x", *claims.current_claim(work, work.ledger.snapshot(), "x", "b"))
+    holding.release(work, "x", *holders.current_claim(work, work.ledger.snapshot(), "x", "b"))
     verifying.verify(work)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError, UsageError
-from gitcoord.features import claims, holding, landing, readiness, reading, runner, setting_up, trust, verifying
+from gitcoord.features import claims, holding, landing, readiness, reading, run_reviews, runner, setting_up, trust, verifying
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.queue import QueueLock
 from tests.ledger.test_crash_points import Death, dying
@@ -554,7 +554,7 @@ def test_a_run_works_behind_gates_and_needs_trust_before_it_begins(repo: Path, t
     assert caught.value.reason == "trust"
     assert not (tmp_path / "once").exists()
     trust.trust(work, work.ledger.snapshot())
-    notes: list[runner.Note] = []
+    notes: list[run_reviews.Note] = []
     assert runner.run(work, repo, [str(script)], 1, notes.append).is_landed
     assert any(note.what == "not landed" and "given back" in note.text for note in notes)
 

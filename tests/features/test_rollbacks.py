@@ -13,7 +13,7 @@ import pytest
 from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, CorruptError, GitcoordError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import agents, claims, going_back, holding, landing, rollbacks, verifying
+from gitcoord.features import agents, claims, going_back, holders, holding, landing, rollbacks, verifying
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.ledger.names import attic_ref
 from tests.support.builders import tasks
@@ -38,7 +38,7 @@ def test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept(repo: Pat
     work = found(repo, tasks("a", "b"), "x", worktrees=False)
     claims.claim(work, "x", "a")
     chosen = tip(work)
-    held = claims.current_claim(work, work.ledger.snapshot(), "x", "a")[1]
+    held = holders.current_claim(work, work.ledger.snapshot(), "x", "a")[1]
     holding.progress(work, "x", "a", held, "half")
     agents.add(work, "y", no_worktree=True)
     abandoned = tip(work)

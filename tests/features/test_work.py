@@ -23,7 +23,7 @@ from gitcoord.core.errors import (
     RefusedError,
     UsageError,
 )
-from gitcoord.features import agents, claims, holding, landing, reading, runner, setting_up, trust, verifying
+from gitcoord.features import agents, claims, holding, landing, reading, run_reviews, runner, setting_up, trust, verifying
 from gitcoord.features.waiting import wait_for_change
 from gitcoord.features.workspace import open_workspace, result_ref
 from tests.support.builders import tasks
@@ -522,7 +522,7 @@ def test_run_lands_everything_and_tries_failures_again(repo: Path, tmp_path: Pat
     flag = tmp_path / "failed-once"
     script = (f'[ "$GITCOORD_TASK" = b ] && [ ! -e {flag} ] && touch {flag} && echo broken && exit 3\n'
               'mkdir -p "$GITCOORD_TASK" && echo "$GITCOORD_TITLE" > "$GITCOORD_TASK/out.txt"')  # fmt: skip
-    notes: list[runner.Note] = []
+    notes: list[run_reviews.Note] = []
     done = runner.run(work, repo, ["sh", "-c", script], 2, notes.append)
     assert done.is_landed
     assert (repo / "c" / "out.txt").read_text() == "Do c\n"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitcoord.clock import Clock
-from gitcoord.features import claims
+from gitcoord.features import claims, holders
 from gitcoord.features.workspace import open_workspace
 from gitcoord.ledger.beats import Observations, beat_text, parse_beat
 from gitcoord.ledger.files import TokenFiles, read_json
@@ -79,7 +79,7 @@ def test_forged_private_files_are_passed_over(repo: Path, forged: Any) -> None:
         path.write_text(json.dumps(forged))
     heir = open_workspace(repo)
     heir.ledger.settle("x")
-    assert claims.current_claim(heir, heir.ledger.snapshot(), "x", None) == ("a", held.claim["token"])
+    assert holders.current_claim(heir, heir.ledger.snapshot(), "x", None) == ("a", held.claim["token"])
     assert claims.claim(heir, "x", checkout=False, session="s").already
     assert claims.claim(heir, "x", checkout=False, session="other").reissued
     assert outside.read_text() == "kept"

@@ -34,6 +34,8 @@ RESULTS = "gitcoord/git/results.py"
 LANDING = "gitcoord/features/landing.py"
 READINESS = "gitcoord/features/readiness.py"
 GATING = "gitcoord/core/machine/gating.py"
+REVIEWING = "gitcoord/core/machine/reviewing.py"
+REVIEWS = "tests/core/test_reviewing.py"
 GATES = "tests/features/test_gates.py"
 MACHINE = "tests/core/test_machine.py"
 RACES = "tests/ledger/test_races.py"
@@ -59,7 +61,7 @@ MUTANTS = [
            f"{RACES}::test_a_beat_that_came_before_the_takeover_stops_it",
            "a holder that beat between our look and our swap would lose its task"),
     Mutant("blind-beat", LEDGER,
-           '        if not any(task["claim"] and task["claim"]["token"] == token for task in self.snapshot().live()):\n', "        if False:\n",
+           "        if token not in self._tokens():\n", "        if False:\n",
            f"{MOMENTS}::test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost",
            "a holder whose task was taken while it beat would go on"),
     Mutant("no-read-back", LEDGER, "            self._read_back(entry, write, event, turn.deadline)\n", "",
@@ -102,10 +104,10 @@ MUTANTS = [
     Mutant("clocks-of-others", LEASES, "    if boot_id == context.boot_id:\n", "    if True:\n",
            f"{MACHINE}::test_a_stamp_of_another_boot_never_makes_a_lease_end_at_once",
            "a monotonic clock of another boot says nothing about ours"),
-    Mutant("ignored-beat", LEASES, '        stamps.append(beat.stamps[claim["token"]])\n', "        pass\n",
+    Mutant("ignored-beat", LEASES, '        stamps.append(beat.stamps[lease["token"]])\n', "        pass\n",
            f"{MACHINE}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
            "a healthy agent in one long step would lose its task"),
-    Mutant("any-beat", LEASES, '    if beat is not None and claim["token"] in beat.stamps:\n        stamps.append(beat.stamps[claim["token"]])\n',
+    Mutant("any-beat", LEASES, '    if beat is not None and lease["token"] in beat.stamps:\n        stamps.append(beat.stamps[lease["token"]])\n',
            "    if beat is not None:\n        stamps.extend(beat.stamps.values())\n",
            f"{MACHINE}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
            "a beat of an agent's other claim would keep a dead one alive"),
@@ -201,6 +203,19 @@ MUTANTS = [
     Mutant("escaping-children", "gitcoord/git/checks.py", "        os.killpg(child.pid, number)\n", "        child.send_signal(number)\n",
            "tests/git/test_checks.py::test_a_command_that_hangs_is_ended_with_its_whole_group",
            "what a gate started would go on after it"),
+    # reviews
+    Mutant("own-approval", REVIEWING, '    if result["agent"] == agent["id"]:\n', "    if False:\n",
+           f"{REVIEWS}::test_nobody_reviews_what_is_his_own_or_not_in_review",
+           "an agent could wave its own work through"),
+    Mutant("stale-verdict", REVIEWING, '               and review["result"] == event["reviewed"] for review', "               for review",
+           f"{REVIEWS}::test_a_verdict_on_an_earlier_result_is_stale",
+           "a result could be approved that nobody looked at"),
+    Mutant("approved-again", REVIEWING, '    if own is not None and own["verdict"] is not None:\n', "    if False:\n",
+           f"{REVIEWS}::test_one_agent_approves_a_result_once",
+           "one agent could be all the reviewers"),
+    Mutant("unkept-place", REVIEWING, "(is_kept and not is_verifier(agent, task))", "0",
+           f"{REVIEWS}::test_the_last_place_waits_for_a_verifier",
+           "a task could be done without its verifier"),
     # reading
     Mutant("trailer-truth", "gitcoord/core/messages.py", "    if not same:\n", "    if False:\n",
            "tests/features/test_verifying.py::test_a_forged_takeover_is_named",

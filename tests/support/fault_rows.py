@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import claims, holding, landing, locks, matters, reading, setting_up
+from gitcoord.features import claims, holding, landing, locks, matters, reading, reviews, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
@@ -157,6 +157,22 @@ def _damaged(top: Path) -> None:
     work.close()
 
 
+def _reviewable(top: Path) -> Workspace:
+    work = _founded(top, "x", "y", head='[[phase]]\nname = "default"\nreviews = 1\n')
+    do(work, "x", "a")
+    return work
+
+
+def _in_review(top: Path) -> None:
+    _reviewable(top).close()
+
+
+def _reviewed(top: Path) -> None:
+    work = _reviewable(top)
+    reviews.claim(work, "y")
+    work.close()
+
+
 def _landed(top: Path) -> None:
     work = _done(top)
     landing.land(work, "default")
@@ -165,7 +181,7 @@ def _landed(top: Path) -> None:
 
 _GONE = frozenset({"claim-lost", "not-found"})
 _EXISTS = frozenset({"exists"})
-X = ("--agent", "x")
+X, Y = ("--agent", "x"), ("--agent", "y")
 
 ROWS: dict[str, Row] = {
     "init": Row(_plain, ("init",), {"tasks": {}}, _EXISTS),
@@ -196,6 +212,9 @@ ROWS: dict[str, Row] = {
                          repeats=frozenset({"rollback", "rollback-done"})),
     "lock": Row(_agent, (*X, "lock", "c/"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"lock"})),
     "unlock": Row(_locked, (*X, "unlock", "--all"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"not-found"})),
+    "review-claim": Row(_in_review, (*Y, "review", "claim"), {"reviewers": {"a": [["y", None]], "b": []}}),
+    "review-approve": Row(_reviewed, (*Y, "review", "approve"), {"tasks": {"a": "done", "b": "open"}}),
+    "review-reject": Row(_reviewed, (*Y, "review", "reject", "--reason", "no"), {"failures": {"a": 1, "b": 0}}, _GONE),
     "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
@@ -217,6 +236,7 @@ def state_of(repo: Path) -> dict[str, Any]:
             "attempts": {task["id"]: task["attempt"] for task in records},
             "failures": {task["id"]: task["failures"] for task in records},
             "assigned": {task["id"]: task["assigned"] for task in records},
+            "reviewers": {task["id"]: [[one["agent"], one["verdict"]] for one in task["reviews"]] for task in records},
             "percent": {task["id"]: _percent_of(task) for task in records},
             "agents": {agent["id"]: _place_of(work, agent["id"]) for agent in snapshot.agents()},
             "worktrees": sorted(path.name for path in (repo.parent / "repo.worktrees").glob("*")),

@@ -23,20 +23,21 @@ from gitcoord.core.machine.matters import (
     close_escalations,
     escalate,
 )
+from gitcoord.core.machine.reviewing import apply_approve, apply_review, apply_review_release, approvals_of, end_reviews
 from gitcoord.core.machine.rollbacks import apply_rollback, apply_rollback_end
 from gitcoord.core.model import (
     AgentRecord,
     Claim,
     PhaseRecord,
     PlanDocument,
-    Review,
+    Result,
     Setback,
     Settings,
     State,
     TaskRecord,
     TaskSpec,
 )
-from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, task_path
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["apply"]
 
@@ -50,12 +51,6 @@ def apply(snapshot: Snapshot, event: Event) -> Changes:
     _APPLY[event["op"]](snapshot, event, changes)
     end_with_claims(snapshot, changes)
     return changes
-
-
-def _put(changes: Changes, task: TaskRecord) -> None:
-    changes[task_path(task["id"])] = task
-    is_live = task["claim"] is not None or task["state"] == "review"
-    changes[f"live/{task['id']}.json"] = task if is_live else None
 
 
 def _task(snapshot: Snapshot, event: Event) -> TaskRecord:
@@ -84,7 +79,7 @@ def _set_back(snapshot: Snapshot, event: Event, changes: Changes, task: TaskReco
     failures = task["failures"] + 1
     is_over = final or (plan is not None and failures >= plan["max_attempts"])
     state: State = "failed" if is_over else "open"
-    _put(changes, _with(task, **{
+    put_task(changes, _with(task, **{
         "state": state, "claim": None, "failures": failures, "reviews": [],
         "setbacks": _setback(task, event, kind, reason, agent), **fields,
     }))  # fmt: skip
@@ -146,11 +141,11 @@ def _plan(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     for spec in document["tasks"]:
         task = snapshot.task(spec["id"])
         if task is None:
-            _put(changes, _new_task(spec, order, reviews[spec["phase"]]))
+            put_task(changes, _new_task(spec, order, reviews[spec["phase"]]))
             del changes[f"live/{spec['id']}.json"]
             order += 1
         elif task["spec"] != spec:
-            _put(changes, _with(task, spec=spec, approvals=reviews[spec["phase"]]))
+            put_task(changes, _with(task, spec=spec, approvals=approvals_of(reviews[spec["phase"]], spec)))
     # Tasks of an earlier plan stay, and so do their pools.
     known_plan = snapshot.plan()
     pools = {**(known_plan["pools"] if known_plan else {}), **document["plan"]["pools"]}
@@ -160,12 +155,12 @@ def _plan(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         changes["settings.json"] = cast("dict[str, Any]", {**settings, "next_order": order})
 
 
-def _new_task(spec: TaskSpec, order: int, approvals: int) -> TaskRecord:
+def _new_task(spec: TaskSpec, order: int, reviews: int) -> TaskRecord:
     return {
         "id": spec["id"],
         "order": order,
         "spec": spec,
-        "approvals": approvals,
+        "approvals": approvals_of(reviews, spec),
         "state": "open",
         "assigned": None,
         "attempt": 0,
@@ -197,7 +192,10 @@ def _agent_remove(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 
 def _expire_all(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    reviewing = end_reviews(snapshot, event, changes)
     for gone in event["expired"]:
+        if gone["token"] in reviewing:
+            continue
         reason = f"the lease of {gone['agent']} ran out"
         _set_back(snapshot, event, changes, snapshot.require_task(gone["task"]),
                   kind="expired", reason=reason, agent=gone["agent"])  # fmt: skip
@@ -213,7 +211,7 @@ def _claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         fields["failures"] = task["failures"] + 1
         reason = f"the lease of {holder} ran out, and {event['agent']} took the task over"
         fields["setbacks"] = _setback(task, event, "expired", reason, holder)
-    _put(changes, _with(task, **{
+    put_task(changes, _with(task, **{
         "state": "claimed", "claim": _claim_of(event, task), "attempt": event["attempt"], "branch": event["branch"],
         "retry": None, **fields,
     }))  # fmt: skip
@@ -223,7 +221,7 @@ def _reissue(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = _task(snapshot, event)
     claim = _claim_of(event, task)
     held = cast("Claim", task["claim"])
-    _put(changes, _with(task, claim={**claim, "since": held["since"], "progress": held["progress"]}))
+    put_task(changes, _with(task, claim={**claim, "since": held["since"], "progress": held["progress"]}))
 
 
 def _progress(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -233,43 +231,22 @@ def _progress(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     percent = event["percent"] if event["percent"] is not None else (last["percent"] if last else None)
     progress = {"message": codec.cut(event["message"], 500), "percent": percent, "at": event["time"]}
     stamp = {"boot_id": event["boot_id"], "monotonic_ns": event["monotonic_ns"], "at": event["time"]}
-    _put(changes, _with(task, claim={**claim, **stamp, "progress": progress}))
+    put_task(changes, _with(task, claim={**claim, **stamp, "progress": progress}))
 
 
 def _complete(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = _task(snapshot, event)
-    state: State = "review" if task["approvals"] else "done"
-    _put(changes, _with(task, state=state, claim=None, result=event["result"], reviews=[]))
-
-
-def _review(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    task = _task(snapshot, event)
-    review: Review = {
-        "agent": event["agent"],
-        "token": event["token"],
-        "result": event["reviewed"],
-        "verdict": None,
-        "boot_id": event["boot_id"],
-        "monotonic_ns": event["monotonic_ns"],
-        "lease_ms": event["lease_ms"],
-    }
-    others = [other for other in task["reviews"] if other["agent"] != event["agent"]]
-    _put(changes, _with(task, reviews=[*others, review]))
-
-
-def _approve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    task = _task(snapshot, event)
-    reviews: list[Review] = [
-        {**review, "verdict": "approved"} if review["token"] == event["token"] else review for review in task["reviews"]
-    ]
-    approvals = sum(review["verdict"] == "approved" for review in reviews)
-    state: State = "done" if approvals >= task["approvals"] else "review"
-    _put(changes, _with(task, reviews=reviews, state=state))
+    phase = cast("PhaseRecord", snapshot.phase(task["spec"]["phase"]))
+    needed = approvals_of(phase["spec"]["reviews"], task["spec"])
+    state: State = "review" if needed else "done"
+    put_task(changes, _with(task, state=state, claim=None, result=event["result"], reviews=[], approvals=needed))
 
 
 def _reject(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = _task(snapshot, event)
-    _set_back(snapshot, event, changes, task, kind="rejected", reason=event["reason"], agent=event["agent"])
+    author = cast("Result", task["result"])["agent"]
+    reason = f"{event['agent']} rejected the result: {event['reason']}"
+    _set_back(snapshot, event, changes, task, kind="rejected", reason=reason, agent=author, result=None)
 
 
 def _fail(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -286,7 +263,7 @@ def _release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     setbacks = task["setbacks"]
     if event["reason"]:
         setbacks = _setback(task, event, "released", event["reason"], event["agent"])
-    _put(changes, _with(task, state="open", claim=None, setbacks=setbacks))
+    put_task(changes, _with(task, state="open", claim=None, setbacks=setbacks))
 
 
 def _redo(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -295,7 +272,7 @@ def _redo(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         reason = f"task {event['task']}, which it was built on, was {event['op']}ed".replace("celed", "celled")
         agent = task["result"]["agent"] if task["result"] else event["agent"]
         setbacks = _setback(task, event, "base-redone", reason, agent)
-        _put(changes, _with(task, state="open", claim=None, result=None, reviews=[], setbacks=setbacks))
+        put_task(changes, _with(task, state="open", claim=None, result=None, reviews=[], setbacks=setbacks))
 
 
 def _reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -309,17 +286,17 @@ def _reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 def _retry(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     close_escalations(snapshot, event, changes, f"retried: {event['reason']}".rstrip(": "))
-    _put(changes, _with(_task(snapshot, event), state="open", failures=0, retry=None))
+    put_task(changes, _with(_task(snapshot, event), state="open", failures=0, retry=None))
 
 
 def _cancel(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     close_escalations(snapshot, event, changes, f"cancelled: {event['reason']}".rstrip(": "))
     _redo(snapshot, event, changes)
-    _put(changes, _with(_task(snapshot, event), state="cancelled", claim=None, reviews=[], result=None))
+    put_task(changes, _with(_task(snapshot, event), state="cancelled", claim=None, reviews=[], result=None))
 
 
 def _assign(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    _put(changes, _with(_task(snapshot, event), state="open", claim=None, assigned=event["to"]))
+    put_task(changes, _with(_task(snapshot, event), state="open", claim=None, assigned=event["to"]))
 
 
 def _lock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -345,7 +322,7 @@ def _land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     for name in phase["landing"]["without"] if phase["landing"] else ():
         task = snapshot.require_task(name)
         setbacks = _setback(task, event, "left-out", f"phase {phase['id']} landed without it", event["agent"])
-        _put(changes, _with(task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks))
+        put_task(changes, _with(task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks))
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
     changes["settings.json"] = {**snapshot.settings(), "pending": None, "target_tip": event["new"]}
 
@@ -367,8 +344,9 @@ _APPLY: dict[str, Callable[[Snapshot, Event, Changes], None]] = {
     "reissue": _reissue,
     "progress": _progress,
     "complete": _complete,
-    "review": _review,
-    "approve": _approve,
+    "review": apply_review,
+    "review-release": apply_review_release,
+    "approve": apply_approve,
     "reject": _reject,
     "fail": _fail,
     "release": _release,

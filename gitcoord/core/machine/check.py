@@ -35,8 +35,10 @@ from gitcoord.core.machine.check_claims import (
 )
 from gitcoord.core.machine.gating import check_check, check_gate, require_check, require_gates
 from gitcoord.core.machine.landings import check_left_out, merge_order, wholeness
+from gitcoord.core.machine.leases import leases_of
 from gitcoord.core.machine.locks import check_lock, check_unlock
 from gitcoord.core.machine.matters import check_checkpoint, check_escalate, check_note, check_note_drop, check_resolve
+from gitcoord.core.machine.reviewing import check_review, check_verdict
 from gitcoord.core.machine.rollbacks import check_rollback, check_rollback_end
 from gitcoord.core.messages import FIELDS
 from gitcoord.core.model import FORMAT, PlanDocument
@@ -126,10 +128,10 @@ def _check_agent_add(snapshot: Snapshot, event: Event) -> None:
 
 def _check_agent_remove(snapshot: Snapshot, event: Event) -> None:
     require_agent(snapshot, event["name"])
-    holds = [task["id"] for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == event["name"]]
+    holds = [task["id"] for task in snapshot.live() if any(lease["agent"] == event["name"] for lease in leases_of(task))]
     if holds:
         raise RefusedError(f"agent {event['name']} holds {', '.join(holds[:5])}", reason="holds-claims",
-                           hint="release the claims first, or let their leases run out and reap them")  # fmt: skip
+                           hint="release the claims and reviews first, or let their leases run out and reap them")  # fmt: skip
 
 
 def _check_reissue(snapshot: Snapshot, event: Event) -> None:
@@ -166,26 +168,6 @@ def _check_complete(snapshot: Snapshot, event: Event) -> None:
                            hint="complete again: the work is looked at by the new one")  # fmt: skip
     check_built_on(snapshot, task, result["built_on"])
     require_check(snapshot, task, result)
-
-
-def _check_review(snapshot: Snapshot, event: Event) -> None:
-    task = task_of(snapshot, event)
-    require_agent(snapshot, event["agent"])
-    result = task["result"]
-    if result is None or result["agent"] == event["agent"]:
-        raise RefusedError(f"{event['agent']} is the author of task {task['id']}", reason="author")
-    if event["reviewed"] != result["oid"]:
-        raise RefusedError(f"the result of task {task['id']} changed", reason="result-changed")
-
-
-def _check_verdict(snapshot: Snapshot, event: Event) -> None:
-    task = snapshot.require_task(event["task"])
-    if not any(review["token"] == event["token"] and review["agent"] == event["agent"] and review["verdict"] is None
-               and review["result"] == event["reviewed"] for review in task["reviews"]):  # fmt: skip
-        raise ClaimLostError(f"this review of task {task['id']} is no longer current", task=task["id"])
-    task_of(snapshot, event)
-    if event["op"] == "reject" and not event["reason"].strip():
-        raise UsageError("a rejection needs a reason")
 
 
 def _check_fail(snapshot: Snapshot, event: Event) -> None:
@@ -261,9 +243,10 @@ _CHECK: dict[str, Callable[[Snapshot, Event], None]] = {
     "reissue": _check_reissue,
     "progress": _check_progress,
     "complete": _check_complete,
-    "review": _check_review,
-    "approve": _check_verdict,
-    "reject": _check_verdict,
+    "review": check_review,
+    "review-release": check_verdict,
+    "approve": check_verdict,
+    "reject": check_verdict,
     "fail": _check_fail,
     "release": _check_release,
     "expire": _check_expire,

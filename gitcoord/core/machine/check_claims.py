@@ -11,6 +11,7 @@ from gitcoord.core.boundary import fits_agent
 from gitcoord.core.errors import ClaimLostError, NotFoundError, NothingReadyError, RefusedError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.machine.holds import holds_of, obstacles, refuse
+from gitcoord.core.machine.leases import leases_of
 from gitcoord.core.machine.table import require
 from gitcoord.core.model import AgentRecord, Evidence, PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
@@ -86,11 +87,11 @@ def _gone_from(expired: list[Evidence]) -> set[str]:
 
 def _check_evidence(snapshot: Snapshot, gone: Evidence, op: str) -> TaskRecord:
     task = snapshot.require_task(gone["task"])
-    claim = task["claim"]
-    if claim is None or claim["token"] != gone["token"] or claim["agent"] != gone["agent"]:
-        raise ClaimLostError(f"the claim on task {gone['task']} that should be over is not the current one")
-    if gone["lease_ms"] != claim["lease_ms"] or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000:
-        raise RefusedError(f"the evidence that the claim on task {gone['task']} is over does not add up",
+    lease = next((one for one in leases_of(task) if (one["token"], one["agent"]) == (gone["token"], gone["agent"])), None)
+    if lease is None:
+        raise ClaimLostError(f"the lease on task {gone['task']} that should be over is not a current one")
+    if gone["lease_ms"] != lease["lease_ms"] or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000:
+        raise RefusedError(f"the evidence that the lease on task {gone['task']} is over does not add up",
                            reason="evidence")  # fmt: skip
     require(op, task["id"], task["state"])
     open_phase(snapshot, task["spec"]["phase"])
@@ -98,10 +99,10 @@ def _check_evidence(snapshot: Snapshot, gone: Evidence, op: str) -> TaskRecord:
 
 
 def check_expired(snapshot: Snapshot, event: Event) -> None:
-    """Refuse to end a claim twice, or one that is not over by its evidence."""
-    tasks = _gone_from(event["expired"])
-    if len(tasks) != len(event["expired"]) or event.get("task") in tasks:
-        raise UsageError("an event ends each claim once")
+    """Refuse to end a lease twice, or one that is not over by its evidence."""
+    own = event.get("task") if event["op"] != "review" else None
+    if len({gone["token"] for gone in event["expired"]}) != len(event["expired"]) or own in _gone_from(event["expired"]):
+        raise UsageError("an event ends each lease once")
     for gone in event["expired"]:
         _check_evidence(snapshot, gone, "expire")
 

@@ -19,6 +19,7 @@ from gitcoord.core.machine.check_claims import dependents_on_result, require_age
 from gitcoord.core.machine.gating import decide_check, decide_gate, proofs
 from gitcoord.core.machine.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.machine.locks import decide_lock, decide_unlock, lapses, over_claims
+from gitcoord.core.machine.reviewing import decide_review, decide_verdict, over_reviews
 from gitcoord.core.model import FORMAT, Evidence, Lapse, PlanDocument, PlanRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 
@@ -201,22 +202,6 @@ def _complete(snapshot: Snapshot, command: Command, context: Context) -> dict[st
     return {**held, **_titled(snapshot, command), "result": result}
 
 
-def _review(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
-    task = snapshot.require_task(command["task"])
-    return {
-        **_titled(snapshot, command),
-        **_stamp(context),
-        "token": context.token,
-        "lease_ms": _plan_of(snapshot)["lease_ms"],
-        "reviewed": task["result"]["oid"] if task["result"] else None,
-    }
-
-
-def _verdict(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
-    reviewed = command["reviewed"]
-    return {**_titled(snapshot, command), "token": command["token"], "reviewed": reviewed, "reason": command["reason"]}
-
-
 def _fail(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     task = snapshot.require_task(command["task"])
     return {
@@ -234,6 +219,11 @@ def _release(snapshot: Snapshot, command: Command, _context: Context) -> dict[st
     return {**_held(snapshot, command), **_titled(snapshot, command), "reason": command["reason"]}
 
 
+def _review(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    lease_ms = _plan_of(snapshot)["lease_ms"]
+    return {**_titled(snapshot, command), **_stamp(context), "lease_ms": lease_ms, **decide_review(snapshot, command, context)}
+
+
 def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     wanted = command.get("tasks")
 
@@ -241,10 +231,10 @@ def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str,
         phase = snapshot.phase(task["spec"]["phase"])
         return phase is not None and phase["state"] == "open" and (wanted is None or task["id"] in wanted)
 
-    found = over_claims(snapshot, context, stands)
+    found = over_claims(snapshot, context, stands) + over_reviews(snapshot, context, lambda task, _review: stands(task))
     lapsed = [] if wanted is not None else lapses(snapshot, context, lambda _lock: True)
     if not found and not lapsed:
-        raise RefusedError("no claim and no lock is over", reason="nothing-expired")
+        raise RefusedError("no claim, no review and no lock is over", reason="nothing-expired")
     return {"expired": found, "lapsed": lapsed}
 
 
@@ -291,8 +281,9 @@ _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
     "progress": _progress,
     "complete": _complete,
     "review": _review,
-    "approve": _verdict,
-    "reject": _verdict,
+    "review-release": decide_verdict,
+    "approve": decide_verdict,
+    "reject": decide_verdict,
     "fail": _fail,
     "release": _release,
     "expire": _expire,

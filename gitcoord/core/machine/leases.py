@@ -10,11 +10,14 @@ length. A commit's time is never looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from gitcoord.core.model import Claim, Evidence, Lapse, LockRecord, RetryDelay
+from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, TaskRecord
 
-__all__ = ["Beat", "Context", "age_ns", "is_late", "judge", "judge_lock", "lock_left_ms", "remaining_ms", "stamp_key", "stamps_of", "wait_ms"]
+__all__ = [
+    "Beat", "Context", "age_ns", "is_late", "judge", "judge_lock", "leases_of", "lock_left_ms", "remaining_ms", "stamp_key",
+    "stamps_of", "wait_ms",
+]  # fmt: skip
 
 
 class Beat(NamedTuple):
@@ -54,47 +57,53 @@ def age_ns(boot_id: str, monotonic_ns: int, context: Context) -> int:
     return 0 if seen_ns is None else max(0, context.now_ns - seen_ns)
 
 
-def stamps_of(claim: Claim, context: Context) -> list[tuple[str, int]]:
-    """List the proofs of life of a claim: its last entry's, and its beat's."""
-    stamps = [(claim["boot_id"], claim["monotonic_ns"])]
-    beat = context.beats.get(claim["agent"])
-    if beat is not None and claim["token"] in beat.stamps:
-        stamps.append(beat.stamps[claim["token"]])
+def leases_of(task: TaskRecord) -> list[Lease]:
+    """List what holds a task by a lease: its claim, or its running reviews."""
+    held: list[Lease] = [cast("Lease", task["claim"])] if task["claim"] else []
+    return [*held, *(cast("Lease", review) for review in task["reviews"] if review["verdict"] is None)]
+
+
+def stamps_of(lease: Lease, context: Context) -> list[tuple[str, int]]:
+    """List the proofs of life of a holder: its last entry's, and its beat's."""
+    stamps = [(lease["boot_id"], lease["monotonic_ns"])]
+    beat = context.beats.get(lease["agent"])
+    if beat is not None and lease["token"] in beat.stamps:
+        stamps.append(beat.stamps[lease["token"]])
     return stamps
 
 
-def silent_ns(claim: Claim, context: Context) -> int:
-    """Say for how long a claim gave no proof of life, at the least."""
-    return min(age_ns(boot, stamp, context) for boot, stamp in stamps_of(claim, context))
+def silent_ns(lease: Lease, context: Context) -> int:
+    """Say for how long a holder gave no proof of life, at the least."""
+    return min(age_ns(boot, stamp, context) for boot, stamp in stamps_of(lease, context))
 
 
-def remaining_ms(claim: Claim, context: Context) -> int:
-    """Say how much of a claim's lease is left; zero or less: it is over."""
-    return claim["lease_ms"] - silent_ns(claim, context) // 1_000_000
+def remaining_ms(lease: Lease, context: Context) -> int:
+    """Say how much of a lease is left; zero or less: it is over."""
+    return lease["lease_ms"] - silent_ns(lease, context) // 1_000_000
 
 
-def is_late(claim: Claim, heartbeat_ms: int, context: Context) -> bool:
-    """Say whether a claim has been silent for longer than ``heartbeat``."""
-    return silent_ns(claim, context) > heartbeat_ms * 1_000_000
+def is_late(lease: Lease, heartbeat_ms: int, context: Context) -> bool:
+    """Say whether a holder has been silent for longer than ``heartbeat``."""
+    return silent_ns(lease, context) > heartbeat_ms * 1_000_000
 
 
-def judge(task: str, claim: Claim, context: Context) -> Evidence | None:
+def judge(task: str, lease: Lease, context: Context) -> Evidence | None:
     """Give the evidence that a lease is over, or None while it runs."""
-    lease_ns = claim["lease_ms"] * 1_000_000
-    if silent_ns(claim, context) <= lease_ns:
+    lease_ns = lease["lease_ms"] * 1_000_000
+    if silent_ns(lease, context) <= lease_ns:
         return None
-    boot, stamp = min(stamps_of(claim, context), key=lambda one: age_ns(one[0], one[1], context))
+    boot, stamp = min(stamps_of(lease, context), key=lambda one: age_ns(one[0], one[1], context))
     own = boot == context.boot_id
-    beat = context.beats.get(claim["agent"])
+    beat = context.beats.get(lease["agent"])
     return {
         "task": task,
-        "token": claim["token"],
-        "agent": claim["agent"],
+        "token": lease["token"],
+        "agent": lease["agent"],
         "rule": "monotonic" if own else "observed",
         "boot_id": boot,
         "last_ns": stamp if own else context.now_ns - age_ns(boot, stamp, context),
         "now_ns": context.now_ns,
-        "lease_ms": claim["lease_ms"],
+        "lease_ms": lease["lease_ms"],
         "beat": None if beat is None else beat.oid,
     }
 

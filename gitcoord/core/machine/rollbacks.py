@@ -15,7 +15,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.model import Pending, Survivor, TaskRecord
-from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, task_path
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["apply_rollback", "apply_rollback_end", "check_rollback", "check_rollback_end", "holders", "survivors"]
 
@@ -93,9 +93,9 @@ def _without_the_dead(task: TaskRecord, surviving: AbstractSet[tuple[str, str, s
     if kept == claim and reviews == task["reviews"]:
         return {}
     state = "open" if claim and not kept else task["state"]
-    record = cast("TaskRecord", {**task, "state": state, "claim": kept, "reviews": reviews})
-    is_live = kept is not None or state == "review"
-    return {task_path(task["id"]): record, f"live/{task['id']}.json": record if is_live else None}
+    changes: Changes = {}
+    put_task(changes, cast("TaskRecord", {**task, "state": state, "claim": kept, "reviews": reviews}))
+    return changes
 
 
 def check_rollback_end(snapshot: Snapshot, event: Event) -> None:

@@ -1,0 +1,67 @@
+"""Show what a result changes, within a bound, running nothing of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gitcoord.core import codec
+from gitcoord.git.merges import Conflict, fork_base, merge_tree
+from gitcoord.git.program import Git
+
+__all__ = ["Patch", "patch_of"]
+
+_QUIET = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--ignore-submodules=none")
+
+
+class Patch(NamedTuple):
+    """A difference of two trees as text; ``is_cut`` where not all of it fits."""
+
+    old: str
+    new: str
+    files: list[tuple[str, int | None, int | None]]
+    text: str
+    is_cut: bool
+
+
+def patch_of(git: Git, result: str, target_tip: str, built_on: Mapping[str, str], base: str, most_bytes: int) -> Patch:
+    """Say what landing a result alone would change, as a patch.
+
+    That is what its own commits do on top of the target and of what it is
+    built on; where these conflict by now, what it did since its base.
+    ``files`` counts added and removed lines, None for what is no text.
+    """
+    old, new = fork_base(git, target_tip, list(built_on.values())), result
+    merged = None if isinstance(old, Conflict) else merge_tree(git, old, result)
+    if isinstance(old, Conflict) or merged is None or isinstance(merged, Conflict):
+        old = base
+    else:
+        new = merged.tree
+    counted = git.run("diff-tree", "-r", "--numstat", "-z", *_QUIET, "--end-of-options", old, new).stdout
+    text, is_cut = _bounded(git, old, new, most_bytes)
+    return Patch(old, new, _counts(counted), text, is_cut)
+
+
+def _counts(raw: bytes) -> list[tuple[str, int | None, int | None]]:
+    found = []
+    for line in raw.decode("utf-8", "surrogateescape").split("\0"):
+        added, _, rest = line.partition("\t")
+        removed, _, path = rest.partition("\t")
+        if path:
+            found.append((path, int(added) if added.isdecimal() else None, int(removed) if removed.isdecimal() else None))
+    return found
+
+
+def _bounded(git: Git, old: str, new: str, most_bytes: int) -> tuple[str, bool]:
+    """Read a patch no further than it is shown: a result may be huge."""
+    child = git.start("diff-tree", "-r", "-p", *_QUIET, "--end-of-options", old, new)
+    with child:
+        if child.stdin is not None:
+            child.stdin.close()
+        raw = child.stdout.read(most_bytes + 1) if child.stdout is not None else b""
+        if len(raw) > most_bytes:
+            child.kill()
+    shown = codec.printable(raw.decode("utf-8", "replace"), lines=True).encode()
+    if len(raw) <= most_bytes and len(shown) <= most_bytes:
+        return shown.decode(), False
+    return shown[: shown.rfind(b"\n", 0, most_bytes) + 1].decode(), True

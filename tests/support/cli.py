@@ -1,0 +1,31 @@
+"""Run the command line in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitcoord.cli.main import run
+
+
+class Cli:
+    """Run gitcoord in this process, as one agent or another."""
+
+    def __init__(self, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.repo = repo
+        self.capsys = capsys
+
+    def __call__(self, *args: str, status: int = 0) -> str:
+        self.capsys.readouterr()
+        got = run(["-C", str(self.repo), *args])
+        out, err = self.capsys.readouterr()
+        assert got == status, out + err
+        self.err = err
+        return out
+
+    def json(self, *args: str, status: int = 0) -> Any:
+        answer = json.loads(self(*args, "--json", status=status))
+        return answer if status == 0 else answer["error"]
