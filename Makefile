@@ -5,7 +5,7 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test cover soak-ci soak lint types contracts wheel-test bench docs clean
+.PHONY: demo test cover soak-ci soak lint types contracts wheel-test bench bench-rivals docs clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -43,6 +43,11 @@ wheel-test: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.rivals --local
+
+# Installs others from the package registries, each in a temporary folder.
+bench-rivals: $(READY)
+	@$(BIN)/python -m benchmarks.rivals
 
 docs: $(READY)
 	@$(BIN)/python docs/generate.py

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pygit2
 
+from benchmarks.disk import sqlite_commit, syncs_alone
 from benchmarks.plans import many_tasks
 from gitcoord.features import agents, claims, holding, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -123,6 +124,15 @@ def claim_against_bare(top: Path) -> None:
     show("claim against a bare loop", f"{claim_s * 1000:.2f} ms / {bare_s * 1000:.2f} ms", ratio, "<= 1.5")
 
 
+def claim_against_disk(top: Path) -> None:
+    work = world(top / "synced", 100)
+    others = {"its syncs alone": syncs_alone(top / "syncs"), "one commit of SQLite, WAL": sqlite_commit(top / "wal", "WAL"),
+              "one commit of SQLite, DELETE": sqlite_commit(top / "delete", "DELETE")}  # fmt: skip
+    for name, other in others.items():
+        claim_s, other_s, ratio = alternating(claiming(work), other)
+        show(f"claim against {name}", f"{claim_s * 1000:.2f} ms / {other_s * 1000:.2f} ms", ratio, "none")
+
+
 def flat(top: Path, many: int) -> None:
     before = time.perf_counter()
     large = world(top / "large", many)
@@ -190,6 +200,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gitcoord-bench-") as folder:
         top = Path(folder)
         claim_against_bare(top)
+        claim_against_disk(top)
         flat(top, 100_000 if "--full" in sys.argv else 10_000)
         racing(top)
         one_shot(top)

@@ -19,16 +19,28 @@ from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.store.loose import Shared, sync_folder
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError
 
-__all__ = ["FileRefs", "SymbolicRefError"]
+__all__ = ["FileRefs", "SymbolicRefError", "is_logged"]
 
 MAX_REF_BYTES = 4096
 MAX_DEPTH = 5
 _TRIES = 5
+_TRUE = {"true", "yes", "on", "1"}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class SymbolicRefError(Exception):
     """Say that a ref only names another one; nothing moved."""
+
+
+def is_logged(ref: str, asked: str, bare: str) -> bool:
+    """Say whether a ref without a reflog gets one, by git's settings.
+
+    These are ``core.logAllRefUpdates`` and ``core.bare``.
+    """
+    if asked.lower() == "always":
+        return True
+    is_wanted = asked.lower() in _TRUE or (not asked and bare.lower() not in _TRUE)
+    return is_wanted and (ref == "HEAD" or ref.startswith(("refs/heads/", "refs/remotes/", "refs/notes/")))
 
 
 class FileRefs:

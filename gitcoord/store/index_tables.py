@@ -88,8 +88,9 @@ def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, 
 def connect(name: str) -> sqlite3.Connection:
     """Open a database, and make its tables if it has none of this version."""
     database = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    database.execute("PRAGMA journal_mode = WAL")
+    # Before anything else: making the file and its journal is synced too.
     database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA journal_mode = WAL")
     if database.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
         database.execute("BEGIN IMMEDIATE")
         # Another process may have made the tables while we waited.

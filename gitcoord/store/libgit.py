@@ -1,10 +1,9 @@
-"""Reach objects and refs through libgit2: the first engine.
+"""Reach objects and refs beside libgit2, which reads packs: the first engine.
 
-Everything that pygit2 says about contention is translated here, and only
-here: an ``OSError`` or ``GitError`` about a lock file, and a ``GitError``
-about an old value. The texts are pinned by tests. Objects, refs and their
-folders are synced before a call returns (``enable_fsync_gitdir``), unless
-durability is ``process``.
+Loose objects and refs are written as the other engine writes them: libgit2
+syncs a reflog too, which nothing that we promise needs, and each object's
+folder by itself, which makes the disk's journal commit once for each. What
+pygit2 says about contention, where it removes a ref, is translated here.
 """
 
 from __future__ import annotations
@@ -14,12 +13,14 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pygit2
 
+from gitcoord.clock import Clock
 from gitcoord.core.errors import UnavailableError
-from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, parse_commit, read_loose
+from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged
+from gitcoord.store.loose import LooseObjects, Shared
+from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, encode_commit, parse_commit, read_loose
 from gitcoord.store.packs import PackedObjects
 from gitcoord.store.protocol import (
     ContendedError,
@@ -30,9 +31,6 @@ from gitcoord.store.protocol import (
     TreeItem,
 )
 from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["LibgitStore"]
 
@@ -54,7 +52,6 @@ class LibgitStore:
         """Open a repository; ``keep_pack`` stores a pack's stream, synced."""
         pygit2.settings.enable_fsync_gitdir(is_durable)
         self.common_dir = common_dir
-        self._is_durable = is_durable
         try:
             self._repo = pygit2.Repository(str(common_dir))
         except pygit2.GitError as error:
@@ -62,8 +59,9 @@ class LibgitStore:
                 f"libgit2 cannot open {common_dir}: {error}",
                 hint="check who owns the repository, and what `git status` says there",
             ) from None
-        self._objects = common_dir / "objects"
-        self._loose = str(self._objects)
+        shared = Shared(self._setting("core.sharedrepository"))
+        self._loose = LooseObjects(common_dir, "sha1", shared, is_durable=is_durable)
+        self._refs = FileRefs(common_dir, shared, self._log_line, is_durable=is_durable)
         self._trees: dict[str, dict[str, TreeItem]] = {}
         self._entries: dict[str, EntryObject] = {}
         self._fresh: list[str] = []
@@ -73,43 +71,15 @@ class LibgitStore:
 
     def read_ref(self, ref: str) -> str | None:
         """Return the oid that a ref holds now, or None where it is absent."""
-        try:
-            return str(self._repo.references[ref].target)
-        except KeyError:
-            return None
+        return self._refs.read(ref)
 
     def list_refs(self, prefix: str) -> dict[str, str]:
         """Return every ref whose name starts with ``prefix``."""
-        found: dict[str, str] = {}
-        for name in self._names(prefix):
-            oid = self.read_ref(name)
-            if oid is not None:
-                found[name] = oid
-        return found
-
-    def _names(self, prefix: str) -> Iterator[str]:
-        """Read the names from the disk: libgit2 iterates over every ref."""
-        names: set[str] = set()
-        top = self.common_dir / prefix
-        for folder, _, files in os.walk(top):
-            names |= {
-                (Path(folder) / file).relative_to(self.common_dir).as_posix()
-                for file in files
-                if not file.endswith(".lock")
-            }
-        try:
-            packed = (self.common_dir / "packed-refs").read_text("utf-8", "surrogateescape")
-        except FileNotFoundError:
-            packed = ""
-        for line in packed.splitlines():
-            name = line.partition(" ")[2]
-            if name.startswith(prefix) and not line.startswith("#"):
-                names.add(name)
-        yield from sorted(names)
+        return self._refs.list(prefix)
 
     def _raw(self, oid: str, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
-        found = read_loose(self._loose, oid)
+        found = read_loose(self._loose.folder, oid)
         if found is None:
             try:
                 if self._repo.odb.read_header(oid)[1] > (MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES):
@@ -155,28 +125,14 @@ class LibgitStore:
 
     # writing
 
-    def _writing(self, write: Callable[[], object]) -> str:
-        """Write an object; a full or read-only disk is ``unavailable``."""
-        for attempt in range(3):
-            try:
-                oid = str(write())
-            except (OSError, pygit2.GitError) as error:
-                # gc may remove an empty fan-out folder between our mkdir and
-                # our rename: a second try makes the folder again.
-                if attempt < 2 and "rename" in str(error):
-                    continue
-                raise UnavailableError(
-                    f"an object could not be written: {error}",
-                    hint="check the space on the disk, and whether .git can be written here; "
-                    "in a sandbox without access to .git, run gitcoord outside of it",
-                ) from None
-            self._fresh.append(oid)
-            return oid
-        raise AssertionError
+    def _write(self, kind: str, content: bytes) -> str:
+        oid = self._loose.write(kind, content)
+        self._fresh.append(oid)
+        return oid
 
     def write_blob(self, content: bytes) -> str:
         """Write a blob, synced, and return its oid."""
-        return self._writing(lambda: self._repo.create_blob(content))
+        return self._write("blob", content)
 
     def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
         """Write ``base`` with paths changed (None: removed); return the tree."""
@@ -204,20 +160,16 @@ class LibgitStore:
         return tree
 
     def _write_items(self, items: Mapping[str, TreeItem]) -> str:
-        content = encode_tree(items)
-        oid = self._writing(lambda: self._repo.write(pygit2.enums.ObjectType.TREE, content))
+        oid = self._write("tree", encode_tree(items))
         if len(self._trees) < MAX_CACHED_TREES:
             self._trees[oid] = dict(items)
         return oid
 
     def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:
         """Write a commit, synced, and return its oid; no ref moves."""
-        signature = pygit2.Signature(author[0], author[1], time, 0, "utf-8")
-        name, email = self._committer()
-        committer = pygit2.Signature(name, email, time, 0, "utf-8")
-        return self._writing(
-            lambda: self._repo.create_commit(None, signature, committer, message, tree, list(parents))
-        )
+        oid = self._write("commit", encode_commit(tree, parents, author, self._committer(), time, message))
+        self._loose.sync()
+        return oid
 
     def _committer(self) -> tuple[str, str]:
         try:
@@ -230,51 +182,28 @@ class LibgitStore:
 
     def swap(self, ref: str, expected: str | None, new: str, *, verify: Mapping[str, str | None] | None = None) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``."""
-        if expected is None or verify:
-            self._swap_locked(ref, expected, new, verify or {})
-            return
+        self._loose.sync()
+        if not self._has(new):
+            raise MissingObjectError(f"{ref} cannot move to {new}, which is not in this repository")
         try:
-            reference = self._repo.references[ref]
-            if str(reference.target) != expected:
-                raise ContendedError(ref)
-            reference.set_target(new)
+            self._refs.swap(ref, {**(verify or {}), ref: expected}, new)
+        except SymbolicRefError as error:
+            raise UnavailableError(f"{error} is a symbolic ref, which this engine does not move",
+                                   hint="set GITCOORD_ENGINE=plumbing: that engine can") from None  # fmt: skip
+
+    def _log_line(self, ref: str, has_log: bool) -> str | None:
+        """Give what follows the oids in a reflog; None where there is none."""
+        if not has_log and not is_logged(ref, self._setting("core.logallrefupdates"), self._setting("core.bare")):
+            return None
+        name, email = self._committer()
+        return f"{name} <{email}> {Clock().seconds()} +0000"
+
+    def _setting(self, name: str) -> str:
+        """Return a value of git's configuration, or nothing."""
+        try:
+            return str(self._repo.config[name])
         except KeyError:
-            raise ContendedError(ref) from None
-        except (OSError, pygit2.GitError) as error:
-            raise self._translated(error, ref) from None
-
-    def _swap_locked(self, ref: str, expected: str | None, new: str, verify: Mapping[str, str | None]) -> None:
-        """Swap under the locks of every ref that must not have moved.
-
-        A transaction alone is no compare-and-swap: what counts is the value
-        that is read *after* the lock is held.
-        """
-        wanted = {**verify, ref: expected}
-        try:
-            with self._repo.transaction() as transaction:
-                for name in sorted(wanted):
-                    transaction.lock_ref(name)
-                if any(self.read_ref(name) != oid for name, oid in wanted.items()):
-                    raise ContendedError(ref)
-                transaction.set_target(ref, pygit2.Oid(hex=new), None, None)
-            if expected is None and self._is_durable:
-                self._sync_folders(ref)
-        except (OSError, pygit2.GitError) as error:
-            raise self._translated(error, ref) from None
-
-    def _sync_folders(self, ref: str) -> None:
-        """Sync the folders of a new ref: libgit2 syncs only the innermost."""
-        folder = (self.common_dir / ref).parent
-        while folder != self.common_dir:
-            try:
-                handle = os.open(folder, os.O_RDONLY)
-            except OSError:
-                return
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            folder = folder.parent
+            return ""
 
     def delete_ref(self, ref: str, expected: str) -> None:
         """Remove a ref that holds ``expected``."""
@@ -302,12 +231,14 @@ class LibgitStore:
     def discard(self, oid: str) -> None:
         """Remove a loose object that nothing reaches and nobody else names."""
         with suppress(OSError):
-            (self._objects / oid[:2] / oid[2:]).unlink()
+            os.unlink(self._loose.path(oid))
+
+    def _has(self, oid: str) -> bool:
+        return os.path.exists(self._loose.path(oid)) or oid in self._repo
 
     def is_lost(self) -> bool:
         """Say whether an object of the last entry is gone from the disk."""
-        objects = self.common_dir / "objects"
-        return any(not (objects / oid[:2] / oid[2:]).exists() and oid not in self._repo for oid in self._fresh)
+        return any(not self._has(oid) for oid in self._fresh)
 
     def refresh(self) -> None:
         """Forget what is cached of packs and refs."""

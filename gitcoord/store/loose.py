@@ -92,20 +92,26 @@ class LooseObjects:
         """
         raw = b"%s %d\0%s" % (kind.encode(), len(content), content)
         oid = self._hash(raw).hexdigest()
-        if not self._writing(lambda: self._freshen(oid)):
-            self._writing(lambda: self._create(oid, raw))
-        self._unsynced.add(oid[:2])
+        # One entry has the same bytes at two places: they are written once.
+        if oid not in self._unsynced or not os.path.exists(self.path(oid)):
+            if not self._writing(lambda: self._freshen(oid)):
+                self._writing(lambda: self._create(oid, raw))
+            self._unsynced.add(oid)
         return oid
 
     def sync(self) -> None:
         """Sync the folders of what was written since the last time.
 
+        ``objects`` itself too, once: a fan-out folder that is there already
+        may be another's, who has not synced it or never will.
+
         Raises:
             UnavailableError: They could not be synced.
 
         """
-        if self._is_durable:
-            for name in sorted(self._unsynced):
+        if self._is_durable and self._unsynced:
+            self._writing(lambda: sync_folder(self.folder))
+            for name in sorted({oid[:2] for oid in self._unsynced}):
                 self._writing(lambda name=name: self._sync_fan_out(name))  # type: ignore[misc]
         self._unsynced.clear()
 
@@ -177,7 +183,4 @@ class LooseObjects:
             with suppress(FileExistsError):
                 os.mkdir(fan_out)
                 self._shared.folder(fan_out)
-            # Synced by whoever comes second too: the first may not be yet.
-            if self._is_durable:
-                sync_folder(self.folder)
             os.rename(temporary, path)

@@ -11,12 +11,13 @@ import zlib
 from gitcoord.core.hashing import sha1, sha256
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 
-__all__ = ["MAX_BLOB_BYTES", "MAX_OTHER_BYTES", "parse_commit", "read_loose"]
+__all__ = ["MAX_BLOB_BYTES", "MAX_OTHER_BYTES", "clean_name", "encode_commit", "parse_commit", "read_loose"]
 
 MAX_BLOB_BYTES = 512 * 1024 * 1024
 MAX_OTHER_BYTES = 32 * 1024 * 1024
 MAX_HEAD_BYTES = 32
 MAX_TIME_DIGITS = 18
+_OUTER = "".join(map(chr, range(33))) + ",:;<>\"\\'"
 
 
 def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
@@ -79,3 +80,17 @@ def parse_commit(oid: str, content: bytes) -> EntryObject:
     email = rest.partition(b">")[0]
     return EntryObject(oid, tree, tuple(parents), message.decode("utf-8", "replace"), name.decode("utf-8", "replace"),
                        email.decode("utf-8", "replace"), int(when))  # fmt: skip
+
+
+def encode_commit(
+    tree: str, parents: tuple[str, ...], author: tuple[str, str], committer: tuple[str, str], time: int, message: str
+) -> bytes:
+    """Write the bytes of a commit; its times are in UTC."""
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents),
+             f"author {author[0]} <{author[1]}> {time} +0000", f"committer {committer[0]} <{committer[1]}> {time} +0000"]  # fmt: skip
+    return "\n".join([*lines, "", message]).encode("utf-8", "surrogateescape")
+
+
+def clean_name(value: str) -> str:
+    """Take out of a name or an address what would end it, as git does."""
+    return value.translate({ord(character): None for character in "<>\n\0"}).strip(_OUTER)

@@ -15,9 +15,16 @@ from pathlib import Path
 from typing import Protocol
 
 from gitcoord.clock import Clock
-from gitcoord.store.file_refs import FileRefs, SymbolicRefError
+from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged
 from gitcoord.store.loose import LooseObjects, Shared
-from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, parse_commit, read_loose
+from gitcoord.store.objects import (
+    MAX_BLOB_BYTES,
+    MAX_OTHER_BYTES,
+    clean_name,
+    encode_commit,
+    parse_commit,
+    read_loose,
+)
 from gitcoord.store.protocol import EntryObject, MissingObjectError, TreeItem
 from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
 
@@ -27,7 +34,6 @@ BULK_CHANGES = 500
 MAX_CACHED_TREES = 2048
 MAX_CACHED_ENTRIES = 64
 _NO_USER = ("gitcoord", "gitcoord@localhost.invalid")
-_OUTER = "".join(map(chr, range(33))) + ",:;<>\"\\'"
 
 
 class Program(Protocol):
@@ -180,17 +186,14 @@ class PlumbingStore:
 
     def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:
         """Write a commit, synced, and return its oid; no ref moves."""
-        name, email = self._identity()
-        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents),
-                 f"author {author[0]} <{author[1]}> {time} +0000", f"committer {name} <{email}> {time} +0000"]  # fmt: skip
-        oid = self._write("commit", "\n".join([*lines, "", message]).encode("utf-8", "surrogateescape"))
+        oid = self._write("commit", encode_commit(tree, parents, author, self._identity(), time, message))
         self._loose.sync()
         return oid
 
     def _identity(self) -> tuple[str, str]:
         """Return the user's name and address as a commit may hold them."""
         if self._committer is None:
-            name, email = (_clean(self._program.setting("user", key)) for key in ("name", "email"))
+            name, email = (clean_name(self._program.setting("user", key)) for key in ("name", "email"))
             self._committer = (name, email) if name and email else _NO_USER
         return self._committer
 
@@ -216,13 +219,9 @@ class PlumbingStore:
 
     def _log_line(self, ref: str, has_log: bool) -> str | None:
         """Give what follows the oids in a reflog; None where there is none."""
-        if not has_log:
-            asked = self._program.setting("core", "logallrefupdates").lower()
-            is_bare = self._program.setting("core", "bare").lower() in {"true", "yes", "on", "1"}
-            is_wanted = asked in {"true", "yes", "on", "1"} or (not asked and not is_bare)
-            is_branch = ref == "HEAD" or ref.startswith(("refs/heads/", "refs/remotes/", "refs/notes/"))
-            if asked != "always" and not (is_wanted and is_branch):
-                return None
+        setting = self._program.setting
+        if not has_log and not is_logged(ref, setting("core", "logallrefupdates"), setting("core", "bare")):
+            return None
         name, email = self._identity()
         return f"{name} <{email}> {Clock().seconds()} +0000"
 
@@ -247,8 +246,3 @@ class PlumbingStore:
     def close(self) -> None:
         """Give back file handles, and end the git process that reads packs."""
         self._program.end()
-
-
-def _clean(value: str) -> str:
-    """Take out of a name or an address what would end it, as git does."""
-    return value.translate({ord(character): None for character in "<>\n\0"}).strip(_OUTER)

@@ -23,7 +23,7 @@ class Mutant(NamedTuple):
     why: str
 
 
-LIBGIT = "gitcoord/store/libgit.py"
+FILE_REFS = "gitcoord/store/file_refs.py"
 LEDGER = "gitcoord/ledger/ledger.py"
 PENDING = "gitcoord/ledger/pending.py"
 LEASES = "gitcoord/core/machine/leases.py"
@@ -43,15 +43,12 @@ MOMENTS = "tests/ledger/test_interleavings.py"
 
 MUTANTS = [
     # the swap
-    Mutant("forced-swap", LIBGIT,
-           "            if str(reference.target) != expected:\n                raise ContendedError(ref)\n            reference.set_target(new)\n",
-           "            self._repo.references.create(ref, new, force=True)\n",
+    Mutant("forced-swap", FILE_REFS, "                if value != oid:\n", "                if value != oid and oid is None:\n",
            f"{RACES}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
            "without the comparison the queue alone decides, and a queue can be passed"),
-    Mutant("forced-create", LIBGIT,
-           "                if any(self.read_ref(name) != oid for name, oid in wanted.items()):\n", "                if False:\n",
+    Mutant("forced-create", FILE_REFS, "                if value != oid:\n", "                if value != oid and oid is not None:\n",
            "tests/store/test_contract.py::test_a_ref_is_created_once[libgit2-plain]",
-           "a transaction that does not read again under its locks is no compare-and-swap"),
+           "a lock under which the ref is not read again is no compare-and-swap"),
     Mutant("stale-decision", LEDGER, "            event = decide(snapshot, command, context)\n",
            "            event = event if attempt else decide(snapshot, command, context)\n",
            f"{RACES}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
@@ -70,10 +67,10 @@ MUTANTS = [
     Mutant("lost-objects", LEDGER, " and not self.store.is_lost():\n", ":\n",
            f"{MOMENTS}::test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
            "a prune beside us could take objects of what was acknowledged"),
-    Mutant("no-sync", LIBGIT, "pygit2.settings.enable_fsync_gitdir(is_durable)", "pygit2.settings.enable_fsync_gitdir(False)",
+    Mutant("no-sync", "gitcoord/store/loose.py", "                if self._is_durable:\n                    os.fsync(handle)\n", "",
            "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
            "a power cut would take what was acknowledged"),
-    Mutant("no-synced-folders", LIBGIT, "        if expected is None and self._is_durable:\n", "        if False:\n",
+    Mutant("no-synced-folders", FILE_REFS, '        while is_new and "/" in folder:\n', "        while False:\n",
            "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
            "the first entry of a ledger could vanish with its folder"),
     # healing and unknown outcomes

@@ -8,6 +8,7 @@ explain what the workers saw needs no search. It is linear in time.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ class Facts(NamedTuple):
     unacked: int
     rollbacks: int
     stale: int
+    claims: Counter[str]
+    """The acknowledged claims of each engine."""
 
 
 def order_of(work: Workspace, tip: str) -> list[tuple[str, Event]]:
@@ -109,7 +112,8 @@ def check_chain(tip: str, repo: Path, top: Path) -> Facts:
     acked = {ack["entry"] for ack in acks}
     assert len(acked) == len(acks)
     count = sum(event["op"] == "rollback" for _, event in entries)
-    return Facts(len(acked), attempts_in(top), len(entries), len(entries) - len(acked), count, stale)
+    made = Counter(ack["engine"] for ack in acks if ack["op"] == "claim")
+    return Facts(len(acked), attempts_in(top), len(entries), len(entries) - len(acked), count, stale, made)
 
 
 def attempts_in(top: Path) -> int:

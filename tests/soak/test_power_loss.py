@@ -29,12 +29,14 @@ SECONDS = (0.4, 1.5)
 WORKERS = 4
 
 WORKER = """
-import json, os, sys
+import json, os, random, sys
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
 from gitcoord.features import claims, holding
+from gitcoord.features.engines import ENGINES
 from gitcoord.features.workspace import open_workspace
 
+os.environ["GITCOORD_ENGINE"] = random.choice(ENGINES)
 repo, agent = Path(sys.argv[1]), sys.argv[2]
 acks = os.open(sys.argv[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 work = open_workspace(repo, timeout_s=20)

@@ -1,6 +1,7 @@
 """Many processes, killed and stopped at random, on one ledger.
 
-Beside them an orchestrator lands, rolls back and undoes. Afterwards every
+Beside them an orchestrator lands, rolls back and undoes. Each process draws
+the engine that it works with, so that both meet in one ledger. Afterwards every
 acknowledged operation is in the chain or in the attic, no task ever had two
 claims, no stale token did anything, and the next command works at once.
 ``GITCOORD_SOAK=long`` tries a million claims by 64 processes.
@@ -23,6 +24,7 @@ import pytest
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features import batches, landing, reading, rollbacks, verifying
+from gitcoord.features.engines import ENGINES
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git
 from tests.soak.chain import Facts, attempts_in, check_chain
@@ -88,7 +90,7 @@ def soak(
     for number in range(WORKERS):
         workers.start(number)
     beside = [start_loop(repo, command, workers.errors) for command in disturb]
-    work = open_workspace(repo)
+    works = [opened(repo, engine) for engine in ENGINES]
     end = time.monotonic() + seconds
     turn = time.monotonic() + 1
     try:
@@ -113,7 +115,7 @@ def soak(
             if time.monotonic() > turn:
                 turn = time.monotonic() + 1.5
                 try:
-                    what = orchestrate(work, chance)
+                    what = orchestrate(chance.choice(works), chance)
                     counts[what] = counts.get(what, 0) + 1
                 except GitcoordError as error:
                     assert error.code not in {"internal", "corrupt"}, error  # noqa: PT017 - anything else is its answer
@@ -123,7 +125,8 @@ def soak(
         for child in beside:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-    work.close()
+    for work in works:
+        work.close()
     begun = time.monotonic()
     after = open_workspace(repo)
     for number in range(WORKERS):
@@ -141,6 +144,13 @@ def soak(
     return facts, counts, healed_s
 
 
+def opened(repo: Path, engine: str) -> Workspace:
+    """Open a repository with an engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITCOORD_ENGINE", engine)
+        return open_workspace(repo)
+
+
 def start_loop(repo: Path, command: list[str], errors: Any) -> subprocess.Popen[bytes]:
     """Run a command of git again and again, whatever it says."""
     shell = 'while :; do "$@" >/dev/null 2>&1; sleep 1; done'
@@ -151,7 +161,8 @@ def start_loop(repo: Path, command: list[str], errors: Any) -> subprocess.Popen[
 def told(name: str, facts: Facts, counts: dict[str, int], healed_s: float) -> str:
     """Put a soak's figures in a table."""
     rows = {"attempts to claim": facts.attempts, "acknowledged": facts.acks, "entries": facts.entries,
-            "applied, never acknowledged": facts.unacked, "rollbacks": facts.rollbacks, **counts}  # fmt: skip
+            "applied, never acknowledged": facts.unacked, "rollbacks": facts.rollbacks,
+            **{f"claims by {engine}": facts.claims[engine] for engine in ENGINES}, **counts}  # fmt: skip
     lines = [f"  {key:<28} {value:>8}" for key, value in rows.items()]
     return "\n".join([f"\n{name}: 0 lost, 0 double, 0 stale accepted", *lines, f"  {'next command after':<28} {healed_s:>7.2f}s"])
 
@@ -164,6 +175,7 @@ def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(repo:
     facts, counts, healed_s = soak(repo, top, SECONDS, [], ATTEMPTS)
     print(told(f"soak of {time.monotonic() - begun:.0f} s, {WORKERS} processes", facts, counts, healed_s))
     assert facts.acks > 200
+    assert all(facts.claims[engine] > 0 for engine in ENGINES), "both engines were at work"
     assert facts.rollbacks > 2
     assert counts["kills"] > (KILLS if IS_LONG else SECONDS * 5) - 1
     # Half a second of patience with a lock, and the work itself.
@@ -183,6 +195,7 @@ def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, prune: st
     facts, counts, healed_s = soak(repo, top, SECONDS / 2, others)
     print(told(f"beside gc with prune {prune}, repack, pack-refs, fetch --prune, status, {SECONDS // 2} s", facts, counts, healed_s))
     assert facts.acks > 50
+    assert all(facts.claims[engine] > 0 for engine in ENGINES), "both engines were at work"
 
 
 def test_a_landing_killed_at_random_is_finished_by_the_next(repo: Path) -> None:

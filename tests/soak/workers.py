@@ -13,14 +13,17 @@ from tests.support.world import environment
 
 __all__ = ["Workers"]
 
+# Every process draws the engine that it works with, so that both are at
+# work on one repository at the same time.
 API_WORKER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
 from gitcoord.features import claims, holding
+from gitcoord.features.engines import ENGINES
 from gitcoord.features.workspace import open_workspace
-from gitcoord.store import healing, index, libgit, processes
-import gitcoord.git.merges, gitcoord.git.results, gitcoord.git.worktrees
+from gitcoord.store import healing, index, libgit, plumbing, processes
+import gitcoord.git.merges, gitcoord.git.plumbing, gitcoord.git.results, gitcoord.git.worktrees
 
 # Processes that are killed twenty times a second have to start quickly:
 # they are forked from this one, which has imported everything.
@@ -37,6 +40,7 @@ signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 os.setsid()
 repo, acks = Path(sys.argv[1]), open(Path(sys.argv[2]) / f"acks-{agent}.jsonl", "a", buffering=1)
 chance = random.Random(os.getpid())
+engine = os.environ["GITCOORD_ENGINE"] = chance.choice(ENGINES)
 work = open_workspace(repo, timeout_s=20)
 rush = int(sys.argv[3])
 names = [task["id"] for task in work.ledger.snapshot().tasks()]
@@ -69,7 +73,7 @@ while os.getppid() == parent:
         held = held or claims.claim(work, agent, checkout=False)
         token, task = held.claim["token"], held.task["id"]
         if not held.already or held.reissued:
-            ack("claim", held.entry, task=task, token=token)
+            ack("claim", held.entry, task=task, token=token, engine=engine)
         for _ in range(chance.randint(0, 2)):
             ack("progress", holding.progress(work, agent, task, token, "on").entry, token=token)
         if chance.random() < 0.3:
@@ -97,24 +101,28 @@ while os.getppid() == parent:
 """
 
 CLI_WORKER = """
-import json, os, subprocess, sys, time
+import json, os, random, subprocess, sys, time
+from gitcoord.features.engines import ENGINES
 repo, agent, path = sys.argv[1:4]
 acks = open(path, "a", buffering=1)
-def call(*args):
-    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", repo, "--agent", agent, "--json", *args], capture_output=True, text=True)
+chance = random.Random(os.getpid())
+def call(engine, *args):
+    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", repo, "--agent", agent, "--json", *args], capture_output=True, text=True,
+                          env={**os.environ, "GITCOORD_ENGINE": engine})
     try:
         return json.loads(done.stdout)
     except ValueError:
         return {"ok": False, "error": {"code": "killed"}}
 parent = os.getppid()
 while os.getppid() == parent:
-    answer = call("claim", "--no-checkout")
+    engine = chance.choice(ENGINES)
+    answer = call(engine, "claim", "--no-checkout")
     if answer["ok"]:
         token = answer["claim"]["token"]
         # A claim that it has already names the newest entry, which may be another's.
         if not answer["already"] or answer["reissued"]:
-            acks.write(json.dumps({"op": "claim", "entry": answer["entry"], "token": token}) + "\\n")
-        answer = call("release")
+            acks.write(json.dumps({"op": "claim", "entry": answer["entry"], "token": token, "engine": engine}) + "\\n")
+        answer = call(chance.choice(ENGINES), "release")
         if answer["ok"]:
             acks.write(json.dumps({"op": "release", "entry": answer["entry"], "token": token}) + "\\n")
     if not answer["ok"]:

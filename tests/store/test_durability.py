@@ -46,7 +46,7 @@ def test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowle
     first, second = synced(repo, tmp_path / "log", "full")
     new = {path.relative_to(repo / ".git").as_posix() for path in (repo / ".git" / "objects").glob("??/*")} - old
     assert len(new) == 5
-    assert sum(path.startswith("objects/tmp_object") for path in first) == len(new)
+    assert sum(path.startswith("objects/tmp_obj") for path in first) == len(new)
     assert {path.rpartition("/")[0] for path in new} <= set(first)
     ref = "refs/heads/gitcoord/ledger"
     folders = {"refs/heads/gitcoord", "refs/heads", "refs"}

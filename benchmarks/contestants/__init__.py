@@ -1,0 +1,1 @@
+"""Drive those that race, each in its own interpreter, by its own interface."""
