@@ -43,7 +43,7 @@ def answer(argv: list[str]) -> int:
         from pathlib import Path
 
         lines = sys.stdin if event == "pre-push" else ()
-        said = guards.look(event, discover_hooked(Path.cwd()), argv[1:], lines)
+        said = guards.look(event, discover_hooked(Path.cwd()), lines)
     except RefusedError as error:
         said = f"{error.message}\n  next: {error.hint}"
         _say(f"gitcoord: {codec.printable(said, lines=True)}")

@@ -95,11 +95,10 @@ class _Repository:
                 yield snapshot.target(), snapshot.settings()["target_tip"]
 
 
-def look(event: str, place: Place, arguments: list[str], lines: Iterable[str]) -> str:
+def look(event: str, place: Place, lines: Iterable[str] = ()) -> str:
     """Judge one event of git; return what is worth saying, or nothing.
 
-    ``arguments`` and ``lines`` are what git gives the hook: words, and the
-    lines of its standard input.
+    ``lines`` are those of the hook's standard input.
 
     Raises:
         RefusedError: ``boundary``, or ``target``: it moves by landing only.
