@@ -127,6 +127,8 @@ def _row(one: _Set, seen: Seen, shim: bytes, version: tuple[int, ...]) -> Row:
         ours = _in_manager(one, seen.event)
     if ours in {"stale", "idle"}:
         problem = problem or f"{path} is {'of another gitcoord, or guards another target' if ours == 'stale' else 'not executable'}: `gitcoord hooks install` mends it"
+    elif one.folder.why and not Path(one.folder.path).is_dir():
+        problem = f"{one.folder.path} is not there, so no hook at all runs in {', '.join(place.name for place in one.worktrees[:3])}"
     elif hook.kind == "file" and not hook.is_executable:
         problem = f"{path} is not executable, so git passes it over"
     runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", theirs) if name) or "nothing"
