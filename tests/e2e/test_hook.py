@@ -110,7 +110,7 @@ def test_without_verify_the_commit_is_made_and_complete_refuses_it(repo: Path) -
     stage(place, "a/one", "README.md")
     assert attempt("commit", "--no-verify", "-m", "x", cwd=place).returncode == 0
     token = next(iter(work.tokens("x").all()))["token"]
-    with pytest.raises(RefusedError, match="README.md"):
+    with pytest.raises(RefusedError, match=r"README\.md"):
         holding.complete(work, "x", "a", token)
     # And it can be amended: what goes back to what it was is nobody's writing.
     git("restore", "--staged", "--worktree", "--source=HEAD^", "README.md", cwd=place)

@@ -42,7 +42,7 @@ def frozen(repo: Path) -> dict[str, tuple[int, bytes]]:
     places = [repo / ".git" / "config", *(repo / ".git" / "hooks").rglob("*"), repo / ".git" / "hooks",
               *(path for path in repo.rglob("*") if ".git" not in path.parts)]  # fmt: skip
     return {
-        str(path): (path.lstat().st_mode, os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b"")
+        str(path): (path.lstat().st_mode, str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b"")
         for path in places if path.exists() or path.is_symlink()
     }  # fmt: skip
 
@@ -96,7 +96,7 @@ def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(repo: Pa
     work = ledger(repo)
     put(repo, "pre-commit", FOUND[what])
     put(repo, "commit-msg", FOUND[what])
-    put(repo, "pre-push", b"#!/bin/sh\nwhile read -r line; do echo \"$line\" >>\"$SAID\"; done\n" if what != "python"
+    put(repo, "pre-push", b'#!/bin/sh\nwhile read -r line; do echo "$line" >>"$SAID"; done\n' if what != "python"
         else f"#!{sys.executable}\nimport os, sys\nopen(os.environ['SAID'], 'a').write(sys.stdin.read())\n".encode())  # fmt: skip
     hooks.install(work)
     place = Path(claims.claim(work, "x", "a").worktree or "")
@@ -117,7 +117,7 @@ def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(repo: Pa
 
 def test_a_refusal_of_the_users_hook_counts_and_ours_comes_first(repo: Path) -> None:
     work = ledger(repo)
-    put(repo, "pre-commit", b"#!/bin/sh\necho mine >>\"$SAID\"\nexit 3\n")
+    put(repo, "pre-commit", b'#!/bin/sh\necho mine >>"$SAID"\nexit 3\n')
     hooks.install(work)
     assert subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=repo, check=False).returncode == 1
     place = Path(claims.claim(work, "x", "a").worktree or "")
