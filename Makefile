@@ -5,7 +5,7 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test cover soak-ci soak lint types contracts wheel-test bench bench-rivals docs clean
+.PHONY: demo test hook-tools cover soak-ci soak lint types contracts wheel-test bench bench-rivals docs clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -18,6 +18,12 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel'
+
+# Managers of git hooks, for the tests beside them; without it those skip.
+hook-tools: $(READY)
+	@$(PYTHON) -m venv .venv/hook-tools/venv
+	@.venv/hook-tools/venv/bin/python -m pip install -q pre-commit
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/hook-tools husky@9 lefthook@1
 
 cover: $(READY)
 	@$(BIN)/coverage run -m pytest -q -p no:randomly -m 'not soak and not wheel'

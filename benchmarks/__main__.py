@@ -8,6 +8,7 @@ row of 100,000 tasks.
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import pygit2
 
 from benchmarks.disk import sqlite_commit, syncs_alone
 from benchmarks.plans import many_tasks
-from gitcoord.features import agents, claims, holding, setting_up
+from gitcoord.features import agents, claims, holding, hooks, setting_up
 from gitcoord.features.workspace import Workspace, open_workspace
 
 ROUNDS = 150
@@ -178,22 +179,57 @@ def one_shot(top: Path) -> None:
     env = {**os.environ, "PYTHONPATH": SOURCE, "PYTHONPYCACHEPREFIX": str(top / "compiled")}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def cpu(command: list[str]) -> float:
-        before = os.times()
-        subprocess.run(command, check=True, capture_output=True, env=env)
-        after = os.times()
-        return after.children_user + after.children_system - before.children_user - before.children_system
-
     ours, click, ratios = [], [], []
     for command in ([*base, "claim", "--no-checkout"], [*base, "release"], [sys.executable, "-c", "import click"]):
         cpu(command)
     for _ in range(15):
-        ours.append(cpu([*base, "claim", "--no-checkout"]))
+        ours.append(cpu([*base, "claim", "--no-checkout"], env=env))
         subprocess.run([*base, "release"], check=True, capture_output=True, env=env)
-        click.append(cpu([sys.executable, "-c", "import click"]))
+        click.append(cpu([sys.executable, "-c", "import click"], env=env))
         ratios.append(ours[-1] / click[-1])
     show("one-shot claim against `import click`, CPU",
          f"{statistics.median(ours) * 1000:.0f} ms / {statistics.median(click) * 1000:.0f} ms", statistics.median(ratios), "<= 2")  # fmt: skip
+
+
+def cpu(command: list[str], *, env: dict[str, str], cwd: Path | None = None) -> float:
+    """Run a command; give the CPU seconds that it and its children took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, env=env, cwd=cwd)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def hooked(top: Path, rounds: int = 25) -> None:
+    """Commit in a claimed worktree, in turn with the hooks and without any."""
+    work = open_workspace(repository(top / "hooked"))
+    setting_up.init(work)
+    setting_up.apply_plan(work, many_tasks(100), "plan.toml")
+    agents.add(work, "x0")
+    hooks.install(work)
+    held = claims.claim(work, "x0")
+    place = Path(held.worktree or "")
+    work.close()
+    env = {**os.environ, "PYTHONPATH": SOURCE, "GITCOORD_UPKEEP": "off"}
+    name = (held.task["spec"]["paths"] or ["."])[0].rstrip("/")
+    who = ["git", "-c", "user.name=b", "-c", "user.email=b@localhost", "-c", "gc.auto=0"]
+
+    def commit(number: int, *flags: str) -> float:
+        path = place / name / f"{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{number} {flags}")
+        subprocess.run(["git", "add", "-A"], cwd=place, check=True)
+        return cpu([*who, *flags, "commit", "-q", "-m", "more"], env=env, cwd=place)
+
+    extra, alone, click = [], [], []
+    for number in range(rounds):
+        with_hooks, without = commit(2 * number), commit(2 * number + 1, "-c", "core.hooksPath=/dev/null")
+        click.append(cpu([sys.executable, "-c", "import click"], env=env))
+        extra.append((with_hooks - without) / click[-1])
+        git_dir = str(top / "hooked" / ".git" / "worktrees" / place.name)
+        alone.append(cpu([sys.executable, "-P", "-m", "gitcoord", "hook", "pre-commit"], env={**env, "GIT_DIR": git_dir}, cwd=place) / click[-1])
+    each = f"(import click: {statistics.median(click) * 1000:.0f} ms)"
+    show("commit with hooks over a plain one, CPU", each, statistics.median(extra), "<= 2")
+    show("`gitcoord hook pre-commit`, CPU", each, statistics.median(alone), "<= 1")
 
 
 def show(what: str, figures: str, ratio: float, budget: str) -> None:
@@ -208,6 +244,7 @@ def main() -> None:
         flat(top, 100_000 if "--full" in sys.argv else 10_000)
         racing(top)
         one_shot(top)
+        hooked(top)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("setting_up", "Make a ledger in this repository, and load a plan"),
     "plan": ("setting_up", "Check, apply and show plans"),
     "agent": ("setting_up", "Add, list, show and remove agents"),
+    "hooks": ("hooks", "Install git's hooks, take them away, say what runs"),
     "trust": ("setting_up", "Trust the plan's commands on this machine"),
     "doctor": ("maintaining", "Look at everything around the ledger"),
     "upkeep": ("maintaining", "Pack the ledger, drop what protects nothing"),
@@ -53,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "batch": ("rolling_back", "Apply lines of JSON as one entry"),
     "phase": ("orchestrating", "List, check and land phases"),
     "run": ("running", "Work on the plan with one command per task"),
+    "hook": ("hooks", "Judge what git is about to do; hooks call this"),
     "commands": ("running", "List every command"),
     "completion": ("running", "Print the shell's completion script"),
 }

@@ -85,6 +85,11 @@ class Snapshot:
         """Return the plan's record, or None before the first plan."""
         return cast("PlanRecord | None", self._reader.record("plan.json"))
 
+    def target(self) -> str:
+        """Name the target branch as a full ref."""
+        plan = self.plan()
+        return f"refs/heads/{plan['target']}" if plan else self.settings()["target"]
+
     def task(self, task: str) -> TaskRecord | None:
         """Return a task, or None where the ledger has none of that id."""
         return cast("TaskRecord | None", self._reader.record(task_path(task)))

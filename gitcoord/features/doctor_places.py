@@ -49,24 +49,16 @@ def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator
 
 def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     """Say which hooks git would really run in each worktree."""
-    from gitcoord.git.program import Git
-    from gitcoord.git.worktrees import list_all
+    from gitcoord.features.hooks import status
 
-    seen: dict[str, list[str]] = {}
-    for one in list_all(work.git):
-        if one.path.is_dir():
-            folder = Git(one.path).run("rev-parse", "--path-format=absolute", "--git-path", "hooks", hooks=True, check=False).text
-            seen.setdefault(folder, []).append(one.path.name)
-    for folder, places in seen.items():
-        found = {path.name: path for path in Path(folder).glob("*") if path.suffix != ".sample" and path.is_file()} if folder else {}
-        idle = sorted(name for name, path in found.items() if not os.access(path, os.X_OK))
-        guard = found.get("reference-transaction")
-        is_ours = guard is not None and b"gitcoord" in guard.read_bytes()
-        told = ", ".join(sorted(found)) or "none"
-        yield fine("hooks", f"in {', '.join(places[:3])}{' ...' if len(places) > 3 else ''} git runs those of {folder}: {told}; the ledger's "
-                   + ("guard is among them" if is_ours else "guard is not among them (hooks/README.md)"))  # fmt: skip
-        if idle:
-            yield problem("hooks", f"{idle[0]} in {folder} is not executable, so git passes it over", "make it executable, or remove it")
+    told: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for row in status(work):
+        told.setdefault(tuple(row.worktrees), {}).setdefault(row.runs, []).append(row.event)
+        if row.problem:
+            yield problem("hooks", f"{row.event}: {row.problem}", "`gitcoord hooks status` shows all of them")
+    for places, runs in told.items():
+        names = ", ".join(Path(place).name for place in places[:3]) + (" ..." if len(places) > 3 else "")
+        yield fine("hooks", f"in {names} git runs " + "; ".join(f"{what} for {', '.join(events)}" for what, events in runs.items()))
 
 
 def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:

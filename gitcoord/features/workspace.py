@@ -140,8 +140,7 @@ class Workspace:
 
     def target(self, snapshot: Snapshot) -> str:
         """Name the target branch as a full ref."""
-        plan = snapshot.plan()
-        return f"refs/heads/{plan['target']}" if plan else snapshot.settings()["target"]
+        return snapshot.target()
 
     def target_tip(self, snapshot: Snapshot) -> str:
         """Return the target's tip.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import subprocess
 
 __all__ = [
-    "DURABLE", "LONG_S", "Completed", "Git", "GitError", "Place", "discover", "inherited", "require_git", "run_shell", "scrubbed",
+    "DURABLE", "LONG_S", "Completed", "Git", "GitError", "Place", "discover", "discover_hooked", "inherited", "require_git", "run_shell", "scrubbed",
     "version",
 ]  # fmt: skip
 
@@ -35,6 +35,10 @@ _SAFE = (
     "-c", "core.fsmonitor=false", "-c", "core.protectHFS=true", "-c", "core.protectNTFS=true", "-c", "gc.auto=0",
     "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
 )  # fmt: skip
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+# From git 2.54 on the configuration can name hooks too, and no setting of
+# ours takes those away: gitcoord's own look at this.
+_OFF = {"GITCOORD_HOOKS": "off"}
 DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync")
 
 
@@ -144,6 +148,32 @@ class Git:
             raise GitError(args, answer.status, answer.stderr)
         return answer
 
+    def ask(self, *args: str, env: Mapping[str, str] | None = None) -> Completed:
+        """Run a git that answers in a moment, started by the cheapest means.
+
+        Hooks call this: to import ``subprocess`` costs more than such a git.
+        What git says on stderr is not kept.
+
+        Raises:
+            UnavailableError: There is no git.
+
+        """
+        place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
+        command = ["git", "--no-pager", "-C", str(self.cwd), *place, *_SAFE, *_NO_HOOKS, *args]
+        reading, writing = os.pipe()
+        nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 2)]
+        try:
+            child = os.posix_spawnp("git", command, scrubbed({**_OFF, **(env or {})}),
+                                    file_actions=[*nothing, (os.POSIX_SPAWN_DUP2, writing, 1)])  # fmt: skip
+        except FileNotFoundError:
+            os.close(reading)
+            raise UnavailableError("the git program was not found", hint="install git 2.38 or newer") from None
+        finally:
+            os.close(writing)
+        with os.fdopen(reading, "rb") as answer:
+            stdout = answer.read()
+        return Completed(stdout, "", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
     def start(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start a git that is talked with over its input and output.
 
@@ -162,8 +192,10 @@ class Git:
         import subprocess
 
         place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
-        quiet = () if hooks else ("-c", "core.hooksPath=/dev/null")
+        quiet = () if hooks else _NO_HOOKS
         command = ["git", "--no-pager", *place, *_SAFE, *quiet, *args]
+        if not hooks:
+            env = {**_OFF, **(env or {})}
         try:
             return subprocess.Popen(command, cwd=self.cwd, env=scrubbed(env), start_new_session=hooks, pass_fds=keep,
                                     stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)  # fmt: skip
@@ -282,6 +314,28 @@ def discover(start: Path) -> Place:
     if os.environ.get("GIT_DIR"):
         return _asked_place(here)
     raise UsageError(f"{start} is not in a git repository", hint="run it inside one, or name one with -C DIR")
+
+
+def discover_hooked(top: Path) -> Place:
+    """Find the repository whose hook we are, from where git started it.
+
+    There ``GIT_DIR`` is right, and says what the folders may not: which
+    repository ``git --git-dir=A --work-tree=B`` is about.
+
+    Raises:
+        UsageError: There is none.
+
+    """
+    named = os.environ.get("GIT_DIR", "")
+    if not named:
+        return discover(top)
+    git_dir = Path(os.path.realpath(named))
+    try:
+        common = (git_dir / "commondir").read_text("utf-8", "surrogateescape").strip()
+    except OSError:
+        return Place(git_dir, git_dir, top, is_bare=False, is_main=True, main_worktree=top)
+    common_dir = Path(os.path.realpath(git_dir / common))
+    return Place(common_dir, git_dir, top, is_bare=False, is_main=False, main_worktree=None)
 
 
 def _has(folder: Path, *names: str) -> bool:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
 from gitcoord.git.merges import Conflict, Merged, commit_merge, fork_base, merge_tree, parents_of, rev_list, time_of, tree_of
-from gitcoord.git.program import Git
+from gitcoord.git.program import Git, GitError
 
-__all__ = ["Change", "Inspection", "changed_files", "inspect", "inspect_merge", "lift", "own_commits", "touched"]
+__all__ = ["Change", "Inspection", "changed_files", "inspect", "inspect_merge", "inspect_staged", "lift", "own_commits", "touched"]
 
 MAX_LINK_BYTES = 4096
 _LINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
@@ -147,6 +148,40 @@ def inspect_merge(git: Git, before: str, after: str, boundary: Boundary) -> None
     judge.refuse()
 
 
+def inspect_staged(git: Git, index: Path, merging: str | None, boundary: Boundary) -> None:
+    """Refuse what is staged in an index where a boundary forbids it.
+
+    ``merging`` is the commit that a merge is about to bring in: what git's
+    own merge makes of it is not the committer's. A path that is as it was
+    before the last commit is let through, so that a commit which took in
+    too much can be amended.
+
+    Raises:
+        RefusedError: ``boundary``, with the paths.
+        GitError: The index cannot be compared, as before a first commit.
+
+    """
+    env = {"GIT_INDEX_FILE": str(index)}
+    judge = _Judge(git, boundary)
+    if merging is None:
+        judge.look(_staged(git, env, "HEAD"), "")
+        if judge.is_noted:
+            judge.keep({change.path for change in _staged(git, env, "HEAD^", "HEAD")})
+    else:
+        tree = git.run("write-tree", env=env).text
+        judge.look(_written_in_merge(git, tree, "HEAD", merging), " by this merge")
+    judge.refuse(hint="unstage them: git restore --staged PATH")
+
+
+def _staged(git: Git, env: Mapping[str, str], *against: str) -> list[Change]:
+    """Compare an index with a commit; with the next one that there is."""
+    for commit in against:
+        done = git.ask("diff-index", "--cached", *_DIFF[2:], commit, "--", env=env)
+        if done.status == 0:
+            return _parse(done.stdout).get("", [])
+    raise GitError(("diff-index",), done.status, "")
+
+
 def _empty(text: str) -> RefusedError:
     hint = "commit the work on the claim's branch, and complete again"
     return RefusedError(text, reason="empty-result", hint=hint)
@@ -235,14 +270,23 @@ class _Judge:
         for path, twin in _twins(self._git, landing, added).items():
             self._outside.setdefault(path, f"the same file as {twin} on some disks")
 
-    def refuse(self) -> None:
+    @property
+    def is_noted(self) -> bool:
+        """Say whether there is anything to refuse."""
+        return bool(self._outside)
+
+    def keep(self, wanted: set[str]) -> None:
+        """Forget what was noted of any other path."""
+        self._outside = {path: why for path, why in self._outside.items() if path in wanted}
+
+    def refuse(self, hint: str = "take them out of the commits") -> None:
         """Refuse if anything was noted."""
         if not self._outside:
             return
         shown = [f"{codec.printable(path)} ({codec.printable(why)})" for path, why in self._outside.items()]
         raise RefusedError(
             f"{len(shown)} change(s) outside the boundary: {', '.join(shown[:10])}", reason="boundary",
-            hint=f"take them out of the commits; the task may write {self._boundary.describe()}", outside=cast("Any", shown[:50]),
+            hint=f"{hint}; the task may write {self._boundary.describe()}", outside=cast("Any", shown[:50]),
         )  # fmt: skip
 
     def _problem(self, change: Change) -> str | None:

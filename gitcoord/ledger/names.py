@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 __all__ = ["attic_ref", "ledger_ref"]
 
 
@@ -14,4 +12,6 @@ def ledger_ref(ledger: str) -> str:
 
 def attic_ref(ledger: str, time: int, oid: str) -> str:
     """Name the ref that keeps an abandoned tip; ``time`` is in seconds."""
+    from datetime import UTC, datetime
+
     return f"refs/gitcoord/{ledger}/attic/{datetime.fromtimestamp(time, UTC):%Y%m%dT%H%M%SZ}-{oid[:12]}"

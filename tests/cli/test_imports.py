@@ -33,6 +33,13 @@ status = run(sys.argv[1:])
 assert status == 0, status
 print("\\n" + " ".join(set(sys.modules) - before))
 """
+HOOK = """
+import sys
+before = set(sys.modules)
+from gitcoord.cli.hook import answer
+assert answer(["pre-commit"]) == 14
+print(" ".join(set(sys.modules) - before))
+"""
 
 
 def loaded(repo: Path, *argv: str) -> set[str]:
@@ -64,6 +71,19 @@ def test_a_one_shot_command_loads_little(repo: Path, argv: list[str]) -> None:
     if argv[0] in {"progress", "beat", "complete", "release"}:
         assert "sqlite3" not in modules, "what is ready is asked for by claims alone"
     assert sum(name.startswith("gitcoord") for name in modules) < 80
+
+
+def test_a_hook_loads_no_command_line_and_nothing_that_writes(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    place = Path(claims.claim(work, "x", "a").worktree or "")
+    work.close()
+    (place / "README.md").write_text("outside")
+    git("add", "README.md", cwd=place)
+    done = subprocess.run([sys.executable, "-c", HOOK], cwd=place, env=environment(), capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert not modules & (HEAVY | {"click", "sqlite3", "threading", "selectors", "datetime", "gitcoord.ledger.ledger", "gitcoord.cli.main",
+                                   "gitcoord.core.machine", "gitcoord.features.workspace"})  # fmt: skip
+    assert sum(name.startswith("gitcoord") for name in modules) < 40
 
 
 def test_what_is_packed_costs_one_git_and_what_starts_it(repo: Path) -> None:

@@ -1,33 +1,361 @@
-"""The hook that can be added by hand, through real git."""
+"""What git's hooks stop and what they let through, with real git."""
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
+import sys
 from pathlib import Path
 
-from gitcoord.features import landing
-from gitcoord.shipped import shipped
+import pytest
+
+from gitcoord.core.errors import RefusedError
+from gitcoord.features import agents, claims, holding, hooks, landing
+from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
-from tests.support.world import do, found, git
+from tests.support.world import ENV_PATH, do, found, git
 
 
-def test_the_hook_keeps_others_from_moving_the_ledger_and_lets_gitcoord_work(repo: Path) -> None:
+@pytest.fixture(autouse=True)
+def _ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ENV_PATH)
+    monkeypatch.setenv("GITCOORD_UPKEEP", "off")
+
+
+def attempt(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *args], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **env})
+
+
+def claimed(repo: Path, *, guard: bool = False) -> tuple[Workspace, Path]:
+    """Install the hooks, and let x claim task a in its worktree."""
     work = found(repo, tasks("a", "b"), "x")
-    hook = repo / ".git" / "hooks" / "reference-transaction"
-    hook.parent.mkdir(exist_ok=True)
-    shutil.copy(shipped("hooks") / "reference-transaction", hook)
-    tip = git("rev-parse", "gitcoord/ledger", cwd=repo)
-    for args in (["branch", "-f", "gitcoord/ledger", "main"], ["update-ref", "-d", "refs/heads/gitcoord/ledger"],
-                 ["update-ref", "refs/gitcoord/ledger/results/a/x", "HEAD"]):  # fmt: skip
-        done = subprocess.run(["git", *args], cwd=repo, capture_output=True, text=True, check=False)
-        assert done.returncode != 0
-        assert "moves by gitcoord alone" in done.stderr
-    assert git("rev-parse", "gitcoord/ledger", cwd=repo) == tip
-    git("commit", "-q", "--allow-empty", "-m", "others work as before", cwd=repo)
-    git("pack-refs", "--all", cwd=repo)
-    do(work, "x", "a")
+    hooks.install(work, guard=guard)
+    return work, Path(claims.claim(work, "x", "a").worktree or "")
+
+
+def stage(place: Path, *names: str, text: str = "new\n") -> None:
+    for name in names:
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(text)
+        git("add", name, cwd=place)
+
+
+def message(place: Path) -> str:
+    return git("log", "-1", "--format=%B", cwd=place)
+
+
+def test_a_commit_inside_goes_through_and_names_its_task(repo: Path) -> None:
+    _, place = claimed(repo)
+    stage(place, "a/one")
+    done = attempt("commit", "-m", "one", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert message(place) == "one\n\nGitcoord-Task: a\nGitcoord-Attempt: 1"
+    # Once is enough, however often the message comes by.
+    git("commit", "-q", "--amend", "--no-edit", cwd=place)
+    git("commit", "-q", "--amend", "-m", message(place), cwd=place)
+    assert message(place).count("Gitcoord-") == 2
+
+
+@pytest.mark.parametrize("how", [["commit", "-m", "x"], ["commit", "-a", "-m", "x"], ["commit", "-m", "x", "README.md"],
+                                 ["commit", "--amend", "--no-edit"], ["commit", "-i", "README.md", "-m", "x"]])  # fmt: skip
+def test_a_commit_outside_is_refused_however_it_is_made(repo: Path, how: list[str]) -> None:
+    _, place = claimed(repo)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    tip = git("rev-parse", "HEAD", cwd=place)
+    stage(place, "README.md")
+    done = attempt(*how, cwd=place)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["gitcoord: 1 change(s) outside the boundary: README.md (outside)",
+                                        "  next: unstage them: git restore --staged PATH; the task may write a/"]  # fmt: skip
+    assert git("rev-parse", "HEAD", cwd=place) == tip
+
+
+def test_what_is_judged_is_the_index_that_git_names(repo: Path) -> None:
+    _, place = claimed(repo)
+    stage(place, "a/one", "README.md")
+    # The bad path is staged, but not in this commit.
+    assert attempt("commit", "-m", "x", "a/one", cwd=place).returncode == 0
+    git("reset", "-q", cwd=place)
+    (place / "a" / "one").write_text("more\n")
+    assert attempt("commit", "-a", "-m", "x", cwd=place).returncode == 1
+    assert attempt("commit", "-m", "x", "a/one", cwd=place / "a" / "..").returncode == 0
+
+
+@pytest.mark.parametrize("what", ["mode", "link", "submodule", "delete", "rename", "case"])
+def test_what_is_no_plain_change_is_judged_too(repo: Path, what: str) -> None:
+    git("config", "core.symlinks", "true", cwd=repo)
+    _, place = claimed(repo)
+    (place / "a").mkdir(exist_ok=True)
+    if what == "mode":
+        git("update-index", "--chmod=+x", "README.md", cwd=place)
+    elif what == "link":
+        (place / "a" / "out").symlink_to("../../elsewhere")
+        git("add", "a/out", cwd=place)
+    elif what == "submodule":
+        git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD', cwd=place)},a/sub", cwd=place)
+    elif what == "delete":
+        git("rm", "-q", "README.md", cwd=place)
+    elif what == "rename":
+        git("mv", "README.md", "a/README.md", cwd=place)
+    else:
+        stage(place, "A/one")
+    done = attempt("commit", "-m", "x", cwd=place)
+    assert done.returncode == 1
+    assert "outside the boundary" in done.stderr
+
+
+def test_without_verify_the_commit_is_made_and_complete_refuses_it(repo: Path) -> None:
+    work, place = claimed(repo)
+    stage(place, "a/one", "README.md")
+    assert attempt("commit", "--no-verify", "-m", "x", cwd=place).returncode == 0
+    token = next(iter(work.tokens("x").all()))["token"]
+    with pytest.raises(RefusedError, match=r"README\.md"):
+        holding.complete(work, "x", "a", token)
+    # And it can be amended: what goes back to what it was is nobody's writing.
+    git("restore", "--staged", "--worktree", "--source=HEAD^", "README.md", cwd=place)
+    done = attempt("commit", "--amend", "--no-edit", cwd=place)
+    assert done.returncode == 0, done.stderr
+    holding.complete(work, "x", "a", token)
+
+
+def moved_target(repo: Path) -> None:
+    (repo / "README.md").write_text("from the target\n")
+    git("commit", "-q", "-am", "main moves on", cwd=repo)
+
+
+def test_a_merge_from_the_target_is_not_held_against_the_claim(repo: Path) -> None:
+    _, place = claimed(repo)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    moved_target(repo)
+    done = attempt("merge", "--no-edit", "main", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert message(place).endswith("Gitcoord-Task: a\nGitcoord-Attempt: 1")
+
+
+def test_a_conflict_may_be_resolved_inside_and_nothing_else_slips_in_with_it(repo: Path) -> None:
+    stage(repo, "a/both")
+    git("commit", "-q", "-m", "both", cwd=repo)
+    _, place = claimed(repo)
+    stage(place, "a/both", text="mine\n")
+    git("commit", "-q", "-m", "one", cwd=place)
+    stage(repo, "a/both", text="theirs\n")
+    moved_target(repo)
+    assert attempt("merge", "--no-edit", "main", cwd=place).returncode == 1
+    stage(place, "a/both", text="mine and theirs\n")
+    stage(place, "README.md", text="evil\n")
+    done = attempt("commit", "-m", "merge", cwd=place)
+    assert done.returncode == 1
+    assert "README.md" in done.stderr
+    assert "a/both" not in done.stderr
+    stage(place, "README.md", text="from the target\n")
+    done = attempt("commit", "-m", "merge", cwd=place)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rebase_and_cherry_pick_work_and_keep_one_pair_of_trailers(repo: Path) -> None:
+    _, place = claimed(repo)
+    for name in ("one", "two"):
+        stage(place, f"a/{name}")
+        git("commit", "-q", "-m", name, cwd=place)
+    tip = git("rev-parse", "HEAD", cwd=place)
+    moved_target(repo)
+    git("rebase", "-q", "main", cwd=place)
+    git("reset", "-q", "--hard", "HEAD^", cwd=place)
+    git("cherry-pick", tip, cwd=place)
+    assert message(place) == "two\n\nGitcoord-Task: a\nGitcoord-Attempt: 1"
+    git("-c", "sequence.editor=sed -i s/pick/reword/", "-c", "core.editor=true", "rebase", "-q", "-i", "main", cwd=place)
+    assert message(place).count("Gitcoord-Task") == 1
+
+
+def test_an_empty_message_still_calls_a_commit_off(repo: Path) -> None:
+    _, place = claimed(repo)
+    stage(place, "a/one")
+    for flags in ([], ["-v"]):
+        assert attempt("-c", "core.editor=true", "commit", *flags, cwd=place).returncode == 1
+    assert git("log", "--format=%s", "-1", cwd=place) == "first"
+
+
+def test_where_nobody_claims_the_hooks_do_nothing(repo: Path) -> None:
+    claimed(repo)
+    stage(repo, "README.md", "anything")
+    done = attempt("commit", "-m", "by a person", cwd=repo)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert message(repo) == "by a person"
+    git("branch", "side", cwd=repo)
+    git("commit", "-q", "--allow-empty", "-m", "more", cwd=repo)
+    git("merge", "-q", "--no-ff", "-m", "merge", "side", cwd=repo)
+    other = repo.parent / "other"
+    git("worktree", "add", "-q", str(other), "side", cwd=repo)
+    stage(other, "README.md", text="side\n")
+    assert attempt("commit", "-m", "side", cwd=other).stderr == ""
+
+
+def test_a_claim_that_is_over_is_told_and_stops_nobody(repo: Path) -> None:
+    work, place = claimed(repo)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    stage(place, "README.md")
+    done = attempt("commit", "-m", "late", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "gitcoord: the claim on task a is over: no task takes this commit\n")
+
+
+def test_an_agent_without_a_worktree_is_held_to_its_boundary_where_it_says_who_it_is(repo: Path) -> None:
+    work, _ = claimed(repo)
+    agents.add(work, "y", no_worktree=True)
+    held = claims.claim(work, "y", "b", checkout=False)
+    git("checkout", "-q", "-b", held.claim["branch"], cwd=repo)
+    stage(repo, "README.md")
+    for env in ({"GITCOORD_AGENT": "y"}, {"GITCOORD_CLAIM": held.claim["token"]}):
+        assert attempt("commit", "-m", "x", cwd=repo, **env).returncode == 1
+    git("rm", "-q", "-f", "--cached", "README.md", cwd=repo)
+    git("reset", "-q", cwd=repo)
+    stage(repo, "b/one")
+    git("commit", "-q", "-m", "one", cwd=repo)
+    assert message(repo) == "one\n\nGitcoord-Task: b\nGitcoord-Attempt: 1"
+
+
+# the target
+
+
+def test_an_agent_does_not_commit_or_merge_on_the_target(repo: Path) -> None:
+    _, place = claimed(repo)
+    git("checkout", "-q", "--detach", cwd=repo)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    branch = git("rev-parse", "--abbrev-ref", "HEAD", cwd=place)
+    git("checkout", "-q", "main", cwd=place)
+    tip = git("rev-parse", "main", cwd=place)
+    done = attempt("merge", "--no-ff", "--no-edit", branch, cwd=place)
+    assert done.returncode != 0
+    assert "main is checked out, and it moves by landing only\n  next: work on the claim's branch; `gitcoord phase land PHASE`" in done.stderr
+    git("merge", "--abort", cwd=place)
+    stage(place, "a/two")
+    assert "it moves by landing only" in attempt("commit", "-m", "two", cwd=place).stderr
+    assert git("rev-parse", "main", cwd=place) == tip
+    git("reset", "-q", "--hard", cwd=place)
+    # A fast-forward asks neither hook: only reference-transaction sees it.
+    assert attempt("merge", "--ff-only", branch, cwd=place).returncode == 0
+
+
+def test_a_guarded_target_moves_by_landing_only(repo: Path) -> None:
+    work, place = claimed(repo, guard=True)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    branch = git("rev-parse", "--abbrev-ref", "HEAD", cwd=place)
+    tip = git("rev-parse", "main", cwd=repo)
+    for args in (["merge", "--ff-only", branch], ["merge", "--no-ff", "-m", "x", branch], ["commit", "--no-verify", "--allow-empty", "-m", "x"],
+                 ["reset", "-q", "--hard", branch], ["update-ref", "refs/heads/main", branch], ["rebase", branch],
+                 ["fetch", "-q", ".", f"+{branch}:main", "--update-head-ok"], ["update-ref", "-d", "refs/heads/main"]):  # fmt: skip
+        done = attempt(*args, cwd=repo)
+        assert done.returncode != 0, args
+        assert "gitcoord" in done.stderr, args
+        git("reset", "-q", "--hard", "main", cwd=repo)
+        assert git("rev-parse", "main", cwd=repo) == tip, args
+    assert "moves by gitcoord alone" in attempt("branch", "-f", "main", branch, cwd=place).stderr + attempt("update-ref", "refs/heads/main", branch, cwd=place).stderr
+    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
     do(work, "x", "b")
     assert landing.land(work, "default").results == 2
-    assert len(hook.read_text().splitlines()) <= 20
+    assert git("rev-parse", "main", cwd=repo) != tip
+    git("pack-refs", "--all", cwd=repo)
+    git("checkout", "-q", "-b", "free", cwd=repo)
+    git("commit", "-q", "--allow-empty", "-m", "other branches are free", cwd=repo)
+
+
+def test_the_target_is_pushed_as_it_landed(repo: Path, tmp_path: Path) -> None:
+    work, place = claimed(repo)
+    server = tmp_path / "server.git"
+    git("init", "-q", "--bare", str(server), cwd=tmp_path)
+    git("remote", "add", "origin", str(server), cwd=repo)
+    git("push", "-q", "origin", "main", cwd=place)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    git("push", "-q", "origin", "HEAD:refs/heads/mine", cwd=place)
+    for refspec in ("HEAD:main", "+HEAD:main", ":main"):
+        done = attempt("push", "-q", "origin", refspec, cwd=place)
+        assert done.returncode != 0, refspec
+        assert "landed" in done.stderr or "delete" in done.stderr
+    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    do(work, "x", "b")
+    landing.land(work, "default")
+    git("push", "-q", "origin", "main", cwd=place)
+    # A person pushes what he likes, unless the target is guarded for all.
+    git("commit", "-q", "--allow-empty", "-m", "mine", cwd=repo)
+    assert attempt("push", "-q", "--dry-run", "origin", "main", cwd=repo).returncode == 0
+    hooks.install(work, guard=True)
+    assert "has not landed" in attempt("push", "-q", "origin", "main", cwd=repo).stderr
+
+
+# the refs of gitcoord
+
+
+def test_others_do_not_move_the_ledger_and_gitcoord_does(repo: Path) -> None:
+    work, place = claimed(repo)
+    tip = git("rev-parse", "gitcoord/ledger", cwd=repo)
+    for args in (["branch", "-f", "gitcoord/ledger", "main"], ["update-ref", "-d", "refs/heads/gitcoord/ledger"],
+                 ["update-ref", "refs/gitcoord/ledger/results/a/x", "HEAD"], ["fetch", "-q", ".", "+main:gitcoord/ledger"],
+                 ["branch", "-D", "gitcoord/ledger"], ["branch", "-m", "gitcoord/ledger", "gone"], ["push", "-q", ".", "+main:gitcoord/ledger"],
+                 ["update-ref", "refs/gitcoord/ledger/attic/x", "HEAD"]):  # fmt: skip
+        done = attempt(*args, cwd=repo)
+        assert done.returncode != 0, args
+        assert "moves by gitcoord alone" in done.stderr, args
+    assert git("rev-parse", "gitcoord/ledger", cwd=repo) == tip
+    git("pack-refs", "--all", cwd=repo)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    do(work, "x", "b")
+    assert landing.land(work, "default").results == 2
     assert work.ledger.snapshot().settings()["pending"] is None
+
+
+# a gitcoord that is broken
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false", ""])
+def test_a_gitcoord_that_cannot_run_warns_in_one_line_and_stops_nothing(repo: Path, python: str, tmp_path: Path) -> None:
+    _, place = claimed(repo)
+    for event in ("pre-commit", "pre-merge-commit", "pre-push"):
+        hook = repo / ".git" / "hooks" / event
+        hook.write_text(hook.read_text().replace(f"gitcoord_python={sys.executable}", f"gitcoord_python='{python}'"))
+    # A path with git and a shell on it, and no gitcoord.
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("git", "sh", "cat"):
+        found = next(Path(folder) / name for folder in os.environ["PATH"].split(":") if (Path(folder) / name).exists())
+        (tools / name).symlink_to(found)
+    stage(place, "README.md")
+    done = attempt("commit", "-m", "x", cwd=place, PATH=str(tools))
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == ["gitcoord: warning: pre-commit did not look, for gitcoord cannot run here; next: install it, "
+                                        "or 'gitcoord hooks uninstall'"]  # fmt: skip
+    done = attempt("push", "-q", str(repo), "HEAD:refs/heads/mine", cwd=place, PATH=str(tools))
+    assert done.returncode == 0
+    assert done.stderr.count("warning") == 1
+
+
+def test_a_ledger_that_cannot_be_read_warns_and_stops_nothing(repo: Path) -> None:
+    _, place = claimed(repo)
+    stage(place, "README.md")
+    (repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger").write_text("broken\n")
+    done = attempt("commit", "--no-status", "-m", "x", cwd=place)
+    assert "pre-commit did not look: the ref refs/heads/gitcoord/ledger is broken" in done.stderr
+    assert git("rev-list", "--count", "HEAD", cwd=place) == "2"
+
+
+def test_the_program_is_not_taken_from_the_working_tree(repo: Path) -> None:
+    _, place = claimed(repo)
+    (place / "gitcoord").mkdir()
+    (place / "gitcoord" / "__init__.py").write_text("raise SystemExit(0)\n")
+    (place / "json.py").write_text("raise SystemExit(0)\n")
+    stage(place, "README.md")
+    assert attempt("commit", "-m", "x", cwd=place, PYTHONSAFEPATH="").returncode == 1
+
+
+def test_the_hooks_can_be_switched_off_for_one_command(repo: Path) -> None:
+    _, place = claimed(repo)
+    stage(place, "README.md")
+    assert attempt("commit", "-m", "x", cwd=place, GITCOORD_HOOKS="off").returncode == 0
+    assert message(place) == "x"

@@ -1,0 +1,69 @@
+"""Answer a hook of git: the fast path that loads no command line parser.
+
+A hook must not stand in the way because gitcoord does: whatever goes wrong
+here is told in one line, and the commit goes through. Only a refusal, with
+exit status 14, stops it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+__all__ = ["answer", "main"]
+
+PATIENCE_S = 20
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Answer one event, and exit with its status."""
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(PATIENCE_S)
+    status = answer(argv)
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def answer(argv: list[str]) -> int:
+    """Judge the event that the arguments name; return the exit status.
+
+    Everything is said on stderr: what a hook prints is not for machines.
+    """
+    from gitcoord.core import codec
+    from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
+    from gitcoord.features import guards
+    from gitcoord.git.program import discover_hooked
+
+    event = argv[0] if argv else ""
+    try:
+        if event not in guards.EVENTS:
+            raise UsageError(f"there is no hook {event!r}", hint=f"there are {', '.join(guards.EVENTS)}")
+        from pathlib import Path
+
+        lines = sys.stdin if event == "pre-push" else ()
+        said = guards.look(event, discover_hooked(Path.cwd()), lines)
+    except RefusedError as error:
+        said = f"{error.message}\n  next: {error.hint}"
+        _say(f"gitcoord: {codec.printable(said, lines=True)}")
+        return error.exit_status
+    except UsageError as error:
+        _say(f"gitcoord: {error.message}; next: {error.hint}")
+        return error.exit_status
+    except GitcoordError as error:
+        said = f"warning: {event} did not look: {error.message}"
+    except Exception as error:  # noqa: BLE001 - a bug of ours is no reason to keep anybody from committing
+        said = f"warning: {event} did not look: {type(error).__name__}: {error}"
+    if said:
+        _say(f"gitcoord: {codec.printable(said)[:500]}")
+    return 0
+
+
+def _give_up(_number: int, _frame: object) -> None:
+    _say(f"gitcoord: warning: the hook was given up after {PATIENCE_S} seconds, and nothing was looked at")
+    os._exit(0)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text.encode(sys.stderr.encoding or "ascii", "backslashreplace").decode(sys.stderr.encoding or "ascii") + "\n")

@@ -1,0 +1,107 @@
+"""Speak for git's hooks: install, uninstall, status, and hook itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.core.errors import IncompleteError
+
+if TYPE_CHECKING:
+    from gitcoord.core.hook_plan import Step
+
+__all__ = ["hook", "hooks"]
+
+_DOING = {"write": "write", "set-aside": "write", "keep": "keep", "remove": "remove", "restore": "restore", "configure": "set",
+          "unconfigure": "unset", "advise": "leave"}  # fmt: skip
+
+
+@click.group()
+def hooks() -> None:
+    """Install git's hooks, take them away, say what git would run.
+
+    Example: gitcoord hooks install --dry-run
+    """
+
+
+@hooks.command("install")
+@click.option("--guard-target/--no-guard-target", "guard", default=None, help="Let the target move by landing only, for everybody.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@pass_app
+def install(app: App, guard: bool | None, dry_run: bool) -> None:
+    """Make git look at commits, merges, pushes and gitcoord's refs.
+
+    What is there stays and runs after ours. core.hooksPath is never set; where
+    a manager of hooks is at home, the lines to add are printed.
+
+    Example: gitcoord hooks install
+    """
+    from gitcoord.features import hooks as hooking
+
+    steps = hooking.install(app.orchestrate(), guard=guard, dry_run=dry_run)
+    _tell(app, "hooks-install", steps, dry_run=dry_run)
+
+
+@hooks.command("uninstall")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@pass_app
+def uninstall(app: App, dry_run: bool) -> None:
+    """Take gitcoord's hooks away: what was there before is there again.
+
+    Example: gitcoord hooks uninstall
+    """
+    from gitcoord.features import hooks as hooking
+
+    # Not a word with the ledger: this has to work where nothing else does.
+    app.refuse_agents()
+    _tell(app, "hooks-uninstall", hooking.uninstall(app.work, dry_run=dry_run), dry_run=dry_run)
+
+
+@hooks.command("status")
+@pass_app
+def status(app: App) -> int:
+    """Say what git would really run; exit 18 if something is wrong.
+
+    Example: gitcoord hooks status
+    """
+    from gitcoord.features import hooks as hooking
+
+    rows = hooking.status(app.work)
+    problems = list(dict.fromkeys(row.problem for row in rows if row.problem))
+    lines = [(row.event, row.runs, row.state, row.path, f"{len(row.worktrees)} worktree(s)") for row in rows]
+    text = "\n".join([table(lines, ("EVENT", "RUNS", "OURS", "WHERE GIT LOOKS", "IN")), *problems])
+    app.out.answer("hooks-status", {"hooks": [row._asdict() for row in rows], "problems": problems}, text)
+    return IncompleteError.exit_status if problems else 0
+
+
+def _tell(app: App, op: str, steps: list[Step], *, dry_run: bool) -> None:
+    rows = [(_DOING[step.act], step.event, step.text) for step in steps]
+    advice = [(step.event, step.content.decode()) for step in steps if step.act == "advise"]
+    facts: list[dict[str, Any]] = [
+        {"act": step.act, "event": step.event, "name": step.name, "text": step.text,
+         "lines": step.content.decode() if step.act == "advise" else None} for step in steps
+    ]  # fmt: skip
+    text = table(rows) or "there is nothing to take away"
+    if advice:
+        text += "\nnext: add these lines, and commit them where the file is tracked\n" + "\n".join(lines for _, lines in advice)
+    if dry_run:
+        text += "\nnothing was done: leave --dry-run out to do it"
+    app.out.answer(op, {"dry_run": dry_run, "steps": facts}, text)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("event")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def hook(event: str, arguments: tuple[str, ...]) -> int:
+    """Judge what git is about to do; git's hooks call this.
+
+    Exit 14 is a refusal; whatever else goes wrong is told, and git goes on.
+
+    Example: gitcoord hook pre-commit
+    """
+    from gitcoord.cli.hook import answer
+
+    return answer([event, *arguments])

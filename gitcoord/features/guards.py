@@ -1,0 +1,208 @@
+"""Judge what git is about to do: the verdicts behind the hooks.
+
+A verdict is early advice. ``complete`` and the landing decide the same
+again from objects, whatever hooks ran; so what cannot be judged here is let
+through. Nothing is written: neither the ledger nor a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gitcoord.core import ids
+from gitcoord.core.boundary import boundary_of
+from gitcoord.core.errors import RefusedError
+from gitcoord.core.model import TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.engines import open_store
+from gitcoord.git.program import Git, Place
+from gitcoord.ledger.files import TokenFiles, read_json
+from gitcoord.ledger.names import ledger_ref
+from gitcoord.store.protocol import Store
+from gitcoord.store.reader import RecordCache, open_snapshot
+
+__all__ = ["EVENTS", "look"]
+
+LANDS = "`gitcoord phase land PHASE` moves it"
+_HEADS = "refs/heads/"
+
+
+class _Kept(NamedTuple):
+    """A claim that this place keeps a token of; ``agent`` is its holder."""
+
+    ledger: str
+    agent: str
+    task: str
+    token: str
+
+
+class _Held(NamedTuple):
+    """A kept claim that is current, with the state that says so."""
+
+    snapshot: Snapshot
+    task: TaskRecord
+    branch: str
+
+
+class _Repository:
+    """What the hooks read of a repository."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.git = Git(place.worktree or place.git_dir, place.git_dir)
+        self._store: Store | None = None
+        self._snapshots: dict[str, Snapshot | None] = {}
+
+    def close(self) -> None:
+        """End what was started for reading."""
+        if self._store is not None:
+            self._store.close()
+
+    def head(self) -> str:
+        """Name the branch that is checked out, in full; nothing if none is."""
+        text = (self.place.git_dir / "HEAD").read_text("utf-8", "surrogateescape").strip()
+        return text.removeprefix("ref: ") if text.startswith("ref: ") else ""
+
+    def snapshot(self, ledger: str) -> Snapshot | None:
+        """Open a ledger's newest state, or None where it is gone."""
+        if ledger not in self._snapshots:
+            if self._store is None:
+                self._store = open_store(self.place, is_durable=False, is_one_shot=True)
+            tip = self._store.read_ref(ledger_ref(ledger))
+            self._snapshots[ledger] = open_snapshot(self._store, tip, RecordCache()) if tip else None
+        return self._snapshots[ledger]
+
+    def ledgers(self) -> list[str]:
+        """Name the ledgers whose target counts here.
+
+        In an agent's worktree that is the agent's, elsewhere each.
+        """
+        marker = read_json(self.place.git_dir / "gitcoord" / "agent.json") or {}
+        if ids.is_id(marker.get("ledger")):
+            return [str(marker["ledger"])]
+        if self._store is None:
+            self._store = open_store(self.place, is_durable=False, is_one_shot=True)
+        return [ref.removeprefix(ledger_ref("")) for ref in self._store.list_refs(ledger_ref(""))]
+
+    def targets(self) -> Iterator[tuple[str, str]]:
+        """Give each target as a full ref, and its tip after the last landing."""
+        for ledger in self.ledgers():
+            snapshot = self.snapshot(ledger)
+            if snapshot is not None:
+                yield snapshot.target(), snapshot.settings()["target_tip"]
+
+
+def look(event: str, place: Place, lines: Iterable[str] = ()) -> str:
+    """Judge one event of git; return what is worth saying, or nothing.
+
+    ``lines`` are those of the hook's standard input.
+
+    Raises:
+        RefusedError: ``boundary``, or ``target``: it moves by landing only.
+
+    """
+    repository = _Repository(place)
+    try:
+        if event == "pre-commit":
+            return _look_at_commit(repository)
+        if event == "pre-merge-commit":
+            _refuse_on_target(repository, repository.targets())
+        elif event == "pre-push":
+            _look_at_push(repository, lines)
+    finally:
+        repository.close()
+    return ""
+
+
+EVENTS = ("pre-commit", "commit-msg", "pre-merge-commit", "pre-push", "reference-transaction")
+"""What there is a hook for; ``commit-msg`` and the last decide by themselves."""
+
+
+def _look_at_commit(repository: _Repository) -> str:
+    """Hold a commit to the boundary of the claim that it belongs to."""
+    kept = list(_kept(repository.place, repository.head()))
+    held = [found for one in kept if (found := _held(repository, one)) is not None]
+    branch = repository.head()
+    if len(held) > 1:
+        # Which of them it is for only its branch can tell.
+        held = [one for one in held if one.branch == branch]
+    if not held:
+        over = [one for one in kept if branch.endswith(f"-{one.token[:6]}")]
+        return f"the claim on task {over[0].task} is over: no task takes this commit" if over else ""
+    snapshot, task, _ = held[0]
+    _refuse_on_target(repository, [(snapshot.target(), "")])
+    from gitcoord.git.results import inspect_staged
+
+    claim = task["claim"]
+    boundary = boundary_of(snapshot, task, snapshot.agent(claim["agent"]) if claim else None)
+    index = Path(os.path.realpath(os.environ.get("GIT_INDEX_FILE") or repository.place.git_dir / "index"))
+    inspect_staged(repository.git, index, _merging(repository.place), boundary)
+    return ""
+
+
+def _kept(place: Place, branch: str) -> Iterator[_Kept]:
+    """Find the claims that somebody at work in this place may hold.
+
+    An agent without a worktree keeps its tokens beside the repository; they
+    count for it where it says who it is, and on the claim's own branch.
+    """
+    own = [(path.name, "") for path in (place.git_dir / "gitcoord" / "claims").glob("*")]
+    named, token = os.environ.get("GITCOORD_AGENT", ""), os.environ.get("GITCOORD_CLAIM", "")
+    others = place.common_dir / "gitcoord" / "agents"
+    for ledger, agent in own + [(path.parent.name, path.name) for path in others.glob("*/*")]:
+        folder = others / ledger / agent if agent else place.git_dir / "gitcoord"
+        for one in TokenFiles(folder, ledger).all():
+            found = _Kept(ledger, str(one.get("agent", "")), str(one["task"]), str(one["token"]))
+            is_meant = not agent or agent == named or branch.endswith(f"-{found.token[:6]}")
+            if found.token == token or (is_meant and not token):
+                yield found
+
+
+def _held(repository: _Repository, kept: _Kept) -> _Held | None:
+    """Open a kept claim, if its token is the task's current one."""
+    snapshot = repository.snapshot(kept.ledger) if ids.is_id(kept.ledger) else None
+    task = snapshot.task(kept.task) if snapshot is not None and ids.is_id(kept.task) else None
+    if snapshot is None or task is None or task["claim"] is None or task["claim"]["token"] != kept.token:
+        return None
+    return _Held(snapshot, task, _HEADS + task["claim"]["branch"])
+
+
+def _merging(place: Place) -> str | None:
+    """Name the commit that a merge is about to bring in, if one is made."""
+    try:
+        heads = (place.git_dir / "MERGE_HEAD").read_text("ascii").split()
+    except OSError:
+        return None
+    if len(heads) > 1:
+        raise RefusedError("a claim's commit may merge one other commit, and this one merges several", reason="boundary",
+                           hint="merge only the target or results of needed tasks, one at a time")  # fmt: skip
+    return heads[0] if heads else None
+
+
+def _refuse_on_target(repository: _Repository, targets: Iterable[tuple[str, str]]) -> None:
+    for target, _ in targets:
+        if target == repository.head():
+            raise _target_error(f"{target.removeprefix(_HEADS)} is checked out, and it moves by landing only")
+
+
+def _target_error(text: str) -> RefusedError:
+    return RefusedError(text, reason="target", hint=f"work on the claim's branch; {LANDS}")
+
+
+def _look_at_push(repository: _Repository, lines: Iterable[str]) -> None:
+    """Let a target be pushed as far as it has landed, and nothing else."""
+    from gitcoord.git.merges import is_ancestor
+
+    targets = dict(repository.targets())
+    for line in lines:
+        words = line.split()
+        if len(words) != 4 or words[2] not in targets:
+            continue
+        oid, goal = words[1], words[2].removeprefix(_HEADS)
+        if not oid.strip("0"):
+            raise _target_error(f"this push would delete the target {goal}")
+        if not is_ancestor(repository.git, oid, targets[words[2]]):
+            raise _target_error(f"this push would move {goal} to {oid[:12]}, which has not landed")

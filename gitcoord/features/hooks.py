@@ -1,0 +1,249 @@
+"""Install git's hooks, take them away again, and say what git would run.
+
+The plan is made in ``core.hook_plan``; this looks at the folders and does
+the steps. Files are replaced in one step each, so that a kill leaves every
+hook either as it was or as it shall be, and running it again goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from gitcoord.core import hook_plan
+from gitcoord.core.errors import UnavailableError
+from gitcoord.core.hook_plan import ASIDE, EVENTS, LEGACY, NOTHING, Folder, HookFile, Seen, Step
+from gitcoord.features.workspace import Workspace
+from gitcoord.git.maintenance import config_value
+from gitcoord.git.program import Git, require_git
+from gitcoord.ledger.files import read_json, write_json
+from gitcoord.shipped import shipped
+
+__all__ = ["Row", "install", "status", "uninstall"]
+
+_CONFIGS = ("lefthook.yml", "lefthook-local.yml", ".lefthook.yml", ".pre-commit-config.yaml", "prek.toml", "hk.pkl")
+_MOST_BYTES = 1 << 20
+
+
+class Row(NamedTuple):
+    """What git would really run for one event in some worktrees."""
+
+    event: str
+    path: str
+    worktrees: list[str]
+    runs: str
+    state: str
+    problem: str
+
+
+class _Set(NamedTuple):
+    """A folder of hooks, the worktrees that use it, and what lies in it."""
+
+    folder: Folder
+    worktrees: list[Path]
+    seen: list[Seen]
+
+
+def install(
+    work: Workspace, *, guard: bool | None = None, dry_run: bool = False, version: tuple[int, ...] | None = None
+) -> list[Step]:
+    """Make git run our hooks, as far as nothing of somebody else's is in the way.
+
+    ``guard`` says whether the target moves by landing only for everybody;
+    None leaves that as it is. Returns the steps, done or only planned.
+
+    Raises:
+        UnavailableError: A file cannot be written; what was done so far
+            stays, and both ``install`` and ``uninstall`` go on from there.
+
+    """
+    home = _home(work)
+    is_guarded = guard if guard is not None else bool(_guarded(work))
+    shims = _shims(_target(work) if is_guarded else "")
+    commands = {event: shlex.quote(str(home / event)) for event in EVENTS}
+    sets, version = _sets(work), version or require_git()
+    steps = []
+    for one in sets:
+        planned = hook_plan.plan_install(one.folder, one.seen, shims, commands, version)
+        # The configuration is one for all folders.
+        steps += [(one, step) for step in planned if one is sets[0] or step.act != "configure"]
+    if not dry_run:
+        _keep_shims(home, shims, sets)
+        for one, step in steps:
+            _do(work, Path(one.folder.path), step)
+    return [step for _, step in steps]
+
+
+def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
+    """Take away all that ``install`` made; what was there before is back.
+
+    Raises:
+        UnavailableError: A file cannot be written; run it again.
+
+    """
+    home = _home(work)
+    steps = [(one, step) for one in _sets(work) for step in hook_plan.plan_uninstall(one.seen)]
+    if dry_run:
+        return [step for _, step in steps]
+    for one, step in steps:
+        _do(work, Path(one.folder.path), step)
+    made = read_json(home / "made.json") or {}
+    for name in (*EVENTS, "made.json"):
+        (home / name).unlink(missing_ok=True)
+    for folder in (*map(Path, made.get("folders", [])), home):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    return [step for _, step in steps]
+
+
+def status(work: Workspace) -> list[Row]:
+    """Say what git would run for each event, in which worktrees."""
+    shims = _shims(_target(work) if _guarded(work) else "")
+    version = require_git()
+    return [_row(one, seen, shims[seen.event], version) for one in _sets(work) for seen in one.seen]
+
+
+def _row(one: _Set, seen: Seen, shim: bytes, version: tuple[int, ...]) -> Row:
+    """Look at one event, as git does when it comes to it."""
+    hook, legacy = seen.hook, seen.legacy
+    path = str(Path(one.folder.path) / seen.event)
+    others = hook.kind != "none" and hook.is_executable and not (hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content))
+    has_aside = seen.aside.kind != "none" and seen.aside.is_executable
+    theirs = hook_plan.manager_of(hook) or ("your hook" if others or has_aside else "")
+    ours, problem = "", ""
+    if seen.command and version >= hook_plan.CONFIGURABLE:
+        ours = "current"
+    for file in (hook, legacy):
+        if not ours and hook_plan.is_ours(file):
+            is_current = hook_plan.block_of(file.content) == hook_plan.block_of(shim)
+            ours = "idle" if not file.is_executable else "current" if is_current else "stale"
+            python = hook_plan.python_of(file.content)
+            if python and not os.access(python, os.X_OK):
+                problem = f"its interpreter {python} is gone: `gitcoord hooks install` names the one that runs now"
+    if not ours and theirs:
+        ours = _in_manager(one, seen.event)
+    if ours in {"stale", "idle"}:
+        problem = problem or f"{path} is {'of another gitcoord, or guards another target' if ours == 'stale' else 'not executable'}: `gitcoord hooks install` mends it"
+    elif one.folder.why and not Path(one.folder.path).is_dir():
+        problem = f"{one.folder.path} is not there, so no hook at all runs in {', '.join(place.name for place in one.worktrees[:3])}"
+    elif hook.kind == "file" and not hook.is_executable:
+        problem = f"{path} is not executable, so git passes it over"
+    runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", theirs) if name) or "nothing"
+    return Row(seen.event, path, [str(place) for place in one.worktrees], runs, ours or "missing", problem)
+
+
+def _in_manager(one: _Set, event: str) -> str:
+    """Say whether a manager's own files name our hook."""
+    places = [*(top / name for top in one.worktrees[:1] for name in _CONFIGS), Path(one.folder.path) / event,
+              Path(one.folder.path).parent / event]  # fmt: skip
+    wanted = f"gitcoord/hooks/{event}".encode()
+    return "current" if any(wanted in _file(place).content for place in places) else ""
+
+
+# looking
+
+
+def _home(work: Workspace) -> Path:
+    return work.ledger.files.root / "hooks"
+
+
+def _target(work: Workspace) -> str:
+    return work.ledger.snapshot().target()
+
+
+def _guarded(work: Workspace) -> str:
+    """Name the target that the installed hooks guard for everybody, or nothing."""
+    return hook_plan.guard_of(_file(_home(work) / "reference-transaction").content)
+
+
+def _shims(guard: str) -> dict[str, bytes]:
+    folder = shipped("hooks")
+    return {event: hook_plan.filled((folder / event).read_bytes(), sys.executable or "", guard) for event in EVENTS}
+
+
+def _file(path: Path) -> HookFile:
+    try:
+        if path.is_symlink():
+            return HookFile("link", b"", os.access(path, os.X_OK))
+        if not path.is_file():
+            return HookFile("other") if path.exists() else NOTHING
+        with path.open("rb") as file:
+            return HookFile("file", file.read(_MOST_BYTES), os.access(path, os.X_OK))
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be read: {error.strerror}", hint="check whose it is") from None
+
+
+def _sets(work: Workspace) -> list[_Set]:
+    """Find the folders in which git looks, that of the main worktree first."""
+    from gitcoord.git.worktrees import list_all
+
+    common = work.place.common_dir
+    tops = [one.path for one in list_all(work.git) if one.path.is_dir()]
+    used: dict[str, list[Path]] = {}
+    for top in tops or [common]:
+        asked = Git(top).run("rev-parse", "--path-format=absolute", "--git-path", "hooks", hooks=True).text
+        used.setdefault(os.path.realpath(asked), []).append(top)
+    default = str(common / "hooks")
+    found: list[_Set] = []
+    for path, places in used.items():
+        folder = hook_plan.classify(path, default, str(common), [os.path.realpath(top) for top in tops])
+        found.append(_Set(folder, places, [_seen(work, Path(path), event, is_first=not found) for event in EVENTS]))
+    return found
+
+
+def _seen(work: Workspace, folder: Path, event: str, *, is_first: bool) -> Seen:
+    command = config_value(work.git, f"hook.gitcoord-{event}.command") if is_first else ""
+    return Seen(event, _file(folder / event), _file(folder / f"{event}{LEGACY}"), _file(folder / f"{event}{ASIDE}"), command)
+
+
+# doing
+
+
+def _keep_shims(home: Path, shims: dict[str, bytes], sets: list[_Set]) -> None:
+    """Put our hooks where managers and the configuration find them."""
+    known = read_json(home / "made.json") or {}
+    made = [one.folder.path for one in sets if not one.folder.why and not Path(one.folder.path).exists()]
+    write_json(home / "made.json", {"folders": sorted({*known.get("folders", []), *made})})
+    for event, shim in shims.items():
+        if _file(home / event) != HookFile("file", shim, is_executable=True):
+            _write(home / event, shim)
+
+
+def _do(work: Workspace, folder: Path, step: Step) -> None:
+    path = folder / step.name
+    try:
+        if step.act == "write":
+            _write(path, step.content)
+        elif step.act == "set-aside":
+            # It has both names for a moment: there is no time without it.
+            os.link(path, folder / f"{step.event}{ASIDE}", follow_symlinks=False)
+            _write(path, step.content, is_new=True)
+        elif step.act == "restore":
+            (folder / f"{step.event}{ASIDE}").replace(path)
+        elif step.act == "remove":
+            path.unlink(missing_ok=True)
+        elif step.act == "configure":
+            work.git.run("config", "--local", f"{step.name}.command", step.content.decode("utf-8", "surrogateescape"))
+            work.git.run("config", "--local", f"{step.name}.event", step.event)
+        elif step.act == "unconfigure":
+            work.git.run("config", "--local", "--remove-section", step.name)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}", hint="check whose it is, and try again") from None
+
+
+def _write(path: Path, content: bytes, *, is_new: bool = False) -> None:
+    """Replace a file in one step; somebody's hook keeps its mode."""
+    kept = path.stat().st_mode & 0o7777 if path.is_file() and not is_new and not hook_plan.is_whole(content) else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o777), "wb") as file:
+            file.write(content)
+            if kept is not None:
+                os.fchmod(file.fileno(), kept)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,280 @@
+"""Installing hooks beside what is there, and taking them away without trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.hook_plan import EVENTS
+from gitcoord.features import claims, hooks
+from gitcoord.features.workspace import Workspace
+from tests.support.builders import tasks
+from tests.support.world import ENV_PATH, environment, found, git
+
+SAYS = 'echo "user $(basename "$0") $*" >>"$SAID"\n'
+FOUND = {
+    "sh": b"#!/bin/sh\n" + SAYS.encode(),
+    "strict": b"#!/bin/sh -eu\n" + SAYS.encode(),
+    "bash": b"#!/usr/bin/env bash\nset -euo pipefail\n" + SAYS.encode(),
+    "no-final-newline": b"#!/bin/sh\n" + SAYS.encode().rstrip(),
+    "crlf-body": b"#!/bin/sh\n" + SAYS.encode() + b"# a comment\r\n",
+    "crlf": b"#!/bin/sh\r\nexit 0\r\n",
+    "no-shebang": SAYS.encode(),
+    "python": f"#!{sys.executable}\nimport os\nopen(os.environ['SAID'], 'a').write('user ' + ' '.join(os.sys.argv[1:]) + '\\n')\n".encode(),
+}
+
+
+@pytest.fixture(autouse=True)
+def _ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONPATH", ENV_PATH)
+    monkeypatch.setenv("GITCOORD_UPKEEP", "off")
+    monkeypatch.setenv("SAID", str(tmp_path / "said"))
+
+
+def frozen(repo: Path) -> dict[str, tuple[int, bytes]]:
+    """Take every hook, the configuration and the tree: modes, bytes, links."""
+    places = [repo / ".git" / "config", *(repo / ".git" / "hooks").rglob("*"), repo / ".git" / "hooks",
+              *(path for path in repo.rglob("*") if ".git" not in path.parts)]  # fmt: skip
+    return {
+        str(path): (path.lstat().st_mode, str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b"")
+        for path in places if path.exists() or path.is_symlink()
+    }  # fmt: skip
+
+
+def ledger(repo: Path) -> Workspace:
+    return found(repo, tasks("a", "b"), "x")
+
+
+def put(repo: Path, event: str, content: bytes, mode: int = 0o755) -> Path:
+    path = repo / ".git" / "hooks" / event
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+def said() -> list[str]:
+    file = Path(os.environ["SAID"])
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def run(repo: Path, *argv: str) -> tuple[int, dict[str, object]]:
+    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", str(repo), *argv, "--json"], capture_output=True, text=True,
+                          check=False, env=environment())  # fmt: skip
+    answer: dict[str, object] = json.loads(done.stdout)
+    return done.returncode, answer
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_install_and_uninstall_leave_no_trace(repo: Path, what: str) -> None:
+    work = ledger(repo)
+    for event in ("pre-commit", "commit-msg", "pre-push", "reference-transaction"):
+        put(repo, event, FOUND[what], 0o750)
+    before = frozen(repo)
+    hooks.install(work)
+    between = frozen(repo)
+    assert between != before
+    assert {step.act for step in hooks.install(work)} == {"keep"}
+    assert frozen(repo) == between
+    hooks.install(work, guard=True)
+    assert frozen(repo) != between
+    hooks.uninstall(work)
+    assert frozen(repo) == before
+    assert hooks.uninstall(work) == []
+    assert frozen(repo) == before
+    assert not (repo / ".git" / "gitcoord" / "hooks").exists()
+
+
+@pytest.mark.parametrize("what", [name for name in FOUND if name != "crlf"])
+def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(repo: Path, what: str, tmp_path: Path) -> None:
+    work = ledger(repo)
+    put(repo, "pre-commit", FOUND[what])
+    put(repo, "commit-msg", FOUND[what])
+    put(repo, "pre-push", b'#!/bin/sh\nwhile read -r line; do echo "$line" >>"$SAID"; done\n' if what != "python"
+        else f"#!{sys.executable}\nimport os, sys\nopen(os.environ['SAID'], 'a').write(sys.stdin.read())\n".encode())  # fmt: skip
+    hooks.install(work)
+    place = Path(claims.claim(work, "x", "a").worktree or "")
+    (place / "a").mkdir()
+    (place / "a" / "f").write_text("x")
+    git("add", "-A", cwd=place)
+    git("commit", "-q", "-m", "x", cwd=place)
+    assert len(said()) == 2
+    assert "COMMIT_EDITMSG" in said()[1]
+    server = tmp_path / "server.git"
+    git("init", "-q", "--bare", str(server), cwd=tmp_path)
+    head = git("rev-parse", "HEAD", cwd=place)
+    git("push", "-q", str(server), "HEAD:refs/heads/one", "HEAD:refs/heads/two", cwd=place)
+    assert [line.split()[1:3] for line in said()[2:]] == [[head, "refs/heads/one"], [head, "refs/heads/two"]]
+    git("push", "-q", str(server), "HEAD:refs/heads/one", cwd=place)
+    assert len(said()) <= 5
+
+
+def test_a_refusal_of_the_users_hook_counts_and_ours_comes_first(repo: Path) -> None:
+    work = ledger(repo)
+    put(repo, "pre-commit", b'#!/bin/sh\necho mine >>"$SAID"\nexit 3\n')
+    hooks.install(work)
+    assert subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=repo, check=False).returncode == 1
+    place = Path(claims.claim(work, "x", "a").worktree or "")
+    (place / "README.md").write_text("x")
+    done = subprocess.run(["git", "commit", "-q", "-am", "x"], cwd=place, check=False, capture_output=True, text=True)
+    assert "outside the boundary" in done.stderr
+    assert said() == ["mine"]
+
+
+def test_a_link_and_a_hook_that_is_switched_off_come_back_as_they_were(repo: Path) -> None:
+    work = ledger(repo)
+    (repo / "tools").mkdir()
+    (repo / "tools" / "check.sh").write_bytes(FOUND["sh"])
+    (repo / "tools" / "check.sh").chmod(0o755)
+    put(repo, "pre-push", FOUND["sh"], 0o644)
+    link = repo / ".git" / "hooks" / "pre-commit"
+    link.symlink_to("../../tools/check.sh")
+    before = frozen(repo)
+    hooks.install(work)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=repo)
+    assert len(said()) == 1
+    assert git("status", "--porcelain", cwd=repo) == "?? tools/"
+    git("push", "-q", str(repo), "HEAD:refs/heads/other", cwd=repo)
+    assert len(said()) == 1, "a hook that was not executable did not run before, and does not now"
+    hooks.uninstall(work)
+    assert frozen(repo) == before
+
+
+def test_a_folder_of_hooks_that_was_not_there_goes_again(repo: Path) -> None:
+    work = ledger(repo)
+    folder = repo / ".git" / "hooks"
+    for path in folder.glob("*"):
+        path.unlink()
+    folder.rmdir()
+    hooks.install(work)
+    hooks.install(work)
+    assert (folder / "pre-commit").stat().st_mode & stat.S_IXUSR
+    hooks.uninstall(work)
+    assert not folder.exists()
+
+
+def test_a_dry_run_does_nothing(repo: Path) -> None:
+    work = ledger(repo)
+    before = frozen(repo)
+    assert [step.act for step in hooks.install(work, dry_run=True)] == ["write"] * 5
+    assert frozen(repo) == before
+    assert not (repo / ".git" / "gitcoord" / "hooks").exists()
+    hooks.install(work)
+    between = frozen(repo)
+    assert [step.act for step in hooks.uninstall(work, dry_run=True)] == ["remove"] * 5
+    assert frozen(repo) == between
+
+
+@pytest.mark.parametrize("scope", ["--local", "--global", "--worktree"])
+@pytest.mark.parametrize("where", ["githooks", "{tmp}/outside"])
+def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(repo: Path, tmp_path: Path, scope: str, where: str) -> None:
+    work = ledger(repo)
+    folder = repo / where.format(tmp=tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "pre-commit").write_text("#!/bin/sh\n")
+    (folder / "pre-commit").chmod(0o755)
+    if scope == "--worktree":
+        git("config", "extensions.worktreeConfig", "true", cwd=repo)
+    git("config", scope, "core.hooksPath", where.format(tmp=tmp_path), cwd=repo)
+    before, content = frozen(repo), sorted(path.read_bytes() for path in folder.iterdir())
+    steps = [step for step in hooks.install(work) if step.act == "advise"]
+    assert {step.event for step in steps} == set(EVENTS)
+    assert sorted(path.read_bytes() for path in folder.iterdir()) == content
+    assert git("config", "--get", "core.hooksPath", cwd=repo) == where.format(tmp=tmp_path)
+    # The lines that were printed do it.
+    lines = next(step.content.decode() for step in steps if step.event == "pre-commit")
+    with (folder / "pre-commit").open("a") as hook:
+        hook.write(lines + "\n")
+    rows = [row for row in hooks.status(work) if row.event == "pre-commit" and str(folder) in row.path]
+    assert [row.runs for row in rows] == ["gitcoord and your hook"] * len(rows)
+    assert rows
+    if scope == "--global" and where != "githooks":
+        place = Path(claims.claim(work, "x", "a").worktree or "")
+        (place / "README.md").write_text("x")
+        assert "outside" in subprocess.run(["git", "commit", "-am", "x"], cwd=place, check=False, capture_output=True, text=True).stderr
+    (folder / "pre-commit").write_text("#!/bin/sh\n")
+    hooks.uninstall(work)
+    assert frozen(repo) == before
+
+
+def test_from_git_2_54_on_only_the_configuration_is_written_and_comes_back_byte_for_byte(repo: Path) -> None:
+    work = ledger(repo)
+    put(repo, "pre-commit", FOUND["sh"])
+    before = frozen(repo)
+    hooks.install(work)
+    hooks.install(work, version=(2, 54, 0))
+    after = frozen(repo)
+    assert {path for path in after if after[path] != before[path]} == {str(repo / ".git" / "config")}
+    assert git("config", "hook.gitcoord-pre-commit.event", cwd=repo) == "pre-commit"
+    command = git("config", "hook.gitcoord-pre-commit.command", cwd=repo)
+    assert subprocess.run(["sh", "-c", f'{command} "$@"', "sh"], cwd=repo, check=False).returncode == 0
+    hooks.install(work, version=(2, 54, 0))
+    assert frozen(repo) == after
+    hooks.uninstall(work)
+    assert frozen(repo) == before
+
+
+def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> None:
+    work = ledger(repo)
+    assert {row.runs for row in hooks.status(work)} == {"nothing"}
+    status, answer = run(repo, "hooks", "install")
+    assert (status, answer["ok"], answer["op"]) == (0, True, "hooks-install")
+    status, answer = run(repo, "hooks", "status")
+    assert (status, answer["problems"]) == (0, [])
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    good = hook.read_text()
+    for bad, told in ((good.replace(sys.executable, "/gone/python"), "/gone/python is gone"), (good.replace("break", "continue"), "of another gitcoord")):
+        hook.write_text(bad)
+        status, answer = run(repo, "hooks", "status")
+        assert status == 18
+        assert told in str(answer["problems"])
+        status, answer = run(repo, "doctor")
+        assert status == 18
+        assert told in str(answer["findings"])
+    hook.chmod(0o644)
+    assert "not executable" in str(run(repo, "hooks", "status")[1]["problems"])
+    run(repo, "hooks", "install")
+    assert hook.read_text() == good
+    assert run(repo, "hooks", "status")[0] == 0
+    assert run(repo, "doctor")[0] == 0
+
+
+def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
+    work = ledger(repo)
+    hooks.install(work, guard=True)
+    git("branch", "next", cwd=repo)
+    from gitcoord.features import setting_up
+
+    setting_up.apply_plan(work, tasks("a", "b", head='[plan]\ntarget = "next"\n'), "plan.toml")
+    assert {row.state for row in hooks.status(work) if row.event != "pre-commit" and row.event != "commit-msg"} == {"stale"}
+    hooks.install(work)
+    assert {row.state for row in hooks.status(work)} == {"current"}
+    assert b"refs/heads/next" in (repo / ".git" / "hooks" / "reference-transaction").read_bytes()
+    hooks.install(work, guard=False)
+    assert b"refs/heads/next" not in (repo / ".git" / "hooks" / "reference-transaction").read_bytes()
+
+
+def test_an_agent_may_not_install_or_take_away_and_may_look(repo: Path) -> None:
+    work = ledger(repo)
+    place = work.worktree_of("x")
+    assert place is not None
+    for verb in ("install", "uninstall"):
+        status, answer = run(place, "hooks", verb)
+        assert (status, answer["error"]["reason"]) == (14, "role")  # type: ignore[index]
+    assert run(place, "hooks", "status")[0] == 0
+    assert run(place, "hooks", "install", "--as-orchestrator")[0] == 0
+
+
+def test_uninstall_works_without_a_ledger(repo: Path) -> None:
+    work = ledger(repo)
+    before = frozen(repo)
+    hooks.install(work)
+    (repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger").unlink()
+    assert run(repo, "hooks", "uninstall")[0] == 0
+    assert frozen(repo) == before
