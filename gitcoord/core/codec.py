@@ -57,6 +57,10 @@ def _indented(value: object, line: str) -> str:
             return "[]"
         inner = line + "  "
         return "[" + inner + ("," + inner).join([_indented(one, inner) for one in value]) + line + "]"
+    if value is None:
+        return "null"
+    if type(value) is int:
+        return int.__repr__(value)
     return json.dumps(value, allow_nan=False)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from gitcoord.core import graph, ids
+from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import tasks_of
 from gitcoord.core.machine.gating import check_log_path, run_of
@@ -128,6 +129,7 @@ def task_facts(
     }
 
 
+@uncollected()
 def tasks(
     work: Workspace, *, state: str | None = None, phase: str | None = None, pool: str | None = None,
     agent: str | None = None,

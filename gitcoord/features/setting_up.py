@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gitcoord.core import codec, ids
+from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.messages import parse as parse_message
@@ -78,6 +79,7 @@ def _checked_out(work: Workspace) -> tuple[str, str]:
     return target, tip
 
 
+@uncollected()
 def check_plan(text: str, name: str, snapshot: Snapshot | None = None) -> tuple[PlanDocument, list[str]]:
     """Parse a plan, against the ledger's tasks where there is a ledger.
 
@@ -99,6 +101,7 @@ def check_plan(text: str, name: str, snapshot: Snapshot | None = None) -> tuple[
     return document, warnings
 
 
+@uncollected()
 def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     """Load a plan as one entry, or change the one that is there.
 

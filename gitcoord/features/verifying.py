@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gitcoord.core import codec
+from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, GitcoordError
 from gitcoord.core.events import Event
 from gitcoord.core.machine import apply, check
@@ -37,6 +38,7 @@ class Verified(NamedTuple):
     since: str | None
 
 
+@uncollected()
 def verify(
     work: Workspace, *, since: str | None = None, until: str | None = None,
     on_entry: Callable[[int, int], None] | None = None,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitcoord.core import codec, paths
+from gitcoord.core.bulk import uncollected
 from gitcoord.core.graph import remaining_chain_ms
 from gitcoord.core.hashing import sha256
 from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
@@ -37,6 +38,7 @@ CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE state = '
 """
 
 
+@uncollected()
 def bring_to(database: sqlite3.Connection, store: Store, tip: str) -> None:
     """Bring the tables to an entry's state, in one transaction."""
     if _meta(database, "tip") == tip:
