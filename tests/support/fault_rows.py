@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import claims, holding, landing, locks, matters, reading, reviews, setting_up
+from gitcoord.features import claims, holding, landing, locks, matters, reading, reviews, setting_up, trust
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
@@ -111,6 +111,15 @@ def _expired(top: Path) -> None:
 
 def _whole(top: Path) -> None:
     work = _founded(top, "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    work.close()
+
+
+def _gated(top: Path) -> None:
+    gates = 'gates = [{ name = "both", run = "echo tested; test -f a/file.txt && test -f b/file.txt" }]\n'
+    work = _founded(top, "x", "y", head='[[phase]]\nname = "default"\n' + gates)
+    trust.trust(work, work.ledger.snapshot())
     do(work, "x", "a")
     do(work, "y", "b")
     work.close()
@@ -218,6 +227,7 @@ ROWS: dict[str, Row] = {
     "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
+    "phase-land-gated": Row(_gated, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []}, repeats=frozenset({"gate"})),
     "phase-land": Row(_whole, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []},
                       partial=frozenset({"land-begin", "land-done"})),
 }  # fmt: skip
