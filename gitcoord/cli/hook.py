@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 __all__ = ["answer", "main"]
@@ -26,8 +27,10 @@ def main(argv: list[str]) -> NoReturn:
     os._exit(status)
 
 
-def answer(argv: list[str]) -> int:
+def answer(argv: list[str], start: Path | None = None) -> int:
     """Judge the event that the arguments name; return the exit status.
+
+    Git starts its hooks at the top of the worktree; ``start`` is another.
 
     Everything is said on stderr: what a hook prints is not for machines.
     """
@@ -40,10 +43,8 @@ def answer(argv: list[str]) -> int:
     try:
         if event not in guards.EVENTS:
             raise UsageError(f"there is no hook {event!r}", hint=f"there are {', '.join(guards.EVENTS)}")
-        from pathlib import Path
-
         lines = sys.stdin if event == "pre-push" else ()
-        said = guards.look(event, discover_hooked(Path.cwd()), lines)
+        said = guards.look(event, discover_hooked(start or Path.cwd()), lines)
     except RefusedError as error:
         said = f"{error.message}\n  next: {error.hint}"
         _say(f"gitcoord: {codec.printable(said, lines=True)}")

@@ -95,7 +95,8 @@ def _tell(app: App, op: str, steps: list[Step], *, dry_run: bool) -> None:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("event")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def hook(event: str, arguments: tuple[str, ...]) -> int:
+@pass_app
+def hook(app: App, event: str, arguments: tuple[str, ...]) -> int:
     """Judge what git is about to do; git's hooks call this.
 
     Exit 14 is a refusal; whatever else goes wrong is told, and git goes on.
@@ -104,4 +105,4 @@ def hook(event: str, arguments: tuple[str, ...]) -> int:
     """
     from gitcoord.cli.hook import answer
 
-    return answer([event, *arguments])
+    return answer([event, *arguments], app.start)

@@ -158,7 +158,7 @@ def classify(effective: str, default: str, common_dir: str, worktrees: Sequence[
         return Folder(effective, "core.hooksPath names it", manager)
     inside = next((top for top in worktrees if effective == top or effective.startswith(f"{top}/")), None)
     where = f"it lies in the working tree {inside}" if inside else "it lies outside of the repository"
-    return Folder(effective, f"core.hooksPath leads there, and {where}", manager)
+    return Folder(effective, f"git looks there, and {where}", manager)
 
 
 # installing

@@ -53,12 +53,12 @@ def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
     told: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in status(work):
-        told.setdefault(tuple(row.worktrees), {}).setdefault(row.runs, []).append(row.event)
+        told.setdefault((str(Path(row.path).parent), *row.worktrees), {}).setdefault(row.runs, []).append(row.event)
         if row.problem:
             yield problem("hooks", f"{row.event}: {row.problem}", "`gitcoord hooks status` shows all of them")
-    for places, runs in told.items():
+    for (folder, *places), runs in told.items():
         names = ", ".join(Path(place).name for place in places[:3]) + (" ..." if len(places) > 3 else "")
-        yield fine("hooks", f"in {names} git runs " + "; ".join(f"{what} for {', '.join(events)}" for what, events in runs.items()))
+        yield fine("hooks", f"in {names} git looks in {folder} and runs " + "; ".join(f"{what} for {', '.join(events)}" for what, events in runs.items()))
 
 
 def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:

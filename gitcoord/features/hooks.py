@@ -101,12 +101,12 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
 
 def status(work: Workspace) -> list[Row]:
     """Say what git would run for each event, in which worktrees."""
-    shims = _shims(_target(work) if _guarded(work) else "")
+    guard = _target(work) if _guarded(work) else ""
     version = require_git()
-    return [_row(one, seen, shims[seen.event], version) for one in _sets(work) for seen in one.seen]
+    return [_row(one, seen, guard, version) for one in _sets(work) for seen in one.seen]
 
 
-def _row(one: _Set, seen: Seen, shim: bytes, version: tuple[int, ...]) -> Row:
+def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
     """Look at one event, as git does when it comes to it."""
     hook, legacy = seen.hook, seen.legacy
     path = str(Path(one.folder.path) / seen.event)
@@ -118,9 +118,9 @@ def _row(one: _Set, seen: Seen, shim: bytes, version: tuple[int, ...]) -> Row:
         ours = "current"
     for file in (hook, legacy):
         if not ours and hook_plan.is_ours(file):
-            is_current = hook_plan.block_of(file.content) == hook_plan.block_of(shim)
-            ours = "idle" if not file.is_executable else "current" if is_current else "stale"
             python = hook_plan.python_of(file.content)
+            is_current = hook_plan.block_of(file.content) == hook_plan.block_of(_shim(seen.event, python, guard))
+            ours = "idle" if not file.is_executable else "current" if is_current else "stale"
             if python and not os.access(python, os.X_OK):
                 problem = f"its interpreter {python} is gone: `gitcoord hooks install` names the one that runs now"
     if not ours and theirs:
@@ -160,8 +160,11 @@ def _guarded(work: Workspace) -> str:
 
 
 def _shims(guard: str) -> dict[str, bytes]:
-    folder = shipped("hooks")
-    return {event: hook_plan.filled((folder / event).read_bytes(), sys.executable or "", guard) for event in EVENTS}
+    return {event: _shim(event, sys.executable or "", guard) for event in EVENTS}
+
+
+def _shim(event: str, python: str, guard: str) -> bytes:
+    return hook_plan.filled((shipped("hooks") / event).read_bytes(), python, guard)
 
 
 def _file(path: Path) -> HookFile:
@@ -184,8 +187,9 @@ def _sets(work: Workspace) -> list[_Set]:
     tops = [one.path for one in list_all(work.git) if one.path.is_dir()]
     used: dict[str, list[Path]] = {}
     for top in tops or [common]:
-        asked = Git(top).run("rev-parse", "--path-format=absolute", "--git-path", "hooks", hooks=True).text
-        used.setdefault(os.path.realpath(asked), []).append(top)
+        asked = Git(top).run("rev-parse", "--path-format=absolute", "--git-path", "hooks", hooks=True, check=False)
+        if asked.status == 0:
+            used.setdefault(os.path.realpath(asked.text), []).append(top)
     default = str(common / "hooks")
     found: list[_Set] = []
     for path, places in used.items():

@@ -359,3 +359,15 @@ def test_the_hooks_can_be_switched_off_for_one_command(repo: Path) -> None:
     stage(place, "README.md")
     assert attempt("commit", "-m", "x", cwd=place, GITCOORD_HOOKS="off").returncode == 0
     assert message(place) == "x"
+
+
+def test_a_run_with_hooks_and_a_guard_commits_names_tasks_and_lands(repo: Path) -> None:
+    work = found(repo, tasks("a", "b", "c", head='[plan]\nlanding = "auto"\n'))
+    hooks.install(work, guard=True)
+    command = ["run", "-j", "2", "--", "sh", "-c", "mkdir -p $GITCOORD_TASK && echo x >$GITCOORD_TASK/f"]
+    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", str(repo), *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stderr
+    assert sorted(git("log", "--format=%(trailers:key=Gitcoord-Task,valueonly,separator=)", "--no-merges", "main", cwd=repo).split()) == ["a", "b", "c"]
+    assert git("rev-parse", "HEAD", cwd=repo) == git("rev-parse", "main", cwd=repo)
+    assert git("status", "--porcelain", cwd=repo) == ""

@@ -278,3 +278,37 @@ def test_uninstall_works_without_a_ledger(repo: Path) -> None:
     (repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger").unlink()
     assert run(repo, "hooks", "uninstall")[0] == 0
     assert frozen(repo) == before
+
+
+def test_a_hook_that_names_another_living_interpreter_is_not_stale(repo: Path) -> None:
+    work = ledger(repo)
+    hooks.install(work)
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.write_text(hook.read_text().replace(f"gitcoord_python={sys.executable}", "gitcoord_python=/bin/sh"))
+    assert {(row.state, row.problem) for row in hooks.status(work)} == {("current", "")}
+
+
+def test_a_worktree_that_is_broken_hinders_no_other(repo: Path) -> None:
+    work = ledger(repo)
+    place = work.worktree_of("x")
+    assert place is not None
+    (place / ".git").write_text("gitdir: /nowhere\n")
+    hooks.install(work)
+    assert {tuple(row.worktrees) for row in hooks.status(work)} == {(str(repo),)}
+
+
+@pytest.mark.parametrize("argv", [["hook", "post-commit"], ["hook"], ["--json", "hook", "post-commit"]])
+def test_a_hook_that_there_is_not_is_a_usage_error(repo: Path, argv: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "gitcoord", *argv], cwd=repo, capture_output=True, text=True, check=False, env=environment())
+    assert done.returncode == 2
+    assert "there is no hook" in done.stderr
+
+
+def test_hook_looks_where_it_is_told_to(repo: Path, tmp_path: Path) -> None:
+    work = ledger(repo)
+    place = Path(claims.claim(work, "x", "a").worktree or "")
+    (place / "README.md").write_text("x")
+    git("add", "README.md", cwd=place)
+    command = [sys.executable, "-m", "gitcoord", "-C", str(place), "hook", "pre-commit"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment())
+    assert (done.returncode, "outside the boundary: README.md" in done.stderr) == (14, True)

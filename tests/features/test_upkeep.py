@@ -200,10 +200,11 @@ def test_the_hooks_that_git_really_runs_are_named(repo: Path, tmp_path: Path) ->
     (folder / "pre-commit").write_text("#!/bin/sh\n")
     git("config", "core.hooksPath", str(folder), cwd=repo)
     told = [one for one in doctor.examine(work).findings if one.check == "hooks"]
-    assert [one.state for one in told] == ["ok", "problem"]
-    assert f"git runs those of {folder}: pre-commit; the ledger's guard is not" in told[0].text
+    assert [one.state for one in told] == ["problem", "ok"]
+    assert f"git looks in {folder} and runs nothing for pre-commit, commit-msg" in told[1].text
     (folder / "pre-commit").chmod(0o755)
     assert states(work) == {}
+    assert "runs your hook for pre-commit; nothing for commit-msg" in next(one.text for one in doctor.examine(work).findings if one.check == "hooks")
 
 
 def test_a_lock_of_a_living_git_is_never_removed(repo: Path) -> None:
