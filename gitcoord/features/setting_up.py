@@ -122,5 +122,5 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
     done = work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])
     named = {spec["id"] for spec in document["tasks"]}
-    kept = [task["id"] for task in done.snapshot.tasks() if task["id"] not in named]
+    kept = [task["id"] for task in snapshot.tasks() if task["id"] not in named]
     return Applied(done.entry, done.event["added"], done.event["changed"], sorted(kept), warnings)

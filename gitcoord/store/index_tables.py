@@ -17,6 +17,7 @@ __all__ = ["bring_to", "connect"]
 
 _SCHEMA_VERSION = 2
 _BUSY_S = 5.0
+BATCH = 1000
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE tasks (
@@ -62,29 +63,40 @@ def bring_to(database: sqlite3.Connection, store: Store, tip: str) -> None:
 
 
 def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]]) -> None:
-    records: list[TaskRecord] = []
-    gone: list[str] = []
-    for name, oid in changed:
-        if oid is None:
-            gone.append(name)
-        else:
-            records.append(codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, f"the record of {name}"))
-    old = {name: _row(database, name) for name in gone} | {record["id"]: _row(database, record["id"]) for record in records}
-    is_first = not any(old.values()) and database.execute("SELECT 1 FROM tasks LIMIT 1").fetchone() is None
+    """Write what changed, some records at a time: a plan may be huge."""
+    is_first = database.execute("SELECT 1 FROM tasks LIMIT 1").fetchone() is None
+    shifted: list[str] = []
+    is_respecified = False
+    for start in range(0, len(changed), BATCH):
+        some = changed[start : start + BATCH]
+        moved, is_other = _write_some(database, store, some, is_first=is_first)
+        shifted += [] if is_first else moved
+        is_respecified |= is_other
+    if is_respecified:
+        _recount_all(database)
+        _rechain(database)
+    else:
+        _recount(database, shifted)
+
+
+def _write_some(
+    database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]], *, is_first: bool
+) -> tuple[list[str], bool]:
+    """Write some records; name those whose state is another, and say if a spec is."""
+    gone = [name for name, oid in changed if oid is None]
+    records: list[TaskRecord] = [
+        codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, f"the record of {name}") for name, oid in changed if oid is not None
+    ]
+    old = {name: None if is_first else _row(database, name) for name in [*gone, *(record["id"] for record in records)]}
     if gone:
         for table, column in (("tasks", "id"), ("needs", "task"), ("prefixes", "task")):
             database.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(name,) for name in gone])  # noqa: S608
     respecified = [record for record in records if not _is_same_spec(old[record["id"]], record)]
     _write_specs(database, respecified, is_first=is_first)
     _write_states(database, records)
-    moved = {name for name, row in old.items() if row is not None} | {record["id"] for record in records}
     states = {record["id"]: str(record["state"]) for record in records}
-    shifted = [name for name in moved if (old[name] or {}).get("state") != states.get(name)]
-    if is_first or respecified or gone:
-        _recount_all(database)
-        _rechain(database)
-    else:
-        _recount(database, shifted)
+    shifted = [name for name, row in old.items() if (row or {}).get("state") != states.get(name)]
+    return shifted, bool(respecified or gone)
 
 
 def connect(name: str) -> sqlite3.Connection:
