@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gitcoord.core import paths
-from gitcoord.store.index_tables import bring_to, connect
+from gitcoord.store.index_tables import SHOWN, bring_to, connect
 from gitcoord.store.protocol import Store
 
 __all__ = ["ReadyIndex"]
@@ -159,26 +159,16 @@ class ReadyIndex:
         ``waiting`` where one is unfinished, and ``ready`` otherwise: whether
         their phase has started only the snapshot knows.
         """
-        query = """SELECT phase, pool, CASE WHEN state <> 'open' THEN state WHEN broken > 0 THEN 'blocked'
-            WHEN unmet > 0 THEN 'waiting' ELSE 'ready' END AS shown, COUNT(*) FROM tasks GROUP BY phase, pool, shown"""
-        return self._select(query, ())
+        return self._select("SELECT phase, pool, shown, number FROM counts WHERE number > 0", ())
 
     def derived(self, task: str) -> str | None:
         """Return a task's state, open tasks split as in ``counts``."""
-        rows = self._select(
-            """SELECT CASE WHEN state <> 'open' THEN state WHEN broken > 0 THEN 'blocked'
-            WHEN unmet > 0 THEN 'waiting' ELSE 'ready' END FROM tasks WHERE id = ?""",
-            (task,),
-        )
+        rows = self._select(f"SELECT {SHOWN.format('')} FROM tasks WHERE id = ?", (task,))  # noqa: S608
         return str(rows[0][0]) if rows else None
 
     def listed(self) -> list[tuple[str, str]]:
         """List every task with its state as in ``derived``, in plan order."""
-        return self._select(
-            """SELECT id, CASE WHEN state <> 'open' THEN state WHEN broken > 0 THEN 'blocked'
-            WHEN unmet > 0 THEN 'waiting' ELSE 'ready' END FROM tasks ORDER BY ord""",
-            (),
-        )
+        return self._select(f"SELECT id, {SHOWN.format('')} FROM tasks ORDER BY ord", ())  # noqa: S608
 
     def dependents(self, task: str) -> list[str]:
         """List the tasks that need this one directly, in plan order."""

@@ -13,22 +13,30 @@ from gitcoord.core.hashing import sha256
 from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
-__all__ = ["bring_to", "connect"]
+__all__ = ["SHOWN", "bring_to", "connect"]
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _BUSY_S = 5.0
 BATCH = 1000
+SHOWN = "CASE WHEN {0}state <> 'open' THEN {0}state WHEN {0}broken > 0 THEN 'blocked' WHEN {0}unmet > 0 THEN 'waiting' ELSE 'ready' END"
+"""A task's state, open ones split three ways; ``{0}`` is the row's name and a dot."""
+_COUNTED = """CREATE TRIGGER counted AFTER UPDATE OF state, unmet, broken ON tasks WHEN {was} <> {now} BEGIN
+    UPDATE counts SET number = number - 1 WHERE phase = old.phase AND pool = old.pool AND shown = {was};
+    INSERT INTO counts VALUES (new.phase, new.pool, {now}, 1) ON CONFLICT (phase, pool, shown) DO UPDATE SET number = number + 1;
+END""".format(was=SHOWN.format("old."), now=SHOWN.format("new."))  # noqa: S608 - names of our own
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE tasks (
     id TEXT PRIMARY KEY, ord INTEGER, phase TEXT, pool TEXT, assigned TEXT, state TEXT, agent TEXT, priority INTEGER,
     rnd INTEGER, dir TEXT, chain INTEGER DEFAULT 0, unmet INTEGER, broken INTEGER, estimate INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE counts (phase TEXT, pool TEXT, shown TEXT, number INTEGER, PRIMARY KEY (phase, pool, shown)) WITHOUT ROWID;
 CREATE TABLE needs (need TEXT, task TEXT, PRIMARY KEY (need, task)) WITHOUT ROWID;
 CREATE TABLE prefixes (prefix TEXT, task TEXT, PRIMARY KEY (prefix, task)) WITHOUT ROWID;
 CREATE INDEX needs_of ON needs (task);
 CREATE INDEX prefixes_of ON prefixes (task);
 CREATE INDEX by_state ON tasks (phase, state);
+CREATE INDEX behind_broken ON tasks (ord) WHERE state = 'open' AND broken > 0;
 CREATE INDEX assigned_to ON tasks (assigned) WHERE assigned IS NOT NULL;
 CREATE INDEX worked_by ON tasks (agent, dir) WHERE agent IS NOT NULL;
 CREATE INDEX ready_random ON tasks (phase, pool, rnd) WHERE state = 'open' AND unmet = 0 AND broken = 0;
@@ -67,6 +75,9 @@ def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, 
     is_first = database.execute("SELECT 1 FROM tasks LIMIT 1").fetchone() is None
     shifted: list[str] = []
     is_respecified = False
+    if is_first:
+        # One by one is dear for all of them: they are counted at the end.
+        database.execute("DROP TRIGGER IF EXISTS counted")
     for start in range(0, len(changed), BATCH):
         some = changed[start : start + BATCH]
         moved, is_other = _write_some(database, store, some, is_first=is_first)
@@ -75,6 +86,7 @@ def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, 
     if is_respecified:
         _recount_all(database)
         _rechain(database)
+        _count_all(database)
     else:
         _recount(database, shifted)
 
@@ -82,7 +94,7 @@ def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, 
 def _write_some(
     database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]], *, is_first: bool
 ) -> tuple[list[str], bool]:
-    """Write some records; name those whose state is another, and say if a spec is."""
+    """Write some records; name those that others have to count again, and say if a spec is new."""
     gone = [name for name, oid in changed if oid is None]
     records: list[TaskRecord] = [
         codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, f"the record of {name}") for name, oid in changed if oid is not None
@@ -95,7 +107,8 @@ def _write_some(
     _write_specs(database, respecified, is_first=is_first)
     _write_states(database, records)
     states = {record["id"]: str(record["state"]) for record in records}
-    shifted = [name for name, row in old.items() if (row or {}).get("state") != states.get(name)]
+    # What needs a task is counted again only if it is done, or lost, otherwise than before.
+    shifted = [name for name, row in old.items() if _kind((row or {}).get("state")) != _kind(states.get(name))]
     return shifted, bool(respecified or gone)
 
 
@@ -125,7 +138,7 @@ def _meta(database: sqlite3.Connection, key: str) -> str | None:
 
 
 def _clear(database: sqlite3.Connection) -> None:
-    for table in ("tasks", "needs", "prefixes", "meta"):
+    for table in ("tasks", "counts", "needs", "prefixes", "meta"):
         database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
 
@@ -147,6 +160,10 @@ def _differences(store: Store, old: TreeItem | None, new: TreeItem | None) -> It
             yield from _differences(store, before, after)
         else:
             yield name.removesuffix(".json"), after.oid if after else None
+
+
+def _kind(state: str | None) -> str:
+    return "lost" if state in {"failed", "cancelled"} else "done" if state == "done" else "unmet"
 
 
 def _row(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
@@ -214,6 +231,14 @@ _COUNT_BROKEN = """(SELECT COUNT(*) FROM needs n JOIN tasks d ON d.id = n.need
 
 def _recount_all(database: sqlite3.Connection) -> None:
     database.execute(f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN}")  # noqa: S608
+
+
+def _count_all(database: sqlite3.Connection) -> None:
+    """Count the tasks of each state; from here on a trigger keeps count."""
+    database.execute("DELETE FROM counts")
+    database.execute(f"INSERT INTO counts SELECT phase, pool, {SHOWN.format('')}, COUNT(*) FROM tasks GROUP BY 1, 2, 3")  # noqa: S608
+    if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'counted'").fetchone() is None:
+        database.execute(_COUNTED)
 
 
 def _recount(database: sqlite3.Connection, shifted: list[str]) -> None:

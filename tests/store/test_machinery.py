@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,22 @@ def ready(records: dict[str, Any], phases: list[str], pools: list[str]) -> set[s
     }  # fmt: skip
 
 
+def tally(records: dict[str, Any]) -> dict[tuple[str, str, str], int]:
+    """Count as the index has to: open tasks by what they wait for."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for record in records.values():
+        state = record["state"]
+        needs = [records[need]["state"] if need in records else "" for need in record["spec"]["needs"]]
+        if state == "open":
+            state = "blocked" if {"failed", "cancelled"} & set(needs) else "waiting" if set(needs) - {"done"} else "ready"
+        found[record["spec"]["phase"], record["spec"]["pool"], state] += 1
+    return dict(found)
+
+
+def counted(index: ReadyIndex) -> dict[tuple[str, str, str], int]:
+    return {(phase, pool, state): number for phase, pool, state, number in index.counts()}
+
+
 @settings(max_examples=80)
 @given(st.lists(RECORDS, min_size=1, max_size=5), st.sampled_from(["random", "round-robin", "priority", "directory", "critical-path"]),
        st.floats(0, 1, exclude_max=True))  # fmt: skip
@@ -213,6 +230,25 @@ def test_the_index_equals_its_definition_after_any_jumps(states: list[dict[str, 
             done = {name for name, one in records.items() if one["state"] == "done" and one["spec"]["phase"] == "p"}
             assert set(index.overlapping("p", ["shared/a/"])) == done
             assert index.all_ids() == sorted(records, key=lambda name: records[name]["order"])
+            assert counted(index) == tally(records)
+        index.close()
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(STATES, min_size=5, max_size=5), min_size=2, max_size=6))
+def test_the_counts_follow_when_nothing_but_states_changes(rows: list[list[str]]) -> None:
+    import tempfile
+
+    needs: dict[str, list[str]] = {"a": [], "b": ["a"], "c": ["a", "b"], "d": [], "e": ["c", "d"]}
+    with tempfile.TemporaryDirectory() as folder:
+        store = MemoryStore(Path(folder))
+        index = ReadyIndex(Path(folder) / "index" / "l.sqlite")
+        for row in rows:
+            records = {name: task(name, order, row[order], needs[name], "p", "mn"[order % 2], 0) for order, name in enumerate(needs)}
+            index.update(store, commit(store, records))
+            assert counted(index) == tally(records)
+            assert set(index.candidates(pools=["m", "n"], agent="x", phases=["p"], selection="random", start=0.5)) == ready(
+                records, ["p"], ["m", "n"])  # fmt: skip
         index.close()
 
 
