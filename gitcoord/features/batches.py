@@ -120,6 +120,7 @@ def batch(work: Workspace, lines: list[Line], *, agent: str) -> Done:
 
     """
     maker = _Maker(work, agent)
+    _run_checks(work, maker, lines)
     steps: list[Step] = [maker.step(line) for line in lines]
 
     def request(snapshot: Snapshot, context: Context) -> Command:
@@ -140,6 +141,34 @@ def batch(work: Workspace, lines: list[Line], *, agent: str) -> Done:
     return work.ledger.execute(request, agent=agent, before_swap=before_swap)
 
 
+def _run_checks(work: Workspace, maker: _Maker, lines: list[Line]) -> None:
+    """Pass the checks of what will be completed, before the entry is made.
+
+    Each run is an entry of its own, as with ``complete``. A line that is
+    refused for another reason is left to the fold, which names it.
+    """
+    for line in lines:
+        if line["op"] != "complete":
+            continue
+        snapshot = work.ledger.snapshot()
+        try:
+            command = maker.command(line, snapshot, work.ledger.context())
+        except GitcoordError:
+            continue
+        record = snapshot.require_task(command["task"])
+        held = record["claim"]
+        if record["spec"]["check"] is None or held is None or held["token"] != command["token"]:
+            continue
+        from gitcoord.features.checking import check_result
+
+        try:
+            check_result(work, command["agent"], record, command["token"], command["result"])
+        except GitcoordError as error:
+            error.message = f"line {line['line']}: {error.message}"
+            error.facts["line"] = line["line"]
+            raise
+
+
 def _renumbered(error: GitcoordError, lines: list[Line]) -> GitcoordError:
     step = int(cast("int", error.facts["line"]))
     number = lines[step - 1]["line"]
@@ -158,9 +187,10 @@ class _Maker:
 
     def step(self, line: Line) -> Step:
         """Bind one line to the function that makes its command."""
-        return lambda snapshot, context: self._command(line, snapshot, context)
+        return lambda snapshot, context: self.command(line, snapshot, context)
 
-    def _command(self, line: Line, snapshot: Snapshot, context: Context) -> Command:
+    def command(self, line: Line, snapshot: Snapshot, context: Context) -> Command:
+        """Make the command of one line on a state."""
         who = line.get("agent") or self._agent
         ids.parse_id(who, "agent id")
         if line["op"] in {"progress", "complete", "fail", "release"}:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
+from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import batches, claims, holders, holding, verifying
+from gitcoord.features import batches, claims, holders, holding, trust, verifying
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git, record, write
 
@@ -65,6 +65,26 @@ def test_later_lines_see_what_earlier_ones_did(repo: Path) -> None:
     assert len(set(claim_ids)) == 2
     # The token was kept before the swap: the holder can go on.
     holding.release(work, "x", *holders.current_claim(work, work.ledger.snapshot(), "x", "b"))
+    verifying.verify(work)
+
+
+def test_a_batch_runs_the_checks_of_what_it_completes_before_its_entry(repo: Path) -> None:
+    plan = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\ncheck = "test -f a/good"\n[[task]]\nid = "b"\ntitle = "B"\npaths = ["b/"]\n'
+    work = found(repo, plan, "x", worktrees=False)
+    trust.trust(work, work.ledger.snapshot())
+    claims.claim(work, "x", "a", checkout=False)
+    git("checkout", "-q", "-b", "mine", cwd=repo)
+    wrong = write(repo, "a/bad")
+    rows = ({"op": "note", "text": "hello"}, {"op": "complete", "task": "a", "result": "mine"})
+    with pytest.raises(RefusedError, match="the check of task a failed") as caught:
+        batches.batch(work, lines(*rows), agent="x")
+    assert caught.value.message.startswith("line 2: the check of task a failed")
+    assert (caught.value.reason, caught.value.facts["line"]) == ("check", 2)
+    assert (record(work, "a")["state"], work.ledger.snapshot().notes()) == ("claimed", [])
+    right = write(repo, "a/good")
+    batches.batch(work, lines(*rows), agent="x")
+    assert (record(work, "a")["state"], record(work, "a")["result"]["oid"]) == ("done", right)
+    assert wrong != right
     verifying.verify(work)
 
 

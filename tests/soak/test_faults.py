@@ -17,7 +17,7 @@ import pytest
 from tests.support import strace
 from tests.support.fault_rows import ROWS
 from tests.support.faults import Report, Survey, all_faults, bench_of, spread, try_fault
-from tests.support.strace import Fault
+from tests.support.strace import COMMAND, Fault
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")]
 IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
@@ -36,9 +36,23 @@ def test_a_command_that_is_killed_or_fails_at_any_call_is_made_good_by_the_next(
     monkeypatch.setenv("GITCOORD_SESSION", "faults")
     survey = bench_of(tmp_path, row).survey()
     faults = all_faults(survey.calls)
-    chosen = faults if IS_LONG else spread(faults, BUDGET)
+    _try(row, tmp_path, survey, faults, faults if IS_LONG else spread(faults, BUDGET))
+
+
+@pytest.mark.parametrize("row", ["phase-land-gated"])
+def test_a_landing_that_is_killed_at_any_call_is_made_good_by_the_next(row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every call of ours; at every third of the programs that it runs."""
+    monkeypatch.setenv("GITCOORD_SESSION", "faults")
+    survey = bench_of(tmp_path, row).survey()
+    kills = [fault for fault in all_faults(survey.calls) if fault.kind.startswith("KILL")]
+    ours = [fault for fault in kills if fault.call.process == COMMAND]
+    others = [fault for fault in kills if fault.call.process != COMMAND]
+    _try(row, tmp_path, survey, kills, kills if IS_LONG else ours + others[::3])
+
+
+def _try(row: str, top: Path, survey: Survey, faults: list[Fault], chosen: list[Fault]) -> None:
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        reports = list(pool.imap_unordered(partial(trial, top=tmp_path, row=row, survey=survey), chosen, chunksize=4))
+        reports = list(pool.imap_unordered(partial(trial, top=top, row=row, survey=survey), chosen, chunksize=4))
     struck = [report for report in reports if report.struck]
     endings = Counter(report.ended for report in struck)
     problems = [f"{report.fault.kind} {report.fault.call}: {report.problem}" for report in reports if report.problem]
