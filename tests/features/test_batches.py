@@ -75,7 +75,7 @@ def test_a_batch_runs_the_checks_of_what_it_completes_before_its_entry(repo: Pat
     claims.claim(work, "x", "a", checkout=False)
     git("checkout", "-q", "-b", "mine", cwd=repo)
     wrong = write(repo, "a/bad")
-    rows = ({"op": "note", "text": "hello"}, {"op": "complete", "task": "a", "result": "mine"})
+    rows: tuple[dict[str, object], ...] = ({"op": "note", "text": "hello"}, {"op": "complete", "task": "a", "result": "mine"})
     with pytest.raises(RefusedError, match="the check of task a failed") as caught:
         batches.batch(work, lines(*rows), agent="x")
     assert caught.value.message.startswith("line 2: the check of task a failed")
