@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.clock import Clock, Deadline
@@ -128,6 +129,10 @@ class Ledger:
         """Settle what this agent's dead processes left unknown."""
         if not (self.files.pending / agent).is_dir():
             return []
+        for ref in self.pending.left_locked(agent):
+            # No later swap of ours need come across it. One that a swap only
+            # verifies is locked by an empty file.
+            self._heal(self.store.common_dir / f"{ref}.lock", only_empty=True)
         attic = list(self.store.list_refs(f"refs/gitcoord/{self.name}/attic/").values())
         return self.pending.settle(self.store, agent, self.tip(), attic)
 
@@ -186,6 +191,7 @@ class Ledger:
     def _publish(self, turn: _Turn, *, is_queued: bool) -> Done:
         """Try until the entry is published, or a rule or the clock says no."""
         attempt = 0
+        noted: list[str] | None = None
         while True:
             tip = self.tip()
             context = turn.context._replace(
@@ -199,9 +205,11 @@ class Ledger:
             if parent != tip:
                 snapshot = open_snapshot(self.store, parent, self._cache)
             event = decide(snapshot, command, context)
-            if not attempt:
+            wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | dict(turn.verify)
+            if sorted(wanted) != noted:
+                noted = sorted(wanted)
                 facts = {key: event.get(key, "") for key in ("op", "task", "token")}
-                self.pending.begin(turn.agent, event["id"], {"tip": tip, **facts})
+                self.pending.begin(turn.agent, event["id"], {"tip": tip, "verified": noted, **facts})
             if turn.before_swap is not None:
                 turn.before_swap(event)
             if tip is not None and parent != tip:
@@ -209,7 +217,7 @@ class Ledger:
             entry, write = self._write(parent, snapshot, event, turn.inputs)
             require_written(self.store, self.clock, write, turn.deadline)
             try:
-                self._swap(tip, entry, event, turn.verify)
+                self._swap(tip, entry, event, wanted)
             except (ContendedError, LockedError) as error:
                 self.pending.touch(turn.agent, event["id"])
                 self._wait(error, attempt, turn.deadline, is_queued=is_queued)
@@ -222,8 +230,11 @@ class Ledger:
     def _keep_abandoned(self, ref: str, tip: str) -> None:
         """Put a tip into the attic, and clear the locks of the dead there."""
         for lock in (self.store.common_dir / ref).parent.glob("*.lock"):
-            heal(lock, self.files.root / "pending", self._healing, self.clock)
+            self._heal(lock)
         self.keep(ref, tip)
+
+    def _heal(self, lock: Path, *, only_empty: bool = False) -> bool:
+        return heal(lock, self.files.root / "pending", self._healing, self.clock, only_empty=only_empty)
 
     def _require_ledger(self, tip: str | None, command: Command) -> None:
         if tip is None and command["op"] != "init":
@@ -249,8 +260,7 @@ class Ledger:
 
         return write(), write
 
-    def _swap(self, tip: str | None, entry: str, event: Event, verify: Mapping[str, str | None]) -> None:
-        wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | dict(verify)
+    def _swap(self, tip: str | None, entry: str, event: Event, wanted: Mapping[str, str | None]) -> None:
         try:
             self.store.swap(self.ref, tip, entry, verify=wanted)
         except (ContendedError, LockedError, UnavailableError):
@@ -282,9 +292,7 @@ class Ledger:
 
     def _wait(self, error: Exception, attempt: int, deadline: Deadline, *, is_queued: bool) -> None:
         """Back off before the next try; heal a dead writer's lock on the way."""
-        if isinstance(error, LockedError) and is_queued and heal(
-            error.path, self.files.root / "pending", self._healing, self.clock
-        ):
+        if isinstance(error, LockedError) and is_queued and self._heal(error.path):
             return
         if deadline.expired:
             what = "other writers were faster"
@@ -333,7 +341,7 @@ class Ledger:
                 self.store.swap(ref, None, oid)
             if lock.exists():
                 # A maker died between the ref's link and the lock's unlink.
-                heal(lock, self.files.root / "pending", self._healing, self.clock)
+                self._heal(lock)
 
         self._recorded(create)
 

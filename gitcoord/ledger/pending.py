@@ -96,15 +96,8 @@ class PendingFiles:
         replaced; until then its file stays.
         """
         settled = []
-        for path in sorted((self.folder / agent).glob("*.json")):
-            facts = read_json(path)
-            entry_id = path.stem
-            if facts is None or entry_id in self._in_flight:
-                continue
-            process = str(facts.get("process", ""))
-            if process != identity() and is_alive(process) is not False:
-                continue
-            seen = facts.get("tip")
+        for path, facts in self._of_dead(agent):
+            entry_id, seen = path.stem, facts.get("tip")
             entry = self._find(store, [tip, *attic], seen, entry_id)
             if entry is None and tip == seen:
                 continue
@@ -114,6 +107,19 @@ class PendingFiles:
             )  # fmt: skip
             path.unlink(missing_ok=True)
         return settled
+
+    def left_locked(self, agent: str) -> set[str]:
+        """Name the refs that this agent's dead writers may have left locked."""
+        return {ref for _, facts in self._of_dead(agent) for ref in facts.get("verified", ()) if isinstance(ref, str)}
+
+    def _of_dead(self, agent: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        for path in sorted((self.folder / agent).glob("*.json")):
+            facts = read_json(path)
+            if facts is None or path.stem in self._in_flight:
+                continue
+            process = str(facts.get("process", ""))
+            if process == identity() or is_alive(process) is False:
+                yield path, facts
 
     def _find(self, store: Store, tips: list[str | None], until: str | None, entry_id: str) -> str | None:
         for start in tips:

@@ -293,11 +293,15 @@ class _Lock:
         self._is_there = False
 
     def release(self) -> None:
-        """Close the file; remove it unless it became the ref."""
+        """Close the file; remove it unless it became the ref.
+
+        Tried twice: what stays is in the way of every other writer.
+        """
         if self.handle >= 0:
             os.close(self.handle)
             self.handle = -1
-        if self._is_there:
-            self._is_there = False
+        for _ in range(2 if self._is_there else 0):
             with suppress(OSError):
                 os.unlink(self.path)
+                break
+        self._is_there = False

@@ -42,14 +42,18 @@ def living_writers(writers: Path) -> dict[tuple[str, str], int]:
     return living
 
 
-def heal(lock: Path, writers: Path, healing: QueueLock, clock: Clock) -> bool:
+def heal(lock: Path, writers: Path, healing: QueueLock, clock: Clock, *, only_empty: bool = False) -> bool:
     """Remove a dead writer's lock file; True if the way is free now.
 
-    If it fails, or this process dies in between, the file is still there.
+    With ``only_empty`` one that holds something is left: it is no lock of a
+    ref that was only to be verified. If it fails, or this process dies in
+    between, the file is still there.
     """
     seen = _look(lock)
     if seen is None:
         return True
+    if only_empty and seen[2]:
+        return False
     suspects = living_writers(writers)
     waited_s = 0.0
     while waited_s < PATIENCE_S:

@@ -15,7 +15,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features import claims, reading, setting_up, verifying
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
-from tests.support.world import environment, found
+from tests.support.world import environment, found, git
 
 RACER = """
 import json, sys, time
@@ -240,6 +240,25 @@ def test_not_applied_is_said_only_once_the_tip_was_replaced(repo: Path) -> None:
     claims.claim(work, "y", checkout=False)
     (settled,) = work.ledger.settle("x")
     assert not settled.is_applied
+
+
+@pytest.mark.parametrize(("content", "stays"), [("", False), ("f" * 40 + "\n", True)])
+def test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared(repo: Path, content: str, stays: bool) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    lock = repo / ".git" / "refs" / "heads" / "main.lock"
+
+    def killed(*_args: object, **_more: object) -> None:
+        lock.write_text(content)
+        raise KeyboardInterrupt
+
+    swap = work.store.swap
+    work.store.swap = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        work.ledger.execute({"op": "checkpoint", "agent": "orchestrator", "name": "c"}, agent="orchestrator",
+                            verify={"refs/heads/main": git("rev-parse", "main", cwd=repo)})  # fmt: skip
+    work.store.swap = swap  # type: ignore[method-assign]
+    assert work.ledger.settle("orchestrator") == []
+    assert lock.exists() == stays
 
 
 def test_a_landing_that_is_kept_waiting_names_who_holds_the_lock(repo: Path) -> None:
