@@ -248,7 +248,7 @@ def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
 
 
 def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | None:
-    from gitcoord.git.refs import locks_of, move_target
+    from gitcoord.git.refs import CutOffError, locks_of, move_target, sync_folders
 
     phase, target, old, new = pending["phase"] or "rollback", pending["target"], pending["old"], pending["new"]
     ends = {"target": target, "old": old, "new": new} | ({"phase": phase} if pending["kind"] == "landing" else {})
@@ -260,7 +260,8 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
         _clear_after_mover(work, marker, begun)
     now = work.store.read_ref(target)
     if now == old:
-        locks = [str(path) for path in locks_of(work.git, (target, work.ledger.ref))]
+        # One that is there already is another's, and stays.
+        locks = [str(path) for path in locks_of(work.git, (target, work.ledger.ref)) if not path.exists()]
         write_json(marker, {**move, "locks": locks})
         try:
             with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
@@ -271,6 +272,10 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
                 moved = move_target(work.git, target, old, new, verify, {"GITCOORD_LANDING": phase}, work.ledger.queue.handles)
         except RefusedError as error:
             moved, reason = False, error.message
+        except CutOffError:
+            moved = False
+            _clear_after_mover(work, marker, {**move, "locks": locks})
+            sync_folders(work.git, target)
         now = work.store.read_ref(target)
         if not moved and not reason and now == old:
             return None

@@ -10,14 +10,18 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from gitcoord.clock import Clock
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.git.locking import exclusive
 from gitcoord.git.program import LONG_S, Git, discover
 
-__all__ = ["LOCK_WAIT_S", "clear_half_made", "clear_locks", "half_made", "is_half_made", "is_worktree", "remove"]
+__all__ = ["LOCK_WAIT_S", "UNREADABLE", "clear_half_made", "clear_locks", "clear_unreadable", "half_made", "is_half_made", "is_worktree", "remove"]
 
 LOCK_WAIT_S = 60.0
+PATIENCE_S = 0.5
+UNREADABLE = "commondir"
+"""What git names where a half-made worktree keeps it from listing any."""
 
 
 def half_made(git: Git, place: Path) -> Path | None:
@@ -58,6 +62,38 @@ def clear_half_made(git: Git, place: Path) -> None:
                                reason="exists", hint="move them away, and try again")  # fmt: skip
     shutil.rmtree(place, ignore_errors=True)
     shutil.rmtree(private)
+
+
+def clear_unreadable(git: Git) -> bool:
+    """Take away what a killed git left of worktrees that it had just begun.
+
+    Its file ``commondir`` is empty, and with that no git lists worktrees
+    or checks anything out. A living git fills it at once, so that what
+    stands still is nobody's; nothing was checked out there yet. False
+    where there is none.
+    """
+    seen = {folder: found for folder in (discover(git.cwd).common_dir / "worktrees").glob("*") if (found := _unfinished(folder))}
+    if seen:
+        Clock().sleep(PATIENCE_S)
+    for folder, found in seen.items():
+        if _unfinished(folder) == found:
+            # Before what names the place: if this is cut off it is found again.
+            with suppress(OSError):
+                dot_git = folder / (folder / "gitdir").read_text("utf-8", "surrogateescape").strip()
+                if not dot_git.exists() or str(folder) in dot_git.read_text("utf-8", "surrogateescape"):
+                    dot_git.unlink(missing_ok=True)
+                    dot_git.parent.rmdir()
+            shutil.rmtree(folder)
+    return bool(seen)
+
+
+def _unfinished(folder: Path) -> tuple[int, int] | None:
+    """Tell when a worktree was begun whose ``commondir`` has nothing in it."""
+    try:
+        reason, known = (folder / "locked").read_text("utf-8", "replace").strip(), (folder / "commondir").stat()
+    except OSError:
+        return None
+    return (known.st_ino, known.st_mtime_ns) if reason == "initializing" and not known.st_size else None
 
 
 def is_worktree(git: Git, place: Path) -> bool:

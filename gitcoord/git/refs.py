@@ -15,7 +15,7 @@ from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.git.program import DURABLE, LONG_S, Completed, Git, discover
 
-__all__ = ["clear_locks", "create_ref", "is_moved", "locks_of", "move_target", "ref_line", "sync_folders"]
+__all__ = ["CutOffError", "clear_locks", "create_ref", "is_moved", "locks_of", "move_target", "ref_line", "sync_folders"]
 
 LOCK_WAIT_S = 5.0
 PATIENCE_S = 0.5
@@ -24,6 +24,13 @@ _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _MOVED = ("but expected", "reference already exists", "unable to resolve reference")
 _BROKEN = "reference broken"
 _HELD = (".lock': File exists",)
+
+
+class CutOffError(Exception):
+    """Say that a git of ours was killed: its locks may have stayed.
+
+    Whether the ref moved has to be read.
+    """
 
 
 def create_ref(git: Git, ref: str, oid: str) -> bool:
@@ -82,6 +89,7 @@ def move_target(
     Raises:
         RefusedError: A hook of the user's forbids it (reason ``hook``);
             nothing moved.
+        CutOffError: It was killed.
         UnavailableError: git failed otherwise; whether it moved has to be
             read.
 
@@ -97,6 +105,8 @@ def move_target(
                            hint="look at the repository's reference-transaction hook")  # fmt: skip
     if is_moved(said):
         return False
+    if done.status < 0:
+        raise CutOffError
     raise UnavailableError(f"{target} could not be moved: {said[-300:]}", hint="try again")
 
 

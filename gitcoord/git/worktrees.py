@@ -19,7 +19,16 @@ from gitcoord.clock import Clock
 from gitcoord.core import codec
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
-from gitcoord.git.leftovers import LOCK_WAIT_S, clear_half_made, clear_locks, is_half_made, is_worktree, remove
+from gitcoord.git.leftovers import (
+    LOCK_WAIT_S,
+    UNREADABLE,
+    clear_half_made,
+    clear_locks,
+    clear_unreadable,
+    is_half_made,
+    is_worktree,
+    remove,
+)
 from gitcoord.git.locking import exclusive
 from gitcoord.git.program import LONG_S, Completed, Git, GitError, discover
 from gitcoord.git.switching import switching, undo
@@ -75,7 +84,7 @@ def add(git: Git, place: Path, *, commit: str, timeout_s: float = LOCK_WAIT_S) -
                 raise RefusedError(f"{place} exists and is not empty", reason="exists", hint="name another place")
             elif not any(text in done.stderr for text in _TRANSIENT):
                 break
-            else:
+            elif UNREADABLE not in done.stderr or not clear_unreadable(git):
                 clock.sleep(clock.backoff(attempt))
         raise UnavailableError(f"the worktree {place} could not be made: {done.stderr.strip()[-300:]}",
                                hint="look at `git worktree list`")  # fmt: skip
@@ -93,13 +102,27 @@ def _refuse_loss(git: Git, place: Path) -> None:
 
 def list_all(git: Git) -> list[Worktree]:
     """List the worktrees, the main one first, bare ones left out."""
-    asked = git.run("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
+    args = ("worktree", "list", "--porcelain", "-z")
+    done = git.run(*args, check=False)
+    if done.status != 0 and _is_mended(git, done):
+        done = git.run(*args, check=False)
+    if done.status != 0:
+        raise GitError(args, done.status, done.stderr)
+    asked = done.stdout.decode("utf-8", "surrogateescape")
     found = []
     for block in asked.split("\0\0"):
         known = dict(field.partition(" ")[::2] for field in block.split("\0") if field)
         if "worktree" in known and "bare" not in known:
             found.append(Worktree(Path(known["worktree"]), known.get("HEAD", ""), known.get("branch")))
     return found
+
+
+def _is_mended(git: Git, failed: Completed) -> bool:
+    """Clear what kept git from reading its list of worktrees, if that was it."""
+    if UNREADABLE not in failed.stderr:
+        return False
+    with exclusive(git, LOCK_WAIT_S):
+        return clear_unreadable(git)
 
 
 def checkouts_of(git: Git, ref: str) -> list[Path]:
@@ -163,9 +186,11 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
     if made.status != 0 and "already exists" not in made.stderr:
         raise GitError(("update-ref",), made.status, made.stderr)
     old, new = git.run("rev-parse", "HEAD", f"refs/heads/{branch}").text.split()
-    args = ("checkout", "-q", "--no-guess", "--no-overwrite-ignore", "--no-recurse-submodules", branch, "--")
+    args = ("-c", "advice.detachedHead=false", "checkout", "-q", "--no-guess", "--no-overwrite-ignore", "--no-recurse-submodules", branch, "--")
     with switching(worktree, old, new) as switch:
-        done = git.run("-c", "advice.detachedHead=false", *args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
+        done = git.run(*args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
+        if done.status != 0 and _is_mended(git, done):
+            done = git.run(*args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
         if done.status != 0:
             raise _not_checked_out(worktree, branch, args, done)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -459,3 +460,34 @@ def test_only_worktrees_that_are_there_count_as_checkouts(repo: Path, place: Pat
     assert worktrees.checkouts_of(Git(repo), "refs/heads/other") == [place]
     place.rename(place.with_name("away"))
     assert worktrees.checkouts_of(Git(repo), "refs/heads/other") == []
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_a_worktree_that_was_only_begun_keeps_nobody_from_the_others(repo: Path, base: str, tmp_path: Path, is_cut_off: bool) -> None:
+    begun, other = tmp_path / "begun", tmp_path / "other"
+    worktrees.add(Git(repo), other, commit=base)
+    git(repo, "worktree", "add", "-q", "--no-checkout", "--detach", str(begun), base)
+    private = discover(begun).git_dir
+    (private / "locked").write_text("initializing\n")
+    (private / "commondir").write_text("")
+    if is_cut_off:
+        (begun / ".git").unlink()
+    worktrees.checkout_branch(other, "work", base)
+    assert not private.exists()
+    assert not begun.exists()
+    assert [known.path for known in worktrees.list_all(Git(repo))] == [repo, other]
+    worktrees.add(Git(repo), begun, commit=base)
+
+
+def test_what_a_living_git_begins_is_left_to_it(repo: Path, base: str, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    git(repo, "worktree", "add", "-q", "--no-checkout", "--detach", str(new), base)
+    private = discover(new).git_dir
+    content = (private / "commondir").read_text()
+    (private / "locked").write_text("initializing\n")
+    (private / "commondir").write_text("")
+    writer = threading.Timer(0.2, lambda: (private / "commondir").write_text(content))
+    writer.start()
+    assert new in [known.path for known in worktrees.list_all(Git(repo))]
+    writer.join()
+    assert (private / "HEAD").read_text().strip() == base
