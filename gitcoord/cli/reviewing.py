@@ -45,6 +45,8 @@ def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) 
     from gitcoord.features.workspace import plan_of
 
     found = reviews.material(app.work, snapshot, done.task)
+    if problem := found.pop("problem"):
+        app.out.notice(problem)
     own = review_facts(done.review, context, plan_of(snapshot)["heartbeat_ms"])
     facts = {**found, "review": own, "entry": done.entry, "already": done.already, "ledger": app.work.ledger.name}
     app.out.answer("review claim", facts, "\n".join(_shown(facts)))

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
-from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError, PlanFinishedError, RefusedError
+from gitcoord.core.errors import (
+    ConflictError,
+    GitcoordError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+    UnavailableError,
+)
 from gitcoord.core.events import Command
 from gitcoord.core.machine import Context, decide
 from gitcoord.core.machine.check_claims import require_agent
@@ -22,6 +29,7 @@ from gitcoord.features.claims import RETRY_AFTER_S, is_blocked
 from gitcoord.features.holders import REVIEWS, Current, current_lease, forget_stale_tokens, keep_token, refuse_living_session
 from gitcoord.features.reading import instant, require_task, review_facts, task_facts
 from gitcoord.features.workspace import Workspace, plan_of
+from gitcoord.git.program import GitError
 
 __all__ = ["MOST_DIFF_BYTES", "Judged", "Reviewing", "claim", "give_back", "judge", "listing", "material"]
 
@@ -174,12 +182,21 @@ def _nothing(snapshot: Snapshot, agent: str, reasons: list[str]) -> GitcoordErro
 
 
 def material(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> dict[str, Any]:
-    """Give what a verdict is about: the task, the result, its diff, its check."""
+    """Give what a verdict is about: the task, the result, its diff, its check.
+
+    Where git cannot make the diff ``problem`` says why: the review stands.
+    """
     result = cast("Result", task["result"])
+    diff, problem = None, ""
+    try:
+        diff = _diff(work, snapshot, result)
+    except (GitError, UnavailableError) as error:
+        problem = f"the changes cannot be shown now: {error}; claim the review again to see them"
     return {
         "task": task_facts(snapshot, task, work.ledger.context()),
         "result": {**result, "at": instant(result["at"])},
-        "diff": _diff(work, snapshot, result),
+        "diff": diff,
+        "problem": problem,
         "check": _check(snapshot, task),
     }
 

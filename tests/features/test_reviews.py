@@ -110,6 +110,7 @@ def test_asking_again_gives_the_same_review_and_another_session_waits(repo: Path
     work = found(repo, tasks("a", "b", head=REVIEWED), "x", "y")
     do(work, "x", "a")
     do(work, "x", "b")
+    monkeypatch.setenv("GITCOORD_SESSION", "one")
     first = reviews.claim(work, "y")
     again = reviews.claim(work, "y")
     assert (again.already, again.review["token"], again.task["id"]) == (True, first.review["token"], "a")
