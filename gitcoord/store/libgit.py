@@ -20,7 +20,7 @@ from gitcoord.clock import Clock
 from gitcoord.core.errors import UnavailableError
 from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged
 from gitcoord.store.loose import LooseObjects, Shared
-from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, encode_commit, parse_commit, read_loose
+from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, encode_commit, parse_commit
 from gitcoord.store.packs import PackedObjects
 from gitcoord.store.protocol import (
     ContendedError,
@@ -79,7 +79,7 @@ class LibgitStore:
 
     def _raw(self, oid: str, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
-        found = read_loose(self._loose.folder, oid)
+        found = self._loose.read(oid)
         if found is None:
             try:
                 if self._repo.odb.read_header(oid)[1] > (MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES):

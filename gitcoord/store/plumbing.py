@@ -23,7 +23,6 @@ from gitcoord.store.objects import (
     clean_name,
     encode_commit,
     parse_commit,
-    read_loose,
 )
 from gitcoord.store.protocol import EntryObject, MissingObjectError, TreeItem
 from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
@@ -98,7 +97,7 @@ class PlumbingStore:
 
     def _raw(self, oid: str, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
-        found = read_loose(self._loose.folder, oid)
+        found = self._loose.read(oid)
         if found is None:
             found = self._program.read_object(oid, {"blob": MAX_BLOB_BYTES, "tree": MAX_OTHER_BYTES, "commit": MAX_OTHER_BYTES})
         if found is None:

@@ -97,7 +97,11 @@ class Store(Protocol):
         """Return the oid that a blob would have; writes nothing."""
 
     def write_blob(self, content: bytes) -> str:
-        """Write a blob, synced, and return its oid."""
+        """Write a blob and return its oid.
+
+        It can be read at once; it is on the disk, synced, when an entry
+        is written or a ref moves.
+        """
 
     def write_tree(self, base: str | None, changes: Mapping[str, bytes | BlobRef | None]) -> str:
         """Write ``base`` with paths changed (None: removed); return the tree.

@@ -67,7 +67,7 @@ MUTANTS = [
     Mutant("lost-objects", LEDGER, " and not self.store.is_lost():\n", ":\n",
            f"{MOMENTS}::test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
            "a prune beside us could take objects of what was acknowledged"),
-    Mutant("no-sync", "gitcoord/store/loose.py", "                if self._is_durable:\n                    os.fsync(handle)\n", "",
+    Mutant("no-sync", "gitcoord/store/loose.py", "                for _, handle in made.values() if self._is_durable else ():\n                    os.fsync(handle)\n", "",
            "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
            "a power cut would take what was acknowledged"),
     Mutant("no-synced-folders", FILE_REFS, '        while is_new and "/" in folder:\n', "        while False:\n",

@@ -207,4 +207,31 @@ def test_a_disk_that_cannot_be_written_is_unavailable(disk: Store, repo: Path) -
     objects.rename(repo / ".git" / "moved")
     objects.write_text("no folder")
     with pytest.raises(UnavailableError):
-        disk.write_blob(b"never seen before")
+        entry(disk, "never seen before")
+    objects.unlink()
+    (repo / ".git" / "moved").rename(objects)
+    entry(disk, "never seen before")
+    assert not disk.is_lost()
+
+
+@ENGINES
+def test_what_is_written_is_on_the_disk_with_the_entry_and_not_before(disk: Store, engine: str, repo: Path) -> None:
+    blob = disk.write_blob(b"written first")
+    assert disk.read_blob(blob) == b"written first"
+    other = opened(engine, repo / ".git")
+    with pytest.raises(MissingObjectError):
+        other.read_blob(blob)
+    entry(disk, "one")
+    assert other.read_blob(blob) == b"written first"
+    other.close()
+
+
+@ENGINES
+def test_many_objects_are_written_some_at_a_time(disk: Store, repo: Path) -> None:
+    oids = [disk.write_blob(f"{number}\n".encode()) for number in range(200)]
+    large = disk.write_blob(bytes(5 * 1024 * 1024))
+    entry(disk, "one")
+    listed = git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)", cwd=repo).split()
+    assert {*oids, large} <= set(listed)
+    assert not list((repo / ".git" / "objects").glob("tmp_obj*"))
+    git("fsck", "--strict", "--no-dangling", cwd=repo)
