@@ -8,6 +8,7 @@ and each is decided on the state that the lines before it leave.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, ids
@@ -133,10 +134,8 @@ def batch(work: Workspace, lines: list[Line], *, agent: str) -> Done:
             raise _renumbered(error, lines) from None
         return {"op": "batch", "agent": agent, "events": events}
 
-    def before_swap(event: Event) -> None:
-        for one in event["events"]:
-            if one["op"] == "claim":
-                keep_token(work, one["agent"], one)
+    def before_swap(event: Event) -> list[Path]:
+        return [path for one in event["events"] if one["op"] == "claim" for path in keep_token(work, one["agent"], one)]
 
     return work.ledger.execute(request, agent=agent, before_swap=before_swap)
 

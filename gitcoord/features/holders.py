@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core import ids
@@ -32,10 +33,13 @@ class Current(NamedTuple):
     kind: str
 
 
-def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) -> None:
-    """Keep a lease's token on this machine, before the lease can be."""
+def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) -> list[Path]:
+    """Keep a lease's token on this machine, before the lease can be.
+
+    Returns the files that have to be on the disk by then.
+    """
     facts = {"task": event["task"], "agent": agent, "session": event["session"], "entry_id": event["id"]}
-    work.tokens(agent, kind).write(event["token"], facts)
+    return work.tokens(agent, kind).write(event["token"], facts)
 
 
 def forget_stale_tokens(work: Workspace, agent: str, snapshot: Snapshot, kind: str = CLAIMS) -> None:

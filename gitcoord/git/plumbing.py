@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.config import UserConfig
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError, Place
-from gitcoord.store.loose import sync_folder
+from gitcoord.store.loose import sync_path
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class GitProgram:
             try:
                 sync_folders(self._git, ref)
                 if tables.is_dir():
-                    sync_folder(tables)
+                    sync_path(tables)
             except OSError as error:
                 raise FailedError(f"{ref}: {error}") from None
             return

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.store.loose import sync_path
 
-__all__ = ["LedgerFiles", "TokenFiles", "read_json", "write_json"]
+__all__ = ["LedgerFiles", "TokenFiles", "read_json", "sync_files", "write_json"]
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -47,11 +49,29 @@ def write_json(path: Path, value: object, *, is_durable: bool = False) -> None:
             os.close(handle)
         temporary.replace(path)
     except OSError as error:
-        raise UnavailableError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="check the space on the disk, and whether .git can be written here; "
-            "in a sandbox without access to .git, run gitcoord outside of it",
-        ) from None
+        raise _unwritten(path, error) from None
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Put the bytes of files on the disk.
+
+    Raises:
+        UnavailableError: They cannot be.
+
+    """
+    for path in paths:
+        try:
+            sync_path(path)
+        except OSError as error:
+            raise _unwritten(path, error) from None
+
+
+def _unwritten(path: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"{path} cannot be written: {error.strerror}",
+        hint="check the space on the disk, and whether .git can be written here; "
+        "in a sandbox without access to .git, run gitcoord outside of it",
+    )
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -68,11 +88,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
 class LedgerFiles:
     """Where one ledger's private files lie on this machine."""
 
-    __slots__ = ("healing_lock", "index", "landing_lock", "observed", "pending", "queue_lock", "root")
+    __slots__ = ("deck_lock", "healing_lock", "index", "landing_lock", "observed", "pending", "queue_lock", "root")
 
     def __init__(self, common_dir: Path, ledger: str) -> None:
         self.root = common_dir / "gitcoord"
         self.queue_lock = self.root / "locks" / f"{ledger}.queue"
+        self.deck_lock = self.root / "locks" / f"{ledger}.deck"
         self.healing_lock = self.root / "locks" / f"{ledger}.healing"
         self.landing_lock = self.root / "locks" / f"{ledger}.landing"
         self.pending = self.root / "pending" / ledger
@@ -94,11 +115,16 @@ class TokenFiles:
         self.folder = private_dir / kind / ledger
         self._is_durable = is_durable
 
-    def write(self, token: str, content: dict[str, Any]) -> None:
-        """Keep a token with its task, agent and session."""
-        # Without the sync a power cut leaves an empty file behind a claim
-        # that was acknowledged: ext4 gives a new file its blocks later.
-        write_json(self.folder / f"{token}.json", {**content, "token": token}, is_durable=self._is_durable)
+    def write(self, token: str, content: dict[str, Any]) -> list[Path]:
+        """Keep a token with its task, agent and session.
+
+        Returns the files that have to be synced before its lease can be:
+        else a power cut leaves an empty file behind a claim that was
+        acknowledged, since ext4 gives a new file its blocks later.
+        """
+        path = self.folder / f"{token}.json"
+        write_json(path, {**content, "token": token})
+        return [path] if self._is_durable else []
 
     def all(self) -> list[dict[str, Any]]:
         """Read every token that is kept, oldest first."""

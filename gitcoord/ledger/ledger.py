@@ -7,8 +7,7 @@ happened. A retry decides again from a fresh read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from gitcoord.core.machine.leases import Beat, leases_of
 from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
-from gitcoord.ledger.files import LedgerFiles
+from gitcoord.ledger.files import LedgerFiles, sync_files
 from gitcoord.ledger.names import attic_ref, ledger_ref
 from gitcoord.ledger.outlasting import outlast_prune, require_written
 from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
@@ -34,7 +33,7 @@ from gitcoord.store.protocol import (
     MissingObjectError,
     Store,
 )
-from gitcoord.store.queue import QueueLock
+from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
 
 __all__ = ["Done", "Ledger", "encoded"]
@@ -56,7 +55,7 @@ class _Turn(NamedTuple):
 
     request: Request
     agent: str
-    before_swap: Callable[[Event], None] | None
+    before_swap: Callable[[Event], Sequence[Path] | None] | None
     verify: Mapping[str, str | None]
     inputs: Sequence[bytes]
     context: Context
@@ -83,6 +82,7 @@ class Ledger:
         self.files = LedgerFiles(store.common_dir, name)
         self.pending = PendingFiles(self.files.pending)
         self.queue = QueueLock(self.files.queue_lock)
+        self._turns = Turns(self.queue, QueueLock(self.files.deck_lock), clock)
         self._healing = QueueLock(self.files.healing_lock)
         self.writes = 0
         self._cache = RecordCache()
@@ -138,18 +138,12 @@ class Ledger:
 
     # writing
 
-    @contextmanager
-    def queued(self, deadline: Deadline) -> Iterator[bool]:
-        """Wait for our turn, two seconds at most; the swap decides anyway."""
-        with self.queue.hold(min(QUEUE_WAIT_S, deadline.remaining())) as is_held:
-            yield is_held
-
     def execute(
         self,
         request: Request,
         *,
         agent: str,
-        before_swap: Callable[[Event], None] | None = None,
+        before_swap: Callable[[Event], Sequence[Path] | None] | None = None,
         verify: Mapping[str, str | None] | None = None,
         inputs: Sequence[bytes] = (),
     ) -> Done:
@@ -158,7 +152,8 @@ class Ledger:
         ``request`` is a command, or makes one from each fresh snapshot; one
         with a key ``onto`` is decided on that entry's state, which becomes
         the parent. ``before_swap`` sees the event before anything can have
-        happened. ``verify`` names refs that must hold a value at the swap.
+        happened, and names the files that must be on the disk by then.
+        ``verify`` names refs that must hold a value at the swap.
         ``inputs`` are the blobs that the command names by oid.
 
         Raises:
@@ -170,7 +165,8 @@ class Ledger:
         turn = _Turn(request, agent, before_swap, verify or {}, inputs, self.context(), Deadline(self.clock, self.timeout_s))
         is_known = False
         try:
-            with self.queued(turn.deadline) as is_queued:
+            # Two seconds at most: the swap decides anyway.
+            with self._turns.take(min(QUEUE_WAIT_S, self.timeout_s), lambda: self._decided(turn)) as is_queued:
                 done = self._publish(turn, is_queued=is_queued)
             is_known = True
             self.writes += 1
@@ -193,28 +189,18 @@ class Ledger:
         attempt = 0
         noted: list[str] | None = None
         while True:
-            tip = self.tip()
-            context = turn.context._replace(
-                now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
-            )
-            snapshot = open_snapshot(self.store, tip, self._cache)
-            context = self._not_before(tip, context)
-            command = turn.request(snapshot, context) if callable(turn.request) else turn.request
-            self._require_ledger(tip, command)
-            parent = command.get("onto") or tip
-            if parent != tip:
-                snapshot = open_snapshot(self.store, parent, self._cache)
-            event = decide(snapshot, command, context)
+            tip, parent, snapshot, event = self._decided(turn)
             wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | dict(turn.verify)
             if sorted(wanted) != noted:
                 noted = sorted(wanted)
                 facts = {key: event.get(key, "") for key in ("op", "task", "token")}
                 self.pending.begin(turn.agent, event["id"], {"tip": tip, "verified": noted, **facts})
-            if turn.before_swap is not None:
-                turn.before_swap(event)
+            kept = (turn.before_swap(event) if turn.before_swap else None) or ()
             if tip is not None and parent != tip:
                 self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)
             entry, write = self._write(parent, snapshot, event, turn.inputs)
+            # After the objects, whose journal commit had their blocks in it.
+            sync_files(kept)
             require_written(self.store, self.clock, write, turn.deadline)
             try:
                 self._swap(tip, entry, event, wanted)
@@ -227,6 +213,24 @@ class Ledger:
             self._read_back(entry, write, event, turn.deadline)
             return Done(entry, event, open_snapshot(self.store, entry, self._cache))
 
+    def _decided(self, turn: _Turn) -> tuple[str | None, str | None, Snapshot, Event]:
+        """Decide on the newest state: its tip, the parent, its state, the event."""
+        tip = self.tip()
+        context = turn.context._replace(
+            now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
+        )
+        snapshot = open_snapshot(self.store, tip, self._cache)
+        if tip is not None:
+            # No entry's time is before its parent's, for readers' sake.
+            context = context._replace(time=max(context.time, self.store.read_entry(tip).time))
+        command = turn.request(snapshot, context) if callable(turn.request) else turn.request
+        if tip is None and command["op"] != "init":
+            self.snapshot()
+        parent = command.get("onto") or tip
+        if parent != tip:
+            snapshot = open_snapshot(self.store, parent, self._cache)
+        return tip, parent, snapshot, decide(snapshot, command, context)
+
     def _keep_abandoned(self, ref: str, tip: str) -> None:
         """Put a tip into the attic, and clear the locks of the dead there."""
         for lock in (self.store.common_dir / ref).parent.glob("*.lock"):
@@ -235,14 +239,6 @@ class Ledger:
 
     def _heal(self, lock: Path, *, only_empty: bool = False) -> bool:
         return heal(lock, self.files.root / "pending", self._healing, self.clock, only_empty=only_empty)
-
-    def _require_ledger(self, tip: str | None, command: Command) -> None:
-        if tip is None and command["op"] != "init":
-            self.snapshot()
-
-    def _not_before(self, tip: str | None, context: Context) -> Context:
-        """Keep an entry's time from being before its parent's, for readers' sake."""
-        return context if tip is None else context._replace(time=max(context.time, self.store.read_entry(tip).time))
 
     def _write(
         self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]

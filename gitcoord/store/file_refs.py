@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError, UnavailableError
-from gitcoord.store.loose import Shared, sync_folder
+from gitcoord.store.loose import Shared, sync_path
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError
 
 __all__ = ["FileRefs", "SymbolicRefError", "is_logged"]
@@ -210,10 +210,10 @@ class FileRefs:
 
     def _sync(self, ref: str, *, is_new: bool) -> None:
         folder = ref.rpartition("/")[0]
-        sync_folder(f"{self._top}/{folder}")
+        sync_path(f"{self._top}/{folder}")
         while is_new and "/" in folder:
             folder = folder.rpartition("/")[0]
-            sync_folder(f"{self._top}/{folder}")
+            sync_path(f"{self._top}/{folder}")
 
     def _log(self, ref: str, old: str, new: str) -> None:
         """Append to the reflog, where there is one, before the move as git does.

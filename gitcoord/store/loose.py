@@ -20,7 +20,7 @@ from gitcoord.core.hashing import hash_of
 from gitcoord.store.objects import read_loose
 from gitcoord.store.protocol import MissingObjectError
 
-__all__ = ["LooseObjects", "Shared", "sync_folder"]
+__all__ = ["LooseObjects", "Shared", "sync_path"]
 
 _TRIES = 3
 _LEVEL = 1
@@ -31,9 +31,9 @@ _MOST_WAITING = 64
 _MOST_WAITING_BYTES = 4 * 1024 * 1024
 
 
-def sync_folder(folder: str | Path) -> None:
-    """Put the names in a folder on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+def sync_path(path: str | Path) -> None:
+    """Put the bytes of a file, or the names in a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
@@ -160,12 +160,12 @@ class LooseObjects:
         self._put()
         if self._is_durable and self._unsynced:
             with _told():
-                sync_folder(self.folder)
+                sync_path(self.folder)
                 for name in sorted({oid[:2] for oid in self._unsynced}):
                     # A gc took the object and the empty folder: who reads the
                     # entry back before it is acknowledged writes both again.
                     with suppress(FileNotFoundError):
-                        sync_folder(f"{self.folder}/{name}")
+                        sync_path(f"{self.folder}/{name}")
         self._unsynced.clear()
 
     def _put(self) -> None:
@@ -203,7 +203,7 @@ class LooseObjects:
                 return False
             os.utime(path)
             if self._is_durable:
-                sync_folder(path)
+                sync_path(path)
         except (MissingObjectError, FileNotFoundError, PermissionError):
             return False
         return True

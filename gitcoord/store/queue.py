@@ -10,14 +10,15 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import UnavailableError
 from gitcoord.store.processes import identity
 
-__all__ = ["QueueLock"]
+__all__ = ["QueueLock", "Turns"]
 
 
 class QueueLock:
@@ -87,6 +88,43 @@ class QueueLock:
                 f"{self.path} cannot be opened: {error.strerror}",
                 hint="check whether .git can be written here; in a sandbox without access to .git, run gitcoord outside of it",
             ) from None
+
+
+class Turns:
+    """Let writers in one after another, while the next one prepares itself.
+
+    Writers wait for the deck, and from there for the queue: what whoever is
+    on deck reads and decides meanwhile keeps its turn short, and nobody
+    prepares for a state that many others are going to change.
+    """
+
+    __slots__ = ("_clock", "_deck", "_queue")
+
+    def __init__(self, queue: QueueLock, deck: QueueLock, clock: Clock) -> None:
+        self._queue = queue
+        self._deck = deck
+        self._clock = clock
+
+    @contextmanager
+    def take(self, timeout_s: float, prepare: Callable[[], object]) -> Iterator[bool]:
+        """Wait for our turn, at most so long; tell whether we have it.
+
+        ``prepare`` is called on deck, where there is somebody to wait for.
+        What it raises ends the wait.
+        """
+        deadline = Deadline(self._clock, timeout_s)
+        is_held = False
+        with self._deck.hold(timeout_s) as is_next:
+            if is_next:
+                is_held = self._queue.acquire(0)
+            if is_next and not is_held:
+                prepare()
+                is_held = self._queue.acquire(deadline.remaining())
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self._queue.release()
 
 
 def _wait_in_thread(handle: int, timeout_s: float) -> bool:

@@ -81,11 +81,13 @@ def test_a_claims_token_is_on_the_disk_before_the_claim_can_be(claim: Path) -> N
     trace = traced(claim)
     ref = trace.git_dir / "refs" / "heads" / "gitcoord" / "ledger"
     swapped, _ = trace.arrivals(trace.git_dir / "refs")[str(ref)]
-    tokens = [(arrived, origin) for name, (arrived, origin) in trace.arrivals(trace.git_dir / "gitcoord" / "agents").items()
+    tokens = [(arrived, name) for name, (arrived, _) in trace.arrivals(trace.git_dir / "gitcoord" / "agents").items()
               if "/claims/" in name]  # fmt: skip
     assert len(tokens) == 1
-    arrived, origin = tokens[0]
-    assert trace.at("fsync", Path(origin))[0] < arrived < swapped
+    arrived, name = tokens[0]
+    synced = trace.at("fsync", Path(name))
+    assert synced, "the token was never synced"
+    assert arrived < synced[0] < swapped
 
 
 def test_a_claim_that_need_not_survive_a_power_cut_syncs_nothing(claim: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import ConflictError, GitcoordError, UnknownError
+from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, UnknownError
 from gitcoord.core.machine import Context
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features import claims, reading, setting_up, verifying
+from gitcoord.features import claims, holding, reading, setting_up, verifying
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
@@ -259,6 +259,16 @@ def test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared(repo: Path,
     work.store.swap = swap  # type: ignore[method-assign]
     assert work.ledger.settle("orchestrator") == []
     assert lock.exists() == stays
+
+
+def test_a_command_that_is_refused_does_not_wait_for_its_turn(repo: Path) -> None:
+    work, other = found(repo, tasks("a"), "x", worktrees=False), open_workspace(repo)
+    claims.claim(work, "x", checkout=False)
+    tip = work.ledger.tip()
+    with other.ledger.queue.hold(1) as is_held, pytest.raises(ClaimLostError):
+        holding.release(work, "x", "a", "0" * 32)
+    assert is_held
+    assert work.ledger.tip() == tip
 
 
 def test_a_landing_that_is_kept_waiting_names_who_holds_the_lock(repo: Path) -> None:

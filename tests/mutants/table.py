@@ -226,7 +226,7 @@ MUTANTS = [
 ]  # fmt: skip
 
 HARMLESS = [
-    Mutant("no-queue", LEDGER, "            with self.queued(turn.deadline) as is_queued:\n",
+    Mutant("no-queue", LEDGER, "            with self._turns.take(min(QUEUE_WAIT_S, self.timeout_s), lambda: self._decided(turn)) as is_queued:\n",
            "            for is_queued in (False,):\n",
            f"{RACES}::test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who",
            "the queue is only a queue: without it races are slower, and as right"),

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from gitcoord.clock import Clock, Deadline
 from gitcoord.core import codec
+from gitcoord.core.errors import UnavailableError
 from gitcoord.core.snapshot import task_path
 from gitcoord.store.healing import heal
 from gitcoord.store.index import ReadyIndex
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.processes import identity, is_alive, session_identity
-from gitcoord.store.queue import QueueLock
+from gitcoord.store.queue import QueueLock, Turns
 
 HOLD = """
 import sys, time
@@ -91,6 +92,50 @@ def test_a_stopped_holder_does_not_wedge_the_queue(tmp_path: Path) -> None:
 def test_threads_of_one_process_exclude_each_other(tmp_path: Path) -> None:
     with QueueLock(tmp_path / "q").hold(1) as first, QueueLock(tmp_path / "q").hold(0.05) as second:
         assert (first, second) == (True, False)
+
+
+def turns(folder: Path) -> Turns:
+    return Turns(QueueLock(folder / "queue"), QueueLock(folder / "deck"), Clock())
+
+
+def test_who_is_alone_prepares_nothing(tmp_path: Path) -> None:
+    prepared: list[str] = []
+    for _ in range(2):
+        with turns(tmp_path).take(1, lambda: prepared.append("x")) as is_held:
+            assert is_held
+            assert not QueueLock(tmp_path / "queue").acquire(0)
+    assert prepared == []
+
+
+def test_who_is_next_prepares_while_another_has_its_turn(tmp_path: Path) -> None:
+    first = QueueLock(tmp_path / "queue")
+    assert first.acquire(1)
+
+    def prepare() -> None:
+        assert not QueueLock(tmp_path / "deck").acquire(0), "nobody else prepares"
+        first.release()
+
+    with turns(tmp_path).take(10, prepare) as is_held:
+        assert is_held
+        assert QueueLock(tmp_path / "deck").acquire(0), "the next one may prepare"
+
+
+def test_what_is_refused_on_deck_waits_for_no_turn(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise UnavailableError("no", hint="")
+
+    with QueueLock(tmp_path / "queue").hold(1), pytest.raises(UnavailableError), turns(tmp_path).take(10, refuse):
+        pytest.fail("it had its turn")
+    with turns(tmp_path).take(0, refuse) as is_held:
+        assert is_held, "nothing is left held"
+
+
+def test_a_stopped_process_on_deck_does_not_wedge_the_queue(tmp_path: Path) -> None:
+    process = holder(tmp_path / "deck")
+    os.kill(process.pid, signal.SIGSTOP)
+    with turns(tmp_path).take(0.2, lambda: None) as is_held:
+        assert not is_held
+    end(process)
 
 
 def record(folder: Path, process: str) -> None:
