@@ -8,6 +8,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
+from gitcoord.cli.ticking import ticking
 from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
 
@@ -122,7 +123,8 @@ def phase_list(app: App) -> None:
 def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
     from gitcoord.features import landing
 
-    check = landing.check_phase(app.work, name, without=without)
+    with ticking(app, "checking the phase"):
+        check = landing.check_phase(app.work, name, without=without)
     conflict = check.conflict._asdict() if check.conflict else None
     facts: dict[str, Any] = {
         "phase": name, "state": check.state, "ready": check.is_ready, "results": check.results,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.locking import lock_line, wait_line
 from gitcoord.cli.output import table
+from gitcoord.cli.ticking import ticking
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 
@@ -27,8 +27,9 @@ def status(app: App) -> None:
     """
     from gitcoord.features import landing, reading
 
-    found = reading.status(app.work)
-    found["behind"] = [str(path) for path in landing.lagging(app.work)]
+    with ticking(app, "reading the ledger"):
+        found = reading.status(app.work)
+        found["behind"] = [str(path) for path in landing.lagging(app.work)]
     app.out.answer("status", found, _status_text(app, found))
 
 
@@ -82,7 +83,8 @@ def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> N
     if state is not None and state not in known:
         near = ids.nearest(state, known, 1)
         raise UsageError(f"there is no state {state!r}", hint=f"known: {', '.join(near or known)}")
-    found = reading.tasks(app.work, state=state, phase=phase, pool=pool, agent=app.named_agent)
+    with ticking(app, "reading tasks"):
+        found = reading.tasks(app.work, state=state, phase=phase, pool=pool, agent=app.named_agent)
     rows = []
     for task in found["tasks"]:
         holder = task["claim"] or task["result"]
@@ -161,7 +163,8 @@ def impact(app: App, task: str) -> None:
     """
     from gitcoord.features import reading
 
-    found = reading.impact(app.work, task)
+    with ticking(app, "reading the ledger"):
+        found = reading.impact(app.work, task)
     direct, further = found["direct"], found["transitive"]
     lines = [f"{found['task']}: {len(direct)} task(s) need it, {len(further)} more through them"]
     lines += [f"  directly      {', '.join(direct[:40])}"] if direct else []
@@ -235,16 +238,11 @@ def verify(app: App, span: str | None, quick: bool) -> None:
         since = resolve(app.work.git, old) if old else None
         until = resolve(app.work.git, new) if new else None
 
-    def tell(number: int, total: int) -> None:
-        if number % 200 == 0 or number == total:
-            click.echo(f"\rverified {number} of {total}", err=True, nl=number == total)
-
-    is_shown = sys.stderr.isatty() and not app.out.as_json
-    show = tell if is_shown else None
-    if span is None:
-        done = verifying.verify_ledger(app.work, quick=quick, on_entry=show)
-    else:
-        done = verifying.verify(app.work, since=since, until=until, on_entry=show)
+    with ticking(app, "verifying"):
+        if span is None:
+            done = verifying.verify_ledger(app.work, quick=quick)
+        else:
+            done = verifying.verify(app.work, since=since, until=until)
     after = f" after {done.since[:12]}" if done.since else ""
     app.out.answer("verify", {"entries": done.entries, "tip": done.tip, "since": done.since},
                    f"{done.entries} entries verified{after}, up to {done.tip[:12]}: every one follows from its parent")  # fmt: skip

@@ -10,6 +10,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
+from gitcoord.cli.ticking import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
 
 __all__ = ["agent", "init", "plan", "trust"]
@@ -33,7 +34,8 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
     from gitcoord.features import setting_up
     from gitcoord.features import trust as trusting
 
-    done = setting_up.apply_plan(app.work, text, name)
+    with ticking(app, "checking the plan"):
+        done = setting_up.apply_plan(app.work, text, name)
     for warning in done.warnings:
         app.out.notice(warning)
     if done.kept:
@@ -77,7 +79,8 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
     document = None
     if plan_file is not None:
         document = _read(plan_file)
-        setting_up.check_plan(*document)
+        with ticking(app, "checking the plan"):
+            setting_up.check_plan(*document)
     # A ledger without a plan is what a killed `init PLAN` leaves: go on.
     done = (setting_up.begun(app.work) if document else None) or setting_up.init(app.work)
     facts: dict[str, Any] = {"ledger": app.work.ledger.name, "entry": done.entry,
@@ -128,7 +131,8 @@ def plan_check(app: App, plan_file: str) -> None:
         snapshot = app.work.ledger.snapshot()
     except GitcoordError:
         snapshot = None
-    document, warnings = setting_up.check_plan(text, name, snapshot)
+    with ticking(app, "checking the plan"):
+        document, warnings = setting_up.check_plan(text, name, snapshot)
     for warning in warnings:
         app.out.notice(warning)
     facts = {"tasks": len(document["tasks"]), "phases": len(document["phases"]), "warnings": warnings}
@@ -163,8 +167,9 @@ def plan_show(app: App) -> None:
 
     snapshot = app.work.ledger.snapshot()
     record = plan_of(snapshot)
-    specs = [task["spec"] for task in sorted(snapshot.tasks(), key=lambda task: task["order"])]
-    found = waves(specs, [phase["spec"] for phase in snapshot.phases()], record["pools"])
+    with ticking(app, "reading the plan"):
+        specs = [task["spec"] for task in sorted(snapshot.tasks(), key=lambda task: task["order"])]
+        found = waves(specs, [phase["spec"] for phase in snapshot.phases()], record["pools"])
     rows = []
     for wave in found:
         names = ", ".join(wave.tasks[:12]) + (f" ... ({len(wave.tasks)} in all)" if len(wave.tasks) > 12 else "")

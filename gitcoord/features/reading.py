@@ -138,7 +138,10 @@ def tasks(
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     work.index.update(work.store, snapshot.oid)
     found, holds = [], holds_of(snapshot)
-    for name, derived in work.index.listed():
+    listed = work.index.listed()
+    for number, (name, derived) in enumerate(listed):
+        if number % 1000 == 0:
+            work.tell("reading tasks", number, len(listed))
         task = snapshot.require_task(name)
         holder = task["claim"] or task["result"]
         if (phase and task["spec"]["phase"] != phase) or (pool and task["spec"]["pool"] != pool):

@@ -118,6 +118,7 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     if work.store.read_ref(target) is None:
         raise NotFoundError(f"the plan's target branch {document['plan']['target']!r} does not exist",
                             hint="create it, or change `target` in the plan")  # fmt: skip
+    work.tell("writing tasks", 0, 0)
     content = codec.dump(document)
     command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
     done = work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])

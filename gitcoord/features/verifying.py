@@ -8,7 +8,7 @@ Nothing is written and nothing is repaired.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitcoord.core import codec
@@ -39,10 +39,7 @@ class Verified(NamedTuple):
 
 
 @uncollected()
-def verify(
-    work: Workspace, *, since: str | None = None, until: str | None = None,
-    on_entry: Callable[[int, int], None] | None = None,
-) -> Verified:  # fmt: skip
+def verify(work: Workspace, *, since: str | None = None, until: str | None = None) -> Verified:
     """Replay the entries after ``since`` (default: from genesis) to ``until``.
 
     Raises:
@@ -53,13 +50,12 @@ def verify(
     oids = _chain(work.store, tip, since)
     cache = RecordCache()
     for number, oid in enumerate(reversed(oids), 1):
+        work.tell("verifying entries", number, len(oids))
         _verify_entry(work, work.store.read_entry(oid), cache)
-        if on_entry is not None:
-            on_entry(number, len(oids))
     return Verified(len(oids), tip, since)
 
 
-def verify_ledger(work: Workspace, *, quick: bool = False, on_entry: Callable[[int, int], None] | None = None) -> Verified:
+def verify_ledger(work: Workspace, *, quick: bool = False) -> Verified:
     """Verify the whole ledger, or what is new since this machine last did.
 
     The last verified tip is remembered on this machine: a history that
@@ -76,7 +72,7 @@ def verify_ledger(work: Workspace, *, quick: bool = False, on_entry: Callable[[i
     if isinstance(known, str):
         base = _link(work, tip, known)
         since = base if quick else None
-    done = verify(work, since=since, until=tip, on_entry=on_entry)
+    done = verify(work, since=since, until=tip)
     write_json(file, {"tip": tip})
     return done
 

@@ -8,6 +8,7 @@ what is done with them.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,10 @@ def plan_of(snapshot: Snapshot) -> PlanRecord:
     return plan
 
 
+def _to_nobody(_what: str, _number: int, _total: int) -> None:
+    """Tell nobody."""
+
+
 class Workspace:
     """A repository with its ledger, as one process sees it."""
 
@@ -66,6 +71,8 @@ class Workspace:
         self.ledger = Ledger(store, ledger, clock, timeout_s=timeout_s)
         self.git = Git(place.worktree or place.common_dir, place.git_dir)
         self._index: ReadyIndex | None = None
+        self.tell: Callable[[str, int, int], None] = _to_nobody
+        """Told what a long command is at, the number of it, and of how many."""
         self.is_durable = is_durable()
 
     @property
@@ -74,7 +81,7 @@ class Workspace:
         if self._index is None:
             from gitcoord.store.index import ReadyIndex
 
-            self._index = ReadyIndex(self.ledger.files.index)
+            self._index = ReadyIndex(self.ledger.files.index, lambda number, total: self.tell("indexing tasks", number, total))
         return self._index
 
     def close(self) -> None:

@@ -30,10 +30,14 @@ _T = TypeVar("_T")
 
 
 class ReadyIndex:
-    """The index of one ledger, in one file of SQLite."""
+    """The index of one ledger, in one file of SQLite.
 
-    def __init__(self, path: Path) -> None:
+    ``tell`` hears how many of how many records are indexed.
+    """
+
+    def __init__(self, path: Path, tell: Callable[[int, int], None] = lambda _number, _total: None) -> None:
         self._path = path
+        self._tell = tell
         self._database: sqlite3.Connection | None = None
         self._at: tuple[Store, str] | None = None
 
@@ -46,7 +50,7 @@ class ReadyIndex:
         differs between the two trees is what changes.
         """
         self._at = (store, tip)
-        self._guarded(lambda database: bring_to(database, store, tip))
+        self._guarded(lambda database: bring_to(database, store, tip, self._tell))
 
     # asking
 
@@ -235,7 +239,7 @@ class ReadyIndex:
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         database = self._open()
         if self._at is not None:
-            bring_to(database, *self._at)
+            bring_to(database, *self._at, self._tell)
         return act(database)
 
     def _open(self) -> sqlite3.Connection:

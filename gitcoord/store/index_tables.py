@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gitcoord.core import codec, paths
@@ -48,8 +48,11 @@ CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE state = '
 
 
 @uncollected()
-def bring_to(database: sqlite3.Connection, store: Store, tip: str) -> None:
-    """Bring the tables to an entry's state, in one transaction."""
+def bring_to(database: sqlite3.Connection, store: Store, tip: str, tell: Callable[[int, int], None]) -> None:
+    """Bring the tables to an entry's state, in one transaction.
+
+    ``tell`` hears how many of how many records are written.
+    """
     if _meta(database, "tip") == tip:
         return
     with database:
@@ -66,11 +69,13 @@ def bring_to(database: sqlite3.Connection, store: Store, tip: str) -> None:
         except MissingObjectError:
             _clear(database)
             changed = list(_changed_blobs(store, None, new_tree))
-        _write(database, store, changed)
+        _write(database, store, changed, tell)
         database.execute("REPLACE INTO meta VALUES ('tip', ?), ('tree', ?)", (tip, new_tree))
 
 
-def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]]) -> None:
+def _write(
+    database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]], tell: Callable[[int, int], None]
+) -> None:
     """Write what changed, some records at a time: a plan may be huge."""
     is_first = database.execute("SELECT 1 FROM tasks LIMIT 1").fetchone() is None
     shifted: list[str] = []
@@ -79,6 +84,7 @@ def _write(database: sqlite3.Connection, store: Store, changed: list[tuple[str, 
         # One by one is dear for all of them: they are counted at the end.
         database.execute("DROP TRIGGER IF EXISTS counted")
     for start in range(0, len(changed), BATCH):
+        tell(start, len(changed))
         some = changed[start : start + BATCH]
         moved, is_other = _write_some(database, store, some, is_first=is_first)
         shifted += [] if is_first else moved
