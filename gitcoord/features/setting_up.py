@@ -120,8 +120,10 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
                             hint="create it, or change `target` in the plan")  # fmt: skip
     work.tell("writing tasks", 0, 0)
     content = codec.dump(document)
+    named = {spec["id"] for spec in document["tasks"]}
+    # The blob is read again where it is applied: a huge plan is not held twice.
+    del document
     command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
     done = work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])
-    named = {spec["id"] for spec in document["tasks"]}
     kept = [task["id"] for task in snapshot.tasks() if task["id"] not in named]
     return Applied(done.entry, done.event["added"], done.event["changed"], sorted(kept), warnings)

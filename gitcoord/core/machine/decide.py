@@ -82,13 +82,13 @@ def _held(snapshot: Snapshot, command: Command) -> dict[str, Any]:
 
 def _plan(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
     document = cast("PlanDocument", snapshot.json_blob(command["input"], "the plan"))
-    known = [(snapshot.task(spec["id"]), spec) for spec in document["tasks"]]
-    return {
-        "input": command["input"],
-        "name": document["plan"]["name"],
-        "added": sum(task is None for task, _ in known),
-        "changed": sum(task is not None and task["spec"] != spec for task, spec in known),
-    }
+    added = changed = 0
+    for spec in document["tasks"]:
+        # One record at a time: a plan may be huge.
+        task = snapshot.task(spec["id"])
+        added += task is None
+        changed += task is not None and task["spec"] != spec
+    return {"input": command["input"], "name": document["plan"]["name"], "added": added, "changed": changed}
 
 
 def _judged(task: TaskRecord, context: Context) -> Evidence | None:
