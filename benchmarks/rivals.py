@@ -111,6 +111,9 @@ class Arena:
         home.mkdir()
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "GITCOORD_", "SWARM_", "AGENTSYNC_"))}
         self.env = clean | {"HOME": str(home), "CONTEST_MODE": program or contestant.mode, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(SOURCE)}
+        # As an installer leaves them: else each start of a command compiles it.
+        self.env |= {"PYTHONPYCACHEPREFIX": str(top / "compiled")}
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)
         self.env |= {f"GIT_{who}_{what}": "b@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         self.argv = [python, "-m", "benchmarks.contestants.worker", contestant.driver]
         self.field = top / "field"
