@@ -85,7 +85,11 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
 
     """
     home = _home(work)
-    steps = [(one, step) for one in _sets(work) for step in hook_plan.plan_uninstall(one.seen)]
+    sets = _sets(work)
+    if not any(one.folder.path == _default(work) for one in sets):
+        # core.hooksPath came after us: git looks elsewhere by now, and what we wrote is there.
+        sets.append(_set(work, _default(work), [], [], is_first=not sets))
+    steps = [(one, step) for one in sets for step in hook_plan.plan_uninstall(one.seen)]
     if dry_run:
         return [step for _, step in steps]
     for one, step in steps:
@@ -187,15 +191,23 @@ def _sets(work: Workspace) -> list[_Set]:
     tops = [one.path for one in list_all(work.git) if one.path.is_dir()]
     used: dict[str, list[Path]] = {}
     for top in tops or [common]:
-        asked = Git(top).run("rev-parse", "--path-format=absolute", "--git-path", "hooks", hooks=True, check=False)
+        # Asked for a hook, and not made absolute by git, which refuses a path below a file or an empty one.
+        asked = Git(top).run("rev-parse", "--git-path", f"hooks/{EVENTS[0]}", hooks=True, check=False)
         if asked.status == 0:
-            used.setdefault(os.path.realpath(asked.text), []).append(top)
-    default = str(common / "hooks")
+            used.setdefault(os.path.realpath((top / asked.text).parent), []).append(top)
     found: list[_Set] = []
     for path, places in used.items():
-        folder = hook_plan.classify(path, default, str(common), [os.path.realpath(top) for top in tops])
-        found.append(_Set(folder, places, [_seen(work, Path(path), event, is_first=not found) for event in EVENTS]))
+        found.append(_set(work, path, places, tops, is_first=not found))
     return found
+
+
+def _default(work: Workspace) -> str:
+    return str(work.place.common_dir / "hooks")
+
+
+def _set(work: Workspace, path: str, places: list[Path], tops: list[Path], *, is_first: bool) -> _Set:
+    folder = hook_plan.classify(path, _default(work), str(work.place.common_dir), [os.path.realpath(top) for top in tops])
+    return _Set(folder, places, [_seen(work, Path(path), event, is_first=is_first) for event in EVENTS])
 
 
 def _seen(work: Workspace, folder: Path, event: str, *, is_first: bool) -> Seen:

@@ -203,6 +203,37 @@ def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(repo: Pat
     assert frozen(repo) == before
 
 
+@pytest.mark.parametrize("value", ["", ".git/hooks", "/dev/null"])
+def test_a_worktree_whose_core_hookspath_leads_nowhere_is_told(repo: Path, value: str) -> None:
+    """Where ``.git`` is a file no folder can be below it, and nothing is the top of all files."""
+    work = ledger(repo)
+    place = Path(claims.claim(work, "x", "a").worktree or "")
+    git("config", "core.hooksPath", value, cwd=repo)
+    steps = hooks.install(work)
+    (place / "README.md").write_text("x")
+    assert subprocess.run(["git", "commit", "-qam", "x"], cwd=place, check=False).returncode == 0
+    rows = [row for row in hooks.status(work) if str(place) in row.worktrees]
+    wanted = {"": "/", ".git/hooks": f"{place}/.git/hooks", "/dev/null": "/dev/null"}[value]
+    assert [(row.path, row.runs) for row in rows] == [(str(Path(wanted) / event), "nothing") for event in EVENTS]
+    assert all(row.problem for row in rows) or not value
+    assert {step.act for step in steps} == ({"write", "advise"} if value == ".git/hooks" else {"advise"})
+
+
+def test_what_was_installed_before_core_hookspath_was_set_is_taken_away_too(repo: Path) -> None:
+    work = ledger(repo)
+    put(repo, "pre-commit", FOUND["python"])
+    before = frozen(repo)
+    hooks.install(work)
+    git("config", "core.hooksPath", ".husky/_", cwd=repo)
+    hooks.install(work)
+    assert {row.runs for row in hooks.status(work)} == {"nothing"}
+    hooks.uninstall(work)
+    git("config", "--unset", "core.hooksPath", cwd=repo)
+    after = frozen(repo)
+    config = str(repo / ".git" / "config")
+    assert {path: what for path, what in after.items() if path != config} == {path: what for path, what in before.items() if path != config}
+
+
 def test_from_git_2_54_on_only_the_configuration_is_written_and_comes_back_byte_for_byte(repo: Path) -> None:
     work = ledger(repo)
     put(repo, "pre-commit", FOUND["sh"])
