@@ -12,7 +12,19 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError, UsageError
-from gitcoord.features import claims, holding, landing, readiness, reading, run_reviews, runner, setting_up, trust, verifying
+from gitcoord.features import (
+    claims,
+    doctor,
+    holding,
+    landing,
+    readiness,
+    reading,
+    run_reviews,
+    runner,
+    setting_up,
+    trust,
+    verifying,
+)
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.queue import QueueLock
 from tests.ledger.test_crash_points import Death, dying
@@ -405,6 +417,27 @@ def test_two_landings_at_once_are_one_and_the_other_waits_or_says_who(repo: Path
     assert [one.returncode for one in both] == [0, 0], said
     assert sum('"already": true' in out for out, _ in said) == 1
     assert ops(work).count("land-done") == 1
+
+
+def test_a_landed_phase_that_was_taken_out_of_the_target_is_not_said_to_be_there(repo: Path) -> None:
+    work = trusted(repo, gated("a"), "x")
+    do(work, "x", "a")
+    done = landing.land(work, "default")
+    assert landing.land(work, "default").already
+    assert [one.state for one in doctor.examine(work).findings if one.check == "landed"] == ["ok"]
+    write(repo, "later.txt")
+    assert landing.land(work, "default").already, "a target that moved on contains it"
+    git("reset", "-q", "--hard", done.old, cwd=repo)
+    refused = refusal(work)
+    assert refused.reason == "target-moved"
+    assert refused.message == f"phase default landed as {done.new[:12]}, and main does not contain it any more"
+    for ref in git("for-each-ref", "--format=%(refname)", "refs/gitcoord/ledger/landing", "refs/gitcoord/ledger/results", cwd=repo).splitlines():
+        git("update-ref", "-d", ref, cwd=repo)
+    git("reflog", "expire", "--expire=now", "--all", cwd=repo)
+    git("gc", "-q", "--prune=now", cwd=repo)
+    assert refusal(work).reason == "target-moved", "nor is one that is gone altogether"
+    found = next(one for one in doctor.examine(work).findings if one.check == "landed")
+    assert (found.state, found.text) == ("problem", "main does not contain what landed: default")
 
 
 def test_a_landing_that_runs_elsewhere_is_named(repo: Path) -> None:
