@@ -198,9 +198,10 @@ def _placed(one: Seen, shim: bytes) -> Step:
     if is_ours(hook):
         return _renewed(one, shim)
     manager = manager_of(hook)
-    if manager == "pre-commit" and (one.legacy.kind == "none" or is_ours(one.legacy)):
+    # prek moves a hook there that it finds, and runs it; older ones did not.
+    if (is_ours(one.legacy) and manager in {"pre-commit", "prek"}) or (manager == "pre-commit" and one.legacy.kind == "none"):
         is_current = one.legacy.content == shim and one.legacy.is_executable
-        return Step("keep" if is_current else "write", event, event + LEGACY, "pre-commit runs it before its own checks", shim)
+        return Step("keep" if is_current else "write", event, event + LEGACY, f"{manager} runs it before its own checks", shim)
     if manager:
         return _advice(manager, event, f"{manager} made {event}")
     if hook.kind == "file" and hook.is_executable and (shebang := _SHELL.match(hook.content)):

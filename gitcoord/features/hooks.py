@@ -69,7 +69,7 @@ def install(
     for one in sets:
         planned = hook_plan.plan_install(one.folder, one.seen, shims, commands, version)
         # The configuration is one for all folders.
-        steps += [(one, step) for step in planned if one is sets[0] or step.act != "configure"]
+        steps += [(one, _unless_added(one, step)) for step in planned if one is sets[0] or step.act != "configure"]
     if not dry_run:
         _keep_shims(home, shims, sets)
         for one, step in steps:
@@ -137,6 +137,13 @@ def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
         problem = f"{path} is not executable, so git passes it over"
     runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", theirs) if name) or "nothing"
     return Row(seen.event, path, [str(place) for place in one.worktrees], runs, ours or "missing", problem)
+
+
+def _unless_added(one: _Set, step: Step) -> Step:
+    """Do not ask again for lines that somebody has added."""
+    if step.act != "advise" or not _in_manager(one, step.event):
+        return step
+    return Step("keep", step.event, step.name, f"{step.name or 'your hook'} runs it already")
 
 
 def _in_manager(one: _Set, event: str) -> str:
