@@ -44,13 +44,17 @@ NOTHING = HookFile("none")
 
 
 class Seen(NamedTuple):
-    """What lies in a folder for one event, and what git's configuration names."""
+    """What lies in a folder for one event, and what git's configuration names.
+
+    ``named`` is the file of ours that ``command`` makes git run.
+    """
 
     event: str
     hook: HookFile
     legacy: HookFile = NOTHING
     aside: HookFile = NOTHING
     command: str = ""
+    named: HookFile = NOTHING
 
 
 class Folder(NamedTuple):

@@ -26,6 +26,7 @@ __all__ = ["Row", "install", "status", "uninstall"]
 
 _CONFIGS = ("lefthook.yml", "lefthook-local.yml", ".lefthook.yml", ".pre-commit-config.yaml", "prek.toml", "hk.pkl")
 _MOST_BYTES = 1 << 20
+_OFF = {"false", "no", "off", "0"}
 
 
 class Row(NamedTuple):
@@ -68,8 +69,7 @@ def install(
     steps = []
     for one in sets:
         planned = hook_plan.plan_install(one.folder, one.seen, shims, commands, version)
-        # The configuration is one for all folders.
-        steps += [(one, _unless_added(one, step)) for step in planned if one is sets[0] or step.act != "configure"]
+        steps += [(one, _unless_added(one, step)) for step in planned if _is_due(sets, one, step)]
     if not dry_run:
         _keep_shims(home, shims, sets)
         for one, step in steps:
@@ -88,8 +88,8 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
     sets = _sets(work)
     if not any(one.folder.path == _default(work) for one in sets):
         # core.hooksPath came after us: git looks elsewhere by now, and what we wrote is there.
-        sets.append(_set(work, _default(work), [], [], is_first=not sets))
-    steps = [(one, step) for one in sets for step in hook_plan.plan_uninstall(one.seen)]
+        sets.append(_set(work, _default(work), [], []))
+    steps = [(one, step) for one in sets for step in hook_plan.plan_uninstall(one.seen) if _is_due(sets, one, step)]
     if dry_run:
         return [step for _, step in steps]
     for one, step in steps:
@@ -103,10 +103,10 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
     return [step for _, step in steps]
 
 
-def status(work: Workspace) -> list[Row]:
+def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[Row]:
     """Say what git would run for each event, in which worktrees."""
     guard = _target(work) if _guarded(work) else ""
-    version = require_git()
+    version = version or require_git()
     return [_row(one, seen, guard, version) for one in _sets(work) for seen in one.seen]
 
 
@@ -118,9 +118,8 @@ def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
     has_aside = seen.aside.kind != "none" and seen.aside.is_executable
     theirs = hook_plan.manager_of(hook) or ("your hook" if others or has_aside else "")
     ours, problem = "", ""
-    if seen.command and version >= hook_plan.CONFIGURABLE:
-        ours = "current"
-    for file in (hook, legacy):
+    is_named = bool(seen.command) and version >= hook_plan.CONFIGURABLE
+    for file in (seen.named if is_named else NOTHING, hook, legacy):
         if not ours and hook_plan.is_ours(file):
             python = hook_plan.python_of(file.content)
             is_current = hook_plan.block_of(file.content) == hook_plan.block_of(_shim(seen.event, python, guard))
@@ -129,7 +128,10 @@ def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
                 problem = f"its interpreter {python} is gone: `gitcoord hooks install` names the one that runs now"
     if not ours and theirs:
         ours = _in_manager(one, seen.event)
-    if ours in {"stale", "idle"}:
+    if is_named and not ours:
+        name = f"hook.gitcoord-{seen.event}"
+        ours, problem = "idle", f"{name} is switched off, or names another place: git config --show-origin --get-regexp {name}"
+    elif ours in {"stale", "idle"}:
         problem = problem or f"{path} is {'of another gitcoord, or guards another target' if ours == 'stale' else 'not executable'}: `gitcoord hooks install` mends it"
     elif one.folder.why and not Path(one.folder.path).is_dir():
         problem = f"{one.folder.path} is not there, so no hook at all runs in {', '.join(place.name for place in one.worktrees[:3])}"
@@ -202,24 +204,29 @@ def _sets(work: Workspace) -> list[_Set]:
         asked = Git(top).run("rev-parse", "--git-path", f"hooks/{EVENTS[0]}", hooks=True, check=False)
         if asked.status == 0:
             used.setdefault(os.path.realpath((top / asked.text).parent), []).append(top)
-    found: list[_Set] = []
-    for path, places in used.items():
-        found.append(_set(work, path, places, tops, is_first=not found))
-    return found
+    return [_set(work, path, places, tops) for path, places in used.items()]
 
 
 def _default(work: Workspace) -> str:
     return str(work.place.common_dir / "hooks")
 
 
-def _set(work: Workspace, path: str, places: list[Path], tops: list[Path], *, is_first: bool) -> _Set:
+def _set(work: Workspace, path: str, places: list[Path], tops: list[Path]) -> _Set:
     folder = hook_plan.classify(path, _default(work), str(work.place.common_dir), [os.path.realpath(top) for top in tops])
-    return _Set(folder, places, [_seen(work, Path(path), event, is_first=is_first) for event in EVENTS])
+    return _Set(folder, places, [_seen(work, Path(path), event) for event in EVENTS])
 
 
-def _seen(work: Workspace, folder: Path, event: str, *, is_first: bool) -> Seen:
-    command = config_value(work.git, f"hook.gitcoord-{event}.command") if is_first else ""
-    return Seen(event, _file(folder / event), _file(folder / f"{event}{LEGACY}"), _file(folder / f"{event}{ASIDE}"), command)
+def _seen(work: Workspace, folder: Path, event: str) -> Seen:
+    name, shim = f"hook.gitcoord-{event}", _home(work) / event
+    command = config_value(work.git, f"{name}.command")
+    is_on = command == shlex.quote(str(shim)) and config_value(work.git, f"{name}.enabled").lower() not in _OFF
+    named = _file(shim) if is_on and config_value(work.git, f"{name}.event") else NOTHING
+    return Seen(event, _file(folder / event), _file(folder / f"{event}{LEGACY}"), _file(folder / f"{event}{ASIDE}"), command, named)
+
+
+def _is_due(sets: list[_Set], one: _Set, step: Step) -> bool:
+    """Say whether a step is to be done: the configuration is one for all folders."""
+    return one is sets[0] or not step.name.startswith("hook.gitcoord-")
 
 
 # doing

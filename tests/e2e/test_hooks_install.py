@@ -251,6 +251,27 @@ def test_from_git_2_54_on_only_the_configuration_is_written_and_comes_back_byte_
     assert frozen(repo) == before
 
 
+def test_from_git_2_54_on_status_looks_at_what_the_configuration_names(repo: Path) -> None:
+    new = (2, 54, 0)
+    work = ledger(repo)
+    git("config", "core.hooksPath", ".husky/_", cwd=repo)
+    before = frozen(repo)
+    hooks.install(work, version=new)
+    rows = hooks.status(work, version=new)
+    assert len(rows) == 2 * len(EVENTS)
+    assert {(row.runs, row.state) for row in rows} == {("gitcoord", "current")}, "in a folder of each worktree's own too"
+    git("config", "hook.gitcoord-pre-push.enabled", "false", cwd=repo)
+    off = [row for row in hooks.status(work, version=new) if row.event == "pre-push"]
+    assert {(row.runs, row.state) for row in off} == {("nothing", "idle")}
+    assert "hook.gitcoord-pre-push is switched off" in off[0].problem
+    assert {step.act for step in hooks.install(work, version=new)} == {"keep"}, "what its owner has switched off stays off"
+    (repo / ".git" / "gitcoord" / "hooks" / "pre-commit").unlink()
+    gone = [row for row in hooks.status(work, version=new) if row.event == "pre-commit"]
+    assert {row.runs for row in gone} == {"nothing"}
+    hooks.uninstall(work)
+    assert frozen(repo) == before
+
+
 def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> None:
     work = ledger(repo)
     assert {row.runs for row in hooks.status(work)} == {"nothing"}
