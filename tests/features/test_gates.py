@@ -555,6 +555,18 @@ def test_a_result_that_is_in_the_target_already_lands_behind_its_gates(repo: Pat
     assert (repo / "a/file.txt").exists()
 
 
+def test_a_result_that_was_squashed_into_the_target_lands_too(repo: Path) -> None:
+    work = trusted(repo, gated("a", "b"), "x")
+    do(work, "x", "a")
+    git("merge", "-q", "--squash", record(work, "a")["result"]["oid"], cwd=repo)
+    git("commit", "-q", "-m", "squashed", cwd=repo)
+    do(work, "x", "b")
+    tip = git("rev-parse", "main", cwd=repo)
+    done = landing.land(work, "default")
+    assert git("diff", "--name-only", tip, done.new, cwd=repo) == "b/file.txt"
+    verifying.verify(work)
+
+
 def test_landed_work_branches_go_and_what_is_unmerged_or_in_use_stays(repo: Path) -> None:
     work = trusted(repo, gated("a", "b", "c"), "x", "y")
     first = do(work, "x", "a")
