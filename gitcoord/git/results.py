@@ -167,7 +167,11 @@ def inspect_staged(git: Git, index: Path, merging: str | None, boundary: Boundar
     env = {"GIT_INDEX_FILE": str(index)}
     judge = _Judge(git, boundary)
     if merging is None:
-        judge.look(_staged(git, env, "HEAD"), "")
+        changes = _staged(git, env, "HEAD")
+        judge.look(changes, "")
+        if any(change.old_mode == _ABSENT for change in changes):
+            tree = git.run("write-tree", env=env).text
+            judge.look_for_twins(_Landing("HEAD", tree, changes, is_clean=True))
         if judge.is_noted:
             judge.keep({change.path for change in _staged(git, env, "HEAD^", "HEAD")})
     else:

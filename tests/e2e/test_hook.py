@@ -105,6 +105,20 @@ def test_what_is_no_plain_change_is_judged_too(repo: Path, what: str) -> None:
     assert "outside the boundary" in done.stderr
 
 
+@pytest.mark.parametrize("how", [["commit", "-m", "x"], ["commit", "-a", "-m", "x"], ["commit", "-m", "x", "a/ONE"]])
+def test_a_twin_that_some_disk_takes_for_another_file_is_judged_too(repo: Path, how: list[str]) -> None:
+    _, place = claimed(repo)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    stage(place, "a/ONE")
+    done = attempt(*how, cwd=place)
+    assert done.returncode == 1
+    assert "a/ONE (the same file as a/one on some disks)" in done.stderr
+    git("rm", "-q", "--cached", "a/one", cwd=place)
+    (place / "a" / "one").unlink()
+    assert attempt("commit", "-m", "x", cwd=place).returncode == 0, "a new name in place of the old is none"
+
+
 def test_without_verify_the_commit_is_made_and_complete_refuses_it(repo: Path) -> None:
     work, place = claimed(repo)
     stage(place, "a/one", "README.md")
