@@ -18,7 +18,7 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.engines import open_store
-from gitcoord.git.program import Git, Place
+from gitcoord.git.program import Git, GitError, Place
 from gitcoord.ledger.files import TokenFiles, read_json
 from gitcoord.ledger.names import ledger_ref
 from gitcoord.store.protocol import Store
@@ -206,3 +206,16 @@ def _look_at_push(repository: _Repository, lines: Iterable[str]) -> None:
             raise _target_error(f"this push would delete the target {goal}")
         if not is_ancestor(repository.git, oid, targets[words[2]]):
             raise _target_error(f"this push would move {goal} to {oid[:12]}, which has not landed")
+        if oid != targets[words[2]] and not _goes_forward(repository, words[3], oid):
+            # Only a rollback takes it back, and then the older tip is the ledger's.
+            raise _target_error(f"this push would take {goal} back to {oid[:12]}")
+
+
+def _goes_forward(repository: _Repository, there: str, oid: str) -> bool:
+    """Say whether a push keeps all that a remote has; what is unknown here it does not."""
+    from gitcoord.git.merges import is_ancestor
+
+    try:
+        return not there.strip("0") or is_ancestor(repository.git, there, oid)
+    except GitError:
+        return False

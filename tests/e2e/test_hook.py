@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import RefusedError
-from gitcoord.features import agents, claims, holding, hooks, landing
+from gitcoord.features import agents, claims, holding, hooks, landing, rollbacks
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, do, found, git
@@ -295,6 +295,11 @@ def test_the_target_is_pushed_as_it_landed(repo: Path, tmp_path: Path) -> None:
     do(work, "x", "b")
     landing.land(work, "default")
     git("push", "-q", "origin", "main", cwd=place)
+    back = attempt("push", "-q", "origin", "+main~1:main", cwd=place)
+    assert "would take main back" in back.stderr
+    rollbacks.rollback(work, rollbacks.choose(work, phase="default"), code=True)
+    git("push", "-q", "origin", "+main", cwd=place)
+    rollbacks.undo(work)
     # A person pushes what he likes, unless the target is guarded for all.
     git("commit", "-q", "--allow-empty", "-m", "mine", cwd=repo)
     assert attempt("push", "-q", "--dry-run", "origin", "main", cwd=repo).returncode == 0
