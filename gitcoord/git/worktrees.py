@@ -334,6 +334,9 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
         changed = set(_names(git.run(*_DIFF, old, new).stdout))
         found += [path for path in _status(worktree, "--untracked-files=no") if path in changed]
     if asked.status != 0 and not found:
+        # Half a merge stands in the way whatever it is about.
+        found = [row.partition("\t")[2] for row in _names(git.run("ls-files", "-z", "--unmerged").stdout)]
+    if asked.status != 0 and not found:
         return [line.strip() for line in asked.stderr.strip().splitlines()[:5]]
     return sorted(set(found))
 

@@ -67,6 +67,16 @@ def test_a_main_worktree_is_found_where_its_git_directory_lies_elsewhere(tmp_pat
     assert worktrees.checkouts_of(Git(tmp_path / "linked"), "refs/heads/main") == [repo]
 
 
+def test_half_a_merge_is_in_the_way_by_its_files(repo: Path, base: str) -> None:
+    git(repo, "checkout", "-q", "-b", "other")
+    git(repo, "reset", "-q", "--hard", commit(repo, {"a": "theirs\n"}, base))
+    git(repo, "checkout", "-q", "main")
+    ours = commit(repo, {"a": "ours\n"}, base)
+    git(repo, "reset", "-q", "--hard", ours)
+    subprocess.run(["git", "merge", "-q", "other"], cwd=repo, check=False, capture_output=True)
+    assert worktrees.in_the_way(repo, ours, commit(repo, {"b": "landed\n"}, ours)) == ["a"]
+
+
 def test_thirteen_parallel_adds_all_succeed(repo: Path, base: str, tmp_path: Path) -> None:
     git(repo, "update-ref", "refs/remotes/origin/main", base)
     script = (
