@@ -14,13 +14,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 __all__ = [
-    "ASIDE", "EVENTS", "NOTHING", "Folder", "HookFile", "Seen", "Step", "block_of", "classify", "filled", "guard_of", "is_ours",
+    "ASIDE", "EVENTS", "LEGACY", "NOTHING", "OLD", "Folder", "HookFile", "Seen", "Step", "block_of", "classify", "filled", "guard_of", "is_ours",
     "is_whole", "lines_for", "manager_of", "plan_install", "plan_uninstall", "python_of", "stripped",
 ]  # fmt: skip
 
 EVENTS = ("pre-commit", "commit-msg", "pre-merge-commit", "pre-push", "reference-transaction")
 ASIDE = ".gitcoord-user"
 LEGACY = ".legacy"
+OLD = ".old"
+"""Where pre-commit, and where lefthook, moves a hook that it finds."""
 CONFIGURABLE = (2, 54)
 """From this git on the configuration can name hooks."""
 
@@ -55,6 +57,7 @@ class Seen(NamedTuple):
     aside: HookFile = NOTHING
     command: str = ""
     named: HookFile = NOTHING
+    old: HookFile = NOTHING
 
 
 class Folder(NamedTuple):
@@ -241,13 +244,13 @@ def _removal(one: Seen) -> list[Step]:
     event = one.event
     steps = [_unconfigured(event)] if one.command else []
     is_free = one.hook.kind == "none"
-    for name, file in ((event, one.hook), (event + LEGACY, one.legacy)):
+    for name, file in ((event, one.hook), (event + LEGACY, one.legacy), (event + OLD, one.old)):
         if not is_ours(file):
             continue
         if not is_whole(file.content):
             steps.append(Step("write", event, name, "our block is taken out", stripped(file.content)))
         elif one.aside.kind != "none":
-            # pre-commit may have moved our file: the user's takes its place.
+            # A manager may have moved our file: the user's takes its place.
             return [*steps, Step("restore", event, name, f"your hook comes back from {event}{ASIDE}")]
         else:
             steps.append(Step("remove", event, name, "the file that we made"))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gitcoord.core import hook_plan
 from gitcoord.core.errors import UnavailableError
-from gitcoord.core.hook_plan import ASIDE, EVENTS, LEGACY, NOTHING, Folder, HookFile, Seen, Step
+from gitcoord.core.hook_plan import ASIDE, EVENTS, LEGACY, NOTHING, OLD, Folder, HookFile, Seen, Step
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.maintenance import config_value
 from gitcoord.git.program import Git, require_git
@@ -221,7 +221,8 @@ def _seen(work: Workspace, folder: Path, event: str) -> Seen:
     command = config_value(work.git, f"{name}.command")
     is_on = command == shlex.quote(str(shim)) and config_value(work.git, f"{name}.enabled").lower() not in _OFF
     named = _file(shim) if is_on and config_value(work.git, f"{name}.event") else NOTHING
-    return Seen(event, _file(folder / event), _file(folder / f"{event}{LEGACY}"), _file(folder / f"{event}{ASIDE}"), command, named)
+    hook, legacy, aside, old = (_file(folder / f"{event}{suffix}") for suffix in ("", LEGACY, ASIDE, OLD))
+    return Seen(event, hook, legacy, aside, command, named, old)
 
 
 def _is_due(sets: list[_Set], one: _Set, step: Step) -> bool:

@@ -219,3 +219,21 @@ def test_with_lefthook_the_printed_lines_do_it_and_its_hooks_stay(repo: Path) ->
     refuses_outside_and_names_the_task(work)
     hooks.uninstall(work)
     assert {name for name in files(repo) if not name.endswith(".old")} == set(before)
+
+
+@needs_lefthook
+@pytest.mark.parametrize("content", [None, b'#!/bin/sh\necho hook >>"$SAID"\n', b"#!/usr/bin/perl\n"])
+def test_lefthook_that_comes_later_leaves_nothing_of_ours_behind(repo: Path, content: bytes | None) -> None:
+    work = world(repo, **{"lefthook.yml": "pre-commit:\n  commands:\n    mine:\n      run: 'true'\n"})
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    if content is not None:
+        hook.write_bytes(content)
+        hook.chmod(0o755)
+    before = files(repo)
+    hooks.install(work)
+    tool(LEFTHOOK, "install", cwd=repo)
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"lefthook"}, "it does not run what it moved"
+    hooks.uninstall(work)
+    tool(LEFTHOOK, "uninstall", cwd=repo)
+    assert {name: text for name, text in files(repo).items() if "lefthook" not in name and name != "prepare-commit-msg"} == before
