@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import RefusedError
-from gitcoord.features import agents, claims, holding, hooks, landing, rollbacks
-from gitcoord.features.workspace import Workspace
+from gitcoord.features import agents, claims, holding, hooks, landing, rollbacks, setting_up
+from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, do, found, git
 
@@ -305,6 +305,23 @@ def test_the_target_is_pushed_as_it_landed(repo: Path, tmp_path: Path) -> None:
     assert attempt("push", "-q", "--dry-run", "origin", "main", cwd=repo).returncode == 0
     hooks.install(work, guard=True)
     assert "has not landed" in attempt("push", "-q", "origin", "main", cwd=repo).stderr
+
+
+def test_a_target_of_two_ledgers_is_pushed_as_either_landed_it(repo: Path, tmp_path: Path) -> None:
+    """The first by name has seen nothing of what the second landed, and the other way round."""
+    git("init", "-q", "--bare", str(tmp_path / "server.git"), cwd=tmp_path)
+    work = found(repo, tasks("a"), "x")
+    for name in ("earlier", "other"):
+        ledger = open_workspace(repo, name)
+        setting_up.init(ledger)
+        setting_up.apply_plan(ledger, tasks("a"), "plan.toml")
+        agents.add(ledger, f"x-{name}")
+    do(work, "x", "a")
+    landing.land(work, "default")
+    hooks.install(work, guard=True)
+    for place in (repo, *(open_workspace(repo, name).worktree_of(f"x-{name}") for name in ("earlier", "other"))):
+        done = attempt("push", "-q", str(tmp_path / "server.git"), "main:main", cwd=place or repo)
+        assert done.returncode == 0, done.stderr
 
 
 # the refs of gitcoord
