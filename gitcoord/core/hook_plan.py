@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 __all__ = [
-    "ASIDE", "EVENTS", "LEGACY", "NOTHING", "OLD", "Folder", "HookFile", "Seen", "Step", "block_of", "classify", "filled", "guard_of", "is_ours",
+    "ASIDE", "EVENTS", "LEGACY", "NOTHING", "OLD", "RUN_LEGACY", "Folder", "HookFile", "Seen", "Step", "block_of", "classify", "filled", "guard_of", "is_ours",
     "is_whole", "lines_for", "manager_of", "plan_install", "plan_uninstall", "python_of", "stripped",
 ]  # fmt: skip
 
@@ -23,6 +23,8 @@ ASIDE = ".gitcoord-user"
 LEGACY = ".legacy"
 OLD = ".old"
 """Where pre-commit, and where lefthook, moves a hook that it finds."""
+RUN_LEGACY = ("pre-commit", "prek")
+"""Managers that run the hook which they moved."""
 CONFIGURABLE = (2, 54)
 """From this git on the configuration can name hooks."""
 
@@ -206,7 +208,7 @@ def _placed(one: Seen, shim: bytes) -> Step:
         return _renewed(one, shim)
     manager = manager_of(hook)
     # prek moves a hook there that it finds, and runs it; older ones did not.
-    if (is_ours(one.legacy) and manager in {"pre-commit", "prek"}) or (manager == "pre-commit" and one.legacy.kind == "none"):
+    if (is_ours(one.legacy) and manager in RUN_LEGACY) or (manager == "pre-commit" and one.legacy.kind == "none"):
         is_current = one.legacy.content == shim and one.legacy.is_executable
         return Step("keep" if is_current else "write", event, event + LEGACY, f"{manager} runs it before its own checks", shim)
     if manager:

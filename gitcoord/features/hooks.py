@@ -112,11 +112,12 @@ def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[R
 
 def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
     """Look at one event, as git does when it comes to it."""
-    hook, legacy = seen.hook, seen.legacy
-    path = str(Path(one.folder.path) / seen.event)
-    others = hook.kind != "none" and hook.is_executable and not (hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content))
+    hook, path = seen.hook, str(Path(one.folder.path) / seen.event)
+    others = hook.kind != "none" and not (hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content))
     has_aside = seen.aside.kind != "none" and seen.aside.is_executable
-    theirs = hook_plan.manager_of(hook) or ("your hook" if others or has_aside else "")
+    # What is not executable git passes over, and what it would start with it.
+    theirs = (hook_plan.manager_of(hook) or ("your hook" if others or has_aside else "")) if hook.is_executable else ""
+    legacy = seen.legacy if theirs in hook_plan.RUN_LEGACY else NOTHING
     ours, problem = "", ""
     is_named = bool(seen.command) and version >= hook_plan.CONFIGURABLE
     for file in (seen.named if is_named else NOTHING, hook, legacy):
