@@ -107,10 +107,26 @@ def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[R
     """Say what git would run for each event, in which worktrees."""
     guard = _target(work) if _guarded(work) else ""
     version = version or require_git()
-    return [_row(one, seen, guard, version) for one in _sets(work) for seen in one.seen]
+    beside = _configured(work) if version >= hook_plan.CONFIGURABLE else {}
+    return [_row(one, seen, guard, version, beside.get(seen.event, [])) for one in _sets(work) for seen in one.seen]
 
 
-def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
+def _configured(work: Workspace) -> dict[str, list[str]]:
+    """Name the hooks of others that git's configuration runs, by event."""
+    asked = work.git.run("config", "-z", "--get-regexp", r"^hook\..+\.(event|command|enabled)$", check=False).text
+    found: dict[str, list[str]] = {}
+    told: dict[tuple[str, str], str] = {}
+    for line in asked.split("\0"):
+        key, _, value = line.partition("\n")
+        name, _, what = key.removeprefix("hook.").rpartition(".")
+        told[name, what] = value
+        if what == "event" and name != f"gitcoord-{value}":
+            found.setdefault(value, []).append(name)
+    return {event: [name for name in names if told.get((name, "command")) and told.get((name, "enabled"), "").lower() not in _OFF]
+            for event, names in found.items()}  # fmt: skip
+
+
+def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...], beside: list[str]) -> Row:
     """Look at one event, as git does when it comes to it."""
     hook, path = seen.hook, str(Path(one.folder.path) / seen.event)
     others = hook.kind != "none" and not (hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content))
@@ -138,7 +154,7 @@ def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
         problem = f"{one.folder.path} is not there, so no hook at all runs in {', '.join(place.name for place in one.worktrees[:3])}"
     elif hook.kind == "file" and not hook.is_executable:
         problem = f"{path} is not executable, so git passes it over"
-    runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", theirs) if name) or "nothing"
+    runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", *beside, theirs) if name) or "nothing"
     return Row(seen.event, path, [str(place) for place in one.worktrees], runs, ours or "missing", problem)
 
 

@@ -260,6 +260,13 @@ def test_from_git_2_54_on_status_looks_at_what_the_configuration_names(repo: Pat
     rows = hooks.status(work, version=new)
     assert len(rows) == 2 * len(EVENTS)
     assert {(row.runs, row.state) for row in rows} == {("gitcoord", "current")}, "in a folder of each worktree's own too"
+    for name, enabled in (("hk", "true"), ("gone", "false")):
+        for key, value in (("command", "hk run"), ("event", "pre-commit"), ("event", "commit-msg"), ("enabled", enabled)):
+            git("config", "--add", f"hook.{name}.{key}", value, cwd=repo)
+    both = {row.event: row.runs for row in hooks.status(work, version=new)}
+    assert both == {event: "gitcoord and hk" if event in {"pre-commit", "commit-msg"} else "gitcoord" for event in EVENTS}
+    for name in ("hk", "gone"):
+        git("config", "--remove-section", f"hook.{name}", cwd=repo)
     git("config", "hook.gitcoord-pre-push.enabled", "false", cwd=repo)
     off = [row for row in hooks.status(work, version=new) if row.event == "pre-push"]
     assert {(row.runs, row.state) for row in off} == {("nothing", "idle")}
