@@ -22,7 +22,7 @@ test: $(READY)
 # Managers of git hooks, for the tests beside them; without it those skip.
 hook-tools: $(READY)
 	@$(PYTHON) -m venv .venv/hook-tools/venv
-	@.venv/hook-tools/venv/bin/python -m pip install -q pre-commit
+	@.venv/hook-tools/venv/bin/python -m pip install -q pre-commit prek
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/hook-tools husky@9 lefthook@1
 
 cover: $(READY)

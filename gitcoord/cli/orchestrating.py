@@ -222,8 +222,8 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
              "without": list(done.without)}  # fmt: skip
     if not done.gates and not done.already:
         app.out.notice(f"phase {name} has no gate: nothing was run before it landed")
-    was = "had landed already" if done.already else "landed"
-    text = f"phase {name} {was}: {facts['target']} is at {done.new[:12]}"
+    was = f"had landed already: {facts['target']} contains" if done.already else f"landed: {facts['target']} is at"
+    text = f"phase {name} {was} {done.new[:12]}"
     text += f"; gates passed: {', '.join(done.gates)}" if done.gates else ""
     text += f"\nleft out and cancelled: {', '.join(done.without)}" if done.without else ""
     app.out.answer("phase land", facts, text)

@@ -14,13 +14,17 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 __all__ = [
-    "ASIDE", "EVENTS", "NOTHING", "Folder", "HookFile", "Seen", "Step", "block_of", "classify", "filled", "guard_of", "is_ours",
+    "ASIDE", "EVENTS", "LEGACY", "NOTHING", "OLD", "RUN_LEGACY", "Folder", "HookFile", "Seen", "Step", "block_of", "classify", "filled", "guard_of", "is_ours",
     "is_whole", "lines_for", "manager_of", "plan_install", "plan_uninstall", "python_of", "stripped",
 ]  # fmt: skip
 
 EVENTS = ("pre-commit", "commit-msg", "pre-merge-commit", "pre-push", "reference-transaction")
 ASIDE = ".gitcoord-user"
 LEGACY = ".legacy"
+OLD = ".old"
+"""Where pre-commit, and where lefthook, moves a hook that it finds."""
+RUN_LEGACY = ("pre-commit", "prek")
+"""Managers that run the hook which they moved."""
 CONFIGURABLE = (2, 54)
 """From this git on the configuration can name hooks."""
 
@@ -44,13 +48,18 @@ NOTHING = HookFile("none")
 
 
 class Seen(NamedTuple):
-    """What lies in a folder for one event, and what git's configuration names."""
+    """What lies in a folder for one event, and what git's configuration names.
+
+    ``named`` is the file of ours that ``command`` makes git run.
+    """
 
     event: str
     hook: HookFile
     legacy: HookFile = NOTHING
     aside: HookFile = NOTHING
     command: str = ""
+    named: HookFile = NOTHING
+    old: HookFile = NOTHING
 
 
 class Folder(NamedTuple):
@@ -198,9 +207,10 @@ def _placed(one: Seen, shim: bytes) -> Step:
     if is_ours(hook):
         return _renewed(one, shim)
     manager = manager_of(hook)
-    if manager == "pre-commit" and (one.legacy.kind == "none" or is_ours(one.legacy)):
+    # prek moves a hook there that it finds, and runs it; older ones did not.
+    if (is_ours(one.legacy) and manager in RUN_LEGACY) or (manager == "pre-commit" and one.legacy.kind == "none"):
         is_current = one.legacy.content == shim and one.legacy.is_executable
-        return Step("keep" if is_current else "write", event, event + LEGACY, "pre-commit runs it before its own checks", shim)
+        return Step("keep" if is_current else "write", event, event + LEGACY, f"{manager} runs it before its own checks", shim)
     if manager:
         return _advice(manager, event, f"{manager} made {event}")
     if hook.kind == "file" and hook.is_executable and (shebang := _SHELL.match(hook.content)):
@@ -236,13 +246,13 @@ def _removal(one: Seen) -> list[Step]:
     event = one.event
     steps = [_unconfigured(event)] if one.command else []
     is_free = one.hook.kind == "none"
-    for name, file in ((event, one.hook), (event + LEGACY, one.legacy)):
+    for name, file in ((event, one.hook), (event + LEGACY, one.legacy), (event + OLD, one.old)):
         if not is_ours(file):
             continue
         if not is_whole(file.content):
             steps.append(Step("write", event, name, "our block is taken out", stripped(file.content)))
         elif one.aside.kind != "none":
-            # pre-commit may have moved our file: the user's takes its place.
+            # A manager may have moved our file: the user's takes its place.
             return [*steps, Step("restore", event, name, f"your hook comes back from {event}{ASIDE}")]
         else:
             steps.append(Step("remove", event, name, "the file that we made"))

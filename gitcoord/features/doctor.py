@@ -93,10 +93,25 @@ def _ledger(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[F
     if work.store.read_ref(work.target(snapshot)) is None:
         yield problem("target", f"the target branch {work.target(snapshot).removeprefix('refs/heads/')} does not exist",
                       "create it, or name another target in the plan")  # fmt: skip
+    else:
+        yield from _landed(work, snapshot)
     yield from _pending(work, snapshot, fix)
     opened = sum(one["state"] == "open" for one in snapshot.escalations())
     if opened:
         yield problem("inbox", f"{opened} escalation(s) wait for an answer", "`gitcoord inbox` lists them")
+
+
+def _landed(work: Workspace, snapshot: Snapshot) -> Iterator[Finding]:
+    """Say whether the target contains what landed on it."""
+    from gitcoord.features.landing import lost
+
+    landed = [phase for phase in snapshot.phases() if phase["state"] == "landed"]
+    gone, target = lost(work, snapshot, landed), work.target(snapshot).removeprefix("refs/heads/")
+    if gone:
+        yield problem("landed", f"{target} does not contain what landed: {', '.join(gone[:5])}",
+                      f"look at the reflog of {target}: somebody moved it back, or the plan names another target")  # fmt: skip
+    elif landed:
+        yield fine("landed", f"{target} contains what landed: {len(landed)} phase(s)")
 
 
 def _pending(work: Workspace, snapshot: Snapshot, fix: bool) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.engines import open_store
-from gitcoord.git.program import Git, Place
+from gitcoord.git.program import Git, GitError, Place
 from gitcoord.ledger.files import TokenFiles, read_json
 from gitcoord.ledger.names import ledger_ref
 from gitcoord.store.protocol import Store
@@ -83,16 +83,22 @@ class _Repository:
         marker = read_json(self.place.git_dir / "gitcoord" / "agent.json") or {}
         if ids.is_id(marker.get("ledger")):
             return [str(marker["ledger"])]
+        return self.all_ledgers()
+
+    def all_ledgers(self) -> list[str]:
+        """Name every ledger."""
         if self._store is None:
             self._store = open_store(self.place, is_durable=False, is_one_shot=True)
         return [ref.removeprefix(ledger_ref("")) for ref in self._store.list_refs(ledger_ref(""))]
 
-    def targets(self) -> Iterator[tuple[str, str]]:
-        """Give each target as a full ref, and its tip after the last landing."""
-        for ledger in self.ledgers():
-            snapshot = self.snapshot(ledger)
-            if snapshot is not None:
-                yield snapshot.target(), snapshot.settings()["target_tip"]
+    def targets(self) -> list[str]:
+        """Give each target as a full ref."""
+        return [snapshot.target() for snapshot in map(self.snapshot, self.ledgers()) if snapshot is not None]
+
+    def landed(self, target: str) -> list[str]:
+        """Give a target's tip after the last landing of each ledger that lands there."""
+        snapshots = map(self.snapshot, self.all_ledgers())
+        return [one.settings()["target_tip"] for one in snapshots if one is not None and one.target() == target]
 
 
 def look(event: str, place: Place, lines: Iterable[str] = ()) -> str:
@@ -133,7 +139,7 @@ def _look_at_commit(repository: _Repository) -> str:
         over = [one for one in kept if branch.endswith(f"-{one.token[:6]}")]
         return f"the claim on task {over[0].task} is over: no task takes this commit" if over else ""
     snapshot, task, _ = held[0]
-    _refuse_on_target(repository, [(snapshot.target(), "")])
+    _refuse_on_target(repository, [snapshot.target()])
     from gitcoord.git.results import inspect_staged
 
     claim = task["claim"]
@@ -182,8 +188,8 @@ def _merging(place: Place) -> str | None:
     return heads[0] if heads else None
 
 
-def _refuse_on_target(repository: _Repository, targets: Iterable[tuple[str, str]]) -> None:
-    for target, _ in targets:
+def _refuse_on_target(repository: _Repository, targets: Iterable[str]) -> None:
+    for target in targets:
         if target == repository.head():
             raise _target_error(f"{target.removeprefix(_HEADS)} is checked out, and it moves by landing only")
 
@@ -196,7 +202,7 @@ def _look_at_push(repository: _Repository, lines: Iterable[str]) -> None:
     """Let a target be pushed as far as it has landed, and nothing else."""
     from gitcoord.git.merges import is_ancestor
 
-    targets = dict(repository.targets())
+    targets = repository.targets()
     for line in lines:
         words = line.split()
         if len(words) != 4 or words[2] not in targets:
@@ -204,5 +210,19 @@ def _look_at_push(repository: _Repository, lines: Iterable[str]) -> None:
         oid, goal = words[1], words[2].removeprefix(_HEADS)
         if not oid.strip("0"):
             raise _target_error(f"this push would delete the target {goal}")
-        if not is_ancestor(repository.git, oid, targets[words[2]]):
+        tips = repository.landed(words[2])
+        if not any(is_ancestor(repository.git, oid, tip) for tip in tips):
             raise _target_error(f"this push would move {goal} to {oid[:12]}, which has not landed")
+        if oid not in tips and not _goes_forward(repository, words[3], oid):
+            # Only a rollback takes it back, and then the older tip is the ledger's.
+            raise _target_error(f"this push would take {goal} back to {oid[:12]}")
+
+
+def _goes_forward(repository: _Repository, there: str, oid: str) -> bool:
+    """Say whether a push keeps all that a remote has; what is unknown here it does not."""
+    from gitcoord.git.merges import is_ancestor
+
+    try:
+        return not there.strip("0") or is_ancestor(repository.git, there, oid)
+    except GitError:
+        return False

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gitcoord.core import hook_plan
 from gitcoord.core.errors import UnavailableError
-from gitcoord.core.hook_plan import ASIDE, EVENTS, LEGACY, NOTHING, Folder, HookFile, Seen, Step
+from gitcoord.core.hook_plan import ASIDE, EVENTS, LEGACY, NOTHING, OLD, Folder, HookFile, Seen, Step
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.maintenance import config_value
 from gitcoord.git.program import Git, require_git
@@ -26,6 +26,7 @@ __all__ = ["Row", "install", "status", "uninstall"]
 
 _CONFIGS = ("lefthook.yml", "lefthook-local.yml", ".lefthook.yml", ".pre-commit-config.yaml", "prek.toml", "hk.pkl")
 _MOST_BYTES = 1 << 20
+_OFF = {"false", "no", "off", "0"}
 
 
 class Row(NamedTuple):
@@ -68,8 +69,7 @@ def install(
     steps = []
     for one in sets:
         planned = hook_plan.plan_install(one.folder, one.seen, shims, commands, version)
-        # The configuration is one for all folders.
-        steps += [(one, step) for step in planned if one is sets[0] or step.act != "configure"]
+        steps += [(one, _unless_added(one, step)) for step in planned if _is_due(sets, one, step)]
     if not dry_run:
         _keep_shims(home, shims, sets)
         for one, step in steps:
@@ -85,7 +85,11 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
 
     """
     home = _home(work)
-    steps = [(one, step) for one in _sets(work) for step in hook_plan.plan_uninstall(one.seen)]
+    sets = _sets(work)
+    if not any(one.folder.path == _default(work) for one in sets):
+        # core.hooksPath came after us: git looks elsewhere by now, and what we wrote is there.
+        sets.append(_set(work, _default(work), [], []))
+    steps = [(one, step) for one in sets for step in hook_plan.plan_uninstall(one.seen) if _is_due(sets, one, step)]
     if dry_run:
         return [step for _, step in steps]
     for one, step in steps:
@@ -99,24 +103,40 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
     return [step for _, step in steps]
 
 
-def status(work: Workspace) -> list[Row]:
+def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[Row]:
     """Say what git would run for each event, in which worktrees."""
     guard = _target(work) if _guarded(work) else ""
-    version = require_git()
-    return [_row(one, seen, guard, version) for one in _sets(work) for seen in one.seen]
+    version = version or require_git()
+    beside = _configured(work) if version >= hook_plan.CONFIGURABLE else {}
+    return [_row(one, seen, guard, version, beside.get(seen.event, [])) for one in _sets(work) for seen in one.seen]
 
 
-def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
+def _configured(work: Workspace) -> dict[str, list[str]]:
+    """Name the hooks of others that git's configuration runs, by event."""
+    asked = work.git.run("config", "-z", "--get-regexp", r"^hook\..+\.(event|command|enabled)$", check=False).text
+    found: dict[str, list[str]] = {}
+    told: dict[tuple[str, str], str] = {}
+    for line in asked.split("\0"):
+        key, _, value = line.partition("\n")
+        name, _, what = key.removeprefix("hook.").rpartition(".")
+        told[name, what] = value
+        if what == "event" and name != f"gitcoord-{value}":
+            found.setdefault(value, []).append(name)
+    return {event: [name for name in names if told.get((name, "command")) and told.get((name, "enabled"), "").lower() not in _OFF]
+            for event, names in found.items()}  # fmt: skip
+
+
+def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...], beside: list[str]) -> Row:
     """Look at one event, as git does when it comes to it."""
-    hook, legacy = seen.hook, seen.legacy
-    path = str(Path(one.folder.path) / seen.event)
-    others = hook.kind != "none" and hook.is_executable and not (hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content))
+    hook, path = seen.hook, str(Path(one.folder.path) / seen.event)
+    others = hook.kind != "none" and not (hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content))
     has_aside = seen.aside.kind != "none" and seen.aside.is_executable
-    theirs = hook_plan.manager_of(hook) or ("your hook" if others or has_aside else "")
+    # What is not executable git passes over, and what it would start with it.
+    theirs = (hook_plan.manager_of(hook) or ("your hook" if others or has_aside else "")) if hook.is_executable else ""
+    legacy = seen.legacy if theirs in hook_plan.RUN_LEGACY else NOTHING
     ours, problem = "", ""
-    if seen.command and version >= hook_plan.CONFIGURABLE:
-        ours = "current"
-    for file in (hook, legacy):
+    is_named = bool(seen.command) and version >= hook_plan.CONFIGURABLE
+    for file in (seen.named if is_named else NOTHING, hook, legacy):
         if not ours and hook_plan.is_ours(file):
             python = hook_plan.python_of(file.content)
             is_current = hook_plan.block_of(file.content) == hook_plan.block_of(_shim(seen.event, python, guard))
@@ -125,14 +145,24 @@ def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...]) -> Row:
                 problem = f"its interpreter {python} is gone: `gitcoord hooks install` names the one that runs now"
     if not ours and theirs:
         ours = _in_manager(one, seen.event)
-    if ours in {"stale", "idle"}:
+    if is_named and not ours:
+        name = f"hook.gitcoord-{seen.event}"
+        ours, problem = "idle", f"{name} is switched off, or names another place: git config --show-origin --get-regexp {name}"
+    elif ours in {"stale", "idle"}:
         problem = problem or f"{path} is {'of another gitcoord, or guards another target' if ours == 'stale' else 'not executable'}: `gitcoord hooks install` mends it"
     elif one.folder.why and not Path(one.folder.path).is_dir():
         problem = f"{one.folder.path} is not there, so no hook at all runs in {', '.join(place.name for place in one.worktrees[:3])}"
     elif hook.kind == "file" and not hook.is_executable:
         problem = f"{path} is not executable, so git passes it over"
-    runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", theirs) if name) or "nothing"
+    runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", *beside, theirs) if name) or "nothing"
     return Row(seen.event, path, [str(place) for place in one.worktrees], runs, ours or "missing", problem)
+
+
+def _unless_added(one: _Set, step: Step) -> Step:
+    """Do not ask again for lines that somebody has added."""
+    if step.act != "advise" or not _in_manager(one, step.event):
+        return step
+    return Step("keep", step.event, step.name, f"{step.name or 'your hook'} runs it already")
 
 
 def _in_manager(one: _Set, event: str) -> str:
@@ -187,20 +217,34 @@ def _sets(work: Workspace) -> list[_Set]:
     tops = [one.path for one in list_all(work.git) if one.path.is_dir()]
     used: dict[str, list[Path]] = {}
     for top in tops or [common]:
-        asked = Git(top).run("rev-parse", "--path-format=absolute", "--git-path", "hooks", hooks=True, check=False)
+        # Asked for a hook, and not made absolute by git, which refuses a path below a file or an empty one.
+        asked = Git(top).run("rev-parse", "--git-path", f"hooks/{EVENTS[0]}", hooks=True, check=False)
         if asked.status == 0:
-            used.setdefault(os.path.realpath(asked.text), []).append(top)
-    default = str(common / "hooks")
-    found: list[_Set] = []
-    for path, places in used.items():
-        folder = hook_plan.classify(path, default, str(common), [os.path.realpath(top) for top in tops])
-        found.append(_Set(folder, places, [_seen(work, Path(path), event, is_first=not found) for event in EVENTS]))
-    return found
+            used.setdefault(os.path.realpath((top / asked.text).parent), []).append(top)
+    return [_set(work, path, places, tops) for path, places in used.items()]
 
 
-def _seen(work: Workspace, folder: Path, event: str, *, is_first: bool) -> Seen:
-    command = config_value(work.git, f"hook.gitcoord-{event}.command") if is_first else ""
-    return Seen(event, _file(folder / event), _file(folder / f"{event}{LEGACY}"), _file(folder / f"{event}{ASIDE}"), command)
+def _default(work: Workspace) -> str:
+    return str(work.place.common_dir / "hooks")
+
+
+def _set(work: Workspace, path: str, places: list[Path], tops: list[Path]) -> _Set:
+    folder = hook_plan.classify(path, _default(work), str(work.place.common_dir), [os.path.realpath(top) for top in tops])
+    return _Set(folder, places, [_seen(work, Path(path), event) for event in EVENTS])
+
+
+def _seen(work: Workspace, folder: Path, event: str) -> Seen:
+    name, shim = f"hook.gitcoord-{event}", _home(work) / event
+    command = config_value(work.git, f"{name}.command")
+    is_on = command == shlex.quote(str(shim)) and config_value(work.git, f"{name}.enabled").lower() not in _OFF
+    named = _file(shim) if is_on and config_value(work.git, f"{name}.event") else NOTHING
+    hook, legacy, aside, old = (_file(folder / f"{event}{suffix}") for suffix in ("", LEGACY, ASIDE, OLD))
+    return Seen(event, hook, legacy, aside, command, named, old)
+
+
+def _is_due(sets: list[_Set], one: _Set, step: Step) -> bool:
+    """Say whether a step is to be done: the configuration is one for all folders."""
+    return one is sets[0] or not step.name.startswith("hook.gitcoord-")
 
 
 # doing

@@ -8,7 +8,7 @@ by the same three questions, so that a crash never leaves half of one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -25,7 +25,7 @@ from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.queue import QueueLock
 
-__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land", "land_automatically"]
+__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land", "land_automatically", "lost"]
 
 
 class Landed(NamedTuple):
@@ -71,7 +71,8 @@ def land(work: Workspace, phase: str, *, follow: bool = True, without: Sequence[
     Raises:
         RefusedError: ``not-whole``; ``conflict`` (the later task was
             reopened); ``gate`` (the culprits were); ``worktree`` (local
-            changes are in the way); ``trust``; ``gates-required``.
+            changes are in the way); ``trust``; ``gates-required``;
+            ``target-moved`` (it landed, and was taken out again).
         UnavailableError: Another landing runs, or the queue is stuck.
 
     """
@@ -105,6 +106,8 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
     record = snapshot.phase(phase)
     if record is not None and record["state"] == "landed" and record["landing"]:
         landing = record["landing"]
+        if lost(work, snapshot, [record]):
+            raise _moved_back(work, snapshot, record)
         return Landed(snapshot.oid, phase, work.target(snapshot), landing["old"], landing["new"], landing["count"],
                       already=True, gates=[one["gate"] for one in landing["gates"]], without=landing["without"])  # fmt: skip
     check = check_phase(work, phase, snapshot, without)
@@ -191,19 +194,40 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) ->
 
 def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Landed:
     """Read again what became of it: whoever came by may have ended it before us."""
-    from gitcoord.git.merges import is_ancestor, tree_of
+    from gitcoord.git.merges import tree_of
 
     after = work.ledger.snapshot()
     ended, old, new = after.phase(phase), check.tips[0], check.tips[-1]
     landing = ended["landing"] if ended is not None and ended["state"] == "landed" else None
-    if landing is None or landing["new"] != new:
+    if ended is None or landing is None or landing["new"] != new:
         raise RefusedError(f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",
                            reason="target-moved", hint="`gitcoord status` shows the escalation; mend it, and land again")  # fmt: skip
-    if tree_of(work.git, new) != tree or not is_ancestor(work.git, new, work.target_tip(after)):
-        raise RefusedError(f"phase {phase} landed as {new[:12]}, and the target does not contain it any more",
-                           reason="target-moved", hint="look at the target's reflog: somebody moved it back")  # fmt: skip
+    if tree_of(work.git, new) != tree or lost(work, after, [ended]):
+        raise _moved_back(work, after, ended)
     return Landed(after.oid, phase, work.target(after), old, new, len(check.results), already=False,
                   gates=[one["gate"] for one in landing["gates"]], without=landing["without"])  # fmt: skip
+
+
+def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> list[str]:
+    """Name the landed phases that the target does not contain any more."""
+    from gitcoord.git.merges import is_ancestor
+    from gitcoord.git.program import GitError
+
+    found = []
+    for phase in phases:
+        try:
+            is_there = phase["landing"] is None or is_ancestor(work.git, phase["landing"]["new"], work.target_tip(snapshot))
+        except GitError:  # the commit itself is gone
+            is_there = False
+        if not is_there:
+            found.append(phase["id"])
+    return found
+
+
+def _moved_back(work: Workspace, snapshot: Snapshot, phase: PhaseRecord) -> RefusedError:
+    new, target = phase["landing"]["new"] if phase["landing"] else "", work.target(snapshot).removeprefix("refs/heads/")
+    return RefusedError(f"phase {phase['id']} landed as {new[:12]}, and {target} does not contain it any more",
+                        reason="target-moved", hint=f"look at the reflog of {target}: somebody moved it back")  # fmt: skip
 
 
 def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:

@@ -103,6 +103,11 @@ def merge(
     """Merge results onto the target's tip, each as a merge commit.
 
     Gives the target's tip and the tip after each result.
+
+    Raises:
+        RefusedError: A result is not what it may be, with its task; one
+            whose changes the target has already is.
+
     """
     from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
     from gitcoord.git.results import inspect, inspect_merge, lift
@@ -114,14 +119,19 @@ def merge(
         result = cast("Result", task["result"])
         boundary = boundary_of_result(task, result)
         lifted = oid
-        if is_ancestor(work.git, oid, target_tip):
-            lifted = lift(work.git, oid, result["base"], target_tip)
-        else:
-            inspect(work.git, oid, target_tip, result["built_on"], boundary)
-        tree = merge_tree(work.git, tips[-1], lifted)
-        if isinstance(tree, Conflict):
-            return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
-        inspect_merge(work.git, tips[-1], tree.tree, boundary)
+        try:
+            if is_ancestor(work.git, oid, target_tip):
+                lifted = lift(work.git, oid, result["base"], target_tip)
+            else:
+                inspect(work.git, oid, target_tip, result["built_on"], boundary, result["base"])
+            tree = merge_tree(work.git, tips[-1], lifted)
+            if isinstance(tree, Conflict):
+                return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
+            inspect_merge(work.git, tips[-1], tree.tree, boundary)
+        except RefusedError as error:
+            facts: dict[str, Any] = {**error.facts, "task": name}
+            raise RefusedError(f"task {name} cannot land: {error.message}", **facts,
+                               hint=f"`gitcoord phase land {task['spec']['phase']} --without {name}` lands the rest") from None  # fmt: skip
         title = codec.printable(task["spec"]["title"])
         message = (
             f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"

@@ -86,10 +86,10 @@ def _ended_by_exception() -> Iterator[None]:
 # the command
 
 
-def _environment(job: Job) -> dict[str, str]:
+def _environment(job: Job, thrown: Throwaway) -> dict[str, str]:
     """Give the command's environment: no token of a claim, nothing of git's."""
     kept = {name: value for name, value in inherited().items() if not name.startswith("GITCOORD_")}
-    return kept | {"GIT_TERMINAL_PROMPT": "0"} | dict(job.environment)
+    return kept | {"GIT_TERMINAL_PROMPT": "0"} | dict(job.environment) | thrown.environment()
 
 
 def _run(job: Job, thrown: Throwaway, clock: Clock) -> Ended:
@@ -106,7 +106,7 @@ def _run_with(job: Job, thrown: Throwaway, output: _Output, clock: Clock) -> End
     try:
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
             job.command, shell=True, cwd=thrown.place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=_environment(job), start_new_session=True,
+            env=_environment(job, thrown), start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         return Ended(None, cannot=f"it cannot be run: {error}")

@@ -103,9 +103,12 @@ def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
 
 
 def inspect(
-    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], boundary: Boundary
+    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], boundary: Boundary, base: str = ""
 ) -> Inspection:
     """Refuse a result that writes outside its boundary, or nothing at all.
+
+    With ``base``, which the work started from, it is enough that it wrote
+    something since: the target may have that by now, squashed or picked.
 
     Raises:
         RefusedError: ``boundary`` with the commits and paths, or
@@ -122,7 +125,7 @@ def inspect(
     judge.refuse()
     landing = _landing(git, result, target_tip, built_on)
     if landing is not None:
-        if landing.is_clean and not landing.changes:
+        if landing.is_clean and not landing.changes and not (base and changed_files(git, base, result)):
             raise _empty(f"{result[:12]} changes nothing")
         judge.look(landing.changes, " by its landing")
         judge.look_for_twins(landing)
@@ -164,7 +167,11 @@ def inspect_staged(git: Git, index: Path, merging: str | None, boundary: Boundar
     env = {"GIT_INDEX_FILE": str(index)}
     judge = _Judge(git, boundary)
     if merging is None:
-        judge.look(_staged(git, env, "HEAD"), "")
+        changes = _staged(git, env, "HEAD")
+        judge.look(changes, "")
+        if any(change.old_mode == _ABSENT for change in changes):
+            tree = git.run("write-tree", env=env).text
+            judge.look_for_twins(_Landing("HEAD", tree, changes, is_clean=True))
         if judge.is_noted:
             judge.keep({change.path for change in _staged(git, env, "HEAD^", "HEAD")})
     else:

@@ -26,6 +26,7 @@ __all__ = ["Throwaway", "throw_away"]
 
 TRIES = 3
 PAUSE_S = 0.1
+_VARIABLE = "GITCOORD_WORKTREE"
 
 
 class Throwaway:
@@ -56,6 +57,10 @@ class Throwaway:
         except OSError as error:
             raise UnavailableError(f"{self.marker} cannot be written: {error.strerror}",
                                    hint="check the space on the disk, and whether .git can be written here") from None  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        """Give what tells a process that was started for this worktree."""
+        return {_VARIABLE: str(self.place)}
 
     def note_child(self, pid: int) -> None:
         """Record the command, so that it can be ended if we are killed."""
@@ -133,16 +138,19 @@ def _end_inside(place: Path) -> None:
     """End what runs in a worktree that goes away, where that can be seen.
 
     That is a child that fled its group, or one of a checker that was killed
-    before it could record it. What has a terminal is a person's.
+    before it could record it. A daemon stands elsewhere: it is known by its
+    environment. What has a terminal is a person's.
     """
     if not Path("/proc/self/stat").exists():
         return
-    inside = f"{os.path.realpath(place)}/"
+    inside, mark = f"{os.path.realpath(place)}/", os.fsencode(f"{_VARIABLE}={place}")
     for name in os.listdir("/proc"):  # noqa: PTH208 - names, most of them of no interest
         if name.isdecimal():
             with suppress(OSError):
-                terminal = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()[4]
-                if terminal == b"0" and f"{Path('/proc', name, 'cwd').readlink()}/".startswith(inside):
+                process = Path("/proc", name)
+                terminal = (process / "stat").read_bytes().rpartition(b")")[2].split()[4]
+                is_inside = f"{(process / 'cwd').readlink()}/".startswith(inside)
+                if terminal == b"0" and (is_inside or mark in (process / "environ").read_bytes().split(b"\0")):
                     os.kill(int(name), signal.SIGKILL)
 
 

@@ -113,8 +113,20 @@ def list_all(git: Git) -> list[Worktree]:
     for block in asked.split("\0\0"):
         known = dict(field.partition(" ")[::2] for field in block.split("\0") if field)
         if "worktree" in known and "bare" not in known:
-            found.append(Worktree(Path(known["worktree"]), known.get("HEAD", ""), known.get("branch")))
+            found.append(Worktree(_place_of(git, Path(known["worktree"])), known.get("HEAD", ""), known.get("branch")))
     return found
+
+
+def _place_of(git: Git, listed: Path) -> Path:
+    """Give a worktree's own folder, also where git lists its git directory.
+
+    It does for a main worktree whose ``.git`` is a file, as a submodule's.
+    """
+    return (discover(git.cwd).main_worktree if _is_git_dir(listed) else None) or listed
+
+
+def _is_git_dir(folder: Path) -> bool:
+    return not os.path.lexists(folder / ".git") and os.path.lexists(folder / "HEAD")
 
 
 def _is_mended(git: Git, failed: Completed) -> bool:
@@ -126,8 +138,17 @@ def _is_mended(git: Git, failed: Completed) -> bool:
 
 
 def checkouts_of(git: Git, ref: str) -> list[Path]:
-    """List the worktrees that have a branch checked out."""
-    return [known.path for known in list_all(git) if known.branch == ref and known.path.is_dir()]
+    """List the worktrees that have a branch checked out.
+
+    Raises:
+        RefusedError: One of them cannot be found (reason ``worktree``).
+
+    """
+    found = [known.path for known in list_all(git) if known.branch == ref and known.path.is_dir()]
+    if any(map(_is_git_dir, found)):
+        raise RefusedError(f"{ref.removeprefix('refs/heads/')} is checked out, and its git directory does not say where",
+                           reason="worktree", hint="run the command there, or name the place: git config core.worktree PATH")  # fmt: skip
+    return found
 
 
 def status_of(worktree: Path) -> list[str]:
@@ -312,6 +333,9 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
     if asked.status != 0:
         changed = set(_names(git.run(*_DIFF, old, new).stdout))
         found += [path for path in _status(worktree, "--untracked-files=no") if path in changed]
+    if asked.status != 0 and not found:
+        # Half a merge stands in the way whatever it is about.
+        found = [row.partition("\t")[2] for row in _names(git.run("ls-files", "-z", "--unmerged").stdout)]
     if asked.status != 0 and not found:
         return [line.strip() for line in asked.stderr.strip().splitlines()[:5]]
     return sorted(set(found))

@@ -102,6 +102,8 @@ def test_a_hook_of_a_manager_is_left_alone(content: bytes, manager: str) -> None
     else:
         assert (step.act, step.name) == ("advise", manager)
         assert b"gitcoord/hooks/pre-commit" in step.content
+        moved = plan(Seen("pre-commit", user(content), legacy=user(SHIMS["pre-commit"])))
+        assert moved.act == ("keep" if manager == "prek" else "advise"), "prek runs what it found"
 
 
 def test_when_pre_commit_moved_our_file_the_users_hook_takes_its_place() -> None:

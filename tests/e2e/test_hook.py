@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import RefusedError
-from gitcoord.features import agents, claims, holding, hooks, landing
-from gitcoord.features.workspace import Workspace
+from gitcoord.features import agents, claims, holding, hooks, landing, rollbacks, setting_up
+from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, do, found, git
 
@@ -103,6 +103,20 @@ def test_what_is_no_plain_change_is_judged_too(repo: Path, what: str) -> None:
     done = attempt("commit", "-m", "x", cwd=place)
     assert done.returncode == 1
     assert "outside the boundary" in done.stderr
+
+
+@pytest.mark.parametrize("how", [["commit", "-m", "x"], ["commit", "-a", "-m", "x"], ["commit", "-m", "x", "a/ONE"]])
+def test_a_twin_that_some_disk_takes_for_another_file_is_judged_too(repo: Path, how: list[str]) -> None:
+    _, place = claimed(repo)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    stage(place, "a/ONE")
+    done = attempt(*how, cwd=place)
+    assert done.returncode == 1
+    assert "a/ONE (the same file as a/one on some disks)" in done.stderr
+    git("rm", "-q", "--cached", "a/one", cwd=place)
+    (place / "a" / "one").unlink()
+    assert attempt("commit", "-m", "x", cwd=place).returncode == 0, "a new name in place of the old is none"
 
 
 def test_without_verify_the_commit_is_made_and_complete_refuses_it(repo: Path) -> None:
@@ -281,11 +295,33 @@ def test_the_target_is_pushed_as_it_landed(repo: Path, tmp_path: Path) -> None:
     do(work, "x", "b")
     landing.land(work, "default")
     git("push", "-q", "origin", "main", cwd=place)
+    back = attempt("push", "-q", "origin", "+main~1:main", cwd=place)
+    assert "would take main back" in back.stderr
+    rollbacks.rollback(work, rollbacks.choose(work, phase="default"), code=True)
+    git("push", "-q", "origin", "+main", cwd=place)
+    rollbacks.undo(work)
     # A person pushes what he likes, unless the target is guarded for all.
     git("commit", "-q", "--allow-empty", "-m", "mine", cwd=repo)
     assert attempt("push", "-q", "--dry-run", "origin", "main", cwd=repo).returncode == 0
     hooks.install(work, guard=True)
     assert "has not landed" in attempt("push", "-q", "origin", "main", cwd=repo).stderr
+
+
+def test_a_target_of_two_ledgers_is_pushed_as_either_landed_it(repo: Path, tmp_path: Path) -> None:
+    """The first by name has seen nothing of what the second landed, and the other way round."""
+    git("init", "-q", "--bare", str(tmp_path / "server.git"), cwd=tmp_path)
+    work = found(repo, tasks("a"), "x")
+    for name in ("earlier", "other"):
+        ledger = open_workspace(repo, name)
+        setting_up.init(ledger)
+        setting_up.apply_plan(ledger, tasks("a"), "plan.toml")
+        agents.add(ledger, f"x-{name}")
+    do(work, "x", "a")
+    landing.land(work, "default")
+    hooks.install(work, guard=True)
+    for place in (repo, *(open_workspace(repo, name).worktree_of(f"x-{name}") for name in ("earlier", "other"))):
+        done = attempt("push", "-q", str(tmp_path / "server.git"), "main:main", cwd=place or repo)
+        assert done.returncode == 0, done.stderr
 
 
 # the refs of gitcoord

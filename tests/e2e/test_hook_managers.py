@@ -1,4 +1,4 @@
-"""With and beside pre-commit, husky and lefthook, as they really are.
+"""With and beside pre-commit, prek, husky and lefthook, as they really are.
 
 ``make hook-tools`` installs them; without it these tests skip.
 """
@@ -18,11 +18,13 @@ from tests.support.world import ENV_PATH, found, git
 
 TOOLS = Path(os.environ.get("GITCOORD_HOOK_TOOLS") or Path(ENV_PATH) / ".venv" / "hook-tools")
 PRE_COMMIT = TOOLS / "venv" / "bin" / "pre-commit"
+PREK = TOOLS / "venv" / "bin" / "prek"
 HUSKY = TOOLS / "node_modules" / ".bin" / "husky"
 LEFTHOOK = TOOLS / "node_modules" / ".bin" / "lefthook"
 MINE = ".pre-commit-config.yaml", "repos:\n- repo: local\n  hooks:\n  - id: mine\n    name: mine\n    language: system\n    entry: sh -c 'echo mine >>\"$SAID\"'\n    pass_filenames: false\n"
 
 needs_pre_commit = pytest.mark.skipif(not PRE_COMMIT.exists(), reason="no pre-commit: `make hook-tools` installs it")
+needs_prek = pytest.mark.skipif(not PREK.exists(), reason="no prek: `make hook-tools` installs it")
 needs_husky = pytest.mark.skipif(not HUSKY.exists(), reason="no husky: `make hook-tools` installs it")
 needs_lefthook = pytest.mark.skipif(not LEFTHOOK.exists(), reason="no lefthook: `make hook-tools` installs it")
 
@@ -143,6 +145,36 @@ def test_the_lines_for_a_pre_commit_configuration_do_what_they_say(repo: Path) -
     refuses_outside_and_names_the_task(work)
 
 
+@needs_prek
+def test_with_prek_the_printed_lines_do_it_and_its_hooks_stay(repo: Path) -> None:
+    work = world(repo, **dict([MINE]))
+    tool(PREK, "install", "-t", "pre-commit", "-t", "commit-msg", cwd=repo)
+    before = files(repo)
+    steps = [step for step in hooks.install(work) if step.act == "advise"]
+    assert [(step.event, step.name) for step in steps] == [("pre-commit", "prek"), ("commit-msg", "prek")]
+    assert {name: content for name, content in files(repo).items() if name in before} == before
+    (repo / MINE[0]).write_text(MINE[1] + "".join(step.content.decode() + "\n" for step in steps))
+    git("commit", "-q", "-am", "lines", "--no-verify", cwd=repo)
+    assert {step.act for step in hooks.install(work)} == {"keep"}, "what was added is not asked for again"
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"gitcoord and prek"}
+    refuses_outside_and_names_the_task(work)
+    hooks.uninstall(work)
+    assert files(repo) == before
+
+
+@needs_prek
+def test_prek_that_comes_later_runs_ours_first(repo: Path) -> None:
+    work = world(repo, **dict([MINE]))
+    before = files(repo)
+    hooks.install(work)
+    tool(PREK, "install", cwd=repo)
+    assert {step.act for step in hooks.install(work)} == {"keep"}
+    refuses_outside_and_names_the_task(work)
+    tool(PREK, "uninstall", cwd=repo)
+    hooks.uninstall(work)
+    assert files(repo) == before
+
+
 @needs_husky
 def test_with_husky_the_printed_lines_do_it_and_nothing_of_husky_is_touched(repo: Path) -> None:
     work = world(repo, **{".husky/pre-commit": 'echo mine >>"$SAID"\n'})
@@ -187,3 +219,21 @@ def test_with_lefthook_the_printed_lines_do_it_and_its_hooks_stay(repo: Path) ->
     refuses_outside_and_names_the_task(work)
     hooks.uninstall(work)
     assert {name for name in files(repo) if not name.endswith(".old")} == set(before)
+
+
+@needs_lefthook
+@pytest.mark.parametrize("content", [None, b'#!/bin/sh\necho hook >>"$SAID"\n', b"#!/usr/bin/perl\n"])
+def test_lefthook_that_comes_later_leaves_nothing_of_ours_behind(repo: Path, content: bytes | None) -> None:
+    work = world(repo, **{"lefthook.yml": "pre-commit:\n  commands:\n    mine:\n      run: 'true'\n"})
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    if content is not None:
+        hook.write_bytes(content)
+        hook.chmod(0o755)
+    before = files(repo)
+    hooks.install(work)
+    tool(LEFTHOOK, "install", cwd=repo)
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"lefthook"}, "it does not run what it moved"
+    hooks.uninstall(work)
+    tool(LEFTHOOK, "uninstall", cwd=repo)
+    assert {name: text for name, text in files(repo).items() if "lefthook" not in name and name != "prepare-commit-msg"} == before

@@ -12,7 +12,19 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError, UsageError
-from gitcoord.features import claims, holding, landing, readiness, reading, run_reviews, runner, setting_up, trust, verifying
+from gitcoord.features import (
+    claims,
+    doctor,
+    holding,
+    landing,
+    readiness,
+    reading,
+    run_reviews,
+    runner,
+    setting_up,
+    trust,
+    verifying,
+)
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.queue import QueueLock
 from tests.ledger.test_crash_points import Death, dying
@@ -154,7 +166,7 @@ def test_a_check_is_ended_when_the_claim_is_taken(repo: Path) -> None:
 
 def test_what_lands_is_the_very_commit_that_was_tested(repo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run = f"env | grep ^GITCOORD | sort > {out}; ls >> {out}; git rev-parse HEAD >> {out}"
+    run = f"env | grep ^GITCOORD | grep -v WORKTREE | sort > {out}; ls >> {out}; git rev-parse HEAD >> {out}"
     work = trusted(repo, gated("a", "b", run=run), "x", "y")
     do(work, "x", "a")
     do(work, "y", "b")
@@ -407,6 +419,27 @@ def test_two_landings_at_once_are_one_and_the_other_waits_or_says_who(repo: Path
     assert ops(work).count("land-done") == 1
 
 
+def test_a_landed_phase_that_was_taken_out_of_the_target_is_not_said_to_be_there(repo: Path) -> None:
+    work = trusted(repo, gated("a"), "x")
+    do(work, "x", "a")
+    done = landing.land(work, "default")
+    assert landing.land(work, "default").already
+    assert [one.state for one in doctor.examine(work).findings if one.check == "landed"] == ["ok"]
+    write(repo, "later.txt")
+    assert landing.land(work, "default").already, "a target that moved on contains it"
+    git("reset", "-q", "--hard", done.old, cwd=repo)
+    refused = refusal(work)
+    assert refused.reason == "target-moved"
+    assert refused.message == f"phase default landed as {done.new[:12]}, and main does not contain it any more"
+    for ref in git("for-each-ref", "--format=%(refname)", "refs/gitcoord/ledger/landing", "refs/gitcoord/ledger/results", cwd=repo).splitlines():
+        git("update-ref", "-d", ref, cwd=repo)
+    git("reflog", "expire", "--expire=now", "--all", cwd=repo)
+    git("gc", "-q", "--prune=now", cwd=repo)
+    assert refusal(work).reason == "target-moved", "nor is one that is gone altogether"
+    found = next(one for one in doctor.examine(work).findings if one.check == "landed")
+    assert (found.state, found.text) == ("problem", "main does not contain what landed: default")
+
+
 def test_a_landing_that_runs_elsewhere_is_named(repo: Path) -> None:
     work = trusted(repo, gated("a"), "x")
     do(work, "x", "a")
@@ -520,6 +553,18 @@ def test_a_result_that_is_in_the_target_already_lands_behind_its_gates(repo: Pat
     assert not (repo / "a/file.txt").exists()
     landing.land(work, "default")
     assert (repo / "a/file.txt").exists()
+
+
+def test_a_result_that_was_squashed_into_the_target_lands_too(repo: Path) -> None:
+    work = trusted(repo, gated("a", "b"), "x")
+    do(work, "x", "a")
+    git("merge", "-q", "--squash", record(work, "a")["result"]["oid"], cwd=repo)
+    git("commit", "-q", "-m", "squashed", cwd=repo)
+    do(work, "x", "b")
+    tip = git("rev-parse", "main", cwd=repo)
+    done = landing.land(work, "default")
+    assert git("diff", "--name-only", tip, done.new, cwd=repo) == "b/file.txt"
+    verifying.verify(work)
 
 
 def test_landed_work_branches_go_and_what_is_unmerged_or_in_use_stays(repo: Path) -> None:

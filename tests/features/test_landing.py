@@ -51,6 +51,8 @@ def test_a_result_that_went_round_complete_is_refused_at_the_landing(repo: Path,
     with pytest.raises(RefusedError) as caught:
         landing.land(work, "default")
     assert caught.value.reason == "boundary"
+    assert caught.value.message.startswith("task a cannot land: ")
+    assert (caught.value.facts["task"], caught.value.hint) == ("a", "`gitcoord phase land default --without a` lands the rest")
     assert git("rev-parse", "main", cwd=repo) == before
 
 

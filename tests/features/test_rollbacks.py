@@ -281,7 +281,7 @@ def test_rollbacks_during_a_race_leave_no_token_alive_twice(repo: Path) -> None:
     work = found(repo, tasks(*(f"t{number}" for number in range(12))), *(f"w{number}" for number in range(4)), worktrees=False)
     chosen = tip(work)
     acked: list[tuple[str, str, str]] = []
-    stop = threading.Event()
+    begun, stop = threading.Event(), threading.Event()
     errors: list[BaseException] = []
 
     def work_on(name: str) -> None:
@@ -291,6 +291,7 @@ def test_rollbacks_during_a_race_leave_no_token_alive_twice(repo: Path) -> None:
                 try:
                     done = claims.claim(own, name, checkout=False, session=name)
                     acked.append((name, done.task["id"], done.claim["token"]))
+                    begun.set()
                     holding.release(own, name, done.task["id"], done.claim["token"])
                 except GitcoordError:
                     continue
@@ -302,11 +303,15 @@ def test_rollbacks_during_a_race_leave_no_token_alive_twice(repo: Path) -> None:
     threads = [threading.Thread(target=work_on, args=(f"w{number}",)) for number in range(4)]
     for thread in threads:
         thread.start()
-    for _ in range(12):
-        back(work, chosen)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        # Until somebody has claimed there is nothing to go back from.
+        assert begun.wait(60)
+        for _ in range(12):
+            back(work, chosen)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert not errors
     tokens = [token for _, _, token in acked]
     assert len(tokens) == len(set(tokens)) > 0

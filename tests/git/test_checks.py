@@ -88,9 +88,19 @@ def test_children_that_outlive_a_command_are_ended_and_it_has_passed(repo: Path,
 
 def test_a_child_that_fled_the_group_is_not_waited_for(repo: Path, tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    verdict = check(repo, f"setsid sh -c 'cd /; echo $$ > {file}; exec sleep 600' & while ! test -s {file}; do sleep 0.02; done")
+    flee = f"cd /; echo $$ > {file}; exec env -i sleep 600"
+    verdict = check(repo, f"setsid sh -c '{flee}' & while ! test -s {file}; do sleep 0.02; done")
     assert verdict.is_passed
     os.kill(int(file.read_text()), signal.SIGKILL)
+    assert_clean(repo)
+
+
+def test_a_daemon_that_a_command_left_is_ended(repo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    script = f"import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\nos.chdir('/')\nfor n in range(3): os.close(n)\nopen('{file}', 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    verdict = check(repo, f'{PYTHON} -c "{script}"; while ! test -s {file}; do sleep 0.02; done')
+    assert verdict.is_passed
+    assert wait_for_end(int(file.read_text()))
     assert_clean(repo)
 
 
@@ -136,7 +146,7 @@ def test_the_environment_has_no_token_and_nothing_of_git(repo: Path, monkeypatch
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
     command = "env | grep -o '^GITCOORD_[A-Z]*' | sort; git rev-parse --is-inside-work-tree"
     verdict = run_check(Git(repo), Job(commit, command, 30_000, {"GITCOORD_GATE": "g"}, repo / ".git" / "log"))
-    assert verdict.output.decode().split() == ["GITCOORD_GATE", "true"]
+    assert verdict.output.decode().split() == ["GITCOORD_GATE", "GITCOORD_WORKTREE", "true"]
 
 
 def test_the_index_and_files_of_the_user_stay_as_they_are(repo: Path) -> None:

@@ -53,6 +53,30 @@ def test_the_list_knows_odd_names_and_leaves_bare_ones_out(repo: Path, base: str
     assert [known.path for known in worktrees.list_all(Git(bare))] == [tmp_path / "of-bare"]
 
 
+def test_a_main_worktree_is_found_where_its_git_directory_lies_elsewhere(tmp_path: Path) -> None:
+    """Git lists the git directory in its place: landings would not see the files there."""
+    repo, apart = tmp_path / "repo", tmp_path / "apart"
+    git(tmp_path, "init", "-q", "-b", "main", f"--separate-git-dir={apart}", str(repo))
+    git(repo, "commit", "-q", "--allow-empty", "-m", "first")
+    worktrees.add(Git(repo), tmp_path / "linked", commit=git(repo, "rev-parse", "HEAD"))
+    assert worktrees.checkouts_of(Git(repo), "refs/heads/main") == [repo]
+    with pytest.raises(RefusedError, match="does not say where") as caught:
+        worktrees.checkouts_of(Git(tmp_path / "linked"), "refs/heads/main")
+    assert caught.value.reason == "worktree"
+    git(repo, "config", "core.worktree", str(repo))
+    assert worktrees.checkouts_of(Git(tmp_path / "linked"), "refs/heads/main") == [repo]
+
+
+def test_half_a_merge_is_in_the_way_by_its_files(repo: Path, base: str) -> None:
+    git(repo, "checkout", "-q", "-b", "other")
+    git(repo, "reset", "-q", "--hard", commit(repo, {"a": "theirs\n"}, base))
+    git(repo, "checkout", "-q", "main")
+    ours = commit(repo, {"a": "ours\n"}, base)
+    git(repo, "reset", "-q", "--hard", ours)
+    subprocess.run(["git", "merge", "-q", "other"], cwd=repo, check=False, capture_output=True)
+    assert worktrees.in_the_way(repo, ours, commit(repo, {"b": "landed\n"}, ours)) == ["a"]
+
+
 def test_thirteen_parallel_adds_all_succeed(repo: Path, base: str, tmp_path: Path) -> None:
     git(repo, "update-ref", "refs/remotes/origin/main", base)
     script = (
