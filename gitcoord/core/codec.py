@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NoReturn
 
@@ -103,12 +104,18 @@ def load(content: bytes | str, limit: int, what: str) -> Any:
     try:
         text = content if isinstance(content, str) else content.decode("utf-8")
         _refuse_bombs(text, limit, what)
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        value = _strict().decode(text)
         if (_SURROGATE.search(text) or not text.isascii()) and not _is_unicode(value):
             raise ValueError("a text is no Unicode")
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"{what} is not valid JSON: {str(error)[:200]}") from None
     return value
+
+
+@lru_cache(maxsize=1)
+def _strict() -> json.JSONDecoder:
+    """Make the decoder once: it takes as long as reading a record."""
+    return json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _refuse_bombs(text: str, limit: int, what: str) -> None:

@@ -71,11 +71,12 @@ def put_task(changes: Changes, task: TaskRecord) -> None:
 class Snapshot:
     """The state of a ledger as of one entry."""
 
-    __slots__ = ("_reader", "oid")
+    __slots__ = ("_live", "_reader", "oid")
 
     def __init__(self, reader: Reader, oid: str = "") -> None:
         self._reader = reader
         self.oid = oid
+        self._live: tuple[TaskRecord, ...] | None = None
 
     def settings(self) -> Settings:
         """Return the ledger's own settings."""
@@ -124,9 +125,12 @@ class Snapshot:
                 for name in self._reader.names(f"tasks/{first}/{second}"):
                     yield cast("TaskRecord", self._require(f"tasks/{first}/{second}/{name}"))
 
-    def live(self) -> list[TaskRecord]:
+    def live(self) -> tuple[TaskRecord, ...]:
         """Return every task with a claim or a running review."""
-        return [cast("TaskRecord", record) for record in self._folder("live")]
+        if self._live is None:
+            # Asked for by every rule about capacity, paths and tokens.
+            self._live = tuple(self._folder("live"))
+        return self._live
 
     def agent(self, agent: str) -> AgentRecord | None:
         """Return an agent's record, or None where it was not added."""

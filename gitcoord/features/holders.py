@@ -46,6 +46,8 @@ def forget_stale_tokens(work: Workspace, agent: str, snapshot: Snapshot, kind: s
     """Forget the tokens that are not current, save those of operations under way."""
     tokens = work.tokens(agent, kind)
     live = _live(snapshot)
+    if tokens.names() <= live.keys():
+        return
     under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
     for kept in tokens.all():
         if kept["token"] not in live and kept.get("entry_id") not in under_way:

@@ -126,6 +126,13 @@ class TokenFiles:
         write_json(path, {**content, "token": token})
         return [path] if self._is_durable else []
 
+    def names(self) -> set[str]:
+        """List the tokens that are kept."""
+        try:
+            return {name.removesuffix(".json") for name in os.listdir(self.folder) if name.endswith(".json")}  # noqa: PTH208 - names alone
+        except OSError:
+            return set()
+
     def all(self) -> list[dict[str, Any]]:
         """Read every token that is kept, oldest first."""
         try:

@@ -86,6 +86,7 @@ class Ledger:
         self._healing = QueueLock(self.files.healing_lock)
         self.writes = 0
         self._cache = RecordCache()
+        self._newest = open_snapshot(store, None, self._cache)
         self._observations = Observations(self.files.observed, clock)
 
     # reading
@@ -107,7 +108,13 @@ class Ledger:
             raise NotFoundError(
                 f"this repository has no gitcoord ledger {self.name!r}", hint="`gitcoord init` makes one"
             )
-        return open_snapshot(self.store, tip, self._cache)
+        return self._opened(tip)
+
+    def _opened(self, oid: str | None) -> Snapshot:
+        """Open a state; the newest that was opened is kept, with what it read."""
+        if oid is None or self._newest.oid != oid:
+            self._newest = open_snapshot(self.store, oid, self._cache)
+        return self._newest
 
     def context(self) -> Context:
         """Read the clock, draw the random values, and look at beats on demand."""
@@ -198,7 +205,9 @@ class Ledger:
             kept = (turn.before_swap(event) if turn.before_swap else None) or ()
             if tip is not None and parent != tip:
                 self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)
-            entry, write = self._write(parent, snapshot, event, turn.inputs)
+            write = self._writing(parent, snapshot, event, turn.inputs)
+            self._turns.let_next()
+            entry = write()
             # After the objects, whose journal commit had their blocks in it.
             sync_files(kept)
             require_written(self.store, self.clock, write, turn.deadline)
@@ -211,7 +220,7 @@ class Ledger:
                 attempt += 1
                 continue
             self._read_back(entry, write, event, turn.deadline)
-            return Done(entry, event, open_snapshot(self.store, entry, self._cache))
+            return Done(entry, event, self._opened(entry))
 
     def _decided(self, turn: _Turn) -> tuple[str | None, str | None, Snapshot, Event]:
         """Decide on the newest state: its tip, the parent, its state, the event."""
@@ -219,7 +228,7 @@ class Ledger:
         context = turn.context._replace(
             now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
         )
-        snapshot = open_snapshot(self.store, tip, self._cache)
+        snapshot = self._opened(tip)
         if tip is not None:
             # No entry's time is before its parent's, for readers' sake.
             context = context._replace(time=max(context.time, self.store.read_entry(tip).time))
@@ -240,9 +249,8 @@ class Ledger:
     def _heal(self, lock: Path, *, only_empty: bool = False) -> bool:
         return heal(lock, self.files.root / "pending", self._healing, self.clock, only_empty=only_empty)
 
-    def _write(
-        self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
-    ) -> tuple[str, Callable[[], str]]:
+    def _writing(self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]) -> Callable[[], str]:
+        """Make ready what writes the entry, and writes it again if a prune took it."""
         base = self.store.read_entry(parent).tree if parent else None
         changes = encoded(apply(snapshot, event))
         message = render(event)
@@ -254,7 +262,7 @@ class Ledger:
             author = author_of(event["agent"], self.name)
             return self.store.write_entry(tree, (parent,) if parent else (), message, author, event["time"])
 
-        return write(), write
+        return write
 
     def _swap(self, tip: str | None, entry: str, event: Event, wanted: Mapping[str, str | None]) -> None:
         try:

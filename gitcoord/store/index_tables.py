@@ -158,10 +158,9 @@ def _changed_blobs(store: Store, old: str | None, new: str | None) -> Iterator[t
 def _differences(store: Store, old: TreeItem | None, new: TreeItem | None) -> Iterator[tuple[str, str | None]]:
     olds: Mapping[str, TreeItem] = store.read_tree(old.oid) if old else {}
     news: Mapping[str, TreeItem] = store.read_tree(new.oid) if new else {}
-    for name in olds.keys() | news.keys():
+    # Most of two folders is the same, and sets tell that fastest.
+    for name in {name for name, _ in olds.items() ^ news.items()}:
         before, after = olds.get(name), news.get(name)
-        if before == after:
-            continue
         if (after or before or TreeItem("", is_tree=False)).is_tree:
             yield from _differences(store, before, after)
         else:

@@ -6,6 +6,7 @@ damaged, so loose objects are read here, and their oid is computed again.
 
 from __future__ import annotations
 
+import os
 import zlib
 
 from gitcoord.core.hashing import sha1, sha256
@@ -28,8 +29,7 @@ def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
 
     """
     try:
-        with open(f"{objects}/{oid[:2]}/{oid[2:]}", "rb") as file:  # noqa: PTH123 - half the time of a Path
-            raw = file.read()
+        raw = _bytes_of(f"{objects}/{oid[:2]}/{oid[2:]}")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -52,6 +52,19 @@ def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
     if not stream.eof or size != str(len(body)).encode() or algorithm(content).hexdigest() != oid:
         raise MissingObjectError(f"{oid} is damaged: its bytes are those of another object")
     return kind.decode("ascii", "replace"), body
+
+
+def _bytes_of(path: str) -> bytes:
+    """Read a file, in a third of the time that a file object takes."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(handle).st_size
+        content = os.read(handle, size)
+        while len(content) < size and (more := os.read(handle, size - len(content))):
+            content += more
+    finally:
+        os.close(handle)
+    return content
 
 
 def parse_commit(oid: str, content: bytes) -> EntryObject:

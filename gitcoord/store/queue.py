@@ -114,17 +114,26 @@ class Turns:
         """
         deadline = Deadline(self._clock, timeout_s)
         is_held = False
-        with self._deck.hold(timeout_s) as is_next:
+        is_next = self._deck.acquire(timeout_s)
+        try:
             if is_next:
                 is_held = self._queue.acquire(0)
             if is_next and not is_held:
                 prepare()
                 is_held = self._queue.acquire(deadline.remaining())
-        try:
             yield is_held
         finally:
+            self.let_next()
             if is_held:
                 self._queue.release()
+
+    def let_next(self) -> None:
+        """Let the next one on deck, if nobody is yet.
+
+        Called when we are about to wait for the disk: before that it would
+        take the processor from whoever has the turn.
+        """
+        self._deck.release()
 
 
 def _wait_in_thread(handle: int, timeout_s: float) -> bool:

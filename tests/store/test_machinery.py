@@ -108,16 +108,20 @@ def test_who_is_alone_prepares_nothing(tmp_path: Path) -> None:
 
 
 def test_who_is_next_prepares_while_another_has_its_turn(tmp_path: Path) -> None:
-    first = QueueLock(tmp_path / "queue")
+    first, deck, ours = QueueLock(tmp_path / "queue"), QueueLock(tmp_path / "deck"), turns(tmp_path)
     assert first.acquire(1)
 
     def prepare() -> None:
-        assert not QueueLock(tmp_path / "deck").acquire(0), "nobody else prepares"
+        assert not deck.acquire(0), "nobody else prepares"
         first.release()
 
-    with turns(tmp_path).take(10, prepare) as is_held:
+    with ours.take(10, prepare) as is_held:
         assert is_held
-        assert QueueLock(tmp_path / "deck").acquire(0), "the next one may prepare"
+        assert not deck.acquire(0), "nobody takes the processor from us"
+        ours.let_next()
+        assert deck.acquire(0), "the next one may prepare"
+        ours.let_next()
+    assert QueueLock(tmp_path / "queue").acquire(0)
 
 
 def test_what_is_refused_on_deck_waits_for_no_turn(tmp_path: Path) -> None:
