@@ -71,7 +71,7 @@ def test_whatever_is_no_plain_success_has_failed(repo: Path, command: str, why: 
 
 def test_a_command_that_hangs_is_ended_with_its_whole_group(repo: Path, tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    verdict = check(repo, f"trap '' TERM; (cd /; trap '' TERM; sleep 60) & echo $! > {file}; echo begun; sleep 600", 0.5)
+    verdict = check(repo, f"trap '' TERM; (cd /; trap '' TERM; exec env -i sleep 60) & echo $! > {file}; echo begun; sleep 600", 0.5)
     assert (verdict.is_passed, verdict.reason) == (False, "it took longer than 0s")
     assert verdict.output == b"begun\n"
     assert wait_for_end(int(file.read_text()))
@@ -80,7 +80,7 @@ def test_a_command_that_hangs_is_ended_with_its_whole_group(repo: Path, tmp_path
 
 def test_children_that_outlive_a_command_are_ended_and_it_has_passed(repo: Path, tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    verdict = check(repo, f"(cd /; exec sleep 600) & echo $! > {file}; echo done")
+    verdict = check(repo, f"(cd /; exec env -i sleep 600) & echo $! > {file}; echo done")
     assert verdict.is_passed
     assert wait_for_end(int(file.read_text()))
     assert_clean(repo)
