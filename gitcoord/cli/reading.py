@@ -111,44 +111,44 @@ def show(app: App, task: str, log_only: bool) -> None:
     from gitcoord.features import cascades
 
     found = reading.show(app.work, task)
-    facts = found["task"]
-    claim, result = facts["claim"], facts["result"]
-    rows: list[tuple[str, str]] = [("state", app.out.state(facts["state"])), ("phase", facts["phase"]), ("pool", facts["pool"])]
-    rows.append(("paths", "any" if facts["paths"] is None else ", ".join(facts["paths"]) or "none"))
+    detail = found["task"]
+    claim, result = detail["claim"], detail["result"]
+    rows: list[tuple[str, str]] = [("state", app.out.state(detail["state"])), ("phase", detail["phase"]), ("pool", detail["pool"])]
+    rows.append(("paths", "any" if detail["paths"] is None else ", ".join(detail["paths"]) or "none"))
     for key in ("reads", "needs", "needed_by"):
-        if facts[key]:
-            rows.append((key.replace("_", " "), ", ".join(facts[key][:20])))
-    if facts["waiting_for"]:
-        rows.append(("because", facts["waiting_for"]))
-    if facts["assigned"]:
-        rows.append(("assigned", facts["assigned"]))
+        if detail[key]:
+            rows.append((key.replace("_", " "), ", ".join(detail[key][:20])))
+    if detail["waiting_for"]:
+        rows.append(("because", detail["waiting_for"]))
+    if detail["assigned"]:
+        rows.append(("assigned", detail["assigned"]))
     if claim:
         rows.append(("claim", f"{claim['agent']}, attempt {claim['attempt']}, until {claim['expires_at']}"))
         rows.append(("branch", claim["branch"]))
     if result:
         rows.append(("result", f"{(result['oid'] or 'no commit')[:12]} by {result['agent']}: {result['commits']} commit(s), "
                                f"{result['files']} file(s)"))  # fmt: skip
-    if facts["state"] == "review":
-        rows.append(("approvals", f"{sum(one['verdict'] is not None for one in facts['reviews'])} of {facts['approvals']}"
-                     + (f", one by pool {facts['verify_by']}" if facts["verify_by"] else "")))  # fmt: skip
+    if detail["state"] == "review":
+        rows.append(("approvals", f"{sum(one['verdict'] is not None for one in detail['reviews'])} of {detail['approvals']}"
+                     + (f", one by pool {detail['verify_by']}" if detail["verify_by"] else "")))  # fmt: skip
     rows += [("review", f"{one['agent']}: {one['verdict'] or 'at work until ' + one['expires_at']}"
-              + (f": {one['message'].splitlines()[0]}" if one["message"] else "")) for one in facts["reviews"]]  # fmt: skip
-    if facts["failures"]:
-        rows.append(("failures", str(facts["failures"])))
-    if facts["would_block"]["count"]:
-        is_failed = facts["state"] in {"failed", "cancelled"}
-        rows.append(("needed", cascades.told(facts["would_block"], is_failed=is_failed)))
+              + (f": {one['message'].splitlines()[0]}" if one["message"] else "")) for one in detail["reviews"]]  # fmt: skip
+    if detail["failures"]:
+        rows.append(("failures", str(detail["failures"])))
+    if detail["would_block"]["count"]:
+        is_failed = detail["state"] in {"failed", "cancelled"}
+        rows.append(("needed", cascades.told(detail["would_block"], is_failed=is_failed)))
     rows += [("before", f"attempt {one['attempt']} by {one['agent']}: {one['kind']}: {one['reason'].splitlines()[0]}")
-             for one in facts["setbacks"]]  # fmt: skip
-    rows += [("note", f"{one['text']} ({one['agent']})") for one in facts["notes"]]
-    rows += [("asked", f"{one['id']} {one['text'].splitlines()[0]}: {one['answer'] or 'open'}") for one in facts["escalations"]]
-    if facts["logs"]:
-        rows.append(("logs", f"{', '.join(facts['logs'])}: gitcoord show {facts['id']} --log"))
-    lines = [f"{facts['id']}: {facts['title']}"] + [f"  {name:<9} {value}" for name, value in rows]
-    if facts["description"]:
-        lines += ["", *("  " + line for line in facts["description"].splitlines())]
+             for one in detail["setbacks"]]  # fmt: skip
+    rows += [("note", f"{one['text']} ({one['agent']})") for one in detail["notes"]]
+    rows += [("asked", f"{one['id']} {one['text'].splitlines()[0]}: {one['answer'] or 'open'}") for one in detail["escalations"]]
+    if detail["logs"]:
+        rows.append(("logs", f"{', '.join(detail['logs'])}: gitcoord show {detail['id']} --log"))
+    lines = [f"{detail['id']}: {detail['title']}"] + [f"  {name:<9} {value}" for name, value in rows]
+    if detail["description"]:
+        lines += ["", *("  " + line for line in detail["description"].splitlines())]
     lines.append("")
-    for entry in facts["history"]:
+    for entry in detail["history"]:
         lines.append(f"  {entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
     app.out.answer("show", found, "\n".join(lines))
 

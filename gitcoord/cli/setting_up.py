@@ -254,12 +254,12 @@ def agent_show(app: App, name: str) -> None:
     place = app.work.worktree_of(name)
     claims = [claim for claim in reading.status(app.work)["claims"] if claim["agent"] == name]
     entries = list(reading.history(app.work, snapshot.oid, agent=name, limit=10))
-    facts = {**record, "at": reading.instant(record["at"]), "worktree": str(place) if place else None, "claims": claims}
+    detail = {**record, "at": reading.instant(record["at"]), "worktree": str(place) if place else None, "claims": claims}
     lines = [f"agent {name}", f"  pools     {', '.join(record['pools']) or 'any'}", f"  capacity  {record['capacity']}",
-             f"  worktree  {facts['worktree'] or '-'}"]  # fmt: skip
+             f"  worktree  {detail['worktree'] or '-'}"]  # fmt: skip
     lines += [f"  holds     {claim['task']} until {claim['expires_at']}" for claim in claims]
     lines += [f"  {entry['at']}  {entry['subject']}" for entry in entries]
-    app.out.answer("agent show", {"agent": facts, "history": entries}, "\n".join(lines))
+    app.out.answer("agent show", {"agent": detail, "history": entries}, "\n".join(lines))
 
 
 @agent.command("remove")

@@ -168,18 +168,18 @@ def _demo(top: Path, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     start_ns = clock.monotonic_ns()
     processes = {name: _start(work, name) for name in names}
     try:
-        facts = _watch(work, processes, clock, tell)
+        outcome = _watch(work, processes, clock, tell)
     finally:
         for process in processes.values():
             if process.poll() is None:
                 process.kill()
             process.wait()
-    facts["seconds"] = round((clock.monotonic_ns() - start_ns) / 1e9, 1)
+    outcome["seconds"] = round((clock.monotonic_ns() - start_ns) / 1e9, 1)
     verified = verifying.verify(work)
-    _report(work, top, facts, verified.entries, tell)
-    facts |= {"repository": str(top), "entries": verified.entries}
+    _report(work, top, outcome, verified.entries, tell)
+    outcome |= {"repository": str(top), "entries": verified.entries}
     work.close()
-    return facts
+    return outcome
 
 
 def _make_repository(top: Path) -> None:
@@ -215,17 +215,17 @@ def _watch(
     work: Workspace, processes: dict[str, subprocess.Popen[bytes]], clock: Clock, tell: Callable[[str], None]
 ) -> dict[str, Any]:
     """Kill the victim in mid-task, land what is whole, tell what happens."""
-    facts: dict[str, Any] = {"ok": False, "killed": None, "taken_over": None, "failed_once": False, "approved": 0,
+    outcome: dict[str, Any] = {"ok": False, "killed": None, "taken_over": None, "failed_once": False, "approved": 0,
                              "rejected": None}
     deadline = Deadline(clock, TIMEOUT_S)
     tip = work.ledger.tip()
     marker = work.ledger.files.root / "demo" / "victim-at-work"
     while not deadline.expired:
-        if facts["killed"] is None and marker.exists():
+        if outcome["killed"] is None and marker.exists():
             os.killpg(processes[VICTIM].pid, signal.SIGKILL)
-            facts["killed"] = marker.read_text("ascii")
-            tell(f"  *  {VICTIM} is killed with SIGKILL in the middle of task {facts['killed']}; nobody cleans up")
-        tip = _tell_news(work, tip, facts, tell)
+            outcome["killed"] = marker.read_text("ascii")
+            tell(f"  *  {VICTIM} is killed with SIGKILL in the middle of task {outcome['killed']}; nobody cleans up")
+        tip = _tell_news(work, tip, outcome, tell)
         status = reading.status(work)
         for phase in status["phases"]:
             if phase["next"] and phase["state"] != "landed":
@@ -236,17 +236,17 @@ def _watch(
                 except RefusedError as error:
                     tell(f"  *  phase {phase['id']} did not land: {error.message}")
         if not set(reading.status(work)["counts"]) - {"landed"}:
-            _tell_news(work, tip, facts, tell)
-            seen = (facts["killed"], facts["taken_over"], facts["failed_once"], facts["rejected"], facts["approved"] == len(GROUPS))
-            facts["ok"] = all(seen)
-            return facts
+            _tell_news(work, tip, outcome, tell)
+            seen = (outcome["killed"], outcome["taken_over"], outcome["failed_once"], outcome["rejected"], outcome["approved"] == len(GROUPS))
+            outcome["ok"] = all(seen)
+            return outcome
         if all(process.poll() is not None for process in processes.values()):
-            return facts
+            return outcome
         clock.sleep(POLL_S)
-    return facts
+    return outcome
 
 
-def _tell_news(work: Workspace, tip: str | None, facts: dict[str, Any], tell: Callable[[str], None]) -> str | None:
+def _tell_news(work: Workspace, tip: str | None, outcome: dict[str, Any], tell: Callable[[str], None]) -> str | None:
     now = work.ledger.tip()
     fresh = []
     for entry in reading.history(work, now, limit=10_000):
@@ -255,23 +255,23 @@ def _tell_news(work: Workspace, tip: str | None, facts: dict[str, Any], tell: Ca
         fresh.append(entry)
     for entry in reversed(fresh):
         if "taken over" in entry["subject"]:
-            facts["taken_over"] = entry["tasks"][0]
+            outcome["taken_over"] = entry["tasks"][0]
             tell(f"  *  {entry['subject']}")
         elif entry["op"] == "fail":
-            facts["failed_once"] = FAILING_TASK in entry["tasks"]
+            outcome["failed_once"] = FAILING_TASK in entry["tasks"]
             tell(f"  *  {entry['subject']}; it comes back after a second")
         elif entry["op"] == "reject":
-            facts["rejected"] = entry["tasks"][0]
+            outcome["rejected"] = entry["tasks"][0]
             tell(f"  *  {entry['subject']}")
         elif entry["op"] == "approve":
-            facts["approved"] += 1
+            outcome["approved"] += 1
             tell(f"     {entry['agent']} approved {entry['tasks'][0]}: {entry['subject'].partition(': ')[2]}")
         elif entry["op"] == "complete":
             tell(f"     {entry['agent']} completed {entry['tasks'][0]}: {entry['subject'].partition(': ')[2]}")
     return now
 
 
-def _report(work: Workspace, top: Path, facts: dict[str, Any], entries: int, tell: Callable[[str], None]) -> None:
+def _report(work: Workspace, top: Path, outcome: dict[str, Any], entries: int, tell: Callable[[str], None]) -> None:
     totals: dict[str, dict[str, float]] = {}
     for path in sorted((work.ledger.files.root / "demo").glob("*.json")):
         totals[path.stem] = json.loads(path.read_text("ascii"))
@@ -279,11 +279,11 @@ def _report(work: Workspace, top: Path, facts: dict[str, Any], entries: int, tel
     coordination_s = sum(one["gitcoord_s"] for one in totals.values())
     sequential_s = busy_s + coordination_s
     landed = reading.status(work)["counts"].get("landed", 0)
-    facts |= {"landed": landed, "sequential_seconds": round(sequential_s, 1)}
+    outcome |= {"landed": landed, "sequential_seconds": round(sequential_s, 1)}
     tell(f"\nLanded: {landed} tasks in {len(reading.status(work)['phases'])} phases, nothing by halves.")
     for name, one in totals.items():
         tell(f"  {name}: {one['tasks']:.0f} tasks, {one['work_s']:.1f} s at work, {one['gitcoord_s']:.1f} s in gitcoord")
-    tell(f"One after the other it would have been {sequential_s:.1f} s; in parallel it took {facts['seconds']} s"
+    tell(f"One after the other it would have been {sequential_s:.1f} s; in parallel it took {outcome['seconds']} s"
          f" ({THINK_S} s of each task stand for an assistant that thinks).")  # fmt: skip
     tell(f"Coordination was {100 * coordination_s / max(busy_s, 0.1):.0f} % of the work.")
     tell(f"verify: {entries} entries, every one follows from its parent.\n")
@@ -292,7 +292,7 @@ def _report(work: Workspace, top: Path, facts: dict[str, Any], entries: int, tel
     tell(f"  cd {top}")
     tell("  git log --oneline --graph main | head -40")
     tell("  git log --format='%h %an: %s' gitcoord/ledger | head -40")
-    tell(f"  {program} show {facts['taken_over'] or '25'}        # the task that changed hands")
+    tell(f"  {program} show {outcome['taken_over'] or '25'}        # the task that changed hands")
     tell(f"  {program} show {FAILING_TASK}        # the task that failed first")
     tell(f"  {program} status")
     tell(f"  {program} verify")
