@@ -21,7 +21,8 @@ import pygit2
 
 from benchmarks.disk import sqlite_commit, syncs_alone
 from benchmarks.plans import many_tasks
-from gitcoord.features import agents, claims, holding, hooks, setting_up
+from gitcoord.features.setup import agents, hooks, ledger
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 
 ROUNDS = 150
@@ -30,7 +31,7 @@ SOURCE = str(Path(__file__).parents[1])
 RACER = """
 import sys, time
 from pathlib import Path
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 repo, agent, start, seconds = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), float(sys.argv[4])
 work = open_workspace(repo)
@@ -42,7 +43,7 @@ while time.monotonic() < end:
     before = time.monotonic()
     held = claims.claim(work, agent, checkout=False)
     print(time.monotonic() - before)
-    holding.release(work, agent, held.task["id"], held.claim["token"])
+    results.release(work, agent, held.task["id"], held.claim["token"])
 """
 
 
@@ -55,8 +56,8 @@ def repository(folder: Path) -> Path:
 
 def world(folder: Path, tasks: int, count: int = 1) -> Workspace:
     work = open_workspace(repository(folder))
-    setting_up.init(work)
-    setting_up.apply_plan(work, many_tasks(tasks), "plan.toml")
+    ledger.init(work)
+    ledger.apply_plan(work, many_tasks(tasks), "plan.toml")
     for number in range(count):
         agents.add(work, f"x{number}", no_worktree=True)
     return work
@@ -100,7 +101,7 @@ def claiming(work: Workspace) -> Callable[[], float]:
         before = time.perf_counter()
         held = claims.claim(work, "x0", checkout=False)
         took = time.perf_counter() - before
-        holding.release(work, "x0", held.task["id"], held.claim["token"])
+        results.release(work, "x0", held.task["id"], held.claim["token"])
         return took
 
     return once
@@ -145,7 +146,7 @@ def flat(top: Path, many: int) -> None:
 
 def claiming_again(work: Workspace) -> Callable[[], float]:
     held = claims.claim(work, "x0", checkout=False)
-    holding.release(work, "x0", held.task["id"], held.claim["token"])
+    results.release(work, "x0", held.task["id"], held.claim["token"])
     return claiming(work)
 
 
@@ -209,8 +210,8 @@ def cpu(command: list[str], *, env: dict[str, str], cwd: Path | None = None) -> 
 def hooked(top: Path, rounds: int = 25) -> None:
     """Commit in a claimed worktree, in turn with the hooks and without any."""
     work = open_workspace(repository(top / "hooked"))
-    setting_up.init(work)
-    setting_up.apply_plan(work, many_tasks(100), "plan.toml")
+    ledger.init(work)
+    ledger.apply_plan(work, many_tasks(100), "plan.toml")
     agents.add(work, "x0")
     hooks.install(work)
     held = claims.claim(work, "x0")

@@ -17,7 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.__main__ import alternating, installed, repository, show
-from gitcoord.features import agents, claims, holding, reading, setting_up
+from gitcoord.features.inspect import facts
+from gitcoord.features.setup import agents
+from gitcoord.features.setup import ledger as setting_up
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.ledger.ledger import Ledger
 
@@ -67,18 +70,18 @@ class Load:
         before = time.perf_counter()
         held = claims.claim(self.work, "x0", checkout=False)
         took = time.perf_counter() - before
-        holding.release(self.work, "x0", held.task["id"], held.claim["token"])
+        results.release(self.work, "x0", held.task["id"], held.claim["token"])
         return took
 
     def complete(self) -> float:
         """Complete the next task without a commit."""
         held = claims.claim(self.work, "x0", checkout=False)
-        return timed(lambda: holding.complete(self.work, "x0", held.task["id"], held.claim["token"], no_result=True))
+        return timed(lambda: results.complete(self.work, "x0", held.task["id"], held.claim["token"], no_result=True))
 
     def status(self) -> float:
         """Sum the ledger up, which has moved since the last time."""
         self.claim()
-        return timed(lambda: reading.status(self.work))
+        return timed(lambda: facts.status(self.work))
 
 
 def against(what: str, large: Workspace, small: Workspace) -> None:
@@ -97,7 +100,7 @@ def with_history(work: Workspace, entries: int) -> Workspace:
     command = {"op": "progress", "agent": "x0", "task": held.task["id"], "token": held.claim["token"], "percent": None}
     for number in range(entries):
         fast.execute({**command, "message": f"step {number}"}, agent="x0")
-    holding.release(work, "x0", held.task["id"], held.claim["token"])
+    results.release(work, "x0", held.task["id"], held.claim["token"])
     return work
 
 
@@ -118,7 +121,7 @@ def flat(top: Path) -> None:
     with_history(ledger(top / "long", plan(200)), entries).close()
     os.environ.pop("GITCOORD_DURABILITY")
     print(f"  ({entries:,} entries made in {time.perf_counter() - started:.0f} s, unsynced)", flush=True)
-    from gitcoord.features.upkeep import upkeep
+    from gitcoord.features.maintain.upkeep import upkeep
 
     long = open_workspace(top / "long")
     upkeep(long)

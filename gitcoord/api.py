@@ -7,7 +7,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from gitcoord.core.model import TaskRecord
-from gitcoord.features import claims, holding, landing, locks, reviews, upkeep
+from gitcoord.features.land import landings
+from gitcoord.features.maintain import upkeep
+from gitcoord.features.work import claims, locks, results, reviews
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["Coordinator", "Held", "HeldReview", "open_coordinator"]
@@ -88,7 +90,7 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return self._acknowledged(holding.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry)
+        return self._acknowledged(results.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry)
 
     def beat(self, claim: Held | HeldReview) -> None:
         """Renew the lease without an entry.
@@ -107,9 +109,9 @@ class Coordinator:
             RefusedError: Boundary, uncommitted work, nothing to hand in.
 
         """
-        done = holding.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result, no_result=no_result)
+        done = results.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result, no_result=no_result)
         if not done.already:
-            landing.land_automatically(self._work, done.task["spec"]["phase"])
+            landings.land_automatically(self._work, done.task["spec"]["phase"])
         return self._acknowledged(done.entry)
 
     def fail(self, claim: Held, *, reason: str, kind: str = "transient") -> str:
@@ -119,7 +121,7 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return self._acknowledged(holding.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry)
+        return self._acknowledged(results.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry)
 
     def release(self, claim: Held, *, reason: str = "") -> str:
         """Give the task back; return the entry.
@@ -128,7 +130,7 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return self._acknowledged(holding.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry)
+        return self._acknowledged(results.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry)
 
     def review(self, agent: str, task: str | None = None, *, session: str | None = None) -> HeldReview:
         """Claim a review, by default of the oldest result that waits for one.
@@ -175,7 +177,7 @@ class Coordinator:
     def _judged(self, review: HeldReview, verdict: str, reason: str) -> str:
         done = reviews.judge(self._work, review.agent, review.task["id"], verdict, reason, token=review.token)
         if done.task["state"] == "done" and not done.already:
-            landing.land_automatically(self._work, done.task["spec"]["phase"])
+            landings.land_automatically(self._work, done.task["spec"]["phase"])
         return self._acknowledged(done.entry)
 
     def lock(

@@ -11,7 +11,9 @@ from typing import Any
 
 from benchmarks.contestants.programs import repository
 from gitcoord.core.errors import GitcoordError
-from gitcoord.features import agents, claims, holding, reading, setting_up
+from gitcoord.features.inspect import facts
+from gitcoord.features.setup import agents, ledger
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 
 CHOOSES = True
@@ -21,8 +23,8 @@ IS_COMMAND = os.environ.get("CONTEST_MODE") == "cli"
 
 def prepare(top: Path, tasks: int, names: list[str]) -> None:
     work = open_workspace(repository(top / "repo"))
-    setting_up.init(work)
-    setting_up.apply_plan(work, f'[[tasks]]\nids = "1-{tasks}"\ntitle = "Task {{id}}"\npaths = []\n', "plan.toml")
+    ledger.init(work)
+    ledger.apply_plan(work, f'[[tasks]]\nids = "1-{tasks}"\ntitle = "Task {{id}}"\npaths = []\n', "plan.toml")
     for name in names:
         agents.add(work, name, no_worktree=True)
 
@@ -46,7 +48,7 @@ class Library:
         return held.task["id"]
 
     def finish(self, task: str) -> None:
-        holding.complete(self.work, self.agent, task, self.token, no_result=True)
+        results.complete(self.work, self.agent, task, self.token, no_result=True)
 
 
 class Command:
@@ -75,5 +77,5 @@ Driver = Command if IS_COMMAND else Library
 
 def held(top: Path) -> list[tuple[str, str]]:
     work = open_workspace(top / "repo")
-    entries = reading.history(work, work.ledger.tip(), limit=1_000_000)
+    entries = facts.history(work, work.ledger.tip(), limit=1_000_000)
     return [(entry["tasks"][0], entry["agent"]) for entry in entries if entry["op"] == "claim"]

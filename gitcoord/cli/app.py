@@ -41,7 +41,7 @@ class App:
         """Give back file handles; a command that wrote may start the upkeep."""
         if self._work is not None:
             if self._work.ledger.writes:
-                from gitcoord.features.upkeep import maybe
+                from gitcoord.features.maintain.upkeep import maybe
 
                 maybe(self._work)
             self._work.close()
@@ -71,7 +71,7 @@ class App:
 
     def _show_answers(self, agent: str) -> None:
         """Show what the orchestrator answered since this agent last asked."""
-        from gitcoord.features.matters import answers_for
+        from gitcoord.features.work.escalations import answers_for
 
         for one in answers_for(self.work, agent):
             about = f" about task {one['task']}" if one["task"] else ""
@@ -95,7 +95,7 @@ class App:
             return
         pending = self.work.ledger.snapshot(tip).settings()["pending"]
         if pending is not None:
-            from gitcoord.features.landing import finish_pending
+            from gitcoord.features.land.landings import finish_pending
             from gitcoord.store.queue import QueueLock
 
             # A lander at work holds this lock: its landing is not cut off.
@@ -113,8 +113,8 @@ class App:
         self.refuse_agents()
         self.settle(ids.ORCHESTRATOR)
         if self.work.ledger.tip() is not None:
-            from gitcoord.features.agents import finish_removals
-            from gitcoord.features.landing import finish_pending, lagging
+            from gitcoord.features.land.landings import finish_pending, lagging
+            from gitcoord.features.setup.agents import finish_removals
 
             finish_pending(self.work)
             for text in finish_removals(self.work):

@@ -36,15 +36,15 @@ def answer(argv: list[str], start: Path | None = None) -> int:
     """
     from gitcoord.core import codec
     from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
-    from gitcoord.features import guards
+    from gitcoord.features.setup import hook_verdicts
     from gitcoord.git.program import discover_hooked
 
     event = argv[0] if argv else ""
     try:
-        if event not in guards.EVENTS:
-            raise UsageError(f"there is no hook {event!r}", hint=f"there are {', '.join(guards.EVENTS)}")
+        if event not in hook_verdicts.EVENTS:
+            raise UsageError(f"there is no hook {event!r}", hint=f"there are {', '.join(hook_verdicts.EVENTS)}")
         lines = sys.stdin if event == "pre-push" else ()
-        said = guards.look(event, discover_hooked(start or Path.cwd()), lines)
+        said = hook_verdicts.look(event, discover_hooked(start or Path.cwd()), lines)
     except RefusedError as error:
         said = f"{error.message}\n  next: {error.hint}"
         _say(f"gitcoord: {codec.printable(said, lines=True)}")

@@ -11,7 +11,7 @@ from gitcoord.cli.output import table
 from gitcoord.core.errors import IncompleteError
 
 if TYPE_CHECKING:
-    from gitcoord.core.hook_plan import Step
+    from gitcoord.features.setup.hook_plan import Step
 
 __all__ = ["hook", "hooks"]
 
@@ -39,7 +39,7 @@ def install(app: App, guard: bool | None, dry_run: bool) -> None:
 
     Example: gitcoord hooks install
     """
-    from gitcoord.features import hooks as hooking
+    from gitcoord.features.setup import hooks as hooking
 
     steps = hooking.install(app.orchestrate(), guard=guard, dry_run=dry_run)
     _tell(app, "hooks-install", steps, dry_run=dry_run)
@@ -53,7 +53,7 @@ def uninstall(app: App, dry_run: bool) -> None:
 
     Example: gitcoord hooks uninstall
     """
-    from gitcoord.features import hooks as hooking
+    from gitcoord.features.setup import hooks as hooking
 
     # Not a word with the ledger: this has to work where nothing else does.
     app.refuse_agents()
@@ -67,7 +67,7 @@ def status(app: App) -> int:
 
     Example: gitcoord hooks status
     """
-    from gitcoord.features import hooks as hooking
+    from gitcoord.features.setup import hooks as hooking
 
     rows = hooking.status(app.work)
     problems = list(dict.fromkeys(row.problem for row in rows if row.problem))

@@ -1,1 +1,4 @@
-"""Hold the features, one module each, unaware of each other."""
+"""Hold the features, in rooms: each knows only the rooms below its own.
+
+From the top: run, maintain, land, work, setup and inspect, workspace.
+"""

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitcoord.clock import Clock
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.model import PlanRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.engines import open_store
 from gitcoord.git.program import Git, Place, discover
+from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
 from gitcoord.store.protocol import Store
@@ -139,7 +139,7 @@ class Workspace:
         named = os.environ.get("GITCOORD_SESSION", "")
         if named:
             return f"named:{named[:120]}"
-        from gitcoord.store.processes import session_identity
+        from gitcoord.host.processes import session_identity
 
         return session_identity()
 

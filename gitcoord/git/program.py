@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import UnavailableError, UsageError
 from gitcoord.git.config import TRUE, last_value, read_config
+from gitcoord.host.clock import Clock, Deadline
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.git.program import DURABLE, LONG_S, Completed, Git, discover
+from gitcoord.host.clock import Clock, Deadline
 
 __all__ = ["CutOffError", "clear_locks", "create_ref", "is_moved", "locks_of", "move_target", "ref_line", "sync_folders"]
 

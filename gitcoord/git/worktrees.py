@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from gitcoord.clock import Clock
 from gitcoord.core import codec
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
-from gitcoord.git.leftovers import (
+from gitcoord.git.checkout import switching, undo
+from gitcoord.git.half_made import (
     LOCK_WAIT_S,
     UNREADABLE,
     clear_half_made,
@@ -29,9 +29,9 @@ from gitcoord.git.leftovers import (
     is_worktree,
     remove,
 )
-from gitcoord.git.locking import exclusive
 from gitcoord.git.program import LONG_S, Completed, Git, GitError, discover
-from gitcoord.git.switching import switching, undo
+from gitcoord.git.worktree_lock import exclusive
+from gitcoord.host.clock import Clock
 
 __all__ = [
     "Worktree", "add", "branch_of_worktree", "checkout_branch", "checkouts_of", "commit_paths", "copy_files", "follow",

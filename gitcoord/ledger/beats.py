@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gitcoord.clock import Clock
 from gitcoord.core.machine.leases import Beat
+from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.protocol import MissingObjectError, Store
 

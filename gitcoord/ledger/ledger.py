@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gitcoord.clock import Clock, Deadline
 from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, NotFoundError, UnavailableError, UnknownError
 from gitcoord.core.events import Command, Event, evidence_of
@@ -19,12 +18,12 @@ from gitcoord.core.machine import Context, apply, decide
 from gitcoord.core.machine.leases import Beat, leases_of
 from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
+from gitcoord.host.clock import Clock, Deadline
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
 from gitcoord.ledger.files import LedgerFiles, sync_files
 from gitcoord.ledger.names import attic_ref, ledger_ref
-from gitcoord.ledger.outlasting import outlast_prune, require_written
 from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
-from gitcoord.store.healing import heal, living_writers
+from gitcoord.ledger.prune_guard import outlast_prune, require_written
 from gitcoord.store.protocol import (
     BlobRef,
     ContendedError,
@@ -35,6 +34,7 @@ from gitcoord.store.protocol import (
 )
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
+from gitcoord.store.stale_locks import heal, living_writers
 
 __all__ = ["Done", "Ledger", "encoded"]
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.messages import parse
+from gitcoord.host.processes import identity, is_alive
 from gitcoord.ledger.files import read_json, write_json
-from gitcoord.store.processes import identity, is_alive
 from gitcoord.store.protocol import MissingObjectError, Store
 
 __all__ = ["PendingFiles", "Settled", "find_entry"]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pygit2
 
-from gitcoord.clock import Clock
 from gitcoord.core.errors import UnavailableError
+from gitcoord.host.clock import Clock
 from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged
 from gitcoord.store.loose import LooseObjects, Shared
 from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, encode_commit, parse_commit

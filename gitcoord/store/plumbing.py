@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from gitcoord.clock import Clock
+from gitcoord.host.clock import Clock
 from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged
 from gitcoord.store.loose import LooseObjects, Shared
 from gitcoord.store.objects import (

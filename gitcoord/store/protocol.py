@@ -35,7 +35,7 @@ class ContendedError(Exception):
 class LockedError(Exception):
     """Say that a ref's ``.lock`` file is in the way; nothing moved.
 
-    ``path`` is the lock file, which ``store.healing`` may look at.
+    ``path`` is the lock file, which ``store.stale_locks`` may look at.
     """
 
     def __init__(self, path: Path) -> None:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitcoord.clock import Clock, Deadline
 from gitcoord.core.errors import UnavailableError
-from gitcoord.store.processes import identity
+from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.processes import identity
 
 __all__ = ["QueueLock", "Turns"]
 

@@ -425,7 +425,7 @@ def test_commands_and_completion_are_listed(cli: Cli) -> None:
 
 def test_a_bug_is_one_line_and_a_log(cli: Cli, repo: Path, plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cli("init", str(plan))
-    monkeypatch.setattr("gitcoord.features.reading.status", lambda _work: 1 // 0)
+    monkeypatch.setattr("gitcoord.features.inspect.facts.status", lambda _work: 1 // 0)
     error = cli.json("status", status=1)["error"]
     assert error["code"] == "internal"
     assert "ZeroDivisionError" in Path(error["log"]).read_text()

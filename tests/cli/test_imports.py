@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features import claims
+from gitcoord.features.work import claims
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import RefusedError
-from gitcoord.features import agents, claims, holding, hooks, landing, rollbacks, setting_up
+from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.setup import agents, hooks
+from gitcoord.features.setup import ledger as setting_up
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, do, found, git
@@ -125,12 +128,12 @@ def test_without_verify_the_commit_is_made_and_complete_refuses_it(repo: Path) -
     assert attempt("commit", "--no-verify", "-m", "x", cwd=place).returncode == 0
     token = next(iter(work.tokens("x").all()))["token"]
     with pytest.raises(RefusedError, match=r"README\.md"):
-        holding.complete(work, "x", "a", token)
+        results.complete(work, "x", "a", token)
     # And it can be amended: what goes back to what it was is nobody's writing.
     git("restore", "--staged", "--worktree", "--source=HEAD^", "README.md", cwd=place)
     done = attempt("commit", "--amend", "--no-edit", cwd=place)
     assert done.returncode == 0, done.stderr
-    holding.complete(work, "x", "a", token)
+    results.complete(work, "x", "a", token)
 
 
 def moved_target(repo: Path) -> None:
@@ -210,7 +213,7 @@ def test_a_claim_that_is_over_is_told_and_stops_nobody(repo: Path) -> None:
     work, place = claimed(repo)
     stage(place, "a/one")
     git("commit", "-q", "-m", "one", cwd=place)
-    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    results.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
     stage(place, "README.md")
     done = attempt("commit", "-m", "late", cwd=place)
     assert (done.returncode, done.stderr) == (0, "gitcoord: the claim on task a is over: no task takes this commit\n")
@@ -269,9 +272,9 @@ def test_a_guarded_target_moves_by_landing_only(repo: Path) -> None:
         git("reset", "-q", "--hard", "main", cwd=repo)
         assert git("rev-parse", "main", cwd=repo) == tip, args
     assert "moves by gitcoord alone" in attempt("branch", "-f", "main", branch, cwd=place).stderr + attempt("update-ref", "refs/heads/main", branch, cwd=place).stderr
-    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    results.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
     do(work, "x", "b")
-    assert landing.land(work, "default").results == 2
+    assert landings.land(work, "default").results == 2
     assert git("rev-parse", "main", cwd=repo) != tip
     git("pack-refs", "--all", cwd=repo)
     git("checkout", "-q", "-b", "free", cwd=repo)
@@ -291,9 +294,9 @@ def test_the_target_is_pushed_as_it_landed(repo: Path, tmp_path: Path) -> None:
         done = attempt("push", "-q", "origin", refspec, cwd=place)
         assert done.returncode != 0, refspec
         assert "landed" in done.stderr or "delete" in done.stderr
-    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    results.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
     do(work, "x", "b")
-    landing.land(work, "default")
+    landings.land(work, "default")
     git("push", "-q", "origin", "main", cwd=place)
     back = attempt("push", "-q", "origin", "+main~1:main", cwd=place)
     assert "would take main back" in back.stderr
@@ -317,7 +320,7 @@ def test_a_target_of_two_ledgers_is_pushed_as_either_landed_it(repo: Path, tmp_p
         setting_up.apply_plan(ledger, tasks("a"), "plan.toml")
         agents.add(ledger, f"x-{name}")
     do(work, "x", "a")
-    landing.land(work, "default")
+    landings.land(work, "default")
     hooks.install(work, guard=True)
     for place in (repo, *(open_workspace(repo, name).worktree_of(f"x-{name}") for name in ("earlier", "other"))):
         done = attempt("push", "-q", str(tmp_path / "server.git"), "main:main", cwd=place or repo)
@@ -341,9 +344,9 @@ def test_others_do_not_move_the_ledger_and_gitcoord_does(repo: Path) -> None:
     git("pack-refs", "--all", cwd=repo)
     stage(place, "a/one")
     git("commit", "-q", "-m", "one", cwd=place)
-    holding.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    results.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
     do(work, "x", "b")
-    assert landing.land(work, "default").results == 2
+    assert landings.land(work, "default").results == 2
     assert work.ledger.snapshot().settings()["pending"] is None
 
 

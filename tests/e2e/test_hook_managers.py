@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features import claims, hooks
+from gitcoord.features.setup import hooks
+from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, found, git
@@ -134,7 +135,7 @@ def test_a_users_hook_survives_both_in_any_order(repo: Path) -> None:
 
 @needs_pre_commit
 def test_the_lines_for_a_pre_commit_configuration_do_what_they_say(repo: Path) -> None:
-    from gitcoord.core.hook_plan import lines_for
+    from gitcoord.features.setup.hook_plan import lines_for
 
     config = MINE[1] + "".join(line + "\n" for event in ("pre-commit", "commit-msg") for line in lines_for("prek", event).splitlines())
     work = world(repo, **{".pre-commit-config.yaml": config})

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.hook_plan import EVENTS
-from gitcoord.features import claims, hooks
+from gitcoord.features.setup import hooks
+from gitcoord.features.setup.hook_plan import EVENTS
+from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, environment, found, git
@@ -328,7 +329,7 @@ def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
     work = ledger(repo)
     hooks.install(work, guard=True)
     git("branch", "next", cwd=repo)
-    from gitcoord.features import setting_up
+    from gitcoord.features.setup import ledger as setting_up
 
     setting_up.apply_plan(work, tasks("a", "b", head='[plan]\ntarget = "next"\n'), "plan.toml")
     assert {row.state for row in hooks.status(work) if row.event != "pre-commit" and row.event != "commit-msg"} == {"stale"}

@@ -30,12 +30,12 @@ PLACE = re.compile(r'"([^"]*)"|<([^>]*)>')
 CALLER = """
 import os, sys
 from pathlib import Path
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 repo = Path(sys.argv[1])
 work = open_workspace(repo)
 held = claims.claim(work, "x", "b", checkout=False)
-holding.release(work, "x", "b", held.claim["token"])
+results.release(work, "x", "b", held.claim["token"])
 os.mkdir(repo / "begin")
 claims.claim(work, "x", "a", checkout=False)
 os.mkdir(repo / "end")

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import CorruptError, UnavailableError, UsageError
-from gitcoord.features import claims, holding, landing, reading, rollbacks, upkeep, verifying
+from gitcoord.features.inspect import facts
+from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.maintain import upkeep, verify
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.plumbing import PlumbingStore
@@ -58,16 +61,16 @@ def test_what_libgit2_cannot_open_is_served_from_plan_to_landing_and_back(odd: P
     upkeep.upkeep(work)
     held = claims.claim(work, "x", "b")
     token = held.claim["token"]
-    holding.progress(work, "x", "b", token, "half of it", 50)
+    results.progress(work, "x", "b", token, "half of it", 50)
     work.ledger.beat("x", token)
     write(Path(held.worktree or ""), "b/file.txt")
-    holding.complete(work, "x", "b", token)
-    landed = landing.land(work, "default")
+    results.complete(work, "x", "b", token)
+    landed = landings.land(work, "default")
     assert git("rev-parse", "main", cwd=odd) == landed.new
     rollbacks.rollback(work, rollbacks.choose(work, steps=2))
     rollbacks.undo(work)
-    assert reading.status(work)["counts"] == {"landed": 2}
-    verifying.verify(work)
+    assert facts.status(work)["counts"] == {"landed": 2}
+    verify.verify(work)
     work.close()
     git("fsck", "--no-dangling", cwd=odd)
     monkeypatch.setenv("GITCOORD_ENGINE", "libgit2")
@@ -137,13 +140,13 @@ def test_engines_take_turns_on_one_ledger(repo: Path, monkeypatch: pytest.Monkey
     for turn, task in enumerate("abcd"):
         first, second = (one, two) if turn % 2 else (two, one)
         held = claims.claim(first, "x", task, checkout=False)
-        holding.progress(second, "x", task, held.claim["token"], "on")
+        results.progress(second, "x", task, held.claim["token"], "on")
         second.ledger.beat("x", held.claim["token"])
         git("pack-refs", "--all", cwd=repo)
         first.ledger.beat("x", held.claim["token"])
-        holding.release(first, "x", task, held.claim["token"])
-    verifying.verify(one)
-    verifying.verify(two)
+        results.release(first, "x", task, held.claim["token"])
+    verify.verify(one)
+    verify.verify(two)
     one.close()
     two.close()
     assert one.ledger.tip() == two.ledger.tip() == git("rev-parse", "gitcoord/ledger", cwd=repo)

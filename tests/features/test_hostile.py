@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features import claims, trust
+from gitcoord.features.setup import trust
+from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git, write

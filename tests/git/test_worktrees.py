@@ -11,8 +11,8 @@ import pytest
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git import worktrees
-from gitcoord.git.locking import exclusive
 from gitcoord.git.program import Git, GitError, discover
+from gitcoord.git.worktree_lock import exclusive
 from tests.git.building import commit, git
 
 ME = ("Builder", "builder@example.invalid")

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
-from gitcoord.clock import Clock
 from gitcoord.core.errors import ClaimLostError, GitcoordError
-from gitcoord.features import agents, claims, holding, landing, reading, setting_up, verifying
+from gitcoord.features.inspect import facts
+from gitcoord.features.land import landings
+from gitcoord.features.maintain import verify
+from gitcoord.features.setup import agents, ledger
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import discover
+from gitcoord.host.clock import Clock
 from gitcoord.store.libgit import LibgitStore
 from tests.support.builders import tasks
 from tests.support.world import do, found, git, record, write
@@ -60,17 +64,17 @@ Operation = Callable[[Workspace, Mapping[str, str]], None]
 
 OPERATIONS: dict[str, tuple[Operation, str]] = {
     "claim": (lambda work, _held: claims.claim(work, "y", "b", checkout=False, session="s") and None, "claimed"),
-    "progress": (lambda work, held: holding.progress(work, "x", "a", held["token"], "on", 5) and None, "claimed"),
-    "complete": (lambda work, held: holding.complete(work, "x", "a", held["token"]) and None, "done"),
-    "fail": (lambda work, held: holding.fail(work, "x", "a", held["token"], "no", "permanent") and None, "failed"),
-    "release": (lambda work, held: holding.release(work, "x", "a", held["token"]) and None, "open"),
+    "progress": (lambda work, held: results.progress(work, "x", "a", held["token"], "on", 5) and None, "claimed"),
+    "complete": (lambda work, held: results.complete(work, "x", "a", held["token"]) and None, "done"),
+    "fail": (lambda work, held: results.fail(work, "x", "a", held["token"], "no", "permanent") and None, "failed"),
+    "release": (lambda work, held: results.release(work, "x", "a", held["token"]) and None, "open"),
     "cancel": (lambda work, _held: work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator") and None,
                "cancelled"),
     "assign": (lambda work, _held: work.ledger.execute({"op": "assign", "task": "a", "to": None, "reason": ""}, agent="orchestrator")
                and None, "open"),
     "reissue": (lambda work, held: work.ledger.execute({"op": "reissue", "agent": "x", "task": "a", "session": "t", "old": held["token"]},
                                                        agent="x") and None, "claimed"),
-    "plan": (lambda work, _held: setting_up.apply_plan(work, tasks("b", "c"), "plan.toml") and None, "claimed"),
+    "plan": (lambda work, _held: ledger.apply_plan(work, tasks("b", "c"), "plan.toml") and None, "claimed"),
     "agent-add": (lambda work, _held: agents.add(work, "z", no_worktree=True) and None, "claimed"),
     "beat": (lambda work, held: work.ledger.beat("x", held["token"]) and None, "claimed"),
 }  # fmt: skip
@@ -106,19 +110,19 @@ def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(name: str, repo
                                                "open" if name == "claim" else "claimed")  # fmt: skip
         for one in settled:
             assert one.is_applied == is_applied
-        verifying.verify(heir)
+        verify.verify(heir)
         # The next commands work at once, whatever was left behind.
         if name == "claim":
             again = claims.claim(heir, "y", "b", checkout=False, session="s")
             assert again.already == is_applied
-            holding.release(heir, "y", "b", again.claim["token"])
+            results.release(heir, "y", "b", again.claim["token"])
         else:
             try:
                 operation(heir, held)
             except (ClaimLostError, GitcoordError):
                 assert is_applied
-        reading.status(heir)
-        verifying.verify(heir)
+        facts.status(heir)
+        verify.verify(heir)
         heir.close()
         if not is_dead:
             assert at > 5
@@ -139,7 +143,7 @@ def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(repo: Path, 
         shutil.copytree(saved, repo, symlinks=True)
         victim = dying(repo, at)
         try:
-            landing.land(victim, "default")
+            landings.land(victim, "default")
         except Death:
             is_dead = True
         else:
@@ -152,13 +156,13 @@ def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(repo: Path, 
         merged = git("rev-list", "--count", "main", cwd=repo)
         assert merged in {"1", "5"}, "all of the phase, or nothing"
         assert not (phase["state"] == "landed" and merged == "1")
-        done = landing.land(heir, "default")
+        done = landings.land(heir, "default")
         assert git("rev-parse", "main", cwd=repo) == done.new
         assert git("status", "--porcelain", cwd=repo) == ""
         assert (repo / "a" / "file.txt").exists()
         assert (repo / "b" / "file.txt").exists()
-        assert landing.lagging(heir) == []
-        verifying.verify(heir)
+        assert landings.lagging(heir) == []
+        verify.verify(heir)
         heir.close()
         if not is_dead:
             assert seen == {"open", "landing", "landed"}

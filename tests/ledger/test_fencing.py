@@ -15,7 +15,7 @@ import pytest
 
 from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, NotFoundError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import TARGET, PureLedger, tasks
 from tests.support.world import environment, found, git, record, write
@@ -81,10 +81,10 @@ def test_of_ten_thousand_stale_attempts_none_is_accepted() -> None:
 def refused_everywhere(work: Workspace, agent: str, task: str, token: str) -> None:
     tip = work.ledger.tip()
     for attempt in (
-        lambda: holding.progress(work, agent, task, token, "on"),
-        lambda: holding.complete(work, agent, task, token, no_result=True),
-        lambda: holding.fail(work, agent, task, token, "no"),
-        lambda: holding.release(work, agent, task, token),
+        lambda: results.progress(work, agent, task, token, "on"),
+        lambda: results.complete(work, agent, task, token, no_result=True),
+        lambda: results.fail(work, agent, task, token, "no"),
+        lambda: results.release(work, agent, task, token),
         lambda: work.ledger.beat(agent, token),
     ):
         with pytest.raises(ClaimLostError):
@@ -129,7 +129,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 work = open_workspace(Path(sys.argv[1]))
 held = claims.claim(work, "x", "a", checkout=False)
@@ -137,7 +137,7 @@ print("held", flush=True)
 codes = set()
 while True:
     try:
-        holding.progress(work, "x", "a", held.claim["token"], "on")
+        results.progress(work, "x", "a", held.claim["token"], "on")
         print("on", flush=True)
     except GitcoordError as error:
         print(error.code, flush=True)
@@ -174,7 +174,7 @@ def test_two_processes_under_one_id_cannot_both_work(repo: Path) -> None:
         claims.claim(work, "x", checkout=False, session="named:two")
     with pytest.raises(ConflictError):
         claims.claim(work, "x", "a", checkout=False, session="named:two")
-    holding.progress(work, "x", "a", first.claim["token"], "still mine")
+    results.progress(work, "x", "a", first.claim["token"], "still mine")
 
 
 def test_a_token_of_another_task_or_agent_opens_nothing(repo: Path) -> None:
@@ -184,4 +184,4 @@ def test_a_token_of_another_task_or_agent_opens_nothing(repo: Path) -> None:
     mine, theirs = (record(work, name)["claim"]["token"] for name in "ab")
     for agent, task, token in (("x", "a", theirs), ("y", "a", mine), ("x", "b", mine)):
         with pytest.raises((ClaimLostError, NotFoundError)):
-            holding.progress(work, agent, task, token, "on")
+            results.progress(work, agent, task, token, "on")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitcoord.clock import Clock
-from gitcoord.features import claims, holders
+from gitcoord.features.work import claims, tokens
 from gitcoord.features.workspace import open_workspace
+from gitcoord.host.clock import Clock
 from gitcoord.ledger.beats import Observations, beat_text, parse_beat
 from gitcoord.ledger.files import TokenFiles, read_json
 from tests.support.builders import tasks
@@ -79,7 +79,7 @@ def test_forged_private_files_are_passed_over(repo: Path, forged: Any) -> None:
         path.write_text(json.dumps(forged))
     heir = open_workspace(repo)
     heir.ledger.settle("x")
-    assert holders.current_claim(heir, heir.ledger.snapshot(), "x", None) == ("a", held.claim["token"])
+    assert tokens.current_claim(heir, heir.ledger.snapshot(), "x", None) == ("a", held.claim["token"])
     assert claims.claim(heir, "x", checkout=False, session="s").already
     assert claims.claim(heir, "x", checkout=False, session="other").reissued
     assert outside.read_text() == "kept"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, ConflictError, UnknownError
-from gitcoord.features import claims, holding, verifying
+from gitcoord.features.maintain import verify
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.ledger.beats import beat_ref
 from tests.support.builders import tasks
@@ -59,7 +60,7 @@ def test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer
     claimed = claims.claim(work, "x", "a", checkout=False)
     heir = open_workspace(repo)
     assert record(heir, "a")["claim"]["token"] == claimed.claim["token"]
-    assert verifying.verify(heir).tip == claimed.entry
+    assert verify.verify(heir).tip == claimed.entry
 
 
 def _is_commit(repo: Path, path: Path) -> bool:
@@ -93,7 +94,7 @@ def test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back(
     with pytest.raises(ConflictError):
         claims.claim(other, "y", "a", checkout=False)
     work.ledger.beat("x", held.claim["token"])
-    entry = holding.progress(work, "x", "a", held.claim["token"], "on").entry
+    entry = results.progress(work, "x", "a", held.claim["token"], "on").entry
     parent = work.store.read_entry(work.store.read_entry(entry).parents[0])
     assert work.store.read_entry(entry).time >= parent.time
-    verifying.verify(other)
+    verify.verify(other)

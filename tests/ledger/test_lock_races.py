@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features import locks, verifying
+from gitcoord.features.maintain import verify
+from gitcoord.features.work import locks
 from tests.support.world import environment, found
 
 PLAN = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["src/a/"]\n[[task]]\nid = "b"\ntitle = "B"\npaths = ["src/b/"]\n'
@@ -17,7 +18,7 @@ RACER = """
 import json, sys, time
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
-from gitcoord.features import claims, locks
+from gitcoord.features.work import claims, locks
 from gitcoord.features.workspace import open_workspace
 repo, start, name, asked = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 work = open_workspace(repo)
@@ -66,4 +67,4 @@ def test_of_those_that_ask_for_the_same_paths_one_has_them_or_sharers_do(repo: P
     assert {answer["holder"] for answer in losers} <= winners.keys()
     listed = locks.listing(work)
     assert {one["agent"] for one in [*listed["locks"], *listed["claims"]]} == winners.keys()
-    verifying.verify(work)
+    verify.verify(work)

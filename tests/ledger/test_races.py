@@ -12,7 +12,10 @@ import pytest
 from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, UnknownError
 from gitcoord.core.machine import Context
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features import claims, holding, reading, setting_up, verifying
+from gitcoord.features.inspect import facts
+from gitcoord.features.maintain import verify
+from gitcoord.features.setup import ledger
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
@@ -21,7 +24,8 @@ RACER = """
 import json, sys, time
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
-from gitcoord.features import claims, holding, setting_up
+from gitcoord.features.setup import ledger as setup
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 kind, repo, start, name = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 work = open_workspace(repo)
@@ -31,14 +35,14 @@ while not (start / "go").exists():
 won = []
 try:
     if kind == "create":
-        won.append(setting_up.init(work).entry)
+        won.append(setup.init(work).entry)
     elif kind == "one":
         won.append(claims.claim(work, name, "a", checkout=False).entry)
     else:
         for _ in range(4):
             claimed = claims.claim(work, name, checkout=False, session=name)
             won.append(claimed.entry)
-            won.append(holding.release(work, name, claimed.task["id"], claimed.claim["token"]).entry)
+            won.append(results.release(work, name, claimed.task["id"], claimed.claim["token"]).entry)
 except GitcoordError as error:
     print(json.dumps({"won": won, "code": error.code, "holder": error.facts.get("holder")}))
 else:
@@ -74,7 +78,7 @@ def test_of_32_that_make_the_ledger_one_does(repo: Path, tmp_path: Path) -> None
     assert {answer["code"] for answer in answers if not answer["won"]} == {"refused"}
     work = open_workspace(repo)
     assert [work.ledger.tip()] == won[0]["won"]
-    verifying.verify(work)
+    verify.verify(work)
 
 
 def test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who(repo: Path, tmp_path: Path) -> None:
@@ -85,7 +89,7 @@ def test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who(repo: Pa
     winner = names[next(index for index, answer in enumerate(answers) if answer["won"])]
     assert {answer["holder"] for answer in answers if not answer["won"]} == {winner}
     assert {answer["code"] for answer in answers if not answer["won"]} == {"conflict"}
-    verifying.verify(work)
+    verify.verify(work)
 
 
 def test_everything_that_32_racers_were_told_is_in_the_chain_once(repo: Path, tmp_path: Path) -> None:
@@ -93,11 +97,11 @@ def test_everything_that_32_racers_were_told_is_in_the_chain_once(repo: Path, tm
     work = found(repo, tasks(*(f"t{number}" for number in range(40))), *names, worktrees=False)
     answers = race("many", repo, tmp_path / "start", 32)
     told = [entry for answer in answers for entry in answer["won"]]  # type: ignore[attr-defined]
-    chain = [entry["entry"] for entry in reading.history(work, work.ledger.tip(), limit=100_000)]
+    chain = [entry["entry"] for entry in facts.history(work, work.ledger.tip(), limit=100_000)]
     assert len(told) == 32 * 8
     assert set(told) <= set(chain)
     assert len(chain) == len(set(told)) + 2 + 32
-    verifying.verify(work)
+    verify.verify(work)
 
 
 def test_a_foreign_move_between_decision_and_swap_means_deciding_again(repo: Path) -> None:
@@ -145,7 +149,7 @@ def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_not
     lock = repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger.lock"
     lock.touch()
     alive = subprocess.Popen(["sleep", "60"])
-    from gitcoord.store.processes import identity
+    from gitcoord.host.processes import identity
 
     record = repo / ".git" / "gitcoord" / "pending" / "ledger" / "z" / "1.json"
     record.parent.mkdir(parents=True)
@@ -166,7 +170,7 @@ def test_the_ledger_is_not_made_over_a_branch_in_the_way(repo: Path) -> None:
 
     run.run(["git", "branch", "gitcoord"], cwd=repo, check=True)
     with pytest.raises(GitcoordError) as caught:
-        setting_up.init(open_workspace(repo))
+        ledger.init(open_workspace(repo))
     assert caught.value.code == "refused"
 
 
@@ -266,17 +270,17 @@ def test_a_command_that_is_refused_does_not_wait_for_its_turn(repo: Path) -> Non
     claims.claim(work, "x", checkout=False)
     tip = work.ledger.tip()
     with other.ledger.queue.hold(1) as is_held, pytest.raises(ClaimLostError):
-        holding.release(work, "x", "a", "0" * 32)
+        results.release(work, "x", "a", "0" * 32)
     assert is_held
     assert work.ledger.tip() == tip
 
 
 def test_a_landing_that_is_kept_waiting_names_who_holds_the_lock(repo: Path) -> None:
-    from gitcoord.features import landing
+    from gitcoord.features.land import landings
     from gitcoord.store.queue import QueueLock
 
     work = found(repo, tasks("a"), "x", worktrees=False)
     work.ledger.timeout_s = 0.2
     with QueueLock(work.ledger.files.landing_lock).hold(1), pytest.raises(GitcoordError, match=r"process \d+ is landing") as caught:
-        landing.land(work, "default")
+        landings.land(work, "default")
     assert caught.value.code == "unavailable"

@@ -31,12 +31,12 @@ CHECK = "gitcoord/core/machine/check.py"
 CLAIMS = "gitcoord/core/machine/check_claims.py"
 APPLY = "gitcoord/core/machine/apply.py"
 RESULTS = "gitcoord/git/results.py"
-LANDING = "gitcoord/features/landing.py"
-READINESS = "gitcoord/features/readiness.py"
+LANDING = "gitcoord/features/land/landings.py"
+READINESS = "gitcoord/features/land/candidates.py"
 GATING = "gitcoord/core/machine/gating.py"
 REVIEWING = "gitcoord/core/machine/reviewing.py"
 REVIEWS = "tests/core/test_reviewing.py"
-GATES = "tests/features/test_gates.py"
+GATES = "tests/features/work/test_checks.py"
 MACHINE = "tests/core/test_machine.py"
 RACES = "tests/ledger/test_races.py"
 MOMENTS = "tests/ledger/test_interleavings.py"
@@ -82,11 +82,11 @@ MUTANTS = [
     Mutant("verified-stays-locked", LEDGER, "        for ref in self.pending.left_locked(agent):\n", "        for ref in set[str]():\n",
            f"{RACES}::test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared[-False]",
            "the lock of a target or a beat would stay until somebody stumbles over it"),
-    Mutant("lock-broken-by-age", "gitcoord/store/healing.py",
+    Mutant("lock-broken-by-age", "gitcoord/store/stale_locks.py",
            "        if not is_held or suspects.items() & living_writers(writers).items() or _look(lock) != seen:\n", "        if not is_held or _look(lock) != seen:\n",
            "tests/store/test_machinery.py::test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
            "a lock that is only old may belong to a writer that sleeps, and breaking it corrupts the ref"),
-    Mutant("pid-alone", "gitcoord/store/processes.py", "found[0] not in _DEAD_STATES and found[1] == start", "found[0] not in _DEAD_STATES",
+    Mutant("pid-alone", "gitcoord/host/processes.py", "found[0] not in _DEAD_STATES and found[1] == start", "found[0] not in _DEAD_STATES",
            "tests/store/test_machinery.py::test_a_process_is_known_by_more_than_its_pid",
            "a pid is used again, and its new owner would keep the dead one's lock for ever"),
     Mutant("unknown-is-ok", PENDING, '                        entry is not None, entry or "")\n', '                        True, entry or "")\n',
@@ -103,7 +103,7 @@ MUTANTS = [
            f"{RACES}::test_an_interrupted_swap_is_settled_by_the_same_process",
            "the next command could not tell what became of an interrupted one"),
     # leases and fencing
-    Mutant("wall-clock", "gitcoord/clock.py", "        return time.monotonic_ns()\n", "        return time.time_ns()\n",
+    Mutant("wall-clock", "gitcoord/host/clock.py", "        return time.monotonic_ns()\n", "        return time.time_ns()\n",
            f"{MOMENTS}::test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back[1]",
            "whoever sets a clock would end every lease"),
     Mutant("clocks-of-others", LEASES, "    if boot_id == context.boot_id:\n", "    if True:\n",
@@ -131,20 +131,20 @@ MUTANTS = [
            "a forged claim could take the number, and so the branch, of another attempt"),
     Mutant("claims-survive-by-name", "gitcoord/core/machine/rollbacks.py", "    return [one for one in holders(chosen) if one in current]\n",
            "    return holders(chosen)\n",
-           "tests/features/test_rollbacks.py::test_claims_made_since_and_claims_given_back_since_are_both_fenced",
+           "tests/features/land/test_rollbacks.py::test_claims_made_since_and_claims_given_back_since_are_both_fenced",
            "a rollback would bring tokens back to life that were given up"),
     Mutant("no-attic", LEDGER, '                self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)\n', "                pass\n",
-           "tests/features/test_rollbacks.py::test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept",
+           "tests/features/land/test_rollbacks.py::test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept",
            "what a rollback abandons would be the next prune's"),
     # tasks
     Mutant("release-is-a-failure", APPLY, 'state="open", claim=None, setbacks=setbacks))\n\n\ndef _redo',
            'state="open", claim=None, setbacks=setbacks, failures=task["failures"] + 1))\n\n\ndef _redo',
-           "tests/features/test_landing.py::test_giving_back_counts_as_no_failure_and_failing_does",
+           "tests/features/land/test_landings.py::test_giving_back_counts_as_no_failure_and_failing_does",
            "agents that give work back politely would use its attempts up"),
-    Mutant("first-candidate-or-none", "gitcoord/features/claims.py",
+    Mutant("first-candidate-or-none", "gitcoord/features/work/claims.py",
            "            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):\n                continue\n",
            "            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):\n                break\n",
-           "tests/features/test_landing.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
+           "tests/features/land/test_landings.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
            "nothing-ready would be said while there is work"),
     Mutant("untransitive-redo", CLAIMS, '                queue.append(other["id"])\n', "",
            f"{MACHINE}::test_redoing_goes_through_results_that_name_only_the_one_before",
@@ -161,23 +161,23 @@ MUTANTS = [
            "a twin of .git on some disks would be written there"),
     Mutant("uninspected-landing", READINESS, "        boundary = boundary_of_result(task, result)\n",
            "        boundary = boundary_of_result(task, result)._replace(layers=())\n",
-           "tests/features/test_landing.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[False]",
+           "tests/features/land/test_landings.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[False]",
            "whoever writes the ledger by hand could land anything"),
     Mutant("uninspected-commits", READINESS, '                inspect(work.git, oid, target_tip, result["built_on"], boundary, result["base"])\n', "                pass\n",
-           "tests/features/test_landing.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[True]",
+           "tests/features/land/test_landings.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[True]",
            "what was written outside and taken back would stay in the target's history"),
     Mutant("landing-without-bases", READINESS, 'target_tip, result["built_on"], boundary, ', "target_tip, {}, boundary, ",
-           "tests/features/test_landing.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+           "tests/features/land/test_landings.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
            "the commits of what a task was built on would be judged as its own"),
     Mutant("unordered-landing", "gitcoord/core/machine/landings.py", '{*task["spec"]["needs"], *record["built_on"]}', '{*task["spec"]["needs"]}',
-           "tests/features/test_landing.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+           "tests/features/land/test_landings.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
            "a result would be merged before the one that it contains"),
     Mutant("unread-results", CHECK, '    if snapshot.json_blob(event["results"], "the landing\'s results") != order or event["count"] != len(order):\n',
            "    if False:\n",
            f"{MACHINE}::test_a_landing_of_results_that_changed_meanwhile_is_refused",
            "a result that was redone while it was merged would land in its old form"),
     Mutant("unverified-move", LANDING, "                verify = {work.ledger.ref: snapshot.oid}\n", "                verify: dict[str, str] = {}\n",
-           "tests/features/test_landing.py::test_a_lander_that_slept_does_not_move_the_target_again",
+           "tests/features/land/test_landings.py::test_a_lander_that_slept_does_not_move_the_target_again",
            "a lander that slept would repeat a move that was taken back since"),
     # checks and gates
     Mutant("any-tree", GATING, ' or run["tree"] != tree or run["verdict"]', ' or run["verdict"]',
@@ -192,21 +192,21 @@ MUTANTS = [
     Mutant("unchecked-result", CHECK, "    require_check(snapshot, task, result)\n", "",
            "tests/core/test_gating.py::test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result",
            "a task could be completed although its check failed"),
-    Mutant("missing-is-fine", "gitcoord/git/verdicts.py", "    if status == 127:\n        return", "    if status == 127:\n        return '' and",
-           "tests/git/test_checks.py::test_whatever_is_no_plain_success_has_failed",
+    Mutant("missing-is-fine", "gitcoord/features/work/check_outcome.py", "    if status == 127:\n        return", "    if status == 127:\n        return '' and",
+           "tests/features/work/test_check_run.py::test_whatever_is_no_plain_success_has_failed",
            "a gate whose command is not there would pass"),
-    Mutant("nothing-is-fine", "gitcoord/git/verdicts.py", "    if nothing:\n", "    if False:\n",
-           "tests/git/test_checks.py::test_whatever_is_no_plain_success_has_failed",
+    Mutant("nothing-is-fine", "gitcoord/features/work/check_outcome.py", "    if nothing:\n", "    if False:\n",
+           "tests/features/work/test_check_run.py::test_whatever_is_no_plain_success_has_failed",
            "a gate that ran no test would pass"),
-    Mutant("trusting", "gitcoord/features/trust.py", "    if missing:\n        more", "    if False:\n        more",
+    Mutant("trusting", "gitcoord/features/setup/trust.py", "    if missing:\n        more", "    if False:\n        more",
            f"{GATES}::test_an_untrusted_gate_runs_nothing_and_lands_nothing",
            "a plan could run anything on this machine"),
     Mutant("late-tip", LANDING, "    target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]\n    if work.store.read_ref(target) != old:\n        raise _StartAgainError\n",
            "    target, old, new = work.target(snapshot), work.target_tip(snapshot), check.tips[-1]\n",
            f"{GATES}::test_a_target_that_moves_right_after_the_merge_loses_nothing",
            "a commit that came while the results were merged would be lost"),
-    Mutant("escaping-children", "gitcoord/git/checks.py", "        os.killpg(child.pid, number)\n", "        child.send_signal(number)\n",
-           "tests/git/test_checks.py::test_a_command_that_hangs_is_ended_with_its_whole_group",
+    Mutant("escaping-children", "gitcoord/features/work/check_run.py", "        os.killpg(child.pid, number)\n", "        child.send_signal(number)\n",
+           "tests/features/work/test_check_run.py::test_a_command_that_hangs_is_ended_with_its_whole_group",
            "what a gate started would go on after it"),
     # reviews
     Mutant("own-approval", REVIEWING, '    if result["agent"] == agent["id"]:\n', "    if False:\n",
@@ -223,7 +223,7 @@ MUTANTS = [
            "a task could be done without its verifier"),
     # reading
     Mutant("trailer-truth", "gitcoord/core/messages.py", "    if not same:\n", "    if False:\n",
-           "tests/features/test_verifying.py::test_a_forged_takeover_is_named",
+           "tests/features/maintain/test_verify.py::test_a_forged_takeover_is_named",
            "what git log shows could differ from what the ledger does"),
     Mutant("key-twice", "gitcoord/core/codec.py", "    if len(result) != len(pairs):\n", "    if False:\n",
            "tests/core/test_codec.py::test_a_key_that_stands_twice_is_corrupt",

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from gitcoord.core.messages import parse
-from gitcoord.features import verifying
+from gitcoord.features.maintain import verify
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found
@@ -35,10 +35,10 @@ WALL = ["+365d", "-365d", "+0 x2", "+0 x0.5"]
 COMMON = """
 import json, sys, threading
 from pathlib import Path
-from gitcoord.clock import Clock
+from gitcoord.host.clock import Clock
 from gitcoord.core.errors import ConflictError, NothingReadyError
-from gitcoord.features import claims, holding
-from gitcoord.features.keeping import beat_every_s
+from gitcoord.features.work import claims, results
+from gitcoord.features.work.keepalive import beat_every_s
 from gitcoord.features.workspace import open_workspace
 
 repo, agent, task, rate, boot = Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5]
@@ -71,7 +71,7 @@ while True:
     if number % 3:
         work.ledger.beat(agent, token)
     else:
-        holding.progress(work, agent, task, token, "alive")
+        results.progress(work, agent, task, token, "alive")
 """
 
 OBSERVER = COMMON + """
@@ -164,7 +164,7 @@ def watched(repo: Path, holders: Sequence[Process], observers: Sequence[Process]
     evidence = [gone for _, event in history for gone in ended(event)]
     assert {gone["rule"] for gone in evidence} == {rule}
     assert all(gone["now_ns"] - gone["last_ns"] > gone["lease_ms"] * 1_000_000 for gone in evidence)
-    verifying.verify(heir)
+    verify.verify(heir)
     print(f"\n{len(holders)} holders, {len(observers)} observers: 0 of {len(holders)} live leases stolen, every dead one's task "
           f"claimed within {took_s:.1f} s of its death (lease {LEASE_S:g} s)")  # fmt: skip
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError
-from gitcoord.features import claims, holding, rollbacks, verifying
+from gitcoord.features.land import rollbacks
+from gitcoord.features.maintain import verify
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
 from tests.support.world import found, git
@@ -35,7 +37,7 @@ def test_a_thousand_rollbacks_lose_no_acknowledged_entry(repo: Path, monkeypatch
                 acked.append(held.entry)
             token, task = held.claim["token"], held.task["id"]
             if chance.random() < 0.5:
-                acked.append(holding.release(work, agent, task, token).entry)
+                acked.append(results.release(work, agent, task, token).entry)
             ended.append((agent, task, token))
         done = rollbacks.undo(work) if count and chance.random() < 0.4 else _back(work, base, chance)
         acked.append(done.entry)
@@ -44,13 +46,13 @@ def test_a_thousand_rollbacks_lose_no_acknowledged_entry(repo: Path, monkeypatch
     for agent, task, token in chance.sample(ended, 200):
         if token not in live:
             with pytest.raises(ClaimLostError):
-                holding.progress(work, agent, task, token, "stale")
+                results.progress(work, agent, task, token, "stale")
     git("reflog", "expire", "--expire=now", "--all", cwd=repo)
     git("gc", "-q", "--prune=now", cwd=repo)
     reachable = set(git("rev-list", "--all", cwd=repo).split())
     assert set(acked) <= reachable
     assert work.ledger.snapshot().settings()["epoch"] == ROLLBACKS
-    verifying.verify(open_workspace(repo))
+    verify.verify(open_workspace(repo))
     print(f"\n{ROLLBACKS} rollbacks and undos: {len(acked)} acknowledged entries, 0 unreachable")
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features import reading, verifying
+from gitcoord.features.inspect import facts
+from gitcoord.features.maintain import verify
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
 from tests.support.loop_disk import LoopDisk, why_not
@@ -32,7 +33,7 @@ WORKER = """
 import json, os, random, sys
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from gitcoord.features.engines import ENGINES
 from gitcoord.features.workspace import open_workspace
 
@@ -48,8 +49,8 @@ while True:
         done = claims.claim(work, agent, checkout=False, session="s")
         token, task = done.claim["token"], done.task["id"]
         ack(done.entry, task=task, token=token)
-        ack(holding.progress(work, agent, task, token, "on").entry)
-        ack(holding.release(work, agent, task, token).entry, over=token)
+        ack(results.progress(work, agent, task, token, "on").entry)
+        ack(results.release(work, agent, task, token).entry, over=token)
     except GitcoordError as error:
         if error.code not in {"nothing-ready", "conflict"}:
             sys.exit()
@@ -120,9 +121,9 @@ def check(repo: Path, acks: list[Path]) -> tuple[int, int]:
     """Look for every acknowledged entry, and for the tokens still held."""
     work = open_workspace(repo)
     try:
-        verifying.verify(work)
+        verify.verify(work)
         snapshot = work.ledger.snapshot()
-        chain = {entry["entry"] for entry in reading.history(work, snapshot.oid, limit=1_000_000)}
+        chain = {entry["entry"] for entry in facts.history(work, snapshot.oid, limit=1_000_000)}
         live = {task["claim"]["token"] for task in snapshot.live() if task["claim"]}
         acked = held = 0
         for path in acks:

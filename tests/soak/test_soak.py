@@ -23,8 +23,11 @@ import pytest
 
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import batches, landing, reading, rollbacks, verifying
 from gitcoord.features.engines import ENGINES
+from gitcoord.features.inspect import facts
+from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.maintain import verify
+from gitcoord.features.run import batches
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git
 from tests.soak.chain import Facts, attempts_in, check_chain
@@ -56,9 +59,9 @@ def orchestrate(work: Workspace, chance: random.Random) -> str:
     """Do one thing that an orchestrator does beside everybody."""
     what = chance.choice(["land", "land", "back", "undo", "checkpoint", "reopen", "reap", "batch"])
     if what == "land":
-        for phase in reading.status(work)["phases"]:
+        for phase in facts.status(work)["phases"]:
             if phase["next"]:
-                landing.land(work, phase["id"])
+                landings.land(work, phase["id"])
     elif what == "back":
         rollbacks.rollback(work, rollbacks.choose(work, steps=chance.randint(1, 30)), code=chance.random() < 0.3)
     elif what == "undo":
@@ -132,12 +135,12 @@ def soak(
     for number in range(WORKERS):
         after.ledger.settle(f"x{number}")
     # The next command works at once: what the dead left is healed by it.
-    landing.finish_pending(after)
+    landings.finish_pending(after)
     command = {"op": "escalate", "agent": ORCHESTRATOR, "task": "", "kind": "soak", "reason": "over"}
     after.ledger.execute(command, agent=ORCHESTRATOR)
     healed_s = time.monotonic() - begun
     facts = check_chain(after.ledger.tip() or "", repo, top)
-    verifying.verify(after)
+    verify.verify(after)
     after.close()
     assert (top / "errors.txt").read_text() == ""
     assert Git(repo).run("fsck", "--no-dangling", "--no-progress").status == 0
@@ -216,9 +219,9 @@ def test_a_landing_killed_at_random_is_finished_by_the_next(repo: Path) -> None:
         now = git("rev-parse", "main", cwd=repo)
         if now != before:
             break
-    done = landing.land(open_workspace(repo), "default")
+    done = landings.land(open_workspace(repo), "default")
     assert git("rev-parse", "main", cwd=repo) == done.new
     assert git("status", "--porcelain", cwd=repo) == ""
     assert {path.name for path in repo.iterdir()} >= {"a", "b", "c"}
-    verifying.verify(work)
-    assert reading.status(work)["counts"] == {"landed": 3}
+    verify.verify(work)
+    assert facts.status(work)["counts"] == {"landed": 3}

@@ -19,10 +19,11 @@ API_WORKER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from gitcoord.features.engines import ENGINES
 from gitcoord.features.workspace import open_workspace
-from gitcoord.store import healing, index, libgit, plumbing, processes
+from gitcoord.host import processes
+from gitcoord.store import index, libgit, plumbing, stale_locks
 import gitcoord.git.merges, gitcoord.git.plumbing, gitcoord.git.results, gitcoord.git.worktrees
 
 # Processes that are killed twenty times a second have to start quickly:
@@ -75,23 +76,23 @@ while os.getppid() == parent:
         if not held.already or held.reissued:
             ack("claim", held.entry, task=task, token=token, engine=engine)
         for _ in range(chance.randint(0, 2)):
-            ack("progress", holding.progress(work, agent, task, token, "on").entry, token=token)
+            ack("progress", results.progress(work, agent, task, token, "on").entry, token=token)
         if chance.random() < 0.3:
             work.ledger.beat(agent, token)
         for stale_task, stale in old[-3:]:
             try:
-                entry = holding.progress(work, agent, stale_task, stale, "stale").entry
+                entry = results.progress(work, agent, stale_task, stale, "stale").entry
                 ack("stale", entry, token=stale)
             except GitcoordError as error:
                 assert error.code == "claim-lost", error
         op = chance.choice(["release", "fail", "release", "complete"])
         begun = time.monotonic_ns()
         if op == "complete":
-            ack("complete", holding.complete(work, agent, task, token, no_result=True).entry, token=token)
+            ack("complete", results.complete(work, agent, task, token, no_result=True).entry, token=token)
         elif op == "release":
-            ack("release", holding.release(work, agent, task, token, "soak").entry, token=token)
+            ack("release", results.release(work, agent, task, token, "soak").entry, token=token)
         else:
-            ack("fail", holding.fail(work, agent, task, token, "soak").entry, token=token)
+            ack("fail", results.fail(work, agent, task, token, "soak").entry, token=token)
         old.append((task, token))
     except GitcoordError as error:
         if error.code == "claim-lost":

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.store.healing import living_writers
+from gitcoord.host.processes import identity, is_alive
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.objects import parse_commit, read_loose
-from gitcoord.store.processes import identity, is_alive
 from gitcoord.store.protocol import MissingObjectError, TreeItem
 from gitcoord.store.reader import RecordCache, TreeReader
+from gitcoord.store.stale_locks import living_writers
 from gitcoord.store.trees import encode_tree, parse_tree
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12)

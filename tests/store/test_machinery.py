@@ -17,15 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitcoord.clock import Clock, Deadline
 from gitcoord.core import codec
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.snapshot import task_path
-from gitcoord.store.healing import heal
+from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.processes import identity, is_alive, session_identity
 from gitcoord.store.index import ReadyIndex
 from gitcoord.store.memory import MemoryStore
-from gitcoord.store.processes import identity, is_alive, session_identity
 from gitcoord.store.queue import QueueLock, Turns
+from gitcoord.store.stale_locks import heal
 
 HOLD = """
 import sys, time

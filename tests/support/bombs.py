@@ -24,8 +24,9 @@ from gitcoord.core import codec, ids, messages, paths, plan
 from gitcoord.core.errors import GitcoordError
 from gitcoord.git import merges, results
 from gitcoord.git.config import read_config, unsupported
+from gitcoord.host import processes
 from gitcoord.ledger import beats, files
-from gitcoord.store import objects, processes, trees
+from gitcoord.store import objects, trees
 from gitcoord.store.protocol import MissingObjectError
 
 __all__ = ["outcomes"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from tests.git.building import File, commit, commit_tree, git, tree
 from tests.support.lab import WORLD, Lab, Way
 
@@ -191,7 +191,7 @@ def _target_set_back(lab: Lab) -> str:
 def _result_of_another(lab: Lab) -> str:
     other = claims.claim(lab.work, "y", "o", checkout=False).claim
     oid = lab.commit({"src/parser/b.py": "o\n"})
-    holding.complete(lab.work, "y", "o", other["token"], result=oid)
+    results.complete(lab.work, "y", "o", other["token"], result=oid)
     return oid
 
 

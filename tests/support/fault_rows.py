@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features import claims, holding, landing, locks, matters, reading, reviews, setting_up, trust
+from gitcoord.features.inspect import facts
+from gitcoord.features.land import landings
+from gitcoord.features.setup import ledger, trust
+from gitcoord.features.work import claims, escalations, locks, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
@@ -57,7 +60,7 @@ def _plain(top: Path) -> None:
 def _ledger(top: Path) -> None:
     _plain(top)
     work = open_workspace(top / "repo")
-    setting_up.init(work)
+    ledger.init(work)
     work.close()
 
 
@@ -98,7 +101,7 @@ def _worked(top: Path) -> None:
 def _failed(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     claimed = claims.claim(work, "x", "a", checkout=False)
-    holding.fail(work, "x", "a", claimed.claim["token"], "no", "permanent")
+    results.fail(work, "x", "a", claimed.claim["token"], "no", "permanent")
     work.close()
 
 
@@ -128,7 +131,7 @@ def _gated(top: Path) -> None:
 def _escalated(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     claims.claim(work, "x", "a", checkout=False)
-    name = matters.escalate(work, "x", "may I?").event["id"][:8]
+    name = escalations.escalate(work, "x", "may I?").event["id"][:8]
     rows = ({"op": "resolve", "escalation": name, "answer": "yes"}, {"op": "cancel", "task": "b"}, {"op": "note", "text": "n"})
     (top / "batch.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     work.close()
@@ -184,7 +187,7 @@ def _reviewed(top: Path) -> None:
 
 def _landed(top: Path) -> None:
     work = _done(top)
-    landing.land(work, "default")
+    landings.land(work, "default")
     work.close()
 
 
@@ -283,7 +286,7 @@ def ops_of(repo: Path) -> dict[str, tuple[int, set[str]]]:
     try:
         tip = work.ledger.tip()
         counts: dict[str, tuple[int, set[str]]] = {}
-        for entry in reading.history(work, tip, limit=1000) if tip else ():
+        for entry in facts.history(work, tip, limit=1000) if tip else ():
             number, oids = counts.get(entry["op"], (0, set()))
             counts[entry["op"]] = (number + 1, {*oids, entry["entry"]})
         return counts

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.cli.main import run
-from gitcoord.features import verifying
+from gitcoord.features.maintain import verify
 from gitcoord.features.workspace import open_workspace
 from tests.support import strace
 from tests.support.fault_rows import ROWS, Row, ops_of, state_of
@@ -184,7 +184,7 @@ def _judge_next(bench: Bench, survey: Survey) -> str:
             return f"{name} was applied {counts.get(name, 0)} times, not {survey.ops.get(name, 0)}"
     work = open_workspace(bench.repo)
     try:
-        verifying.verify(work)
+        verify.verify(work)
     finally:
         work.close()
     git("fsck", "--no-dangling", "--no-progress", cwd=bench.repo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gitcoord.features import claims, holding
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace, result_ref
 from gitcoord.git import merges
 from gitcoord.git.program import Git
@@ -97,15 +97,15 @@ class Lab:
     def finish_need(self) -> str:
         """Hand the needed task in, and take the one that uses it instead."""
         need = claims.claim(self.work, "y", "n", checkout=False).claim
-        done = holding.complete(self.work, "y", "n", need["token"], result=self.commit({"need/n": "n"}))
-        holding.release(self.work, "x", "t", self.claim["token"])
+        done = results.complete(self.work, "y", "n", need["token"], result=self.commit({"need/n": "n"}))
+        results.release(self.work, "x", "t", self.claim["token"])
         self.claim = claims.claim(self.work, "x", "u", checkout=False).claim
         self.task = "u"
         assert done.task["result"] is not None
         return str(done.task["result"]["oid"])
 
     def complete(self, result: str | None) -> None:
-        holding.complete(self.work, "x", self.task, self.claim["token"], result=result)
+        results.complete(self.work, "x", self.task, self.claim["token"], result=result)
 
     def slip(self, oid: str) -> None:
         """Write the result into the ledger, past everything that looks at it."""

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from gitcoord.features import agents, claims, holding, setting_up
+from gitcoord.features.setup import agents, ledger
+from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 
 ENV_PATH = str(Path(__file__).parents[2])
@@ -20,8 +21,8 @@ def git(*args: str, cwd: Path) -> str:
 def found(repo: Path, plan: str, *names: str, worktrees: bool = True) -> Workspace:
     """Make a ledger with a plan and agents."""
     work = open_workspace(repo)
-    setting_up.init(work)
-    setting_up.apply_plan(work, plan, "plan.toml")
+    ledger.init(work)
+    ledger.apply_plan(work, plan, "plan.toml")
     for name in names:
         agents.add(work, name, no_worktree=not worktrees)
     return work
@@ -42,7 +43,7 @@ def do(work: Workspace, agent: str, task: str | None = None, text: str = "x\n", 
     claimed = claims.claim(work, agent, task)
     folder = Path(claimed.worktree or "")
     write(folder, name or f"{claimed.task['id']}/file.txt", text)
-    holding.complete(work, agent, claimed.task["id"], claimed.claim["token"])
+    results.complete(work, agent, claimed.task["id"], claimed.claim["token"])
     return claimed
 
 

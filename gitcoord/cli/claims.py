@@ -1,0 +1,282 @@
+"""Speak for the agents: claim, progress, beat, complete, fail, release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.core import ids
+from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError, UsageError
+
+__all__ = ["beat", "claim", "complete", "fail", "keepalive", "land_automatically", "progress", "ready_to_wait", "release", "waited"]
+
+WAIT_S = 100.0
+
+
+def _current(app: App, task: str | None, kinds: Sequence[str] = ("claims",)) -> tuple[str, str, str]:
+    """Name the agent, and the task and token of what it holds."""
+    from gitcoord.features.work.tokens import current_lease
+
+    agent = app.agent()
+    found = current_lease(app.work, app.work.ledger.snapshot(), agent, task, kinds)
+    return agent, found.task, found.token
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--pool", help="Take a task of this pool.")
+@click.option("--no-checkout", is_flag=True, help="Touch no branch and no file.")
+@click.option("--wait", is_flag=True, help="Wait until a task is ready.")
+@click.option("--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100).")
+@click.option("--resume", is_flag=True, help="Start from the earlier attempt's branch.")
+@pass_app
+def claim(
+    app: App, task: str | None, pool: str | None, no_checkout: bool, wait: bool, timeout: float | None,
+    resume: bool,
+) -> None:  # fmt: skip
+    """Claim a task, by default the next one that is ready for this agent.
+
+    In the agent's worktree its branch is checked out. Asking again returns
+    the same claim.
+
+    Example: gitcoord claim --wait
+    """
+    from gitcoord.features.work import claims
+    from gitcoord.features.work.contention import lost
+
+    agent = ready_to_wait(app, wait=wait, timeout=timeout)
+
+    def once() -> Any:
+        return claims.claim(app.work, agent, task, pool=pool, checkout=not no_checkout, resume=resume, is_waiting=wait)
+
+    def gave_up(error: GitcoordError) -> None:
+        lost(app.work, agent, error)
+
+    _show_claim(app, waited(app, once, gave_up, wait=wait, timeout=timeout))
+
+
+def ready_to_wait(app: App, *, wait: bool, timeout: float | None) -> str:
+    """Name the agent that asks, and bound how long it may take."""
+    if timeout is not None and timeout < 0:
+        raise UsageError("--timeout is a number of seconds", hint="give 0 or more")
+    if timeout is not None and not wait:
+        app.timeout_s = timeout
+    return app.agent()
+
+
+def waited(
+    app: App, act: Callable[[], Any], gave_up: Callable[[GitcoordError], None], *, wait: bool, timeout: float | None
+) -> Any:
+    """Do something, again after each change of the ledger while it cannot be.
+
+    Raises:
+        NothingReadyError: Nothing came in time.
+        ConflictError: Another held it all the time.
+
+    """
+    from gitcoord.host.clock import Clock, Deadline
+
+    deadline = Deadline(Clock(), WAIT_S if timeout is None else timeout)
+    while True:
+        tip = app.work.ledger.tip()
+        try:
+            return act()
+        except (NothingReadyError, ConflictError) as error:
+            if not wait or deadline.expired:
+                if wait:
+                    gave_up(error)
+                raise
+            from gitcoord.features.work.wait import wait_for_change
+
+            again_s = error.facts.get("retry_after") or (int(str(error.facts.get("lease_ms") or 5000)) / 1000)
+            wait_for_change(app.work, tip, min(deadline.remaining(), float(str(again_s)) + 0.05))
+
+
+def _show_claim(app: App, done: Any) -> None:
+    from gitcoord.core.boundary import boundary_of
+    from gitcoord.features.inspect.facts import claim_facts, task_facts
+    from gitcoord.features.work import claim_facts as answering
+
+    snapshot, context = app.work.ledger.snapshot(done.entry), app.work.ledger.context()
+    plan = snapshot.plan()
+    held = done.claim
+    facts = {
+        "task": task_facts(snapshot, done.task, context),
+        "claim": claim_facts(held, context, plan["heartbeat_ms"] if plan else 0),
+        "entry": done.entry,
+        "branch": held["branch"],
+        "base": held["base"],
+        "worktree": done.worktree,
+        "checkout": done.checkout,
+        "already": done.already,
+        "reissued": done.reissued,
+        "held": "on this machine",
+        "ledger": app.work.ledger.name,
+    }
+    if done.checkout == "failed":
+        app.out.notice(f"the claim stands, but its branch could not be checked out in {done.worktree}: "
+                       "look at `git status` there, and claim again")  # fmt: skip
+    facts |= answering.claim_answer(app.work, snapshot, done)
+    spec = done.task["spec"]
+    lines = [f"{'still holding' if done.already else 'claimed'} {spec['id']}: {spec['title']}"]
+    lines.append(f"  paths     {', '.join(spec['paths']) if spec['paths'] else 'any' if spec['paths'] is None else 'none'}")
+    boundary = boundary_of(snapshot, done.task, snapshot.agent(held["agent"]))
+    facts["boundary"] = {layer.name: list(layer.patterns) for layer in boundary.layers}
+    lines += [f"  only in   {', '.join(layer.patterns) or 'nothing'} ({layer.name})" for layer in boundary.layers
+              if not layer.name.startswith("task ")]  # fmt: skip
+    if spec["reads"]:
+        lines.append(f"  reads     {', '.join(spec['reads'])}")
+    lines += [f"  branch    {held['branch']}" + ("" if done.checkout == "done" else " (not checked out)"),
+              f"  worktree  {done.worktree or '-'}",
+              f"  lease     {ids.show_duration(held['lease_ms'])}, renewed by progress and beat"]  # fmt: skip
+    for setback in done.task["setbacks"]:
+        lines.append(f"  before    attempt {setback['attempt']} by {setback['agent']}: {setback['kind']}: {setback['reason']}")
+    lines += answering.lines_of(facts)
+    if spec["description"]:
+        lines.append("  about     " + spec["description"].replace("\n", "\n            "))
+    lines.append("next: work, commit, then gitcoord complete")
+    app.out.answer("claim", facts, "\n".join(lines))
+
+
+@click.command()
+@click.argument("message")
+@click.option("--percent", type=int, metavar="N", help="How much is done, 0 to 100.")
+@click.option("--task", help="Which claim, where the agent has several.")
+@pass_app
+def progress(app: App, message: str, percent: int | None, task: str | None) -> None:
+    """Report progress on the claimed task, which renews the lease.
+
+    Example: gitcoord progress "lexer passes its tests" --percent 60
+    """
+    from gitcoord.features.work import results
+
+    agent, found, token = _current(app, task)
+    done = results.progress(app.work, agent, found, token, message, percent)
+    app.out.answer("progress", {"entry": done.entry, "task": found}, f"progress on {found} recorded")
+
+
+@click.command()
+@click.option("--task", help="Which claim, where the agent has several.")
+@pass_app
+def beat(app: App, task: str | None) -> None:
+    """Renew the lease of the claim, or of the review, without an entry.
+
+    Example: gitcoord beat
+    """
+    agent, found, token = _current(app, task, ("claims", "reviews"))
+    app.work.ledger.beat(agent, token)
+    app.out.answer("beat", {"task": found}, f"the lease of {found} is renewed")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--task", help="Which claim, where the agent has several.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@pass_app
+def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
+    """Beat while a command runs; end it if the claim or review is lost.
+
+    Ends with the command's status, or with 13 when the claim was lost.
+
+    Example: gitcoord keepalive -- make test
+    """
+    from gitcoord.features.work.keepalive import keepalive as keep
+
+    agent, found, token = _current(app, task, ("claims", "reviews"))
+    return keep(app.work, agent, found, token, list(command))
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--result", metavar="REV", help="The commit to hand in (default: the tip of the claim's branch).")
+@click.option("--no-result", is_flag=True, help="Hand in no commit, where the task allows it.")
+@pass_app
+def complete(app: App, task: str | None, result: str | None, no_result: bool) -> None:
+    """Hand in the claimed task's result.
+
+    Refused where a commit writes outside the task's paths, where work is
+    left uncommitted, or where nothing was done. A task's check runs on
+    exactly this commit, in a throw-away worktree, and has to pass.
+
+    Example: gitcoord complete
+    """
+    from gitcoord.features.work import results
+
+    if result is not None and no_result:
+        raise UsageError("--result and --no-result exclude each other", hint="give one of them")
+    agent, found, token = _current(app, task)
+    done = results.complete(app.work, agent, found, token, result=result, no_result=no_result)
+    if not done.already:
+        land_automatically(app, done.task["spec"]["phase"])
+    handed = done.task["result"]
+    facts = {"entry": done.entry, "task": found, "state": done.task["state"], "already": done.already, "result": handed}
+    what = f"{handed['commits']} commit(s), {handed['files']} file(s)" if handed and handed["oid"] else "no commit"
+    what += ", check passed" if done.task["spec"]["check"] else ""
+    was = " already" if done.already else ""
+    if done.task["state"] == "review":
+        facts["approvals"] = done.task["approvals"]
+        what += f"; {done.task['approvals']} approval(s) of other agents make it done"
+    app.out.answer("complete", facts, f"{found} is{was} {'in review' if done.task['state'] == 'review' else done.task['state']}: "
+                   f"{what}\nnext: gitcoord claim")  # fmt: skip
+
+
+def land_automatically(app: App, phase: str) -> None:
+    """Land a phase that is whole, where the plan says so, and tell it."""
+    plan = app.work.ledger.snapshot().plan()
+    if plan is None or plan["landing"] != "auto":
+        return  # without loading what lands: most completions have nothing to land
+    from gitcoord.features.land import landings
+
+    landed = landings.land_automatically(app.work, phase)
+    if isinstance(landed, landings.Landed):
+        app.out.notice(f"phase {phase} landed: {landed.target.removeprefix('refs/heads/')} is at {landed.new[:12]}")
+    elif landed is not None:
+        app.out.notice(f"phase {phase} is whole and did not land: {landed.message}")
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--reason", required=True, help="What went wrong.")
+@click.option("--kind", type=click.Choice(["transient", "permanent"]), default="transient", show_default=True,
+              help="Whether trying again can help.")  # fmt: skip
+@click.option("--log", "log", type=click.File("rb"), metavar="FILE", help="Keep the end of this log (- for standard input).")
+@pass_app
+def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
+    """Report that the claimed task failed; it is tried again, or has failed.
+
+    The last 64 KiB of the log are kept in the ledger for the next attempt.
+
+    Example: gitcoord fail --reason "the schema of step 3 is missing"
+    """
+    from gitcoord.features.inspect import impact
+    from gitcoord.features.work import results
+
+    agent, found, token = _current(app, task)
+    done = results.fail(app.work, agent, found, token, reason, kind, log.read() if log else None)
+    record = done.snapshot.require_task(found)
+    facts: dict[str, Any] = {"entry": done.entry, "task": found, "state": record["state"], "failures": record["failures"]}
+    blocked = impact.behind(app.work, done.snapshot, found)
+    facts["blocked" if record["state"] == "failed" else "would_block"] = blocked
+    after = f"\n{impact.told(blocked, is_failed=True)}" if record["state"] == "failed" and blocked["count"] else ""
+    if record["state"] == "open":
+        facts["retry_after"] = done.event["delay_ms"] / 1000
+        after = f"; it can be claimed again after {ids.show_duration(done.event['delay_ms'])}"
+    app.out.answer("fail", facts, f"{found} is {record['state']} after {record['failures']} failure(s){after}")
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--reason", default="", help="Why it is given back.")
+@pass_app
+def release(app: App, task: str | None, reason: str) -> None:
+    """Give the claimed task back; it counts as no failure.
+
+    Example: gitcoord release --reason "needs a Mac"
+    """
+    from gitcoord.features.work import results
+
+    agent, found, token = _current(app, task)
+    done = results.release(app.work, agent, found, token, reason)
+    app.out.answer("release", {"entry": done.entry, "task": found}, f"{found} is open again")

@@ -1,0 +1,130 @@
+"""Speak for escalations and notes: escalate, inbox, resolve, note."""
+
+from __future__ import annotations
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.core.errors import UsageError
+from gitcoord.core.ids import ORCHESTRATOR
+
+__all__ = ["escalate", "inbox", "note", "resolve"]
+
+
+@click.command()
+@click.argument("text")
+@click.option("--task", help="The task that it is about.")
+@pass_app
+def escalate(app: App, text: str, task: str | None) -> None:
+    """Hand a matter to the orchestrator; it stays open until resolved.
+
+    The answer is shown by this agent's next command after it.
+
+    Example: gitcoord escalate "may I change the public interface?" --task 25
+    """
+    from gitcoord.features.work import escalations
+
+    agent = app.agent()
+    done = escalations.escalate(app.work, agent, text, task)
+    name = done.event["id"][:8]
+    app.out.answer("escalate", {"entry": done.entry, "escalation": name, "task": task},
+                   f"escalated as {name}\nnext: go on with what does not depend on it; the answer comes with a later command")  # fmt: skip
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too, with their answers.")
+@pass_app
+def inbox(app: App, everything: bool) -> None:
+    """List the escalations that wait for an answer, oldest first.
+
+    Example: gitcoord inbox
+    """
+    from gitcoord.features.inspect.facts import instant
+    from gitcoord.features.work import escalations
+
+    found = [{**one, "at": instant(one["at"])} for one in escalations.inbox(app.work, everything=everything)]
+    rows = []
+    for one in found:
+        text = str(one["text"]).split("\n", 1)[0]
+        answered = f"{text} -> {one['answer']}" if one["state"] == "resolved" else text
+        rows.append((one["id"], one["kind"], one["task"] or "-", one["agent"], one["at"], answered))
+    text = table(rows, ("ID", "KIND", "TASK", "AGENT", "SINCE", "TEXT")) or "nothing waits for you"
+    if any(one["state"] == "open" for one in found):
+        text += "\nnext: gitcoord resolve ID ANSWER"
+    app.out.answer("inbox", {"escalations": found}, text)
+
+
+@click.command()
+@click.argument("escalation", metavar="ID")
+@click.argument("answer")
+@pass_app
+def resolve(app: App, escalation: str, answer: str) -> None:
+    """Answer an escalation; the agent that raised it is shown the answer.
+
+    Example: gitcoord resolve 3fa9c1d2 "yes, and say so in the changelog"
+    """
+    from gitcoord.features.work import escalations
+
+    work = app.orchestrate()
+    done = escalations.resolve(work, escalation, answer)
+    found = done.snapshot.escalation(escalation)
+    who = found["agent"] if found else "its agent"
+    app.out.answer("resolve", {"entry": done.entry, "escalation": escalation}, f"{escalation} is resolved; {who} is told")
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("--task", help="What it is about: a task ...")
+@click.option("--path", help="... or a path or pattern.")
+@click.option("--drop", metavar="ID", help="Take a note away.")
+@pass_app
+def note(app: App, text: str | None, task: str | None, path: str | None, drop: str | None) -> None:
+    """Leave a finding for the others, or list what was left.
+
+    Without --task and --path it is about the whole plan. Notes are shown to
+    whoever claims a task that they matter to.
+
+    Example: gitcoord note "the parser wants LF line ends" --path src/parser/
+    """
+    from gitcoord.features.work import escalations
+
+    if text is None and drop is None:
+        _list(app, task, path)
+        return
+    if text is not None and drop is not None:
+        raise UsageError("TEXT and --drop exclude each other", hint="give one of them")
+    agent = _speaker(app)
+    if drop is not None:
+        done = escalations.drop_note(app.work, agent, drop)
+        app.out.answer("note", {"entry": done.entry, "note": drop, "dropped": True}, f"note {drop} is dropped")
+        return
+    done = escalations.note(app.work, agent, text or "", task=task, path=path)
+    name = done.event["id"][:8]
+    facts = {"entry": done.entry, "note": name, "task": task, "path": path}
+    app.out.answer("note", facts, f"noted as {name} on {task or path or 'the plan'}")
+
+
+def _speaker(app: App) -> str:
+    """Name who speaks: an agent where one is known, else the orchestrator."""
+    if app.is_agent_known():
+        return app.agent()
+    app.settle(ORCHESTRATOR)
+    return ORCHESTRATOR
+
+
+def _list(app: App, task: str | None, path: str | None) -> None:
+    from gitcoord.core import paths
+    from gitcoord.features.inspect import facts
+    from gitcoord.features.work import escalations
+
+    snapshot = app.work.ledger.snapshot()
+    found = snapshot.notes()
+    if task is not None:
+        found = escalations.notes_about(snapshot, facts.require_task(app.work, snapshot, task))
+    elif path is not None:
+        found = [one for one in found if one["path"] and paths.overlaps([one["path"]], [path])]
+    rows = [(one["id"], one["task"] or one["path"] or "plan", one["agent"], facts.instant(one["at"]), one["text"])
+            for one in found]  # fmt: skip
+    text = table(rows, ("ID", "ABOUT", "AGENT", "SINCE", "NOTE")) or "no notes"
+    app.out.answer("note", {"notes": [escalations.shown(one) for one in found]}, text)

@@ -1,0 +1,249 @@
+"""Speak for readers: status, tasks, show, impact, log, verify."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.locks import lock_line, wait_line
+from gitcoord.cli.output import table
+from gitcoord.cli.ticker import ticking
+from gitcoord.core import ids
+from gitcoord.core.errors import UsageError
+
+__all__ = ["impact", "log", "show", "status", "tasks", "verify"]
+
+_STATES = ("ready", "waiting", "blocked", "claimed", "review", "done", "landed", "failed", "cancelled")
+
+
+@click.command()
+@pass_app
+def status(app: App) -> None:
+    """Sum the ledger up: counts, phases, who holds what, what needs you.
+
+    Example: gitcoord status
+    """
+    from gitcoord.features.inspect import facts
+    from gitcoord.features.land import landings
+
+    with ticking(app, "reading the ledger"):
+        found = facts.status(app.work)
+        found["behind"] = [str(path) for path in landings.lagging(app.work)]
+    app.out.answer("status", found, _status_text(app, found))
+
+
+def _status_text(app: App, found: dict[str, Any]) -> str:
+    from gitcoord.features.inspect import impact
+
+    counts = ", ".join(f"{found['counts'][state]} {app.out.state(state)}" for state in _STATES if state in found["counts"])
+    lines = [f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}", f"tasks   {counts or '-'}"]
+    for one in found["phases"]:
+        state = one["state"] if one["is_started"] or one["state"] != "open" else "not started"
+        told = ", ".join(f"{count} {name}" for name, count in sorted(one["counts"].items()))
+        lines.append(f"phase   {one['id']}: {state}; {told or 'no tasks'}" + (f"; next: {one['next']}" if one["next"] else ""))
+    for claim in found["claims"]:
+        left = ids.show_duration(claim["lease_left_ms"])
+        late = " " + app.out.state("late") if claim["is_late"] else ""
+        lease = "its lease is over" if claim["is_over"] else f"lease {left}"
+        progress = claim["progress"]
+        told = f": {progress['message'].splitlines()[0]}" if progress else ""
+        percent = f" {progress['percent']}%" if progress and progress["percent"] is not None else ""
+        lines.append(f"claim   {claim['task']} by {claim['agent']}, {lease}{late}{percent}{told}")
+    for one in found["reviews"]:
+        lease = "its lease is over" if one["is_over"] else f"lease {ids.show_duration(one['lease_left_ms'])}"
+        lines.append(f"review  {one['task']} by {one['agent']}, {lease}")
+    lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
+    lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
+    for one in found["blocked"]:
+        lines.append(f"blocked {one['task']} {one['state']}: {impact.told(one, is_failed=True)}")
+    for one in found["escalations"]:
+        lines.append(f"needs you: {one['id']} {one['text']}".split("\n", 1)[0])
+    if found["escalations"]:
+        lines.append("next: gitcoord resolve ID ANSWER")
+    if found["pending"]:
+        lines.append(f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next command finishes it")
+    lines += [f"behind: {path} has the target checked out; an orchestrator's command brings it along" for path in found["behind"]]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--state", help="Only tasks in this state.")
+@click.option("--phase", help="Only tasks of this phase.")
+@click.option("--pool", help="Only tasks of this pool.")
+@pass_app
+def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> None:
+    """List tasks in plan order; --agent ID lists one agent's.
+
+    Example: gitcoord tasks --state ready
+    """
+    from gitcoord.features.inspect import facts
+
+    known = (*_STATES, "open")
+    if state is not None and state not in known:
+        near = ids.nearest(state, known, 1)
+        raise UsageError(f"there is no state {state!r}", hint=f"known: {', '.join(near or known)}")
+    with ticking(app, "reading tasks"):
+        found = facts.tasks(app.work, state=state, phase=phase, pool=pool, agent=app.named_agent)
+    rows = []
+    for task in found["tasks"]:
+        holder = task["claim"] or task["result"]
+        rows.append((task["id"], task["state"], task["phase"], task["pool"], holder["agent"] if holder else "-", task["title"]))
+    text = table(rows, ("TASK", "STATE", "PHASE", "POOL", "AGENT", "TITLE")) or "no such tasks"
+    app.out.answer("tasks", found, text)
+
+
+@click.command()
+@click.argument("task")
+@click.option("--log", "log_only", is_flag=True, help="Print the newest log that an attempt left.")
+@pass_app
+def show(app: App, task: str, log_only: bool) -> None:
+    """Show one task with its history.
+
+    Example: gitcoord show 25
+    """
+    from gitcoord.features.inspect import facts
+
+    if log_only:
+        name, text = facts.log_of(app.work, task)
+        app.out.answer("show", {"task": task, "log": name, "text": text}, text.rstrip("\n"))
+        return
+    from gitcoord.features.inspect import impact
+
+    found = facts.show(app.work, task)
+    detail = found["task"]
+    claim, result = detail["claim"], detail["result"]
+    rows: list[tuple[str, str]] = [("state", app.out.state(detail["state"])), ("phase", detail["phase"]), ("pool", detail["pool"])]
+    rows.append(("paths", "any" if detail["paths"] is None else ", ".join(detail["paths"]) or "none"))
+    for key in ("reads", "needs", "needed_by"):
+        if detail[key]:
+            rows.append((key.replace("_", " "), ", ".join(detail[key][:20])))
+    if detail["waiting_for"]:
+        rows.append(("because", detail["waiting_for"]))
+    if detail["assigned"]:
+        rows.append(("assigned", detail["assigned"]))
+    if claim:
+        rows.append(("claim", f"{claim['agent']}, attempt {claim['attempt']}, until {claim['expires_at']}"))
+        rows.append(("branch", claim["branch"]))
+    if result:
+        rows.append(("result", f"{(result['oid'] or 'no commit')[:12]} by {result['agent']}: {result['commits']} commit(s), "
+                               f"{result['files']} file(s)"))  # fmt: skip
+    if detail["state"] == "review":
+        rows.append(("approvals", f"{sum(one['verdict'] is not None for one in detail['reviews'])} of {detail['approvals']}"
+                     + (f", one by pool {detail['verify_by']}" if detail["verify_by"] else "")))  # fmt: skip
+    rows += [("review", f"{one['agent']}: {one['verdict'] or 'at work until ' + one['expires_at']}"
+              + (f": {one['message'].splitlines()[0]}" if one["message"] else "")) for one in detail["reviews"]]  # fmt: skip
+    if detail["failures"]:
+        rows.append(("failures", str(detail["failures"])))
+    if detail["would_block"]["count"]:
+        is_failed = detail["state"] in {"failed", "cancelled"}
+        rows.append(("needed", impact.told(detail["would_block"], is_failed=is_failed)))
+    rows += [("before", f"attempt {one['attempt']} by {one['agent']}: {one['kind']}: {one['reason'].splitlines()[0]}")
+             for one in detail["setbacks"]]  # fmt: skip
+    rows += [("note", f"{one['text']} ({one['agent']})") for one in detail["notes"]]
+    rows += [("asked", f"{one['id']} {one['text'].splitlines()[0]}: {one['answer'] or 'open'}") for one in detail["escalations"]]
+    if detail["logs"]:
+        rows.append(("logs", f"{', '.join(detail['logs'])}: gitcoord show {detail['id']} --log"))
+    lines = [f"{detail['id']}: {detail['title']}"] + [f"  {name:<9} {value}" for name, value in rows]
+    if detail["description"]:
+        lines += ["", *("  " + line for line in detail["description"].splitlines())]
+    lines.append("")
+    for entry in detail["history"]:
+        lines.append(f"  {entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
+    app.out.answer("show", found, "\n".join(lines))
+
+
+@click.command()
+@click.argument("task")
+@pass_app
+def impact(app: App, task: str) -> None:
+    """Say what waits for a task, and what would be blocked if it failed.
+
+    Example: gitcoord impact 25
+    """
+    from gitcoord.features.inspect import facts
+
+    with ticking(app, "reading the ledger"):
+        found = facts.impact(app.work, task)
+    direct, further = found["direct"], found["transitive"]
+    lines = [f"{found['task']}: {len(direct)} task(s) need it, {len(further)} more through them"]
+    lines += [f"  directly      {', '.join(direct[:40])}"] if direct else []
+    lines += [f"  transitively  {', '.join(further[:40])}"] if further else []
+    lines.append(f"  phases that cannot land without it: {', '.join(found['phases_waiting'])}")
+    app.out.answer("impact", found, "\n".join(lines))
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("-n", "limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many entries.")
+@click.option("--follow", is_flag=True, help="Go on as entries come, one a line.")
+@pass_app
+def log(app: App, task: str | None, limit: int, follow: bool) -> None:
+    """List the newest entries; --agent ID lists one agent's.
+
+    `git log gitcoord/ledger` tells the same without gitcoord.
+
+    Example: gitcoord log 25 -n 5
+    """
+    from gitcoord.features.inspect import facts
+
+    found = facts.log(app.work, task=task, agent=app.named_agent, limit=limit)
+    rows = [(entry["at"], entry["entry"][:10], entry["subject"]) for entry in found["entries"]]
+    if not follow:
+        app.out.answer("log", found, table(rows) or "no such entries")
+        return
+    for entry in reversed(found["entries"]):
+        app.out.line(entry, f"{entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
+    _follow(app, found["tip"], task)
+
+
+def _follow(app: App, tip: str, task: str | None) -> None:
+    from gitcoord.features.inspect import facts
+    from gitcoord.features.work.wait import wait_for_change
+
+    while True:
+        if not wait_for_change(app.work, tip, 3600):
+            continue
+        now = app.work.ledger.snapshot().oid
+        fresh = []
+        for entry in facts.history(app.work, now, task=task, agent=app.named_agent, limit=1000):
+            if entry["entry"] == tip:
+                break
+            fresh.append(entry)
+        for entry in reversed(fresh):
+            app.out.line(entry, f"{entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
+        tip = now
+
+
+@click.command()
+@click.argument("span", metavar="[RANGE]", required=False)
+@click.option("--quick", is_flag=True, help="Only what is new since this machine last verified.")
+@pass_app
+def verify(app: App, span: str | None, quick: bool) -> None:
+    """Replay the history, or RANGE (OLD..NEW), and check every entry.
+
+    Names the first illegal entry, and a history that lacks what was
+    verified here before; repairs nothing.
+
+    Example: gitcoord verify
+    """
+    from gitcoord.features.maintain import verify
+    from gitcoord.git.merges import resolve
+
+    since = until = None
+    if span is not None:
+        old, dots, new = span.partition("..")
+        if not dots:
+            raise UsageError(f"{span!r} is no range", hint="give OLD..NEW, two entries of the ledger")
+        since = resolve(app.work.git, old) if old else None
+        until = resolve(app.work.git, new) if new else None
+
+    with ticking(app, "verifying"):
+        if span is None:
+            done = verify.verify_ledger(app.work, quick=quick)
+        else:
+            done = verify.verify(app.work, since=since, until=until)
+    after = f" after {done.since[:12]}" if done.since else ""
+    app.out.answer("verify", {"entries": done.entries, "tip": done.tip, "since": done.since},
+                   f"{done.entries} entries verified{after}, up to {done.tip[:12]}: every one follows from its parent")  # fmt: skip

@@ -1,0 +1,230 @@
+"""Speak for the orchestrator: assign, retry, cancel, reap, phases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.cli.ticker import ticking
+from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
+from gitcoord.core.ids import ORCHESTRATOR
+
+__all__ = ["assign", "cancel", "phase", "reap", "retry"]
+
+
+def _execute(app: App, command: dict[str, Any]) -> Any:
+    from gitcoord.features.inspect.facts import require_task
+    from gitcoord.features.work.results import text_of
+
+    work = app.orchestrate()
+    if command.get("reason"):
+        command["reason"] = text_of(command["reason"], "reason")
+    require_task(work, work.ledger.snapshot(), command["task"])
+    return work.ledger.execute({"agent": ORCHESTRATOR, **command}, agent=ORCHESTRATOR)
+
+
+@click.command()
+@click.argument("task")
+@click.argument("to", metavar="AGENT")
+@click.option("--reason", default="", help="Why.")
+@pass_app
+def assign(app: App, task: str, to: str, reason: str) -> None:
+    """Assign a task to an agent (or, with -, to anyone); fences its holder.
+
+    Example: gitcoord assign 25 builder-1
+    """
+    done = _execute(app, {"op": "assign", "task": task, "to": None if to == "-" else to, "reason": reason})
+    facts = {"entry": done.entry, "task": task, "assigned": None if to == "-" else to}
+    app.out.answer("assign", facts, f"{task} is for {'anyone' if to == '-' else to}")
+
+
+@click.command()
+@click.argument("task")
+@click.option("--reason", default="", help="Why.")
+@pass_app
+def retry(app: App, task: str, reason: str) -> None:
+    """Open a failed or cancelled task again, its failures forgotten.
+
+    Example: gitcoord retry 25
+    """
+    done = _execute(app, {"op": "retry", "task": task, "reason": reason})
+    app.out.answer("retry", {"entry": done.entry, "task": task}, f"{task} is open again")
+
+
+@click.command()
+@click.argument("task")
+@click.option("--reason", default="", help="Why.")
+@pass_app
+def cancel(app: App, task: str, reason: str) -> None:
+    """Cancel a task; fences its holder, and redoes what was built on it.
+
+    Example: gitcoord cancel 25 --reason "done by hand"
+    """
+    done = _execute(app, {"op": "cancel", "task": task, "reason": reason})
+    redone = [one["task"] for one in done.event["redone"]]
+    text = f"{task} is cancelled" + (f"; to be done again: {', '.join(redone)}" if redone else "")
+    app.out.answer("cancel", {"entry": done.entry, "task": task, "redone": redone}, text)
+
+
+@click.command()
+@pass_app
+def reap(app: App) -> None:
+    """End every claim whose lease is over, and every lock whose time is.
+
+    Each such claim counts as a failure.
+
+    Nothing has to run this: the next claimer takes such tasks by itself.
+
+    Example: gitcoord reap
+    """
+    work = app.orchestrate()
+    try:
+        done = work.ledger.execute({"op": "expire", "agent": ORCHESTRATOR}, agent=ORCHESTRATOR)
+    except RefusedError as error:
+        if error.reason != "nothing-expired":
+            raise
+        app.out.answer("reap", {"entry": None, "expired": [], "lapsed": []}, "no claim and no lock is over")
+        return
+    finally:
+        work.ledger.remember()
+    gone = [{"task": one["task"], "agent": one["agent"]} for one in done.event["expired"]]
+    lapsed = [{"lock": one["lock"], "agent": one["agent"]} for one in done.event["lapsed"]]
+    lines = [f"ended the claim of {one['agent']} on {one['task']}" for one in gone]
+    lines += [f"ended the lock {one['lock']} of {one['agent']}" for one in lapsed]
+    app.out.answer("reap", {"entry": done.entry, "expired": gone, "lapsed": lapsed}, "\n".join(lines))
+
+
+@click.group()
+def phase() -> None:
+    """List, check and land phases."""
+
+
+@phase.command("list")
+@pass_app
+def phase_list(app: App) -> None:
+    """List the phases with their counts, and the command each waits for.
+
+    Example: gitcoord phase list
+    """
+    from gitcoord.features.inspect import facts
+
+    found = facts.status(app.work)["phases"]
+    rows = [
+        (one["id"], one["state"] if one["is_started"] or one["state"] != "open" else "not started",
+         ", ".join(f"{count} {state}" for state, count in sorted(one["counts"].items())) or "-", one["next"] or "-")
+        for one in found
+    ]  # fmt: skip
+    app.out.answer("phase list", {"phases": found}, table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet")
+
+
+def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
+    from gitcoord.features.land import landings
+
+    with ticking(app, "checking the phase"):
+        check = landings.check_phase(app.work, name, without=without)
+    conflict = check.conflict._asdict() if check.conflict else None
+    facts: dict[str, Any] = {
+        "phase": name, "state": check.state, "ready": check.is_ready, "results": check.results,
+        "missing": [{"id": task["id"], "state": task["state"]} for task in check.missing], "conflict": conflict,
+        "in_the_way": list(check.in_the_way), "new": check.new, "gates": list(check.gates), "without": list(check.without),
+        "problem": check.problem or None,
+    }  # fmt: skip
+    if check.state == "landed":
+        return facts, f"phase {name} has landed"
+    lines = [f"phase {name}: {len(check.results)} result(s) to land"]
+    lines += [f"  {task['id']} is {task['state']}: {task['spec']['title']}" for task in check.missing[:50]]
+    if check.without:
+        lines.append(f"  left out, and cancelled when the rest has landed: {', '.join(check.without)}")
+    if check.conflict:
+        lines.append(f"  {check.conflict.task} conflicts with {check.conflict.other} in {', '.join(check.conflict.files[:10])}")
+    lines += [f"  in the way: {path}" for path in check.in_the_way]
+    lines += [f"  gate {gate['name']}: {gate['run']} ({_gate_state(gate)})" for gate in check.gates]
+    if not check.gates:
+        lines.append(f"  {check.problem}" if check.problem else "  no gate: nothing is run before it lands")
+    if check.is_ready:
+        lines.append(f"  ready: the target would be at {str(check.new)[:12]}; gitcoord phase land {name} lands it")
+    return facts, "\n".join(lines)
+
+
+def _gate_state(gate: dict[str, Any]) -> str:
+    if gate["passed"]:
+        return "passed on this very tree"
+    return "to be run" if gate["trusted"] else "not trusted on this machine: gitcoord trust"
+
+
+def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
+    """Say what `rollback --phase` would change now."""
+    from gitcoord.cli.rollbacks import preview
+    from gitcoord.features.land import rollbacks
+
+    try:
+        choice = rollbacks.choose(app.work, phase=name)
+    except (NotFoundError, RefusedError):
+        return None, ""
+    facts, _ = preview(app, choice.entry, choice.words, code=False)
+    changes = facts["changes"]
+    counts = f"{len(changes['tasks'])} task(s), {len(changes['claims_ended'])} claim(s), {len(changes['locks_ended'])} lock(s)"
+    return facts, (f"\n  back: gitcoord rollback --phase {name} --code goes to {choice.entry[:12]}, {choice.words}: {counts} and "
+                   f"{len(changes['phases'])} phase(s) change")  # fmt: skip
+
+
+@phase.command("check")
+@click.argument("name", metavar="PHASE")
+@pass_app
+def phase_check(app: App, name: str) -> int:
+    """Say whether a phase could land now, and what is missing; move nothing.
+
+    It says too what going back from there would change.
+
+    Example: gitcoord phase check build
+    """
+    facts, text = _check(app, name)
+    facts["rollback"], way_back = _way_back(app, name)
+    app.out.answer("phase check", facts, text + way_back)
+    return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
+
+
+@phase.command("land")
+@click.argument("name", metavar="PHASE")
+@click.option("--dry-run", is_flag=True, help="Merge in memory and say what would be run, and what would happen.")
+@click.option("--without", multiple=True, metavar="TASK",
+              help="Leave a task out, with what was built on it: cancelled once the rest has landed. May be given again.")
+@pass_app
+def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> int:
+    """Land a whole phase on the target branch, all or nothing.
+
+    Its gates run on the merged commit first, in a throw-away worktree. If
+    one fails nothing moves, and the results because of which it fails are
+    given back.
+
+    Example: gitcoord phase land build
+    """
+    from gitcoord.features.land import landings
+
+    if dry_run:
+        facts, text = _check(app, name, without)
+        app.out.answer("phase land", {**facts, "dry_run": True}, text)
+        return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
+    work = app.orchestrate()
+    try:
+        done = landings.land(work, name, without=without)
+    except RefusedError as error:
+        if error.reason == "conflict" or (error.reason == "gate" and error.facts["tasks"]):
+            raise IncompleteError(error.message, hint=error.hint, **error.facts) from None
+        raise
+    for worktree in landings.lagging(work):
+        app.out.notice(f"{worktree} has the target checked out and is behind it")
+    facts = {"phase": name, "entry": done.entry, "target": done.target.removeprefix("refs/heads/"), "old": done.old,
+             "new": done.new, "results": done.results, "already": done.already, "gates": list(done.gates),
+             "without": list(done.without)}  # fmt: skip
+    if not done.gates and not done.already:
+        app.out.notice(f"phase {name} has no gate: nothing was run before it landed")
+    was = f"had landed already: {facts['target']} contains" if done.already else f"landed: {facts['target']} is at"
+    text = f"phase {name} {was} {done.new[:12]}"
+    text += f"; gates passed: {', '.join(done.gates)}" if done.gates else ""
+    text += f"\nleft out and cancelled: {', '.join(done.without)}" if done.without else ""
+    app.out.answer("phase land", facts, text)
+    return 0

@@ -1,0 +1,113 @@
+"""Speak for locks: lock, unlock, locks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.core import ids
+from gitcoord.core.errors import UsageError
+
+__all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--for", "duration", metavar="TIME", help="Give it up after this time, such as 30m.")
+@click.option("--shared", is_flag=True, help="Beside other shared locks, against exclusive ones and claims.")
+@click.option("--reason", default="", help="Why; shown to whoever waits.")
+@click.option("--task", help="With which claim, where the agent has several.")
+@pass_app
+def lock(app: App, paths: tuple[str, ...], duration: str | None, shared: bool, reason: str, task: str | None) -> None:
+    """Reserve paths: no other agent can lock or claim them.
+
+    A lock taken while holding a claim ends with it; one taken without stays
+    until its time is over or it is given back. Paths start at the top of
+    the repository: a/b.py, a/b/, a/*.py.
+
+    Example: gitcoord lock src/parser/ --for 30m --reason "renaming"
+    """
+    from gitcoord.features.work import locks as feature
+
+    for_ms = None if duration is None else ids.duration_ms(duration)
+    if duration is not None and not for_ms:
+        raise UsageError(f"{duration!r} is no duration", hint="write 90s, 30m or 2h")
+    agent = app.agent()
+    done = feature.lock(app.work, agent, paths, shared=shared, for_ms=for_ms, reason=reason, task=task)
+    facts = feature.lock_facts(feature.record_of(done), app.work.ledger.context())
+    lines = [f"locked {', '.join(facts['paths'])}"]
+    lines += [f"  shared with other shared locks, by {agent}"] if shared else [f"  for {agent} alone"]
+    lines.append(f"  {_until(facts)}")
+    app.out.answer("lock", {"entry": done.entry, "lock": facts}, "\n".join(lines))
+
+
+@click.command()
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every path that the agent has locked.")
+@click.option("--of", metavar="AGENT", help="Another agent's, as the orchestrator.")
+@pass_app
+def unlock(app: App, paths: tuple[str, ...], everything: bool, of: str | None) -> None:
+    """Give locked paths back, as they were named.
+
+    Example: gitcoord unlock src/parser/
+    """
+    from gitcoord.features.work import locks as feature
+
+    if of is not None:
+        app.orchestrate()
+    agent = ids.ORCHESTRATOR if of is not None else app.agent()
+    done = feature.unlock(app.work, agent, paths, everything=everything, of=of)
+    given = done.event["paths"] or []
+    app.out.answer("unlock", {"entry": done.entry, "agent": of or agent, "paths": given}, f"unlocked {', '.join(given)}")
+
+
+@click.command()
+@pass_app
+def locks(app: App) -> None:
+    """List what is locked and claimed, and who waits for whom.
+
+    --agent ID lists what one agent holds.
+
+    Example: gitcoord locks
+    """
+    from gitcoord.features.work import locks as feature
+
+    found = feature.listing(app.work, agent=app.named_agent)
+    rows: list[tuple[object, ...]] = [
+        (", ".join(one["paths"]), one["agent"], "shared" if one["shared"] else "alone", _until(one), one["reason"] or "-")
+        for one in found["locks"]
+    ]
+    rows += [
+        (", ".join(one["paths"]), one["agent"], "alone", f"while it holds task {one['task']}", "-")
+        for one in found["claims"] if one["paths"]
+    ]  # fmt: skip
+    lines = [table(rows, ("PATHS", "AGENT", "HOW", "UNTIL", "WHY")) or "nothing is locked"]
+    lines += [wait_line(one) for one in found["waiting"]]
+    app.out.answer("locks", found, "\n".join(lines))
+
+
+def lock_line(lock: dict[str, Any]) -> str:
+    """Say one lock in one line of a summary."""
+    how = " (shared)" if lock["shared"] else ""
+    return f"{', '.join(lock['paths'][:5])} by {lock['agent']}{how}, {_until(lock)}" + (f": {lock['reason']}" if lock["reason"] else "")
+
+
+def wait_line(waiting: dict[str, Any]) -> str:
+    """Say in one line what a task waits for."""
+    told = []
+    for one in waiting["for"][:3]:
+        what = f"task {one['task']}" if one["lock"] is None else "its lock"
+        told.append(f"{one['agent']} ({what}: {one['paths'][1]})")
+    return f"task {waiting['task']} waits for {', '.join(told)}"
+
+
+def _until(lock: dict[str, Any]) -> str:
+    ends = []
+    if lock["left_ms"] is not None:
+        ends.append("its time is over" if lock["is_over"] else f"for another {ids.show_duration(lock['left_ms'])}")
+    if lock["task"]:
+        ends.append(f"while it holds task {lock['task']}")
+    return ", ".join(ends) or "until it is unlocked"

@@ -1,0 +1,56 @@
+"""Speak for the repository's health: doctor and upkeep."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.core.errors import IncompleteError
+
+__all__ = ["doctor", "upkeep"]
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Heal what is certainly nobody's any more.")
+@pass_app
+def doctor(app: App, fix: bool) -> int:
+    """Look at everything around the ledger; exit 18 if something is wrong.
+
+    Example: gitcoord doctor --fix
+    """
+    from gitcoord.features.maintain import doctor as doctoring
+
+    if fix:
+        app.refuse_agents()
+    found = doctoring.examine(app.work, fix=fix)
+    rows = [(one.state, one.check, f"{one.text}{': ' if one.advice else ''}{one.advice}") for one in found.findings]
+    count = len(found.problems)
+    text = table(rows) + (f"\n{count} problem(s)" if count else "\nnothing is wrong")
+    app.out.answer("doctor", {"findings": [one._asdict() for one in found.findings], "problems": count}, text)
+    return IncompleteError.exit_status if count else 0
+
+
+@click.command()
+@click.option("--auto", is_flag=True, help="Be quiet and gentle: a command that wrote started this.")
+@pass_app
+def upkeep(app: App, auto: bool) -> None:
+    """Pack the ledger, and drop what protects nothing any more.
+
+    Runs by itself when it is due; what it takes away is in its log.
+
+    Example: gitcoord upkeep
+    """
+    from gitcoord.features.maintain import upkeep as keeping
+
+    if auto:
+        os.nice(10)
+    done = keeping.upkeep(app.work)
+    if done["busy"]:
+        app.out.answer("upkeep", done, "another upkeep is at work")
+        return
+    text = (f"{done['packed']} object(s) packed, {done['merged']} pack(s) merged, {len(done['results'])} landed result ref(s) "
+            f"and {len(done['candidates'])} candidate(s) dropped, {len(done['attic'])} attic tip(s) expired")  # fmt: skip
+    app.out.answer("upkeep", done, text)

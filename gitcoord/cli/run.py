@@ -1,0 +1,154 @@
+"""Speak for what runs a whole plan: run, demo; and for the command line itself."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.core.errors import IncompleteError, UsageError
+
+__all__ = ["commands", "completion", "demo", "run"]
+
+
+class _Display:
+    """Show a run: a line for each event, and on a terminal a line that lives."""
+
+    def __init__(self, *, as_json: bool, app: App) -> None:
+        self._as_json = as_json
+        self._app = app
+        self._is_live = sys.stderr.isatty() and not as_json
+        self._busy: dict[str, str] = {}
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def tell(self, note: Any) -> None:
+        """Show one event."""
+        with self._lock:
+            if note.what == "claimed":
+                self._busy[note.agent] = note.task
+            elif note.what == "reviewing":
+                self._busy[note.agent] = f"the review of {note.task}"
+            elif note.agent:
+                self._busy.pop(note.agent, None)
+                self._done += note.what == "completed"
+            subject = f"{note.task} " if note.task else ""
+            text = f"{note.agent or 'gitcoord':<8} {subject}{note.what}" + (f": {note.text}" if note.text else "")
+            clear = "\r\x1b[K" if self._is_live else ""
+            click.echo(clear + text, err=True)
+            if self._is_live:
+                busy = ", ".join(f"{agent} on {task}" for agent, task in sorted(self._busy.items()))
+                click.echo(f"{self._done} completed; {busy or 'nobody busy'}", err=True, nl=False)
+
+    def close(self) -> None:
+        """Remove the line that lives."""
+        if self._is_live:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="How many agents work at once.")
+@click.option("--review", metavar="CMD", help="Review results with this shell command: 0 approves, 1 rejects.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@pass_app
+def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> None:
+    """Work on the plan: one command per task, phases land as they finish.
+
+    The command runs in its agent's worktree, with GITCOORD_TASK,
+    GITCOORD_TITLE, GITCOORD_PATHS (one a line), GITCOORD_AGENT and
+    GITCOORD_CLAIM set. What it leaves inside the task's paths is committed
+    and handed in; a failure is tried again. Where the plan asks for reviews,
+    --review runs in a worktree of another agent's result, and what it
+    prints is the reason of a rejection. Exit 0 only if everything landed,
+    else 18.
+
+    Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
+    """
+    from gitcoord.features.run import runner
+
+    work = app.orchestrate()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    display = _Display(as_json=app.out.as_json, app=app)
+    words = list(command[1:] if command[0] == "--" else command)
+    try:
+        done = runner.run(work, app.start, words, jobs, display.tell, stop, review)
+    finally:
+        display.close()
+    told = ", ".join(f"{count} {state}" for state, count in sorted(done.counts.items()))
+    if not done.is_landed:
+        what = "interrupted" if done.is_interrupted else "not everything landed"
+        raise IncompleteError(f"{what}: {told}", hint="`gitcoord status` shows what is left", counts=dict(done.counts))
+    app.out.answer("run", {"counts": done.counts}, f"everything landed: {told}")
+
+
+@click.command()
+@click.option("--keep", type=click.Path(path_type=Path), help="Where the scratch repository goes.")
+@click.option("--agents", "count", type=click.IntRange(2, 16), default=4, show_default=True, help="How many agents work.")
+@pass_app
+def demo(app: App, keep: Path | None, count: int) -> None:
+    """Run the main job on a scratch repository, faults included.
+
+    Example: gitcoord demo
+    """
+    from gitcoord.features.run import demo as demonstration
+
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise UsageError(f"{keep} exists and is not empty", hint="name another place")
+
+    def tell(text: str) -> None:
+        if not app.out.as_json:
+            click.echo(text)
+
+    facts = demonstration.demo(keep, count, tell)
+    app.out.answer("demo", facts, "")
+    if not facts["ok"]:
+        raise IncompleteError("the demo did not end as it should", hint=f"look around in {facts['repository']}")
+
+
+@click.command()
+@pass_app
+def commands(app: App) -> None:
+    """List every command.
+
+    Example: gitcoord commands --json
+    """
+    from gitcoord.cli.main import COMMANDS, cli
+    from gitcoord.cli.output import table
+
+    found: list[dict[str, Any]] = []
+    context = click.Context(cli, info_name="gitcoord")
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        if isinstance(command, click.Group):
+            found += [_described(f"{name} {inner}", command.commands[inner]) for inner in command.commands]
+        elif command is not None:
+            found.append(_described(name, command))
+    app.out.answer("commands", {"commands": found}, table((one["name"], one["help"]) for one in found))
+
+
+def _described(name: str, command: click.Command) -> dict[str, Any]:
+    options = [option for param in command.params for option in param.opts if option.startswith("-")]
+    return {"name": name, "help": command.get_short_help_str(90), "options": options}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the shell's completion script.
+
+    Example: eval "$(gitcoord completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    from gitcoord.cli.main import cli
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise UsageError(f"{shell} is not supported", hint="bash, zsh and fish are")
+    click.echo(found(cli, {}, "gitcoord", "_GITCOORD_COMPLETE").source())

@@ -1,0 +1,305 @@
+"""Speak for what sets a ledger up: init, plans, agents, trust."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import table
+from gitcoord.cli.ticker import ticking
+from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
+
+__all__ = ["agent", "init", "plan", "trust"]
+
+MAX_COMMANDS = 20
+
+
+def _read(path: str) -> tuple[str, str]:
+    """Read a plan's text from a file, or from standard input for ``-``."""
+    if path == "-":
+        return sys.stdin.read(), "<stdin>"
+    try:
+        return Path(path).read_text("utf-8"), path
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {path}", hint="name a plan file, or - for standard input") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as text: {error}", hint="name a TOML file in UTF-8") from None
+
+
+def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, Any]:
+    from gitcoord.features.setup import ledger
+    from gitcoord.features.setup import trust as trusting
+
+    with ticking(app, "checking the plan"):
+        done = ledger.apply_plan(app.work, text, name)
+    for warning in done.warnings:
+        app.out.notice(warning)
+    if done.kept:
+        shown = ", ".join(done.kept[:10]) + (" ..." if len(done.kept) > 10 else "")
+        app.out.notice(f"{len(done.kept)} task(s) of the ledger are not in this plan, and stay: {shown}")
+    snapshot = app.work.ledger.snapshot()
+    commands = trusting.commands_of(snapshot)
+    if is_trusted and commands:
+        trusting.trust(app.work, snapshot)
+    missing = trusting.untrusted(app.work, commands)
+    for command in missing[:MAX_COMMANDS]:
+        app.out.notice(f"the plan would run on this machine: {trusting.shown(command)}")
+    if missing:
+        more = f" ({len(missing)} in all)" if len(missing) > MAX_COMMANDS else ""
+        app.out.notice(f"`gitcoord trust` lists the plan's commands and allows exactly those{more}")
+    return {"entry": done.entry, "added": done.added, "changed": done.changed, "kept": done.kept,
+            "warnings": done.warnings}  # fmt: skip
+
+
+@click.command()
+@click.argument("plan_file", metavar="[PLAN]", required=False)
+@click.option("--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine.")
+@click.option("--template", metavar="NAME", help="Write a plan to start from: minimal, phases or directories.")
+@pass_app
+def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None) -> None:
+    """Make a ledger in this repository, and load a plan if one is given.
+
+    The branch that is checked out becomes the target that phases land on.
+    Nothing is checked out, staged or changed.
+
+    Example: gitcoord init plan.toml
+    """
+    from gitcoord.features.setup import ledger
+    from gitcoord.git.program import require_git
+
+    require_git()
+    app.refuse_agents()
+    if template is not None:
+        _write_template(app, template)
+        return
+    document = None
+    if plan_file is not None:
+        document = _read(plan_file)
+        with ticking(app, "checking the plan"):
+            ledger.check_plan(*document)
+    # A ledger without a plan is what a killed `init PLAN` leaves: go on.
+    done = (ledger.begun(app.work) if document else None) or ledger.init(app.work)
+    facts: dict[str, Any] = {"ledger": app.work.ledger.name, "entry": done.entry,
+                             "target": done.event["target"].removeprefix("refs/heads/")}  # fmt: skip
+    text = f"ledger {facts['ledger']} made; phases will land on {facts['target']}"
+    if document is not None:
+        applied = _applied(app, *document, is_trusted=is_trusted)
+        facts |= {"plan": applied}
+        text += f"\n{applied['added']} tasks loaded\nnext: gitcoord agent add ID, and gitcoord claim in its worktree"
+    else:
+        text += "\nnext: gitcoord plan apply FILE (gitcoord init --template minimal writes one to start from)"
+    app.out.answer("init", facts, text)
+
+
+def _write_template(app: App, name: str) -> None:
+    from gitcoord.host.shipped import shipped
+
+    folder = shipped("templates")
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if name not in known:
+        raise NotFoundError(f"there is no template {name!r}", hint=f"known: {', '.join(known)}")
+    goal = app.start / "plan.toml"
+    try:
+        with goal.open("x", encoding="utf-8") as file:
+            file.write((folder / f"{name}.toml").read_text("utf-8"))
+    except FileExistsError:
+        raise UsageError(f"{goal} exists already", hint="move it away first: nothing was written") from None
+    app.out.answer("init", {"plan_file": str(goal)}, f"{goal} written\nnext: edit it, then gitcoord init {goal}")
+
+
+@click.group()
+def plan() -> None:
+    """Check, apply and show plans."""
+
+
+@plan.command("check")
+@click.argument("plan_file", metavar="FILE")
+@pass_app
+def plan_check(app: App, plan_file: str) -> None:
+    """Say everything that is wrong with a plan; change nothing.
+
+    Example: gitcoord plan check plan.toml
+    """
+    from gitcoord.features.setup import ledger
+
+    text, name = _read(plan_file)
+    try:
+        snapshot = app.work.ledger.snapshot()
+    except GitcoordError:
+        snapshot = None
+    with ticking(app, "checking the plan"):
+        document, warnings = ledger.check_plan(text, name, snapshot)
+    for warning in warnings:
+        app.out.notice(warning)
+    facts = {"tasks": len(document["tasks"]), "phases": len(document["phases"]), "warnings": warnings}
+    app.out.answer("plan check", facts, f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), no problems")
+
+
+@plan.command("apply")
+@click.argument("plan_file", metavar="FILE")
+@click.option("--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine.")
+@pass_app
+def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
+    """Load a plan as one entry, or change the open part of the one there.
+
+    What is claimed or finished cannot change; what the new file lacks stays.
+
+    Example: gitcoord plan apply plan.toml
+    """
+    app.orchestrate()
+    facts = _applied(app, *_read(plan_file), is_trusted=is_trusted)
+    app.out.answer("plan apply", facts, f"{facts['added']} tasks added, {facts['changed']} changed")
+
+
+@plan.command("show")
+@pass_app
+def plan_show(app: App) -> None:
+    """Show the plan's waves: what can run at once, how wide, what limits it.
+
+    Example: gitcoord plan show
+    """
+    from gitcoord.core.graph import waves
+    from gitcoord.features.workspace import plan_of
+
+    snapshot = app.work.ledger.snapshot()
+    record = plan_of(snapshot)
+    with ticking(app, "reading the plan"):
+        specs = [task["spec"] for task in sorted(snapshot.tasks(), key=lambda task: task["order"])]
+        found = waves(specs, [phase["spec"] for phase in snapshot.phases()], record["pools"])
+    rows = []
+    for wave in found:
+        names = ", ".join(wave.tasks[:12]) + (f" ... ({len(wave.tasks)} in all)" if len(wave.tasks) > 12 else "")
+        rows.append((wave.phase, wave.number, f"{wave.width} at once", "; ".join(wave.limits) or "-", names))
+    text = f"plan {record['name']}: {len(specs)} tasks, target {record['target']}\n"
+    text += table(rows, ("PHASE", "WAVE", "WIDTH", "LIMITED BY", "TASKS"))
+    app.out.answer("plan show", {"plan": dict(record), "waves": [wave._asdict() for wave in found]}, text)
+
+
+@click.group()
+def agent() -> None:
+    """Add, list, show and remove agents."""
+
+
+@agent.command("add")
+@click.argument("name", metavar="ID")
+@click.option("--pool", "pools", multiple=True, help="Take tasks of this pool only (may be given again).")
+@click.option("--capacity", type=int, default=1, show_default=True, help="How many claims it may hold at once.")
+@click.option("--path", "paths", multiple=True, help="Take only tasks that write below this path.")
+@click.option("--worktree", type=click.Path(path_type=Path), help="Where its worktree goes.")
+@click.option("--no-worktree", is_flag=True, help="Make no worktree.")
+@pass_app
+def agent_add(
+    app: App, name: str, pools: tuple[str, ...], capacity: int, paths: tuple[str, ...], worktree: Path | None,
+    no_worktree: bool,
+) -> None:  # fmt: skip
+    """Add an agent, with a worktree of its own beside the repository.
+
+    Example: gitcoord agent add builder-1 --pool builders
+    """
+    from gitcoord.core.paths import problem_of
+    from gitcoord.features.setup import agents
+
+    app.orchestrate()
+    for pattern in paths:
+        problem = problem_of(pattern)
+        if problem:
+            raise UsageError(f"--path {pattern}: {problem}", hint="give a path like src/lexer/")
+    done = agents.add(app.work, name, pools=list(pools), capacity=capacity, paths=list(paths) or None,
+                      worktree=worktree, no_worktree=no_worktree)  # fmt: skip
+    if done.setup == "untrusted":
+        app.out.notice("the plan's worktree setup was not run: `gitcoord trust` allows it on this machine")
+    elif done.setup == "failed":
+        app.out.notice(f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs")
+    facts = {"entry": done.entry, "agent": dict(done.agent), "worktree": done.worktree, "setup": done.setup}
+    where = f" with worktree {done.worktree}" if done.worktree else ""
+    app.out.answer("agent add", facts, f"agent {name} added{where}")
+
+
+@agent.command("list")
+@pass_app
+def agent_list(app: App) -> None:
+    """List the agents and what they hold.
+
+    Example: gitcoord agent list
+    """
+    from gitcoord.features.inspect import facts
+
+    found = facts.status(app.work)["agents"]
+    for one in found:
+        place = app.work.worktree_of(one["id"])
+        one["worktree"] = str(place) if place else None
+    rows = [(one["id"], ", ".join(one["pools"]) or "any", ", ".join(one["claims"]) or "-", one["worktree"] or "-")
+            for one in found]  # fmt: skip
+    text = table(rows, ("AGENT", "POOLS", "HOLDS", "WORKTREE")) or "no agents yet: gitcoord agent add ID"
+    app.out.answer("agent list", {"agents": found}, text)
+
+
+@agent.command("show")
+@click.argument("name", metavar="ID")
+@pass_app
+def agent_show(app: App, name: str) -> None:
+    """Show one agent, its claims and its newest entries.
+
+    Example: gitcoord agent show builder-1
+    """
+    from gitcoord.core.machine.check_claims import require_agent
+    from gitcoord.features.inspect import facts
+
+    snapshot = app.work.ledger.snapshot()
+    record = require_agent(snapshot, name)
+    place = app.work.worktree_of(name)
+    claims = [claim for claim in facts.status(app.work)["claims"] if claim["agent"] == name]
+    entries = list(facts.history(app.work, snapshot.oid, agent=name, limit=10))
+    detail = {**record, "at": facts.instant(record["at"]), "worktree": str(place) if place else None, "claims": claims}
+    lines = [f"agent {name}", f"  pools     {', '.join(record['pools']) or 'any'}", f"  capacity  {record['capacity']}",
+             f"  worktree  {detail['worktree'] or '-'}"]  # fmt: skip
+    lines += [f"  holds     {claim['task']} until {claim['expires_at']}" for claim in claims]
+    lines += [f"  {entry['at']}  {entry['subject']}" for entry in entries]
+    app.out.answer("agent show", {"agent": detail, "history": entries}, "\n".join(lines))
+
+
+@agent.command("remove")
+@click.argument("name", metavar="ID")
+@pass_app
+def agent_remove(app: App, name: str) -> None:
+    """Remove an agent and its worktree, never anything that would be lost.
+
+    Example: gitcoord agent remove builder-1
+    """
+    from gitcoord.features.setup import agents
+
+    app.orchestrate()
+    done, left = agents.remove(app.work, name)
+    for text in left:
+        app.out.notice(text)
+    app.out.answer("agent remove", {"entry": done.entry, "agent": name}, f"agent {name} removed")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_app
+def trust(app: App, yes: bool) -> None:
+    """Trust the plan's commands on this machine, exactly as they are now.
+
+    Example: gitcoord trust --yes
+    """
+    from gitcoord.features.setup import trust as trusting
+
+    app.refuse_agents(never=True)
+    snapshot = app.work.ledger.snapshot()
+    commands = [trusting.shown(command) for command in trusting.commands_of(snapshot)]
+    if not commands:
+        app.out.answer("trust", {"commands": []}, "the plan runs no command on this machine")
+        return
+    if not yes:
+        if app.out.as_json or not sys.stdin.isatty():
+            raise UsageError("trust has to be confirmed: " + "; ".join(commands), hint="`gitcoord trust --yes` says so")
+        for command in commands:
+            click.echo(command, err=True)
+        click.confirm("Run these on this machine when the plan asks for it?", abort=True, err=True)
+    trusting.trust(app.work, snapshot)
+    app.out.answer("trust", {"commands": commands}, "trusted:\n" + "\n".join(f"  {command}" for command in commands))

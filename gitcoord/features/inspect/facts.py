@@ -1,0 +1,311 @@
+"""Answer questions about one state of the ledger: each answer one entry's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from gitcoord.core import graph, ids
+from gitcoord.core.bulk import uncollected
+from gitcoord.core.errors import CorruptError, NotFoundError
+from gitcoord.core.events import tasks_of
+from gitcoord.core.machine.gating import check_log_path, run_of
+from gitcoord.core.machine.holds import Hold, holds_of, obstacles
+from gitcoord.core.machine.leases import Context, is_late, remaining_ms, wait_ms
+from gitcoord.core.machine.reviewing import running
+from gitcoord.core.messages import parse
+from gitcoord.core.model import Claim, Lease, Review, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect.impact import behind, blocked
+from gitcoord.features.inspect.waiting import describe_waiting
+from gitcoord.features.work import escalations
+from gitcoord.features.work.locks import lock_facts, waits
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["claim_facts", "history", "impact", "instant", "log", "log_of", "require_task", "review_facts", "show", "status", "task_facts", "tasks"]
+
+
+def instant(seconds: float) -> str:
+    """Write a time as RFC 3339 in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def require_task(work: Workspace, snapshot: Snapshot, task: str) -> TaskRecord:
+    """Return a task, or name the nearest ids.
+
+    Raises:
+        NotFoundError: There is none of that id.
+
+    """
+    record = snapshot.task(task) if ids.is_id(task) else None
+    if record is None:
+        work.index.update(work.store, snapshot.oid)
+        near = ids.nearest(task, work.index.all_ids())
+        raise NotFoundError(f"there is no task {task!r}", task=task,
+                            hint=f"did you mean {', '.join(near)}?" if near else "`gitcoord tasks` lists them")  # fmt: skip
+    return record
+
+
+def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, Any]:
+    """Give what people and scripts want to know of a claim.
+
+    ``expires_at`` says when its lease will be over if nothing renews it,
+    by this machine's clock, for reading only.
+    """
+    return {
+        "token": claim["token"],
+        "agent": claim["agent"],
+        "attempt": claim["attempt"],
+        "branch": claim["branch"],
+        "base": claim["base"],
+        "since": instant(claim["since"]),
+        **_lease_facts(cast("Lease", claim), context, heartbeat_ms),
+        "progress": claim["progress"] and {**claim["progress"], "at": instant(claim["progress"]["at"])},
+    }
+
+
+def review_facts(review: Review, context: Context, heartbeat_ms: int) -> dict[str, Any]:
+    """Give what people and scripts want to know of a review."""
+    facts: dict[str, Any] = {key: review[key] for key in ("agent", "result", "verdict", "message", "is_verifier")}
+    facts["at"] = instant(review["at"])
+    if review["verdict"] is None:
+        facts |= {"token": review["token"], **_lease_facts(cast("Lease", review), context, heartbeat_ms)}
+    return facts
+
+
+def _lease_facts(lease: Lease, context: Context, heartbeat_ms: int) -> dict[str, Any]:
+    left_ms = remaining_ms(lease, context)
+    return {"expires_at": instant(context.time + left_ms / 1000), "lease_left_ms": left_ms, "is_over": left_ms <= 0,
+            "is_late": is_late(lease, heartbeat_ms, context)}  # fmt: skip
+
+
+def _heartbeat_ms(snapshot: Snapshot) -> int:
+    plan = snapshot.plan()
+    return plan["heartbeat_ms"] if plan else 300_000
+
+
+def _state_of(
+    snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None, holds: list[Hold] | None
+) -> str:  # fmt: skip
+    """Give a task's state for reading: the stored one, or a derived one."""
+    phase = snapshot.phase(task["spec"]["phase"])
+    if task["state"] == "done" and phase is not None and phase["state"] == "landed":
+        return "landed"
+    if task["state"] != "open":
+        return task["state"]
+    if derived is None:
+        needs = [snapshot.task(need) for need in task["spec"]["needs"]]
+        states = {need["state"] for need in needs if need}
+        derived = "blocked" if states & {"failed", "cancelled"} else "waiting" if states - {"done"} else "ready"
+    if derived == "ready" and (
+        phase is None or not snapshot.is_started(phase) or wait_ms(task["retry"], context)
+        or obstacles(holds_of(snapshot) if holds is None else holds, task["spec"]["paths"] or [], "", for_claim=True)
+    ):
+        return "waiting"
+    return derived
+
+
+def task_facts(
+    snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None = None, holds: list[Hold] | None = None
+) -> dict[str, Any]:
+    """Give a task as ``--json`` shows it; ``holds`` spare reading them again."""
+    spec = task["spec"]
+    result = task["result"]
+    return {
+        **{key: spec[key] for key in ("id", "title", "description", "phase", "pool", "paths", "reads", "needs", "priority")},
+        "estimate_ms": spec["estimate_ms"],
+        "state": _state_of(snapshot, task, context, derived, holds),
+        "assigned": task["assigned"],
+        "attempt": task["attempt"],
+        "failures": task["failures"],
+        "branch": task["branch"],
+        "claim": claim_facts(task["claim"], context, _heartbeat_ms(snapshot)) if task["claim"] else None,
+        "result": {**result, "at": instant(result["at"])} if result else None,
+        "setbacks": [{**setback, "at": instant(setback["at"])} for setback in task["setbacks"]],
+        "approvals": task["approvals"],
+        "verify_by": spec["verify_by"],
+        "reviews": [review_facts(review, context, _heartbeat_ms(snapshot)) for review in task["reviews"]],
+    }
+
+
+@uncollected()
+def tasks(
+    work: Workspace, *, state: str | None = None, phase: str | None = None, pool: str | None = None,
+    agent: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """List tasks in plan order, filtered."""
+    snapshot, context = work.ledger.snapshot(), work.ledger.context()
+    work.index.update(work.store, snapshot.oid)
+    found, holds = [], holds_of(snapshot)
+    listed = work.index.listed()
+    for number, (name, derived) in enumerate(listed):
+        if number % 1000 == 0:
+            work.tell("reading tasks", number, len(listed))
+        task = snapshot.require_task(name)
+        holder = task["claim"] or task["result"]
+        if (phase and task["spec"]["phase"] != phase) or (pool and task["spec"]["pool"] != pool):
+            continue
+        if agent and agent not in {holder["agent"] if holder else None, task["assigned"]}:
+            continue
+        facts = task_facts(snapshot, task, context, derived, holds)
+        if state is None or state in {facts["state"], task["state"]}:
+            found.append(facts)
+    return {"tip": snapshot.oid, "tasks": found}
+
+
+def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
+    """Show one task with its history, newest first."""
+    snapshot, context = work.ledger.snapshot(), work.ledger.context()
+    record = require_task(work, snapshot, task)
+    facts = task_facts(snapshot, record, context)
+    work.index.update(work.store, snapshot.oid)
+    facts["needed_by"] = work.index.dependents(record["id"])
+    facts["would_block"] = behind(work, snapshot, record["id"])
+    facts["blocked_by"] = [need for need in record["spec"]["needs"]
+                           if (snapshot.task(need) or record)["state"] in {"failed", "cancelled"}]  # fmt: skip
+    facts["logs"] = [f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]]
+    run = run_of(snapshot, task=record["id"]) if record["spec"]["check"] else None
+    facts["check"] = {**run, "at": instant(run["at"])} if run else None
+    facts["logs"] += [check_log_path(record["id"])] if run and run["log"] else []
+    facts["notes"] = [{**one, "at": instant(one["at"])} for one in escalations.notes_about(snapshot, record)]
+    facts["escalations"] = [{**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["task"] == record["id"]]
+    facts["waiting_for"] = describe_waiting(snapshot, record) if facts["state"] in {"waiting", "blocked"} else None
+    facts["history"] = list(history(work, snapshot.oid, task=record["id"], limit=limit))
+    return {"tip": snapshot.oid, "task": facts}
+
+
+def log_of(work: Workspace, task: str) -> tuple[str, str]:
+    """Return the name and the text of the newest log of a task.
+
+    Raises:
+        NotFoundError: No attempt left one.
+
+    """
+    snapshot = work.ledger.snapshot()
+    record = require_task(work, snapshot, task)
+    names = [f"logs/{record['id']}-{attempt}.txt" for attempt in range(record["attempt"], 0, -1)]
+    run = run_of(snapshot, task=record["id"])
+    # What keeps the attempt that runs now from completion comes first.
+    is_current = record["claim"] is not None and run is not None and run["verdict"] == "failed"
+    names.insert(0 if is_current else len(names), check_log_path(record["id"]))
+    for name in names:
+        content = snapshot.file(name)
+        if content is not None:
+            return name, content.decode("utf-8", "replace")
+    raise NotFoundError(f"no attempt at task {record['id']} left a log", hint="`gitcoord fail --log FILE` keeps one")
+
+
+def impact(work: Workspace, task: str) -> dict[str, Any]:
+    """Say what waits for a task, and what would be blocked if it failed."""
+    snapshot = work.ledger.snapshot()
+    record = require_task(work, snapshot, task)
+    needs = {one["id"]: one["spec"]["needs"] for one in snapshot.tasks()}
+    direct, further = graph.impact(graph.dependents_of(needs), record["id"])
+    phase = record["spec"]["phase"]
+    order = {one["id"]: one["spec"]["after"] for one in snapshot.phases()}
+    after, more = graph.impact(graph.dependents_of(order), phase)
+    return {"tip": snapshot.oid, "task": record["id"], "direct": direct, "transitive": further,
+            "phases_waiting": [phase, *after, *more]}  # fmt: skip
+
+
+def history(
+    work: Workspace, tip: str | None, *, task: str | None = None, agent: str | None = None, limit: int = 50
+) -> Iterator[dict[str, Any]]:
+    """Read entries back from a tip, newest first."""
+    oid = tip
+    while oid is not None and limit > 0:
+        entry = work.store.read_entry(oid)
+        needle = f"\nGitcoord-Task: {task}\n"
+        if (task is None or needle in entry.message or f'"{task}"' in entry.message) and (
+            agent is None or entry.author == agent
+        ):
+            facts = _entry_facts(entry.oid, entry.message, entry.time)
+            if task is None or task in facts["tasks"]:
+                yield facts
+                limit -= 1
+        oid = entry.parents[0] if entry.parents else None
+
+
+def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {"entry": oid, "at": instant(time), "subject": message.split("\n", 1)[0]}
+    try:
+        event = parse(message, oid)
+    except CorruptError as error:
+        return {**facts, "op": "illegal", "agent": None, "tasks": [], "text": error.message}
+    text = event.get("reason") or event.get("message") or event.get("answer") or ""
+    return {**facts, "op": event["op"], "agent": event["agent"], "tasks": tasks_of(event), "text": text}
+
+
+def log(work: Workspace, *, task: str | None = None, agent: str | None = None, limit: int = 20) -> dict[str, Any]:
+    """List the newest entries."""
+    tip = work.ledger.snapshot().oid
+    return {"tip": tip, "entries": list(history(work, tip, task=task, agent=agent, limit=limit))}
+
+
+def status(work: Workspace) -> dict[str, Any]:
+    """Sum a ledger up: counts, phases, agents, claims, open escalations."""
+    snapshot, context = work.ledger.snapshot(), work.ledger.context()
+    work.index.update(work.store, snapshot.oid)
+    phases = {phase["id"]: phase for phase in snapshot.phases()}
+    by_phase: dict[str, dict[str, int]] = {name: {} for name in phases}
+    for phase, _pool, state, count in work.index.counts():
+        shown = state
+        if state == "done" and phases[phase]["state"] == "landed":
+            shown = "landed"
+        elif state == "ready" and not snapshot.is_started(phases[phase]):
+            shown = "waiting"
+        by_phase[phase][shown] = by_phase[phase].get(shown, 0) + count
+    counts: dict[str, int] = {}
+    for found in by_phase.values():
+        for state, count in found.items():
+            counts[state] = counts.get(state, 0) + count
+    settings = snapshot.settings()
+    live = [task for task in snapshot.live() if task["claim"]]
+    heartbeat = _heartbeat_ms(snapshot)
+    claims = [
+        {"task": task["id"], "title": task["spec"]["title"], **claim_facts(cast("Claim", task["claim"]), context, heartbeat)}
+        for task in sorted(live, key=lambda task: task["order"])
+    ]
+    reviews = [
+        {"task": task["id"], "title": task["spec"]["title"], **review_facts(review, context, heartbeat)}
+        for task in sorted(snapshot.live(), key=lambda task: task["order"]) for review in running(task)
+    ]  # fmt: skip
+    work.ledger.remember()
+    plan = snapshot.plan()
+    return {
+        "ledger": work.ledger.name,
+        "tip": snapshot.oid,
+        "epoch": settings["epoch"],
+        "plan": plan["name"] if plan else None,
+        "target": work.target(snapshot).removeprefix("refs/heads/"),
+        "pending": settings["pending"],
+        "counts": counts,
+        "phases": [
+            {"id": name, "state": phase["state"], "is_started": snapshot.is_started(phase), "counts": by_phase[name],
+             "next": _next_of(phase["state"], by_phase[name], name, is_started=snapshot.is_started(phase))}
+            for name, phase in phases.items()
+        ],
+        "agents": [
+            {"id": agent["id"], "pools": agent["pools"], "capacity": agent["capacity"],
+             "claims": [claim["task"] for claim in claims if claim["agent"] == agent["id"]]}
+            for agent in snapshot.agents()
+        ],
+        "claims": claims,
+        "reviews": reviews,
+        "locks": [lock_facts(one, context) for one in snapshot.locks()],
+        "waiting": waits(work, snapshot),
+        "blocked": blocked(work, snapshot),
+        "escalations": [
+            {**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["state"] == "open"
+        ],
+    }  # fmt: skip
+
+
+def _next_of(state: str, counts: dict[str, int], phase: str, *, is_started: bool) -> str | None:
+    """Give the command that a phase waits for, if it waits for one."""
+    if state == "landing":
+        return f"gitcoord phase land {phase}"
+    is_whole = not set(counts) - {"done", "cancelled"}
+    return f"gitcoord phase land {phase}" if state == "open" and is_started and counts and is_whole else None

@@ -1,0 +1,1 @@
+"""Land phases on the target, and roll back."""

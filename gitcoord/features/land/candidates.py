@@ -1,0 +1,160 @@
+"""Say what landing a phase would make of the target, and what forbids it.
+
+Everything happens in memory: nothing moves, nothing is checked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import codec, ids
+from gitcoord.core.boundary import boundary_of_result
+from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.machine.landings import left_out, merge_order, wholeness
+from gitcoord.core.model import Result, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.work.checks import gate_facts
+from gitcoord.features.workspace import Workspace, plan_of
+
+__all__ = ["Conflicted", "PhaseCheck", "check_phase", "in_the_way", "merge"]
+
+
+class Conflicted(NamedTuple):
+    """Two results that do not merge, and the files that they both changed."""
+
+    task: str
+    other: str
+    files: list[str]
+
+
+class PhaseCheck(NamedTuple):
+    """Whether a phase could land now, and what is missing."""
+
+    phase: str
+    state: str
+    is_ready: bool
+    missing: list[TaskRecord]
+    results: list[list[str]]
+    conflict: Conflicted | None = None
+    tips: Sequence[str] = ()
+    in_the_way: Sequence[str] = ()
+    gates: Sequence[dict[str, Any]] = ()
+    without: Sequence[str] = ()
+    problem: str = ""
+
+    @property
+    def new(self) -> str | None:
+        """Where the target would be; ``tips`` begins with where it is."""
+        return self.tips[-1] if self.tips else None
+
+
+def check_phase(
+    work: Workspace, phase: str, snapshot: Snapshot | None = None, without: Sequence[str] = ()
+) -> PhaseCheck:
+    """Say whether a phase could land now, but for its gates; move nothing.
+
+    Raises:
+        NotFoundError: The plan has no such phase, or the phase no such task.
+
+    """
+    snapshot = snapshot or work.ledger.snapshot()
+    plan = plan_of(snapshot)
+    record = snapshot.phase(phase)
+    if record is None:
+        known = [one["id"] for one in snapshot.phases()]
+        near = ids.nearest(phase, known)
+        raise NotFoundError(f"there is no phase {phase!r}", hint=f"known: {', '.join(near or known) or 'none'}")
+    gone = _left_out(snapshot, phase, without)
+    tasks, missing = wholeness(snapshot, phase, gone)
+    results = merge_order(tasks)
+    check = PhaseCheck(phase, record["state"], is_ready=False, missing=missing, results=results, without=gone,
+                       gates=gate_facts(work, snapshot, record, None))  # fmt: skip
+    if plan["gates_required"] and not record["spec"]["gates"] and record["state"] != "landed":
+        check = check._replace(problem=f"phase {phase} has no gate, and the plan says gates_required")
+    if record["state"] == "landed" or missing or not snapshot.is_started(record):
+        started = record["state"] == "landed" or snapshot.is_started(record)
+        if not started and not missing:
+            raise RefusedError(f"phase {phase} has not started: {', '.join(record['spec']['after'])} has to land first",
+                               reason="phase", hint="`gitcoord phase list` shows the order")  # fmt: skip
+        return check
+    tips = merge(work, {task["id"]: task for task in tasks}, results, work.target_tip(snapshot))
+    if isinstance(tips, Conflicted):
+        return check._replace(conflict=tips)
+    blocked = in_the_way(work, work.target(snapshot), tips[0], tips[-1])
+    gates = gate_facts(work, snapshot, record, tips[-1])
+    is_allowed = all(gate["trusted"] or gate["passed"] for gate in gates)
+    return check._replace(is_ready=not blocked and not check.problem and is_allowed, tips=tips, in_the_way=blocked, gates=gates)
+
+
+def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
+    """Name what a person leaves out, with all that goes with it."""
+    for name in named:
+        task = snapshot.require_task(name)
+        if task["spec"]["phase"] != phase or task["state"] == "cancelled":
+            what = "is cancelled" if task["state"] == "cancelled" else f"belongs to phase {task['spec']['phase']}"
+            raise UsageError(f"task {name} {what}: phase {phase} lands without it anyway", hint="leave --without out")
+    return left_out(snapshot, phase, named) if named else []
+
+
+def merge(
+    work: Workspace, tasks: dict[str, TaskRecord], results: list[list[str]], target_tip: str
+) -> list[str] | Conflicted:
+    """Merge results onto the target's tip, each as a merge commit.
+
+    Gives the target's tip and the tip after each result.
+
+    Raises:
+        RefusedError: A result is not what it may be, with its task; one
+            whose changes the target has already is.
+
+    """
+    from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
+    from gitcoord.git.results import inspect, inspect_merge, lift
+
+    tips = [target_tip]
+    merged: list[str] = []
+    for name, oid in results:
+        task = tasks[name]
+        result = cast("Result", task["result"])
+        boundary = boundary_of_result(task, result)
+        lifted = oid
+        try:
+            if is_ancestor(work.git, oid, target_tip):
+                lifted = lift(work.git, oid, result["base"], target_tip)
+            else:
+                inspect(work.git, oid, target_tip, result["built_on"], boundary, result["base"])
+            tree = merge_tree(work.git, tips[-1], lifted)
+            if isinstance(tree, Conflict):
+                return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
+            inspect_merge(work.git, tips[-1], tree.tree, boundary)
+        except RefusedError as error:
+            facts: dict[str, Any] = {**error.facts, "task": name}
+            raise RefusedError(f"task {name} cannot land: {error.message}", **facts,
+                               hint=f"`gitcoord phase land {task['spec']['phase']} --without {name}` lands the rest") from None  # fmt: skip
+        title = codec.printable(task["spec"]["title"])
+        message = (
+            f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"
+            f"Gitcoord-Attempt: {result['attempt']}\nGitcoord-Result: {oid}\n"
+        )
+        tips.append(commit_merge(work.git, tree.tree, [tips[-1], lifted], message, result["at"]))
+        merged.append(name)
+    return tips
+
+
+def _other_side(work: Workspace, tasks: dict[str, TaskRecord], merged: list[str], files: list[str]) -> str:
+    """Name the merged task that changed one of the files, or the target."""
+    from gitcoord.git.results import changed_files
+
+    for name in reversed(merged):
+        result = tasks[name]["result"]
+        if result and result["oid"] and changed_files(work.git, result["base"], result["oid"]) & set(files):
+            return f"task {name}"
+    return "the target branch"
+
+
+def in_the_way(work: Workspace, target: str, old: str, new: str) -> list[str]:
+    """List local changes where the target is checked out that block a landing."""
+    from gitcoord.git import worktrees
+
+    return [path for place in worktrees.checkouts_of(work.git, target) for path in worktrees.in_the_way(place, old, new)]

@@ -1,0 +1,265 @@
+"""Go back to an earlier entry, exactly, and keep what is abandoned.
+
+The attic comes first, then one compare-and-swap moves the ledger to a new
+entry whose parent and state are the chosen entry's. With the code, the
+entry carries a pending move of the target, finished like a landing. Work
+branches and results are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import codec
+from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.machine import Context
+from gitcoord.core.machine.rollbacks import survivors
+from gitcoord.core.messages import parse
+from gitcoord.core.model import Pending
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.land.landings import finish_pending
+from gitcoord.features.land.rollback_preview import CodeMove, code_move
+from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.ledger.names import attic_ref
+from gitcoord.store.protocol import MissingObjectError
+
+__all__ = ["Choice", "RolledBack", "choose", "rollback", "rollbacks", "undo"]
+
+
+class Choice(NamedTuple):
+    """The entry that was chosen, and the words that chose it."""
+
+    entry: str
+    words: str
+
+
+class RolledBack(NamedTuple):
+    """A rollback that took place."""
+
+    entry: str
+    onto: str
+    abandoned: str
+    epoch: int
+    code: Pending | None
+
+
+def entries(work: Workspace, tip: str) -> Iterator[tuple[str, Event, int, str | None]]:
+    """Walk a chain back from a tip: oid, event, time in seconds, parent."""
+    oid: str | None = tip
+    while oid is not None:
+        entry = work.store.read_entry(oid)
+        parent = entry.parents[0] if entry.parents else None
+        yield oid, parse(entry.message, oid), entry.time, parent
+        oid = parent
+
+
+def choose(
+    work: Workspace, *, to: str | None = None, steps: int | None = None, before: int | None = None,
+    phase: str | None = None,
+) -> Choice:  # fmt: skip
+    """Find the entry to go back to; ``before`` is a time in seconds.
+
+    Raises:
+        UsageError: Not exactly one way was given.
+        NotFoundError: The history has no such entry.
+        RefusedError: A move of the target is under way in it.
+
+    """
+    given = [name for name, value in (("--to", to), ("--steps", steps), ("--before", before), ("--phase", phase))
+             if value is not None]  # fmt: skip
+    if len(given) != 1:
+        raise UsageError("say where to go back to, in one way", hint="give one of --to, --steps, --before and --phase")
+    tip = work.ledger.snapshot().oid
+    if to is not None:
+        choice = _named(work, tip, to)
+    elif steps is not None:
+        choice = _stepped(work, tip, steps)
+    elif before is not None:
+        choice = _before(work, tip, before)
+    else:
+        choice = _phase_start(work, tip, cast("str", phase))
+    if work.ledger.snapshot(choice.entry).settings()["pending"] is not None:
+        raise RefusedError(f"a move of the target was under way in entry {choice.entry[:12]}", reason="pending",
+                           hint="choose the entry before its land-begin: `gitcoord log` lists them")  # fmt: skip
+    return choice
+
+
+def _named(work: Workspace, tip: str, name: str) -> Choice:
+    from gitcoord.git.merges import resolve
+
+    if any(one["name"] == name for one in work.ledger.snapshot(tip).checkpoints()):
+        for oid, event, _, _ in entries(work, tip):
+            if event["op"] == "checkpoint" and event["name"] == name:
+                return Choice(oid, f"checkpoint {name}")
+            if any(one["op"] == "checkpoint" and one["name"] == name for one in event.get("events", [])):
+                return Choice(oid, f"checkpoint {name}")
+    wanted = resolve(work.git, name)
+    if any(oid == wanted for oid, _, _, _ in entries(work, tip)):
+        return Choice(wanted, f"entry {wanted[:12]}")
+    raise NotFoundError(f"{wanted[:12]} is no entry of this ledger's history",
+                        hint="`gitcoord log` lists the entries, `gitcoord rollback list` what was abandoned")  # fmt: skip
+
+
+def _stepped(work: Workspace, tip: str, steps: int) -> Choice:
+    for number, (oid, _, _, _) in enumerate(entries(work, tip)):
+        if number == steps:
+            return Choice(oid, f"{steps} entries back")
+    raise NotFoundError(f"the history has fewer than {steps} entries before the newest", hint="`gitcoord log` lists them")
+
+
+def _before(work: Workspace, tip: str, before: int) -> Choice:
+    for oid, _, time, _ in entries(work, tip):
+        if time < before:
+            return Choice(oid, "the newest entry before that time")
+    raise NotFoundError("the ledger is younger than that", hint="`gitcoord log` shows when each entry was made")
+
+
+def _phase_start(work: Workspace, tip: str, phase: str) -> Choice:
+    snapshot = work.ledger.snapshot(tip)
+    if snapshot.phase(phase) is None:
+        raise NotFoundError(f"there is no phase {phase!r}", hint="`gitcoord phase list` lists them")
+    first_claim = None
+    for _oid, event, _, parent in entries(work, tip):
+        if event["op"] == "land-begin" and event["phase"] == phase and parent is not None:
+            return Choice(parent, f"before the last landing of phase {phase}")
+        claims = [one for one in (event, *event.get("events", [])) if one["op"] == "claim"]
+        tasks = [snapshot.task(one["task"]) for one in claims]
+        if parent is not None and any(task and task["spec"]["phase"] == phase for task in tasks):
+            first_claim = parent
+    if first_claim is None:
+        raise NotFoundError(f"nothing of phase {phase} was claimed or landed yet", hint="there is nothing to go back from")
+    return Choice(first_claim, f"before the first claim of phase {phase}")
+
+
+def rollback(work: Workspace, choice: Choice, *, code: bool = False, reason: str = "") -> RolledBack:
+    """Move the ledger back to an entry, and with ``code`` the target too.
+
+    A pending move of the target is finished or aborted first. If this is
+    cut off, nothing moved, or the next command finishes the target's move.
+
+    Raises:
+        RefusedError: ``conflict`` (reverts do not apply; fact ``files``),
+            ``worktree`` (local changes are in the way), ``pending``.
+
+    """
+    finish_pending(work)
+    plan: CodeMove | None = None
+    if code:
+        tip = work.ledger.snapshot()
+        plan = code_move(work, tip, work.ledger.snapshot(choice.entry))
+    return _publish(work, choice.entry, plan, reason or f"back to {choice.words}")
+
+
+def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> RolledBack:
+    """Go forward again to what a rollback abandoned, by default the last one.
+
+    Claims that the rollback ended stay ended. A target that the rollback
+    moved goes back to where it was, if it has not moved since.
+
+    Raises:
+        NotFoundError: There is no such rollback.
+        RefusedError: The target moved since (reason ``target-moved``).
+
+    """
+    finish_pending(work)
+    tip = work.ledger.snapshot().oid
+    found = next((one for one in rollbacks(work, tip) if entry in {None, one["entry"]} and one["is_current"]), None)
+    if found is None:
+        raise NotFoundError("there is no such rollback in the history" if entry else "nothing was rolled back",
+                            hint="`gitcoord rollback list` lists them")  # fmt: skip
+    try:
+        work.store.read_entry(found["abandoned"])
+    except MissingObjectError:
+        raise NotFoundError(f"what that rollback abandoned ({found['abandoned'][:12]}) has expired from the attic",
+                            hint="another clone may have it") from None  # fmt: skip
+    plan = None
+    moved = cast("Pending | None", found["code"])
+    if moved is not None:
+        now = work.store.read_ref(moved["target"])
+        if now != moved["new"]:
+            raise RefusedError(
+                f"{moved['target'].removeprefix('refs/heads/')} is at {(now or 'nothing')[:12]}, and the rollback left it at "
+                f"{moved['new'][:12]}", reason="target-moved",
+                hint="go back to an entry instead: `gitcoord rollback --to REV --code`",
+            )  # fmt: skip
+        plan = CodeMove(moved["target"], moved["new"], moved["old"], (), is_reset=True)
+    return _publish(work, found["abandoned"], plan, reason or f"undo of rollback {found['entry'][:12]}")
+
+
+def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> RolledBack:
+    from gitcoord.features.land.rollback_preview import refuse_in_the_way
+
+    if plan is not None:
+        refuse_in_the_way(work, plan)
+        candidate = f"refs/gitcoord/{work.ledger.name}/landing/rollback/{plan.new}"
+        work.ledger.keep(candidate, plan.new)
+        work.ledger.keep(attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old)
+
+    _keep_results(work, onto)
+
+    def request(tip: Snapshot, _context: Context) -> Command:
+        # Asked again after each foreign entry: what survives is what the
+        # tip that is really abandoned holds.
+        _require_known(work, tip, onto)
+        chosen = work.ledger.snapshot(onto)
+        code = None if plan is None else {"kind": "rollback", "phase": None, "target": plan.target, "old": plan.old, "new": plan.new}
+        return {
+            "op": "rollback", "agent": ORCHESTRATOR, "onto": onto, "abandoned": tip.oid,
+            "epoch": tip.settings()["epoch"] + 1, "surviving": survivors(chosen, tip),
+            "carried": {agent["id"]: work.store.hash_blob(codec.dump(agent)) for agent in tip.agents()},
+            "reason": reason, "code": code, "reverts": list(plan.reverts) if plan else [],
+        }  # fmt: skip
+
+    verify = {plan.target: plan.old} if plan else {}
+    done = work.ledger.execute(request, agent=ORCHESTRATOR, verify=verify)
+    finish_pending(work)
+    return RolledBack(done.entry, onto, done.event["abandoned"], done.event["epoch"], done.event["code"])
+
+
+def _keep_results(work: Workspace, onto: str) -> None:
+    """Give results their refs back that upkeep left to the target."""
+    chosen, tip = work.ledger.snapshot(onto), work.ledger.snapshot()
+    opened = {phase["id"] for phase in tip.phases() if phase["state"] == "landed"}
+    opened -= {phase["id"] for phase in chosen.phases() if phase["state"] == "landed"}
+    for task in chosen.tasks() if opened else ():
+        result = task["result"]
+        if task["spec"]["phase"] in opened and result and result["oid"]:
+            work.ledger.keep(result_ref(work.ledger.name, task["id"], result["oid"]), result["oid"])
+
+
+def _require_known(work: Workspace, tip: Snapshot, onto: str) -> None:
+    """Refuse where the choice was overtaken by another rollback, or is the tip."""
+    if tip.oid == onto:
+        raise RefusedError("the ledger is at that entry already", reason="nothing-to-do",
+                           hint="`gitcoord log` lists earlier entries")  # fmt: skip
+    if tip.settings()["pending"] is not None:
+        raise RefusedError("a move of the target began meanwhile", reason="pending", hint="try again")
+    work.store.read_entry(onto)
+
+
+def rollbacks(work: Workspace, tip: str | None = None) -> list[dict[str, Any]]:
+    """List rollbacks, newest first: those of the chain, then abandoned ones.
+
+    What has expired from the attic is passed over.
+    """
+    found: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    starts = [(tip or work.ledger.snapshot().oid, True)]
+    while starts:
+        start, is_current = starts.pop(0)
+        try:
+            for oid, event, time, parent in entries(work, start):
+                if oid in seen:
+                    break
+                seen.add(oid)
+                if event["op"] == "rollback":
+                    found.append({"entry": oid, "time": time, "onto": parent, "abandoned": event["abandoned"],
+                                  "epoch": event["epoch"], "reason": event["reason"], "code": event["code"],
+                                  "reverts": event["reverts"], "is_current": is_current})  # fmt: skip
+                    starts.append((event["abandoned"], False))
+        except (MissingObjectError, CorruptError):
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""Keep a ledger and its surroundings sound."""

@@ -1,0 +1,163 @@
+"""Look at worktrees, branches and lock files for what the dead left behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from gitcoord.core import ids
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.maintain.findings import Finding, fine, problem
+from gitcoord.features.workspace import Workspace
+from gitcoord.git.program import discover
+from gitcoord.host.processes import is_alive
+from gitcoord.ledger.files import read_json
+from gitcoord.store.queue import QueueLock
+from gitcoord.store.stale_locks import heal
+
+__all__ = ["hooks", "leftovers", "orphans", "worktrees"]
+
+OLD_S = 60.0
+
+
+def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
+    """Compare the agents' worktrees with what is there."""
+    from gitcoord.git.worktrees import is_half_made, list_all
+
+    listed = {os.path.realpath(one.path) for one in list_all(work.git)}
+    count = 0
+    for agent in snapshot.agents() if snapshot else ():
+        known = read_json(work.agent_folder(agent["id"]) / "worktree.json")
+        if known is None:
+            continue
+        place = Path(str(known.get("path", "")))
+        count += 1
+        if is_half_made(work.git, place):
+            yield problem("worktrees", f"the worktree of {agent['id']} at {place} was never finished",
+                          f"gitcoord agent remove {agent['id']}, and add it again")  # fmt: skip
+        elif not (place / ".git").exists():
+            yield problem("worktrees", f"the worktree of {agent['id']} at {place} is gone",
+                          f"move it back there, or gitcoord agent remove {agent['id']} and add it again")  # fmt: skip
+        elif os.path.realpath(place) not in listed:
+            yield problem("worktrees", f"git does not know the worktree of {agent['id']} at {place}",
+                          "git worktree repair, run in the main worktree, with that path")  # fmt: skip
+    yield fine("worktrees", f"{count} of agents, {len(listed)} in all")
+    yield from _index_locks(work, fix)
+
+
+def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
+    """Say which hooks git would really run in each worktree."""
+    from gitcoord.features.setup.hooks import status
+
+    told: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for row in status(work):
+        told.setdefault((str(Path(row.path).parent), *row.worktrees), {}).setdefault(row.runs, []).append(row.event)
+        if row.problem:
+            yield problem("hooks", f"{row.event}: {row.problem}", "`gitcoord hooks status` shows all of them")
+    for (folder, *places), runs in told.items():
+        names = ", ".join(Path(place).name for place in places[:3]) + (" ..." if len(places) > 3 else "")
+        yield fine("hooks", f"in {names} git looks in {folder} and runs " + "; ".join(f"{what} for {', '.join(events)}" for what, events in runs.items()))
+
+
+def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:
+    from gitcoord.git.worktrees import list_all
+
+    for one in list_all(work.git):
+        if not one.path.is_dir():
+            continue
+        for name in ("index.lock", "HEAD.lock"):
+            lock = discover(one.path).git_dir / name
+            yield from _foreign_lock(work, lock, one.path, fix)
+
+
+def _foreign_lock(work: Workspace, lock: Path, place: Path, fix: bool) -> Iterator[Finding]:
+    """Report a lock of git's own; remove it only if no git can be at work."""
+    try:
+        age_s = work.clock.seconds() - lock.stat().st_mtime
+    except OSError:
+        return
+    owner = _git_at_work(place)
+    text = f"{lock} is {ids.show_duration(int(age_s * 1000))} old"
+    if owner is not None:
+        yield problem("locks", f"{text}, and process {owner} works there", "wait for it")
+    elif age_s < OLD_S or not fix or sys.platform != "linux":
+        yield problem("locks", f"{text}, and no git seems to work there",
+                      "doctor --fix removes it once it is a minute old" if sys.platform == "linux" else "look who made it")  # fmt: skip
+    else:
+        lock.unlink(missing_ok=True)
+        yield fine("locks", text, "no git worked there: it was removed")
+
+
+def _git_at_work(place: Path) -> int | None:
+    """Name a living git process that stands in a directory, if there is one."""
+    top = os.path.realpath(place)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "comm").read_text().strip() != "git":
+                continue
+            here = str((folder / "cwd").readlink())
+        except OSError:
+            continue
+        if here == top or here.startswith(top + "/"):
+            return int(folder.name)
+    return None
+
+
+def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
+    """Look for operations and ref locks of dead processes."""
+    found = 0
+    for path in sorted(work.ledger.files.pending.glob("*/*.json")):
+        known = read_json(path) or {}
+        process = str(known.get("process", ""))
+        if is_alive(process) is not False:
+            continue
+        found += 1
+        text = f"a dead process left {known.get('op', 'an operation')} {known.get('task', '')} of {path.parent.name}".rstrip()
+        if not fix:
+            yield problem("leftovers", text, "that agent's next command settles it; so does --fix")
+        elif path.parent.name == ".refs":
+            path.unlink(missing_ok=True)
+            yield fine("leftovers", text, "it was forgotten: it was about a hint")
+        else:
+            settled = work.ledger.settle(path.parent.name)
+            told = ", ".join(f"{one.op} {'was' if one.is_applied else 'was not'} done" for one in settled)
+            yield fine("leftovers", text, told or "it stays until the ledger moves on")
+    for lock in _ref_locks(work):
+        found += 1
+        if not fix:
+            yield problem("locks", f"{lock} stands in the way", "the next writer removes it if its maker is dead; so does --fix")
+            continue
+        healing = QueueLock(work.ledger.files.healing_lock)
+        if heal(lock, work.ledger.files.root / "pending", healing, work.clock):
+            yield fine("locks", f"{lock} stood in the way", "its maker is dead: it was removed")
+        else:
+            yield problem("locks", f"{lock} stands in the way, and its maker may live", "wait for it")
+    if not found:
+        yield fine("leftovers", "none")
+
+
+def _ref_locks(work: Workspace) -> list[Path]:
+    common = work.place.common_dir
+    folders = (common / "refs" / "heads" / "gitcoord", common / "refs" / "gitcoord" / work.ledger.name)
+    found = [path for folder in folders for path in folder.rglob("*.lock")]
+    return found + [path for path in [common / "packed-refs.lock"] if path.exists()]
+
+
+def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
+    """Look for branches of tasks that are none, and agents' folders without agent."""
+    if snapshot is None:
+        return
+    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/"
+    lost = [ref for ref in work.store.list_refs(prefix) if snapshot.task(ref.removeprefix(prefix).split("/")[0]) is None]
+    if lost:
+        yield problem("branches", f"{len(lost)} work branch(es) of tasks that the ledger has not: {lost[0].removeprefix('refs/heads/')}",
+                      "look at them, and keep what is worth it; a rollback leaves such branches on purpose")  # fmt: skip
+    agents = {agent["id"] for agent in snapshot.agents()}
+    folder = work.agent_folder("x").parent
+    for place in sorted(folder.glob("*")) if folder.is_dir() else ():
+        known = read_json(place / "worktree.json")
+        if place.name not in agents and known is not None and Path(str(known.get("path"))).exists():
+            yield problem("worktrees", f"{known['path']} was the worktree of {place.name}, which is no agent any more",
+                          "look at it, and remove it with git worktree remove when nothing in it is needed")  # fmt: skip

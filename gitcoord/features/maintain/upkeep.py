@@ -1,0 +1,200 @@
+"""Keep the repository small by itself: no daemon, no delay, nothing dropped silently.
+
+Now and then a command that wrote starts a process of its own, which packs
+what our refs reach, drops refs that protect nothing any more, and expires
+the attic as configured. Whatever it takes away it writes to its log.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from gitcoord.core import ids
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.host.processes import is_alive
+from gitcoord.ledger.files import read_json, write_json
+from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
+from gitcoord.store.queue import QueueLock
+
+__all__ = ["ATTIC_KEEP", "SAMPLE", "attic_keep_ms", "maybe", "upkeep"]
+
+SAMPLE = 1 / 32
+LOOSE_LIMIT = 6_000
+ATTIC_KEEP = "90d"
+MAX_LOGS = 50
+MAX_LOG_LINES = 2_000
+
+
+def maybe(work: Workspace, *, sample: float = SAMPLE) -> bool:
+    """Start the upkeep beside us if it is due; say whether it was started.
+
+    Looked at on a sample of the calls: listing one folder is all it costs.
+    """
+    if work.clock.random() >= sample or os.environ.get("GITCOORD_UPKEEP", "") == "off":
+        return False
+    import subprocess
+
+    from gitcoord.git.maintenance import loose_estimate
+
+    if loose_estimate(work.place.common_dir) < LOOSE_LIMIT:
+        return False
+    command = [sys.executable, "-m", "gitcoord", "-C", str(work.place.common_dir), "--ledger", work.ledger.name, "upkeep", "--auto"]
+    folder = str(Path(__file__).parents[3])
+    path = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+    try:
+        # The shell ends at once, and init adopts what it started: a caller
+        # that lives for long keeps no zombie.
+        subprocess.run(
+            ["/bin/sh", "-c", '"$@" &', "sh", *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False,
+            stderr=subprocess.DEVNULL, start_new_session=True, cwd="/", env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+    except OSError:
+        return False
+    return True
+
+
+def upkeep(work: Workspace) -> dict[str, Any]:
+    """Pack, drop and expire; return what was done.
+
+    One at a time: where another is at it this one does nothing. Killed at
+    any point it leaves more than is needed, and never less.
+    """
+    lock = QueueLock(work.ledger.files.root / "locks" / f"{work.ledger.name}.upkeep")
+    with lock.hold(0) as is_held:
+        if not is_held:
+            return {"busy": True}
+        snapshot = work.ledger.snapshot()
+        done: dict[str, Any] = {"busy": False}
+        done["results"] = _drop_landed_results(work, snapshot)
+        done["candidates"] = _drop_candidates(work)
+        done["attic"] = _expire_attic(work)
+        done["leftovers"] = _clear_leftovers(work)
+        done |= _pack(work, snapshot)
+        _note(work, done)
+        return done
+
+
+def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
+    from gitcoord.git.maintenance import merge_packs, pack_reachable
+
+    file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.json"
+    packed_tip = str((read_json(file) or {}).get("packed", ""))
+    tips = [snapshot.oid, *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/").values()]
+    exclude = [packed_tip] if ids.is_oid(packed_tip) and _is_there(work, packed_tip) else []
+    packed = pack_reachable(work.git, tips, exclude)
+    merged = merge_packs(work.git)
+    work.store.refresh()
+    write_json(file, {"packed": snapshot.oid})
+    return {"packed": packed.objects if packed else 0, "merged": merged}
+
+
+def _is_there(work: Workspace, oid: str) -> bool:
+    try:
+        work.store.read_entry(oid)
+    except MissingObjectError:
+        return False
+    return True
+
+
+def _drop(work: Workspace, ref: str, oid: str) -> bool:
+    try:
+        work.store.delete_ref(ref, oid)
+    except (ContendedError, FailedError, LockedError):
+        return False
+    return True
+
+
+def _drop_landed_results(work: Workspace, snapshot: Snapshot) -> list[str]:
+    """Drop the refs of results that the target holds: it keeps them now.
+
+    Superseded results of a landed phase that the target does not hold stay.
+    """
+    from gitcoord.git.merges import contains
+
+    prefix = result_ref(work.ledger.name, "", "").removesuffix("/")
+    refs = work.store.list_refs(prefix)
+    landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
+    if not refs or not landed:
+        return []
+    of_landed = {}
+    for ref, oid in refs.items():
+        task = snapshot.task(ref.split("/")[-2])
+        if task is not None and task["spec"]["phase"] in landed:
+            of_landed[ref] = oid
+    held = contains(work.git, work.target_tip(snapshot), of_landed.values())
+    return [ref for ref, oid in of_landed.items() if oid in held and _drop(work, ref, oid)]
+
+
+def _drop_candidates(work: Workspace) -> list[str]:
+    """Drop candidates of moves that are over, while nobody lands."""
+    with QueueLock(work.ledger.files.landing_lock).hold(0) as is_free:
+        if not is_free or work.ledger.snapshot().settings()["pending"] is not None:
+            return []
+        refs = work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/landing/")
+        return [ref for ref, oid in refs.items() if _drop(work, ref, oid)]
+
+
+def attic_keep_ms(work: Workspace) -> int | None:
+    """Say for how long the attic keeps what was abandoned; None is for ever.
+
+    ``git config gitcoord.<ledger>.atticKeep`` is a duration, or ``never``
+    for what never expires.
+    """
+    from gitcoord.git.maintenance import config_value
+
+    text = config_value(work.git, f"gitcoord.{work.ledger.name}.atticKeep") or ATTIC_KEEP
+    return None if text == "never" else ids.duration_ms(text)
+
+
+def _expire_attic(work: Workspace) -> list[str]:
+    from datetime import UTC, datetime
+
+    keep_ms = attic_keep_ms(work)
+    if keep_ms is None:
+        return []
+    expired = []
+    for ref, oid in work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/").items():
+        try:
+            made = datetime.strptime(ref.rpartition("/")[2].partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        if work.clock.seconds() - made.timestamp() > keep_ms / 1000 and _drop(work, ref, oid):
+            expired.append(f"{ref} {oid}")
+    if expired:
+        # What was verified may have been abandoned and be gone with it.
+        (work.ledger.files.root / "verified" / f"{work.ledger.name}.json").unlink(missing_ok=True)
+    return expired
+
+
+def _clear_leftovers(work: Workspace) -> int:
+    """Remove records of dead writers of hints, torn files, and old logs."""
+    count = 0
+    for path in (work.ledger.files.pending / ".refs").glob("*.json"):
+        if is_alive(str((read_json(path) or {}).get("process", ""))) is False:
+            path.unlink(missing_ok=True)
+            count += 1
+    logs = sorted((work.ledger.files.root / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+    for path in logs[:-MAX_LOGS]:
+        path.unlink(missing_ok=True)
+        count += 1
+    return count
+
+
+def _note(work: Workspace, done: dict[str, Any]) -> None:
+    """Write what was taken away to the log, the newest lines kept."""
+    lines = [f"dropped {name}" for name in (*done["results"], *done["candidates"])]
+    lines += [f"expired {name}" for name in done["attic"]]
+    if not lines:
+        return
+    from gitcoord.features.inspect.facts import instant
+
+    file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.log"
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    old = file.read_text("utf-8").splitlines() if file.exists() else []
+    now = instant(work.clock.seconds())
+    kept = [*old, *(f"{now} {line}" for line in lines)][-MAX_LOG_LINES:]
+    file.write_text("\n".join(kept) + "\n", "utf-8")

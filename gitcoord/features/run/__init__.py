@@ -1,0 +1,1 @@
+"""Run a whole plan: the runner, batches and the demo."""

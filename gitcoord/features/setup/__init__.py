@@ -1,0 +1,1 @@
+"""Set up ledgers, agents, trust and hooks."""

@@ -1,0 +1,238 @@
+"""Add agents with their worktrees, and take them away without losing work."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import codec, ids
+from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.machine.check_claims import require_agent
+from gitcoord.core.model import AgentRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.setup.trust import is_trusted_setup, run_setup
+from gitcoord.features.workspace import Workspace
+from gitcoord.git.program import GitError, discover
+from gitcoord.host.processes import identity, is_alive
+from gitcoord.ledger.files import read_json, write_json
+from gitcoord.ledger.ledger import Done
+
+__all__ = ["Added", "add", "default_worktree", "finish_removals", "remove"]
+
+_REMOVING = "removing.json"
+_GIVEN = ("pools", "capacity", "paths", "worktree")
+
+
+class Added(NamedTuple):
+    """An agent that was added, and what its worktree came to."""
+
+    entry: str
+    agent: AgentRecord
+    worktree: str | None
+    setup: str
+
+
+def default_worktree(work: Workspace, agent: str) -> Path:
+    """Give the place of a new worktree: beside the repository."""
+    main = work.place.main_worktree
+    if main is None:
+        return work.place.common_dir / "gitcoord" / "worktrees" / agent
+    beside = main.parent / f"{main.name}.worktrees"
+    import os
+
+    if os.access(main.parent, os.W_OK):
+        return beside / agent
+    return work.place.common_dir / "gitcoord" / "worktrees" / agent
+
+
+def add(
+    work: Workspace,
+    agent: str,
+    *,
+    pools: list[str] | None = None,
+    capacity: int = 1,
+    paths: list[str] | None = None,
+    worktree: Path | None = None,
+    no_worktree: bool = False,
+) -> Added:
+    """Add an agent, with a worktree at the target's tip unless told otherwise.
+
+    The entry comes first: a worktree without an agent would be an orphan,
+    an agent without a worktree is whole and can be given one.
+
+    Raises:
+        RefusedError: ``exists``; or a worktree's place is taken.
+
+    """
+    ids.parse_id(agent, "agent id")
+    snapshot = work.ledger.snapshot()
+    place = None if no_worktree else (worktree or default_worktree(work, agent)).absolute()
+    shown = None if place is None else _shown(work, place)
+    command = {"op": "agent-add", "agent": ORCHESTRATOR, "name": agent, "pools": sorted(set(pools or [])),
+               "capacity": capacity, "paths": paths, "worktree": shown}  # fmt: skip
+    known = snapshot.agent(agent)
+    lacks = place is not None and known is not None and work.worktree_of(agent) is None
+    if known is not None and place is not None and lacks and all(known.get(key) == command[key] for key in _GIVEN):
+        # Whoever added it was cut off before its worktree was whole.
+        return _equipped(work, agent, place, snapshot.oid)
+    if place is not None and not _is_free(work, place):
+        raise RefusedError(f"{place} exists and is not empty", reason="exists",
+                           hint="name another place with --worktree, or none with --no-worktree")  # fmt: skip
+    tip = work.target_tip(snapshot) if place is not None else ""
+    done = work.ledger.execute(command, agent=ORCHESTRATOR)
+    if place is None:
+        return Added(done.entry, cast("AgentRecord", done.snapshot.agent(agent)), None, "none")
+    try:
+        return _equipped(work, agent, place, done.entry, tip)
+    except (GitcoordError, GitError, OSError):
+        _unmake(work, agent, place)
+        raise
+
+
+def _unmake(work: Workspace, agent: str, place: Path) -> None:
+    """Take back an agent whose worktree could not be made."""
+    from gitcoord.git import worktrees
+
+    command = {"op": "agent-remove", "agent": ORCHESTRATOR, "name": agent, "reason": "its worktree could not be made"}
+    work.ledger.execute(command, agent=ORCHESTRATOR)
+    if worktrees.is_worktree(work.git, place):
+        worktrees.remove(work.git, place)
+    shutil.rmtree(work.agent_folder(agent), ignore_errors=True)
+
+
+def _is_free(work: Workspace, place: Path) -> bool:
+    """Say whether a worktree can be made here; a half-made one is mended."""
+    from gitcoord.git.worktrees import is_half_made
+
+    return not place.exists() or (place.is_dir() and not any(place.iterdir())) or is_half_made(work.git, place)
+
+
+def _shown(work: Workspace, place: Path) -> str:
+    """Name a worktree without telling this machine's folders to others."""
+    import os
+
+    main = work.place.main_worktree or work.place.common_dir
+    return codec.printable(os.path.relpath(place, main))
+
+
+def _equipped(work: Workspace, agent: str, place: Path, entry: str, tip: str = "") -> Added:
+    """Give an agent its worktree, or what of it is missing."""
+    from gitcoord.git import worktrees
+
+    snapshot = work.ledger.snapshot(entry)
+    if not worktrees.is_worktree(work.git, place):
+        worktrees.add(work.git, place, commit=tip or work.target_tip(snapshot))
+    work.record_worktree(agent, place)
+    record = cast("AgentRecord", snapshot.agent(agent))
+    return Added(entry, record, str(place), _prepare(work, snapshot, place))
+
+
+def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:
+    """Copy what a new worktree needs, and run the plan's setup if trusted."""
+    from gitcoord.git import worktrees
+
+    plan = snapshot.plan()
+    if plan is None:
+        return "none"
+    wanted = plan["worktree"]
+    if wanted["copy"] and work.place.main_worktree is not None:
+        worktrees.copy_files(work.place.main_worktree, place, wanted["copy"])
+    if wanted["setup"] is None:
+        return "none"
+    if not is_trusted_setup(work, snapshot):
+        return "untrusted"
+    return "done" if run_setup(work, snapshot, place) else "failed"
+
+
+def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[str]]:
+    """Take an agent away, and its worktree if nothing in it would be lost.
+
+    Returns the entry, and what of the worktree could not be removed yet:
+    the next orchestrator's command tries again.
+
+    Raises:
+        NotFoundError: There is no such agent.
+        RefusedError: ``holds-claims``, ``uncommitted`` or ``unmerged``:
+            nothing changed.
+
+    """
+    snapshot = work.ledger.snapshot()
+    require_agent(snapshot, agent)
+    place = work.worktree_of(agent)
+    marker = work.agent_folder(agent) / _REMOVING
+    if place is not None:
+        _refuse_to_lose(work, snapshot, agent, place)
+        private = discover(place).git_dir
+        write_json(marker, {"process": identity(), "path": str(place), "private": str(private)}, is_durable=work.is_durable)
+    command = {"op": "agent-remove", "agent": ORCHESTRATOR, "name": agent, "reason": reason}
+    try:
+        done = work.ledger.execute(command, agent=ORCHESTRATOR)
+    except UnknownError:
+        raise
+    except GitcoordError:
+        marker.unlink(missing_ok=True)
+        raise
+    if place is None:
+        shutil.rmtree(work.agent_folder(agent), ignore_errors=True)
+    return done, finish_removals(work)
+
+
+def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
+    from gitcoord.git import worktrees
+    from gitcoord.git.checkout import undo
+
+    if work.place.worktree == place:
+        raise RefusedError(f"this is the worktree of {agent}", reason="standing-here",
+                           hint="run it from the main worktree")  # fmt: skip
+    undo(place)
+    left = worktrees.status_of(place)
+    if left:
+        raise RefusedError(f"the worktree of {agent} has uncommitted work: {', '.join(left[:10])}",
+                           reason="uncommitted", hint=f"look at it in {place}, commit or move it, and try again",
+                           paths=cast("Any", left[:50]))  # fmt: skip
+    _refuse_unmerged(work, snapshot, agent, place)
+
+
+def _refuse_unmerged(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
+    from gitcoord.git import worktrees
+
+    kept = [work.target_tip(snapshot), *work.store.list_refs("refs/heads/").values(),
+            *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/results/").values()]  # fmt: skip
+    unmerged = worktrees.has_unmerged(place, sorted(set(kept)))
+    if unmerged:
+        raise RefusedError(f"the worktree of {agent} has commits that no branch holds: {unmerged[0][:12]}",
+                           reason="unmerged", hint="make a branch of them, and try again")  # fmt: skip
+
+
+def finish_removals(work: Workspace) -> list[str]:
+    """Remove the worktrees of agents that were removed; say what stays, and why.
+
+    The entry comes first, so that whoever is killed after it leaves a
+    worktree without an agent, and a note of it that is found here.
+    """
+    left = []
+    for marker in work.agent_folder("any").parent.glob(f"*/{_REMOVING}"):
+        agent, facts = marker.parent.name, read_json(marker) or {}
+        process = str(facts.get("process", ""))
+        if process != identity() and is_alive(process) is not False:
+            continue
+        snapshot = work.ledger.snapshot()
+        try:
+            if snapshot.agent(agent) is None and facts:
+                _take_away(work, snapshot, agent, Path(facts["path"]), Path(facts["private"]))
+            else:
+                marker.unlink(missing_ok=True)
+        except (GitcoordError, GitError, OSError) as error:
+            left.append(f"the worktree of {agent}, which was removed, is still there: {error}")
+    return left
+
+
+def _take_away(work: Workspace, snapshot: Snapshot, agent: str, place: Path, private: Path) -> None:
+    from gitcoord.git import worktrees
+
+    if (place / ".git").exists():
+        _refuse_unmerged(work, snapshot, agent, place)
+    worktrees.remove(work.git, place, private)
+    shutil.rmtree(work.agent_folder(agent), ignore_errors=True)

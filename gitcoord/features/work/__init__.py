@@ -1,0 +1,1 @@
+"""Work on tasks: claim, check, hand in, review, lock, escalate."""

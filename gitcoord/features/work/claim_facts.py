@@ -1,0 +1,66 @@
+"""Say what a claimer should know beside its task.
+
+What was noted about it, what others left of earlier attempts, which logs
+they left, and who waits for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitcoord.core.model import TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect import impact
+from gitcoord.features.work import escalations
+from gitcoord.features.work.claims import Claimed, earlier_branch
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["claim_answer", "lines_of", "logs_of"]
+
+
+def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[str, Any]:
+    """Give the facts around a claim, for ``--json``."""
+    task = claimed.task
+    earlier = earlier_branch(work, snapshot, task)
+    tip = work.store.read_ref(f"refs/heads/{earlier}") if earlier else None
+    if tip is not None and _is_bare_base(work, tip, claimed.claim["base"]):
+        tip = None
+    return {
+        "notes": [escalations.shown(one) for one in escalations.notes_about(snapshot, task)],
+        "answers": [{"id": one["id"], "text": one["text"], "answer": one["answer"]} for one in snapshot.escalations()
+                    if one["task"] == task["id"] and one["state"] == "resolved"],
+        "earlier": {"branch": earlier, "tip": tip, "is_resumed": claimed.is_resumed} if tip else None,
+        "logs": logs_of(snapshot, task),
+        "would_block": impact.behind(work, snapshot, task["id"]),
+    }  # fmt: skip
+
+
+def _is_bare_base(work: Workspace, tip: str, base: str) -> bool:
+    """Say whether a branch holds nothing that the new base lacks."""
+    from gitcoord.git.merges import is_ancestor
+
+    return is_ancestor(work.git, tip, base)
+
+
+def logs_of(snapshot: Snapshot, task: TaskRecord) -> list[str]:
+    """Name the logs that earlier attempts left in the ledger's tree."""
+    if not task["attempt"]:
+        return []
+    names = {f"{task['id']}-{attempt}.txt" for attempt in range(1, task["attempt"] + 1)}
+    return [f"logs/{name}" for name in snapshot.names("logs") if name in names]
+
+
+def lines_of(facts: dict[str, Any]) -> list[str]:
+    """Write those facts for people, each with its next step."""
+    lines = [f"  note      {one['text']} ({one['agent']})" for one in facts["notes"][-10:]]
+    lines += [f"  answered  {one['text'].splitlines()[0][:100]}: {one['answer']}" for one in facts["answers"][-5:]]
+    earlier = facts["earlier"]
+    if earlier and not earlier["is_resumed"]:
+        lines.append(f"  earlier   {earlier['branch']} holds an earlier attempt's commits: git merge it, or release and "
+                     "claim --resume")  # fmt: skip
+    elif earlier:
+        lines.append(f"  resumed   from {earlier['branch']}")
+    lines += [f"  log       git show gitcoord/LEDGER:{name}".replace("LEDGER", facts["ledger"]) for name in facts["logs"][-3:]]
+    if facts["would_block"]["count"]:
+        lines.append("  needed    " + impact.told(facts["would_block"], is_failed=False))
+    return lines

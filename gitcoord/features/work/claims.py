@@ -1,0 +1,325 @@
+"""Claim a task: choose, swap, keep the token, check the branch out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import ids, paths
+from gitcoord.core.boundary import fits_agent
+from gitcoord.core.errors import (
+    ClaimLostError,
+    ConflictError,
+    GitcoordError,
+    NotFoundError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+)
+from gitcoord.core.events import Command
+from gitcoord.core.machine import Context, decide
+from gitcoord.core.machine.check_claims import require_agent
+from gitcoord.core.machine.leases import judge, remaining_ms, wait_ms
+from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect import impact
+from gitcoord.features.inspect.waiting import NO_ROOM, describe_waiting
+from gitcoord.features.work.bases import base_of
+from gitcoord.features.work.contention import lost, won
+from gitcoord.features.work.escalations import escalate_once
+from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refuse_living_session
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["RETRY_AFTER_S", "Claimed", "claim", "earlier_branch", "is_blocked"]
+
+RETRY_AFTER_S = 5.0
+
+
+class Claimed(NamedTuple):
+    """A claim that stands: its entry, the task's record, and what was done."""
+
+    entry: str
+    task: TaskRecord
+    already: bool
+    reissued: bool
+    checkout: str
+    worktree: str | None
+    is_resumed: bool = False
+
+    @property
+    def claim(self) -> Claim:
+        """The claim in the task's record."""
+        return cast("Claim", self.task["claim"])
+
+
+def claim(
+    work: Workspace,
+    agent: str,
+    task: str | None = None,
+    *,
+    pool: str | None = None,
+    checkout: bool = True,
+    session: str | None = None,
+    resume: bool = False,
+    is_waiting: bool = False,
+) -> Claimed:
+    """Claim a task for an agent, or return the claim that it has already.
+
+    ``is_waiting``: the caller asks again and again, so that a loss counts
+    only when it gives up (``contention.lost``).
+
+    Raises:
+        NothingReadyError: No task for this agent now.
+        PlanFinishedError: No task will ever come for it.
+        ConflictError: The named task, or this agent, is held by another.
+        RefusedError: A rule forbids it.
+
+    """
+    session = session or work.session()
+    snapshot = work.ledger.snapshot()
+    record = require_agent(snapshot, agent)
+    worktree = _checkout_place(work, agent) if checkout else None
+    own = _own_claims(snapshot, agent)
+    mine = next((held for held in own if held["id"] == task), None)
+    if mine is not None or len(own) >= record["capacity"]:
+        if mine is None and task is not None:
+            raise RefusedError(f"{agent} already holds {own[0]['id']}, as many as its capacity allows",
+                               reason="capacity", hint="complete, fail or release it first", task=own[0]["id"])  # fmt: skip
+        try:
+            return _return_held(work, snapshot, mine or own[0], session, worktree)
+        except ClaimLostError:
+            # Taken over between our look and our swap: there is nothing to
+            # return any more, so this is a claim like any other.
+            return claim(work, agent, task, pool=pool, checkout=checkout, session=session, resume=resume)
+    if worktree is not None:
+        from gitcoord.git.worktrees import refuse_local_changes
+
+        refuse_local_changes(worktree)
+    chooser = _Chooser(work, record, task, pool, session)
+    try:
+        _refuse_held(work, snapshot, agent, task)
+        done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
+    except GitcoordError as error:
+        if not is_waiting:
+            lost(work, agent, error)
+        raise
+    finally:
+        for conflict in chooser.base_conflicts:
+            escalate_once(work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message)
+    won(work, agent)
+    claimed = done.snapshot.require_task(done.event["task"])
+    forget_stale_tokens(work, agent, done.snapshot)
+    earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
+    state = _check_out(work, worktree, claimed, earlier)
+    return Claimed(done.entry, claimed, already=False, reissued=False, checkout=state,
+                   worktree=str(worktree) if worktree else None, is_resumed=bool(earlier) and state == "done")  # fmt: skip
+
+
+def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
+    """Say at once that a task cannot be had: only who may win waits for a turn."""
+    record = snapshot.task(task) if ids.is_id(task) and task else None
+    if record is None:
+        return
+    command: Command = {"op": "claim", "agent": agent, "task": record["id"], "session": "", "base": "", "built_on": {}}
+    try:
+        decide(snapshot, command, work.ledger.context())
+    except RefusedError as error:
+        # The base is looked at last, and is made when everything else fits.
+        if error.reason != "base-moved":
+            raise
+    finally:
+        work.ledger.remember()
+
+
+def _own_claims(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
+    own = [task for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == agent]
+    return sorted(own, key=lambda task: cast("Claim", task["claim"])["since"])
+
+
+def _return_held(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, session: str, worktree: Path | None
+) -> Claimed:
+    """Return this session's claim, or take it over from an older session."""
+    held = cast("Claim", task["claim"])
+    entry = snapshot.oid
+    known = {str(one["token"]) for one in work.tokens(held["agent"]).all()}
+    is_reissued = False
+    if held["session"] != session or held["token"] not in known:
+        refuse_living_session(work, task["id"], cast("Lease", held), session)
+        command: Command = {"op": "reissue", "agent": held["agent"], "task": task["id"], "session": session,
+                            "old": held["token"]}  # fmt: skip
+        agent = held["agent"]
+        done = work.ledger.execute(command, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
+        task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
+        forget_stale_tokens(work, agent, done.snapshot)
+    state = _check_out(work, worktree, task)
+    return Claimed(entry, task, already=True, reissued=is_reissued, checkout=state,
+                   worktree=str(worktree) if worktree else None)  # fmt: skip
+
+
+def _checkout_place(work: Workspace, agent: str) -> Path | None:
+    """Give the linked worktree to check out in: only the agent's own."""
+    own = work.worktree_of(agent)
+    if own is None or work.standing_agent() not in {agent, None}:
+        return None
+    return own
+
+
+def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, earlier: str = "") -> str:
+    """Check the claim's branch out; a failure leaves the claim standing."""
+    if worktree is None:
+        return "none"
+    from gitcoord.git.program import GitError
+    from gitcoord.git.worktrees import checkout_branch
+
+    held = cast("Claim", task["claim"])
+    start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
+    ref = f"refs/heads/{held['branch']}"
+    try:
+        if work.store.read_ref(ref) is None:
+            # As the store makes refs: git's own lock would outlive a kill.
+            work.ledger.keep(ref, start)
+        checkout_branch(worktree, held["branch"], start)
+    except (GitcoordError, GitError, OSError):
+        return "failed"
+    return "done"
+
+
+def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str:
+    """Name the newest work branch of an earlier attempt, or nothing."""
+    if task["attempt"] < 2:
+        return ""
+    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/{task['id']}/"
+    found = [
+        (int(number), ref)
+        for ref in work.store.list_refs(prefix)
+        if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal() and int(number) < task["attempt"]
+    ]
+    return max(found)[1].removeprefix("refs/heads/") if found else ""
+
+
+class _Chooser:
+    """Make the claim command from each fresh snapshot."""
+
+    def __init__(self, work: Workspace, agent: AgentRecord, task: str | None, pool: str | None, session: str) -> None:
+        self._work = work
+        self._agent = agent
+        self._task = task
+        self._pool = pool
+        self._session = session
+        self.base_conflicts: list[RefusedError] = []
+
+    def choose(self, snapshot: Snapshot, context: Context) -> Command:
+        """Return a command that ``decide`` accepts on this snapshot."""
+        self._work.index.update(self._work.store, snapshot.oid)
+        if self._task is not None:
+            if not ids.is_id(self._task) or snapshot.task(self._task) is None:
+                near = ids.nearest(self._task, self._work.index.all_ids())
+                raise NotFoundError(f"there is no task {self._task!r}", task=self._task,
+                                    hint=f"did you mean {', '.join(near)}?" if near else "`gitcoord tasks` lists them")  # fmt: skip
+            return self._command(snapshot, snapshot.require_task(self._task), context)
+        for candidate in self._candidates(snapshot, context):
+            task = snapshot.task(candidate)
+            if task is None:
+                continue
+            try:
+                command = self._command(snapshot, task, context)
+            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):
+                continue
+            return command
+        raise self._nothing(snapshot, context)
+
+    def _command(self, snapshot: Snapshot, task: TaskRecord, context: Context) -> Command:
+        command: Command = {"op": "claim", "agent": self._agent["id"], "task": task["id"], "session": self._session,
+                            "base": "", "built_on": {}}  # fmt: skip
+        try:
+            base = base_of(self._work, snapshot, task)
+        except RefusedError as error:
+            if error.reason == "base-conflict":
+                self.base_conflicts = [*self.base_conflicts, error]
+            raise
+        command |= {"base": base.oid, "built_on": base.built_on}
+        decide(snapshot, command, context)
+        return command
+
+    def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[str]:
+        """Offer abandoned claims first: others wait for them the longest."""
+        live = [task for task in snapshot.live() if task["claim"]]
+        pools = [self._pool] if self._pool else self._agent["pools"]
+        for task in sorted(live, key=lambda task: task["order"]):
+            held = cast("Claim", task["claim"])
+            fits = not pools or task["spec"]["pool"] in pools
+            if fits and held["agent"] != self._agent["id"] and judge(task["id"], held, context) is not None:
+                yield task["id"]
+        plan = snapshot.plan()
+        if plan is None:
+            raise NothingReadyError("the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one",
+                                    retry_after=RETRY_AFTER_S, waiting_for=["a plan"])  # fmt: skip
+        dirs = {True: [], False: []}  # type: dict[bool, list[str]]
+        for task in live:
+            prefixes = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
+            dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
+        started = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open" and snapshot.is_started(phase)]
+        selection = plan["pools"][pools[0]]["selection"] if len(pools) == 1 and pools[0] in plan["pools"] else None
+        chosen = selection or plan["selection"]
+        if chosen == "directory" and not dirs[True]:
+            dirs[True] = self._work.index.directories_of(self._agent["id"])
+        yield from self._work.index.candidates(
+            pools=pools or list(plan["pools"]), agent=self._agent["id"], phases=started, selection=chosen,
+            start=self._work.clock.random(), dirs=dirs[True], others=dirs[False],
+        )  # fmt: skip
+
+    def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
+        """Say what is waited for, after a scan of the tree itself."""
+        waiting, retry_ms = [], []
+        is_over = True
+        for task in snapshot.tasks():
+            if not self._may_take(snapshot, task):
+                continue
+            phase = snapshot.phase(task["spec"]["phase"])
+            if phase is None or phase["state"] == "landed" or task["state"] in {"failed", "cancelled"}:
+                continue
+            if task["state"] == "open" and is_blocked(snapshot, task, {}):
+                continue
+            is_over = False
+            waiting.append(describe_waiting(snapshot, task, self._agent["id"]))
+            held = task["claim"]
+            if held is not None:
+                retry_ms.append(max(0, remaining_ms(held, context)))
+            elif wait_ms(task["retry"], context):
+                retry_ms.append(wait_ms(task["retry"], context))
+            if len(set(waiting)) >= 5:
+                break
+        blocked = cast("Any", impact.blocked(self._work, snapshot))
+        if is_over:
+            return PlanFinishedError("no task is left that this agent may take", hint="`gitcoord status` shows the plan",
+                                     blocked=blocked)  # fmt: skip
+        after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
+        reasons = list(dict.fromkeys(waiting))
+        return NothingReadyError(f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
+                                 hint="`gitcoord claim --wait` waits for the next one",
+                                 retry_after=round(after_s, 3), waiting_for=cast("Any", reasons),
+                                 blocked=blocked, no_room=any(NO_ROOM in reason for reason in reasons))  # fmt: skip
+
+    def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
+        pools = [self._pool] if self._pool else self._agent["pools"]
+        fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {None, self._agent["id"]}
+        return fits and fits_agent(snapshot, task, self._agent)
+
+
+def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
+    """Say whether a need, or a need of a need, has failed or was cancelled."""
+    stack = [task]
+    while stack:
+        here = stack.pop()
+        for need in here["spec"]["needs"]:
+            other = snapshot.task(need)
+            if other is None or need in known:
+                continue
+            known[need] = True
+            if other["state"] in {"failed", "cancelled"}:
+                return True
+            if other["state"] == "open":
+                stack.append(other)
+    return False

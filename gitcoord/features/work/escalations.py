@@ -1,0 +1,110 @@
+"""Escalations and notes: ask the orchestrator, and tell the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gitcoord.core import paths
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.model import Escalation, NoteRecord, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.work.results import text_of
+from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.files import read_json, write_json
+from gitcoord.ledger.ledger import Done
+
+__all__ = ["answers_for", "drop_note", "escalate", "escalate_once", "inbox", "note", "notes_about", "resolve"]
+
+
+def escalate(work: Workspace, agent: str, text: str, task: str | None = None, kind: str = "question") -> Done:
+    """Hand a matter to the orchestrator; it stays open until resolved."""
+    command = {"op": "escalate", "agent": agent, "task": task or "", "kind": kind, "reason": text_of(text, "text")}
+    return work.ledger.execute(command, agent=agent)
+
+
+def escalate_once(work: Workspace, agent: str, kind: str, task: str | None, text: str) -> None:
+    """Escalate, unless the same matter is open already."""
+    known = work.ledger.snapshot().escalations()
+    if not any(one["state"] == "open" and (one["kind"], one["task"]) == (kind, task)
+               and (task is not None or one["agent"] == agent) for one in known):  # fmt: skip
+        escalate(work, agent, text, task, kind)
+
+
+def inbox(work: Workspace, *, everything: bool = False) -> list[Escalation]:
+    """List what waits for the orchestrator, oldest first."""
+    return [one for one in work.ledger.snapshot().escalations() if everything or one["state"] == "open"]
+
+
+def resolve(work: Workspace, escalation: str, answer: str) -> Done:
+    """Answer an escalation; its agent's next command shows the answer.
+
+    Raises:
+        NotFoundError: There is no such escalation.
+        RefusedError: It is resolved already.
+
+    """
+    command = {"op": "resolve", "agent": ORCHESTRATOR, "escalation": escalation, "answer": text_of(answer, "answer")}
+    return work.ledger.execute(command, agent=ORCHESTRATOR)
+
+
+def answers_for(work: Workspace, agent: str) -> list[Escalation]:
+    """List the answers that this agent has not been shown yet, once.
+
+    What was looked at is remembered beside the agent's files, so that each
+    escalation is read until it is resolved, and then never again.
+    """
+    tip = work.ledger.tip()
+    snapshot = work.ledger.snapshot(tip) if tip else None
+    names = snapshot.names("escalations") if snapshot else []
+    if snapshot is None or not names:
+        return []
+    file = work.agent_folder(agent) / "answers.json"
+    known = read_json(file)
+    seen = set((known or {}).get("seen", []))
+    found, over = [], set()
+    for name in names:
+        one = None if name.removesuffix(".json") in seen else snapshot.escalation(name.removesuffix(".json"))
+        if one is not None and (one["agent"] != agent or one["state"] == "resolved"):
+            over.add(one["id"])
+            found += [one] if one["agent"] == agent else []
+    if over:
+        write_json(file, {"seen": sorted(seen | over)})
+    return found
+
+
+def note(work: Workspace, agent: str, text: str, *, task: str | None = None, path: str | None = None) -> Done:
+    """Leave a finding for the others: on a task, a path, or the plan.
+
+    Raises:
+        UsageError: It is empty or larger than 1 KiB.
+        RefusedError: The ledger holds as many notes as it may.
+
+    """
+    command = {"op": "note", "agent": agent, "task": task, "path": path, "message": text_of(text, "note")}
+    return work.ledger.execute(command, agent=agent)
+
+
+def drop_note(work: Workspace, agent: str, name: str) -> Done:
+    """Take a note away: its author or the orchestrator may."""
+    return work.ledger.execute({"op": "note-drop", "agent": agent, "note": name, "reason": ""}, agent=agent)
+
+
+def notes_about(snapshot: Snapshot, task: TaskRecord) -> list[NoteRecord]:
+    """List the notes that matter to a task: its own, its paths', the plan's."""
+    spec = task["spec"]
+    touched = [*(spec["paths"] or []), *spec["reads"]] or ["**"]
+    return [one for one in snapshot.notes() if _matters(one, task["id"], touched)]
+
+
+def _matters(note: NoteRecord, task: str, touched: Iterable[str]) -> bool:
+    if note["path"] is not None:
+        return paths.overlaps([note["path"]], list(touched)) is not None
+    return note["task"] in {None, task}
+
+
+def shown(note: NoteRecord) -> dict[str, Any]:
+    """Give a note as ``--json`` shows it."""
+    from gitcoord.features.inspect.facts import instant
+
+    return {**note, "at": instant(note["at"])}

@@ -1,0 +1,229 @@
+"""Do what the holder of a claim does: complete it, or give it back.
+
+``progress`` and ``release`` need nothing but the ledger; ``complete``
+looks at the commit that is handed in before the ledger decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import codec
+from gitcoord.core.boundary import Boundary, boundary_of, recorded
+from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES, Claim, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.work.bases import built_on_of
+from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.ledger.ledger import Done
+
+__all__ = ["Completed", "complete", "fail", "log_tail", "progress", "release", "result_facts", "text_of"]
+
+
+class Completed(NamedTuple):
+    """A result that was handed in, or had been already."""
+
+    entry: str
+    task: TaskRecord
+    already: bool
+
+
+def text_of(text: str, what: str) -> str:
+    """Return a message as it may stand in the ledger.
+
+    Raises:
+        UsageError: It is empty or larger than 4 KiB.
+
+    """
+    clean = codec.printable(text, lines=True).strip()
+    if not clean:
+        raise UsageError(f"the {what} is empty", hint=f"give a {what} of a few words")
+    size = len(clean.encode())
+    if size > MAX_MESSAGE_BYTES:
+        raise UsageError(f"the {what} has {size} bytes, and at most {MAX_MESSAGE_BYTES} fit",
+                         hint="say it shorter, and keep the rest in a file of the work")  # fmt: skip
+    return clean
+
+
+def progress(work: Workspace, agent: str, task: str, token: str, message: str, percent: int | None = None) -> Done:
+    """Record progress, which renews the lease and keeps the token.
+
+    A lease that ran out can still be renewed as long as nobody took the
+    task: silence alone costs nothing, only a takeover does.
+
+    Raises:
+        ClaimLostError: The token is stale.
+
+    """
+    if percent is not None and not 0 <= percent <= 100:
+        raise UsageError(f"{percent} is no percentage", hint="give a number from 0 to 100")
+    command = {"op": "progress", "agent": agent, "task": task, "token": token,
+               "message": text_of(message, "message"), "percent": percent}  # fmt: skip
+    return work.ledger.execute(command, agent=agent)
+
+
+def release(work: Workspace, agent: str, task: str, token: str, reason: str = "") -> Done:
+    """Give a task back; it counts as no failure.
+
+    Raises:
+        ClaimLostError: The token is stale.
+
+    """
+    text = text_of(reason, "reason") if reason else ""
+    command = {"op": "release", "agent": agent, "task": task, "token": token, "reason": text}
+    return work.ledger.execute(command, agent=agent)
+
+
+def fail(
+    work: Workspace, agent: str, task: str, token: str, reason: str, kind: str = "transient", log: bytes | None = None
+) -> Done:
+    """Report a failure: the task comes back after a delay, or has failed.
+
+    The tail of ``log`` is kept in the ledger, for whoever tries next.
+
+    Raises:
+        ClaimLostError: The token is stale.
+
+    """
+    if kind not in {"transient", "permanent"}:
+        raise UsageError(f"{kind!r} is no kind of failure", hint="give transient or permanent")
+    tail = log_tail(log) if log else b""
+    command = {"op": "fail", "agent": agent, "task": task, "token": token, "kind": kind,
+               "reason": text_of(reason, "reason"), "log": work.store.write_blob(tail) if tail else None}  # fmt: skip
+    return work.ledger.execute(command, agent=agent, inputs=[tail] if tail else [])
+
+
+def log_tail(log: bytes) -> bytes:
+    """Cut a log to what the ledger keeps, and say so where it was cut."""
+    text = codec.printable(log[-MAX_LOG_BYTES:].decode("utf-8", "replace"), lines=True)
+    tail = text.encode()
+    if len(log) <= MAX_LOG_BYTES and len(tail) <= MAX_LOG_BYTES:
+        return tail
+    first = f"[{len(log)} bytes in all; this is the end]\n".encode()
+    return first + tail[-(MAX_LOG_BYTES - len(first)) :].decode("utf-8", "ignore").encode()
+
+
+def complete(
+    work: Workspace, agent: str, task: str, token: str, *, result: str | None = None, no_result: bool = False
+) -> Completed:
+    """Hand in a commit, after looking at what it changes.
+
+    The result's ref is made before the entry that names it, so that no
+    prune can take an accepted result.
+
+    Raises:
+        ClaimLostError: The token is stale.
+        RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
+            ``base-moved``, ``check``, ``trust``: nothing changed, but for
+            the entry that says how the check failed.
+
+    """
+    snapshot = work.ledger.snapshot()
+    record = snapshot.require_task(task)
+    held = record["claim"]
+    if held is None or held["token"] != token:
+        done = _completed_before(work, snapshot, record, token, result)
+        if done is not None:
+            return done
+        holder = held["agent"] if held else None
+        raise ClaimLostError(
+            f"this claim on task {task} is no longer current: "
+            + (f"{holder} holds it now" if holder else f"the task is {record['state']} now"),
+            hint="stop working on it; `gitcoord claim` gives the next task", task=task, holder=holder,
+        )  # fmt: skip
+    facts = result_facts(work, snapshot, record, held, result, no_result=no_result)
+    if facts["oid"] is not None:
+        work.ledger.keep(result_ref(work.ledger.name, task, facts["oid"]), facts["oid"])
+    if record["spec"]["check"] is not None:
+        from gitcoord.features.work.checks import check_result
+
+        check_result(work, agent, record, token, facts)
+    command = {"op": "complete", "agent": agent, "task": task, "token": token, "result": facts}
+    ended = work.ledger.execute(command, agent=agent)
+    return Completed(ended.entry, ended.snapshot.require_task(task), already=False)
+
+
+def _completed_before(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, token: str, result: str | None
+) -> Completed | None:
+    """Recognise a repeated complete with the same token and result."""
+    before = task["result"]
+    if before is None or before["token"] != token or task["state"] not in {"review", "done"}:
+        return None
+    if result is not None:
+        from gitcoord.git.merges import resolve
+
+        if resolve(work.git, result) != before["oid"]:
+            return None
+    return Completed(snapshot.oid, task, already=True)
+
+
+def _no_commit(snapshot: Snapshot, task: TaskRecord, held: Claim) -> dict[str, Any]:
+    boundary = recorded(_boundary(snapshot, task, held))
+    return {"oid": None, "tree": None, "base": held["base"], "built_on": dict(held["built_on"]), "boundary": boundary,
+            "commits": 0, "files": 0}  # fmt: skip
+
+
+def _boundary(snapshot: Snapshot, task: TaskRecord, held: Claim) -> Boundary:
+    return boundary_of(snapshot, task, snapshot.agent(held["agent"]))
+
+
+def result_facts(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None, *, no_result: bool
+) -> dict[str, Any]:
+    """Inspect what a claim hands in, and give the facts that its entry keeps.
+
+    Raises:
+        RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
+            ``base-moved``.
+
+    """
+    return _no_commit(snapshot, task, held) if no_result else _inspected(work, snapshot, task, held, result)
+
+
+def _inspected(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None
+) -> dict[str, Any]:
+    from gitcoord.git.merges import resolve
+    from gitcoord.git.results import inspect
+
+    boundary = _boundary(snapshot, task, held)
+    is_empty = task["spec"]["paths"] == []
+    _refuse_uncommitted(work, task, held, boundary)
+    if is_empty and result is None and work.store.read_ref(f"refs/heads/{held['branch']}") is None:
+        return _no_commit(snapshot, task, held)
+    oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
+    built_on = built_on_of(work, snapshot, task, oid)
+    try:
+        seen = inspect(work.git, oid, work.target_tip(snapshot), built_on, boundary)
+    except RefusedError as error:
+        if error.reason == "empty-result" and (is_empty or task["spec"]["result"] == "optional"):
+            return _no_commit(snapshot, task, held)
+        raise
+    return {"oid": oid, "tree": seen.tree, "base": held["base"], "built_on": built_on, "boundary": recorded(boundary),
+            "commits": seen.commits, "files": seen.files}  # fmt: skip
+
+
+def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
+    tip = work.store.read_ref(f"refs/heads/{held['branch']}")
+    if tip is None:
+        raise NotFoundError(
+            f"the branch {held['branch']} of task {task['id']} does not exist",
+            hint="commit the work and name it: `gitcoord complete --result REV`", task=task["id"],
+        )  # fmt: skip
+    return tip
+
+
+def _refuse_uncommitted(work: Workspace, task: TaskRecord, held: Claim, boundary: Boundary) -> None:
+    from gitcoord.git.worktrees import branch_of_worktree, status_of
+
+    worktree = work.worktree_of(held["agent"])
+    if worktree is None or branch_of_worktree(worktree) != f"refs/heads/{held['branch']}":
+        return
+    left = [path for path in status_of(worktree) if boundary.allows(path)]
+    if left:
+        raise RefusedError(
+            f"{len(left)} path(s) of task {task['id']} are not committed: {', '.join(left[:10])}",
+            reason="uncommitted", task=task["id"], paths=cast("Any", left[:50]),
+            hint="commit them on the claim's branch, or remove what is not part of the work",
+        )  # fmt: skip

@@ -1,0 +1,237 @@
+"""Review what another agent handed in: claim it, look at it, judge it.
+
+A reviewer has a lease like any holder. What it is given is what counts: the
+task as the plan says it, the result's own changes, and what the check said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import codec
+from gitcoord.core.errors import (
+    ConflictError,
+    GitcoordError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+    UnavailableError,
+)
+from gitcoord.core.events import Command
+from gitcoord.core.machine import Context, decide
+from gitcoord.core.machine.check_claims import require_agent
+from gitcoord.core.machine.gating import check_log_path, run_of
+from gitcoord.core.machine.reviewing import review_of, running
+from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect.facts import instant, require_task, review_facts, task_facts
+from gitcoord.features.work.claims import RETRY_AFTER_S, is_blocked
+from gitcoord.features.work.tokens import REVIEWS, Current, current_lease, forget_stale_tokens, keep_token, refuse_living_session
+from gitcoord.features.workspace import Workspace, plan_of
+from gitcoord.git.program import GitError
+
+__all__ = ["MOST_DIFF_BYTES", "Judged", "Reviewing", "claim", "give_back", "judge", "listing", "material"]
+
+MOST_DIFF_BYTES = 24 * 1024
+MOST_LOG_CHARS = 4000
+
+
+class Reviewing(NamedTuple):
+    """A review that stands: its entry, the task's record, the review in it."""
+
+    entry: str
+    task: TaskRecord
+    review: Review
+    already: bool
+
+
+class Judged(NamedTuple):
+    """A verdict that stands, or stood already: its entry, and the task."""
+
+    entry: str
+    task: TaskRecord
+    already: bool
+
+
+# the operations
+
+
+def claim(work: Workspace, agent: str, task: str | None = None, *, session: str | None = None) -> Reviewing:
+    """Claim a review, by default of the oldest task that waits for one.
+
+    Asking again in the same session returns the same review.
+
+    Raises:
+        NothingReadyError: Nothing waits for a review by this agent now.
+        PlanFinishedError: Nothing ever will.
+        ConflictError: Others review the named task.
+        RefusedError: ``author``, ``pool``, ``reviewed``, ``capacity``, ``state``.
+
+    """
+    session = session or work.session()
+    snapshot = work.ledger.snapshot()
+    record = require_agent(snapshot, agent)
+    if task is not None:
+        task = require_task(work, snapshot, task)["id"]
+    own = _own_reviews(snapshot, agent)
+    held = next((one for one in own if one["id"] == task), own[0] if task is None and len(own) >= record["capacity"] else None)
+    if held is not None:
+        review = cast("Review", review_of(held, agent))
+        known = {str(one["token"]) for one in work.tokens(agent, REVIEWS).all()}
+        if review["session"] == session and review["token"] in known:
+            return Reviewing(snapshot.oid, held, review, already=True)
+        refuse_living_session(work, held["id"], cast("Lease", review), session)
+        task = held["id"]
+
+    def choose(now: Snapshot, context: Context) -> Command:
+        return _chosen(work, now, context, record, task, session)
+
+    done = work.ledger.execute(choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event, REVIEWS))
+    forget_stale_tokens(work, agent, done.snapshot, REVIEWS)
+    after = done.snapshot.require_task(done.event["task"])
+    return Reviewing(done.entry, after, cast("Review", review_of(after, agent)), already=False)
+
+
+def judge(work: Workspace, agent: str, task: str | None, verdict: str, reason: str, *, token: str | None = None) -> Judged:
+    """Approve or reject the result that this agent's review is about.
+
+    To approve again what this review approved is no error: ``already``.
+
+    Raises:
+        NotFoundError: It reviews nothing here, or not that task.
+        ClaimLostError: The review is not current: the result changed, the
+            task was cancelled, or the lease was over and the place taken.
+        UsageError: A rejection without a reason.
+
+    """
+    from gitcoord.features.work.results import text_of
+
+    snapshot = work.ledger.snapshot()
+    if task is not None and token is not None:
+        current = Current(task, token, REVIEWS)
+    else:
+        current = current_lease(work, snapshot, agent, task, (REVIEWS,))
+    text = text_of(reason, "reason") if reason or verdict == "reject" else ""
+    review = next((one for one in snapshot.require_task(current.task)["reviews"] if one["token"] == current.token), None)
+    command: Command = {"op": verdict, "agent": agent, "task": current.task, "token": current.token, "reason": text,
+                        "reviewed": review["result"] if review else None}  # fmt: skip
+    if review is not None and review["verdict"] == verdict + "d":
+        return Judged(snapshot.oid, snapshot.require_task(current.task), already=True)
+    done = work.ledger.execute(command, agent=agent)
+    return Judged(done.entry, done.snapshot.require_task(current.task), already=False)
+
+
+def give_back(work: Workspace, agent: str, task: str | None, reason: str = "") -> Judged:
+    """End a review without a verdict: its place is free again.
+
+    Raises:
+        NotFoundError: It reviews nothing here, or not that task.
+        ClaimLostError: The review is not current.
+
+    """
+    return judge(work, agent, task, "review-release", reason)
+
+
+# choosing
+
+
+def _own_reviews(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
+    own = [(review["at"], task["order"], task) for task in snapshot.live() for review in running(task)
+           if review["agent"] == agent]  # fmt: skip
+    return [task for _, _, task in sorted(own, key=lambda one: one[:2])]
+
+
+def _waiting(work: Workspace, snapshot: Snapshot) -> Iterator[TaskRecord]:
+    """Offer what waits for a review, the oldest result first."""
+    work.index.update(work.store, snapshot.oid)
+    phases = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open"]
+    found = [task for name in work.index.in_state(phases, "review") if (task := snapshot.task(name)) and task["result"]]
+    yield from sorted(found, key=lambda task: (cast("Result", task["result"])["at"], task["order"]))
+
+
+def _chosen(work: Workspace, snapshot: Snapshot, context: Context, agent: AgentRecord, task: str | None, session: str) -> Command:
+    command: Command = {"op": "review", "agent": agent["id"], "task": task, "session": session}
+    if task is not None:
+        return command
+    reasons: list[str] = []
+    for found in _waiting(work, snapshot):
+        try:
+            decide(snapshot, {**command, "task": found["id"]}, context)
+        except (ConflictError, RefusedError) as error:
+            reasons.append(error.message)
+            continue
+        return {**command, "task": found["id"]}
+    raise _nothing(snapshot, agent["id"], reasons)
+
+
+def _nothing(snapshot: Snapshot, agent: str, reasons: list[str]) -> GitcoordError:
+    known: dict[str, bool] = {}
+    landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
+    for task in snapshot.tasks():
+        is_over = task["state"] in {"failed", "cancelled"} or task["spec"]["phase"] in landed
+        if not is_over and not (task["state"] == "open" and is_blocked(snapshot, task, known)):
+            told = "; ".join(dict.fromkeys(reasons[:5])) or "no result waits for one"
+            return NothingReadyError(f"no review is ready for {agent}: {told}", retry_after=RETRY_AFTER_S,
+                                     hint="`gitcoord review claim --wait` waits for the next one",
+                                     waiting_for=cast("Any", reasons[:5] or ["a result to review"]))  # fmt: skip
+    return PlanFinishedError("no task is left to review", hint="`gitcoord status` shows the plan")
+
+
+# what a reviewer is shown
+
+
+def material(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> dict[str, Any]:
+    """Give what a verdict is about: the task, the result, its diff, its check.
+
+    Where git cannot make the diff ``problem`` says why: the review stands.
+    """
+    result = cast("Result", task["result"])
+    diff, problem = None, ""
+    try:
+        diff = _diff(work, snapshot, result)
+    except (GitError, UnavailableError) as error:
+        problem = f"the changes cannot be shown now: {error}; claim the review again to see them"
+    return {
+        "task": task_facts(snapshot, task, work.ledger.context()),
+        "result": {**result, "at": instant(result["at"])},
+        "diff": diff,
+        "problem": problem,
+        "check": _check(snapshot, task),
+    }
+
+
+def _diff(work: Workspace, snapshot: Snapshot, result: Result) -> dict[str, Any] | None:
+    if result["oid"] is None:
+        return None
+    from gitcoord.git.patches import patch_of
+
+    patch = patch_of(work.git, result["oid"], work.target_tip(snapshot), result["built_on"], result["base"], MOST_DIFF_BYTES)
+    files = [{"path": codec.printable(path), "added": added, "removed": removed} for path, added, removed in patch.files]
+    return {"old": patch.old, "new": patch.new, "files": files, "text": patch.text, "is_cut": patch.is_cut}
+
+
+def _check(snapshot: Snapshot, task: TaskRecord) -> dict[str, Any] | None:
+    run = run_of(snapshot, task=task["id"]) if task["spec"]["check"] else None
+    if run is None:
+        return None
+    log = (snapshot.file(check_log_path(task["id"])) or b"").decode("utf-8", "replace").strip()
+    shown = log if len(log) <= MOST_LOG_CHARS else "…" + log[-MOST_LOG_CHARS:]
+    return {"run": codec.printable(task["spec"]["check"] or ""), "verdict": run["verdict"], "millis": run["millis"], "log": shown}
+
+
+def listing(work: Workspace) -> dict[str, Any]:
+    """List what waits for a review, what is reviewed, and by whom."""
+    snapshot, context = work.ledger.snapshot(), work.ledger.context()
+    heartbeat_ms = plan_of(snapshot)["heartbeat_ms"]
+    found = []
+    for task in _waiting(work, snapshot):
+        result = cast("Result", task["result"])
+        found.append({
+            "task": task["id"], "title": task["spec"]["title"], "author": result["agent"], "result": result["oid"],
+            "at": instant(result["at"]), "needed": task["approvals"], "verify_by": task["spec"]["verify_by"],
+            "approved": sum(review["verdict"] == "approved" for review in task["reviews"]),
+            "reviews": [review_facts(review, context, heartbeat_ms) for review in task["reviews"]],
+        })  # fmt: skip
+    work.ledger.remember()
+    return {"tip": snapshot.oid, "reviews": found}

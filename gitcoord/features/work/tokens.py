@@ -1,0 +1,135 @@
+"""Keep the tokens of leases on this machine, and find the current one.
+
+A claim and a review are held alike: by a token that was kept here before
+its entry could be. Whether it is current only the ledger tells.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from gitcoord.core import ids
+from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
+from gitcoord.core.events import Event
+from gitcoord.core.machine.leases import judge, leases_of, remaining_ms
+from gitcoord.core.model import Lease
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["CLAIMS", "REVIEWS", "Current", "current_claim", "current_lease", "forget_stale_tokens", "keep_token", "refuse_living_session"]
+
+CLAIMS, REVIEWS = "claims", "reviews"
+_NOUNS = {CLAIMS: ("claim on", "`gitcoord claim` takes one"), REVIEWS: ("review of", "`gitcoord review claim` takes one")}
+
+
+class Current(NamedTuple):
+    """A lease that an agent holds, as far as this machine knows."""
+
+    task: str
+    token: str
+    kind: str
+
+
+def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) -> list[Path]:
+    """Keep a lease's token on this machine, before the lease can be.
+
+    Returns the files that have to be on the disk by then.
+    """
+    facts = {"task": event["task"], "agent": agent, "session": event["session"], "entry_id": event["id"]}
+    return work.tokens(agent, kind).write(event["token"], facts)
+
+
+def forget_stale_tokens(work: Workspace, agent: str, snapshot: Snapshot, kind: str = CLAIMS) -> None:
+    """Forget the tokens that are not current, save those of operations under way."""
+    tokens = work.tokens(agent, kind)
+    live = _live(snapshot)
+    if tokens.names() <= live.keys():
+        return
+    under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
+    for kept in tokens.all():
+        if kept["token"] not in live and kept.get("entry_id") not in under_way:
+            tokens.remove(str(kept["token"]))
+
+
+def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:
+    """Find the task and the token of a command of a claim's holder.
+
+    Raises:
+        NotFoundError: This agent holds nothing here, or not that task.
+        RefusedError: It holds several tasks, and none was named.
+
+    """
+    found = current_lease(work, snapshot, agent, task)
+    return found.task, found.token
+
+
+def current_lease(
+    work: Workspace, snapshot: Snapshot, agent: str, task: str | None, kinds: Collection[str] = (CLAIMS,)
+) -> Current:
+    """Find the lease that a holder's command is about.
+
+    The token comes from ``GITCOORD_CLAIM`` or the agent's token files. A
+    token that is stale is returned as it is: the ledger fences it.
+
+    Raises:
+        NotFoundError: This agent holds nothing of these kinds here.
+        RefusedError: It holds several, and none was named.
+
+    """
+    live = _live(snapshot)
+    kept = [Current(str(one["task"]), str(one["token"]), kind) for kind in kinds for one in work.tokens(agent, kind).all()]
+    named = _named(live, kept, task, kinds)
+    if named is not None:
+        return named
+    own = [one for one in kept if task is None or one.task == task]
+    current = [one for one in own if live.get(one.token) == one.task]
+    if len(current) > 1:
+        raise RefusedError(f"{agent} holds {', '.join(one.task for one in current)}: name the task",
+                           reason="several-claims", hint="add the task's id to the command")  # fmt: skip
+    if current or own:
+        return (current or own)[-1]
+    noun, hint = _NOUNS[next(iter(kinds))]
+    what = f"task {task}" if task else "a task"
+    raise NotFoundError(f"{agent} has no {noun} {what} here", hint=hint, agent=agent)
+
+
+def _named(live: dict[str, str], kept: list[Current], task: str | None, kinds: Collection[str]) -> Current | None:
+    """Return the lease that ``GITCOORD_CLAIM`` names, if it is set for these."""
+    token = os.environ.get("GITCOORD_CLAIM", "")
+    if not token:
+        return None
+    known = next((one for one in kept if one.token == token), None)
+    if known is None and CLAIMS not in kinds:
+        return None
+    found = live.get(token) or (known.task if known else task)
+    if found is None or (task is not None and task != found):
+        raise NotFoundError("GITCOORD_CLAIM names no claim of this task", hint="unset it, or name the task")
+    return Current(found, token, known.kind if known else CLAIMS)
+
+
+def _live(snapshot: Snapshot) -> dict[str, str]:
+    return {lease["token"]: task["id"] for task in snapshot.live() for lease in leases_of(task)}
+
+
+def refuse_living_session(work: Workspace, task: str, held: Lease, session: str) -> None:
+    """Refuse to take a lease from a session of the same agent that lives.
+
+    Raises:
+        ConflictError: It lives, as far as can be told, and its lease runs.
+
+    """
+    from gitcoord.host.processes import is_alive
+
+    context = work.ledger.context()
+    if held["session"] == session or judge(task, held, context) is not None:
+        return
+    if held["session"].startswith("named:") or is_alive(held["session"]) is not False:
+        left = remaining_ms(held, context)
+        raise ConflictError(
+            f"another session of {held['agent']} holds task {task}; its lease runs for another {ids.show_duration(left)}",
+            hint="use one agent id per session, or wait until that session or its lease is over",
+            holder=held["agent"], task=task, lease_ms=left,
+        )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Let one process at a time change the list of worktrees.
+
+The lock file is never removed: the kernel lets go of it when the last
+process that has it open is gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.git.program import Git, discover
+from gitcoord.host.clock import Clock, Deadline
+
+__all__ = ["exclusive"]
+
+
+@contextmanager
+def exclusive(git: Git, timeout_s: float) -> Iterator[int]:
+    """Hold the worktrees' lock, and give its handle.
+
+    A git that inherits the handle holds the lock on after our death.
+
+    Raises:
+        UnavailableError: It was not free in time, or cannot be opened.
+
+    """
+    path = discover(git.cwd).common_dir / "gitcoord" / "worktrees.lock"
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be opened: {error.strerror}", hint="check whether .git can be written") from None
+    try:
+        _wait_for(handle, path, timeout_s)
+        os.pwrite(handle, f"{os.getpid():<20}".encode(), 0)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _wait_for(handle: int, path: Path, timeout_s: float) -> None:
+    clock = Clock()
+    deadline = Deadline(clock, timeout_s)
+    attempt = 0
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if deadline.expired:
+                holder = path.read_text("ascii", "replace").strip()
+                raise UnavailableError(f"process {holder} is busy with the worktrees", hint="try again") from None
+            attempt += 1
+            clock.sleep(clock.backoff(attempt))
+        else:
+            return

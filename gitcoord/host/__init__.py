@@ -1,0 +1,1 @@
+"""Reach the machine: clocks, processes, shipped files."""

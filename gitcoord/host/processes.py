@@ -1,0 +1,82 @@
+"""Name processes so that a dead one is never taken for a living one.
+
+An identity is ``boot:namespace:pid:start``: a pid alone is used again, and
+means nothing after a reboot or in another container.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from gitcoord.host.clock import Clock
+
+__all__ = ["identity", "is_alive", "session_identity"]
+
+_BOOT_ID = Clock().boot_id
+_DEAD_STATES = {"Z", "X", "x"}
+
+
+@lru_cache(maxsize=1)
+def _boot_id() -> str:
+    return _BOOT_ID()
+
+
+def _namespace() -> str:
+    try:
+        return Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
+    except OSError:
+        return "0"
+
+
+def _stat(pid: int) -> tuple[str, str] | None:
+    """Return a process's state and start time, or None where it is gone."""
+    if sys.platform == "linux":
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        return fields[0].decode(), fields[19].decode()
+    import subprocess
+
+    asked = subprocess.run(
+        ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10
+    )
+    state, _, start = asked.stdout.strip().partition(" ")
+    return (state[:1], "-".join(start.split()).replace(":", ".")) if state else None
+
+
+@lru_cache(maxsize=8)
+def _identity(pid: int) -> str:
+    found = _stat(pid)
+    return f"{_boot_id()}:{_namespace()}:{pid}:{found[1] if found else 'gone'}"
+
+
+def identity(pid: int | None = None) -> str:
+    """Return the identity of a process, by default of this one."""
+    return _identity(os.getpid() if pid is None else pid)
+
+
+def session_identity() -> str:
+    """Return the identity of the leader of this session (the shell, mostly)."""
+    return identity(os.getsid(0))
+
+
+def is_alive(known: str) -> bool | None:
+    """Say whether a process lives; None where that cannot be told from here.
+
+    A process of another boot is dead. One of another pid namespace (a
+    container) cannot be looked at. A zombie is dead.
+    """
+    parts = known.split(":")
+    if len(parts) != 4 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= 10):
+        return False
+    boot, namespace, pid, start = parts
+    if boot != _boot_id():
+        return False
+    if namespace != _namespace():
+        return None
+    found = _stat(int(pid))
+    return found is not None and found[0] not in _DEAD_STATES and found[1] == start

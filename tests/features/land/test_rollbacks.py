@@ -1,0 +1,369 @@
+"""Rollbacks, of the ledger alone and with the target, through real git."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitcoord.core import codec
+from gitcoord.core.errors import ClaimLostError, CorruptError, GitcoordError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.features.land import landings, rollback_preview, rollbacks
+from gitcoord.features.maintain import verify
+from gitcoord.features.setup import agents
+from gitcoord.features.work import claims, results, tokens
+from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.ledger.names import attic_ref
+from tests.support.builders import tasks
+from tests.support.world import do, environment, found, git, record, write
+
+
+def tip(work: Workspace) -> str:
+    return work.ledger.snapshot().oid
+
+
+def back(work: Workspace, to: str, *, code: bool = False) -> rollbacks.RolledBack:
+    return rollbacks.rollback(work, rollbacks.choose(work, to=to), code=code)
+
+
+def tree_but(work: Workspace, oid: str, *folders: str) -> dict[str, str]:
+    listing = git("ls-tree", "-r", oid, cwd=work.place.common_dir)
+    rows = [row.split("\t") for row in listing.splitlines()]
+    return {path: meta for meta, path in rows if not path.startswith(("settings.json", *folders))}
+
+
+def test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    claims.claim(work, "x", "a")
+    chosen = tip(work)
+    held = tokens.current_claim(work, work.ledger.snapshot(), "x", "a")[1]
+    results.progress(work, "x", "a", held, "half")
+    agents.add(work, "y", no_worktree=True)
+    abandoned = tip(work)
+    done = back(work, chosen)
+    assert tree_but(work, done.entry, "agents") == tree_but(work, chosen, "agents")
+    assert work.ledger.snapshot().settings()["epoch"] == 1
+    assert [agent["id"] for agent in work.ledger.snapshot().agents()] == ["x", "y"]
+    assert work.store.read_entry(done.entry).parents == (chosen,)
+    assert abandoned in work.store.list_refs("refs/gitcoord/ledger/attic/").values()
+    # The claim survives: both sides hold it by the same token.
+    results.progress(work, "x", "a", held, "on")
+    verify.verify(work)
+
+
+def test_claims_made_since_and_claims_given_back_since_are_both_fenced(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", "y", worktrees=False)
+    claims.claim(work, "x", "a")
+    given_back = record(work, "a")["claim"]["token"]
+    chosen = tip(work)
+    results.release(work, "x", "a", given_back)
+    claims.claim(work, "y", "b")
+    later = record(work, "b")["claim"]["token"]
+    back(work, chosen)
+    assert record(work, "a")["state"] == record(work, "b")["state"] == "open"
+    for agent, task, token in (("x", "a", given_back), ("y", "b", later)):
+        with pytest.raises(ClaimLostError):
+            results.progress(work, agent, task, token, "on")
+    claims.claim(work, "x", "a")
+    verify.verify(work)
+
+
+def test_undo_and_undo_of_undo_bring_states_back_and_no_token(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    chosen = tip(work)
+    claims.claim(work, "x", "a")
+    token = record(work, "a")["claim"]["token"]
+    results.fail(work, "x", "a", token, "no")
+    claims.claim(work, "x", "b")
+    second = record(work, "b")["claim"]["token"]
+    rolled = back(work, chosen)
+    assert record(work, "a")["failures"] == 0
+    undone = rollbacks.undo(work)
+    assert record(work, "a")["failures"] == 1
+    assert record(work, "b")["state"] == "open"
+    with pytest.raises(ClaimLostError):
+        results.progress(work, "x", "b", second, "on")
+    again = rollbacks.undo(work)
+    assert again.onto == rolled.entry
+    assert again.epoch == undone.epoch + 1 == 3
+    assert record(work, "a")["failures"] == 0
+    listed = rollbacks.rollbacks(work)
+    assert [one["epoch"] for one in listed if one["is_current"]] == [3, 1]
+    assert {one["epoch"] for one in listed} == {1, 2, 3}
+    verify.verify(work)
+
+
+def test_going_back_twice_to_one_place_gives_the_same_state(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    chosen = tip(work)
+    first = back(work, _claimed(work, chosen))
+    second = back(work, _claimed(work, chosen))
+    assert tree_but(work, first.entry) == tree_but(work, second.entry) == tree_but(work, chosen)
+    assert (first.epoch, second.epoch) == (1, 2)
+
+
+def _claimed(work: Workspace, chosen: str) -> str:
+    claims.claim(work, "x")
+    return chosen
+
+
+def test_entries_are_chosen_by_steps_time_phase_and_checkpoint(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x")
+    before_claim = tip(work)
+    do(work, "x", "a")
+    work.ledger.execute({"op": "checkpoint", "name": "half"}, agent=ORCHESTRATOR)
+    marked = tip(work)
+    do(work, "x", "b")
+    assert rollbacks.choose(work, steps=2).entry == marked
+    assert rollbacks.choose(work, to="half").entry == marked
+    assert rollbacks.choose(work, phase="default").entry == before_claim
+    whole = tip(work)
+    landings.land(work, "default")
+    assert rollbacks.choose(work, phase="default").entry == whole
+    genesis_time = work.store.read_entry(git("rev-list", "--max-parents=0", "gitcoord/ledger", cwd=repo)).time
+    with pytest.raises(NotFoundError):
+        rollbacks.choose(work, before=genesis_time)
+    assert rollbacks.choose(work, before=work.clock.seconds() + 10).entry == tip(work)
+    with pytest.raises(UsageError):
+        rollbacks.choose(work, steps=1, to="half")
+    with pytest.raises(NotFoundError):
+        rollbacks.choose(work, to="main")
+    with pytest.raises(NotFoundError):
+        rollbacks.choose(work, steps=1000)
+    # The entry with the landing under way cannot be chosen.
+    with pytest.raises(RefusedError) as caught:
+        rollbacks.choose(work, steps=1)
+    assert caught.value.reason == "pending"
+
+
+def test_a_preview_names_what_changes_and_changes_nothing(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    chosen = tip(work)
+    claims.claim(work, "x", "a")
+    before = tip(work)
+    seen = rollback_preview.changes_of(work, work.ledger.snapshot(), work.ledger.snapshot(chosen))
+    assert seen["tasks"] == [{"task": "a", "now": "claimed", "then": "open"}]
+    assert seen["claims_ended"] == [{"task": "a", "agent": "x"}]
+    assert tip(work) == before
+
+
+def landed(repo: Path) -> tuple[Workspace, str, str]:
+    """Land a phase of two tasks; give the whole entry and the target before."""
+    work = found(repo, tasks("a", "b"), "x")
+    do(work, "x", "a", "a\n")
+    do(work, "x", "b", "b\n")
+    whole, old = tip(work), git("rev-parse", "main", cwd=repo)
+    landings.land(work, "default")
+    return work, whole, old
+
+
+def test_code_without_foreign_commits_is_reset_and_the_worktree_follows(repo: Path) -> None:
+    work, whole, old = landed(repo)
+    new = git("rev-parse", "main", cwd=repo)
+    assert (repo / "a/file.txt").exists()
+    done = back(work, whole, code=True)
+    assert git("rev-parse", "main", cwd=repo) == old
+    assert not (repo / "a/file.txt").exists()
+    assert git("status", "--porcelain", cwd=repo) == ""
+    assert new in work.store.list_refs("refs/gitcoord/ledger/attic/").values()
+    assert work.ledger.snapshot().settings()["pending"] is None
+    assert landings.land(work, "default").new == new
+    assert done.code is not None
+    verify.verify(work)
+
+
+def test_a_foreign_commit_stays_and_the_work_lands_again(repo: Path) -> None:
+    work, whole, _ = landed(repo)
+    foreign = write(repo, "foreign.txt", "f\n")
+    back(work, whole, code=True)
+    assert git("merge-base", "--is-ancestor", foreign, "main", cwd=repo) == ""
+    assert (repo / "foreign.txt").exists()
+    assert not (repo / "a/file.txt").exists()
+    landings.land(work, "default")
+    assert (repo / "a/file.txt").read_text() == "a\n"
+    assert (repo / "foreign.txt").read_text() == "f\n"
+    # And once more, from the state after the revert.
+    back(work, whole, code=True)
+    assert not (repo / "b/file.txt").exists()
+    landings.land(work, "default")
+    assert (repo / "b/file.txt").read_text() == "b\n"
+    verify.verify(work)
+
+
+def test_code_can_follow_a_rollback_of_the_ledger_alone(repo: Path) -> None:
+    work, whole, old = landed(repo)
+    back(work, whole)
+    assert (repo / "a/file.txt").exists()
+    holding_tip = tip(work)
+    work.ledger.execute({"op": "checkpoint", "name": "here"}, agent=ORCHESTRATOR)
+    back(work, whole, code=True)
+    assert git("rev-parse", "main", cwd=repo) == old
+    assert tip(work) != holding_tip
+
+
+def test_a_revert_that_conflicts_is_refused_with_its_files(repo: Path) -> None:
+    work, whole, _ = landed(repo)
+    write(repo, "a/file.txt", "changed by hand\n")
+    before, main = tip(work), git("rev-parse", "main", cwd=repo)
+    with pytest.raises(RefusedError) as caught:
+        back(work, whole, code=True)
+    assert caught.value.reason == "conflict"
+    assert caught.value.facts["files"] == ["a/file.txt"]
+    assert (tip(work), git("rev-parse", "main", cwd=repo)) == (before, main)
+
+
+def test_local_changes_in_the_way_are_refused(repo: Path) -> None:
+    work, whole, _ = landed(repo)
+    (repo / "a/file.txt").write_text("mine\n")
+    before = tip(work)
+    with pytest.raises(RefusedError) as caught:
+        back(work, whole, code=True)
+    assert caught.value.reason == "worktree"
+    assert tip(work) == before
+    assert (repo / "a/file.txt").read_text() == "mine\n"
+
+
+def test_undo_restores_the_target_only_if_it_stayed(repo: Path) -> None:
+    work, whole, old = landed(repo)
+    new = git("rev-parse", "main", cwd=repo)
+    back(work, whole, code=True)
+    rollbacks.undo(work)
+    assert git("rev-parse", "main", cwd=repo) == new
+    assert work.ledger.snapshot().phase("default")["state"] == "landed"  # type: ignore[index]
+    rollbacks.undo(work)
+    assert git("rev-parse", "main", cwd=repo) == old
+    write(repo, "foreign.txt")
+    with pytest.raises(RefusedError) as caught:
+        rollbacks.undo(work)
+    assert caught.value.reason == "target-moved"
+    verify.verify(work)
+
+
+def test_a_rollback_cut_off_before_the_move_is_finished_by_the_next_command(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, whole, old = landed(repo)
+    with monkeypatch.context() as patched:
+        calls: list[Any] = []
+
+        def killed(*args: Any, **_more: Any) -> None:
+            calls.append(args)
+            if len(calls) > 1:
+                raise KeyboardInterrupt
+
+        patched.setattr(rollbacks, "finish_pending", killed)
+        with pytest.raises(KeyboardInterrupt):
+            back(work, whole, code=True)
+    assert work.ledger.snapshot().settings()["pending"] is not None
+    with pytest.raises(RefusedError):
+        work.ledger.execute({"op": "land-begin", "phase": "default", "target": "refs/heads/main", "old": old, "new": "2" * 40,
+                             "results": work.store.write_blob(b"[]\n"), "count": 0}, agent=ORCHESTRATOR)  # fmt: skip
+    landings.finish_pending(work)
+    assert git("rev-parse", "main", cwd=repo) == old
+    assert work.ledger.snapshot().settings()["pending"] is None
+    verify.verify(work)
+
+
+def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, whole, _ = landed(repo)
+    with monkeypatch.context() as patched:
+        calls: list[Any] = []
+        patched.setattr(rollbacks, "finish_pending", lambda *args, **_more: calls.append(args))
+        back(work, whole, code=True)
+    moved = write(repo, "foreign.txt")
+    landings.finish_pending(work)
+    assert git("rev-parse", "main", cwd=repo) == moved
+    assert [one["kind"] for one in work.ledger.snapshot().escalations()] == ["rollback-aborted"]
+    verify.verify(work)
+
+
+def test_rollbacks_during_a_race_leave_no_token_alive_twice(repo: Path) -> None:
+    work = found(repo, tasks(*(f"t{number}" for number in range(12))), *(f"w{number}" for number in range(4)), worktrees=False)
+    chosen = tip(work)
+    acked: list[tuple[str, str, str]] = []
+    begun, stop = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def work_on(name: str) -> None:
+        own = open_workspace(repo)
+        try:
+            while not stop.is_set():
+                try:
+                    done = claims.claim(own, name, checkout=False, session=name)
+                    acked.append((name, done.task["id"], done.claim["token"]))
+                    begun.set()
+                    results.release(own, name, done.task["id"], done.claim["token"])
+                except GitcoordError:
+                    continue
+        except Exception as error:  # noqa: BLE001 - shown by the main thread
+            errors.append(error)
+        finally:
+            own.close()
+
+    threads = [threading.Thread(target=work_on, args=(f"w{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        # Until somebody has claimed there is nothing to go back from.
+        assert begun.wait(60)
+        for _ in range(12):
+            back(work, chosen)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not errors
+    tokens = [token for _, _, token in acked]
+    assert len(tokens) == len(set(tokens)) > 0
+    back(work, chosen)
+    for name, task, token in acked:
+        with pytest.raises(ClaimLostError):
+            results.progress(work, name, task, token, "stale")
+    # Every acknowledged claim is reachable: in the chain or from the attic.
+    kept = git("log", "--format=%(trailers:key=Gitcoord-Claim,valueonly)", "--all", cwd=repo).split()
+    assert set(tokens) <= set(kept)
+    verify.verify(work)
+
+
+def test_a_rollback_that_lies_is_named_by_verify(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    claims.claim(work, "x", "a")
+    chosen = tip(work)
+    results.release(work, "x", "a", record(work, "a")["claim"]["token"])
+    lie = {"kind": "claim", "name": "a", "token": work.ledger.snapshot(chosen).require_task("a")["claim"]["token"]}  # type: ignore[index]
+    work.ledger.execute({"op": "rollback", "onto": chosen, "abandoned": tip(work), "epoch": 1, "surviving": [lie], "carried": {
+        "x": work.store.hash_blob(codec.dump(work.ledger.snapshot().agent("x")))},
+        "reason": "revive", "code": None, "reverts": []}, agent=ORCHESTRATOR)  # fmt: skip
+    with pytest.raises(CorruptError) as caught:
+        verify.verify(work)
+    assert caught.value.facts["entry"] == tip(work)
+
+
+def test_attic_names_tell_time_and_tip() -> None:
+    assert attic_ref("ledger", 0, "ab" * 20) == "refs/gitcoord/ledger/attic/19700101T000000Z-abababababab"
+
+
+def test_the_command_line_goes_back_and_says_so(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "gitcoord", *args], cwd=repo, env=environment(), capture_output=True,
+                              text=True, check=False)  # fmt: skip
+
+    assert run("checkpoint", "start").returncode == 0
+    claims.claim(work, "x")
+    dry = run("rollback", "--to", "start", "--dry-run")
+    assert dry.returncode == 0
+    assert "claim on a by x is fenced" in dry.stdout
+    assert run("rollback").returncode == 2
+    assert run("rollback", "--to", "nowhere").returncode == 2
+    assert run("rollback", "--before", "yesterday").returncode == 2
+    done = run("rollback", "--to", "start", "--json")
+    assert done.returncode == 0
+    assert '"epoch": 1' in done.stdout
+    assert "back to checkpoint start" in run("rollback", "list").stdout
+    assert run("rollback", "undo").returncode == 0
+    assert run("verify").returncode == 0

@@ -1,0 +1,119 @@
+"""A checkout that is killed, one that lives on, and locks of others."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.git.checkout import undo
+from gitcoord.git.program import discover
+from gitcoord.git.worktrees import add, checkout_branch, status_of
+from tests.support.world import environment, git, write
+
+CHECK_OUT = """
+import sys
+from pathlib import Path
+from gitcoord.git.worktrees import checkout_branch
+checkout_branch(Path(sys.argv[1]), "task/a/1-abcdef", sys.argv[2])
+"""
+
+
+@pytest.fixture
+def place(repo: Path, tmp_path: Path) -> Path:
+    """A worktree behind main, whose checkout of a file stops for us to look."""
+    from gitcoord.git.program import Git
+
+    worktree = tmp_path / "worktree"
+    add(Git(repo), worktree, commit=git("rev-parse", "HEAD", cwd=repo))
+    (repo / ".gitattributes").write_text("held.txt filter=held\n")
+    write(repo, "README.md", "more\n" * 100)
+    write(repo, "held.txt", "held\n")
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    git("config", "filter.held.smudge", f"echo $PPID > {tmp_path}/pid; cat {gate} > /dev/null; cat", cwd=repo)
+    return worktree
+
+
+def start(place: Path, repo: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a checkout, and wait until git is in the middle of it."""
+    command = [sys.executable, "-c", CHECK_OUT, str(place), git("rev-parse", "main", cwd=repo)]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
+    pid = place.parent / "pid"
+    while not (pid.exists() and pid.read_text().strip()):
+        assert process.poll() is None
+    return process, int(pid.read_text())
+
+
+def let_through(place: Path, repo: Path) -> None:
+    git("config", "filter.held.smudge", "cat", cwd=repo)
+    with (place.parent / "gate").open("w") as gate:
+        gate.write("on\n")
+
+
+def wait_for_the_end_of_all(place: Path) -> None:
+    """Wait until nobody, a filter of git's neither, holds the note."""
+    with (discover(place).git_dir / "gitcoord" / "at-work.json").open() as note:
+        fcntl.flock(note, fcntl.LOCK_EX)
+
+
+def test_a_killed_checkout_is_undone_and_done_again(place: Path, repo: Path) -> None:
+    process, pid = start(place, repo)
+    process.kill()
+    os.kill(pid, signal.SIGKILL)
+    process.wait()
+    folder = discover(place).git_dir
+    assert (folder / "index.lock").exists()
+    assert status_of(place) != []
+    let_through(place, repo)
+    wait_for_the_end_of_all(place)
+    checkout_branch(place, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
+    assert git("rev-parse", "--abbrev-ref", "HEAD", cwd=place) == "task/a/1-abcdef"
+    assert status_of(place) == []
+    assert not (folder / "index.lock").exists()
+    assert list((folder / "gitcoord").iterdir()) == []
+
+
+def test_work_in_a_file_that_the_killed_checkout_wrote_is_kept(place: Path, repo: Path) -> None:
+    process, pid = start(place, repo)
+    process.kill()
+    os.kill(pid, signal.SIGKILL)
+    process.wait()
+    let_through(place, repo)
+    wait_for_the_end_of_all(place)
+    (place / "README.md").write_text("mine\n")
+    undo(place)
+    assert (place / "README.md").read_text() == "mine\n"
+    assert [path for path in status_of(place) if path != ".gitattributes"] == ["README.md"]
+
+
+def test_a_git_that_outlives_its_caller_keeps_its_lock(place: Path, repo: Path) -> None:
+    process, _ = start(place, repo)
+    process.kill()
+    process.wait()
+    lock = discover(place).git_dir / "index.lock"
+    with pytest.raises(UnavailableError, match="another process"):
+        checkout_branch(place, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
+    assert lock.exists()
+    let_through(place, repo)
+    wait_for_the_end_of_all(place)
+    checkout_branch(place, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
+    assert not lock.exists()
+    assert status_of(place) == []
+
+
+def test_a_lock_of_another_git_is_never_touched(place: Path, repo: Path) -> None:
+    lock = discover(place).git_dir / "index.lock"
+    lock.write_text("of another git\n")
+    git("branch", "task/a/1-abcdef", "main", cwd=repo)
+    with pytest.raises(UnavailableError, match="another git is at work"):
+        checkout_branch(place, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
+    undo(place)
+    assert lock.read_text() == "of another git\n"
+    assert status_of(place) == []
