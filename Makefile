@@ -37,6 +37,7 @@ soak: $(READY)
 
 lint: $(READY)
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
 
 types: $(READY)
 	@$(BIN)/mypy

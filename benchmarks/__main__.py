@@ -50,7 +50,11 @@ while time.monotonic() < end:
 def repository(folder: Path) -> Path:
     folder.mkdir()
     for args in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "first"]):
-        subprocess.run(["git", "-c", "user.name=b", "-c", "user.email=b@localhost", *args], cwd=folder, check=True)
+        subprocess.run(
+            ["git", "-c", "user.name=b", "-c", "user.email=b@localhost", *args],
+            cwd=folder,
+            check=True,
+        )
     return folder
 
 
@@ -107,7 +111,9 @@ def claiming(work: Workspace) -> Callable[[], float]:
     return once
 
 
-def alternating(one: Callable[[], float], other: Callable[[], float], rounds: int = ROUNDS) -> tuple[float, float, float]:
+def alternating(
+    one: Callable[[], float], other: Callable[[], float], rounds: int = ROUNDS
+) -> tuple[float, float, float]:
     """Run two things in turn; give both medians and the median of the ratios."""
     pairs = [(one(), other()) for _ in range(rounds)]
     ratio = statistics.median(a / b for a, b in pairs)
@@ -123,16 +129,29 @@ def claim_against_bare(top: Path) -> None:
         return time.perf_counter() - before
 
     claim_s, bare_s, ratio = alternating(claiming(world(top / "one", 100)), bare_once)
-    show("claim against a bare loop", f"{claim_s * 1000:.2f} ms / {bare_s * 1000:.2f} ms", ratio, "<= 1.5")
+    show(
+        "claim against a bare loop",
+        f"{claim_s * 1000:.2f} ms / {bare_s * 1000:.2f} ms",
+        ratio,
+        "<= 1.5",
+    )
 
 
 def claim_against_disk(top: Path) -> None:
     work = world(top / "synced", 100)
-    others = {"its syncs alone": syncs_alone(top / "syncs"), "one commit of SQLite, WAL": sqlite_commit(top / "wal", "WAL"),
-              "one commit of SQLite, DELETE": sqlite_commit(top / "delete", "DELETE")}  # fmt: skip
+    others = {
+        "its syncs alone": syncs_alone(top / "syncs"),
+        "one commit of SQLite, WAL": sqlite_commit(top / "wal", "WAL"),
+        "one commit of SQLite, DELETE": sqlite_commit(top / "delete", "DELETE"),
+    }
     for name, other in others.items():
         claim_s, other_s, ratio = alternating(claiming(work), other)
-        show(f"claim against {name}", f"{claim_s * 1000:.2f} ms / {other_s * 1000:.2f} ms", ratio, "none")
+        show(
+            f"claim against {name}",
+            f"{claim_s * 1000:.2f} ms / {other_s * 1000:.2f} ms",
+            ratio,
+            "none",
+        )
 
 
 def flat(top: Path, many: int) -> None:
@@ -140,8 +159,15 @@ def flat(top: Path, many: int) -> None:
     large = world(top / "large", many)
     print(f"  ({many:,} tasks parsed, applied and indexed in {time.perf_counter() - before:.1f} s)")
     claims.claim(large, "x0", checkout=False)
-    large_s, small_s, ratio = alternating(claiming_again(large), claiming(world(top / "small", 100)))
-    show(f"claim with {many:,} tasks against 100", f"{large_s * 1000:.2f} ms / {small_s * 1000:.2f} ms", ratio, "<= 1.3")
+    large_s, small_s, ratio = alternating(
+        claiming_again(large), claiming(world(top / "small", 100))
+    )
+    show(
+        f"claim with {many:,} tasks against 100",
+        f"{large_s * 1000:.2f} ms / {small_s * 1000:.2f} ms",
+        ratio,
+        "<= 1.3",
+    )
 
 
 def claiming_again(work: Workspace) -> Callable[[], float]:
@@ -159,8 +185,15 @@ def racing(top: Path, seconds: float = 8.0) -> None:
         start.mkdir()
         command = [sys.executable, "-c", RACER, str(top / f"race{count}")]
         env = {**os.environ, "PYTHONPATH": SOURCE}
-        racers = [subprocess.Popen([*command, f"x{number}", str(start), str(seconds)], stdout=subprocess.PIPE, text=True, env=env)
-                  for number in range(count)]  # fmt: skip
+        racers = [
+            subprocess.Popen(
+                [*command, f"x{number}", str(start), str(seconds)],
+                stdout=subprocess.PIPE,
+                text=True,
+                env=env,
+            )
+            for number in range(count)
+        ]
         while sum(1 for _ in start.glob("x*")) < count:
             time.sleep(0.01)
         (start / "go").touch()
@@ -168,8 +201,18 @@ def racing(top: Path, seconds: float = 8.0) -> None:
         rates[count] = len(took) / seconds
         p99[count] = sorted(took)[int(len(took) * 0.99) - 1]
         work.close()
-    show("32 racing processes against one, rate", f"{rates[32]:.0f}/s / {rates[1]:.0f}/s", rates[32] / rates[1], ">= 0.8")
-    show("their p99 against 32 / rate", f"{p99[32] * 1000:.0f} ms", p99[32] / (32 / rates[32] / 2), "<= 4")
+    show(
+        "32 racing processes against one, rate",
+        f"{rates[32]:.0f}/s / {rates[1]:.0f}/s",
+        rates[32] / rates[1],
+        ">= 0.8",
+    )
+    show(
+        "their p99 against 32 / rate",
+        f"{p99[32] * 1000:.0f} ms",
+        p99[32] / (32 / rates[32] / 2),
+        "<= 4",
+    )
 
 
 def one_shot(top: Path) -> None:
@@ -178,15 +221,23 @@ def one_shot(top: Path) -> None:
     base = [sys.executable, "-m", "gitcoord", "-C", str(top / "shot"), "--agent", "x0"]
     env = installed(top)
     ours, click, ratios = [], [], []
-    for command in ([*base, "claim", "--no-checkout"], [*base, "release"], [sys.executable, "-c", "import click"]):
+    for command in (
+        [*base, "claim", "--no-checkout"],
+        [*base, "release"],
+        [sys.executable, "-c", "import click"],
+    ):
         cpu(command, env=env)
     for _ in range(15):
         ours.append(cpu([*base, "claim", "--no-checkout"], env=env))
         subprocess.run([*base, "release"], check=True, capture_output=True, env=env)
         click.append(cpu([sys.executable, "-c", "import click"], env=env))
         ratios.append(ours[-1] / click[-1])
-    show("one-shot claim against `import click`, CPU",
-         f"{statistics.median(ours) * 1000:.0f} ms / {statistics.median(click) * 1000:.0f} ms", statistics.median(ratios), "<= 2")  # fmt: skip
+    show(
+        "one-shot claim against `import click`, CPU",
+        f"{statistics.median(ours) * 1000:.0f} ms / {statistics.median(click) * 1000:.0f} ms",
+        statistics.median(ratios),
+        "<= 2",
+    )
 
 
 def installed(top: Path) -> dict[str, str]:
@@ -194,7 +245,12 @@ def installed(top: Path) -> dict[str, str]:
 
     Else each start compiles what it imports, and that is what is measured.
     """
-    env = {**os.environ, "PYTHONPATH": SOURCE, "PYTHONPYCACHEPREFIX": str(top / "compiled"), "GITCOORD_UPKEEP": "off"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": SOURCE,
+        "PYTHONPYCACHEPREFIX": str(top / "compiled"),
+        "GITCOORD_UPKEEP": "off",
+    }
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     return env
 
@@ -231,11 +287,21 @@ def hooked(top: Path, rounds: int = 25) -> None:
     extra, alone, click = [], [], []
     commit(2 * rounds)
     for number in range(rounds):
-        with_hooks, without = commit(2 * number), commit(2 * number + 1, "-c", "core.hooksPath=/dev/null")
+        with_hooks, without = (
+            commit(2 * number),
+            commit(2 * number + 1, "-c", "core.hooksPath=/dev/null"),
+        )
         click.append(cpu([sys.executable, "-c", "import click"], env=env))
         extra.append((with_hooks - without) / click[-1])
         git_dir = str(top / "hooked" / ".git" / "worktrees" / place.name)
-        alone.append(cpu([sys.executable, "-P", "-m", "gitcoord", "hook", "pre-commit"], env={**env, "GIT_DIR": git_dir}, cwd=place) / click[-1])
+        alone.append(
+            cpu(
+                [sys.executable, "-P", "-m", "gitcoord", "hook", "pre-commit"],
+                env={**env, "GIT_DIR": git_dir},
+                cwd=place,
+            )
+            / click[-1]
+        )
     each = f"(import click: {statistics.median(click) * 1000:.0f} ms)"
     show("commit with hooks over a plain one, CPU", each, statistics.median(extra), "<= 2")
     show("`gitcoord hook pre-commit`, CPU", each, statistics.median(alone), "<= 1")

@@ -99,22 +99,43 @@ class Outcome(NamedTuple):
 
 
 def shown(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    return (
+        f"{seconds * 1000:.1f} ms"
+        if seconds < 0.01
+        else f"{seconds * 1000:.0f} ms"
+        if seconds < 1
+        else f"{seconds:.1f} s"
+    )
 
 
 class Arena:
     """One contestant in its folder: its nursery, its runs, its next names."""
 
-    def __init__(self, contestant: Contestant, top: Path, python: str, program: str, version: str) -> None:
+    def __init__(
+        self, contestant: Contestant, top: Path, python: str, program: str, version: str
+    ) -> None:
         self.contestant, self.top, self.version = contestant, top, version
         home = top / "home"
         home.mkdir()
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "GITCOORD_", "SWARM_", "AGENTSYNC_"))}
-        self.env = clean | {"HOME": str(home), "CONTEST_MODE": program or contestant.mode, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(SOURCE)}
+        clean = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("GIT_", "GITCOORD_", "SWARM_", "AGENTSYNC_"))
+        }
+        self.env = clean | {
+            "HOME": str(home),
+            "CONTEST_MODE": program or contestant.mode,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "PYTHONPATH": str(SOURCE),
+        }
         # As an installer leaves them: else each start of a command compiles it.
         self.env |= {"PYTHONPYCACHEPREFIX": str(top / "compiled")}
         self.env.pop("PYTHONDONTWRITEBYTECODE", None)
-        self.env |= {f"GIT_{who}_{what}": "b@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        self.env |= {
+            f"GIT_{who}_{what}": "b@localhost"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
         self.argv = [python, "-m", "benchmarks.contestants.worker", contestant.driver]
         self.field = top / "field"
         self.field.mkdir()
@@ -123,11 +144,19 @@ class Arena:
         self.is_final = contestant.driver != "agentsync"
         self._call("prepare", str(self.field), str(contestant.tasks * races), str(AGENTS))
         self.errors = (top / "errors").open("ab")
-        self.nursery = subprocess.Popen([*self.argv, "nursery", str(self.field)], env=self.env, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.errors, text=True)  # fmt: skip
+        self.nursery = subprocess.Popen(
+            [*self.argv, "nursery", str(self.field)],
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
 
     def _call(self, *args: str) -> str:
-        done = subprocess.run([*self.argv, *args], env=self.env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*self.argv, *args], env=self.env, capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise UnfitError(f"`{args[0]}` failed: {done.stderr.strip().splitlines()[-1][:200]}")
         return done.stdout
@@ -186,18 +215,31 @@ class Arena:
     def outcome(self, run: Path, begun: float, seconds: float) -> Outcome:
         acks, refused, failures = [], 0, []
         for path in run.glob("*.jsonl"):
-            rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+            rows = [
+                json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")
+            ]
             made = [row for row in rows if "task" in row]
             refused += sum("refused" in row for row in rows)
-            failures += [row.get("failed") or row["unfinished"] for row in rows if "failed" in row or "unfinished" in row]
+            failures += [
+                row.get("failed") or row["unfinished"]
+                for row in rows
+                if "failed" in row or "unfinished" in row
+            ]
             ends = [after["begun"] for _, after in pairwise(made)] + [float("inf")]
-            acks += [Ack(row["task"], path.stem, row["begun"], row["at"], end) for row, end in zip(made, ends, strict=False)]
-        return Outcome(acks, begun, seconds, refused, failures, doubles(acks, is_final=self.is_final))
+            acks += [
+                Ack(row["task"], path.stem, row["begun"], row["at"], end)
+                for row, end in zip(made, ends, strict=False)
+            ]
+        return Outcome(
+            acks, begun, seconds, refused, failures, doubles(acks, is_final=self.is_final)
+        )
 
     def lost(self, *outcomes: Outcome) -> int:
         """Count what was acknowledged and is not there."""
         there = {(task, agent) for task, agent in json.loads(self._call("held", str(self.field)))}
-        return sum((ack.task, ack.agent) not in there for outcome in outcomes for ack in outcome.acks)
+        return sum(
+            (ack.task, ack.agent) not in there for outcome in outcomes for ack in outcome.acks
+        )
 
     def close(self) -> None:
         assert self.nursery.stdin is not None
@@ -217,7 +259,10 @@ def doubles(acks: list[Ack], *, is_final: bool) -> int:
         return len(acks) - len({ack.task for ack in acks})
     ordered = sorted(acks, key=lambda ack: ack.at)
     return sum(
-        any(other.task == ack.task and other.agent != ack.agent and other.over > ack.at for other in ordered[:number])
+        any(
+            other.task == ack.task and other.agent != ack.agent and other.over > ack.at
+            for other in ordered[:number]
+        )
         for number, ack in enumerate(ordered)
     )
 
@@ -258,11 +303,16 @@ def last_words(failures: list[str]) -> str:
 @contextmanager
 def arena(contestant: Contestant) -> Iterator[Arena]:
     """Install a contestant and prepare its field; remove both afterwards."""
-    with tempfile.TemporaryDirectory(prefix="gitcoord-rivals-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="gitcoord-rivals-", ignore_cleanup_errors=True
+    ) as folder:
         top = Path(folder)
         python, program, version = install(contestant, top)
         if not contestant.driver:
-            raise UnfitError(f"{version} installs, but where this was written it did not, so that nobody wrote a driver")
+            raise UnfitError(
+                f"{version} installs, but where this was written it did not, so that nobody wrote "
+                "a driver"
+            )
         made = Arena(contestant, top, python, program, version)
         try:
             yield made
@@ -278,25 +328,47 @@ def install(contestant: Contestant, top: Path) -> tuple[str, str, str]:
     if kind == "npm":
         if shutil.which("npm") is None:
             raise UnfitError("npm is not installed here")
-        done = subprocess.run(["npm", "install", "--no-fund", "--no-audit", "--prefix", str(top / "npm"), name],
-                              capture_output=True, text=True, check=False)  # fmt: skip
+        done = subprocess.run(
+            ["npm", "install", "--no-fund", "--no-audit", "--prefix", str(top / "npm"), name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             raise UnfitError(f"npm install fails: {reason_of(done.stderr)}")
         facts = json.loads((top / "npm" / "node_modules" / name / "package.json").read_text())
-        return sys.executable, str(top / "npm" / "node_modules" / ".bin" / "backlog"), facts["version"]
+        return (
+            sys.executable,
+            str(top / "npm" / "node_modules" / ".bin" / "backlog"),
+            facts["version"],
+        )
     subprocess.run([sys.executable, "-m", "venv", str(top / "venv")], check=True)
     python = str(top / "venv" / "bin" / "python")
-    done = subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", name], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", name],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         raise UnfitError(f"pip install fails: {reason_of(done.stderr)}")
-    found = subprocess.run([python, "-c", f"import importlib.metadata as m; print(m.version({name!r}))"], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [python, "-c", f"import importlib.metadata as m; print(m.version({name!r}))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return python, "", found.stdout.strip()
 
 
 def reason_of(said: str) -> str:
     """Find the line of an installer that tells what went wrong."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line or "ERROR" in line] or lines or ["it said nothing"]
+    telling = (
+        [line for line in lines if "Error" in line or "ERROR" in line]
+        or lines
+        or ["it said nothing"]
+    )
     return telling[0][:200]
 
 
@@ -309,12 +381,24 @@ def contest(contestant: Contestant) -> tuple[str, list[str]]:
             killing = own.race(KILLED, KILL_S, kills=True)
             after = own.next_claim()
             cells = [race.figures() for race in races]
-            refused, failed = sum(race.refused for race in races), [word for race in races for word in race.failures]
-            cells += [str(sum(race.doubles for race in races)), str(lost), str(len(failed)),
-                      f"{len(killing.acks)}: {killing.doubles} double, {own.lost(killing)} lost", after]  # fmt: skip
+            refused, failed = (
+                sum(race.refused for race in races),
+                [word for race in races for word in race.failures],
+            )
+            cells += [
+                str(sum(race.doubles for race in races)),
+                str(lost),
+                str(len(failed)),
+                f"{len(killing.acks)}: {killing.doubles} double, {own.lost(killing)} lost",
+                after,
+            ]
             name = f"{contestant.name} {own.version}".strip()
             notes = [f"{name}: {refused} claims were refused"] if refused else []
-            notes += [f"{name}: {len(words)} failed, the last: {last_words(words)}" for words in (failed, killing.failures) if words]
+            notes += [
+                f"{name}: {len(words)} failed, the last: {last_words(words)}"
+                for words in (failed, killing.failures)
+                if words
+            ]
             return f"| {name} | {contestant.round} | {' | '.join(cells)} |", notes
     except UnfitError as error:
         return f"| {contestant.name} | did not race: {error} |" + " |" * (len(COUNTS) + 5), []
@@ -323,17 +407,31 @@ def contest(contestant: Contestant) -> tuple[str, list[str]]:
 def versions() -> str:
     import sqlite3
 
-    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
-    return f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, git {git}, SQLite {sqlite3.sqlite_version}"
+    git = subprocess.run(
+        ["git", "--version"], capture_output=True, text=True, check=True
+    ).stdout.split()[2]
+    return (
+        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, git {git}, SQLite "
+        f"{sqlite3.sqlite_version}"
+    )
 
 
 def main() -> None:
     names = [arg for arg in sys.argv[1:] if not arg.startswith("-")]
-    chosen: list[Any] = [one for one in [*LOCAL, *([] if "--local" in sys.argv else PACKAGES)]
-                         if not names or any(name in one.name for name in names)]  # fmt: skip
+    chosen: list[Any] = [
+        one
+        for one in [*LOCAL, *([] if "--local" in sys.argv else PACKAGES)]
+        if not names or any(name in one.name for name in names)
+    ]
     print(f"{versions()}; rate; median, 99th percentile and worst time of a claim")
-    print("| contestant | a round | " + " | ".join(f"{count} process{'es' * (count > 1)}" for count in COUNTS)
-          + f" | double | lost | failed | {KILLED} processes, killed at random: acknowledged | next claim after |")  # fmt: skip
+    print(
+        "| contestant | a round | "
+        + " | ".join(f"{count} process{'es' * (count > 1)}" for count in COUNTS)
+        + (
+            f" | double | lost | failed | {KILLED} processes, killed at random: acknowledged | "
+            "next claim after |"
+        )
+    )
     print("|---" * (len(COUNTS) + 7) + "|", flush=True)
     notes = []
     for contestant in chosen:

@@ -31,23 +31,39 @@ def commands_page() -> str:
         parts.append(_section(name, command, context))
         if isinstance(command, click.Group):
             inner = click.Context(command, info_name=name, parent=context)
-            parts += [_section(f"{name} {below}", command.commands[below], inner) for below in command.commands]
+            parts += [
+                _section(f"{name} {below}", command.commands[below], inner)
+                for below in command.commands
+            ]
     return "\n".join(parts)
 
 
 def _section(name: str, command: click.Command, parent: click.Context) -> str:
-    context = click.Context(command, info_name=name.rpartition(" ")[2], parent=parent, max_content_width=100, terminal_width=100)
+    context = click.Context(
+        command,
+        info_name=name.rpartition(" ")[2],
+        parent=parent,
+        max_content_width=100,
+        terminal_width=100,
+    )
     return f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"
 
 
 def errors_page() -> str:
-    rows = ["# Exit codes and errors\n\n" + NOTE + "| exit | code in JSON | meaning |\n|---|---|---|\n| 0 | | done |\n"]
+    rows = [
+        "# Exit codes and errors\n\n"
+        + NOTE
+        + "| exit | code in JSON | meaning |\n|---|---|---|\n| 0 | | done |\n"
+    ]
     rows += [f"| {error.exit_status} | `{error.code}` | {error.meaning} |\n" for error in ERRORS]
     return "".join(rows)
 
 
 def states_page() -> str:
-    lines = ["# States of a task\n\n" + NOTE, "Drawn from the table that the rules themselves use. What is not here is refused.\n\n"]
+    lines = [
+        "# States of a task\n\n" + NOTE,
+        "Drawn from the table that the rules themselves use. What is not here is refused.\n\n",
+    ]
     lines.append("```mermaid\nstateDiagram-v2\n    [*] --> open: plan apply\n")
     for op, pairs in TRANSITIONS.items():
         for state, targets in pairs.items():
@@ -57,21 +73,32 @@ def states_page() -> str:
     for op, pairs in TRANSITIONS.items():
         cells = [" or ".join(pairs.get(state, ())) or "refused" for state in STATES]
         lines.append(f"| {op} | " + " | ".join(cells) + " |\n")
-    lines.append("\n## Keys of the events\n\nEvery event has `agent`, `format`, `id`, `op` and `time`; further:\n\n")
+    lines.append(
+        "\n## Keys of the events\n\nEvery event has `agent`, `format`, `id`, `op` and `time`; "
+        "further:\n\n"
+    )
     common = {"op", "id", "agent", "time", "format"}
-    lines += [f"- `{op}`: {', '.join(f'`{key}`' for key in sorted(fields - common))}\n" for op, fields in FIELDS.items()]
+    lines += [
+        f"- `{op}`: {', '.join(f'`{key}`' for key in sorted(fields - common))}\n"
+        for op, fields in FIELDS.items()
+    ]
     return "".join(lines)
 
 
 def records_page() -> str:
-    parts = ["# Records\n\n" + NOTE, "The JSON records of the ledger's tree; [format.md](../format.md) says where each lies.\n"]
+    parts = [
+        "# Records\n\n" + NOTE,
+        "The JSON records of the ledger's tree; [format.md](../format.md) says where each lies.\n",
+    ]
     for name in model.__all__:
         record = getattr(model, name)
         if not is_shape(record):
             continue
         about = (inspect.getdoc(record) or "").split("\n\n")
         parts.append(f"\n## {name}\n\n" + "\n\n".join(about) + "\n\n| key | value |\n|---|---|\n")
-        parts += [f"| `{key}` | `{_plain(value)}` |\n" for key, value in record.__annotations__.items()]
+        parts += [
+            f"| `{key}` | `{_plain(value)}` |\n" for key, value in record.__annotations__.items()
+        ]
     return "".join(parts)
 
 
@@ -80,8 +107,12 @@ def _plain(value: object) -> str:
     return text.replace("|", "or").replace("None", "null")
 
 
-PAGES = {"reference/commands.md": commands_page, "reference/errors.md": errors_page, "reference/records.md": records_page,
-         "reference/states.md": states_page}
+PAGES = {
+    "reference/commands.md": commands_page,
+    "reference/errors.md": errors_page,
+    "reference/records.md": records_page,
+    "reference/states.md": states_page,
+}
 
 
 def main() -> None:

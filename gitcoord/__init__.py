@@ -28,10 +28,23 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "ClaimLostError", "ConflictError", "Coordinator", "CorruptError", "GitcoordError", "Held", "HeldReview", "InvalidPlanError",
-    "NotFoundError", "NothingReadyError", "PlanFinishedError", "RefusedError", "UnavailableError", "UnknownError",
-    "UsageError", "open",
-]  # fmt: skip
+    "ClaimLostError",
+    "ConflictError",
+    "Coordinator",
+    "CorruptError",
+    "GitcoordError",
+    "Held",
+    "HeldReview",
+    "InvalidPlanError",
+    "NotFoundError",
+    "NothingReadyError",
+    "PlanFinishedError",
+    "RefusedError",
+    "UnavailableError",
+    "UnknownError",
+    "UsageError",
+    "open",
+]
 
 
 def __getattr__(name: str) -> Any:

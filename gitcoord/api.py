@@ -53,7 +53,12 @@ class Coordinator:
         """Use the coordinator in a ``with`` block."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Give back file handles."""
         self.close()
 
@@ -67,9 +72,14 @@ class Coordinator:
         return entry
 
     def claim(
-        self, agent: str, task: str | None = None, *, pool: str | None = None, checkout: bool = True,
+        self,
+        agent: str,
+        task: str | None = None,
+        *,
+        pool: str | None = None,
+        checkout: bool = True,
         session: str | None = None,
-    ) -> Held:  # fmt: skip
+    ) -> Held:
         """Claim a task, by default the next one for this agent.
 
         Raises:
@@ -81,7 +91,9 @@ class Coordinator:
         done = claims.claim(self._work, agent, task, pool=pool, checkout=checkout, session=session)
         held = done.claim
         self._acknowledged(done.entry)
-        return Held(agent, done.task, held["token"], done.entry, held["branch"], held["base"], done.worktree)
+        return Held(
+            agent, done.task, held["token"], done.entry, held["branch"], held["base"], done.worktree
+        )
 
     def progress(self, claim: Held, message: str, *, percent: int | None = None) -> str:
         """Report progress, which renews the lease; return the entry.
@@ -90,7 +102,11 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return self._acknowledged(results.progress(self._work, claim.agent, claim.task["id"], claim.token, message, percent).entry)
+        return self._acknowledged(
+            results.progress(
+                self._work, claim.agent, claim.task["id"], claim.token, message, percent
+            ).entry
+        )
 
     def beat(self, claim: Held | HeldReview) -> None:
         """Renew the lease without an entry.
@@ -109,7 +125,14 @@ class Coordinator:
             RefusedError: Boundary, uncommitted work, nothing to hand in.
 
         """
-        done = results.complete(self._work, claim.agent, claim.task["id"], claim.token, result=result, no_result=no_result)
+        done = results.complete(
+            self._work,
+            claim.agent,
+            claim.task["id"],
+            claim.token,
+            result=result,
+            no_result=no_result,
+        )
         if not done.already:
             landings.land_automatically(self._work, done.task["spec"]["phase"])
         return self._acknowledged(done.entry)
@@ -121,7 +144,9 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return self._acknowledged(results.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry)
+        return self._acknowledged(
+            results.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry
+        )
 
     def release(self, claim: Held, *, reason: str = "") -> str:
         """Give the task back; return the entry.
@@ -130,9 +155,13 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        return self._acknowledged(results.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry)
+        return self._acknowledged(
+            results.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry
+        )
 
-    def review(self, agent: str, task: str | None = None, *, session: str | None = None) -> HeldReview:
+    def review(
+        self, agent: str, task: str | None = None, *, session: str | None = None
+    ) -> HeldReview:
         """Claim a review, by default of the oldest result that waits for one.
 
         Raises:
@@ -145,7 +174,15 @@ class Coordinator:
         done = reviews.claim(self._work, agent, task, session=session)
         self._acknowledged(done.entry)
         found = reviews.material(self._work, self._work.ledger.snapshot(done.entry), done.task)
-        return HeldReview(agent, done.task, done.review["token"], done.entry, done.review["result"], found["diff"], found["check"])
+        return HeldReview(
+            agent,
+            done.task,
+            done.review["token"],
+            done.entry,
+            done.review["result"],
+            found["diff"],
+            found["check"],
+        )
 
     def approve(self, review: HeldReview, message: str = "") -> str:
         """Approve the reviewed result; return the entry.
@@ -175,21 +212,31 @@ class Coordinator:
         return self._judged(review, "review-release", reason)
 
     def _judged(self, review: HeldReview, verdict: str, reason: str) -> str:
-        done = reviews.judge(self._work, review.agent, review.task["id"], verdict, reason, token=review.token)
+        done = reviews.judge(
+            self._work, review.agent, review.task["id"], verdict, reason, token=review.token
+        )
         if done.task["state"] == "done" and not done.already:
             landings.land_automatically(self._work, done.task["spec"]["phase"])
         return self._acknowledged(done.entry)
 
     def lock(
-        self, agent: str, *paths: str, for_ms: int | None = None, shared: bool = False, reason: str = "", task: str | None = None
-    ) -> str:  # fmt: skip
+        self,
+        agent: str,
+        *paths: str,
+        for_ms: int | None = None,
+        shared: bool = False,
+        reason: str = "",
+        task: str | None = None,
+    ) -> str:
         """Reserve paths, with the agent's claim if it holds one; return the entry.
 
         Raises:
             ConflictError: Another's claim or lock holds some of them.
 
         """
-        done = locks.lock(self._work, agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task)
+        done = locks.lock(
+            self._work, agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task
+        )
         return self._acknowledged(done.entry)
 
     def unlock(self, agent: str, *paths: str) -> str:
@@ -199,10 +246,14 @@ class Coordinator:
             NotFoundError: The agent has no lock on one of them.
 
         """
-        return self._acknowledged(locks.unlock(self._work, agent, paths, everything=not paths).entry)
+        return self._acknowledged(
+            locks.unlock(self._work, agent, paths, everything=not paths).entry
+        )
 
 
-def open_coordinator(path: str | Path = ".", *, ledger: str = DEFAULT_LEDGER, timeout_s: float = 30.0) -> Coordinator:
+def open_coordinator(
+    path: str | Path = ".", *, ledger: str = DEFAULT_LEDGER, timeout_s: float = 30.0
+) -> Coordinator:
     """Open the ledger of the repository that a path belongs to.
 
     Raises:

@@ -24,7 +24,10 @@ def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     home.mkdir()
     config = home / "gitconfig"
-    config.write_text("[user]\n\tname = Tester\n\temail = tester@example.invalid\n[init]\n\tdefaultBranch = main\n")
+    config.write_text(
+        "[user]\n\tname = Tester\n\temail = tester@example.invalid\n[init]\n\tdefaultBranch = "
+        "main\n"
+    )
     for name, value in {
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / "config"),
@@ -55,7 +58,9 @@ def git(repo: Path) -> Run:
     """Run git in the repository, or in ``cwd``; return what it prints."""
 
     def run(*args: str, cwd: Path | None = None, check: bool = True) -> str:
-        done = subprocess.run(["git", *args], cwd=cwd or repo, check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", *args], cwd=cwd or repo, check=False, capture_output=True, text=True
+        )
         if check:
             assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -40,4 +40,7 @@ class Driver:
 
 def held(top: Path) -> list[tuple[str, str]]:
     log = git("log", "--format=%s", "refs/heads/agentsync", cwd=top / "origin.git")
-    return [(task, agent) for agent, task in re.findall(r"^agentsync: (\S+) claims '(.*)'$", log, re.MULTILINE)]
+    return [
+        (task, agent)
+        for agent, task in re.findall(r"^agentsync: (\S+) claims '(.*)'$", log, re.MULTILINE)
+    ]

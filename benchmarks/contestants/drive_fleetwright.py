@@ -11,7 +11,9 @@ fleetwright = importlib.import_module("fleetwright")
 
 
 def prepare(top: Path, tasks: int, _: list[str]) -> None:
-    fleetwright.add(fleetwright.connect(top / "work.db"), "race", [f"t{number}" for number in range(tasks)])
+    fleetwright.add(
+        fleetwright.connect(top / "work.db"), "race", [f"t{number}" for number in range(tasks)]
+    )
 
 
 class Driver:

@@ -33,7 +33,10 @@ class Driver:
 
     def claim(self, task: str) -> str | None:
         said = l2.claim_detail(self.agent, task, self.origin)
-        if said["att"] is None and l2.classify_claim_failure(said["rc"], said["stderr"]) == "structural":
+        if (
+            said["att"] is None
+            and l2.classify_claim_failure(said["rc"], said["stderr"]) == "structural"
+        ):
             raise RuntimeError(said["stderr"].strip()[-250:])
         return task if said["att"] else None
 
@@ -42,7 +45,12 @@ class Driver:
 
 
 def held(top: Path) -> list[tuple[str, str]]:
-    refs = git("for-each-ref", "--format=%(refname:lstrip=3) %(contents:lines=9)", "refs/swarm/claims", cwd=top / "origin.git")
+    refs = git(
+        "for-each-ref",
+        "--format=%(refname:lstrip=3) %(contents:lines=9)",
+        "refs/swarm/claims",
+        cwd=top / "origin.git",
+    )
     pairs, task = [], ""
     for line in refs.splitlines():
         if " claim " in line:

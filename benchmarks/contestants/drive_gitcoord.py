@@ -24,7 +24,9 @@ IS_COMMAND = os.environ.get("CONTEST_MODE") == "cli"
 def prepare(top: Path, tasks: int, names: list[str]) -> None:
     work = open_workspace(repository(top / "repo"))
     ledger.init(work)
-    ledger.apply_plan(work, f'[[tasks]]\nids = "1-{tasks}"\ntitle = "Task {{id}}"\npaths = []\n', "plan.toml")
+    ledger.apply_plan(
+        work, f'[[tasks]]\nids = "1-{tasks}"\ntitle = "Task {{id}}"\npaths = []\n', "plan.toml"
+    )
     for name in names:
         agents.add(work, name, no_worktree=True)
 
@@ -55,7 +57,16 @@ class Command:
     """A process for each command."""
 
     def __init__(self, top: Path, agent: str) -> None:
-        self.argv = [sys.executable, "-m", "gitcoord", "-C", str(top / "repo"), "--agent", agent, "--json"]
+        self.argv = [
+            sys.executable,
+            "-m",
+            "gitcoord",
+            "-C",
+            str(top / "repo"),
+            "--agent",
+            agent,
+            "--json",
+        ]
 
     def claim(self, _: str) -> str | None:
         answer = self._call("claim", "--no-checkout")
@@ -69,7 +80,9 @@ class Command:
             raise RuntimeError(answer["error"]["message"])
 
     def _call(self, *args: str) -> Any:
-        return json.loads(subprocess.run([*self.argv, *args], capture_output=True, text=True, check=False).stdout)
+        return json.loads(
+            subprocess.run([*self.argv, *args], capture_output=True, text=True, check=False).stdout
+        )
 
 
 Driver = Command if IS_COMMAND else Library

@@ -47,4 +47,8 @@ class Driver:
 
 
 def held(top: Path) -> list[tuple[str, str]]:
-    return [(issue["title"], issue["claimed_by"]) for issue in call("list", cwd=top / "repo") if issue.get("claimed_by")]
+    return [
+        (issue["title"], issue["claimed_by"])
+        for issue in call("list", cwd=top / "repo")
+        if issue.get("claimed_by")
+    ]

@@ -17,7 +17,6 @@ def prepare(top: Path, _tasks: int, _names: list[str]) -> None:
     git("clone", "-q", str(top / "origin.git"), "repo", cwd=top)
 
 
-
 class Driver:
     """One agent's coordinator."""
 
@@ -26,7 +25,9 @@ class Driver:
         self.coordinator = pac_collab.SandboxCoordinator(top / "registry.db", top / "sandboxes")
 
     def claim(self, task: str) -> str | None:
-        said = self.coordinator.acquire_sandbox(str(self.top / "repo"), "race", task, "race", agent_label=self.agent)
+        said = self.coordinator.acquire_sandbox(
+            str(self.top / "repo"), "race", task, "race", agent_label=self.agent
+        )
         if said["status"] == "ALLOCATED":
             return task
         if "already active" in said["reason"]:
@@ -38,5 +39,7 @@ class Driver:
 
 
 def held(top: Path) -> list[tuple[str, str]]:
-    rows = pac_collab.SandboxCoordinator(top / "registry.db", top / "sandboxes").list_sandboxes("race")
+    rows = pac_collab.SandboxCoordinator(top / "registry.db", top / "sandboxes").list_sandboxes(
+        "race"
+    )
     return [(row["task_id"], row["agent_label"]) for row in rows if row["status"] == "ACTIVE"]

@@ -18,10 +18,21 @@ ENV = {**os.environ, **(SYNCED if os.environ.get("CONTEST_MODE") == "synced" els
 def prepare(top: Path, tasks: int, _: list[str]) -> None:
     repo = repository(top / "repo")
     blob = git("hash-object", "-w", "--stdin", cwd=repo, stdin="open\n").strip()
-    opened = git("mktree", cwd=repo, stdin="".join(f"100644 blob {blob}\tt{number}\n" for number in range(tasks))).strip()
+    opened = git(
+        "mktree",
+        cwd=repo,
+        stdin="".join(f"100644 blob {blob}\tt{number}\n" for number in range(tasks)),
+    ).strip()
     claimed = git("mktree", cwd=repo, stdin="").strip()
-    tree = git("mktree", cwd=repo, stdin=f"040000 tree {claimed}\tclaimed\n040000 tree {opened}\topen\n").strip()
-    git("update-ref", "refs/heads/claims", git("commit-tree", "-m", "tasks", tree, cwd=repo).strip(), cwd=repo)
+    tree = git(
+        "mktree", cwd=repo, stdin=f"040000 tree {claimed}\tclaimed\n040000 tree {opened}\topen\n"
+    ).strip()
+    git(
+        "update-ref",
+        "refs/heads/claims",
+        git("commit-tree", "-m", "tasks", tree, cwd=repo).strip(),
+        cwd=repo,
+    )
 
 
 class Driver:
@@ -31,7 +42,14 @@ class Driver:
         self.repo, self.agent = top / "repo", agent
 
     def claim(self, _: str) -> str | None:
-        done = subprocess.run([SCRIPT, self.agent], cwd=self.repo, env=ENV, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [SCRIPT, self.agent],
+            cwd=self.repo,
+            env=ENV,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode > 1:
             raise RuntimeError(done.stderr.strip()[-250:])
         return done.stdout.strip() or None

@@ -23,7 +23,9 @@ def prepare(top: Path, tasks: int, _: list[str]) -> None:
     database.execute("CREATE TABLE task (id TEXT PRIMARY KEY, state TEXT NOT NULL, holder TEXT)")
     database.execute("CREATE INDEX ready ON task (state)")
     database.execute("BEGIN IMMEDIATE")
-    database.executemany("INSERT INTO task VALUES (?, 'open', NULL)", [(f"t{number}",) for number in range(tasks)])
+    database.executemany(
+        "INSERT INTO task VALUES (?, 'open', NULL)", [(f"t{number}",) for number in range(tasks)]
+    )
     database.execute("COMMIT")
 
 
@@ -37,7 +39,9 @@ class Driver:
         self.database.execute("BEGIN IMMEDIATE")
         row = self.database.execute("SELECT id FROM task WHERE state = 'open' LIMIT 1").fetchone()
         if row is not None:
-            self.database.execute("UPDATE task SET state = 'claimed', holder = ? WHERE id = ?", (self.agent, row[0]))
+            self.database.execute(
+                "UPDATE task SET state = 'claimed', holder = ? WHERE id = ?", (self.agent, row[0])
+            )
         self.database.execute("COMMIT")
         return None if row is None else str(row[0])
 

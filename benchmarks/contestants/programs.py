@@ -12,7 +12,9 @@ def run(*argv: str, cwd: Path, stdin: str | None = None) -> str:
     """Run a program that has to succeed, and return what it said."""
     done = subprocess.run(argv, cwd=cwd, input=stdin, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{argv[0]} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-250:]}")
+        raise RuntimeError(
+            f"{argv[0]} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-250:]}"
+        )
     return done.stdout
 
 

@@ -50,7 +50,11 @@ def race(driver: Any, top: Path, run: Path, agent: str, names: list[str]) -> Non
             try:
                 one.finish(task)
             except Exception as error:  # noqa: BLE001 - as above
-                note(unfinished=f"{type(error).__name__}: {error}"[:300], begun=at, at=time.monotonic())
+                note(
+                    unfinished=f"{type(error).__name__}: {error}"[:300],
+                    begun=at,
+                    at=time.monotonic(),
+                )
         if wanted:
             left.remove(wanted)
 
@@ -68,7 +72,9 @@ def nursery(driver: Any, top: Path) -> None:
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
-        race(driver, top, Path(run), agent, [f"t{number}" for number in range(int(first), int(last))])
+        race(
+            driver, top, Path(run), agent, [f"t{number}" for number in range(int(first), int(last))]
+        )
         os._exit(0)
 
 

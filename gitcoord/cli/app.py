@@ -19,8 +19,15 @@ class App:
     """One run of the command line."""
 
     def __init__(
-        self, *, start: str, ledger: str | None, agent: str | None, as_json: bool, as_orchestrator: bool, is_one_shot: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        start: str,
+        ledger: str | None,
+        agent: str | None,
+        as_json: bool,
+        as_orchestrator: bool,
+        is_one_shot: bool = False,
+    ) -> None:
         self.start = Path(start)
         self.ledger = ledger or os.environ.get("GITCOORD_LEDGER") or DEFAULT_LEDGER
         self.named_agent = agent
@@ -34,8 +41,16 @@ class App:
     def work(self) -> Workspace:
         """The workspace, opened when first used."""
         if self._work is None:
-            self._work = open_workspace(self.start, self.ledger, timeout_s=self.timeout_s, is_one_shot=self._is_one_shot)
+            self._work = open_workspace(
+                self.start, self.ledger, timeout_s=self.timeout_s, is_one_shot=self._is_one_shot
+            )
         return self._work
+
+    def private_folder(self) -> Path | None:
+        """Return where this ledger's private files lie; None before it was opened."""
+        if self._work is None:
+            return None
+        return self._work.ledger.files.root
 
     def close(self) -> None:
         """Give back file handles; a command that wrote may start the upkeep."""
@@ -55,8 +70,10 @@ class App:
         """
         name = self._asking()
         if not name:
-            raise UsageError("which agent is asking?",
-                             hint="give --agent ID, set GITCOORD_AGENT, or stand in the agent's worktree")  # fmt: skip
+            raise UsageError(
+                "which agent is asking?",
+                hint="give --agent ID, set GITCOORD_AGENT, or stand in the agent's worktree",
+            )
         self.settle(ids.parse_id(name, "agent id"))
         self._finish_refs()
         self._show_answers(name)
@@ -75,7 +92,10 @@ class App:
 
         for one in answers_for(self.work, agent):
             about = f" about task {one['task']}" if one["task"] else ""
-            self.out.notice(f"answer to your escalation {one['id']}{about} ({one['text'][:80]}): {one['answer']}")
+            self.out.notice(
+                f"answer to your escalation {one['id']}{about} ({one['text'][:80]}): "
+                f"{one['answer']}"
+            )
 
     def settle(self, agent: str) -> None:
         """Say what became of operations that were cut off."""
@@ -120,7 +140,10 @@ class App:
             for text in finish_removals(self.work):
                 self.out.notice(text)
             for worktree in lagging(self.work):
-                self.out.notice(f"{worktree} has the target checked out and is behind it: local changes are in the way")
+                self.out.notice(
+                    f"{worktree} has the target checked out and is behind it: local changes are in "
+                    "the way"
+                )
         return self.work
 
     def refuse_agents(self, *, never: bool = False) -> None:
@@ -128,9 +151,11 @@ class App:
         standing = self.work.standing_agent()
         if standing is not None and (never or not self.as_orchestrator):
             raise RefusedError(
-                f"this is the worktree of {standing}, and the command is the orchestrator's", reason="role",
-                hint="run it in the main worktree" + ("" if never else ", or add --as-orchestrator"),
-            )  # fmt: skip
+                f"this is the worktree of {standing}, and the command is the orchestrator's",
+                reason="role",
+                hint="run it in the main worktree"
+                + ("" if never else ", or add --as-orchestrator"),
+            )
 
 
 pass_app = click.make_pass_decorator(App)

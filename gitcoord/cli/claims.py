@@ -11,12 +11,25 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError, UsageError
 
-__all__ = ["beat", "claim", "complete", "fail", "keepalive", "land_automatically", "progress", "ready_to_wait", "release", "waited"]
+__all__ = [
+    "beat",
+    "claim",
+    "complete",
+    "fail",
+    "keepalive",
+    "land_automatically",
+    "progress",
+    "ready_to_wait",
+    "release",
+    "waited",
+]
 
 WAIT_S = 100.0
 
 
-def _current(app: App, task: str | None, kinds: Sequence[str] = ("claims",)) -> tuple[str, str, str]:
+def _current(
+    app: App, task: str | None, kinds: Sequence[str] = ("claims",)
+) -> tuple[str, str, str]:
     """Name the agent, and the task and token of what it holds."""
     from gitcoord.features.work.tokens import current_lease
 
@@ -30,13 +43,20 @@ def _current(app: App, task: str | None, kinds: Sequence[str] = ("claims",)) -> 
 @click.option("--pool", help="Take a task of this pool.")
 @click.option("--no-checkout", is_flag=True, help="Touch no branch and no file.")
 @click.option("--wait", is_flag=True, help="Wait until a task is ready.")
-@click.option("--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100).")
+@click.option(
+    "--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100)."
+)
 @click.option("--resume", is_flag=True, help="Start from the earlier attempt's branch.")
 @pass_app
 def claim(
-    app: App, task: str | None, pool: str | None, no_checkout: bool, wait: bool, timeout: float | None,
+    app: App,
+    task: str | None,
+    pool: str | None,
+    no_checkout: bool,
+    wait: bool,
+    timeout: float | None,
     resume: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Claim a task, by default the next one that is ready for this agent.
 
     In the agent's worktree its branch is checked out. Asking again returns
@@ -50,7 +70,15 @@ def claim(
     agent = ready_to_wait(app, wait=wait, timeout=timeout)
 
     def once() -> Any:
-        return claims.claim(app.work, agent, task, pool=pool, checkout=not no_checkout, resume=resume, is_waiting=wait)
+        return claims.claim(
+            app.work,
+            agent,
+            task,
+            pool=pool,
+            checkout=not no_checkout,
+            resume=resume,
+            is_waiting=wait,
+        )
 
     def gave_up(error: GitcoordError) -> None:
         lost(app.work, agent, error)
@@ -68,7 +96,12 @@ def ready_to_wait(app: App, *, wait: bool, timeout: float | None) -> str:
 
 
 def waited(
-    app: App, act: Callable[[], Any], gave_up: Callable[[GitcoordError], None], *, wait: bool, timeout: float | None
+    app: App,
+    act: Callable[[], Any],
+    gave_up: Callable[[GitcoordError], None],
+    *,
+    wait: bool,
+    timeout: float | None,
 ) -> Any:
     """Do something, again after each change of the ledger while it cannot be.
 
@@ -91,7 +124,9 @@ def waited(
                 raise
             from gitcoord.features.work.wait import wait_for_change
 
-            again_s = error.facts.get("retry_after") or (int(str(error.facts.get("lease_ms") or 5000)) / 1000)
+            again_s = error.facts.get("retry_after") or (
+                int(str(error.facts.get("lease_ms") or 5000)) / 1000
+            )
             wait_for_change(app.work, tip, min(deadline.remaining(), float(str(again_s)) + 0.05))
 
 
@@ -117,23 +152,36 @@ def _show_claim(app: App, done: Any) -> None:
         "ledger": app.work.ledger.name,
     }
     if done.checkout == "failed":
-        app.out.notice(f"the claim stands, but its branch could not be checked out in {done.worktree}: "
-                       "look at `git status` there, and claim again")  # fmt: skip
+        app.out.notice(
+            f"the claim stands, but its branch could not be checked out in {done.worktree}: "
+            "look at `git status` there, and claim again"
+        )
     facts |= answering.claim_answer(app.work, snapshot, done)
     spec = done.task["spec"]
     lines = [f"{'still holding' if done.already else 'claimed'} {spec['id']}: {spec['title']}"]
-    lines.append(f"  paths     {', '.join(spec['paths']) if spec['paths'] else 'any' if spec['paths'] is None else 'none'}")
+    lines.append(
+        "  paths     "
+        f"{', '.join(spec['paths']) if spec['paths'] else 'any' if spec['paths'] is None else 'none'}"
+    )
     boundary = boundary_of(snapshot, done.task, snapshot.agent(held["agent"]))
     facts["boundary"] = {layer.name: list(layer.patterns) for layer in boundary.layers}
-    lines += [f"  only in   {', '.join(layer.patterns) or 'nothing'} ({layer.name})" for layer in boundary.layers
-              if not layer.name.startswith("task ")]  # fmt: skip
+    lines += [
+        f"  only in   {', '.join(layer.patterns) or 'nothing'} ({layer.name})"
+        for layer in boundary.layers
+        if not layer.name.startswith("task ")
+    ]
     if spec["reads"]:
         lines.append(f"  reads     {', '.join(spec['reads'])}")
-    lines += [f"  branch    {held['branch']}" + ("" if done.checkout == "done" else " (not checked out)"),
-              f"  worktree  {done.worktree or '-'}",
-              f"  lease     {ids.show_duration(held['lease_ms'])}, renewed by progress and beat"]  # fmt: skip
+    lines += [
+        f"  branch    {held['branch']}" + ("" if done.checkout == "done" else " (not checked out)"),
+        f"  worktree  {done.worktree or '-'}",
+        f"  lease     {ids.show_duration(held['lease_ms'])}, renewed by progress and beat",
+    ]
     for setback in done.task["setbacks"]:
-        lines.append(f"  before    attempt {setback['attempt']} by {setback['agent']}: {setback['kind']}: {setback['reason']}")
+        lines.append(
+            f"  before    attempt {setback['attempt']} by {setback['agent']}: {setback['kind']}: "
+            f"{setback['reason']}"
+        )
     lines += answering.lines_of(facts)
     if spec["description"]:
         lines.append("  about     " + spec["description"].replace("\n", "\n            "))
@@ -155,7 +203,9 @@ def progress(app: App, message: str, percent: int | None, task: str | None) -> N
 
     agent, found, token = _current(app, task)
     done = results.progress(app.work, agent, found, token, message, percent)
-    app.out.answer("progress", {"entry": done.entry, "task": found}, f"progress on {found} recorded")
+    app.out.answer(
+        "progress", {"entry": done.entry, "task": found}, f"progress on {found} recorded"
+    )
 
 
 @click.command()
@@ -190,7 +240,11 @@ def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--result", metavar="REV", help="The commit to hand in (default: the tip of the claim's branch).")
+@click.option(
+    "--result",
+    metavar="REV",
+    help="The commit to hand in (default: the tip of the claim's branch).",
+)
 @click.option("--no-result", is_flag=True, help="Hand in no commit, where the task allows it.")
 @pass_app
 def complete(app: App, task: str | None, result: str | None, no_result: bool) -> None:
@@ -211,15 +265,29 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
     if not done.already:
         land_automatically(app, done.task["spec"]["phase"])
     handed = done.task["result"]
-    facts = {"entry": done.entry, "task": found, "state": done.task["state"], "already": done.already, "result": handed}
-    what = f"{handed['commits']} commit(s), {handed['files']} file(s)" if handed and handed["oid"] else "no commit"
+    facts = {
+        "entry": done.entry,
+        "task": found,
+        "state": done.task["state"],
+        "already": done.already,
+        "result": handed,
+    }
+    what = (
+        f"{handed['commits']} commit(s), {handed['files']} file(s)"
+        if handed and handed["oid"]
+        else "no commit"
+    )
     what += ", check passed" if done.task["spec"]["check"] else ""
     was = " already" if done.already else ""
     if done.task["state"] == "review":
         facts["approvals"] = done.task["approvals"]
         what += f"; {done.task['approvals']} approval(s) of other agents make it done"
-    app.out.answer("complete", facts, f"{found} is{was} {'in review' if done.task['state'] == 'review' else done.task['state']}: "
-                   f"{what}\nnext: gitcoord claim")  # fmt: skip
+    app.out.answer(
+        "complete",
+        facts,
+        f"{found} is{was} {'in review' if done.task['state'] == 'review' else done.task['state']}: "
+        f"{what}\nnext: gitcoord claim",
+    )
 
 
 def land_automatically(app: App, phase: str) -> None:
@@ -231,7 +299,10 @@ def land_automatically(app: App, phase: str) -> None:
 
     landed = landings.land_automatically(app.work, phase)
     if isinstance(landed, landings.Landed):
-        app.out.notice(f"phase {phase} landed: {landed.target.removeprefix('refs/heads/')} is at {landed.new[:12]}")
+        app.out.notice(
+            f"phase {phase} landed: {landed.target.removeprefix('refs/heads/')} is at "
+            f"{landed.new[:12]}"
+        )
     elif landed is not None:
         app.out.notice(f"phase {phase} is whole and did not land: {landed.message}")
 
@@ -239,9 +310,20 @@ def land_automatically(app: App, phase: str) -> None:
 @click.command()
 @click.argument("task", required=False)
 @click.option("--reason", required=True, help="What went wrong.")
-@click.option("--kind", type=click.Choice(["transient", "permanent"]), default="transient", show_default=True,
-              help="Whether trying again can help.")  # fmt: skip
-@click.option("--log", "log", type=click.File("rb"), metavar="FILE", help="Keep the end of this log (- for standard input).")
+@click.option(
+    "--kind",
+    type=click.Choice(["transient", "permanent"]),
+    default="transient",
+    show_default=True,
+    help="Whether trying again can help.",
+)
+@click.option(
+    "--log",
+    "log",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Keep the end of this log (- for standard input).",
+)
 @pass_app
 def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
     """Report that the claimed task failed; it is tried again, or has failed.
@@ -256,14 +338,25 @@ def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
     agent, found, token = _current(app, task)
     done = results.fail(app.work, agent, found, token, reason, kind, log.read() if log else None)
     record = done.snapshot.require_task(found)
-    facts: dict[str, Any] = {"entry": done.entry, "task": found, "state": record["state"], "failures": record["failures"]}
+    facts: dict[str, Any] = {
+        "entry": done.entry,
+        "task": found,
+        "state": record["state"],
+        "failures": record["failures"],
+    }
     blocked = impact.behind(app.work, done.snapshot, found)
     facts["blocked" if record["state"] == "failed" else "would_block"] = blocked
-    after = f"\n{impact.told(blocked, is_failed=True)}" if record["state"] == "failed" and blocked["count"] else ""
+    after = (
+        f"\n{impact.told(blocked, is_failed=True)}"
+        if record["state"] == "failed" and blocked["count"]
+        else ""
+    )
     if record["state"] == "open":
         facts["retry_after"] = done.event["delay_ms"] / 1000
         after = f"; it can be claimed again after {ids.show_duration(done.event['delay_ms'])}"
-    app.out.answer("fail", facts, f"{found} is {record['state']} after {record['failures']} failure(s){after}")
+    app.out.answer(
+        "fail", facts, f"{found} is {record['state']} after {record['failures']} failure(s){after}"
+    )
 
 
 @click.command()

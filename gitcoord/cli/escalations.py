@@ -28,8 +28,12 @@ def escalate(app: App, text: str, task: str | None) -> None:
     agent = app.agent()
     done = escalations.escalate(app.work, agent, text, task)
     name = done.event["id"][:8]
-    app.out.answer("escalate", {"entry": done.entry, "escalation": name, "task": task},
-                   f"escalated as {name}\nnext: go on with what does not depend on it; the answer comes with a later command")  # fmt: skip
+    app.out.answer(
+        "escalate",
+        {"entry": done.entry, "escalation": name, "task": task},
+        f"escalated as {name}\nnext: go on with what does not depend on it; the answer comes with "
+        "a later command",
+    )
 
 
 @click.command()
@@ -43,7 +47,10 @@ def inbox(app: App, everything: bool) -> None:
     from gitcoord.features.inspect.facts import instant
     from gitcoord.features.work import escalations
 
-    found = [{**one, "at": instant(one["at"])} for one in escalations.inbox(app.work, everything=everything)]
+    found = [
+        {**one, "at": instant(one["at"])}
+        for one in escalations.inbox(app.work, everything=everything)
+    ]
     rows = []
     for one in found:
         text = str(one["text"]).split("\n", 1)[0]
@@ -70,7 +77,11 @@ def resolve(app: App, escalation: str, answer: str) -> None:
     done = escalations.resolve(work, escalation, answer)
     found = done.snapshot.escalation(escalation)
     who = found["agent"] if found else "its agent"
-    app.out.answer("resolve", {"entry": done.entry, "escalation": escalation}, f"{escalation} is resolved; {who} is told")
+    app.out.answer(
+        "resolve",
+        {"entry": done.entry, "escalation": escalation},
+        f"{escalation} is resolved; {who} is told",
+    )
 
 
 @click.command()
@@ -97,7 +108,9 @@ def note(app: App, text: str | None, task: str | None, path: str | None, drop: s
     agent = _speaker(app)
     if drop is not None:
         done = escalations.drop_note(app.work, agent, drop)
-        app.out.answer("note", {"entry": done.entry, "note": drop, "dropped": True}, f"note {drop} is dropped")
+        app.out.answer(
+            "note", {"entry": done.entry, "note": drop, "dropped": True}, f"note {drop} is dropped"
+        )
         return
     done = escalations.note(app.work, agent, text or "", task=task, path=path)
     name = done.event["id"][:8]
@@ -124,7 +137,15 @@ def _list(app: App, task: str | None, path: str | None) -> None:
         found = escalations.notes_about(snapshot, facts.require_task(app.work, snapshot, task))
     elif path is not None:
         found = [one for one in found if one["path"] and paths.overlaps([one["path"]], [path])]
-    rows = [(one["id"], one["task"] or one["path"] or "plan", one["agent"], facts.instant(one["at"]), one["text"])
-            for one in found]  # fmt: skip
+    rows = [
+        (
+            one["id"],
+            one["task"] or one["path"] or "plan",
+            one["agent"],
+            facts.instant(one["at"]),
+            one["text"],
+        )
+        for one in found
+    ]
     text = table(rows, ("ID", "ABOUT", "AGENT", "SINCE", "NOTE")) or "no notes"
     app.out.answer("note", {"notes": [escalations.shown(one) for one in found]}, text)

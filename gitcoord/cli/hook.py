@@ -42,7 +42,9 @@ def answer(argv: list[str], start: Path | None = None) -> int:
     event = argv[0] if argv else ""
     try:
         if event not in hook_verdicts.EVENTS:
-            raise UsageError(f"there is no hook {event!r}", hint=f"there are {', '.join(hook_verdicts.EVENTS)}")
+            raise UsageError(
+                f"there is no hook {event!r}", hint=f"there are {', '.join(hook_verdicts.EVENTS)}"
+            )
         lines = sys.stdin if event == "pre-push" else ()
         said = hook_verdicts.look(event, discover_hooked(start or Path.cwd()), lines)
     except RefusedError as error:
@@ -54,7 +56,7 @@ def answer(argv: list[str], start: Path | None = None) -> int:
         return error.exit_status
     except GitcoordError as error:
         said = f"warning: {event} did not look: {error.message}"
-    except Exception as error:  # noqa: BLE001 - a bug of ours is no reason to keep anybody from committing
+    except Exception as error:  # noqa: BLE001 - a bug of ours must not stop a commit
         said = f"warning: {event} did not look: {type(error).__name__}: {error}"
     if said:
         _say(f"gitcoord: {codec.printable(said)[:500]}")
@@ -62,9 +64,17 @@ def answer(argv: list[str], start: Path | None = None) -> int:
 
 
 def _give_up(_number: int, _frame: object) -> None:
-    _say(f"gitcoord: warning: the hook was given up after {PATIENCE_S} seconds, and nothing was looked at")
+    _say(
+        f"gitcoord: warning: the hook was given up after {PATIENCE_S} seconds, and nothing was "
+        "looked at"
+    )
     os._exit(0)
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(text.encode(sys.stderr.encoding or "ascii", "backslashreplace").decode(sys.stderr.encoding or "ascii") + "\n")
+    sys.stderr.write(
+        text.encode(sys.stderr.encoding or "ascii", "backslashreplace").decode(
+            sys.stderr.encoding or "ascii"
+        )
+        + "\n"
+    )

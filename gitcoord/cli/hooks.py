@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = ["hook", "hooks"]
 
-_DOING = {"write": "write", "set-aside": "write", "keep": "keep", "remove": "remove", "restore": "restore", "configure": "set",
-          "unconfigure": "unset", "advise": "leave"}  # fmt: skip
+_DOING = {
+    "write": "write",
+    "set-aside": "write",
+    "keep": "keep",
+    "remove": "remove",
+    "restore": "restore",
+    "configure": "set",
+    "unconfigure": "unset",
+    "advise": "leave",
+}
 
 
 @click.group()
@@ -28,7 +36,12 @@ def hooks() -> None:
 
 
 @hooks.command("install")
-@click.option("--guard-target/--no-guard-target", "guard", default=None, help="Let the target move by landing only, for everybody.")
+@click.option(
+    "--guard-target/--no-guard-target",
+    "guard",
+    default=None,
+    help="Let the target move by landing only, for everybody.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @pass_app
 def install(app: App, guard: bool | None, dry_run: bool) -> None:
@@ -71,9 +84,14 @@ def status(app: App) -> int:
 
     rows = hooking.status(app.work)
     problems = list(dict.fromkeys(row.problem for row in rows if row.problem))
-    lines = [(row.event, row.runs, row.state, row.path, f"{len(row.worktrees)} worktree(s)") for row in rows]
+    lines = [
+        (row.event, row.runs, row.state, row.path, f"{len(row.worktrees)} worktree(s)")
+        for row in rows
+    ]
     text = "\n".join([table(lines, ("EVENT", "RUNS", "OURS", "WHERE GIT LOOKS", "IN")), *problems])
-    app.out.answer("hooks-status", {"hooks": [row._asdict() for row in rows], "problems": problems}, text)
+    app.out.answer(
+        "hooks-status", {"hooks": [row._asdict() for row in rows], "problems": problems}, text
+    )
     return IncompleteError.exit_status if problems else 0
 
 
@@ -81,12 +99,20 @@ def _tell(app: App, op: str, steps: list[Step], *, dry_run: bool) -> None:
     rows = [(_DOING[step.act], step.event, step.text) for step in steps]
     advice = [(step.event, step.content.decode()) for step in steps if step.act == "advise"]
     facts: list[dict[str, Any]] = [
-        {"act": step.act, "event": step.event, "name": step.name, "text": step.text,
-         "lines": step.content.decode() if step.act == "advise" else None} for step in steps
-    ]  # fmt: skip
+        {
+            "act": step.act,
+            "event": step.event,
+            "name": step.name,
+            "text": step.text,
+            "lines": step.content.decode() if step.act == "advise" else None,
+        }
+        for step in steps
+    ]
     text = table(rows) or "there is nothing to take away"
     if advice:
-        text += "\nnext: add these lines, and commit them where the file is tracked\n" + "\n".join(lines for _, lines in advice)
+        text += "\nnext: add these lines, and commit them where the file is tracked\n" + "\n".join(
+            lines for _, lines in advice
+        )
     if dry_run:
         text += "\nnothing was done: leave --dry-run out to do it"
     app.out.answer(op, {"dry_run": dry_run, "steps": facts}, text)

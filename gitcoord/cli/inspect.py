@@ -15,7 +15,17 @@ from gitcoord.core.errors import UsageError
 
 __all__ = ["impact", "log", "show", "status", "tasks", "verify"]
 
-_STATES = ("ready", "waiting", "blocked", "claimed", "review", "done", "landed", "failed", "cancelled")
+_STATES = (
+    "ready",
+    "waiting",
+    "blocked",
+    "claimed",
+    "review",
+    "done",
+    "landed",
+    "failed",
+    "cancelled",
+)
 
 
 @click.command()
@@ -37,12 +47,22 @@ def status(app: App) -> None:
 def _status_text(app: App, found: dict[str, Any]) -> str:
     from gitcoord.features.inspect import impact
 
-    counts = ", ".join(f"{found['counts'][state]} {app.out.state(state)}" for state in _STATES if state in found["counts"])
-    lines = [f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}", f"tasks   {counts or '-'}"]
+    counts = ", ".join(
+        f"{found['counts'][state]} {app.out.state(state)}"
+        for state in _STATES
+        if state in found["counts"]
+    )
+    lines = [
+        f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}",
+        f"tasks   {counts or '-'}",
+    ]
     for one in found["phases"]:
         state = one["state"] if one["is_started"] or one["state"] != "open" else "not started"
         told = ", ".join(f"{count} {name}" for name, count in sorted(one["counts"].items()))
-        lines.append(f"phase   {one['id']}: {state}; {told or 'no tasks'}" + (f"; next: {one['next']}" if one["next"] else ""))
+        lines.append(
+            f"phase   {one['id']}: {state}; {told or 'no tasks'}"
+            + (f"; next: {one['next']}" if one["next"] else "")
+        )
     for claim in found["claims"]:
         left = ids.show_duration(claim["lease_left_ms"])
         late = " " + app.out.state("late") if claim["is_late"] else ""
@@ -52,7 +72,11 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
         percent = f" {progress['percent']}%" if progress and progress["percent"] is not None else ""
         lines.append(f"claim   {claim['task']} by {claim['agent']}, {lease}{late}{percent}{told}")
     for one in found["reviews"]:
-        lease = "its lease is over" if one["is_over"] else f"lease {ids.show_duration(one['lease_left_ms'])}"
+        lease = (
+            "its lease is over"
+            if one["is_over"]
+            else f"lease {ids.show_duration(one['lease_left_ms'])}"
+        )
         lines.append(f"review  {one['task']} by {one['agent']}, {lease}")
     lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
     lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
@@ -63,8 +87,14 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
     if found["escalations"]:
         lines.append("next: gitcoord resolve ID ANSWER")
     if found["pending"]:
-        lines.append(f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next command finishes it")
-    lines += [f"behind: {path} has the target checked out; an orchestrator's command brings it along" for path in found["behind"]]
+        lines.append(
+            f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next "
+            "command finishes it"
+        )
+    lines += [
+        f"behind: {path} has the target checked out; an orchestrator's command brings it along"
+        for path in found["behind"]
+    ]
     return "\n".join(lines)
 
 
@@ -89,7 +119,16 @@ def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> N
     rows = []
     for task in found["tasks"]:
         holder = task["claim"] or task["result"]
-        rows.append((task["id"], task["state"], task["phase"], task["pool"], holder["agent"] if holder else "-", task["title"]))
+        rows.append(
+            (
+                task["id"],
+                task["state"],
+                task["phase"],
+                task["pool"],
+                holder["agent"] if holder else "-",
+                task["title"],
+            )
+        )
     text = table(rows, ("TASK", "STATE", "PHASE", "POOL", "AGENT", "TITLE")) or "no such tasks"
     app.out.answer("tasks", found, text)
 
@@ -114,8 +153,14 @@ def show(app: App, task: str, log_only: bool) -> None:
     found = facts.show(app.work, task)
     detail = found["task"]
     claim, result = detail["claim"], detail["result"]
-    rows: list[tuple[str, str]] = [("state", app.out.state(detail["state"])), ("phase", detail["phase"]), ("pool", detail["pool"])]
-    rows.append(("paths", "any" if detail["paths"] is None else ", ".join(detail["paths"]) or "none"))
+    rows: list[tuple[str, str]] = [
+        ("state", app.out.state(detail["state"])),
+        ("phase", detail["phase"]),
+        ("pool", detail["pool"]),
+    ]
+    rows.append(
+        ("paths", "any" if detail["paths"] is None else ", ".join(detail["paths"]) or "none")
+    )
     for key in ("reads", "needs", "needed_by"):
         if detail[key]:
             rows.append((key.replace("_", " "), ", ".join(detail[key][:20])))
@@ -124,28 +169,59 @@ def show(app: App, task: str, log_only: bool) -> None:
     if detail["assigned"]:
         rows.append(("assigned", detail["assigned"]))
     if claim:
-        rows.append(("claim", f"{claim['agent']}, attempt {claim['attempt']}, until {claim['expires_at']}"))
+        rows.append(
+            ("claim", f"{claim['agent']}, attempt {claim['attempt']}, until {claim['expires_at']}")
+        )
         rows.append(("branch", claim["branch"]))
     if result:
-        rows.append(("result", f"{(result['oid'] or 'no commit')[:12]} by {result['agent']}: {result['commits']} commit(s), "
-                               f"{result['files']} file(s)"))  # fmt: skip
+        rows.append(
+            (
+                "result",
+                f"{(result['oid'] or 'no commit')[:12]} by {result['agent']}: {result['commits']} "
+                "commit(s), "
+                f"{result['files']} file(s)",
+            )
+        )
     if detail["state"] == "review":
-        rows.append(("approvals", f"{sum(one['verdict'] is not None for one in detail['reviews'])} of {detail['approvals']}"
-                     + (f", one by pool {detail['verify_by']}" if detail["verify_by"] else "")))  # fmt: skip
-    rows += [("review", f"{one['agent']}: {one['verdict'] or 'at work until ' + one['expires_at']}"
-              + (f": {one['message'].splitlines()[0]}" if one["message"] else "")) for one in detail["reviews"]]  # fmt: skip
+        rows.append(
+            (
+                "approvals",
+                f"{sum(one['verdict'] is not None for one in detail['reviews'])} of "
+                f"{detail['approvals']}"
+                + (f", one by pool {detail['verify_by']}" if detail["verify_by"] else ""),
+            )
+        )
+    rows += [
+        (
+            "review",
+            f"{one['agent']}: {one['verdict'] or 'at work until ' + one['expires_at']}"
+            + (f": {one['message'].splitlines()[0]}" if one["message"] else ""),
+        )
+        for one in detail["reviews"]
+    ]
     if detail["failures"]:
         rows.append(("failures", str(detail["failures"])))
     if detail["would_block"]["count"]:
         is_failed = detail["state"] in {"failed", "cancelled"}
         rows.append(("needed", impact.told(detail["would_block"], is_failed=is_failed)))
-    rows += [("before", f"attempt {one['attempt']} by {one['agent']}: {one['kind']}: {one['reason'].splitlines()[0]}")
-             for one in detail["setbacks"]]  # fmt: skip
+    rows += [
+        (
+            "before",
+            f"attempt {one['attempt']} by {one['agent']}: {one['kind']}: "
+            f"{one['reason'].splitlines()[0]}",
+        )
+        for one in detail["setbacks"]
+    ]
     rows += [("note", f"{one['text']} ({one['agent']})") for one in detail["notes"]]
-    rows += [("asked", f"{one['id']} {one['text'].splitlines()[0]}: {one['answer'] or 'open'}") for one in detail["escalations"]]
+    rows += [
+        ("asked", f"{one['id']} {one['text'].splitlines()[0]}: {one['answer'] or 'open'}")
+        for one in detail["escalations"]
+    ]
     if detail["logs"]:
         rows.append(("logs", f"{', '.join(detail['logs'])}: gitcoord show {detail['id']} --log"))
-    lines = [f"{detail['id']}: {detail['title']}"] + [f"  {name:<9} {value}" for name, value in rows]
+    lines = [f"{detail['id']}: {detail['title']}"] + [
+        f"  {name:<9} {value}" for name, value in rows
+    ]
     if detail["description"]:
         lines += ["", *("  " + line for line in detail["description"].splitlines())]
     lines.append("")
@@ -176,7 +252,14 @@ def impact(app: App, task: str) -> None:
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("-n", "limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many entries.")
+@click.option(
+    "-n",
+    "limit",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="How many entries.",
+)
 @click.option("--follow", is_flag=True, help="Go on as entries come, one a line.")
 @pass_app
 def log(app: App, task: str | None, limit: int, follow: bool) -> None:
@@ -235,7 +318,9 @@ def verify(app: App, span: str | None, quick: bool) -> None:
     if span is not None:
         old, dots, new = span.partition("..")
         if not dots:
-            raise UsageError(f"{span!r} is no range", hint="give OLD..NEW, two entries of the ledger")
+            raise UsageError(
+                f"{span!r} is no range", hint="give OLD..NEW, two entries of the ledger"
+            )
         since = resolve(app.work.git, old) if old else None
         until = resolve(app.work.git, new) if new else None
 
@@ -245,5 +330,9 @@ def verify(app: App, span: str | None, quick: bool) -> None:
         else:
             done = verify.verify(app.work, since=since, until=until)
     after = f" after {done.since[:12]}" if done.since else ""
-    app.out.answer("verify", {"entries": done.entries, "tip": done.tip, "since": done.since},
-                   f"{done.entries} entries verified{after}, up to {done.tip[:12]}: every one follows from its parent")  # fmt: skip
+    app.out.answer(
+        "verify",
+        {"entries": done.entries, "tip": done.tip, "since": done.since},
+        f"{done.entries} entries verified{after}, up to {done.tip[:12]}: every one follows from "
+        "its parent",
+    )

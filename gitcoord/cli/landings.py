@@ -36,7 +36,9 @@ def assign(app: App, task: str, to: str, reason: str) -> None:
 
     Example: gitcoord assign 25 builder-1
     """
-    done = _execute(app, {"op": "assign", "task": task, "to": None if to == "-" else to, "reason": reason})
+    done = _execute(
+        app, {"op": "assign", "task": task, "to": None if to == "-" else to, "reason": reason}
+    )
     facts = {"entry": done.entry, "task": task, "assigned": None if to == "-" else to}
     app.out.answer("assign", facts, f"{task} is for {'anyone' if to == '-' else to}")
 
@@ -86,7 +88,9 @@ def reap(app: App) -> None:
     except RefusedError as error:
         if error.reason != "nothing-expired":
             raise
-        app.out.answer("reap", {"entry": None, "expired": [], "lapsed": []}, "no claim and no lock is over")
+        app.out.answer(
+            "reap", {"entry": None, "expired": [], "lapsed": []}, "no claim and no lock is over"
+        )
         return
     finally:
         work.ledger.remember()
@@ -94,7 +98,9 @@ def reap(app: App) -> None:
     lapsed = [{"lock": one["lock"], "agent": one["agent"]} for one in done.event["lapsed"]]
     lines = [f"ended the claim of {one['agent']} on {one['task']}" for one in gone]
     lines += [f"ended the lock {one['lock']} of {one['agent']}" for one in lapsed]
-    app.out.answer("reap", {"entry": done.entry, "expired": gone, "lapsed": lapsed}, "\n".join(lines))
+    app.out.answer(
+        "reap", {"entry": done.entry, "expired": gone, "lapsed": lapsed}, "\n".join(lines)
+    )
 
 
 @click.group()
@@ -113,11 +119,19 @@ def phase_list(app: App) -> None:
 
     found = facts.status(app.work)["phases"]
     rows = [
-        (one["id"], one["state"] if one["is_started"] or one["state"] != "open" else "not started",
-         ", ".join(f"{count} {state}" for state, count in sorted(one["counts"].items())) or "-", one["next"] or "-")
+        (
+            one["id"],
+            one["state"] if one["is_started"] or one["state"] != "open" else "not started",
+            ", ".join(f"{count} {state}" for state, count in sorted(one["counts"].items())) or "-",
+            one["next"] or "-",
+        )
         for one in found
-    ]  # fmt: skip
-    app.out.answer("phase list", {"phases": found}, table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet")
+    ]
+    app.out.answer(
+        "phase list",
+        {"phases": found},
+        table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet",
+    )
 
 
 def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
@@ -127,25 +141,44 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
         check = landings.check_phase(app.work, name, without=without)
     conflict = check.conflict._asdict() if check.conflict else None
     facts: dict[str, Any] = {
-        "phase": name, "state": check.state, "ready": check.is_ready, "results": check.results,
-        "missing": [{"id": task["id"], "state": task["state"]} for task in check.missing], "conflict": conflict,
-        "in_the_way": list(check.in_the_way), "new": check.new, "gates": list(check.gates), "without": list(check.without),
+        "phase": name,
+        "state": check.state,
+        "ready": check.is_ready,
+        "results": check.results,
+        "missing": [{"id": task["id"], "state": task["state"]} for task in check.missing],
+        "conflict": conflict,
+        "in_the_way": list(check.in_the_way),
+        "new": check.new,
+        "gates": list(check.gates),
+        "without": list(check.without),
         "problem": check.problem or None,
-    }  # fmt: skip
+    }
     if check.state == "landed":
         return facts, f"phase {name} has landed"
     lines = [f"phase {name}: {len(check.results)} result(s) to land"]
-    lines += [f"  {task['id']} is {task['state']}: {task['spec']['title']}" for task in check.missing[:50]]
+    lines += [
+        f"  {task['id']} is {task['state']}: {task['spec']['title']}" for task in check.missing[:50]
+    ]
     if check.without:
-        lines.append(f"  left out, and cancelled when the rest has landed: {', '.join(check.without)}")
+        lines.append(
+            f"  left out, and cancelled when the rest has landed: {', '.join(check.without)}"
+        )
     if check.conflict:
-        lines.append(f"  {check.conflict.task} conflicts with {check.conflict.other} in {', '.join(check.conflict.files[:10])}")
+        lines.append(
+            f"  {check.conflict.task} conflicts with {check.conflict.other} in "
+            f"{', '.join(check.conflict.files[:10])}"
+        )
     lines += [f"  in the way: {path}" for path in check.in_the_way]
     lines += [f"  gate {gate['name']}: {gate['run']} ({_gate_state(gate)})" for gate in check.gates]
     if not check.gates:
-        lines.append(f"  {check.problem}" if check.problem else "  no gate: nothing is run before it lands")
+        lines.append(
+            f"  {check.problem}" if check.problem else "  no gate: nothing is run before it lands"
+        )
     if check.is_ready:
-        lines.append(f"  ready: the target would be at {str(check.new)[:12]}; gitcoord phase land {name} lands it")
+        lines.append(
+            f"  ready: the target would be at {str(check.new)[:12]}; gitcoord phase land {name} "
+            "lands it"
+        )
     return facts, "\n".join(lines)
 
 
@@ -166,9 +199,15 @@ def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
         return None, ""
     facts, _ = preview(app, choice.entry, choice.words, code=False)
     changes = facts["changes"]
-    counts = f"{len(changes['tasks'])} task(s), {len(changes['claims_ended'])} claim(s), {len(changes['locks_ended'])} lock(s)"
-    return facts, (f"\n  back: gitcoord rollback --phase {name} --code goes to {choice.entry[:12]}, {choice.words}: {counts} and "
-                   f"{len(changes['phases'])} phase(s) change")  # fmt: skip
+    counts = (
+        f"{len(changes['tasks'])} task(s), {len(changes['claims_ended'])} claim(s), "
+        f"{len(changes['locks_ended'])} lock(s)"
+    )
+    return facts, (
+        f"\n  back: gitcoord rollback --phase {name} --code goes to {choice.entry[:12]}, "
+        f"{choice.words}: {counts} and "
+        f"{len(changes['phases'])} phase(s) change"
+    )
 
 
 @phase.command("check")
@@ -189,9 +228,20 @@ def phase_check(app: App, name: str) -> int:
 
 @phase.command("land")
 @click.argument("name", metavar="PHASE")
-@click.option("--dry-run", is_flag=True, help="Merge in memory and say what would be run, and what would happen.")
-@click.option("--without", multiple=True, metavar="TASK",
-              help="Leave a task out, with what was built on it: cancelled once the rest has landed. May be given again.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Merge in memory and say what would be run, and what would happen.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="TASK",
+    help=(
+        "Leave a task out, with what was built on it: cancelled once the rest has landed. May be "
+        "given again."
+    ),
+)
 @pass_app
 def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> int:
     """Land a whole phase on the target branch, all or nothing.
@@ -217,12 +267,24 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
         raise
     for worktree in landings.lagging(work):
         app.out.notice(f"{worktree} has the target checked out and is behind it")
-    facts = {"phase": name, "entry": done.entry, "target": done.target.removeprefix("refs/heads/"), "old": done.old,
-             "new": done.new, "results": done.results, "already": done.already, "gates": list(done.gates),
-             "without": list(done.without)}  # fmt: skip
+    facts = {
+        "phase": name,
+        "entry": done.entry,
+        "target": done.target.removeprefix("refs/heads/"),
+        "old": done.old,
+        "new": done.new,
+        "results": done.results,
+        "already": done.already,
+        "gates": list(done.gates),
+        "without": list(done.without),
+    }
     if not done.gates and not done.already:
         app.out.notice(f"phase {name} has no gate: nothing was run before it landed")
-    was = f"had landed already: {facts['target']} contains" if done.already else f"landed: {facts['target']} is at"
+    was = (
+        f"had landed already: {facts['target']} contains"
+        if done.already
+        else f"landed: {facts['target']} is at"
+    )
     text = f"phase {name} {was} {done.new[:12]}"
     text += f"; gates passed: {', '.join(done.gates)}" if done.gates else ""
     text += f"\nleft out and cancelled: {', '.join(done.without)}" if done.without else ""

@@ -17,11 +17,20 @@ __all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--for", "duration", metavar="TIME", help="Give it up after this time, such as 30m.")
-@click.option("--shared", is_flag=True, help="Beside other shared locks, against exclusive ones and claims.")
+@click.option(
+    "--shared", is_flag=True, help="Beside other shared locks, against exclusive ones and claims."
+)
 @click.option("--reason", default="", help="Why; shown to whoever waits.")
 @click.option("--task", help="With which claim, where the agent has several.")
 @pass_app
-def lock(app: App, paths: tuple[str, ...], duration: str | None, shared: bool, reason: str, task: str | None) -> None:
+def lock(
+    app: App,
+    paths: tuple[str, ...],
+    duration: str | None,
+    shared: bool,
+    reason: str,
+    task: str | None,
+) -> None:
     """Reserve paths: no other agent can lock or claim them.
 
     A lock taken while holding a claim ends with it; one taken without stays
@@ -36,10 +45,14 @@ def lock(app: App, paths: tuple[str, ...], duration: str | None, shared: bool, r
     if duration is not None and not for_ms:
         raise UsageError(f"{duration!r} is no duration", hint="write 90s, 30m or 2h")
     agent = app.agent()
-    done = feature.lock(app.work, agent, paths, shared=shared, for_ms=for_ms, reason=reason, task=task)
+    done = feature.lock(
+        app.work, agent, paths, shared=shared, for_ms=for_ms, reason=reason, task=task
+    )
     facts = feature.lock_facts(feature.record_of(done), app.work.ledger.context())
     lines = [f"locked {', '.join(facts['paths'])}"]
-    lines += [f"  shared with other shared locks, by {agent}"] if shared else [f"  for {agent} alone"]
+    lines += (
+        [f"  shared with other shared locks, by {agent}"] if shared else [f"  for {agent} alone"]
+    )
     lines.append(f"  {_until(facts)}")
     app.out.answer("lock", {"entry": done.entry, "lock": facts}, "\n".join(lines))
 
@@ -61,7 +74,11 @@ def unlock(app: App, paths: tuple[str, ...], everything: bool, of: str | None) -
     agent = ids.ORCHESTRATOR if of is not None else app.agent()
     done = feature.unlock(app.work, agent, paths, everything=everything, of=of)
     given = done.event["paths"] or []
-    app.out.answer("unlock", {"entry": done.entry, "agent": of or agent, "paths": given}, f"unlocked {', '.join(given)}")
+    app.out.answer(
+        "unlock",
+        {"entry": done.entry, "agent": of or agent, "paths": given},
+        f"unlocked {', '.join(given)}",
+    )
 
 
 @click.command()
@@ -77,13 +94,20 @@ def locks(app: App) -> None:
 
     found = feature.listing(app.work, agent=app.named_agent)
     rows: list[tuple[object, ...]] = [
-        (", ".join(one["paths"]), one["agent"], "shared" if one["shared"] else "alone", _until(one), one["reason"] or "-")
+        (
+            ", ".join(one["paths"]),
+            one["agent"],
+            "shared" if one["shared"] else "alone",
+            _until(one),
+            one["reason"] or "-",
+        )
         for one in found["locks"]
     ]
     rows += [
         (", ".join(one["paths"]), one["agent"], "alone", f"while it holds task {one['task']}", "-")
-        for one in found["claims"] if one["paths"]
-    ]  # fmt: skip
+        for one in found["claims"]
+        if one["paths"]
+    ]
     lines = [table(rows, ("PATHS", "AGENT", "HOW", "UNTIL", "WHY")) or "nothing is locked"]
     lines += [wait_line(one) for one in found["waiting"]]
     app.out.answer("locks", found, "\n".join(lines))
@@ -92,7 +116,9 @@ def locks(app: App) -> None:
 def lock_line(lock: dict[str, Any]) -> str:
     """Say one lock in one line of a summary."""
     how = " (shared)" if lock["shared"] else ""
-    return f"{', '.join(lock['paths'][:5])} by {lock['agent']}{how}, {_until(lock)}" + (f": {lock['reason']}" if lock["reason"] else "")
+    return f"{', '.join(lock['paths'][:5])} by {lock['agent']}{how}, {_until(lock)}" + (
+        f": {lock['reason']}" if lock["reason"] else ""
+    )
 
 
 def wait_line(waiting: dict[str, Any]) -> str:
@@ -107,7 +133,11 @@ def wait_line(waiting: dict[str, Any]) -> str:
 def _until(lock: dict[str, Any]) -> str:
     ends = []
     if lock["left_ms"] is not None:
-        ends.append("its time is over" if lock["is_over"] else f"for another {ids.show_duration(lock['left_ms'])}")
+        ends.append(
+            "its time is over"
+            if lock["is_over"]
+            else f"for another {ids.show_duration(lock['left_ms'])}"
+        )
     if lock["task"]:
         ends.append(f"while it holds task {lock['task']}")
     return ", ".join(ends) or "until it is unlocked"

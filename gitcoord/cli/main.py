@@ -58,14 +58,42 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "commands": ("run", "List every command"),
     "completion": ("run", "Print the shell's completion script"),
 }
-_ONE_SHOT = frozenset({
-    "claim", "progress", "beat", "complete", "fail", "release", "lock", "unlock", "locks", "escalate", "note", "assign", "retry", "cancel",
-    "inbox", "resolve", "checkpoint", "review",
-})  # fmt: skip
+_ONE_SHOT = frozenset(
+    {
+        "claim",
+        "progress",
+        "beat",
+        "complete",
+        "fail",
+        "release",
+        "lock",
+        "unlock",
+        "locks",
+        "escalate",
+        "note",
+        "assign",
+        "retry",
+        "cancel",
+        "inbox",
+        "resolve",
+        "checkpoint",
+        "review",
+    }
+)
 """Commands that are over before libgit2 would be loaded."""
 _VALUED = {"-C": "start", "--ledger": "ledger", "--agent": "agent"}
-_TROUBLE = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
-            errno.EACCES, errno.EPERM}  # fmt: skip
+_TROUBLE = {
+    errno.EIO,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EAGAIN,
+    errno.EACCES,
+    errno.EPERM,
+}
 _FLAGS = {"--json": "as_json", "--as-orchestrator": "as_orchestrator"}
 
 
@@ -93,12 +121,16 @@ class _LazyGroup(click.Group):
 
             near = nearest(args[0], COMMANDS)
             raise click.UsageError(
-                f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""), ctx
+                f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+                ctx,
             )
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="gitcoord", prog_name="gitcoord")
 def cli() -> None:
     """Coordinate many agents on one git repository, with git alone.
@@ -125,7 +157,13 @@ def split_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
         UsageError: An option lacks its value.
 
     """
-    found: dict[str, Any] = {"start": ".", "ledger": None, "agent": None, "as_json": False, "as_orchestrator": False}
+    found: dict[str, Any] = {
+        "start": ".",
+        "ledger": None,
+        "agent": None,
+        "as_json": False,
+        "as_orchestrator": False,
+    }
     rest: list[str] = []
     index = 0
     while index < len(argv):
@@ -140,7 +178,9 @@ def split_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
             if not equals:
                 index += 1
                 if index >= len(argv):
-                    raise UsageError(f"{name} needs a value", hint="`gitcoord --help` shows the options")
+                    raise UsageError(
+                        f"{name} needs a value", hint="`gitcoord --help` shows the options"
+                    )
                 value = argv[index]
             found[_VALUED[name]] = value
         else:
@@ -184,7 +224,11 @@ def run(argv: list[str]) -> int:
         sys.stderr.write(error.format_message() + "\n")
         return UsageError.exit_status
     except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gitcoord"
+        where = (
+            error.ctx.command_path
+            if isinstance(error, click.UsageError) and error.ctx
+            else "gitcoord"
+        )
         out.error(UsageError(error.format_message(), hint=f"`{where} --help` shows how it is used"))
         return UsageError.exit_status
     except click.exceptions.Exit as done:
@@ -195,7 +239,7 @@ def run(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001 - the boundary: a bug is shown in one line and logged
-        told = _disturbance(error) or _bug(error, app.work.ledger.files.root if app is not None and app._work else None)  # noqa: SLF001
+        told = _disturbance(error) or _bug(error, app.private_folder() if app is not None else None)
         out.error(told)
         return told.exit_status
     finally:
@@ -205,7 +249,9 @@ def run(argv: list[str]) -> int:
 
 def _require_platform() -> None:
     if os.name == "nt":
-        raise UnavailableError("gitcoord runs on Linux and macOS", hint="on Windows, use it inside WSL")
+        raise UnavailableError(
+            "gitcoord runs on Linux and macOS", hint="on Windows, use it inside WSL"
+        )
 
 
 def _disturbance(error: Exception) -> UnavailableError | None:
@@ -213,8 +259,10 @@ def _disturbance(error: Exception) -> UnavailableError | None:
     from gitcoord.git.program import GitError
 
     if isinstance(error, GitError) or (isinstance(error, OSError) and error.errno in _TROUBLE):
-        return UnavailableError(f"the command could not be finished: {error}",
-                                hint="check the space on the disk and whether .git can be written here, and try again")  # fmt: skip
+        return UnavailableError(
+            f"the command could not be finished: {error}",
+            hint="check the space on the disk and whether .git can be written here, and try again",
+        )
     return None
 
 
@@ -230,10 +278,18 @@ def _bug(error: Exception, folder: Any) -> InternalError:
             continue
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", prefix="gitcoord-bug-", suffix=".log", dir=place, delete=False) as log:
+            with tempfile.NamedTemporaryFile(
+                "w", prefix="gitcoord-bug-", suffix=".log", dir=place, delete=False
+            ) as log:
                 log.write(text)
         except OSError:
             continue
-        return InternalError(f"this is a bug in gitcoord: {type(error).__name__}: {str(error)[:200]}",
-                             hint=f"the details are in {log.name}; please report them", log=log.name)  # fmt: skip
-    return InternalError(f"this is a bug in gitcoord: {type(error).__name__}: {str(error)[:200]}", hint="please report it")
+        return InternalError(
+            f"this is a bug in gitcoord: {type(error).__name__}: {str(error)[:200]}",
+            hint=f"the details are in {log.name}; please report them",
+            log=log.name,
+        )
+    return InternalError(
+        f"this is a bug in gitcoord: {type(error).__name__}: {str(error)[:200]}",
+        hint="please report it",
+    )

@@ -26,15 +26,22 @@ def doctor(app: App, fix: bool) -> int:
     if fix:
         app.refuse_agents()
     found = doctoring.examine(app.work, fix=fix)
-    rows = [(one.state, one.check, f"{one.text}{': ' if one.advice else ''}{one.advice}") for one in found.findings]
+    rows = [
+        (one.state, one.check, f"{one.text}{': ' if one.advice else ''}{one.advice}")
+        for one in found.findings
+    ]
     count = len(found.problems)
     text = table(rows) + (f"\n{count} problem(s)" if count else "\nnothing is wrong")
-    app.out.answer("doctor", {"findings": [one._asdict() for one in found.findings], "problems": count}, text)
+    app.out.answer(
+        "doctor", {"findings": [one._asdict() for one in found.findings], "problems": count}, text
+    )
     return IncompleteError.exit_status if count else 0
 
 
 @click.command()
-@click.option("--auto", is_flag=True, help="Be quiet and gentle: a command that wrote started this.")
+@click.option(
+    "--auto", is_flag=True, help="Be quiet and gentle: a command that wrote started this."
+)
 @pass_app
 def upkeep(app: App, auto: bool) -> None:
     """Pack the ledger, and drop what protects nothing any more.
@@ -51,6 +58,10 @@ def upkeep(app: App, auto: bool) -> None:
     if done["busy"]:
         app.out.answer("upkeep", done, "another upkeep is at work")
         return
-    text = (f"{done['packed']} object(s) packed, {done['merged']} pack(s) merged, {len(done['results'])} landed result ref(s) "
-            f"and {len(done['candidates'])} candidate(s) dropped, {len(done['attic'])} attic tip(s) expired")  # fmt: skip
+    text = (
+        f"{done['packed']} object(s) packed, {done['merged']} pack(s) merged, "
+        f"{len(done['results'])} landed result ref(s) "
+        f"and {len(done['candidates'])} candidate(s) dropped, {len(done['attic'])} attic tip(s) "
+        "expired"
+    )
     app.out.answer("upkeep", done, text)

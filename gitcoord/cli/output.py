@@ -15,9 +15,19 @@ __all__ = ["Output", "table"]
 
 SCHEMA = 1
 _COLORS = {
-    "ready": "32", "claimed": "33", "review": "36", "done": "32", "landed": "32;1", "failed": "31;1", "blocked": "31",
-    "cancelled": "90", "waiting": "90", "late": "35", "open": "33", "landing": "33",
-}  # fmt: skip
+    "ready": "32",
+    "claimed": "33",
+    "review": "36",
+    "done": "32",
+    "landed": "32;1",
+    "failed": "31;1",
+    "blocked": "31",
+    "cancelled": "90",
+    "waiting": "90",
+    "late": "35",
+    "open": "33",
+    "landing": "33",
+}
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
@@ -28,7 +38,10 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
     if not cells:
         return ""
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
     return "\n".join(lines)
 
 
@@ -55,7 +68,12 @@ class Output:
     def error(self, error: GitcoordError) -> None:
         """Show an error, with its next step."""
         if self.as_json:
-            facts = {"code": error.code, "message": error.message, "hint": error.hint, **error.facts}
+            facts = {
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                **error.facts,
+            }
             self._object({"schema": SCHEMA, "ok": False, "error": facts, "notices": self.notices})
             return
         self._flush_notices()
@@ -77,7 +95,9 @@ class Output:
     def state(self, name: str, width: int = 0) -> str:
         """Colour the name of a state, on a terminal only."""
         padded = name.ljust(width)
-        return f"\x1b[{_COLORS.get(name, '0')}m{padded}\x1b[0m" if is_coloured(sys.stdout) else padded
+        return (
+            f"\x1b[{_COLORS.get(name, '0')}m{padded}\x1b[0m" if is_coloured(sys.stdout) else padded
+        )
 
     def _object(self, value: dict[str, Any]) -> None:
         self._write(sys.stdout, json.dumps(value, ensure_ascii=True) + "\n")

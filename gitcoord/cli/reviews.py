@@ -26,7 +26,9 @@ def review() -> None:
 @review.command("claim")
 @click.argument("task", required=False)
 @click.option("--wait", is_flag=True, help="Wait until there is something to review.")
-@click.option("--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100).")
+@click.option(
+    "--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100)."
+)
 @pass_app
 def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) -> None:
     """Claim a review, by default of the oldest result that waits for one.
@@ -39,7 +41,13 @@ def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) 
     from gitcoord.features.work import reviews
 
     agent = ready_to_wait(app, wait=wait, timeout=timeout)
-    done = waited(app, lambda: reviews.claim(app.work, agent, task), lambda _error: None, wait=wait, timeout=timeout)
+    done = waited(
+        app,
+        lambda: reviews.claim(app.work, agent, task),
+        lambda _error: None,
+        wait=wait,
+        timeout=timeout,
+    )
     snapshot, context = app.work.ledger.snapshot(done.entry), app.work.ledger.context()
     from gitcoord.features.inspect.facts import review_facts
     from gitcoord.features.workspace import plan_of
@@ -48,28 +56,55 @@ def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) 
     if problem := found.pop("problem"):
         app.out.notice(problem)
     own = review_facts(done.review, context, plan_of(snapshot)["heartbeat_ms"])
-    facts = {**found, "review": own, "entry": done.entry, "already": done.already, "ledger": app.work.ledger.name}
+    facts = {
+        **found,
+        "review": own,
+        "entry": done.entry,
+        "already": done.already,
+        "ledger": app.work.ledger.name,
+    }
     app.out.answer("review claim", facts, "\n".join(_shown(facts)))
 
 
 def _shown(facts: dict[str, Any]) -> list[str]:
     task, result, diff, check = facts["task"], facts["result"], facts["diff"], facts["check"]
-    lines = [f"{'still reviewing' if facts['already'] else 'reviewing'} {task['id']}: {task['title']}",
-             f"  paths     {', '.join(task['paths']) if task['paths'] else 'any' if task['paths'] is None else 'none'}",
-             f"  result    {(result['oid'] or 'no commit')[:12]} by {result['agent']}, attempt {result['attempt']}: "
-             f"{result['commits']} commit(s), {result['files']} file(s)",
-             f"  lease     until {facts['review']['expires_at']}, renewed by beat"]  # fmt: skip
-    lines += [f"  before    attempt {one['attempt']} by {one['agent']}: {one['kind']}: {one['reason']}" for one in task["setbacks"]]
+    lines = [
+        f"{'still reviewing' if facts['already'] else 'reviewing'} {task['id']}: {task['title']}",
+        "  paths     "
+        f"{', '.join(task['paths']) if task['paths'] else 'any' if task['paths'] is None else 'none'}",
+        f"  result    {(result['oid'] or 'no commit')[:12]} by {result['agent']}, attempt "
+        f"{result['attempt']}: "
+        f"{result['commits']} commit(s), {result['files']} file(s)",
+        f"  lease     until {facts['review']['expires_at']}, renewed by beat",
+    ]
+    lines += [
+        f"  before    attempt {one['attempt']} by {one['agent']}: {one['kind']}: {one['reason']}"
+        for one in task["setbacks"]
+    ]
     if task["description"]:
         lines.append("  about     " + task["description"].replace("\n", "\n            "))
     if check:
         lines.append(f"  check     {check['verdict']}: {check['run']}")
         lines += ["            " + line for line in check["log"].splitlines()[-12:]]
     if diff:
-        lines += ["", *(f"  {_count(one['added'], '+')} {_count(one['removed'], '-')}  {one['path']}" for one in diff["files"][:50])]
+        lines += [
+            "",
+            *(
+                f"  {_count(one['added'], '+')} {_count(one['removed'], '-')}  {one['path']}"
+                for one in diff["files"][:50]
+            ),
+        ]
         lines += ["", diff["text"].rstrip("\n")]
-        lines += [f"[cut here; all of it: git diff {diff['old'][:12]} {diff['new'][:12]}]"] if diff["is_cut"] else []
-    lines += ["", f"next: gitcoord review approve {task['id']}, or gitcoord review reject {task['id']} --reason TEXT"]
+        lines += (
+            [f"[cut here; all of it: git diff {diff['old'][:12]} {diff['new'][:12]}]"]
+            if diff["is_cut"]
+            else []
+        )
+    lines += [
+        "",
+        f"next: gitcoord review approve {task['id']}, or gitcoord review reject {task['id']} "
+        "--reason TEXT",
+    ]
     return lines
 
 
@@ -93,10 +128,22 @@ def approve(app: App, task: str | None, message: str) -> None:
     if record["state"] == "done" and not done.already:
         land_automatically(app, record["spec"]["phase"])
     approved = sum(one["verdict"] == "approved" for one in record["reviews"])
-    facts = {"entry": done.entry, "task": record["id"], "state": record["state"], "approved": approved,
-             "needed": record["approvals"], "already": done.already}  # fmt: skip
-    state = "done" if record["state"] == "done" else f"in review with {approved} of {record['approvals']} approvals"
-    app.out.answer("review approve", facts, f"{record['id']} is {state}\nnext: gitcoord review claim")
+    facts = {
+        "entry": done.entry,
+        "task": record["id"],
+        "state": record["state"],
+        "approved": approved,
+        "needed": record["approvals"],
+        "already": done.already,
+    }
+    state = (
+        "done"
+        if record["state"] == "done"
+        else f"in review with {approved} of {record['approvals']} approvals"
+    )
+    app.out.answer(
+        "review approve", facts, f"{record['id']} is {state}\nnext: gitcoord review claim"
+    )
 
 
 @review.command("reject")
@@ -114,8 +161,17 @@ def reject(app: App, task: str | None, reason: str) -> None:
 
     done = reviews.judge(app.work, app.agent(), task, "reject", reason)
     record = done.task
-    facts = {"entry": done.entry, "task": record["id"], "state": record["state"], "failures": record["failures"]}
-    app.out.answer("review reject", facts, f"{record['id']} is {record['state']} after {record['failures']} failure(s)")
+    facts = {
+        "entry": done.entry,
+        "task": record["id"],
+        "state": record["state"],
+        "failures": record["failures"],
+    }
+    app.out.answer(
+        "review reject",
+        facts,
+        f"{record['id']} is {record['state']} after {record['failures']} failure(s)",
+    )
 
 
 @review.command("release")
@@ -130,7 +186,11 @@ def release(app: App, task: str | None, reason: str) -> None:
     from gitcoord.features.work import reviews
 
     done = reviews.give_back(app.work, app.agent(), task, reason)
-    app.out.answer("review release", {"entry": done.entry, "task": done.task["id"]}, f"{done.task['id']} waits for another review")
+    app.out.answer(
+        "review release",
+        {"entry": done.entry, "task": done.task["id"]},
+        f"{done.task['id']} waits for another review",
+    )
 
 
 @review.command("list")
@@ -143,8 +203,17 @@ def list_reviews(app: App) -> None:
     from gitcoord.features.work import reviews
 
     found = reviews.listing(app.work)
-    rows = [(one["task"], one["author"], f"{one['approved']} of {one['needed']}", one["verify_by"] or "-", _at_work(one), one["title"])
-            for one in found["reviews"]]  # fmt: skip
+    rows = [
+        (
+            one["task"],
+            one["author"],
+            f"{one['approved']} of {one['needed']}",
+            one["verify_by"] or "-",
+            _at_work(one),
+            one["title"],
+        )
+        for one in found["reviews"]
+    ]
     text = table(rows, ("TASK", "AUTHOR", "APPROVED", "VERIFY BY", "REVIEWS", "TITLE"))
     app.out.answer("review list", found, text or "nothing waits for a review")
 
@@ -152,6 +221,10 @@ def list_reviews(app: App) -> None:
 def _at_work(waiting: dict[str, Any]) -> str:
     told = []
     for one in waiting["reviews"]:
-        left = "its lease is over" if one.get("is_over") else ids.show_duration(one.get("lease_left_ms", 0))
+        left = (
+            "its lease is over"
+            if one.get("is_over")
+            else ids.show_duration(one.get("lease_left_ms", 0))
+        )
         told.append(f"{one['agent']} {one['verdict'] or f'at work, {left}'}")
     return "; ".join(told) or "-"

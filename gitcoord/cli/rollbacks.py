@@ -20,16 +20,30 @@ __all__ = ["batch", "checkpoint", "rollback"]
 @click.group(invoke_without_command=True)
 @click.option("--to", metavar="REV", help="Go back to this entry or checkpoint.")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Go back N entries.")
-@click.option("--before", metavar="TIME", help="Go back to before a time (2026-11-24T10:00:00Z, or 2h ago as 2h).")
-@click.option("--phase", metavar="PHASE", help="Go back to before the phase's last landing, or its first claim.")
+@click.option(
+    "--before",
+    metavar="TIME",
+    help="Go back to before a time (2026-11-24T10:00:00Z, or 2h ago as 2h).",
+)
+@click.option(
+    "--phase",
+    metavar="PHASE",
+    help="Go back to before the phase's last landing, or its first claim.",
+)
 @click.option("--code", is_flag=True, help="Take the landings since then back from the target too.")
 @click.option("--reason", default="", help="Why.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
 @click.pass_context
 def rollback(
-    ctx: click.Context, to: str | None, steps: int | None, before: str | None, phase: str | None, code: bool,
-    reason: str, dry_run: bool,
-) -> None:  # fmt: skip
+    ctx: click.Context,
+    to: str | None,
+    steps: int | None,
+    before: str | None,
+    phase: str | None,
+    code: bool,
+    reason: str,
+    dry_run: bool,
+) -> None:
     """Go back to an earlier entry, exactly; what is abandoned is kept.
 
     Claims made since are fenced. Work branches and results stay. `rollback
@@ -44,7 +58,9 @@ def rollback(
     app = ctx.find_object(App)
     assert app is not None
     if dry_run:
-        choice = rollbacks.choose(app.work, to=to, steps=steps, before=_time(app, before), phase=phase)
+        choice = rollbacks.choose(
+            app.work, to=to, steps=steps, before=_time(app, before), phase=phase
+        )
         facts, text = preview(app, choice.entry, choice.words, code=code)
         app.out.answer("rollback", {**facts, "dry_run": True}, text)
         return
@@ -72,16 +88,28 @@ def _time(app: App, text: str | None) -> int | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no time", hint="give one like 2026-11-24T10:00:00Z, or 2h for two hours ago") from None
+        raise UsageError(
+            f"{text!r} is no time",
+            hint="give one like 2026-11-24T10:00:00Z, or 2h for two hours ago",
+        ) from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
 def _tell(app: App, op: str, done: Any, words: str) -> None:
-    facts = {"entry": done.entry, "onto": done.onto, "abandoned": done.abandoned, "epoch": done.epoch, "code": done.code}
+    facts = {
+        "entry": done.entry,
+        "onto": done.onto,
+        "abandoned": done.abandoned,
+        "epoch": done.epoch,
+        "code": done.code,
+    }
     text = f"the ledger is back at {done.onto[:12]} ({words}), epoch {done.epoch}"
     if done.code:
         text += f"\n{done.code['target'].removeprefix('refs/heads/')} is at {done.code['new'][:12]}"
-    text += f"\nwhat was abandoned is kept at {done.abandoned[:12]}: gitcoord rollback undo brings it back"
+    text += (
+        f"\nwhat was abandoned is kept at {done.abandoned[:12]}: gitcoord rollback undo brings it "
+        "back"
+    )
     app.out.answer(op, facts, text)
 
 
@@ -95,11 +123,15 @@ def preview(app: App, entry: str, words: str, *, code: bool) -> tuple[dict[str, 
     lines = [f"back to {entry[:12]}: {words}"]
     rows = [(one["task"], one["now"] or "-", "->", one["then"] or "gone") for one in found["tasks"]]
     lines += [f"{len(rows)} task(s) change"] + ["  " + row for row in table(rows[:40]).splitlines()]
-    lines += [f"claim on {one['task']} by {one['agent']} is fenced" for one in found["claims_ended"]]
+    lines += [
+        f"claim on {one['task']} by {one['agent']} is fenced" for one in found["claims_ended"]
+    ]
     lines += [f"claim on {one['task']} by {one['agent']} stays" for one in found["claims_kept"]]
     lines += [f"review of {name} ends" for name in found["reviews_ended"]]
     lines += [f"lock {name} ends" for name in found["locks_ended"]]
-    lines += [f"phase {one['phase']}: {one['now']} -> {one['then'] or 'gone'}" for one in found["phases"]]
+    lines += [
+        f"phase {one['phase']}: {one['now']} -> {one['then'] or 'gone'}" for one in found["phases"]
+    ]
     if code:
         move = rollback_preview.code_move(app.work, tip, chosen)
         facts["code"] = move._asdict() if move else None
@@ -113,7 +145,11 @@ def _code_line(move: Any) -> str:
     if move is None:
         return "the target branch stays where it is"
     name = move.target.removeprefix("refs/heads/")
-    how = "is reset" if move.is_reset else f"gets {len(move.reverts)} revert(s), since others committed to it,"
+    how = (
+        "is reset"
+        if move.is_reset
+        else f"gets {len(move.reverts)} revert(s), since others committed to it,"
+    )
     return f"{name} {how} from {move.old[:12]} to {move.new[:12]}"
 
 
@@ -128,9 +164,21 @@ def rollback_list(app: App) -> None:
     from gitcoord.features.land import rollbacks
 
     found = [{**one, "at": facts.instant(one.pop("time"))} for one in rollbacks.rollbacks(app.work)]
-    rows = [(one["entry"][:12], one["at"], (one["onto"] or "")[:12], one["abandoned"][:12], "yes" if one["code"] else "no",
-             one["reason"] + ("" if one["is_current"] else " (itself abandoned)")) for one in found]  # fmt: skip
-    text = table(rows, ("ROLLBACK", "AT", "BACK TO", "ABANDONED", "CODE", "WHY")) or "nothing was rolled back"
+    rows = [
+        (
+            one["entry"][:12],
+            one["at"],
+            (one["onto"] or "")[:12],
+            one["abandoned"][:12],
+            "yes" if one["code"] else "no",
+            one["reason"] + ("" if one["is_current"] else " (itself abandoned)"),
+        )
+        for one in found
+    ]
+    text = (
+        table(rows, ("ROLLBACK", "AT", "BACK TO", "ABANDONED", "CODE", "WHY"))
+        or "nothing was rolled back"
+    )
     app.out.answer("rollback list", {"rollbacks": found}, text)
 
 
@@ -152,10 +200,21 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
     work = app.work if dry_run else app.orchestrate()
     named = resolve(work.git, entry) if entry else None
     if dry_run:
-        found = next((one for one in rollbacks.rollbacks(work) if named in {None, one["entry"]} and one["is_current"]), None)
+        found = next(
+            (
+                one
+                for one in rollbacks.rollbacks(work)
+                if named in {None, one["entry"]} and one["is_current"]
+            ),
+            None,
+        )
         if found is None:
-            raise NotFoundError("nothing was rolled back", hint="`gitcoord rollback list` lists rollbacks")
-        facts, text = preview(app, found["abandoned"], f"undo of rollback {found['entry'][:12]}", code=False)
+            raise NotFoundError(
+                "nothing was rolled back", hint="`gitcoord rollback list` lists rollbacks"
+            )
+        facts, text = preview(
+            app, found["abandoned"], f"undo of rollback {found['entry'][:12]}", code=False
+        )
         app.out.answer("rollback undo", {**facts, "dry_run": True}, text)
         return
     _tell(app, "rollback undo", rollbacks.undo(work, named, reason=_reason(reason)), "undone")
@@ -170,9 +229,14 @@ def checkpoint(app: App, name: str) -> None:
     Example: gitcoord checkpoint before-refactoring
     """
     work = app.orchestrate()
-    done = work.ledger.execute({"op": "checkpoint", "agent": ORCHESTRATOR, "name": name}, agent=ORCHESTRATOR)
-    app.out.answer("checkpoint", {"entry": done.entry, "name": name},
-                   f"checkpoint {name} is entry {done.entry[:12]}\nback to it: gitcoord rollback --to {name}")  # fmt: skip
+    done = work.ledger.execute(
+        {"op": "checkpoint", "agent": ORCHESTRATOR, "name": name}, agent=ORCHESTRATOR
+    )
+    app.out.answer(
+        "checkpoint",
+        {"entry": done.entry, "name": name},
+        f"checkpoint {name} is entry {done.entry[:12]}\nback to it: gitcoord rollback --to {name}",
+    )
 
 
 @click.command()
@@ -194,22 +258,43 @@ def batch(app: App, file: str) -> None:
         agent = app.agent()
         others = {line["agent"] for line in lines if line.get("agent", agent) != agent}
         if others and app.work.standing_agent() is not None and not app.as_orchestrator:
-            raise RefusedError(f"{agent} speaks for itself alone, not for {', '.join(sorted(others))}", reason="role",
-                               hint="leave `agent` out of the lines")  # fmt: skip
+            raise RefusedError(
+                f"{agent} speaks for itself alone, not for {', '.join(sorted(others))}",
+                reason="role",
+                hint="leave `agent` out of the lines",
+            )
     else:
         app.orchestrate()
         agent = ORCHESTRATOR
     done = batches.batch(app.work, lines, agent=agent)
-    results = [{"line": line["line"], "op": line["op"], "task": event.get("task") or None,
-                **({"token": event["token"], "branch": event["branch"]} if event["op"] == "claim" else {})}
-               for line, event in zip(lines, done.event["events"], strict=True)]  # fmt: skip
-    app.out.answer("batch", {"entry": done.entry, "results": results}, f"{len(results)} operation(s) applied as entry {done.entry[:12]}")
+    results = [
+        {
+            "line": line["line"],
+            "op": line["op"],
+            "task": event.get("task") or None,
+            **(
+                {"token": event["token"], "branch": event["branch"]}
+                if event["op"] == "claim"
+                else {}
+            ),
+        }
+        for line, event in zip(lines, done.event["events"], strict=True)
+    ]
+    app.out.answer(
+        "batch",
+        {"entry": done.entry, "results": results},
+        f"{len(results)} operation(s) applied as entry {done.entry[:12]}",
+    )
 
 
 def _read(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {file}", hint="name a file of JSON lines, or - for standard input") from None
+        raise NotFoundError(
+            f"there is no file {file}", hint="name a file of JSON lines, or - for standard input"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read as text: {error}", hint="give JSON lines in UTF-8") from None
+        raise UsageError(
+            f"{file} cannot be read as text: {error}", hint="give JSON lines in UTF-8"
+        ) from None

@@ -38,7 +38,9 @@ class _Display:
                 self._busy.pop(note.agent, None)
                 self._done += note.what == "completed"
             subject = f"{note.task} " if note.task else ""
-            text = f"{note.agent or 'gitcoord':<8} {subject}{note.what}" + (f": {note.text}" if note.text else "")
+            text = f"{note.agent or 'gitcoord':<8} {subject}{note.what}" + (
+                f": {note.text}" if note.text else ""
+            )
             clear = "\r\x1b[K" if self._is_live else ""
             click.echo(clear + text, err=True)
             if self._is_live:
@@ -52,8 +54,17 @@ class _Display:
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="How many agents work at once.")
-@click.option("--review", metavar="CMD", help="Review results with this shell command: 0 approves, 1 rejects.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="How many agents work at once.",
+)
+@click.option(
+    "--review", metavar="CMD", help="Review results with this shell command: 0 approves, 1 rejects."
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @pass_app
 def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> None:
@@ -83,13 +94,22 @@ def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> No
     told = ", ".join(f"{count} {state}" for state, count in sorted(done.counts.items()))
     if not done.is_landed:
         what = "interrupted" if done.is_interrupted else "not everything landed"
-        raise IncompleteError(f"{what}: {told}", hint="`gitcoord status` shows what is left", counts=dict(done.counts))
+        raise IncompleteError(
+            f"{what}: {told}", hint="`gitcoord status` shows what is left", counts=dict(done.counts)
+        )
     app.out.answer("run", {"counts": done.counts}, f"everything landed: {told}")
 
 
 @click.command()
 @click.option("--keep", type=click.Path(path_type=Path), help="Where the scratch repository goes.")
-@click.option("--agents", "count", type=click.IntRange(2, 16), default=4, show_default=True, help="How many agents work.")
+@click.option(
+    "--agents",
+    "count",
+    type=click.IntRange(2, 16),
+    default=4,
+    show_default=True,
+    help="How many agents work.",
+)
 @pass_app
 def demo(app: App, keep: Path | None, count: int) -> None:
     """Run the main job on a scratch repository, faults included.
@@ -108,7 +128,9 @@ def demo(app: App, keep: Path | None, count: int) -> None:
     facts = demonstration.demo(keep, count, tell)
     app.out.answer("demo", facts, "")
     if not facts["ok"]:
-        raise IncompleteError("the demo did not end as it should", hint=f"look around in {facts['repository']}")
+        raise IncompleteError(
+            "the demo did not end as it should", hint=f"look around in {facts['repository']}"
+        )
 
 
 @click.command()
@@ -126,14 +148,20 @@ def commands(app: App) -> None:
     for name in COMMANDS:
         command = cli.get_command(context, name)
         if isinstance(command, click.Group):
-            found += [_described(f"{name} {inner}", command.commands[inner]) for inner in command.commands]
+            found += [
+                _described(f"{name} {inner}", command.commands[inner]) for inner in command.commands
+            ]
         elif command is not None:
             found.append(_described(name, command))
-    app.out.answer("commands", {"commands": found}, table((one["name"], one["help"]) for one in found))
+    app.out.answer(
+        "commands", {"commands": found}, table((one["name"], one["help"]) for one in found)
+    )
 
 
 def _described(name: str, command: click.Command) -> dict[str, Any]:
-    options = [option for param in command.params for option in param.opts if option.startswith("-")]
+    options = [
+        option for param in command.params for option in param.opts if option.startswith("-")
+    ]
     return {"name": name, "help": command.get_short_help_str(90), "options": options}
 
 

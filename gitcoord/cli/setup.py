@@ -25,9 +25,13 @@ def _read(path: str) -> tuple[str, str]:
     try:
         return Path(path).read_text("utf-8"), path
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {path}", hint="name a plan file, or - for standard input") from None
+        raise NotFoundError(
+            f"there is no file {path}", hint="name a plan file, or - for standard input"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as text: {error}", hint="name a TOML file in UTF-8") from None
+        raise UsageError(
+            f"{path} cannot be read as text: {error}", hint="name a TOML file in UTF-8"
+        ) from None
 
 
 def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, Any]:
@@ -40,7 +44,9 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
         app.out.notice(warning)
     if done.kept:
         shown = ", ".join(done.kept[:10]) + (" ..." if len(done.kept) > 10 else "")
-        app.out.notice(f"{len(done.kept)} task(s) of the ledger are not in this plan, and stay: {shown}")
+        app.out.notice(
+            f"{len(done.kept)} task(s) of the ledger are not in this plan, and stay: {shown}"
+        )
     snapshot = app.work.ledger.snapshot()
     commands = trusting.commands_of(snapshot)
     if is_trusted and commands:
@@ -51,14 +57,23 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
     if missing:
         more = f" ({len(missing)} in all)" if len(missing) > MAX_COMMANDS else ""
         app.out.notice(f"`gitcoord trust` lists the plan's commands and allows exactly those{more}")
-    return {"entry": done.entry, "added": done.added, "changed": done.changed, "kept": done.kept,
-            "warnings": done.warnings}  # fmt: skip
+    return {
+        "entry": done.entry,
+        "added": done.added,
+        "changed": done.changed,
+        "kept": done.kept,
+        "warnings": done.warnings,
+    }
 
 
 @click.command()
 @click.argument("plan_file", metavar="[PLAN]", required=False)
-@click.option("--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine.")
-@click.option("--template", metavar="NAME", help="Write a plan to start from: minimal, phases or directories.")
+@click.option(
+    "--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine."
+)
+@click.option(
+    "--template", metavar="NAME", help="Write a plan to start from: minimal, phases or directories."
+)
 @pass_app
 def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None) -> None:
     """Make a ledger in this repository, and load a plan if one is given.
@@ -83,15 +98,24 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
             ledger.check_plan(*document)
     # A ledger without a plan is what a killed `init PLAN` leaves: go on.
     done = (ledger.begun(app.work) if document else None) or ledger.init(app.work)
-    facts: dict[str, Any] = {"ledger": app.work.ledger.name, "entry": done.entry,
-                             "target": done.event["target"].removeprefix("refs/heads/")}  # fmt: skip
+    facts: dict[str, Any] = {
+        "ledger": app.work.ledger.name,
+        "entry": done.entry,
+        "target": done.event["target"].removeprefix("refs/heads/"),
+    }
     text = f"ledger {facts['ledger']} made; phases will land on {facts['target']}"
     if document is not None:
         applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}
-        text += f"\n{applied['added']} tasks loaded\nnext: gitcoord agent add ID, and gitcoord claim in its worktree"
+        text += (
+            f"\n{applied['added']} tasks loaded\nnext: gitcoord agent add ID, and gitcoord claim "
+            "in its worktree"
+        )
     else:
-        text += "\nnext: gitcoord plan apply FILE (gitcoord init --template minimal writes one to start from)"
+        text += (
+            "\nnext: gitcoord plan apply FILE (gitcoord init --template minimal writes one to "
+            "start from)"
+        )
     app.out.answer("init", facts, text)
 
 
@@ -107,8 +131,14 @@ def _write_template(app: App, name: str) -> None:
         with goal.open("x", encoding="utf-8") as file:
             file.write((folder / f"{name}.toml").read_text("utf-8"))
     except FileExistsError:
-        raise UsageError(f"{goal} exists already", hint="move it away first: nothing was written") from None
-    app.out.answer("init", {"plan_file": str(goal)}, f"{goal} written\nnext: edit it, then gitcoord init {goal}")
+        raise UsageError(
+            f"{goal} exists already", hint="move it away first: nothing was written"
+        ) from None
+    app.out.answer(
+        "init",
+        {"plan_file": str(goal)},
+        f"{goal} written\nnext: edit it, then gitcoord init {goal}",
+    )
 
 
 @click.group()
@@ -135,13 +165,23 @@ def plan_check(app: App, plan_file: str) -> None:
         document, warnings = ledger.check_plan(text, name, snapshot)
     for warning in warnings:
         app.out.notice(warning)
-    facts = {"tasks": len(document["tasks"]), "phases": len(document["phases"]), "warnings": warnings}
-    app.out.answer("plan check", facts, f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), no problems")
+    facts = {
+        "tasks": len(document["tasks"]),
+        "phases": len(document["phases"]),
+        "warnings": warnings,
+    }
+    app.out.answer(
+        "plan check",
+        facts,
+        f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), no problems",
+    )
 
 
 @plan.command("apply")
 @click.argument("plan_file", metavar="FILE")
-@click.option("--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine.")
+@click.option(
+    "--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine."
+)
 @pass_app
 def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
     """Load a plan as one entry, or change the open part of the one there.
@@ -172,11 +212,17 @@ def plan_show(app: App) -> None:
         found = waves(specs, [phase["spec"] for phase in snapshot.phases()], record["pools"])
     rows = []
     for wave in found:
-        names = ", ".join(wave.tasks[:12]) + (f" ... ({len(wave.tasks)} in all)" if len(wave.tasks) > 12 else "")
-        rows.append((wave.phase, wave.number, f"{wave.width} at once", "; ".join(wave.limits) or "-", names))
+        names = ", ".join(wave.tasks[:12]) + (
+            f" ... ({len(wave.tasks)} in all)" if len(wave.tasks) > 12 else ""
+        )
+        rows.append(
+            (wave.phase, wave.number, f"{wave.width} at once", "; ".join(wave.limits) or "-", names)
+        )
     text = f"plan {record['name']}: {len(specs)} tasks, target {record['target']}\n"
     text += table(rows, ("PHASE", "WAVE", "WIDTH", "LIMITED BY", "TASKS"))
-    app.out.answer("plan show", {"plan": dict(record), "waves": [wave._asdict() for wave in found]}, text)
+    app.out.answer(
+        "plan show", {"plan": dict(record), "waves": [wave._asdict() for wave in found]}, text
+    )
 
 
 @click.group()
@@ -186,16 +232,29 @@ def agent() -> None:
 
 @agent.command("add")
 @click.argument("name", metavar="ID")
-@click.option("--pool", "pools", multiple=True, help="Take tasks of this pool only (may be given again).")
-@click.option("--capacity", type=int, default=1, show_default=True, help="How many claims it may hold at once.")
+@click.option(
+    "--pool", "pools", multiple=True, help="Take tasks of this pool only (may be given again)."
+)
+@click.option(
+    "--capacity",
+    type=int,
+    default=1,
+    show_default=True,
+    help="How many claims it may hold at once.",
+)
 @click.option("--path", "paths", multiple=True, help="Take only tasks that write below this path.")
 @click.option("--worktree", type=click.Path(path_type=Path), help="Where its worktree goes.")
 @click.option("--no-worktree", is_flag=True, help="Make no worktree.")
 @pass_app
 def agent_add(
-    app: App, name: str, pools: tuple[str, ...], capacity: int, paths: tuple[str, ...], worktree: Path | None,
+    app: App,
+    name: str,
+    pools: tuple[str, ...],
+    capacity: int,
+    paths: tuple[str, ...],
+    worktree: Path | None,
     no_worktree: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Add an agent, with a worktree of its own beside the repository.
 
     Example: gitcoord agent add builder-1 --pool builders
@@ -208,13 +267,29 @@ def agent_add(
         problem = problem_of(pattern)
         if problem:
             raise UsageError(f"--path {pattern}: {problem}", hint="give a path like src/lexer/")
-    done = agents.add(app.work, name, pools=list(pools), capacity=capacity, paths=list(paths) or None,
-                      worktree=worktree, no_worktree=no_worktree)  # fmt: skip
+    done = agents.add(
+        app.work,
+        name,
+        pools=list(pools),
+        capacity=capacity,
+        paths=list(paths) or None,
+        worktree=worktree,
+        no_worktree=no_worktree,
+    )
     if done.setup == "untrusted":
-        app.out.notice("the plan's worktree setup was not run: `gitcoord trust` allows it on this machine")
+        app.out.notice(
+            "the plan's worktree setup was not run: `gitcoord trust` allows it on this machine"
+        )
     elif done.setup == "failed":
-        app.out.notice(f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs")
-    facts = {"entry": done.entry, "agent": dict(done.agent), "worktree": done.worktree, "setup": done.setup}
+        app.out.notice(
+            f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs"
+        )
+    facts = {
+        "entry": done.entry,
+        "agent": dict(done.agent),
+        "worktree": done.worktree,
+        "setup": done.setup,
+    }
     where = f" with worktree {done.worktree}" if done.worktree else ""
     app.out.answer("agent add", facts, f"agent {name} added{where}")
 
@@ -232,9 +307,19 @@ def agent_list(app: App) -> None:
     for one in found:
         place = app.work.worktree_of(one["id"])
         one["worktree"] = str(place) if place else None
-    rows = [(one["id"], ", ".join(one["pools"]) or "any", ", ".join(one["claims"]) or "-", one["worktree"] or "-")
-            for one in found]  # fmt: skip
-    text = table(rows, ("AGENT", "POOLS", "HOLDS", "WORKTREE")) or "no agents yet: gitcoord agent add ID"
+    rows = [
+        (
+            one["id"],
+            ", ".join(one["pools"]) or "any",
+            ", ".join(one["claims"]) or "-",
+            one["worktree"] or "-",
+        )
+        for one in found
+    ]
+    text = (
+        table(rows, ("AGENT", "POOLS", "HOLDS", "WORKTREE"))
+        or "no agents yet: gitcoord agent add ID"
+    )
     app.out.answer("agent list", {"agents": found}, text)
 
 
@@ -254,9 +339,18 @@ def agent_show(app: App, name: str) -> None:
     place = app.work.worktree_of(name)
     claims = [claim for claim in facts.status(app.work)["claims"] if claim["agent"] == name]
     entries = list(facts.history(app.work, snapshot.oid, agent=name, limit=10))
-    detail = {**record, "at": facts.instant(record["at"]), "worktree": str(place) if place else None, "claims": claims}
-    lines = [f"agent {name}", f"  pools     {', '.join(record['pools']) or 'any'}", f"  capacity  {record['capacity']}",
-             f"  worktree  {detail['worktree'] or '-'}"]  # fmt: skip
+    detail = {
+        **record,
+        "at": facts.instant(record["at"]),
+        "worktree": str(place) if place else None,
+        "claims": claims,
+    }
+    lines = [
+        f"agent {name}",
+        f"  pools     {', '.join(record['pools']) or 'any'}",
+        f"  capacity  {record['capacity']}",
+        f"  worktree  {detail['worktree'] or '-'}",
+    ]
     lines += [f"  holds     {claim['task']} until {claim['expires_at']}" for claim in claims]
     lines += [f"  {entry['at']}  {entry['subject']}" for entry in entries]
     app.out.answer("agent show", {"agent": detail, "history": entries}, "\n".join(lines))
@@ -297,9 +391,16 @@ def trust(app: App, yes: bool) -> None:
         return
     if not yes:
         if app.out.as_json or not sys.stdin.isatty():
-            raise UsageError("trust has to be confirmed: " + "; ".join(commands), hint="`gitcoord trust --yes` says so")
+            raise UsageError(
+                "trust has to be confirmed: " + "; ".join(commands),
+                hint="`gitcoord trust --yes` says so",
+            )
         for command in commands:
             click.echo(command, err=True)
         click.confirm("Run these on this machine when the plan asks for it?", abort=True, err=True)
     trusting.trust(app.work, snapshot)
-    app.out.answer("trust", {"commands": commands}, "trusted:\n" + "\n".join(f"  {command}" for command in commands))
+    app.out.answer(
+        "trust",
+        {"commands": commands},
+        "trusted:\n" + "\n".join(f"  {command}" for command in commands),
+    )

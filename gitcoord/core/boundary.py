@@ -15,7 +15,15 @@ from gitcoord.core import paths
 from gitcoord.core.model import AgentRecord, Result, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 
-__all__ = ["Boundary", "Layer", "boundary_of", "boundary_of_result", "could_write", "fits_agent", "recorded"]
+__all__ = [
+    "Boundary",
+    "Layer",
+    "boundary_of",
+    "boundary_of_result",
+    "could_write",
+    "fits_agent",
+    "recorded",
+]
 
 
 class Layer(NamedTuple):
@@ -51,19 +59,30 @@ class Boundary(NamedTuple):
         layer = self.forbidden_by(path)
         if layer is not None:
             return "outside" if layer.startswith("task ") else f"outside of {layer}"
-        return "a name that some disks take for another" if is_new and not paths.is_portable(path) else None
+        return (
+            "a name that some disks take for another"
+            if is_new and not paths.is_portable(path)
+            else None
+        )
 
     def describe(self) -> str:
         """Say in a few words what may be written."""
         if not self.layers:
             return "anything safe"
         shown = [(layer.name, ", ".join(layer.patterns[:10]) or "nothing") for layer in self.layers]
-        return ", and of that only ".join(text if name.startswith("task ") else f"{text} ({name})" for name, text in shown)
+        return ", and of that only ".join(
+            text if name.startswith("task ") else f"{text} ({name})" for name, text in shown
+        )
 
 
 def boundary_of(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord | None) -> Boundary:
     """Combine what binds a task, its pool, its phase and an agent."""
-    return Boundary((*_plan_layers(snapshot, task), *_layer("agent", agent["id"] if agent else "", agent and agent["paths"])))
+    return Boundary(
+        (
+            *_plan_layers(snapshot, task),
+            *_layer("agent", agent["id"] if agent else "", agent and agent["paths"]),
+        )
+    )
 
 
 def recorded(boundary: Boundary) -> dict[str, list[str]]:
@@ -72,13 +91,19 @@ def recorded(boundary: Boundary) -> dict[str, list[str]]:
     The task's own paths stay as they are while its result counts; the other
     layers can change, and an agent can go.
     """
-    return {layer.name: list(layer.patterns) for layer in boundary.layers if not layer.name.startswith("task ")}
+    return {
+        layer.name: list(layer.patterns)
+        for layer in boundary.layers
+        if not layer.name.startswith("task ")
+    }
 
 
 def boundary_of_result(task: TaskRecord, result: Result) -> Boundary:
     """Give the boundary that was in force when a result was handed in."""
     own = _layer("task", task["id"], task["spec"]["paths"])
-    return Boundary((*own, *(Layer(name, tuple(patterns)) for name, patterns in result["boundary"].items())))
+    return Boundary(
+        (*own, *(Layer(name, tuple(patterns)) for name, patterns in result["boundary"].items()))
+    )
 
 
 def fits_agent(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord) -> bool:
@@ -92,7 +117,9 @@ def fits_agent(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord) -> bool
 def could_write(task: list[str] | None, *others: list[str] | None) -> bool:
     """Say whether layers of a plan surely leave a task something to write."""
     own = task if task is not None else ["**"]
-    return not own or all(other is None or paths.overlaps(own, other) is not None for other in others)
+    return not own or all(
+        other is None or paths.overlaps(own, other) is not None for other in others
+    )
 
 
 def _plan_layers(snapshot: Snapshot, task: TaskRecord) -> tuple[Layer, ...]:

@@ -57,7 +57,9 @@ def _indented(value: object, line: str) -> str:
         if not value:
             return "[]"
         inner = line + "  "
-        return "[" + inner + ("," + inner).join([_indented(one, inner) for one in value]) + line + "]"
+        return (
+            "[" + inner + ("," + inner).join([_indented(one, inner) for one in value]) + line + "]"
+        )
     if value is None:
         return "null"
     if type(value) is int:
@@ -78,7 +80,9 @@ def dump_line(value: object) -> str:
 def _whole(text: str) -> str:
     """Return JSON as it is, unless it holds half a surrogate pair."""
     if _SURROGATE.search(text) and not _is_unicode(json.loads(text)):
-        raise UsageError("a text holds bytes that are no Unicode", hint="write texts and names in UTF-8")
+        raise UsageError(
+            "a text holds bytes that are no Unicode", hint="write texts and names in UTF-8"
+        )
     return text
 
 
@@ -115,7 +119,9 @@ def load(content: bytes | str, limit: int, what: str) -> Any:
 @lru_cache(maxsize=1)
 def _strict() -> json.JSONDecoder:
     """Make the decoder once: it takes as long as reading a record."""
-    return json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+    return json.JSONDecoder(
+        object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+    )
 
 
 def _refuse_bombs(text: str, limit: int, what: str) -> None:

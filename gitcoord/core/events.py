@@ -15,11 +15,42 @@ from gitcoord.core.shapes import TypedDict
 __all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
 
 Op = Literal[
-    "init", "plan", "agent-add", "agent-remove", "claim", "reissue", "progress", "complete", "review", "review-release",
-    "approve", "reject", "fail", "release", "expire", "reopen", "retry", "cancel", "assign", "escalate",
-    "lock", "unlock", "resolve", "note", "note-drop", "checkpoint", "batch", "land-begin", "land-done", "land-abort", "rollback",
-    "rollback-done", "rollback-abort", "check", "gate",
-]  # fmt: skip
+    "init",
+    "plan",
+    "agent-add",
+    "agent-remove",
+    "claim",
+    "reissue",
+    "progress",
+    "complete",
+    "review",
+    "review-release",
+    "approve",
+    "reject",
+    "fail",
+    "release",
+    "expire",
+    "reopen",
+    "retry",
+    "cancel",
+    "assign",
+    "escalate",
+    "lock",
+    "unlock",
+    "resolve",
+    "note",
+    "note-drop",
+    "checkpoint",
+    "batch",
+    "land-begin",
+    "land-done",
+    "land-abort",
+    "rollback",
+    "rollback-done",
+    "rollback-abort",
+    "check",
+    "gate",
+]
 OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
 
 
@@ -134,6 +165,8 @@ def evidence_of(event: Event) -> list[Evidence]:
 def tasks_of(event: Event) -> list[str]:
     """Name every task that an event is about, each once."""
     named = [event["task"]] if event.get("task") else []
-    named += [gone["task"] for gone in event.get("expired", [])] + [one["task"] for one in event.get("redone", [])]
+    named += [gone["task"] for gone in event.get("expired", [])] + [
+        one["task"] for one in event.get("redone", [])
+    ]
     named += [task for inner in event.get("events", []) for task in tasks_of(inner)]
     return list(dict.fromkeys(named))

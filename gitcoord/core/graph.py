@@ -13,7 +13,16 @@ from typing import NamedTuple
 from gitcoord.core import paths
 from gitcoord.core.model import PhaseSpec, PoolSpec, TaskSpec
 
-__all__ = ["DEFAULT_ESTIMATE_MS", "Wave", "dependents_of", "find_cycle", "impact", "levels", "remaining_chain_ms", "waves"]
+__all__ = [
+    "DEFAULT_ESTIMATE_MS",
+    "Wave",
+    "dependents_of",
+    "find_cycle",
+    "impact",
+    "levels",
+    "remaining_chain_ms",
+    "waves",
+]
 
 DEFAULT_ESTIMATE_MS = 600_000
 
@@ -95,7 +104,9 @@ def impact(dependents: Mapping[str, Sequence[str]], task: str) -> tuple[list[str
     return direct, further
 
 
-def remaining_chain_ms(needs: Mapping[str, Sequence[str]], estimates: Mapping[str, int | None]) -> dict[str, int]:
+def remaining_chain_ms(
+    needs: Mapping[str, Sequence[str]], estimates: Mapping[str, int | None]
+) -> dict[str, int]:
     """Give the longest chain of estimates from each task on, itself included."""
     after = dependents_of(needs)
     depth = levels({task: needs.get(task, ()) for task in estimates})
@@ -106,7 +117,9 @@ def remaining_chain_ms(needs: Mapping[str, Sequence[str]], estimates: Mapping[st
     return {task: chain.get(task, estimates[task] or DEFAULT_ESTIMATE_MS) for task in estimates}
 
 
-def waves(tasks: Sequence[TaskSpec], phases: Sequence[PhaseSpec], pools: Mapping[str, PoolSpec]) -> list[Wave]:
+def waves(
+    tasks: Sequence[TaskSpec], phases: Sequence[PhaseSpec], pools: Mapping[str, PoolSpec]
+) -> list[Wave]:
     """Say what can run at once: phases in their order, levels of needs within."""
     order = levels({phase["id"]: phase["after"] for phase in phases})
     depth = levels({task["id"]: task["needs"] for task in tasks})
@@ -116,7 +129,9 @@ def waves(tasks: Sequence[TaskSpec], phases: Sequence[PhaseSpec], pools: Mapping
         for number, level in enumerate(sorted({depth.get(task["id"], 0) for task in own})):
             rows = [task for task in own if depth.get(task["id"], 0) == level]
             width, limits = _width(rows, pools)
-            found.append(Wave(phase["id"], number + 1, [task["id"] for task in rows], width, limits))
+            found.append(
+                Wave(phase["id"], number + 1, [task["id"] for task in rows], width, limits)
+            )
     return found
 
 
@@ -151,7 +166,9 @@ def _width(rows: Sequence[TaskSpec], pools: Mapping[str, PoolSpec]) -> tuple[int
 
 def _ancestors(prefix: str) -> list[str]:
     parts = prefix.split("/")
-    return ["", *("/".join(parts[:count]) for count in range(1, len(parts) + 1))] if prefix else [""]
+    return (
+        ["", *("/".join(parts[:count]) for count in range(1, len(parts) + 1))] if prefix else [""]
+    )
 
 
 def _prefixes(task: TaskSpec) -> list[str]:

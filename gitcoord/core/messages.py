@@ -22,7 +22,17 @@ MAX_EVENT_BYTES = 4 * 1024 * 1024
 _COMMON = {"op", "id", "agent", "time", "format"}
 _EXPLAINED = {"release", "review-release", "approve", "cancel", "retry", "assign"}
 _RUN = {"definition", "tree", "commit", "verdict", "reason", "millis", "log"}
-_CLAIM = {"task", "title", "token", "attempt", "session", "boot_id", "monotonic_ns", "lease_ms", "branch"}
+_CLAIM = {
+    "task",
+    "title",
+    "token",
+    "attempt",
+    "session",
+    "boot_id",
+    "monotonic_ns",
+    "lease_ms",
+    "branch",
+}
 
 FIELDS: dict[str, frozenset[str]] = {
     op: frozenset(_COMMON | fields)
@@ -35,11 +45,33 @@ FIELDS: dict[str, frozenset[str]] = {
         "reissue": _CLAIM | {"old"},
         "progress": {"task", "token", "attempt", "message", "percent", "boot_id", "monotonic_ns"},
         "complete": {"task", "title", "token", "attempt", "result"},
-        "review": {"task", "title", "token", "session", "old", "reviewed", "boot_id", "monotonic_ns", "lease_ms", "expired"},
+        "review": {
+            "task",
+            "title",
+            "token",
+            "session",
+            "old",
+            "reviewed",
+            "boot_id",
+            "monotonic_ns",
+            "lease_ms",
+            "expired",
+        },
         "review-release": {"task", "title", "token", "reviewed", "reason"},
         "approve": {"task", "title", "token", "reviewed", "reason"},
         "reject": {"task", "title", "token", "reviewed", "reason"},
-        "fail": {"task", "title", "token", "attempt", "kind", "reason", "delay_ms", "log", "boot_id", "monotonic_ns"},
+        "fail": {
+            "task",
+            "title",
+            "token",
+            "attempt",
+            "kind",
+            "reason",
+            "delay_ms",
+            "log",
+            "boot_id",
+            "monotonic_ns",
+        },
         "release": {"task", "title", "token", "attempt", "reason"},
         "expire": {"expired", "lapsed"},
         "reopen": {"task", "title", "kind", "reason", "redone", "log"},
@@ -47,17 +79,47 @@ FIELDS: dict[str, frozenset[str]] = {
         "cancel": {"task", "title", "reason", "redone"},
         "assign": {"task", "title", "to", "reason"},
         "escalate": {"task", "kind", "reason"},
-        "land-begin": {"phase", "target", "old", "new", "tree", "results", "count", "gates", "without"},
+        "land-begin": {
+            "phase",
+            "target",
+            "old",
+            "new",
+            "tree",
+            "results",
+            "count",
+            "gates",
+            "without",
+        },
         "land-done": {"phase", "target", "old", "new"},
         "land-abort": {"phase", "target", "old", "new", "reason"},
-        "lock": {"task", "token", "paths", "shared", "reason", "for_ms", "boot_id", "monotonic_ns", "expired", "lapsed"},
+        "lock": {
+            "task",
+            "token",
+            "paths",
+            "shared",
+            "reason",
+            "for_ms",
+            "boot_id",
+            "monotonic_ns",
+            "expired",
+            "lapsed",
+        },
         "unlock": {"name", "paths", "tokens", "reason"},
         "resolve": {"escalation", "task", "answer"},
         "note": {"task", "path", "message"},
         "note-drop": {"note", "reason"},
         "checkpoint": {"name"},
         "batch": {"events"},
-        "rollback": {"onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"},
+        "rollback": {
+            "onto",
+            "abandoned",
+            "epoch",
+            "surviving",
+            "carried",
+            "reason",
+            "code",
+            "reverts",
+        },
         "rollback-done": {"target", "old", "new"},
         "rollback-abort": {"target", "old", "new", "reason"},
         "check": {"task", "title", "token", "attempt"} | _RUN,
@@ -107,7 +169,9 @@ def parse(message: str, where: str = "") -> Event:
         )
     op = event.get("op")
     if not isinstance(op, str) or op not in FIELDS or event.keys() != FIELDS[op]:
-        raise CorruptError(f"{place} has an unknown operation, or keys that do not fit it", entry=where)
+        raise CorruptError(
+            f"{place} has an unknown operation, or keys that do not fit it", entry=where
+        )
     try:
         same = render(cast("Event", event)) == message
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -126,12 +190,16 @@ def _subject(event: Event) -> str:
     about = f"{op} {event['task']} by {agent}" if event.get("task") else f"{op} by {agent}"
     if op == "progress":
         percent = event["percent"]
-        return f"{about}: {_first(event['message'])}" + ("" if percent is None else f" ({percent}%)")
+        return f"{about}: {_first(event['message'])}" + (
+            "" if percent is None else f" ({percent}%)"
+        )
     if op in {"fail", "escalate", "reopen", "reject"}:
         return f"{about}: {_first(event['reason'])}"
     if op in {"check", "gate"}:
         about = about if op == "check" else f"gate {event['gate']} of {event['phase']}"
-        return f"{about}: {event['verdict']}" + (f", {_first(event['reason'])}" if event["reason"] else "")
+        return f"{about}: {event['verdict']}" + (
+            f", {_first(event['reason'])}" if event["reason"] else ""
+        )
     if op == "claim" and event["takeover"]:
         return f"{about}, taken over from {event['takeover']['agent']}: {event['title']}"
     if op == "assign":
@@ -144,20 +212,36 @@ def _subject(event: Event) -> str:
         return f"{about}: {event['title']}"
     return {
         "init": lambda: f"init ledger {event['ledger']} for {event['target']}",
-        "plan": lambda: f"plan {event['name']} by {agent}: {event['added']} added, {event['changed']} changed",
+        "plan": lambda: (
+            f"plan {event['name']} by {agent}: {event['added']} added, {event['changed']} changed"
+        ),
         "agent-add": lambda: f"agent-add {event['name']} by {agent}",
         "agent-remove": lambda: f"agent-remove {event['name']} by {agent}",
-        "land-begin": lambda: f"land-begin {event['phase']}: {event['count']} results onto {event['target']}",
-        "land-done": lambda: f"land-done {event['phase']}: {event['target']} is at {event['new'][:12]}",
+        "land-begin": lambda: (
+            f"land-begin {event['phase']}: {event['count']} results onto {event['target']}"
+        ),
+        "land-done": lambda: (
+            f"land-done {event['phase']}: {event['target']} is at {event['new'][:12]}"
+        ),
         "land-abort": lambda: f"land-abort {event['phase']}: {_first(event['reason'])}",
         "lock": lambda: f"{_paths(event)} by {agent}{_manner(event)}",
-        "unlock": lambda: f"{_paths(event)} by {agent}" + ("" if event["name"] == agent else f", locked by {event['name']}"),
+        "unlock": lambda: (
+            f"{_paths(event)} by {agent}"
+            + ("" if event["name"] == agent else f", locked by {event['name']}")
+        ),
         "resolve": lambda: f"resolve {event['escalation']} by {agent}: {_first(event['answer'])}",
-        "note": lambda: f"note on {event['task'] or event['path'] or 'the plan'} by {agent}: {_first(event['message'])}",
+        "note": lambda: (
+            f"note on {event['task'] or event['path'] or 'the plan'} by {agent}: "
+            f"{_first(event['message'])}"
+        ),
         "note-drop": lambda: f"note-drop {event['note']} by {agent}",
         "checkpoint": lambda: f"checkpoint {event['name']} by {agent}",
-        "batch": lambda: f"batch by {agent}: {_first(', '.join(_short(one) for one in event['events']))}",
-        "rollback": lambda: f"rollback to {event['onto'][:12]} by {agent}" + (" with code" if event["code"] else ""),
+        "batch": lambda: (
+            f"batch by {agent}: {_first(', '.join(_short(one) for one in event['events']))}"
+        ),
+        "rollback": lambda: (
+            f"rollback to {event['onto'][:12]} by {agent}" + (" with code" if event["code"] else "")
+        ),
         "rollback-done": lambda: f"rollback-done: {event['target']} is at {event['new'][:12]}",
         "rollback-abort": lambda: f"rollback-abort: {_first(event['reason'])}",
     }[op]()
@@ -165,14 +249,18 @@ def _subject(event: Event) -> str:
 
 def _paths(event: Event) -> str:
     named = event["paths"] or []
-    return f"{event['op']} {_first(', '.join(named[:4]))}" + (f" and {len(named) - 4} more" if len(named) > 4 else "")
+    return f"{event['op']} {_first(', '.join(named[:4]))}" + (
+        f" and {len(named) - 4} more" if len(named) > 4 else ""
+    )
 
 
 def _manner(event: Event) -> str:
     how = ["shared"] if event["shared"] else []
     how += [f"for {event['for_ms'] / 1000:g} s"] if event["for_ms"] is not None else []
     how += [f"with its claim on {event['task']}"] if event["task"] else []
-    return (f" ({', '.join(how)})" if how else "") + (f": {_first(event['reason'])}" if event["reason"] else "")
+    return (f" ({', '.join(how)})" if how else "") + (
+        f": {_first(event['reason'])}" if event["reason"] else ""
+    )
 
 
 def _first(text: str) -> str:
@@ -193,7 +281,9 @@ def _body(event: Event) -> str:
 
 def _trailers(event: Event) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = [("Op", event["op"])]
-    named = tasks_of(event) if event["op"] == "batch" else [event["task"]] if event.get("task") else []
+    named = (
+        tasks_of(event) if event["op"] == "batch" else [event["task"]] if event.get("task") else []
+    )
     found += [("Task", task) for task in named]
     found.append(("Agent", event["agent"]))
     for key, name in (("phase", "Phase"), ("token", "Claim"), ("attempt", "Attempt")):
@@ -205,7 +295,11 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
     gone_too = evidence_of(event) if event["op"] == "batch" else event.get("expired", [])
     found += [("Expired", f"{gone['task']} {gone['token']}") for gone in gone_too]
     entries = event["events"] if event["op"] == "batch" else [event]
-    found += [("Lapsed", f"{gone['lock']} {gone['agent']}") for one in entries for gone in one.get("lapsed", [])]
+    found += [
+        ("Lapsed", f"{gone['lock']} {gone['agent']}")
+        for one in entries
+        for gone in one.get("lapsed", [])
+    ]
     result = event.get("result")
     if result is not None:
         found.append(("Result", result["oid"] or "none"))

@@ -12,7 +12,17 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-__all__ = ["covers", "inside", "is_portable", "is_safe", "literal_prefix", "matches", "overlap", "overlaps", "problem_of"]
+__all__ = [
+    "covers",
+    "inside",
+    "is_portable",
+    "is_safe",
+    "literal_prefix",
+    "matches",
+    "overlap",
+    "overlaps",
+    "problem_of",
+]
 
 MAX_PATTERN_CHARS = 1024
 MAX_NAME_BYTES = 255
@@ -34,7 +44,12 @@ def _is_git_twin(component: str) -> bool:
 
 def is_safe(path: str) -> bool:
     """Say whether a path of a tree means the same on every disk."""
-    if "\\" in path or _CONTROL.search(path) or _SURROGATE.search(path) or unicodedata.normalize("NFC", path) != path:
+    if (
+        "\\" in path
+        or _CONTROL.search(path)
+        or _SURROGATE.search(path)
+        or unicodedata.normalize("NFC", path) != path
+    ):
         return False
     return all(part not in {"", ".", ".."} and not _is_git_twin(part) for part in path.split("/"))
 
@@ -46,9 +61,17 @@ def is_portable(path: str) -> bool:
     stream of ``a``; HFS+ passes over some characters; devices are no files.
     A name that is too long could not be checked out.
     """
-    return is_safe(path) and len(path.encode()) <= MAX_PATH_BYTES and not any(
-        part[-1] in " ." or ":" in part or len(part.encode()) > MAX_NAME_BYTES or _IGNORED.search(part) or _DEVICE.fullmatch(part)
-        for part in path.split("/")
+    return (
+        is_safe(path)
+        and len(path.encode()) <= MAX_PATH_BYTES
+        and not any(
+            part[-1] in " ."
+            or ":" in part
+            or len(part.encode()) > MAX_NAME_BYTES
+            or _IGNORED.search(part)
+            or _DEVICE.fullmatch(part)
+            for part in path.split("/")
+        )
     )
 
 
@@ -82,14 +105,20 @@ def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
 def _parts(pattern: str) -> tuple[str, ...]:
     """Split a pattern; ``a/`` is everything below: one part, then any."""
     parts = [*pattern[:-1].split("/"), "*", "**"] if pattern.endswith("/") else pattern.split("/")
-    return tuple(part for index, part in enumerate(parts) if part != "**" or index == 0 or parts[index - 1] != "**")
+    return tuple(
+        part
+        for index, part in enumerate(parts)
+        if part != "**" or index == 0 or parts[index - 1] != "**"
+    )
 
 
 def _has_wildcard(part: str) -> bool:
     return "*" in part or "?" in part
 
 
-def _fits(pattern: Sequence[str], items: Sequence[str], many: str, do_fit: Callable[[str, str], bool]) -> bool:
+def _fits(
+    pattern: Sequence[str], items: Sequence[str], many: str, do_fit: Callable[[str, str], bool]
+) -> bool:
     """Say whether a row of items is one that a pattern stands for.
 
     Only the last ``many`` can need another try, so that the time is bounded
@@ -137,7 +166,9 @@ def literal_prefix(pattern: str) -> str:
     return "/".join(literal)
 
 
-def _meet(one: Sequence[str], other: Sequence[str], many: str, do_meet: Callable[[str, str], bool]) -> bool:
+def _meet(
+    one: Sequence[str], other: Sequence[str], many: str, do_meet: Callable[[str, str], bool]
+) -> bool:
     """Say whether two rows with wildcards have a row in common.
 
     ``many`` stands for any number of items; of the rest ``do_meet`` says
@@ -227,7 +258,9 @@ def covers(outer: Iterable[str], inner: Iterable[str]) -> bool:
 def _is_within(pattern: str, top: str) -> bool:
     if not _has_wildcard(pattern) and not pattern.endswith("/"):
         return matches(top, pattern)
-    return any(_absorbs(write(top), write(pattern), "**", _part_absorbs) for write in (_parts, _any_first))
+    return any(
+        _absorbs(write(top), write(pattern), "**", _part_absorbs) for write in (_parts, _any_first)
+    )
 
 
 def _any_first(pattern: str) -> Sequence[str]:
@@ -243,10 +276,15 @@ def _any_first(pattern: str) -> Sequence[str]:
 
 
 def _part_absorbs(top: str, part: str) -> bool:
-    return part != "**" and (top in {"*", part} or _absorbs(top, part, "*", lambda one, char: char != "*" and one in {char, "?"}))
+    return part != "**" and (
+        top in {"*", part}
+        or _absorbs(top, part, "*", lambda one, char: char != "*" and one in {char, "?"})
+    )
 
 
-def _absorbs(top: Sequence[str], inner: Sequence[str], many: str, do_absorb: Callable[[str, str], bool]) -> bool:
+def _absorbs(
+    top: Sequence[str], inner: Sequence[str], many: str, do_absorb: Callable[[str, str], bool]
+) -> bool:
     """Say whether a pattern can follow another one item by item.
 
     ``many`` of the top takes any number of the inner's items, ``many``
@@ -263,6 +301,8 @@ def _absorbs(top: Sequence[str], inner: Sequence[str], many: str, do_absorb: Cal
         if item is None:
             break
         reach = {i for i in reach if i < len(top) and top[i] == many} | {
-            i + 1 for i in reach if i < len(top) and top[i] != many and item != many and do_absorb(top[i], item)
+            i + 1
+            for i in reach
+            if i < len(top) and top[i] != many and item != many and do_absorb(top[i], item)
         }
     return len(top) in reach

@@ -36,12 +36,30 @@ MAX_NEEDS = 1000
 MAX_PHASES = 1000
 MAX_EXPANDED_BYTES = 96 * 1024 * 1024
 _PLAN_KEYS = (
-    "name", "target", "lease", "heartbeat", "max_attempts", "selection", "boundaries", "landing", "gates_required",
-)  # fmt: skip
+    "name",
+    "target",
+    "lease",
+    "heartbeat",
+    "max_attempts",
+    "selection",
+    "boundaries",
+    "landing",
+    "gates_required",
+)
 _TASK_KEYS = (
-    "title", "description", "phase", "pool", "paths", "reads", "needs", "estimate", "priority", "check", "result",
+    "title",
+    "description",
+    "phase",
+    "pool",
+    "paths",
+    "reads",
+    "needs",
+    "estimate",
+    "priority",
+    "check",
+    "result",
     "verify_by",
-)  # fmt: skip
+)
 
 
 class _Reader(Values):
@@ -59,14 +77,25 @@ class _Reader(Values):
 
         self.known_keys(table, _PLAN_KEYS, "plan")
         lease = self.duration(table, "lease", at("lease"), "15m") or 0
-        heartbeat = self.duration(table, "heartbeat", at("heartbeat"), "5m" if "lease" not in table else None)
+        heartbeat = self.duration(
+            table, "heartbeat", at("heartbeat"), "5m" if "lease" not in table else None
+        )
         heartbeat = heartbeat or max(1, lease // 3)
         if heartbeat >= lease:
-            self.problems.add(at("heartbeat"), "heartbeat is shorter than lease, so that a late agent is seen in time")
+            self.problems.add(
+                at("heartbeat"),
+                "heartbeat is shorter than lease, so that a late agent is seen in time",
+            )
         name = self.text(table, "name", at("name"), "plan")
         target = self.text(table, "target", at("target"), self.target)
-        if not re.fullmatch(r"(?!-)[A-Za-z0-9._/+@-]{1,200}", target) or ".." in target or target.startswith("refs/"):
-            self.problems.add(at("target"), f"target is the name of a branch, like main, not {target!r}")
+        if (
+            not re.fullmatch(r"(?!-)[A-Za-z0-9._/+@-]{1,200}", target)
+            or ".." in target
+            or target.startswith("refs/")
+        ):
+            self.problems.add(
+                at("target"), f"target is the name of a branch, like main, not {target!r}"
+            )
         worktree = self.table("worktree")
         self.known_keys(worktree, ("copy", "setup"), "worktree")
         setup = self.text(worktree, "setup", self.places.at("worktree", 0, "setup"), "", most=2000)
@@ -77,7 +106,9 @@ class _Reader(Values):
             "heartbeat_ms": heartbeat,
             "max_attempts": self.number(table, "max_attempts", at("max_attempts"), 3, 1, 1000) or 3,
             "selection": self.choice(table, "selection", at("selection"), SELECTIONS, "random"),
-            "boundaries": self.choice(table, "boundaries", at("boundaries"), ("strict", "open"), "strict"),
+            "boundaries": self.choice(
+                table, "boundaries", at("boundaries"), ("strict", "open"), "strict"
+            ),
             "gates_required": self.flag(table, "gates_required", at("gates_required")),
             "landing": self.choice(table, "landing", at("landing"), ("manual", "auto"), "manual"),
             "worktree": {
@@ -103,9 +134,21 @@ class _Reader(Values):
                 self.problems.add(at, f"pool {name} stands twice")
             selection = None
             if "selection" in table:
-                selection = self.choice(table, "selection", self.places.at("pool", index, "selection"), SELECTIONS, "random")
-            limit = self.number(table, "limit", self.places.at("pool", index, "limit"), None, 1, 100_000)
-            found[name] = {"limit": limit, "selection": selection, "paths": self.bound(table, "pool", index)}
+                selection = self.choice(
+                    table,
+                    "selection",
+                    self.places.at("pool", index, "selection"),
+                    SELECTIONS,
+                    "random",
+                )
+            limit = self.number(
+                table, "limit", self.places.at("pool", index, "limit"), None, 1, 100_000
+            )
+            found[name] = {
+                "limit": limit,
+                "selection": selection,
+                "paths": self.bound(table, "pool", index),
+            }
         return found
 
     def phases(self) -> list[PhaseSpec]:
@@ -116,27 +159,38 @@ class _Reader(Values):
             if index >= MAX_PHASES:
                 self.problems.add(at, f"a plan has at most {MAX_PHASES} phases")
                 break
-            self.known_keys(table, ("name", "title", "after", "reviews", "gates", "paths"), "phase", index)
+            self.known_keys(
+                table, ("name", "title", "after", "reviews", "gates", "paths"), "phase", index
+            )
             name = self.id(table.get("name"), "phase name", at)
             if name is None:
                 continue
             if name.casefold() in {other["id"].casefold() for other in found}:
                 self.problems.add(at, f"phase {name} stands twice")
                 continue
-            reviews = self.number(table, "reviews", self.places.at("phase", index, "reviews"), 0, 0, 20) or 0
-            found.append({
-                "id": name,
-                "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
-                "paths": self.bound(table, "phase", index),
-                "after": self.texts(table, "after", self.places.at("phase", index, "after")),
-                "reviews": reviews,
-                "gates": self.gates(table, self.places.at("phase", index, "gates")),
-            })  # fmt: skip
+            reviews = (
+                self.number(table, "reviews", self.places.at("phase", index, "reviews"), 0, 0, 20)
+                or 0
+            )
+            found.append(
+                {
+                    "id": name,
+                    "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
+                    "paths": self.bound(table, "phase", index),
+                    "after": self.texts(table, "after", self.places.at("phase", index, "after")),
+                    "reviews": reviews,
+                    "gates": self.gates(table, self.places.at("phase", index, "gates")),
+                }
+            )
         return found
 
     def bound(self, table: dict[str, Any], kind: str, index: int) -> list[str] | None:
         """Read the paths that bind every task of a pool or a phase."""
-        return self.patterns(table, "paths", self.places.at(kind, index, "paths")) if "paths" in table else None
+        return (
+            self.patterns(table, "paths", self.places.at(kind, index, "paths"))
+            if "paths" in table
+            else None
+        )
 
     def gates(self, phase: dict[str, Any], at: str) -> list[GateSpec]:
         """Read the gates of a phase."""
@@ -147,26 +201,34 @@ class _Reader(Values):
             return found
         for gate in value:
             for key in gate.keys() - {"name", "run", "timeout", "retry"}:
-                self.problems.add(at, f"unknown key {shown(key)} of a gate; known: name, retry, run, timeout")
+                self.problems.add(
+                    at, f"unknown key {shown(key)} of a gate; known: name, retry, run, timeout"
+                )
             name = self.id(gate.get("name"), "gate name", at)
             if name and name.casefold() in {other["name"].casefold() for other in found}:
                 self.problems.add(at, f"gate {name} stands twice")
             run = self.text(gate, "run", at, "", most=2000)
             if not run:
                 self.problems.add(at, "a gate has a command: run = ...")
-            found.append({
-                "name": name or "",
-                "run": run,
-                "timeout_ms": self.duration(gate, "timeout", at, "10m") or 600_000,
-                "retry": self.number(gate, "retry", at, 0, 0, 1) or 0,
-            })  # fmt: skip
+            found.append(
+                {
+                    "name": name or "",
+                    "run": run,
+                    "timeout_ms": self.duration(gate, "timeout", at, "10m") or 600_000,
+                    "retry": self.number(gate, "retry", at, 0, 0, 1) or 0,
+                }
+            )
         return found
 
     def tasks(self, plan: PlanRecord) -> tuple[list[TaskSpec], dict[str, str]]:
         """Read every [[task]] and [[tasks]], in the order of the file."""
         templates = self.raw.get("template", {})
-        if not isinstance(templates, dict) or not all(isinstance(one, dict) for one in templates.values()):
-            self.problems.add(self.places.at("template"), "a template is written as [template.NAME]")
+        if not isinstance(templates, dict) or not all(
+            isinstance(one, dict) for one in templates.values()
+        ):
+            self.problems.add(
+                self.places.at("template"), "a template is written as [template.NAME]"
+            )
             templates = {}
         for name, template in templates.items():
             self.known_keys(template, _TASK_KEYS, f"template.{name}")
@@ -178,7 +240,10 @@ class _Reader(Values):
                 if kind == "task":
                     rows.append((kind, table, self.id(table.get("id"), "task id", at), index))
                 else:
-                    rows += [(kind, table, one, index) for one in expand_ids(table.get("ids"), at, self.problems)]
+                    rows += [
+                        (kind, table, one, index)
+                        for one in expand_ids(table.get("ids"), at, self.problems)
+                    ]
                 if len(rows) > MAX_TASKS:
                     self.problems.add(at, f"a plan has at most {MAX_TASKS} tasks")
                     rows = rows[:MAX_TASKS]
@@ -201,12 +266,22 @@ class _Reader(Values):
             where[task] = at
             found.append(self.task(kind, index, table, task, templates, plan))
             if self.expanded_bytes > MAX_EXPANDED_BYTES:
-                self.problems.add(at, f"the tasks up to here are larger than {MAX_EXPANDED_BYTES >> 20} MiB: say them shorter")
+                self.problems.add(
+                    at,
+                    f"the tasks up to here are larger than {MAX_EXPANDED_BYTES >> 20} MiB: say "
+                    "them shorter",
+                )
                 break
         return found, where
 
     def task(
-        self, kind: str, index: int, table: dict[str, Any], task: str, templates: dict[str, Any], plan: PlanRecord
+        self,
+        kind: str,
+        index: int,
+        table: dict[str, Any],
+        task: str,
+        templates: dict[str, Any],
+        plan: PlanRecord,
     ) -> TaskSpec:
         """Read one task, its template used and its placeholders filled in."""
 
@@ -219,13 +294,17 @@ class _Reader(Values):
         if "paths" in merged:
             spec_paths = self.patterns(merged, "paths", at("paths"))
         elif plan["boundaries"] == "strict":
-            self.problems.add(at("paths"), f'task {task} has no paths (or say boundaries = "open" in [plan])')
+            self.problems.add(
+                at("paths"), f'task {task} has no paths (or say boundaries = "open" in [plan])'
+            )
         title = self.text(merged, "title", at("title"), "").strip()
         if not title and "title" not in merged:
             self.problems.add(at("title"), f"task {task} has no title")
         elif not title:
             self.problems.add(at("title"), f"task {task} has an empty title")
-        description = self.text(merged, "description", at("description"), "", most=MAX_DESCRIPTION_BYTES)
+        description = self.text(
+            merged, "description", at("description"), "", most=MAX_DESCRIPTION_BYTES
+        )
         check = self.text(merged, "check", at("check"), "", most=2000)
         verify_by = self.text(merged, "verify_by", at("verify_by"), "")
         spec: TaskSpec = {
@@ -238,8 +317,11 @@ class _Reader(Values):
             "reads": self.patterns(merged, "reads", at("reads")),
             "needs": [],
             "estimate_ms": self.duration(merged, "estimate", at("estimate"), None),
-            "priority": self.number(merged, "priority", at("priority"), 0, -1_000_000, 1_000_000) or 0,
-            "result": self.choice(merged, "result", at("result"), ("required", "optional"), "required"),
+            "priority": self.number(merged, "priority", at("priority"), 0, -1_000_000, 1_000_000)
+            or 0,
+            "result": self.choice(
+                merged, "result", at("result"), ("required", "optional"), "required"
+            ),
             "check": check or None,
             "verify_by": verify_by or None,
         }
@@ -247,12 +329,17 @@ class _Reader(Values):
             if len(spec["needs"]) > MAX_NEEDS:
                 self.problems.add(at("needs"), f"task {task} has more than {MAX_NEEDS} needs")
                 break
-            spec["needs"] += expand_ids(need, at("needs"), self.problems, MAX_NEEDS) if "-" in need else [need]
+            spec["needs"] += (
+                expand_ids(need, at("needs"), self.problems, MAX_NEEDS) if "-" in need else [need]
+            )
         spec["needs"] = list(dict.fromkeys(spec["needs"]))
         size = len(codec.dump(spec))
         self.expanded_bytes += size
         if size > MAX_RECORD_BYTES - 4096:
-            self.problems.add(at("id"), f"task {task} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it shorter")
+            self.problems.add(
+                at("id"),
+                f"task {task} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it shorter",
+            )
         return spec
 
 
@@ -274,7 +361,9 @@ def parse(
 
     """
     if len(text) > MAX_PLAN_BYTES:
-        raise InvalidPlanError(f"{name} is too large", [f"{name}:1: a plan has at most {MAX_PLAN_BYTES >> 20} MiB"])
+        raise InvalidPlanError(
+            f"{name} is too large", [f"{name}:1: a plan has at most {MAX_PLAN_BYTES >> 20} MiB"]
+        )
     refuse_bombs(text, name)
     try:
         raw = tomllib.loads(text)
@@ -286,7 +375,9 @@ def parse(
     phases = reader.phases()
     tasks, where = reader.tasks(plan)
     if not tasks and not known_phases:
-        reader.problems.add(f"{name}:1", "the plan has no task: write [[task]] with id, title and paths")
+        reader.problems.add(
+            f"{name}:1", "the plan has no task: write [[task]] with id, title and paths"
+        )
     _fill_phases_and_pools(reader, plan, phases, tasks, where, known_phases or {})
     _refuse_large(reader, plan, phases, name)
     all_phases = {**(known_phases or {}), **{phase["id"]: phase for phase in phases}}
@@ -300,13 +391,22 @@ def parse(
 def _refuse_large(reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], name: str) -> None:
     """Refuse records that could not be read back."""
     if len(phases) > MAX_PHASES:
-        reader.problems.add(f"{name}:1", f"a plan has at most {MAX_PHASES} phases, and its tasks name {len(phases)}")
+        reader.problems.add(
+            f"{name}:1", f"a plan has at most {MAX_PHASES} phases, and its tasks name {len(phases)}"
+        )
     if len(codec.dump(plan)) > 3 * MAX_RECORD_BYTES:
-        reader.problems.add(f"{name}:1", f"[plan], [worktree] and the pools are larger than {3 * MAX_RECORD_BYTES} bytes")
+        reader.problems.add(
+            f"{name}:1",
+            f"[plan], [worktree] and the pools are larger than {3 * MAX_RECORD_BYTES} bytes",
+        )
     for index, phase in enumerate(phases):
         if len(codec.dump(phase)) > MAX_RECORD_BYTES - 4096:
             at = reader.places.at("phase", index, "gates")
-            reader.problems.add(at, f"phase {phase['id']} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it shorter")
+            reader.problems.add(
+                at,
+                f"phase {phase['id']} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it "
+                "shorter",
+            )
     if len(phases) > MAX_PHASES:
         # What follows compares every phase with every other.
         reader.problems.raise_all(name)
@@ -316,13 +416,19 @@ def _syntax_error(error: Exception, name: str) -> InvalidPlanError:
     place = re.search(r"line (\d+)", str(error))
     line = place[1] if place else "1"
     said = re.sub(r"\s*\(at .*\)$", "", str(error))[:200] or "nested too deeply"
-    return InvalidPlanError(f"{name} is not valid TOML", [f"{name}:{line}: {codec.printable(said)}"])
+    return InvalidPlanError(
+        f"{name} is not valid TOML", [f"{name}:{line}: {codec.printable(said)}"]
+    )
 
 
 def _fill_phases_and_pools(
-    reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], tasks: list[TaskSpec], where: dict[str, str],
+    reader: _Reader,
+    plan: PlanRecord,
+    phases: list[PhaseSpec],
+    tasks: list[TaskSpec],
+    where: dict[str, str],
     known_phases: Mapping[str, PhaseSpec],
-) -> None:  # fmt: skip
+) -> None:
     """Make undeclared phases and pools, or refuse them where some are declared."""
     declared = {phase["id"] for phase in phases} | known_phases.keys()
     pools = plan["pools"]
@@ -339,9 +445,13 @@ def _fill_phases_and_pools(
                 continue
             if not is_free:
                 near = reader.problems.near(name, names) or sorted(names)[:5]
-                reader.problems.add(where[task["id"]], f"there is no {kind} {shown(name)}; known: {', '.join(near)}")
+                reader.problems.add(
+                    where[task["id"]], f"there is no {kind} {shown(name)}; known: {', '.join(near)}"
+                )
             elif reader.id(name, kind, where[task["id"]]) and kind == "phase":
-                phases.append({"id": name, "title": "", "paths": None, "after": [], "reviews": 0, "gates": []})
+                phases.append(
+                    {"id": name, "title": "", "paths": None, "after": [], "reviews": 0, "gates": []}
+                )
                 declared.add(name)
             elif kind == "pool":
                 pools[name] = {"limit": None, "selection": None, "paths": None}
@@ -349,15 +459,23 @@ def _fill_phases_and_pools(
         for before in phase["after"]:
             if before not in declared:
                 near = reader.problems.near(before, declared) or sorted(declared)[:5]
-                reader.problems.add(reader.places.at("phase", index, "after"),
-                                    f"phase {phase['id']}: there is no phase {shown(before)}; known: {', '.join(near)}")  # fmt: skip
+                reader.problems.add(
+                    reader.places.at("phase", index, "after"),
+                    f"phase {phase['id']}: there is no phase {shown(before)}; known: "
+                    f"{', '.join(near)}",
+                )
     cycle = graph.find_cycle({phase["id"]: phase["after"] for phase in phases})
     if cycle:
-        reader.problems.add(reader.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}")
+        reader.problems.add(
+            reader.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}"
+        )
 
 
 def _gate_warnings(plan: PlanRecord, phases: list[PhaseSpec]) -> list[str]:
     if not plan["gates_required"]:
         return []
-    return [f"phase {phase['id']} has no gate, and gates_required keeps it from landing" for phase in phases
-            if not phase["gates"]]  # fmt: skip
+    return [
+        f"phase {phase['id']} has no gate, and gates_required keeps it from landing"
+        for phase in phases
+        if not phase["gates"]
+    ]

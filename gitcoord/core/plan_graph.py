@@ -38,13 +38,21 @@ def check_needs(
                 if is_ours:
                     near = problems.near(need, by_id)
                     hint = f": did you mean {', '.join(near)}?" if near else ""
-                    problems.add(where[task["id"]], f"task {task['id']} needs {shown(need)}, which does not exist{hint}")
+                    problems.add(
+                        where[task["id"]],
+                        f"task {task['id']} needs {shown(need)}, which does not exist{hint}",
+                    )
                 continue
             found.append(need)
-            if is_ours and need != task["id"] and not _is_reachable(other["phase"], task["phase"], before):
+            if (
+                is_ours
+                and need != task["id"]
+                and not _is_reachable(other["phase"], task["phase"], before)
+            ):
                 problems.add(
                     where[task["id"]],
-                    f"task {task['id']} of phase {task['phase']} needs {need} of phase {other['phase']}, "
+                    f"task {task['id']} of phase {task['phase']} needs {need} of phase "
+                    f"{other['phase']}, "
                     "which does not come before it",
                 )
             if need not in by_id and need not in outside:
@@ -67,11 +75,17 @@ def check_bounds(
 ) -> None:
     """Refuse a task whose phase or pool leaves it nothing to write."""
     for task in tasks:
-        layers = (("phase", task["phase"], phases.get(task["phase"])), ("pool", task["pool"], pools.get(task["pool"])))
+        layers = (
+            ("phase", task["phase"], phases.get(task["phase"])),
+            ("pool", task["pool"], pools.get(task["pool"])),
+        )
         for kind, name, spec in layers:
             if spec is not None and not could_write(task["paths"], spec["paths"]):
                 allowed = ", ".join((spec["paths"] or [])[:5]) or "nothing"
-                problems.add(where[task["id"]], f"task {task['id']} could write nothing: {kind} {name} allows {allowed}")
+                problems.add(
+                    where[task["id"]],
+                    f"task {task['id']} could write nothing: {kind} {name} allows {allowed}",
+                )
 
 
 def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:
@@ -93,7 +107,9 @@ def _is_reachable(needed: str, phase: str, before: Mapping[str, set[str]]) -> bo
     return needed == phase or needed in before.get(phase, set())
 
 
-def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where: dict[str, str]) -> list[str]:
+def path_warnings(
+    tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where: dict[str, str]
+) -> list[str]:
     """Name tasks that could run at once but write the same paths."""
     before = _predecessors(phases)
     after = graph.dependents_of({task["id"]: task["needs"] for task in tasks})
@@ -112,7 +128,8 @@ def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where:
             if both is None or _are_ordered(task, other, before, after):
                 continue
             found.append(
-                f"{where[task['id']]}: tasks {other['id']} and {task['id']} both write {both[0]}: they run one after "
+                f"{where[task['id']]}: tasks {other['id']} and {task['id']} both write {both[0]}: "
+                "they run one after "
                 "the other"
             )
         for prefix in {paths.literal_prefix(pattern).casefold() for pattern in task["paths"] or []}:
@@ -121,7 +138,10 @@ def path_warnings(tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where:
                 by_prefix.setdefault("below:" + "/".join(parts[:count]), []).append(task)
             by_prefix.setdefault("at:" + prefix, []).append(task)
     if len(found) > MAX_WARNINGS:
-        found = [*found[:MAX_WARNINGS], f"and {len(found) - MAX_WARNINGS} more pairs of tasks that write the same paths"]
+        found = [
+            *found[:MAX_WARNINGS],
+            f"and {len(found) - MAX_WARNINGS} more pairs of tasks that write the same paths",
+        ]
     return found
 
 
@@ -134,7 +154,10 @@ def _near(task: TaskSpec, by_prefix: Mapping[str, list[TaskSpec]]) -> list[TaskS
     for pattern in task["paths"] or []:
         prefix = paths.literal_prefix(pattern).casefold()
         parts = prefix.split("/") if prefix else []
-        keys = ["below:" + prefix, *("at:" + "/".join(parts[:count]) for count in range(len(parts) + 1))]
+        keys = [
+            "below:" + prefix,
+            *("at:" + "/".join(parts[:count]) for count in range(len(parts) + 1)),
+        ]
         for key in keys:
             found |= {other["id"]: other for other in by_prefix.get(key, ())[:2000]}
     return list(found.values())
@@ -144,7 +167,9 @@ def _are_ordered(
     one: TaskSpec, other: TaskSpec, before: Mapping[str, set[str]], after: Mapping[str, list[str]]
 ) -> bool:
     if one["phase"] != other["phase"]:
-        return other["phase"] in before.get(one["phase"], set()) or one["phase"] in before.get(other["phase"], set())
+        return other["phase"] in before.get(one["phase"], set()) or one["phase"] in before.get(
+            other["phase"], set()
+        )
     for start, goal in ((one["id"], other["id"]), (other["id"], one["id"])):
         direct, further = graph.impact(after, start)
         if goal in direct or goal in further:

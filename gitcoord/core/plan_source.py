@@ -16,13 +16,17 @@ __all__ = ["Places", "refuse_bombs"]
 MAX_LINE_CHARS = 16 * 1024
 MAX_KEY_PARTS = 16
 _HEADER = re.compile(r"^\s*+(\[\[?+)([^\]]++)\]\]?\s*+(?:#.*)?$")
-_KEY = re.compile(r"""^\s*+((?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++)(?:\s*+\.\s*+(?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++))*+)\s*+=""")
+_KEY = re.compile(
+    r"""^\s*+((?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++)(?:\s*+\.\s*+(?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++))*+)\s*+="""
+)
 # A dotted key may stand anywhere: in a header, before a sign, inside braces.
 _DOTTED = re.compile(rf"(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}")
 _LONG_STRING = re.compile(r'"""(?:(?!""").)*+"""' + r"|'''(?:(?!''').)*+'''")
 # One that does not end on its line is taken to the end: looking for the end
 # again from each of its quotes would be quadratic.
-_STRING = re.compile(r'(?<!")"(?!"")(?:[^"\\]++|\\.?)*+(?:"(?!")|$)' + r"|(?<!')'(?!'')[^']*+'(?!')")
+_STRING = re.compile(
+    r'(?<!")"(?!"")(?:[^"\\]++|\\.?)*+(?:"(?!")|$)' + r"|(?<!')'(?!'')[^']*+'(?!')"
+)
 _QUOTES = ('"""', "'" * 3)
 
 

@@ -26,7 +26,9 @@ class Values:
 
     # values
 
-    def text(self, table: dict[str, Any], key: str, at: str, default: str, *, most: int = MAX_TITLE_CHARS) -> str:
+    def text(
+        self, table: dict[str, Any], key: str, at: str, default: str, *, most: int = MAX_TITLE_CHARS
+    ) -> str:
         """Read a text without control characters."""
         value = table.get(key, default)
         if not isinstance(value, str):
@@ -40,7 +42,9 @@ class Values:
             return default
         return value
 
-    def choice(self, table: dict[str, Any], key: str, at: str, known: Sequence[str], default: str) -> str:
+    def choice(
+        self, table: dict[str, Any], key: str, at: str, known: Sequence[str], default: str
+    ) -> str:
         """Read one of several words."""
         value = table.get(key, default)
         if value not in known:
@@ -59,13 +63,17 @@ class Values:
             return ids.duration_ms(default) if default else None
         return found
 
-    def number(self, table: dict[str, Any], key: str, at: str, default: int | None, low: int, high: int) -> int | None:
+    def number(
+        self, table: dict[str, Any], key: str, at: str, default: int | None, low: int, high: int
+    ) -> int | None:
         """Read a whole number."""
         value = table.get(key, default)
         if value is None and default is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            self.problems.add(at, f"{key} is a whole number from {low} to {high}, not {shown(value)}")
+            self.problems.add(
+                at, f"{key} is a whole number from {low} to {high}, not {shown(value)}"
+            )
             return default
         return value
 
@@ -121,16 +129,28 @@ class Values:
             return []
         return value
 
-    def known_keys(self, table: dict[str, Any], known: Sequence[str], where: str, index: int = 0) -> None:
+    def known_keys(
+        self, table: dict[str, Any], known: Sequence[str], where: str, index: int = 0
+    ) -> None:
         """Refuse unknown keys, and name the nearest known one."""
         for key in table:
             if key not in known:
                 near = self.problems.near(key, known, 1)
-                hint = f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
-                self.problems.add(self.places.at(where, index, key), f"unknown key {shown(key)}{hint}")
+                hint = (
+                    f": did you mean {near[0]!r}?"
+                    if near
+                    else f"; known: {', '.join(sorted(known))}"
+                )
+                self.problems.add(
+                    self.places.at(where, index, key), f"unknown key {shown(key)}{hint}"
+                )
 
 
 def _kind(value: object) -> str:
-    return {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}.get(
-        type(value), type(value).__name__
-    )
+    return {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }.get(type(value), type(value).__name__)

@@ -55,8 +55,11 @@ class Problems:
         if self._found:
             rows = sorted(self._found, key=lambda row: self._found[row])
             count = len(rows)
-            raise InvalidPlanError(f"{name} has {count} problem{'s' * (count != 1)}", rows,
-                                   hint="mend them, and run `gitcoord plan check` again")  # fmt: skip
+            raise InvalidPlanError(
+                f"{name} has {count} problem{'s' * (count != 1)}",
+                rows,
+                hint="mend them, and run `gitcoord plan check` again",
+            )
 
 
 def shown(value: object) -> str:
@@ -72,7 +75,11 @@ def shown(value: object) -> str:
 
 def expand_ids(value: object, at: str, problems: Problems, most: int = MAX_TASKS) -> list[str]:
     """Write a range out: ``26-69``, ``a1-a9``, with its leading zeros."""
-    match = _RANGE.fullmatch(value) if isinstance(value, str) and len(value) <= MAX_RANGE_CHARS else None
+    match = (
+        _RANGE.fullmatch(value)
+        if isinstance(value, str) and len(value) <= MAX_RANGE_CHARS
+        else None
+    )
     if match is None:
         if isinstance(value, str) and ids.is_id(value):
             return [value]
@@ -103,12 +110,18 @@ def use_template(
         return dict(table)
     if not isinstance(name, str) or name not in templates:
         near = problems.near(name, templates) if isinstance(name, str) else []
-        problems.add(at("use"), f"there is no template {shown(name)}" + (f": did you mean {near[0]!r}?" if near else ""))
+        problems.add(
+            at("use"),
+            f"there is no template {shown(name)}"
+            + (f": did you mean {near[0]!r}?" if near else ""),
+        )
         return dict(table)
     return {**templates[name], **table}
 
 
-def fill(table: dict[str, Any], task: str, at: Callable[[str], str], problems: Problems) -> dict[str, Any]:
+def fill(
+    table: dict[str, Any], task: str, at: Callable[[str], str], problems: Problems
+) -> dict[str, Any]:
     """Fill ``{name}`` in; ``{{`` and ``}}`` stand for the braces themselves."""
     given = table.get("with", {})
     if not isinstance(given, dict) or not all(_is_short(one) for one in given.values()):
@@ -125,7 +138,10 @@ def fill(table: dict[str, Any], task: str, at: Callable[[str], str], problems: P
                 return match[0][0]
             if match[1] not in known:
                 name, names = codec.printable(match[1])[:80], ", ".join(sorted(known))
-                problems.add(at(key), f"unknown placeholder {{{name}}}; known: {codec.printable(names)[:200]}")
+                problems.add(
+                    at(key),
+                    f"unknown placeholder {{{name}}}; known: {codec.printable(names)[:200]}",
+                )
                 return ""
             return known[match[1]]
 
@@ -153,4 +169,6 @@ def fill(table: dict[str, Any], task: str, at: Callable[[str], str], problems: P
 
 def _is_short(value: object) -> bool:
     """Say whether a value can stand for a placeholder."""
-    return (isinstance(value, str) and len(value) <= MAX_TITLE_CHARS) or (isinstance(value, int) and value.bit_length() <= 64)
+    return (isinstance(value, str) and len(value) <= MAX_TITLE_CHARS) or (
+        isinstance(value, int) and value.bit_length() <= 64
+    )

@@ -24,4 +24,6 @@ else:
 
 def is_shape(value: object) -> bool:
     """Say whether a value is the shape of a record."""
-    return isinstance(value, type) and any(base.__name__ == "TypedDict" for base in value.__mro__[1:])
+    return isinstance(value, type) and any(
+        base.__name__ == "TypedDict" for base in value.__mro__[1:]
+    )

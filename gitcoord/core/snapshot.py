@@ -64,7 +64,9 @@ def task_path(task: str) -> str:
 def put_task(changes: Changes, task: TaskRecord) -> None:
     """Change a task's record, and its copy among those that a lease holds."""
     changes[task_path(task["id"])] = task
-    is_live = task["claim"] is not None or any(review["verdict"] is None for review in task["reviews"])
+    is_live = task["claim"] is not None or any(
+        review["verdict"] is None for review in task["reviews"]
+    )
     changes[f"live/{task['id']}.json"] = task if is_live else None
 
 
@@ -105,7 +107,9 @@ class Snapshot:
         record = self.task(task) if ids.is_id(task) else None
         if record is None:
             raise NotFoundError(
-                f"there is no task {codec.printable(task)!r}", hint="`gitcoord tasks` lists them", task=task
+                f"there is no task {codec.printable(task)!r}",
+                hint="`gitcoord tasks` lists them",
+                task=task,
             )
         return record
 

@@ -29,11 +29,15 @@ def open_store(place: Place, *, is_durable: bool, is_one_shot: bool = False) -> 
     """
     asked = os.environ.get("GITCOORD_ENGINE", "")
     if asked not in {"", *ENGINES}:
-        raise UsageError(f"GITCOORD_ENGINE is {asked!r}, and there is no such engine",
-                         hint=f"unset it, or set it to {' or '.join(ENGINES)}")  # fmt: skip
+        raise UsageError(
+            f"GITCOORD_ENGINE is {asked!r}, and there is no such engine",
+            hint=f"unset it, or set it to {' or '.join(ENGINES)}",
+        )
     problem = incompatible(place.common_dir)
     if problem:
-        raise UnavailableError(problem, hint="use a repository without it; `git config --list` shows the extensions")
+        raise UnavailableError(
+            problem, hint="use a repository without it; `git config --list` shows the extensions"
+        )
     limit = unsupported(place.common_dir)
     if limit and asked == "libgit2":
         raise UnavailableError(limit, hint="unset GITCOORD_ENGINE: the plumbing engine can")

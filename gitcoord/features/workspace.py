@@ -30,7 +30,8 @@ __all__ = ["DEFAULT_LEDGER", "Workspace", "open_workspace", "plan_of", "result_r
 
 DEFAULT_LEDGER = "ledger"
 NO_WRITE_HINT = (
-    "check whether .git can be written here; in a sandbox without access to .git, run gitcoord outside of it"
+    "check whether .git can be written here; in a sandbox without access to .git, run gitcoord "
+    "outside of it"
 )
 
 
@@ -53,7 +54,9 @@ def plan_of(snapshot: Snapshot) -> PlanRecord:
     """
     plan = snapshot.plan()
     if plan is None:
-        raise NotFoundError("the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one")
+        raise NotFoundError(
+            "the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one"
+        )
     return plan
 
 
@@ -64,7 +67,9 @@ def _to_nobody(_what: str, _number: int, _total: int) -> None:
 class Workspace:
     """A repository with its ledger, as one process sees it."""
 
-    def __init__(self, place: Place, store: Store, ledger: str, clock: Clock, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, place: Place, store: Store, ledger: str, clock: Clock, *, timeout_s: float = 30.0
+    ) -> None:
         self.place = place
         self.clock = clock
         self.store = store
@@ -81,7 +86,10 @@ class Workspace:
         if self._index is None:
             from gitcoord.store.index import ReadyIndex
 
-            self._index = ReadyIndex(self.ledger.files.index, lambda number, total: self.tell("indexing tasks", number, total))
+            self._index = ReadyIndex(
+                self.ledger.files.index,
+                lambda number, total: self.tell("indexing tasks", number, total),
+            )
         return self._index
 
     def close(self) -> None:
@@ -97,7 +105,11 @@ class Workspace:
         if self.place.is_main:
             return None
         marker = read_json(self.place.git_dir / "gitcoord" / "agent.json")
-        if marker is None or marker.get("ledger") != self.ledger.name or not ids.is_id(marker.get("agent")):
+        if (
+            marker is None
+            or marker.get("ledger") != self.ledger.name
+            or not ids.is_id(marker.get("agent"))
+        ):
             return None
         return str(marker["agent"])
 
@@ -126,13 +138,19 @@ class Workspace:
 
     def tokens(self, agent: str, kind: str = "claims") -> TokenFiles:
         """Give the token files of an agent's claims, or of its reviews."""
-        return TokenFiles(self.private_dir(agent), self.ledger.name, kind, is_durable=self.is_durable)
+        return TokenFiles(
+            self.private_dir(agent), self.ledger.name, kind, is_durable=self.is_durable
+        )
 
     def record_worktree(self, agent: str, path: Path) -> None:
         """Remember where an agent works, and mark the place as its own."""
         marker = discover(path).git_dir / "gitcoord" / "agent.json"
         write_json(marker, {"agent": agent, "ledger": self.ledger.name}, is_durable=self.is_durable)
-        write_json(self.agent_folder(agent) / "worktree.json", {"path": str(path)}, is_durable=self.is_durable)
+        write_json(
+            self.agent_folder(agent) / "worktree.json",
+            {"path": str(path)},
+            is_durable=self.is_durable,
+        )
 
     def session(self) -> str:
         """Name the session that asks: ``GITCOORD_SESSION`` or the leader's process."""
@@ -159,15 +177,21 @@ class Workspace:
         ref = self.target(snapshot)
         tip = self.store.read_ref(ref)
         if tip is None:
-            raise NotFoundError(f"the target branch {ref.removeprefix('refs/heads/')} does not exist",
-                                hint="create it, or name another target in the plan")  # fmt: skip
+            raise NotFoundError(
+                f"the target branch {ref.removeprefix('refs/heads/')} does not exist",
+                hint="create it, or name another target in the plan",
+            )
         return tip
 
 
 def open_workspace(
-    start: Path, ledger: str = DEFAULT_LEDGER, *, clock: Clock | None = None, timeout_s: float = 30.0,
+    start: Path,
+    ledger: str = DEFAULT_LEDGER,
+    *,
+    clock: Clock | None = None,
+    timeout_s: float = 30.0,
     is_one_shot: bool = False,
-) -> Workspace:  # fmt: skip
+) -> Workspace:
     """Open the repository that a directory belongs to.
 
     ``is_one_shot`` says that the process is over in a moment.
@@ -195,6 +219,9 @@ def require_checkout(place: Place) -> Path:
 
     """
     if place.worktree is None:
-        raise RefusedError("this needs a working tree, and the repository is bare", reason="bare",
-                           hint="run it in a worktree, or give `--no-worktree`")  # fmt: skip
+        raise RefusedError(
+            "this needs a working tree, and the repository is bare",
+            reason="bare",
+            hint="run it in a worktree, or give `--no-worktree`",
+        )
     return place.worktree

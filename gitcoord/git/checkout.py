@@ -112,9 +112,13 @@ def _at_work(place: _Place) -> Iterator[int]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UnavailableError(f"another process is changing the files of {place.worktree}", hint="try again") from None
+            raise UnavailableError(
+                f"another process is changing the files of {place.worktree}", hint="try again"
+            ) from None
         if not os.path.samestat(os.fstat(handle), place.note.stat()):
-            raise UnavailableError(f"another process has just changed the files of {place.worktree}", hint="try again")
+            raise UnavailableError(
+                f"another process has just changed the files of {place.worktree}", hint="try again"
+            )
         if place.owns_lock():
             _clear_head_lock(place)
             _restore(place, _read(handle), handle)
@@ -145,8 +149,10 @@ def _take_lock(place: _Place) -> bool:
             raise
         return False
     if taken:
-        raise UnavailableError(f"{taken[0]} is there: another git is at work in {place.worktree}",
-                               hint="wait until it is done, and try again")  # fmt: skip
+        raise UnavailableError(
+            f"{taken[0]} is there: another git is at work in {place.worktree}",
+            hint="wait until it is done, and try again",
+        )
     return True
 
 
@@ -189,21 +195,30 @@ def _restore(place: _Place, facts: Mapping[str, str], handle: int) -> None:
             place.trial.replace(place.index)
         return
     git = Git(place.worktree)
-    names = git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", facts["old"], facts["new"]).stdout
+    names = git.run(
+        "diff-tree", "-r", "-z", "--name-only", "--no-renames", facts["old"], facts["new"]
+    ).stdout
     paths = [os.fsdecode(name) for name in names.split(b"\0") if name]
     was = _oids(git.run("ls-files", "-s", "-z", env=_LITERAL, timeout_s=LONG_S).stdout, set(paths))
-    becomes = _oids(git.run("ls-tree", "-r", "-z", "--full-tree", facts["new"], timeout_s=LONG_S).stdout, set(paths))
+    becomes = _oids(
+        git.run("ls-tree", "-r", "-z", "--full-tree", facts["new"], timeout_s=LONG_S).stdout,
+        set(paths),
+    )
     for path in paths:
         if path not in was and _is_written(git, place.worktree, path, [becomes.get(path)]):
             (place.worktree / path).unlink()
             _remove_empty(place.worktree, path)
     missing = [
-        path for path in was
-        if not os.path.lexists(place.worktree / path) or _is_written(git, place.worktree, path, [was[path], becomes.get(path)])
-    ]  # fmt: skip
+        path
+        for path in was
+        if not os.path.lexists(place.worktree / path)
+        or _is_written(git, place.worktree, path, [was[path], becomes.get(path)])
+    ]
     if missing:
         listing = b"\0".join(os.fsencode(path) for path in missing)
-        git.run("checkout-index", "-f", "-z", "--stdin", stdin=listing, timeout_s=LONG_S, keep=(handle,))
+        git.run(
+            "checkout-index", "-f", "-z", "--stdin", stdin=listing, timeout_s=LONG_S, keep=(handle,)
+        )
 
 
 def _oids(raw: bytes, wanted: set[str]) -> dict[str, str]:
@@ -231,10 +246,16 @@ def _is_written(git: Git, worktree: Path, path: str, oids: list[str | None]) -> 
     else:
         return False
     known = [oid for oid in oids if oid is not None]
-    if any(git.run("cat-file", "blob", oid, timeout_s=LONG_S).stdout.startswith(content) for oid in known):
+    if any(
+        git.run("cat-file", "blob", oid, timeout_s=LONG_S).stdout.startswith(content)
+        for oid in known
+    ):
         return True
     # Line ends and other filters: what git would make of the file counts.
-    return git.run("hash-object", f"--path={path}", "--stdin", stdin=content, check=False).text in known
+    return (
+        git.run("hash-object", f"--path={path}", "--stdin", stdin=content, check=False).text
+        in known
+    )
 
 
 def _remove_empty(worktree: Path, path: str) -> None:

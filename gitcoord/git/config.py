@@ -89,7 +89,11 @@ class UserConfig:
             self._all = [row for path in _user_files() for row in _read_file(path)] + self._local
         value = last_value(self._all, section, key)
         # Only git knows where its system's file is, and whom it includes.
-        return self._ask(f"{section}.{key}") if _includes(self._all) or (section == "user" and not value) else value
+        return (
+            self._ask(f"{section}.{key}")
+            if _includes(self._all) or (section == "user" and not value)
+            else value
+        )
 
 
 def _includes(config: Rows) -> bool:
@@ -98,17 +102,32 @@ def _includes(config: Rows) -> bool:
 
 def _user_files() -> list[Path]:
     """List the files of the system and of the user, in git's order."""
-    files = [] if os.environ.get("GIT_CONFIG_NOSYSTEM", "").lower() in TRUE else [os.environ.get("GIT_CONFIG_SYSTEM", "/etc/gitconfig")]
+    files = (
+        []
+        if os.environ.get("GIT_CONFIG_NOSYSTEM", "").lower() in TRUE
+        else [os.environ.get("GIT_CONFIG_SYSTEM", "/etc/gitconfig")]
+    )
     named = os.environ.get("GIT_CONFIG_GLOBAL")
     if named is not None:
         files.append(named)
     else:
         home = os.environ.get("HOME", "")
-        files += [f"{os.environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/git/config", f"{home}/.gitconfig"]
+        files += [
+            f"{os.environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/git/config",
+            f"{home}/.gitconfig",
+        ]
     return [Path(file) for file in files if file]
 
 
-_KNOWN = {"noop", "preciousobjects", "partialclone", "worktreeconfig", "objectformat", "refstorage", "relativeworktrees"}
+_KNOWN = {
+    "noop",
+    "preciousobjects",
+    "partialclone",
+    "worktreeconfig",
+    "objectformat",
+    "refstorage",
+    "relativeworktrees",
+}
 
 
 def incompatible(common_dir: Path) -> str | None:
@@ -117,9 +136,14 @@ def incompatible(common_dir: Path) -> str | None:
     version = last_value(config, "core", "repositoryformatversion") or "0"
     if version not in {"0", "1"}:
         return f"this repository has the format version {version}, which is not known"
-    unknown = sorted({key for section, key, _ in config if section == "extensions" and key not in _KNOWN})
+    unknown = sorted(
+        {key for section, key, _ in config if section == "extensions" and key not in _KNOWN}
+    )
     if "compatobjectformat" in unknown:
-        return "this repository keeps a second object format for compatibility, which gitcoord cannot write"
+        return (
+            "this repository keeps a second object format for compatibility, which gitcoord cannot "
+            "write"
+        )
     if unknown and version == "1":
         return f"this repository uses extensions that are not known: {', '.join(unknown)}"
     return None
@@ -132,10 +156,16 @@ def unsupported(common_dir: Path) -> str | None:
     if object_format not in {"", "sha1"}:
         return f"this repository uses the object format {object_format}, which libgit2 cannot open"
     if last_value(config, "extensions", "compatobjectformat"):
-        return "this repository keeps a second object format for compatibility, which libgit2 cannot open"
+        return (
+            "this repository keeps a second object format for compatibility, which libgit2 cannot "
+            "open"
+        )
     storage = last_value(config, "extensions", "refstorage").lower()
     if storage not in {"", "files"}:
         return f"this repository keeps its refs as {storage}, which libgit2 cannot open"
-    if last_value(config, "extensions", "partialclone") or last_value(config, "remote", "promisor").lower() in TRUE:
+    if (
+        last_value(config, "extensions", "partialclone")
+        or last_value(config, "remote", "promisor").lower() in TRUE
+    ):
         return "this repository is a partial clone, which libgit2 cannot open"
     return None

@@ -16,7 +16,17 @@ from gitcoord.git.program import LONG_S, Git, discover
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 
-__all__ = ["LOCK_WAIT_S", "UNREADABLE", "clear_half_made", "clear_locks", "clear_unreadable", "half_made", "is_half_made", "is_worktree", "remove"]
+__all__ = [
+    "LOCK_WAIT_S",
+    "UNREADABLE",
+    "clear_half_made",
+    "clear_locks",
+    "clear_unreadable",
+    "half_made",
+    "is_half_made",
+    "is_worktree",
+    "remove",
+]
 
 LOCK_WAIT_S = 60.0
 PATIENCE_S = 0.5
@@ -52,14 +62,31 @@ def clear_half_made(git: Git, place: Path) -> None:
     private = half_made(git, place)
     if private is None:
         return
-    present = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()} - {".git"}
+    present = {
+        str(path.relative_to(place))
+        for path in place.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    } - {".git"}
     if present:
         head = (private / "HEAD").read_text("ascii", "replace").strip()
-        listing = git.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", "--end-of-options", head, check=False).stdout
+        listing = git.run(
+            "ls-tree",
+            "-r",
+            "-z",
+            "--name-only",
+            "--full-tree",
+            "--end-of-options",
+            head,
+            check=False,
+        ).stdout
         foreign = present - set(listing.decode("utf-8", "surrogateescape").split("\0"))
         if foreign:
-            raise RefusedError(f"{place} is a half-made worktree with files of others: {', '.join(sorted(foreign)[:10])}",
-                               reason="exists", hint="move them away, and try again")  # fmt: skip
+            raise RefusedError(
+                f"{place} is a half-made worktree with files of others: "
+                f"{', '.join(sorted(foreign)[:10])}",
+                reason="exists",
+                hint="move them away, and try again",
+            )
     shutil.rmtree(place, ignore_errors=True)
     shutil.rmtree(private)
 
@@ -72,7 +99,11 @@ def clear_unreadable(git: Git) -> bool:
     stands still is nobody's; nothing was checked out there yet. False
     where there is none.
     """
-    seen = {folder: found for folder in (discover(git.cwd).common_dir / "worktrees").glob("*") if (found := _unfinished(folder))}
+    seen = {
+        folder: found
+        for folder in (discover(git.cwd).common_dir / "worktrees").glob("*")
+        if (found := _unfinished(folder))
+    }
     if seen:
         Clock().sleep(PATIENCE_S)
     for folder, found in seen.items():
@@ -80,7 +111,9 @@ def clear_unreadable(git: Git) -> bool:
             # Before what names the place: if this is cut off it is found again.
             with suppress(OSError):
                 dot_git = folder / (folder / "gitdir").read_text("utf-8", "surrogateescape").strip()
-                if not dot_git.exists() or str(folder) in dot_git.read_text("utf-8", "surrogateescape"):
+                if not dot_git.exists() or str(folder) in dot_git.read_text(
+                    "utf-8", "surrogateescape"
+                ):
                     dot_git.unlink(missing_ok=True)
                     dot_git.parent.rmdir()
             shutil.rmtree(folder)
@@ -90,10 +123,17 @@ def clear_unreadable(git: Git) -> bool:
 def _unfinished(folder: Path) -> tuple[int, int] | None:
     """Tell when a worktree was begun whose ``commondir`` has nothing in it."""
     try:
-        reason, known = (folder / "locked").read_text("utf-8", "replace").strip(), (folder / "commondir").stat()
+        reason, known = (
+            (folder / "locked").read_text("utf-8", "replace").strip(),
+            (folder / "commondir").stat(),
+        )
     except OSError:
         return None
-    return (known.st_ino, known.st_mtime_ns) if reason == "initializing" and not known.st_size else None
+    return (
+        (known.st_ino, known.st_mtime_ns)
+        if reason == "initializing" and not known.st_size
+        else None
+    )
 
 
 def is_worktree(git: Git, place: Path) -> bool:
@@ -115,7 +155,9 @@ def clear_locks(place: Path) -> None:
             (private / name).unlink()
 
 
-def remove(git: Git, place: Path, private: Path | None = None, *, timeout_s: float = LOCK_WAIT_S) -> None:
+def remove(
+    git: Git, place: Path, private: Path | None = None, *, timeout_s: float = LOCK_WAIT_S
+) -> None:
     """Remove a clean worktree, with its private git directory.
 
     Given that directory, a removal that was cut off is carried on: files
@@ -151,13 +193,24 @@ def _refuse_removal(place: Path, own: Path, *, is_begun: bool) -> None:
         raise _kept(place, "it is locked")
     if (own / "modules").exists():
         raise _kept(place, "it has submodules")
-    asked = Git(place, own).run("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", timeout_s=LONG_S,
-                                env={"GIT_WORK_TREE": str(place)})  # fmt: skip
-    rows = [row for row in asked.stdout.decode("utf-8", "surrogateescape").split("\0") if len(row) > 3]
+    asked = Git(place, own).run(
+        "status",
+        "--porcelain",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+        timeout_s=LONG_S,
+        env={"GIT_WORK_TREE": str(place)},
+    )
+    rows = [
+        row for row in asked.stdout.decode("utf-8", "surrogateescape").split("\0") if len(row) > 3
+    ]
     left = [codec.printable(row[3:]) for row in rows if not (is_begun and row.startswith(" D"))]
     if left:
         raise _kept(place, f"it has changes: {', '.join(left[:10])}")
 
 
 def _kept(place: Path, why: str) -> RefusedError:
-    return RefusedError(f"the worktree {place} stays: {why}", reason="worktree", hint="look at it by hand")
+    return RefusedError(
+        f"the worktree {place} stays: {why}", reason="worktree", hint="look at it by hand"
+    )

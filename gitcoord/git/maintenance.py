@@ -52,9 +52,18 @@ def pack_reachable(git: Git, include: list[str], exclude: list[str]) -> Packed |
     objects = discover(git.cwd).common_dir / "objects"
     lines = "".join(f"{oid}\n" for oid in include) + "".join(f"^{oid}\n" for oid in exclude)
     try:
-        listed = git.run("rev-list", "--objects", "--no-object-names", "--stdin", stdin=lines.encode(), timeout_s=LONG_S).text
+        listed = git.run(
+            "rev-list",
+            "--objects",
+            "--no-object-names",
+            "--stdin",
+            stdin=lines.encode(),
+            timeout_s=LONG_S,
+        ).text
     except GitError as error:
-        raise UnavailableError(f"what to pack could not be listed: {error.stderr.strip()[-200:]}") from None
+        raise UnavailableError(
+            f"what to pack could not be listed: {error.stderr.strip()[-200:]}"
+        ) from None
     loose = [oid for oid in listed.split() if (objects / oid[:2] / oid[2:]).exists()]
     if not loose:
         return None
@@ -72,8 +81,10 @@ def _written(git: Git, objects: Path, stdin: bytes, *flags: str) -> str:
     try:
         name = git.run(*args, stdin=stdin, timeout_s=LONG_S).text
     except GitError as error:
-        raise UnavailableError(f"a pack could not be written: {error.stderr.strip()[-200:]}",
-                               hint="check the space on the disk") from None  # fmt: skip
+        raise UnavailableError(
+            f"a pack could not be written: {error.stderr.strip()[-200:]}",
+            hint="check the space on the disk",
+        ) from None
     handle = os.open(base.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -101,11 +112,12 @@ def merge_packs(git: Git) -> int:
         total += size
     if len(sizes) <= MOST_PACKS or len(together) < 2:
         return 0
-    made = _written(git, folder.parent, "".join(f"{name}.pack\n" for name in together).encode(), "--stdin-packs")
+    made = _written(
+        git, folder.parent, "".join(f"{name}.pack\n" for name in together).encode(), "--stdin-packs"
+    )
     for name in together:
         if name != made:
             # The index first: a pack without one is not read.
             for suffix in (".idx", ".rev", ".pack"):
                 (folder / f"{name}{suffix}").unlink(missing_ok=True)
     return len(together)
-

@@ -15,18 +15,37 @@ from gitcoord.core.errors import NotFoundError
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 
 __all__ = [
-    "Conflict", "Merged", "commit_merge", "contains", "fork_base", "is_ancestor", "merge_base", "merge_tree", "parents_of",
-    "resolve", "rev_list", "time_of", "tree_of",
-]  # fmt: skip
+    "Conflict",
+    "Merged",
+    "commit_merge",
+    "contains",
+    "fork_base",
+    "is_ancestor",
+    "merge_base",
+    "merge_tree",
+    "parents_of",
+    "resolve",
+    "rev_list",
+    "time_of",
+    "tree_of",
+]
 
 MAX_REVISION_CHARS = 1024
 _NOBODY = ("gitcoord", "gitcoord@localhost.invalid")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # A user's settings would give another tree here than on the next machine.
 _PINNED = (
-    "-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.renameLimit=7000",
-    "-c", "merge.renormalize=false", "-c", "i18n.commitEncoding=UTF-8",
-)  # fmt: skip
+    "-c",
+    "merge.renames=true",
+    "-c",
+    "merge.directoryRenames=conflict",
+    "-c",
+    "merge.renameLimit=7000",
+    "-c",
+    "merge.renormalize=false",
+    "-c",
+    "i18n.commitEncoding=UTF-8",
+)
 
 
 class Merged(NamedTuple):
@@ -58,8 +77,19 @@ def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Mer
     if base is not None:
         # Git before 2.40 cannot be told the base: make it the only ancestor.
         root = commit_merge(git, tree_of(git, base), [], "base\n", 0)
-        ours, theirs = (commit_merge(git, tree_of(git, side), [root], "side\n", 0) for side in (ours, theirs))
-    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--allow-unrelated-histories", "--end-of-options", ours, theirs)
+        ours, theirs = (
+            commit_merge(git, tree_of(git, side), [root], "side\n", 0) for side in (ours, theirs)
+        )
+    args = (
+        "merge-tree",
+        "--write-tree",
+        "-z",
+        "--name-only",
+        "--allow-unrelated-histories",
+        "--end-of-options",
+        ours,
+        theirs,
+    )
     done = git.run(*DURABLE, *_PINNED, *args, check=False, timeout_s=LONG_S)
     merged = _parse_merge(done.stdout) if done.status in {0, 1} else None
     # Git 2.39 ends with 1 for an unknown commit too, but then names no tree.
@@ -89,12 +119,18 @@ def commit_merge(
     """Write a commit, synced: a pure function of the arguments."""
     when = f"@{time} +0000"
     env = {
-        "GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1], "GIT_AUTHOR_DATE": when,
-        "GIT_COMMITTER_NAME": committer[0], "GIT_COMMITTER_EMAIL": committer[1], "GIT_COMMITTER_DATE": when,
-    }  # fmt: skip
+        "GIT_AUTHOR_NAME": author[0],
+        "GIT_AUTHOR_EMAIL": author[1],
+        "GIT_AUTHOR_DATE": when,
+        "GIT_COMMITTER_NAME": committer[0],
+        "GIT_COMMITTER_EMAIL": committer[1],
+        "GIT_COMMITTER_DATE": when,
+    }
     flags = [flag for parent in parents for flag in ("-p", parent)]
     text = message.encode("utf-8", "replace")
-    return git.run(*DURABLE, *_PINNED, "commit-tree", tree, *flags, "-F", "-", stdin=text, env=env).text
+    return git.run(
+        *DURABLE, *_PINNED, "commit-tree", tree, *flags, "-F", "-", stdin=text, env=env
+    ).text
 
 
 def merge_base(git: Git, one: str, other: str) -> str | None:
@@ -132,13 +168,17 @@ def parents_of(git: Git, commits: list[str]) -> dict[str, list[str]]:
     if not commits:
         return {}
     lines = "".join(f"{oid}\n" for oid in commits)
-    rows = git.run("rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=lines.encode()).text.splitlines()
+    rows = git.run(
+        "rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=lines.encode()
+    ).text.splitlines()
     return {row.split()[0]: row.split()[1:] for row in rows}
 
 
 def tree_of(git: Git, commit: str) -> str:
     """Return the tree of a commit."""
-    return git.run("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").text.split("\n")[-1]
+    return git.run("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").text.split(
+        "\n"
+    )[-1]
 
 
 def resolve(git: Git, revision: str) -> str:
@@ -148,7 +188,11 @@ def resolve(git: Git, revision: str) -> str:
         NotFoundError: It names no commit.
 
     """
-    is_plain = 0 < len(revision) <= MAX_REVISION_CHARS and revision.isprintable() and not revision.startswith("-")
+    is_plain = (
+        0 < len(revision) <= MAX_REVISION_CHARS
+        and revision.isprintable()
+        and not revision.startswith("-")
+    )
     if is_plain:
         named = f"{revision}^{{commit}}"
         done = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", named, check=False)
@@ -156,13 +200,17 @@ def resolve(git: Git, revision: str) -> str:
         # ^main is a revision to git, and gives ^OID.
         if done.status == 0 and _OID.fullmatch(oid):
             return oid
-    raise NotFoundError(f"{revision[:100]!r} names no commit here", hint="give a branch, a tag or an oid")
+    raise NotFoundError(
+        f"{revision[:100]!r} names no commit here", hint="give a branch, a tag or an oid"
+    )
 
 
 def time_of(git: Git, commits: list[str]) -> int:
     """Return the time of the newest of some commits."""
     lines = "".join(f"{oid}\n" for oid in commits).encode()
-    asked = git.run("rev-list", "--no-walk", "--no-commit-header", "--format=%ct", "--stdin", stdin=lines)
+    asked = git.run(
+        "rev-list", "--no-walk", "--no-commit-header", "--format=%ct", "--stdin", stdin=lines
+    )
     return max(int(line) for line in asked.text.split())
 
 

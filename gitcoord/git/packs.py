@@ -18,8 +18,10 @@ def keep_pack(git: Git, stream: bytes) -> None:
     """
     done = git.run(*DURABLE, "index-pack", "--stdin", stdin=stream, check=False, timeout_s=LONG_S)
     if done.status != 0:
-        raise UnavailableError(f"a pack could not be written: {done.stderr.strip()[-300:]}",
-                               hint="check the space on the disk, and whether .git can be written here")  # fmt: skip
+        raise UnavailableError(
+            f"a pack could not be written: {done.stderr.strip()[-300:]}",
+            hint="check the space on the disk, and whether .git can be written here",
+        )
     handle = os.open(discover(git.cwd).common_dir / "objects" / "pack", os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -11,7 +11,13 @@ from gitcoord.git.program import Git
 
 __all__ = ["Patch", "patch_of"]
 
-_QUIET = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--ignore-submodules=none")
+_QUIET = (
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--no-renames",
+    "--ignore-submodules=none",
+)
 
 
 class Patch(NamedTuple):
@@ -24,7 +30,9 @@ class Patch(NamedTuple):
     is_cut: bool
 
 
-def patch_of(git: Git, result: str, target_tip: str, built_on: Mapping[str, str], base: str, most_bytes: int) -> Patch:
+def patch_of(
+    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], base: str, most_bytes: int
+) -> Patch:
     """Say what landing a result alone would change, as a patch.
 
     That is what its own commits do on top of the target and of what it is
@@ -37,7 +45,9 @@ def patch_of(git: Git, result: str, target_tip: str, built_on: Mapping[str, str]
         old = base
     else:
         new = merged.tree
-    counted = git.run("diff-tree", "-r", "--numstat", "-z", *_QUIET, "--end-of-options", old, new).stdout
+    counted = git.run(
+        "diff-tree", "-r", "--numstat", "-z", *_QUIET, "--end-of-options", old, new
+    ).stdout
     text, is_cut = _bounded(git, old, new, most_bytes)
     return Patch(old, new, _counts(counted), text, is_cut)
 
@@ -48,7 +58,13 @@ def _counts(raw: bytes) -> list[tuple[str, int | None, int | None]]:
         added, _, rest = line.partition("\t")
         removed, _, path = rest.partition("\t")
         if path:
-            found.append((path, int(added) if added.isdecimal() else None, int(removed) if removed.isdecimal() else None))
+            found.append(
+                (
+                    path,
+                    int(added) if added.isdecimal() else None,
+                    int(removed) if removed.isdecimal() else None,
+                )
+            )
     return found
 
 

@@ -129,10 +129,14 @@ class GitProgram:
     def read_refs(self, pattern: str) -> dict[str, str]:
         """Return the refs that a full name, or a folder of names, matches."""
         try:
-            lines = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", "--", pattern).text.splitlines()
+            lines = self._git.run(
+                "for-each-ref", "--format=%(objectname) %(refname)", "--", pattern
+            ).text.splitlines()
         except GitError as error:
-            raise UnavailableError(f"git cannot read the refs: {error.stderr.strip()[-200:]}",
-                                   hint="see what `git for-each-ref` says; reftable needs git 2.45 or newer") from None  # fmt: skip
+            raise UnavailableError(
+                f"git cannot read the refs: {error.stderr.strip()[-200:]}",
+                hint="see what `git for-each-ref` says; reftable needs git 2.45 or newer",
+            ) from None
         return {name: oid for oid, _, name in (line.partition(" ") for line in lines)}
 
     def transact(self, ref: str, lines: list[str]) -> None:
@@ -148,7 +152,9 @@ class GitProgram:
 
         checked = [ref_line(*line.split(" ")) for line in lines]
         script = "\n".join(["start", *checked, "prepare", "commit", ""]).encode()
-        done = self._git.run(*DURABLE, "update-ref", "--stdin", stdin=script, check=False, timeout_s=LONG_S)
+        done = self._git.run(
+            *DURABLE, "update-ref", "--stdin", stdin=script, check=False, timeout_s=LONG_S
+        )
         if done.status == 0:
             tables = self._common_dir / "reftable"
             try:
@@ -182,5 +188,7 @@ def require_own(place: Place) -> None:
         return
     asked = Git(place.worktree or place.common_dir).run("rev-parse", "--git-dir", check=False)
     if asked.status != 0:
-        raise UnavailableError(f"{place.common_dir} belongs to another user: {asked.stderr.strip()[:200]}",
-                               hint="check who owns the repository, and what `git status` says there")  # fmt: skip
+        raise UnavailableError(
+            f"{place.common_dir} belongs to another user: {asked.stderr.strip()[:200]}",
+            hint="check who owns the repository, and what `git status` says there",
+        )

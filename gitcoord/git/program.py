@@ -20,21 +20,51 @@ if TYPE_CHECKING:
     import subprocess
 
 __all__ = [
-    "DURABLE", "LONG_S", "Completed", "Git", "GitError", "Place", "discover", "discover_hooked", "inherited", "require_git", "run_shell", "scrubbed",
+    "DURABLE",
+    "LONG_S",
+    "Completed",
+    "Git",
+    "GitError",
+    "Place",
+    "discover",
+    "discover_hooked",
+    "inherited",
+    "require_git",
+    "run_shell",
+    "scrubbed",
     "version",
-]  # fmt: skip
+]
 
 OLDEST_GIT = (2, 38)
 LONG_S = 600.0
 _END_S = 3.0
 _KEPT = (
-    "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH",
-    "GIT_CEILING_DIRECTORIES", "GIT_SSH", "GIT_SSL_", "GIT_ASKPASS", "GIT_ALLOW_PROTOCOL",
-)  # fmt: skip
+    "GIT_AUTHOR_",
+    "GIT_COMMITTER_",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_EXEC_PATH",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_SSH",
+    "GIT_SSL_",
+    "GIT_ASKPASS",
+    "GIT_ALLOW_PROTOCOL",
+)
 _SAFE = (
-    "-c", "core.fsmonitor=false", "-c", "core.protectHFS=true", "-c", "core.protectNTFS=true", "-c", "gc.auto=0",
-    "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
-)  # fmt: skip
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.protectHFS=true",
+    "-c",
+    "core.protectNTFS=true",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "maintenance.auto=false",
+    "-c",
+    "submodule.recurse=false",
+)
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 # From git 2.54 on the configuration can name hooks too, and no setting of
 # ours takes those away: gitcoord's own look at this.
@@ -97,7 +127,11 @@ def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def inherited() -> dict[str, str]:
     """Give our own environment without what would steer git elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name.startswith(_KEPT)
+    }
 
 
 class Git:
@@ -134,12 +168,16 @@ class Git:
         import subprocess
 
         source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-        with self._started(args, env, stdin=source, stderr=subprocess.PIPE, hooks=hooks, keep=keep) as child:
+        with self._started(
+            args, env, stdin=source, stderr=subprocess.PIPE, hooks=hooks, keep=keep
+        ) as child:
             try:
                 stdout, stderr = child.communicate(stdin, timeout_s)
             except subprocess.TimeoutExpired:
                 _end(child, is_group=hooks)
-                raise UnavailableError(f"git {_verb(args)} took longer than {timeout_s:g} seconds", hint="try again") from None
+                raise UnavailableError(
+                    f"git {_verb(args)} took longer than {timeout_s:g} seconds", hint="try again"
+                ) from None
             except BaseException:
                 _end(child, is_group=hooks)
                 raise
@@ -163,11 +201,17 @@ class Git:
         reading, writing = os.pipe()
         nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 2)]
         try:
-            child = os.posix_spawnp("git", command, scrubbed({**_OFF, **(env or {})}),
-                                    file_actions=[*nothing, (os.POSIX_SPAWN_DUP2, writing, 1)])  # fmt: skip
+            child = os.posix_spawnp(
+                "git",
+                command,
+                scrubbed({**_OFF, **(env or {})}),
+                file_actions=[*nothing, (os.POSIX_SPAWN_DUP2, writing, 1)],
+            )
         except FileNotFoundError:
             os.close(reading)
-            raise UnavailableError("the git program was not found", hint="install git 2.38 or newer") from None
+            raise UnavailableError(
+                "the git program was not found", hint="install git 2.38 or newer"
+            ) from None
         finally:
             os.close(writing)
         with os.fdopen(reading, "rb") as answer:
@@ -186,9 +230,15 @@ class Git:
         return self._started(args, env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def _started(
-        self, args: tuple[str, ...], env: Mapping[str, str] | None, *, stdin: int, stderr: int, hooks: bool = False,
+        self,
+        args: tuple[str, ...],
+        env: Mapping[str, str] | None,
+        *,
+        stdin: int,
+        stderr: int,
+        hooks: bool = False,
         keep: tuple[int, ...] = (),
-    ) -> subprocess.Popen[bytes]:  # fmt: skip
+    ) -> subprocess.Popen[bytes]:
         import subprocess
 
         place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
@@ -197,12 +247,24 @@ class Git:
         if not hooks:
             env = {**_OFF, **(env or {})}
         try:
-            return subprocess.Popen(command, cwd=self.cwd, env=scrubbed(env), start_new_session=hooks, pass_fds=keep,
-                                    stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)  # fmt: skip
+            return subprocess.Popen(
+                command,
+                cwd=self.cwd,
+                env=scrubbed(env),
+                start_new_session=hooks,
+                pass_fds=keep,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
         except (FileNotFoundError, NotADirectoryError):
             if not self.cwd.is_dir():
-                raise UnavailableError(f"{self.cwd} is gone", hint="run it from a directory that exists") from None
-            raise UnavailableError("the git program was not found", hint="install git 2.38 or newer") from None
+                raise UnavailableError(
+                    f"{self.cwd} is gone", hint="run it from a directory that exists"
+                ) from None
+            raise UnavailableError(
+                "the git program was not found", hint="install git 2.38 or newer"
+            ) from None
 
 
 def _verb(args: tuple[str, ...]) -> str:
@@ -250,9 +312,15 @@ def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("wb") as output:
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
-            command, shell=True, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=inherited(), start_new_session=True,
-        )  # fmt: skip
+            command,
+            shell=True,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=inherited(),
+            start_new_session=True,
+        )
         try:
             return child.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -286,7 +354,9 @@ def require_git() -> tuple[int, ...]:
     found = version()
     if found < OLDEST_GIT:
         number, oldest = (".".join(map(str, numbers)) for numbers in (found or (0,), OLDEST_GIT))
-        raise UnavailableError(f"git {number} is too old: gitcoord needs {oldest} or newer", hint="install a newer git")
+        raise UnavailableError(
+            f"git {number} is too old: gitcoord needs {oldest} or newer", hint="install a newer git"
+        )
     return found
 
 
@@ -313,7 +383,9 @@ def discover(start: Path) -> Place:
             return _inside_linked(folder)
     if os.environ.get("GIT_DIR"):
         return _asked_place(here)
-    raise UsageError(f"{start} is not in a git repository", hint="run it inside one, or name one with -C DIR")
+    raise UsageError(
+        f"{start} is not in a git repository", hint="run it inside one, or name one with -C DIR"
+    )
 
 
 def discover_hooked(top: Path) -> Place:
@@ -344,21 +416,34 @@ def _has(folder: Path, *names: str) -> bool:
 
 def _asked_place(here: Path) -> Place:
     """Let git itself say which repository its variables name."""
-    env = {name: os.environ[name] for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR") if os.environ.get(name)}
-    asked = Git(here).run("rev-parse", "--path-format=absolute", "--git-common-dir", "--git-dir", check=False, env=env)
+    env = {
+        name: os.environ[name]
+        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
+        if os.environ.get(name)
+    }
+    asked = Git(here).run(
+        "rev-parse", "--path-format=absolute", "--git-common-dir", "--git-dir", check=False, env=env
+    )
     if asked.status != 0:
-        raise UsageError(f"{here} is not in a git repository, and GIT_DIR names none", hint="unset GIT_DIR, or correct it")
+        raise UsageError(
+            f"{here} is not in a git repository, and GIT_DIR names none",
+            hint="unset GIT_DIR, or correct it",
+        )
     common_dir, git_dir = (Path(os.path.realpath(line)) for line in asked.text.split("\n")[:2])
     top = Git(here).run("rev-parse", "--show-toplevel", check=False, env=env)
     worktree = Path(top.text) if top.status == 0 and top.text else None
     is_main = git_dir == common_dir
     main = worktree if is_main else _main_worktree(common_dir)
-    return Place(common_dir, git_dir, worktree, is_bare=worktree is None, is_main=is_main, main_worktree=main)
+    return Place(
+        common_dir, git_dir, worktree, is_bare=worktree is None, is_main=is_main, main_worktree=main
+    )
 
 
 def _main_place(git_dir: Path) -> Place:
     worktree = _main_worktree(git_dir)
-    return Place(git_dir, git_dir, worktree, is_bare=worktree is None, is_main=True, main_worktree=worktree)
+    return Place(
+        git_dir, git_dir, worktree, is_bare=worktree is None, is_main=True, main_worktree=worktree
+    )
 
 
 def _main_worktree(common_dir: Path) -> Path | None:
@@ -378,13 +463,23 @@ def _linked_place(dot_git: Path, folder: Path) -> Place:
         raise UsageError(f"{dot_git} is no link to a git directory", hint="look at that file")
     git_dir = Path(os.path.realpath(folder / text.removeprefix("gitdir:").strip()))
     if not os.path.lexists(git_dir / "HEAD"):
-        raise UsageError(f"{folder} is a worktree whose repository is gone ({git_dir})", hint="run it inside a repository")
+        raise UsageError(
+            f"{folder} is a worktree whose repository is gone ({git_dir})",
+            hint="run it inside a repository",
+        )
     try:
         common = (git_dir / "commondir").read_text("utf-8", "surrogateescape").strip()
     except OSError:
         return Place(git_dir, git_dir, folder, is_bare=False, is_main=True, main_worktree=folder)
     common_dir = Path(os.path.realpath(git_dir / common))
-    return Place(common_dir, git_dir, folder, is_bare=False, is_main=False, main_worktree=_main_worktree(common_dir))
+    return Place(
+        common_dir,
+        git_dir,
+        folder,
+        is_bare=False,
+        is_main=False,
+        main_worktree=_main_worktree(common_dir),
+    )
 
 
 def _inside_linked(git_dir: Path) -> Place:

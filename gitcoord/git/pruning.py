@@ -38,7 +38,11 @@ def pruning_now(common_dir: Path) -> int | None:
         return None
     expire = Git(common_dir, common_dir).run("config", "--get", "gc.pruneExpire", check=False).text
     short_ms = ids.duration_ms(expire) if expire else None
-    return int(word) if expire in {"now", "all"} or (short_ms is not None and short_ms < SHORT_MS) else None
+    return (
+        int(word)
+        if expire in {"now", "all"} or (short_ms is not None and short_ms < SHORT_MS)
+        else None
+    )
 
 
 def _is_alive(pid: int) -> bool:
@@ -53,10 +57,21 @@ def _is_alive(pid: int) -> bool:
 
 def _command_of(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        return (
+            Path(f"/proc/{pid}/cmdline")
+            .read_bytes()
+            .replace(b"\0", b" ")
+            .decode("utf-8", "replace")
+        )
     except OSError:
         pass
     import subprocess
 
-    asked = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10)
+    asked = subprocess.run(
+        ["/bin/ps", "-o", "command=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=10,
+    )
     return asked.stdout

@@ -15,7 +15,16 @@ from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.git.program import DURABLE, LONG_S, Completed, Git, discover
 from gitcoord.host.clock import Clock, Deadline
 
-__all__ = ["CutOffError", "clear_locks", "create_ref", "is_moved", "locks_of", "move_target", "ref_line", "sync_folders"]
+__all__ = [
+    "CutOffError",
+    "clear_locks",
+    "create_ref",
+    "is_moved",
+    "locks_of",
+    "move_target",
+    "ref_line",
+    "sync_folders",
+]
 
 LOCK_WAIT_S = 5.0
 PATIENCE_S = 0.5
@@ -47,13 +56,18 @@ def create_ref(git: Git, ref: str, oid: str) -> bool:
         return True
     if is_moved(done.stderr):
         return False
-    raise UnavailableError(f"{ref} could not be created: {done.stderr.strip()[-300:]}", hint="try again")
+    raise UnavailableError(
+        f"{ref} could not be created: {done.stderr.strip()[-300:]}", hint="try again"
+    )
 
 
 def locks_of(git: Git, refs: Iterable[str]) -> list[Path]:
     """Name the lock files that a transaction on these refs takes."""
     place = discover(git.cwd)
-    return [*(place.common_dir / f"{ref}.lock" for ref in refs), (git.git_dir or place.git_dir) / "HEAD.lock"]
+    return [
+        *(place.common_dir / f"{ref}.lock" for ref in refs),
+        (git.git_dir or place.git_dir) / "HEAD.lock",
+    ]
 
 
 def clear_locks(locks: Iterable[Path]) -> None:
@@ -79,8 +93,14 @@ def _look(path: Path) -> tuple[int, int, int] | None:
 
 
 def move_target(
-    git: Git, target: str, old: str, new: str, verify: Mapping[str, str], env: Mapping[str, str], keep: tuple[int, ...] = (),
-) -> bool:  # fmt: skip
+    git: Git,
+    target: str,
+    old: str,
+    new: str,
+    verify: Mapping[str, str],
+    env: Mapping[str, str],
+    keep: tuple[int, ...] = (),
+) -> bool:
     """Move the target branch in one transaction that verifies other refs.
 
     The user's hooks run. ``keep`` are handles that git holds on to. False: the target, or a verified ref, was not as
@@ -94,15 +114,21 @@ def move_target(
             read.
 
     """
-    lines = [ref_line("update", target, new, old), *(ref_line("verify", ref, oid) for ref, oid in verify.items())]
+    lines = [
+        ref_line("update", target, new, old),
+        *(ref_line("verify", ref, oid) for ref, oid in verify.items()),
+    ]
     done = _transact(git, lines, env=env, hooks=True, keep=keep)
     if done.status == 0:
         sync_folders(git, target)
         return True
     said = done.stderr.strip()
     if "ref updates aborted by hook" in said:
-        raise RefusedError(f"a hook forbids the move of {target}: {said[-1000:]}", reason="hook",
-                           hint="look at the repository's reference-transaction hook")  # fmt: skip
+        raise RefusedError(
+            f"a hook forbids the move of {target}: {said[-1000:]}",
+            reason="hook",
+            hint="look at the repository's reference-transaction hook",
+        )
     if is_moved(said):
         return False
     if done.status < 0:
@@ -118,12 +144,20 @@ def is_moved(stderr: str) -> bool:
 def ref_line(verb: str, ref: str, *oids: str) -> str:
     """Write one line of a ref transaction."""
     if not _REF.fullmatch(ref) or not all(_OID.fullmatch(oid) for oid in oids):
-        raise UsageError(f"{verb} {ref!r} {' '.join(oids)} names no ref or no oid", hint="give a full ref and full oids")
+        raise UsageError(
+            f"{verb} {ref!r} {' '.join(oids)} names no ref or no oid",
+            hint="give a full ref and full oids",
+        )
     return f"{verb} {ref} {' '.join(oids)}"
 
 
 def _transact(
-    git: Git, lines: list[str], env: Mapping[str, str] | None = None, *, hooks: bool = False, keep: tuple[int, ...] = ()
+    git: Git,
+    lines: list[str],
+    env: Mapping[str, str] | None = None,
+    *,
+    hooks: bool = False,
+    keep: tuple[int, ...] = (),
 ) -> Completed:
     """Run one ref transaction; wait a while for the lock of another writer."""
     script = "\n".join(["start", *lines, "prepare", "commit", ""]).encode()
@@ -131,8 +165,17 @@ def _transact(
     deadline = Deadline(clock, LOCK_WAIT_S)
     attempt = 0
     while True:
-        done = git.run(*DURABLE, "update-ref", "--stdin", stdin=script, check=False, env=env, hooks=hooks, timeout_s=LONG_S,
-                       keep=keep)  # fmt: skip
+        done = git.run(
+            *DURABLE,
+            "update-ref",
+            "--stdin",
+            stdin=script,
+            check=False,
+            env=env,
+            hooks=hooks,
+            timeout_s=LONG_S,
+            keep=keep,
+        )
         is_held = done.status != 0 and any(text in done.stderr for text in _HELD)
         if not is_held or deadline.expired:
             return done

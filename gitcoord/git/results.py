@@ -17,15 +17,44 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
-from gitcoord.git.merges import Conflict, Merged, commit_merge, fork_base, merge_tree, parents_of, rev_list, time_of, tree_of
+from gitcoord.git.merges import (
+    Conflict,
+    Merged,
+    commit_merge,
+    fork_base,
+    merge_tree,
+    parents_of,
+    rev_list,
+    time_of,
+    tree_of,
+)
 from gitcoord.git.program import Git, GitError
 
-__all__ = ["Change", "Inspection", "changed_files", "inspect", "inspect_merge", "inspect_staged", "lift", "own_commits", "touched"]
+__all__ = [
+    "Change",
+    "Inspection",
+    "changed_files",
+    "inspect",
+    "inspect_merge",
+    "inspect_staged",
+    "lift",
+    "own_commits",
+    "touched",
+]
 
 MAX_LINK_BYTES = 4096
 _LINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
-_DIFF = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-textconv",
-         "--ignore-submodules=none")  # fmt: skip
+_DIFF = (
+    "diff-tree",
+    "-r",
+    "-z",
+    "--raw",
+    "--no-renames",
+    "--no-abbrev",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--ignore-submodules=none",
+)
 
 
 class Inspection(NamedTuple):
@@ -103,7 +132,12 @@ def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
 
 
 def inspect(
-    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], boundary: Boundary, base: str = ""
+    git: Git,
+    result: str,
+    target_tip: str,
+    built_on: Mapping[str, str],
+    boundary: Boundary,
+    base: str = "",
 ) -> Inspection:
     """Refuse a result that writes outside its boundary, or nothing at all.
 
@@ -125,7 +159,11 @@ def inspect(
     judge.refuse()
     landing = _landing(git, result, target_tip, built_on)
     if landing is not None:
-        if landing.is_clean and not landing.changes and not (base and changed_files(git, base, result)):
+        if (
+            landing.is_clean
+            and not landing.changes
+            and not (base and changed_files(git, base, result))
+        ):
             raise _empty(f"{result[:12]} changes nothing")
         judge.look(landing.changes, " by its landing")
         judge.look_for_twins(landing)
@@ -207,15 +245,20 @@ def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
     found = {commit: changed.get(commit, []) for commit in plain}
     for commit in own:
         if not parents[commit]:
-            raise RefusedError(f"commit {commit[:12]} has no parent: it is another history", reason="boundary",
-                               hint="build on the claim's base")  # fmt: skip
+            raise RefusedError(
+                f"commit {commit[:12]} has no parent: it is another history",
+                reason="boundary",
+                hint="build on the claim's base",
+            )
         if len(parents[commit]) > 1:
             # A parent that is not its own is in the target or in a result.
             if len(parents[commit]) > 2 or own_set.issuperset(parents[commit]):
                 raise RefusedError(
-                    f"commit {commit[:12]} merges something that is neither the target nor a result it builds on",
-                    reason="boundary", hint="merge only the target or results of needed tasks, one at a time",
-                )  # fmt: skip
+                    f"commit {commit[:12]} merges something that is neither the target nor a "
+                    "result it builds on",
+                    reason="boundary",
+                    hint="merge only the target or results of needed tasks, one at a time",
+                )
             changes = _written_in_merge(git, commit, *parents[commit])
             if changes:
                 found[commit] = changes
@@ -225,7 +268,11 @@ def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
 def _written_in_merge(git: Git, commit: str, ours: str, theirs: str) -> list[Change]:
     merged = merge_tree(git, ours, theirs)
     changes = _changes(git, merged.tree, commit)
-    return _without_artefacts(git, changes, [commit, ours, theirs]) if isinstance(merged, Conflict) else changes
+    return (
+        _without_artefacts(git, changes, [commit, ours, theirs])
+        if isinstance(merged, Conflict)
+        else changes
+    )
 
 
 def _without_artefacts(git: Git, changes: list[Change], sides: list[str]) -> list[Change]:
@@ -240,7 +287,9 @@ def _without_artefacts(git: Git, changes: list[Change], sides: list[str]) -> lis
     return [change for change in changes if change.path not in artefacts or change.path in real]
 
 
-def _landing(git: Git, result: str, target_tip: str, built_on: Mapping[str, str]) -> _Landing | None:
+def _landing(
+    git: Git, result: str, target_tip: str, built_on: Mapping[str, str]
+) -> _Landing | None:
     """Merge a result with what it is built on.
 
     None where those results conflict with each other or the target by now:
@@ -273,7 +322,11 @@ class _Judge:
 
     def look_for_twins(self, landing: _Landing) -> None:
         """Note added paths that some disk takes for another path."""
-        added = [change.path for change in landing.changes if change.old_mode == _ABSENT and paths.is_safe(change.path)]
+        added = [
+            change.path
+            for change in landing.changes
+            if change.old_mode == _ABSENT and paths.is_safe(change.path)
+        ]
         for path, twin in _twins(self._git, landing, added).items():
             self._outside.setdefault(path, f"the same file as {twin} on some disks")
 
@@ -290,11 +343,16 @@ class _Judge:
         """Refuse if anything was noted."""
         if not self._outside:
             return
-        shown = [f"{codec.printable(path)} ({codec.printable(why)})" for path, why in self._outside.items()]
+        shown = [
+            f"{codec.printable(path)} ({codec.printable(why)})"
+            for path, why in self._outside.items()
+        ]
         raise RefusedError(
-            f"{len(shown)} change(s) outside the boundary: {', '.join(shown[:10])}", reason="boundary",
-            hint=f"{hint}; the task may write {self._boundary.describe()}", outside=cast("Any", shown[:50]),
-        )  # fmt: skip
+            f"{len(shown)} change(s) outside the boundary: {', '.join(shown[:10])}",
+            reason="boundary",
+            hint=f"{hint}; the task may write {self._boundary.describe()}",
+            outside=cast("Any", shown[:50]),
+        )
 
     def _problem(self, change: Change) -> str | None:
         problem = self._boundary.problem(change.path, is_new=change.old_mode == _ABSENT)
@@ -314,7 +372,11 @@ class _Judge:
         size = int(self._git.run("cat-file", "-s", change.oid).text)
         if not 0 < size <= MAX_LINK_BYTES:
             return False
-        parts = self._git.run("cat-file", "blob", change.oid).stdout.decode("utf-8", "surrogateescape").split("/")
+        parts = (
+            self._git.run("cat-file", "blob", change.oid)
+            .stdout.decode("utf-8", "surrogateescape")
+            .split("/")
+        )
         if parts[0] == "":
             return False
         folder = change.path.split("/")[:-1]
@@ -329,8 +391,12 @@ def _twins(git: Git, landing: _Landing, added: list[str]) -> dict[str, str]:
 
     Only the folders on the way are read.
     """
-    steps = {("/".join(parts[:depth]), part): path for path in added
-             for parts in [path.split("/")] for depth, part in enumerate(parts)}  # fmt: skip
+    steps = {
+        ("/".join(parts[:depth]), part): path
+        for path in added
+        for parts in [path.split("/")]
+        for depth, part in enumerate(parts)
+    }
     folders = sorted({folder for folder, _ in steps})
     before = dict(zip(folders, _entries(git, landing.before, folders), strict=True))
     after = dict(zip(folders, _entries(git, landing.after, folders), strict=True))

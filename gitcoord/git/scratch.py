@@ -52,11 +52,15 @@ class Throwaway:
         fresh = self.marker.with_suffix(".new")
         try:
             self.marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh.write_bytes(b"\n".join(os.fsencode(line) for line in (str(self.place), *processes)))
+            fresh.write_bytes(
+                b"\n".join(os.fsencode(line) for line in (str(self.place), *processes))
+            )
             fresh.replace(self.marker)
         except OSError as error:
-            raise UnavailableError(f"{self.marker} cannot be written: {error.strerror}",
-                                   hint="check the space on the disk, and whether .git can be written here") from None  # fmt: skip
+            raise UnavailableError(
+                f"{self.marker} cannot be written: {error.strerror}",
+                hint="check the space on the disk, and whether .git can be written here",
+            ) from None
 
     def environment(self) -> dict[str, str]:
         """Give what tells a process that was started for this worktree."""
@@ -150,7 +154,9 @@ def _end_inside(place: Path) -> None:
                 process = Path("/proc", name)
                 terminal = (process / "stat").read_bytes().rpartition(b")")[2].split()[4]
                 is_inside = f"{(process / 'cwd').readlink()}/".startswith(inside)
-                if terminal == b"0" and (is_inside or mark in (process / "environ").read_bytes().split(b"\0")):
+                if terminal == b"0" and (
+                    is_inside or mark in (process / "environ").read_bytes().split(b"\0")
+                ):
                     os.kill(int(name), signal.SIGKILL)
 
 

@@ -34,7 +34,9 @@ def exclusive(git: Git, timeout_s: float) -> Iterator[int]:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be opened: {error.strerror}", hint="check whether .git can be written") from None
+        raise UnavailableError(
+            f"{path} cannot be opened: {error.strerror}", hint="check whether .git can be written"
+        ) from None
     try:
         _wait_for(handle, path, timeout_s)
         os.pwrite(handle, f"{os.getpid():<20}".encode(), 0)
@@ -53,7 +55,9 @@ def _wait_for(handle: int, path: Path, timeout_s: float) -> None:
         except BlockingIOError:
             if deadline.expired:
                 holder = path.read_text("ascii", "replace").strip()
-                raise UnavailableError(f"process {holder} is busy with the worktrees", hint="try again") from None
+                raise UnavailableError(
+                    f"process {holder} is busy with the worktrees", hint="try again"
+                ) from None
             attempt += 1
             clock.sleep(clock.backoff(attempt))
         else:

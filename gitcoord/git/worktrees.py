@@ -34,9 +34,23 @@ from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 
 __all__ = [
-    "Worktree", "add", "branch_of_worktree", "checkout_branch", "checkouts_of", "commit_paths", "copy_files", "follow",
-    "has_unmerged", "in_the_way", "is_half_made", "is_worktree", "list_all", "refuse_local_changes", "remove", "status_of",
-]  # fmt: skip
+    "Worktree",
+    "add",
+    "branch_of_worktree",
+    "checkout_branch",
+    "checkouts_of",
+    "commit_paths",
+    "copy_files",
+    "follow",
+    "has_unmerged",
+    "in_the_way",
+    "is_half_made",
+    "is_worktree",
+    "list_all",
+    "refuse_local_changes",
+    "remove",
+    "status_of",
+]
 
 MAX_COPIED_BYTES = 64 * 1024 * 1024
 MAX_TRIES = 5
@@ -81,23 +95,35 @@ def add(git: Git, place: Path, *, commit: str, timeout_s: float = LOCK_WAIT_S) -
                 _refuse_loss(git, place)
                 flags = ("--force",)
             elif "already exists" in done.stderr:
-                raise RefusedError(f"{place} exists and is not empty", reason="exists", hint="name another place")
+                raise RefusedError(
+                    f"{place} exists and is not empty", reason="exists", hint="name another place"
+                )
             elif not any(text in done.stderr for text in _TRANSIENT):
                 break
             elif UNREADABLE not in done.stderr or not clear_unreadable(git):
                 clock.sleep(clock.backoff(attempt))
-        raise UnavailableError(f"the worktree {place} could not be made: {done.stderr.strip()[-300:]}",
-                               hint="look at `git worktree list`")  # fmt: skip
+        raise UnavailableError(
+            f"the worktree {place} could not be made: {done.stderr.strip()[-300:]}",
+            hint="look at `git worktree list`",
+        )
 
 
 def _refuse_loss(git: Git, place: Path) -> None:
     """Refuse to forget a vanished worktree whose commits nothing else holds."""
     for known in list_all(git):
-        if os.path.realpath(known.path) == os.path.realpath(place) and known.branch is None and known.head.strip("0"):
+        if (
+            os.path.realpath(known.path) == os.path.realpath(place)
+            and known.branch is None
+            and known.head.strip("0")
+        ):
             holding = git.run("for-each-ref", "--count=1", f"--contains={known.head}").text
             if not holding:
-                raise RefusedError(f"the worktree that stood at {place} has commits that no branch holds: {known.head[:12]}",
-                                   reason="unmerged", hint="make a branch of them, and try again")  # fmt: skip
+                raise RefusedError(
+                    f"the worktree that stood at {place} has commits that no branch holds: "
+                    f"{known.head[:12]}",
+                    reason="unmerged",
+                    hint="make a branch of them, and try again",
+                )
 
 
 def list_all(git: Git) -> list[Worktree]:
@@ -113,7 +139,13 @@ def list_all(git: Git) -> list[Worktree]:
     for block in asked.split("\0\0"):
         known = dict(field.partition(" ")[::2] for field in block.split("\0") if field)
         if "worktree" in known and "bare" not in known:
-            found.append(Worktree(_place_of(git, Path(known["worktree"])), known.get("HEAD", ""), known.get("branch")))
+            found.append(
+                Worktree(
+                    _place_of(git, Path(known["worktree"])),
+                    known.get("HEAD", ""),
+                    known.get("branch"),
+                )
+            )
     return found
 
 
@@ -146,8 +178,12 @@ def checkouts_of(git: Git, ref: str) -> list[Path]:
     """
     found = [known.path for known in list_all(git) if known.branch == ref and known.path.is_dir()]
     if any(map(_is_git_dir, found)):
-        raise RefusedError(f"{ref.removeprefix('refs/heads/')} is checked out, and its git directory does not say where",
-                           reason="worktree", hint="run the command there, or name the place: git config core.worktree PATH")  # fmt: skip
+        raise RefusedError(
+            f"{ref.removeprefix('refs/heads/')} is checked out, and its git directory does not say "
+            "where",
+            reason="worktree",
+            hint="run the command there, or name the place: git config core.worktree PATH",
+        )
     return found
 
 
@@ -157,8 +193,14 @@ def status_of(worktree: Path) -> list[str]:
 
 
 def _status(worktree: Path, *flags: str) -> list[str]:
-    asked = Git(worktree).run("status", "--porcelain", "-z", "--no-renames", *flags, timeout_s=LONG_S)
-    return [row[3:] for row in asked.stdout.decode("utf-8", "surrogateescape").split("\0") if len(row) > 3]
+    asked = Git(worktree).run(
+        "status", "--porcelain", "-z", "--no-renames", *flags, timeout_s=LONG_S
+    )
+    return [
+        row[3:]
+        for row in asked.stdout.decode("utf-8", "surrogateescape").split("\0")
+        if len(row) > 3
+    ]
 
 
 def refuse_local_changes(worktree: Path) -> None:
@@ -174,9 +216,11 @@ def refuse_local_changes(worktree: Path) -> None:
     left = [codec.printable(path) for path in _status(worktree, "--untracked-files=no")]
     if left:
         raise RefusedError(
-            f"{worktree} has uncommitted changes: {', '.join(left[:10])}", reason="uncommitted",
-            hint="commit them on a branch first, or claim with --no-checkout", paths=cast("Any", left[:50]),
-        )  # fmt: skip
+            f"{worktree} has uncommitted changes: {', '.join(left[:10])}",
+            reason="uncommitted",
+            hint="commit them on a branch first, or claim with --no-checkout",
+            paths=cast("Any", left[:50]),
+        )
 
 
 def branch_of_worktree(worktree: Path) -> str | None:
@@ -207,7 +251,17 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
     if made.status != 0 and "already exists" not in made.stderr:
         raise GitError(("update-ref",), made.status, made.stderr)
     old, new = git.run("rev-parse", "HEAD", f"refs/heads/{branch}").text.split()
-    args = ("-c", "advice.detachedHead=false", "checkout", "-q", "--no-guess", "--no-overwrite-ignore", "--no-recurse-submodules", branch, "--")
+    args = (
+        "-c",
+        "advice.detachedHead=false",
+        "checkout",
+        "-q",
+        "--no-guess",
+        "--no-overwrite-ignore",
+        "--no-recurse-submodules",
+        branch,
+        "--",
+    )
     with switching(worktree, old, new) as switch:
         done = git.run(*args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
         if done.status != 0 and _is_mended(git, done):
@@ -216,13 +270,19 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
             raise _not_checked_out(worktree, branch, args, done)
 
 
-def _not_checked_out(worktree: Path, branch: str, args: tuple[str, ...], done: Completed) -> Exception:
-    left = [codec.printable(line.strip()) for line in done.stderr.splitlines() if line.startswith("\t")]
+def _not_checked_out(
+    worktree: Path, branch: str, args: tuple[str, ...], done: Completed
+) -> Exception:
+    left = [
+        codec.printable(line.strip()) for line in done.stderr.splitlines() if line.startswith("\t")
+    ]
     if "would be overwritten" in done.stderr and left:
         return RefusedError(
-            f"files in {worktree} are in the way of {branch}: {', '.join(left[:10])}", reason="uncommitted",
-            hint="move them away, and claim again", paths=cast("Any", left[:50]),
-        )  # fmt: skip
+            f"files in {worktree} are in the way of {branch}: {', '.join(left[:10])}",
+            reason="uncommitted",
+            hint="move them away, and claim again",
+            paths=cast("Any", left[:50]),
+        )
     return GitError(args, done.status, done.stderr)
 
 
@@ -251,14 +311,32 @@ def commit_paths(
     listing = "\0".join(changed).encode("utf-8", "surrogateescape")
     from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
     git.run("add", "-A", *from_stdin, stdin=listing, env=_LITERAL, timeout_s=LONG_S)
-    staged = set(_names(git.run("diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff").stdout))
+    staged = set(
+        _names(
+            git.run("diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff").stdout
+        )
+    )
     if not staged & set(changed):
         return None
     # During a merge git commits all of the index or nothing.
     only = () if staged <= set(changed) else ("--only", *from_stdin)
-    env = {"GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1]} | _fallback_identity(git) | _LITERAL
+    env = (
+        {"GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1]}
+        | _fallback_identity(git)
+        | _LITERAL
+    )
     text = message.encode("utf-8", "replace").decode()
-    git.run("commit", "-q", "-m", text, *only, stdin=listing if only else None, env=env, hooks=hooks, timeout_s=LONG_S)
+    git.run(
+        "commit",
+        "-q",
+        "-m",
+        text,
+        *only,
+        stdin=listing if only else None,
+        env=env,
+        hooks=hooks,
+        timeout_s=LONG_S,
+    )
     return git.run("rev-parse", "--verify", "HEAD").text
 
 
@@ -282,9 +360,13 @@ def copy_files(source: Path, place: Path, patterns: list[str]) -> list[str]:
     if not prefixes:
         return []
     where = () if "" in prefixes else tuple(prefixes)
-    asked = Git(source).run("ls-files", "-z", "--others", "--", *where, env=_LITERAL, timeout_s=LONG_S)
+    asked = Git(source).run(
+        "ls-files", "-z", "--others", "--", *where, env=_LITERAL, timeout_s=LONG_S
+    )
     inside = [path for path in _names(asked.stdout) if boundaries.inside(patterns, path)]
-    return [path for path in inside if _copy(source / path, place / path, Path(os.path.realpath(place)))]
+    return [
+        path for path in inside if _copy(source / path, place / path, Path(os.path.realpath(place)))
+    ]
 
 
 def _copy(origin: Path, goal: Path, top: Path) -> bool:
@@ -325,7 +407,9 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
         if index.exists():
             shutil.copyfile(index, trial)
         git.run("update-index", "-q", "--refresh", check=False, env=env, timeout_s=LONG_S)
-        asked = git.run("read-tree", "-m", "-u", "-n", old, new, check=False, env=env, timeout_s=LONG_S)
+        asked = git.run(
+            "read-tree", "-m", "-u", "-n", old, new, check=False, env=env, timeout_s=LONG_S
+        )
     finally:
         with suppress(OSError):
             trial.unlink()
@@ -335,7 +419,9 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
         found += [path for path in _status(worktree, "--untracked-files=no") if path in changed]
     if asked.status != 0 and not found:
         # Half a merge stands in the way whatever it is about.
-        found = [row.partition("\t")[2] for row in _names(git.run("ls-files", "-z", "--unmerged").stdout)]
+        found = [
+            row.partition("\t")[2] for row in _names(git.run("ls-files", "-z", "--unmerged").stdout)
+        ]
     if asked.status != 0 and not found:
         return [line.strip() for line in asked.stderr.strip().splitlines()[:5]]
     return sorted(set(found))
@@ -361,8 +447,14 @@ def _untracked_in_the_way(worktree: Path, old: str, new: str) -> list[str]:
     if not met:
         return []
     met -= set(_names(git.run("ls-files", "-z").stdout))
-    folders = sorted(path for path in met if (worktree / path).is_dir() and not (worktree / path).is_symlink())
-    asked = git.run("ls-files", "-z", "--others", "--", *folders, env=_LITERAL).stdout if folders else b""
+    folders = sorted(
+        path for path in met if (worktree / path).is_dir() and not (worktree / path).is_symlink()
+    )
+    asked = (
+        git.run("ls-files", "-z", "--others", "--", *folders, env=_LITERAL).stdout
+        if folders
+        else b""
+    )
     return [*sorted(met - set(folders)), *_names(asked)]
 
 
@@ -377,9 +469,15 @@ def follow(worktree: Path, old: str, new: str) -> None:
     git = Git(worktree)
     left = [codec.printable(path) for path in _untracked_in_the_way(worktree, old, new)]
     if left:
-        raise RefusedError(f"files in {worktree} are in the way: {', '.join(left[:10])}", reason="worktree",
-                           hint="move them away", paths=cast("Any", left[:50]))  # fmt: skip
+        raise RefusedError(
+            f"files in {worktree} are in the way: {', '.join(left[:10])}",
+            reason="worktree",
+            hint="move them away",
+            paths=cast("Any", left[:50]),
+        )
     with switching(worktree, old, new) as switch:
         env, keep = switch.env, switch.keep
-        git.run("update-index", "-q", "--refresh", check=False, timeout_s=LONG_S, env=env, keep=keep)
+        git.run(
+            "update-index", "-q", "--refresh", check=False, timeout_s=LONG_S, env=env, keep=keep
+        )
         git.run("read-tree", "-m", "-u", old, new, timeout_s=LONG_S, env=env, keep=keep)

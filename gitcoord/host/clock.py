@@ -87,7 +87,11 @@ def _read_boot_id() -> str:
         import subprocess
 
         asked = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False, timeout=10
+            ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
         )
         if asked.returncode == 0 and asked.stdout.strip():
             return asked.stdout.strip().lower()

@@ -42,7 +42,11 @@ def _stat(pid: int) -> tuple[str, str] | None:
     import subprocess
 
     asked = subprocess.run(
-        ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10
+        ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=10,
     )
     state, _, start = asked.stdout.strip().partition(" ")
     return (state[:1], "-".join(start.split()).replace(":", ".")) if state else None

@@ -29,7 +29,9 @@ def beat_ref(ledger: str, agent: str) -> str:
 
 def beat_text(stamps: Mapping[str, tuple[str, int]]) -> bytes:
     """Write the blob of a beat."""
-    return "".join(f"{token} {boot} {ns}\n" for token, (boot, ns) in sorted(stamps.items())).encode()
+    return "".join(
+        f"{token} {boot} {ns}\n" for token, (boot, ns) in sorted(stamps.items())
+    ).encode()
 
 
 def parse_beat(content: bytes) -> dict[str, tuple[str, int]]:

@@ -88,7 +88,16 @@ def read_json(path: Path) -> dict[str, Any] | None:
 class LedgerFiles:
     """Where one ledger's private files lie on this machine."""
 
-    __slots__ = ("deck_lock", "healing_lock", "index", "landing_lock", "observed", "pending", "queue_lock", "root")
+    __slots__ = (
+        "deck_lock",
+        "healing_lock",
+        "index",
+        "landing_lock",
+        "observed",
+        "pending",
+        "queue_lock",
+        "root",
+    )
 
     def __init__(self, common_dir: Path, ledger: str) -> None:
         self.root = common_dir / "gitcoord"
@@ -111,7 +120,9 @@ class TokenFiles:
 
     __slots__ = ("_is_durable", "folder")
 
-    def __init__(self, private_dir: Path, ledger: str, kind: str = "claims", *, is_durable: bool = True) -> None:
+    def __init__(
+        self, private_dir: Path, ledger: str, kind: str = "claims", *, is_durable: bool = True
+    ) -> None:
         self.folder = private_dir / kind / ledger
         self._is_durable = is_durable
 
@@ -129,9 +140,10 @@ class TokenFiles:
     def names(self) -> set[str]:
         """List the tokens that are kept."""
         try:
-            return {name.removesuffix(".json") for name in os.listdir(self.folder) if name.endswith(".json")}  # noqa: PTH208 - names alone
+            names = os.listdir(self.folder)  # noqa: PTH208 - names alone
         except OSError:
             return set()
+        return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
     def all(self) -> list[dict[str, Any]]:
         """Read every token that is kept, oldest first."""
@@ -140,8 +152,13 @@ class TokenFiles:
         except OSError:
             return []
         kept = ((path.stem, read_json(path)) for path in paths)
-        return [content for token, content in kept
-                if content is not None and content.get("token") == token and isinstance(content.get("task"), str)]  # fmt: skip
+        return [
+            content
+            for token, content in kept
+            if content is not None
+            and content.get("token") == token
+            and isinstance(content.get("task"), str)
+        ]
 
     def remove(self, token: str) -> None:
         """Forget a token; one that stays is not current, and harms nobody."""

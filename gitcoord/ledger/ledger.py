@@ -65,7 +65,11 @@ class _Turn(NamedTuple):
 def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
     """Turn changed records into what a store writes."""
     return {
-        path: BlobRef(str(change)) if isinstance(change, BlobOid) else None if change is None else codec.dump(change)
+        path: BlobRef(str(change))
+        if isinstance(change, BlobOid)
+        else None
+        if change is None
+        else codec.dump(change)
         for path, change in changes.items()
     }
 
@@ -106,7 +110,8 @@ class Ledger:
         tip = oid or self.tip()
         if tip is None:
             raise NotFoundError(
-                f"this repository has no gitcoord ledger {self.name!r}", hint="`gitcoord init` makes one"
+                f"this repository has no gitcoord ledger {self.name!r}",
+                hint="`gitcoord init` makes one",
             )
         return self._opened(tip)
 
@@ -169,11 +174,21 @@ class Ledger:
             UnknownError: Cut off in the swap; ``settle`` tells later.
 
         """
-        turn = _Turn(request, agent, before_swap, verify or {}, inputs, self.context(), Deadline(self.clock, self.timeout_s))
+        turn = _Turn(
+            request,
+            agent,
+            before_swap,
+            verify or {},
+            inputs,
+            self.context(),
+            Deadline(self.clock, self.timeout_s),
+        )
         is_known = False
         try:
             # Two seconds at most: the swap decides anyway.
-            with self._turns.take(min(QUEUE_WAIT_S, self.timeout_s), lambda: self._decided(turn)) as is_queued:
+            with self._turns.take(
+                min(QUEUE_WAIT_S, self.timeout_s), lambda: self._decided(turn)
+            ) as is_queued:
                 done = self._publish(turn, is_queued=is_queued)
             is_known = True
             self.writes += 1
@@ -197,11 +212,15 @@ class Ledger:
         noted: list[str] | None = None
         while True:
             tip, parent, snapshot, event = self._decided(turn)
-            wanted = {beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | dict(turn.verify)
+            wanted = {
+                beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)
+            } | dict(turn.verify)
             if sorted(wanted) != noted:
                 noted = sorted(wanted)
                 facts = {key: event.get(key, "") for key in ("op", "task", "token")}
-                self.pending.begin(turn.agent, event["id"], {"tip": tip, "verified": noted, **facts})
+                self.pending.begin(
+                    turn.agent, event["id"], {"tip": tip, "verified": noted, **facts}
+                )
             kept = (turn.before_swap(event) if turn.before_swap else None) or ()
             if tip is not None and parent != tip:
                 self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)
@@ -226,7 +245,9 @@ class Ledger:
         """Decide on the newest state: its tip, the parent, its state, the event."""
         tip = self.tip()
         context = turn.context._replace(
-            now_ns=self.clock.monotonic_ns(), time=self.clock.seconds(), beats=Beats(self.store, self.name)
+            now_ns=self.clock.monotonic_ns(),
+            time=self.clock.seconds(),
+            beats=Beats(self.store, self.name),
         )
         snapshot = self._opened(tip)
         if tip is not None:
@@ -247,9 +268,13 @@ class Ledger:
         self.keep(ref, tip)
 
     def _heal(self, lock: Path, *, only_empty: bool = False) -> bool:
-        return heal(lock, self.files.root / "pending", self._healing, self.clock, only_empty=only_empty)
+        return heal(
+            lock, self.files.root / "pending", self._healing, self.clock, only_empty=only_empty
+        )
 
-    def _writing(self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]) -> Callable[[], str]:
+    def _writing(
+        self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
+    ) -> Callable[[], str]:
         """Make ready what writes the entry, and writes it again if a prune took it."""
         base = self.store.read_entry(parent).tree if parent else None
         changes = encoded(apply(snapshot, event))
@@ -260,11 +285,15 @@ class Ledger:
             for content in inputs:
                 self.store.write_blob(content)
             author = author_of(event["agent"], self.name)
-            return self.store.write_entry(tree, (parent,) if parent else (), message, author, event["time"])
+            return self.store.write_entry(
+                tree, (parent,) if parent else (), message, author, event["time"]
+            )
 
         return write
 
-    def _swap(self, tip: str | None, entry: str, event: Event, wanted: Mapping[str, str | None]) -> None:
+    def _swap(
+        self, tip: str | None, entry: str, event: Event, wanted: Mapping[str, str | None]
+    ) -> None:
         try:
             self.store.swap(self.ref, tip, entry, verify=wanted)
         except (ContendedError, LockedError, UnavailableError):
@@ -301,15 +330,26 @@ class Ledger:
         if deadline.expired:
             what = "other writers were faster"
             if isinstance(error, LockedError):
-                alive = ", ".join(sorted({name.split(":")[2] for name, _ in living_writers(self.files.root / "pending")})[:5])
-                what = f"{error.path} is in the way" + (f", and process {alive} may still be at work on it" if alive else "")
+                alive = ", ".join(
+                    sorted(
+                        {
+                            name.split(":")[2]
+                            for name, _ in living_writers(self.files.root / "pending")
+                        }
+                    )[:5]
+                )
+                what = f"{error.path} is in the way" + (
+                    f", and process {alive} may still be at work on it" if alive else ""
+                )
             raise UnavailableError(
                 f"the ledger could not be written within {self.timeout_s:g} seconds: {what}",
                 hint="try again; `gitcoord status` shows whether others get through",
             ) from None
         self.clock.sleep(min(self.clock.backoff(attempt), max(0.0, deadline.remaining())))
 
-    def _read_back(self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline) -> None:
+    def _read_back(
+        self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline
+    ) -> None:
         """Read what was published before it is acknowledged.
 
         A concurrent ``gc --prune=now`` can drop objects between their write
@@ -323,16 +363,20 @@ class Ledger:
         else:
             raise UnknownError(
                 f"the objects of {event['op']} vanish as soon as they are written",
-                hint="stop what runs `git gc --prune=now` beside gitcoord", entry_id=event["id"],
-            )  # fmt: skip
+                hint="stop what runs `git gc --prune=now` beside gitcoord",
+                entry_id=event["id"],
+            )
         try:
             now = self.tip()
             is_there = now == entry or find_entry(self.store, now, None, event["id"]) is not None
         except (OSError, MissingObjectError):
             is_there = False
         if not is_there:
-            raise UnknownError(f"the entry of {event['op']} is not in the chain that was read back",
-                               hint="`gitcoord verify` looks at the chain", entry_id=event["id"])  # fmt: skip
+            raise UnknownError(
+                f"the entry of {event['op']} is not in the chain that was read back",
+                hint="`gitcoord verify` looks at the chain",
+                entry_id=event["id"],
+            )
 
     # refs that are hints
 
@@ -364,7 +408,11 @@ class Ledger:
             if token not in live:
                 raise ClaimLostError("this claim is no longer current", hint="stop working on it")
             known = Beats(self.store, self.name).get(agent)
-            stamps = {name: stamp for name, stamp in (known.stamps if known else {}).items() if name in live}
+            stamps = {
+                name: stamp
+                for name, stamp in (known.stamps if known else {}).items()
+                if name in live
+            }
             stamps[token] = (self.clock.boot_id(), self.clock.monotonic_ns())
             oid = self.store.write_blob(beat_text(stamps))
             self.store.swap(ref, old, oid)
@@ -398,8 +446,10 @@ class Ledger:
                 try:
                     return act()
                 except FailedError as error:
-                    raise UnavailableError(f"a ref could not be written: {error}",
-                                           hint="check the space on the disk, and try again") from None  # fmt: skip
+                    raise UnavailableError(
+                        f"a ref could not be written: {error}",
+                        hint="check the space on the disk, and try again",
+                    ) from None
                 except (ContendedError, LockedError) as error:
                     self.pending.touch(".refs", entry_id)
                     self._wait(error, attempt, deadline, is_queued=True)

@@ -102,15 +102,26 @@ class PendingFiles:
             if entry is None and tip == seen:
                 continue
             settled.append(
-                Settled(entry_id, str(facts.get("op")), str(facts.get("task", "")), str(facts.get("token", "")),
-                        entry is not None, entry or "")
-            )  # fmt: skip
+                Settled(
+                    entry_id,
+                    str(facts.get("op")),
+                    str(facts.get("task", "")),
+                    str(facts.get("token", "")),
+                    entry is not None,
+                    entry or "",
+                )
+            )
             path.unlink(missing_ok=True)
         return settled
 
     def left_locked(self, agent: str) -> set[str]:
         """Name the refs that this agent's dead writers may have left locked."""
-        return {ref for _, facts in self._of_dead(agent) for ref in facts.get("verified", ()) if isinstance(ref, str)}
+        return {
+            ref
+            for _, facts in self._of_dead(agent)
+            for ref in facts.get("verified", ())
+            if isinstance(ref, str)
+        }
 
     def _of_dead(self, agent: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         for path in sorted((self.folder / agent).glob("*.json")):
@@ -121,7 +132,9 @@ class PendingFiles:
             if process == identity() or is_alive(process) is False:
                 yield path, facts
 
-    def _find(self, store: Store, tips: list[str | None], until: str | None, entry_id: str) -> str | None:
+    def _find(
+        self, store: Store, tips: list[str | None], until: str | None, entry_id: str
+    ) -> str | None:
         for start in tips:
             try:
                 found = find_entry(store, start, until, entry_id)

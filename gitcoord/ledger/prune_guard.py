@@ -23,7 +23,9 @@ def outlast_prune(store: Store, clock: Clock, deadline: Deadline) -> bool:
     return True
 
 
-def require_written(store: Store, clock: Clock, write: Callable[[], str], deadline: Deadline) -> None:
+def require_written(
+    store: Store, clock: Clock, write: Callable[[], str], deadline: Deadline
+) -> None:
     """Look, just before a swap, that no prune takes what was written.
 
     Were the writer killed after the swap, nobody could write it again.
@@ -40,5 +42,7 @@ def require_written(store: Store, clock: Clock, write: Callable[[], str], deadli
         if not store.is_lost():
             return
         write()
-    raise UnavailableError("a git gc that prunes everything at once is at work",
-                           hint="wait until it is over, and let gc.pruneExpire be an hour or more")  # fmt: skip
+    raise UnavailableError(
+        "a git gc that prunes everything at once is at work",
+        hint="wait until it is over, and let gc.pruneExpire be an hour or more",
+    )

@@ -40,7 +40,9 @@ def is_logged(ref: str, asked: str, bare: str) -> bool:
     if asked.lower() == "always":
         return True
     is_wanted = asked.lower() in _TRUE or (not asked and bare.lower() not in _TRUE)
-    return is_wanted and (ref == "HEAD" or ref.startswith(("refs/heads/", "refs/remotes/", "refs/notes/")))
+    return is_wanted and (
+        ref == "HEAD" or ref.startswith(("refs/heads/", "refs/remotes/", "refs/notes/"))
+    )
 
 
 class FileRefs:
@@ -51,7 +53,12 @@ class FileRefs:
     """
 
     def __init__(
-        self, common_dir: Path, shared: Shared, log_line: Callable[[str, bool], str | None], *, is_durable: bool
+        self,
+        common_dir: Path,
+        shared: Shared,
+        log_line: Callable[[str, bool], str | None],
+        *,
+        is_durable: bool,
     ) -> None:
         self._top = str(common_dir)
         self._shared = shared
@@ -83,8 +90,10 @@ class FileRefs:
             # Looked up afterwards: git packs a ref before it removes its file.
             return self._packed().get(ref)
         if not (text.startswith("ref:") or ids.is_oid(text)):
-            raise CorruptError(f"the ref {ref} is broken: it holds {text[:60]!r}",
-                               hint=f"`git reflog show {ref}` names its earlier values")  # fmt: skip
+            raise CorruptError(
+                f"the ref {ref} is broken: it holds {text[:60]!r}",
+                hint=f"`git reflog show {ref}` names its earlier values",
+            )
         return text
 
     def _packed(self) -> _PackedRefs:
@@ -150,8 +159,10 @@ class FileRefs:
                 raise _in_the_way(ref) from None
             except OSError as error:
                 if error.errno in _REFUSED:
-                    raise UnavailableError(f"{ref} cannot be written: {error.strerror}",
-                                           hint="check whether .git can be written here") from None  # fmt: skip
+                    raise UnavailableError(
+                        f"{ref} cannot be written: {error.strerror}",
+                        hint="check whether .git can be written here",
+                    ) from None
                 raise
             else:
                 return _Lock(ref, path, handle, made_folder=made_folder)
@@ -249,8 +260,10 @@ class FileRefs:
 
 
 def _in_the_way(ref: str) -> UnavailableError:
-    return UnavailableError(f"{ref} cannot be made: another ref takes its place or one of its folders",
-                            hint="`git for-each-ref` lists the refs")  # fmt: skip
+    return UnavailableError(
+        f"{ref} cannot be made: another ref takes its place or one of its folders",
+        hint="`git for-each-ref` lists the refs",
+    )
 
 
 class _PackedRefs:
@@ -263,7 +276,11 @@ class _PackedRefs:
 
     def get(self, ref: str) -> str | None:
         at = self._text.find(f" {ref}\n".encode("utf-8", "surrogateescape"))
-        return None if at < 0 else self._text[self._text.rfind(b"\n", 0, at) + 1 : at].decode("ascii", "replace")
+        return (
+            None
+            if at < 0
+            else self._text[self._text.rfind(b"\n", 0, at) + 1 : at].decode("ascii", "replace")
+        )
 
     def below(self, prefix: str) -> set[str]:
         found: set[str] = set()

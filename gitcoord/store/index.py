@@ -35,7 +35,9 @@ class ReadyIndex:
     ``tell`` hears how many of how many records are indexed.
     """
 
-    def __init__(self, path: Path, tell: Callable[[int, int], None] = lambda _number, _total: None) -> None:
+    def __init__(
+        self, path: Path, tell: Callable[[int, int], None] = lambda _number, _total: None
+    ) -> None:
         self._path = path
         self._tell = tell
         self._database: sqlite3.Connection | None = None
@@ -55,15 +57,22 @@ class ReadyIndex:
     # asking
 
     def candidates(
-        self, *, pools: list[str], agent: str, phases: list[str], selection: str, start: float,
-        dirs: Iterable[str] = (), others: Iterable[str] = (),
-    ) -> Iterator[str]:  # fmt: skip
+        self,
+        *,
+        pools: list[str],
+        agent: str,
+        phases: list[str],
+        selection: str,
+        start: float,
+        dirs: Iterable[str] = (),
+        others: Iterable[str] = (),
+    ) -> Iterator[str]:
         """Offer every ready task, in the selection's order, lazily.
 
         What time and other agents decide (retry delays, locks, limits) is
         not known here. Tasks that are assigned to the agent come first.
         """
-        query = f"SELECT id FROM tasks WHERE assigned = ? AND {_READY} ORDER BY ord"  # noqa: S608 - words of our own
+        query = f"SELECT id FROM tasks WHERE assigned = ? AND {_READY} ORDER BY ord"
         own = self._select(query, (agent, agent))
         seen = {name for (name,) in own}
         yield from (name for (name,) in own)
@@ -72,7 +81,10 @@ class ReadyIndex:
             yield from self._by_directory(groups, agent, seen, set(dirs), set(others))
         elif selection in _ORDERS:
             order = _ORDERS[selection][0]
-            query = f"SELECT id, {order.replace(' DESC', '')} FROM tasks WHERE phase = ? AND pool = ? AND {_READY} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - words of our own  # noqa: S608
+            query = (
+                f"SELECT id, {order.replace(' DESC', '')} FROM tasks WHERE phase = ? AND pool = ? "
+                f"AND {_READY} ORDER BY {order} LIMIT ? OFFSET ?"
+            )
             yield from self._merged(groups, query, agent, seen, selection)
         else:
             yield from self._by_chance(groups, agent, seen, start)
@@ -88,19 +100,26 @@ class ReadyIndex:
             offset += size
             size = min(size * 2, 1024)
 
-    def _by_chance(self, groups: list[tuple[str, str]], agent: str, seen: set[str], start: float) -> Iterator[str]:
+    def _by_chance(
+        self, groups: list[tuple[str, str]], agent: str, seen: set[str], start: float
+    ) -> Iterator[str]:
         if not groups:
             return
         point = int(start * _RND_RANGE)
         turn = point % len(groups)
         for phase, pool in groups[turn:] + groups[:turn]:
             for bound in (">= ?", "< ?"):
-                query = f"SELECT id FROM tasks WHERE phase = ? AND pool = ? AND rnd {bound} AND {_READY} ORDER BY rnd LIMIT ? OFFSET ?"  # noqa: S608
+                query = (
+                    f"SELECT id FROM tasks WHERE phase = ? AND pool = ? AND rnd {bound} AND "
+                    f"{_READY} ORDER BY rnd LIMIT ? OFFSET ?"
+                )
                 for (name,) in self._pages(query, (phase, pool, point, agent)):
                     if name not in seen:
                         yield name
 
-    def _merged(self, groups: list[tuple[str, str]], query: str, agent: str, seen: set[str], selection: str) -> Iterator[str]:
+    def _merged(
+        self, groups: list[tuple[str, str]], query: str, agent: str, seen: set[str], selection: str
+    ) -> Iterator[str]:
         from heapq import merge
 
         def key(row: tuple[Any, ...]) -> tuple[int, ...]:
@@ -110,14 +129,22 @@ class ReadyIndex:
         yield from (row[0] for row in merge(*streams, key=key) if row[0] not in seen)
 
     def _by_directory(
-        self, groups: list[tuple[str, str]], agent: str, seen: set[str], mine: set[str], others: set[str]
+        self,
+        groups: list[tuple[str, str]],
+        agent: str,
+        seen: set[str],
+        mine: set[str],
+        others: set[str],
     ) -> Iterator[str]:
         """Stay in directories that are ours, then away from the others'."""
         folders = {name.rpartition("/")[0] or name for name in mine} | mine
         taken = {name.rpartition("/")[0] or name for name in others} | others
         late: list[str] = []
         later: list[str] = []
-        query = f"SELECT id, dir FROM tasks WHERE phase = ? AND pool = ? AND {_READY} ORDER BY ord LIMIT ? OFFSET ?"  # noqa: S608
+        query = (
+            f"SELECT id, dir FROM tasks WHERE phase = ? AND pool = ? AND {_READY} ORDER BY ord "
+            "LIMIT ? OFFSET ?"
+        )
         for phase, pool in groups:
             for name, folder in self._pages(query, (phase, pool, agent)):
                 if name in seen:
@@ -133,7 +160,12 @@ class ReadyIndex:
 
     def directories_of(self, agent: str) -> list[str]:
         """List the directories in which an agent finished or holds tasks."""
-        return [folder for (folder,) in self._select("SELECT DISTINCT dir FROM tasks WHERE agent = ?", (agent,))]
+        return [
+            folder
+            for (folder,) in self._select(
+                "SELECT DISTINCT dir FROM tasks WHERE agent = ?", (agent,)
+            )
+        ]
 
     def overlapping(self, phase: str, patterns: Iterable[str]) -> list[str]:
         """List done tasks of a phase whose paths may overlap the patterns'."""
@@ -143,15 +175,26 @@ class ReadyIndex:
         """List some open tasks, their needs met, whose paths may overlap."""
         return self._near(patterns, "t.state = 'open' AND t.unmet = 0", (), limit)
 
-    def _near(self, patterns: Iterable[str], condition: str, values: tuple[Any, ...], limit: int = -1) -> list[str]:
+    def _near(
+        self, patterns: Iterable[str], condition: str, values: tuple[Any, ...], limit: int = -1
+    ) -> list[str]:
         found: dict[str, None] = {}
         for prefix in {paths.literal_prefix(pattern) for pattern in patterns}:
-            above = ["", *("/".join(prefix.split("/")[:count]) for count in range(1, prefix.count("/") + 2))]
+            above = [
+                "",
+                *("/".join(prefix.split("/")[:count]) for count in range(1, prefix.count("/") + 2)),
+            ]
             marks = ",".join("?" * len(above))
             rows = self._select(
-                f"SELECT p.task FROM prefixes p JOIN tasks t ON t.id = p.task WHERE {condition} "  # noqa: S608
+                f"SELECT p.task FROM prefixes p JOIN tasks t ON t.id = p.task WHERE {condition} "
                 f"AND (p.prefix IN ({marks}) OR (p.prefix > ? AND p.prefix < ?)) LIMIT ?",
-                (*values, *above, prefix + "/" if prefix else "", prefix + "0" if prefix else "\U0010ffff", limit),
+                (
+                    *values,
+                    *above,
+                    prefix + "/" if prefix else "",
+                    prefix + "0" if prefix else "\U0010ffff",
+                    limit,
+                ),
             )
             found |= dict.fromkeys(name for (name,) in rows)
         return list(found)
@@ -167,16 +210,20 @@ class ReadyIndex:
 
     def derived(self, task: str) -> str | None:
         """Return a task's state, open tasks split as in ``counts``."""
-        rows = self._select(f"SELECT {SHOWN.format('')} FROM tasks WHERE id = ?", (task,))  # noqa: S608
+        rows = self._select(f"SELECT {SHOWN.format('')} FROM tasks WHERE id = ?", (task,))
         return str(rows[0][0]) if rows else None
 
     def listed(self) -> list[tuple[str, str]]:
         """List every task with its state as in ``derived``, in plan order."""
-        return self._select(f"SELECT id, {SHOWN.format('')} FROM tasks ORDER BY ord", ())  # noqa: S608
+        return self._select(f"SELECT id, {SHOWN.format('')} FROM tasks ORDER BY ord", ())
 
     def dependents(self, task: str) -> list[str]:
         """List the tasks that need this one directly, in plan order."""
-        rows = self._select("SELECT t.id FROM needs n JOIN tasks t ON t.id = n.task WHERE n.need = ? ORDER BY t.ord", (task,))
+        rows = self._select(
+            "SELECT t.id FROM needs n JOIN tasks t ON t.id = n.task WHERE n.need = ? ORDER BY "
+            "t.ord",
+            (task,),
+        )
         return [name for (name,) in rows]
 
     def behind(self, task: str, most: int) -> tuple[int, list[str], int]:
@@ -190,8 +237,11 @@ class ReadyIndex:
             return 0, [], 0
         reach = """WITH RECURSIVE reach(id) AS (SELECT task FROM needs WHERE need = ?
             UNION SELECT n.task FROM needs n JOIN reach r ON n.need = r.id LIMIT 1000)"""
-        names = self._select(f"{reach} SELECT t.id FROM reach r JOIN tasks t ON t.id = r.id ORDER BY t.ord LIMIT ?", (task, most))  # noqa: S608
-        count = self._select(f"{reach} SELECT COUNT(*) FROM reach", (task,))[0][0]  # noqa: S608
+        names = self._select(
+            f"{reach} SELECT t.id FROM reach r JOIN tasks t ON t.id = r.id ORDER BY t.ord LIMIT ?",
+            (task, most),
+        )
+        count = self._select(f"{reach} SELECT COUNT(*) FROM reach", (task,))[0][0]
         return int(direct), [name for (name,) in names], int(count)
 
     def blocking(self, most: int) -> list[tuple[str, str]]:
@@ -204,7 +254,13 @@ class ReadyIndex:
 
     def in_state(self, phases: Iterable[str], state: str) -> list[str]:
         """List the tasks of some phases in a stored state, in plan order."""
-        rows = [row for phase in phases for row in self._select("SELECT ord, id FROM tasks WHERE phase = ? AND state = ?", (phase, state))]
+        rows = [
+            row
+            for phase in phases
+            for row in self._select(
+                "SELECT ord, id FROM tasks WHERE phase = ? AND state = ?", (phase, state)
+            )
+        ]
         return [name for _, name in sorted(rows)]
 
     def all_ids(self) -> list[str]:

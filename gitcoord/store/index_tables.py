@@ -18,12 +18,15 @@ __all__ = ["SHOWN", "bring_to", "connect"]
 _SCHEMA_VERSION = 3
 _BUSY_S = 5.0
 BATCH = 1000
-SHOWN = "CASE WHEN {0}state <> 'open' THEN {0}state WHEN {0}broken > 0 THEN 'blocked' WHEN {0}unmet > 0 THEN 'waiting' ELSE 'ready' END"
+SHOWN = (
+    "CASE WHEN {0}state <> 'open' THEN {0}state WHEN {0}broken > 0 THEN 'blocked' WHEN {0}unmet > "
+    "0 THEN 'waiting' ELSE 'ready' END"
+)
 """A task's state, open ones split three ways; ``{0}`` is the row's name and a dot."""
 _COUNTED = """CREATE TRIGGER counted AFTER UPDATE OF state, unmet, broken ON tasks WHEN {was} <> {now} BEGIN
     UPDATE counts SET number = number - 1 WHERE phase = old.phase AND pool = old.pool AND shown = {was};
     INSERT INTO counts VALUES (new.phase, new.pool, {now}, 1) ON CONFLICT (phase, pool, shown) DO UPDATE SET number = number + 1;
-END""".format(was=SHOWN.format("old."), now=SHOWN.format("new."))  # noqa: S608 - names of our own
+END""".format(was=SHOWN.format("old."), now=SHOWN.format("new."))
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE tasks (
@@ -48,7 +51,9 @@ CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE state = '
 
 
 @uncollected()
-def bring_to(database: sqlite3.Connection, store: Store, tip: str, tell: Callable[[int, int], None]) -> None:
+def bring_to(
+    database: sqlite3.Connection, store: Store, tip: str, tell: Callable[[int, int], None]
+) -> None:
     """Bring the tables to an entry's state, in one transaction.
 
     ``tell`` hears how many of how many records are written.
@@ -74,7 +79,10 @@ def bring_to(database: sqlite3.Connection, store: Store, tip: str, tell: Callabl
 
 
 def _write(
-    database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]], tell: Callable[[int, int], None]
+    database: sqlite3.Connection,
+    store: Store,
+    changed: list[tuple[str, str | None]],
+    tell: Callable[[int, int], None],
 ) -> None:
     """Write what changed, some records at a time: a plan may be huge."""
     is_first = database.execute("SELECT 1 FROM tasks LIMIT 1").fetchone() is None
@@ -98,23 +106,38 @@ def _write(
 
 
 def _write_some(
-    database: sqlite3.Connection, store: Store, changed: list[tuple[str, str | None]], *, is_first: bool
+    database: sqlite3.Connection,
+    store: Store,
+    changed: list[tuple[str, str | None]],
+    *,
+    is_first: bool,
 ) -> tuple[list[str], bool]:
     """Write some records; name those that others have to count again, and say if a spec is new."""
     gone = [name for name, oid in changed if oid is None]
     records: list[TaskRecord] = [
-        codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, f"the record of {name}") for name, oid in changed if oid is not None
+        codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, f"the record of {name}")
+        for name, oid in changed
+        if oid is not None
     ]
-    old = {name: None if is_first else _row(database, name) for name in [*gone, *(record["id"] for record in records)]}
+    old = {
+        name: None if is_first else _row(database, name)
+        for name in [*gone, *(record["id"] for record in records)]
+    }
     if gone:
         for table, column in (("tasks", "id"), ("needs", "task"), ("prefixes", "task")):
-            database.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(name,) for name in gone])  # noqa: S608
+            database.executemany(
+                f"DELETE FROM {table} WHERE {column} = ?", [(name,) for name in gone]
+            )
     respecified = [record for record in records if not _is_same_spec(old[record["id"]], record)]
     _write_specs(database, respecified, is_first=is_first)
     _write_states(database, records)
     states = {record["id"]: str(record["state"]) for record in records}
     # What needs a task is counted again only if it is done, or lost, otherwise than before.
-    shifted = [name for name, row in old.items() if _kind((row or {}).get("state")) != _kind(states.get(name))]
+    shifted = [
+        name
+        for name, row in old.items()
+        if _kind((row or {}).get("state")) != _kind(states.get(name))
+    ]
     return shifted, bool(respecified or gone)
 
 
@@ -128,7 +151,9 @@ def connect(name: str) -> sqlite3.Connection:
         database.execute("BEGIN IMMEDIATE")
         # Another process may have made the tables while we waited.
         if database.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
-            for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for (table,) in database.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            ).fetchall():
                 database.execute(f"DROP TABLE {table}")
             for statement in _SCHEMA.split(";"):
                 if statement.strip():
@@ -145,17 +170,21 @@ def _meta(database: sqlite3.Connection, key: str) -> str | None:
 
 def _clear(database: sqlite3.Connection) -> None:
     for table in ("tasks", "counts", "needs", "prefixes", "meta"):
-        database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+        database.execute(f"DELETE FROM {table}")
 
 
-def _changed_blobs(store: Store, old: str | None, new: str | None) -> Iterator[tuple[str, str | None]]:
+def _changed_blobs(
+    store: Store, old: str | None, new: str | None
+) -> Iterator[tuple[str, str | None]]:
     """Walk two entries' trees, and list the tasks whose records differ."""
     old_tasks = store.read_tree(old).get("tasks") if old else None
     new_tasks = store.read_tree(new).get("tasks") if new else None
     yield from _differences(store, old_tasks, new_tasks)
 
 
-def _differences(store: Store, old: TreeItem | None, new: TreeItem | None) -> Iterator[tuple[str, str | None]]:
+def _differences(
+    store: Store, old: TreeItem | None, new: TreeItem | None
+) -> Iterator[tuple[str, str | None]]:
     olds: Mapping[str, TreeItem] = store.read_tree(old.oid) if old else {}
     news: Mapping[str, TreeItem] = store.read_tree(new.oid) if new else {}
     # Most of two folders is the same, and sets tell that fastest.
@@ -178,22 +207,34 @@ def _row(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
     if row is None:
         return None
     needs = [need for (need,) in database.execute("SELECT need FROM needs WHERE task = ?", (name,))]
-    prefixes = [prefix for (prefix,) in database.execute("SELECT prefix FROM prefixes WHERE task = ?", (name,))]
+    prefixes = [
+        prefix
+        for (prefix,) in database.execute("SELECT prefix FROM prefixes WHERE task = ?", (name,))
+    ]
     return {"state": row[0], "spec": (*row[1:], tuple(sorted(needs)), tuple(sorted(prefixes)))}
 
 
 def _spec_of(record: TaskRecord) -> tuple[Any, ...]:
     spec = record["spec"]
     prefixes = {paths.literal_prefix(pattern) for pattern in spec["paths"] or []}
-    return (spec["phase"], spec["pool"], spec["priority"], spec["estimate_ms"], record["order"],
-            tuple(sorted(set(spec["needs"]))), tuple(sorted(prefixes)))  # fmt: skip
+    return (
+        spec["phase"],
+        spec["pool"],
+        spec["priority"],
+        spec["estimate_ms"],
+        record["order"],
+        tuple(sorted(set(spec["needs"]))),
+        tuple(sorted(prefixes)),
+    )
 
 
 def _is_same_spec(row: dict[str, Any] | None, record: TaskRecord) -> bool:
     return row is not None and row["spec"] == _spec_of(record)
 
 
-def _write_specs(database: sqlite3.Connection, records: list[TaskRecord], *, is_first: bool) -> None:
+def _write_specs(
+    database: sqlite3.Connection, records: list[TaskRecord], *, is_first: bool
+) -> None:
     names = [(record["id"],) for record in records]
     if not is_first:
         database.executemany("DELETE FROM needs WHERE task = ?", names)
@@ -202,13 +243,18 @@ def _write_specs(database: sqlite3.Connection, records: list[TaskRecord], *, is_
     for record in records:
         phase, pool, priority, estimate, order, wanted, below = _spec_of(record)
         rnd = int.from_bytes(sha256(record["id"].encode()).digest()[4:8], "big")
-        rows.append((record["id"], order, phase, pool, priority, rnd, below[0] if below else "", estimate))
+        rows.append(
+            (record["id"], order, phase, pool, priority, rnd, below[0] if below else "", estimate)
+        )
         needs += [(need, record["id"]) for need in wanted]
         prefixes += [(prefix, record["id"]) for prefix in below]
     database.executemany(
-        "INSERT INTO tasks (id, ord, phase, pool, priority, rnd, dir, estimate, state, unmet, broken) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0) ON CONFLICT (id) DO UPDATE SET ord = excluded.ord, "
-        "phase = excluded.phase, pool = excluded.pool, priority = excluded.priority, dir = excluded.dir, "
+        "INSERT INTO tasks (id, ord, phase, pool, priority, rnd, dir, estimate, state, unmet, "
+        "broken) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0) ON CONFLICT (id) DO UPDATE SET ord = "
+        "excluded.ord, "
+        "phase = excluded.phase, pool = excluded.pool, priority = excluded.priority, dir = "
+        "excluded.dir, "
         "estimate = excluded.estimate",
         rows,
     )
@@ -224,7 +270,10 @@ def _agent_of(record: TaskRecord) -> str | None:
 def _write_states(database: sqlite3.Connection, records: list[TaskRecord]) -> None:
     database.executemany(
         "UPDATE tasks SET state = ?, assigned = ?, agent = ? WHERE id = ?",
-        [(record["state"], record["assigned"], _agent_of(record), record["id"]) for record in records],
+        [
+            (record["state"], record["assigned"], _agent_of(record), record["id"])
+            for record in records
+        ],
     )
 
 
@@ -235,13 +284,16 @@ _COUNT_BROKEN = """(SELECT COUNT(*) FROM needs n JOIN tasks d ON d.id = n.need
 
 
 def _recount_all(database: sqlite3.Connection) -> None:
-    database.execute(f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN}")  # noqa: S608
+    database.execute(f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN}")
 
 
 def _count_all(database: sqlite3.Connection) -> None:
     """Count the tasks of each state; from here on a trigger keeps count."""
     database.execute("DELETE FROM counts")
-    database.execute(f"INSERT INTO counts SELECT phase, pool, {SHOWN.format('')}, COUNT(*) FROM tasks GROUP BY 1, 2, 3")  # noqa: S608
+    database.execute(
+        f"INSERT INTO counts SELECT phase, pool, {SHOWN.format('')}, COUNT(*) FROM tasks GROUP BY "
+        "1, 2, 3"
+    )
     if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'counted'").fetchone() is None:
         database.execute(_COUNTED)
 
@@ -250,7 +302,7 @@ def _recount(database: sqlite3.Connection, shifted: list[str]) -> None:
     """Count again for the dependents of tasks whose state changed."""
     for name in shifted:
         database.execute(
-            f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN} "  # noqa: S608
+            f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN} "
             "WHERE id IN (SELECT task FROM needs WHERE need = ?)",
             (name,),
         )
@@ -265,4 +317,6 @@ def _rechain(database: sqlite3.Connection) -> None:
         return
     estimates = dict(database.execute("SELECT id, estimate FROM tasks").fetchall())
     chains = remaining_chain_ms(needs, estimates)
-    database.executemany("UPDATE tasks SET chain = ? WHERE id = ?", [(chain, name) for name, chain in chains.items()])
+    database.executemany(
+        "UPDATE tasks SET chain = ? WHERE id = ?", [(chain, name) for name, chain in chains.items()]
+    )

@@ -47,7 +47,11 @@ class LibgitStore:
     """One repository, opened by libgit2. Not for use by two threads at once."""
 
     def __init__(
-        self, common_dir: Path, *, is_durable: bool = True, keep_pack: Callable[[bytes], None] | None = None
+        self,
+        common_dir: Path,
+        *,
+        is_durable: bool = True,
+        keep_pack: Callable[[bytes], None] | None = None,
     ) -> None:
         """Open a repository; ``keep_pack`` stores a pack's stream, synced."""
         pygit2.settings.enable_fsync_gitdir(is_durable)
@@ -82,7 +86,9 @@ class LibgitStore:
         found = self._loose.read(oid)
         if found is None:
             try:
-                if self._repo.odb.read_header(oid)[1] > (MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES):
+                if self._repo.odb.read_header(oid)[1] > (
+                    MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES
+                ):
                     raise MissingObjectError(f"{oid} is too large for a {kind}")
                 number, content = self._repo.read(oid)
             except (KeyError, ValueError, pygit2.GitError) as error:
@@ -153,8 +159,13 @@ class LibgitStore:
         self, keep_pack: Callable[[bytes], None], base: str | None, changes: Mapping[str, Change]
     ) -> str:
         packed = PackedObjects()
-        tree = build_tree(base, changes, self.read_tree, lambda items: packed.add("tree", encode_tree(items)),
-                          lambda raw: packed.add("blob", raw))  # fmt: skip
+        tree = build_tree(
+            base,
+            changes,
+            self.read_tree,
+            lambda items: packed.add("tree", encode_tree(items)),
+            lambda raw: packed.add("blob", raw),
+        )
         tree = tree or packed.add("tree", b"")
         keep_pack(packed.stream())
         return tree
@@ -165,9 +176,13 @@ class LibgitStore:
             self._trees[oid] = dict(items)
         return oid
 
-    def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:
+    def write_entry(
+        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
+    ) -> str:
         """Write a commit, synced, and return its oid; no ref moves."""
-        oid = self._write("commit", encode_commit(tree, parents, author, self._committer(), time, message))
+        oid = self._write(
+            "commit", encode_commit(tree, parents, author, self._committer(), time, message)
+        )
         self._loose.sync()
         return oid
 
@@ -180,7 +195,14 @@ class LibgitStore:
 
     # refs
 
-    def swap(self, ref: str, expected: str | None, new: str, *, verify: Mapping[str, str | None] | None = None) -> None:
+    def swap(
+        self,
+        ref: str,
+        expected: str | None,
+        new: str,
+        *,
+        verify: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``."""
         self._loose.sync()
         if not self._has(new):
@@ -188,12 +210,16 @@ class LibgitStore:
         try:
             self._refs.swap(ref, {**(verify or {}), ref: expected}, new)
         except SymbolicRefError as error:
-            raise UnavailableError(f"{error} is a symbolic ref, which this engine does not move",
-                                   hint="set GITCOORD_ENGINE=plumbing: that engine can") from None  # fmt: skip
+            raise UnavailableError(
+                f"{error} is a symbolic ref, which this engine does not move",
+                hint="set GITCOORD_ENGINE=plumbing: that engine can",
+            ) from None
 
     def _log_line(self, ref: str, has_log: bool) -> str | None:
         """Give what follows the oids in a reflog; None where there is none."""
-        if not has_log and not is_logged(ref, self._setting("core.logallrefupdates"), self._setting("core.bare")):
+        if not has_log and not is_logged(
+            ref, self._setting("core.logallrefupdates"), self._setting("core.bare")
+        ):
             return None
         name, email = self._committer()
         return f"{name} <{email}> {Clock().seconds()} +0000"
@@ -223,9 +249,13 @@ class LibgitStore:
         if any(known in text for known in _LOCK_TEXTS):
             found = _LOCK_FILE.search(text)
             path = Path(found[1]) if found else self.common_dir / f"{ref}.lock"
-            if path.exists() or os.access(path.parent if path.parent.exists() else self.common_dir, os.W_OK):
+            if path.exists() or os.access(
+                path.parent if path.parent.exists() else self.common_dir, os.W_OK
+            ):
                 return LockedError(path)
-            return UnavailableError(f"{ref} cannot be written: {text}", hint="check whether .git can be written here")
+            return UnavailableError(
+                f"{ref} cannot be written: {text}", hint="check whether .git can be written here"
+            )
         return FailedError(f"{ref}: {text}")
 
     def discard(self, oid: str) -> None:

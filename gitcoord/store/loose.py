@@ -69,9 +69,22 @@ class Shared:
     __slots__ = ("_bits", "_is_exact")
 
     def __init__(self, value: str = "") -> None:
-        named = {"group": 0o660, "true": 0o660, "1": 0o660, "all": 0o664, "world": 0o664, "everybody": 0o664, "2": 0o664}
+        named = {
+            "group": 0o660,
+            "true": 0o660,
+            "1": 0o660,
+            "all": 0o664,
+            "world": 0o664,
+            "everybody": 0o664,
+            "2": 0o664,
+        }
         self._bits = named.get(value.lower(), 0)
-        self._is_exact = not self._bits and len(value) > 1 and value.startswith("0") and not value.strip("01234567")
+        self._is_exact = (
+            not self._bits
+            and len(value) > 1
+            and value.startswith("0")
+            and not value.strip("01234567")
+        )
         if self._is_exact:
             self._bits = int(value, 8)
 
@@ -96,7 +109,9 @@ class Shared:
 class LooseObjects:
     """The loose objects of one repository."""
 
-    def __init__(self, common_dir: Path, algorithm: str, shared: Shared, *, is_durable: bool) -> None:
+    def __init__(
+        self, common_dir: Path, algorithm: str, shared: Shared, *, is_durable: bool
+    ) -> None:
         self.folder = str(common_dir / "objects")
         self._hash = hash_of(algorithm)
         self._shared = shared
@@ -140,7 +155,9 @@ class LooseObjects:
         raw = b"%s %d\0%s" % (kind.encode(), len(content), content)
         oid = self._hash(raw).hexdigest()
         # One entry has the same bytes at two places: they are written once.
-        if oid not in self._waiting and not (oid in self._unsynced and os.path.exists(self.path(oid))):
+        if oid not in self._waiting and not (
+            oid in self._unsynced and os.path.exists(self.path(oid))
+        ):
             self._waiting[oid] = raw
             self._waiting_bytes += len(raw)
             if len(self._waiting) >= _MOST_WAITING or self._waiting_bytes >= _MOST_WAITING_BYTES:

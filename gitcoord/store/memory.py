@@ -30,7 +30,9 @@ class MemoryStore:
         self._lock = threading.RLock()
 
     def _write(self, kind: str, content: bytes) -> str:
-        oid = hashlib.sha1(f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
+        oid = hashlib.sha1(
+            f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False
+        ).hexdigest()
         self.objects[oid] = (kind, content)
         return oid
 
@@ -66,7 +68,9 @@ class MemoryStore:
 
     def hash_blob(self, content: bytes) -> str:
         """Return the oid that a blob would have."""
-        return hashlib.sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
+        return hashlib.sha1(
+            f"blob {len(content)}\0".encode() + content, usedforsecurity=False
+        ).hexdigest()
 
     def write_blob(self, content: bytes) -> str:
         """Write a blob."""
@@ -76,10 +80,18 @@ class MemoryStore:
     def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
         """Write ``base`` with paths changed."""
         self.on_call("write_tree")
-        tree = build_tree(base, changes, self.read_tree, lambda items: self._write("tree", encode_tree(items)), self.write_blob)
+        tree = build_tree(
+            base,
+            changes,
+            self.read_tree,
+            lambda items: self._write("tree", encode_tree(items)),
+            self.write_blob,
+        )
         return tree or self._write("tree", b"")
 
-    def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:
+    def write_entry(
+        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
+    ) -> str:
         """Write a commit."""
         self.on_call("write_entry")
         raw = f"tree {tree}\nparents {parents}\nauthor {author} {time}\n\n{message}".encode()
@@ -87,7 +99,14 @@ class MemoryStore:
         self.entries[oid] = EntryObject(oid, tree, parents, message, *author, time)
         return oid
 
-    def swap(self, ref: str, expected: str | None, new: str, *, verify: Mapping[str, str | None] | None = None) -> None:
+    def swap(
+        self,
+        ref: str,
+        expected: str | None,
+        new: str,
+        *,
+        verify: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Move a ref from ``expected`` to ``new``."""
         self.on_call("swap")
         with self._lock:

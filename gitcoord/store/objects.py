@@ -12,7 +12,14 @@ import zlib
 from gitcoord.core.hashing import sha1, sha256
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 
-__all__ = ["MAX_BLOB_BYTES", "MAX_OTHER_BYTES", "clean_name", "encode_commit", "parse_commit", "read_loose"]
+__all__ = [
+    "MAX_BLOB_BYTES",
+    "MAX_OTHER_BYTES",
+    "clean_name",
+    "encode_commit",
+    "parse_commit",
+    "read_loose",
+]
 
 MAX_BLOB_BYTES = 512 * 1024 * 1024
 MAX_OTHER_BYTES = 32 * 1024 * 1024
@@ -91,16 +98,32 @@ def parse_commit(oid: str, content: bytes) -> EntryObject:
     if not (tree and when.isdigit() and len(when) <= MAX_TIME_DIGITS):
         raise MissingObjectError(f"{oid} is no commit that can be read")
     email = rest.partition(b">")[0]
-    return EntryObject(oid, tree, tuple(parents), message.decode("utf-8", "replace"), name.decode("utf-8", "replace"),
-                       email.decode("utf-8", "replace"), int(when))  # fmt: skip
+    return EntryObject(
+        oid,
+        tree,
+        tuple(parents),
+        message.decode("utf-8", "replace"),
+        name.decode("utf-8", "replace"),
+        email.decode("utf-8", "replace"),
+        int(when),
+    )
 
 
 def encode_commit(
-    tree: str, parents: tuple[str, ...], author: tuple[str, str], committer: tuple[str, str], time: int, message: str
+    tree: str,
+    parents: tuple[str, ...],
+    author: tuple[str, str],
+    committer: tuple[str, str],
+    time: int,
+    message: str,
 ) -> bytes:
     """Write the bytes of a commit; its times are in UTC."""
-    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents),
-             f"author {author[0]} <{author[1]}> {time} +0000", f"committer {committer[0]} <{committer[1]}> {time} +0000"]  # fmt: skip
+    lines = [
+        f"tree {tree}",
+        *(f"parent {parent}" for parent in parents),
+        f"author {author[0]} <{author[1]}> {time} +0000",
+        f"committer {committer[0]} <{committer[1]}> {time} +0000",
+    ]
     return "\n".join([*lines, "", message]).encode("utf-8", "surrogateescape")
 
 

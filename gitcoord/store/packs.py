@@ -32,7 +32,9 @@ class PackedObjects:
 
     def stream(self) -> bytes:
         """Give the pack: header, objects, checksum (gitformat-pack)."""
-        body = b"".join([b"PACK", struct.pack(">II", 2, len(self._objects)), *self._objects.values()])
+        body = b"".join(
+            [b"PACK", struct.pack(">II", 2, len(self._objects)), *self._objects.values()]
+        )
         return body + self._hash(body).digest()
 
 

@@ -99,10 +99,18 @@ class PlumbingStore:
         """Return the bytes of an object of a kind, loose or packed."""
         found = self._loose.read(oid)
         if found is None:
-            found = self._program.read_object(oid, {"blob": MAX_BLOB_BYTES, "tree": MAX_OTHER_BYTES, "commit": MAX_OTHER_BYTES})
+            found = self._program.read_object(
+                oid, {"blob": MAX_BLOB_BYTES, "tree": MAX_OTHER_BYTES, "commit": MAX_OTHER_BYTES}
+            )
         if found is None:
-            is_partial = self._program.setting("extensions", "partialclone") or self._program.setting("remote", "promisor")
-            what = "partial clone: `git fetch --refetch --no-filter` gets it" if is_partial else "repository"
+            is_partial = self._program.setting(
+                "extensions", "partialclone"
+            ) or self._program.setting("remote", "promisor")
+            what = (
+                "partial clone: `git fetch --refetch --no-filter` gets it"
+                if is_partial
+                else "repository"
+            )
             raise MissingObjectError(f"{oid} is not in this {what}")
         if found[0] != kind:
             raise MissingObjectError(f"{oid} is no {kind}")
@@ -172,8 +180,13 @@ class PlumbingStore:
         from gitcoord.store.packs import PackedObjects
 
         packed = PackedObjects(self._algorithm)
-        tree = build_tree(base, changes, self.read_tree, lambda items: packed.add("tree", encode_tree(items)),
-                          lambda raw: packed.add("blob", raw))  # fmt: skip
+        tree = build_tree(
+            base,
+            changes,
+            self.read_tree,
+            lambda items: packed.add("tree", encode_tree(items)),
+            lambda raw: packed.add("blob", raw),
+        )
         tree = tree or packed.add("tree", b"")
         self._program.keep_pack(packed.stream())
         return tree
@@ -183,22 +196,35 @@ class PlumbingStore:
         self._remember(oid, dict(items))
         return oid
 
-    def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int) -> str:
+    def write_entry(
+        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
+    ) -> str:
         """Write a commit, synced, and return its oid; no ref moves."""
-        oid = self._write("commit", encode_commit(tree, parents, author, self._identity(), time, message))
+        oid = self._write(
+            "commit", encode_commit(tree, parents, author, self._identity(), time, message)
+        )
         self._loose.sync()
         return oid
 
     def _identity(self) -> tuple[str, str]:
         """Return the user's name and address as a commit may hold them."""
         if self._committer is None:
-            name, email = (clean_name(self._program.setting("user", key)) for key in ("name", "email"))
+            name, email = (
+                clean_name(self._program.setting("user", key)) for key in ("name", "email")
+            )
             self._committer = (name, email) if name and email else _NO_USER
         return self._committer
 
     # refs
 
-    def swap(self, ref: str, expected: str | None, new: str, *, verify: Mapping[str, str | None] | None = None) -> None:
+    def swap(
+        self,
+        ref: str,
+        expected: str | None,
+        new: str,
+        *,
+        verify: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``."""
         self._loose.sync()
         if not self._has(new):
@@ -219,7 +245,9 @@ class PlumbingStore:
     def _log_line(self, ref: str, has_log: bool) -> str | None:
         """Give what follows the oids in a reflog; None where there is none."""
         setting = self._program.setting
-        if not has_log and not is_logged(ref, setting("core", "logallrefupdates"), setting("core", "bare")):
+        if not has_log and not is_logged(
+            ref, setting("core", "logallrefupdates"), setting("core", "bare")
+        ):
             return None
         name, email = self._identity()
         return f"{name} <{email}> {Clock().seconds()} +0000"

@@ -110,15 +110,22 @@ class Store(Protocol):
         folder vanishes. Bytes are written as blobs, each content once.
         """
 
-    def write_entry(self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str],
-                    time: int) -> str:
+    def write_entry(
+        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
+    ) -> str:
         """Write a commit, synced, and return its oid; no ref moves.
 
         The committer is the user's git identity, or a fallback.
         """
 
-    def swap(self, ref: str, expected: str | None, new: str, *,
-             verify: Mapping[str, str | None] | None = None) -> None:
+    def swap(
+        self,
+        ref: str,
+        expected: str | None,
+        new: str,
+        *,
+        verify: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``.
 
         Every ref in ``verify`` must hold the given oid (None: be absent) at

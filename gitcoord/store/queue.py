@@ -86,7 +86,10 @@ class QueueLock:
         except OSError as error:
             raise UnavailableError(
                 f"{self.path} cannot be opened: {error.strerror}",
-                hint="check whether .git can be written here; in a sandbox without access to .git, run gitcoord outside of it",
+                hint=(
+                    "check whether .git can be written here; in a sandbox without access to .git, "
+                    "run gitcoord outside of it"
+                ),
             ) from None
 
 

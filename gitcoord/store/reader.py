@@ -54,7 +54,9 @@ class TreeReader:
         try:
             return self._store.read_tree(oid)
         except MissingObjectError as error:
-            raise CorruptError(f"a tree of the ledger is missing: {error}", entry=self._oid) from None
+            raise CorruptError(
+                f"a tree of the ledger is missing: {error}", entry=self._oid
+            ) from None
 
     def _folder(self, folder: str) -> Mapping[str, TreeItem] | None:
         if folder not in self._folders:
@@ -73,7 +75,9 @@ class TreeReader:
             return None
         record = self._cache.get(item.oid)
         if record is None:
-            limit = MAX_RECORD_BYTES * 4 if folder not in {"inputs", "landings"} else MAX_PLAN_BYTES * 2
+            limit = (
+                MAX_RECORD_BYTES * 4 if folder not in {"inputs", "landings"} else MAX_PLAN_BYTES * 2
+            )
             record = codec.load(self.blob(item.oid), limit, f"{path} of entry {self._oid[:12]}")
             self._cache.put(item.oid, record)
         return record
@@ -93,7 +97,9 @@ class TreeReader:
         try:
             return self._store.read_blob(oid)
         except MissingObjectError as error:
-            raise CorruptError(f"a blob of the ledger is missing: {error}", entry=self._oid) from None
+            raise CorruptError(
+                f"a blob of the ledger is missing: {error}", entry=self._oid
+            ) from None
 
 
 def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot:
@@ -118,7 +124,9 @@ def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot
             f"the ledger has format {found}, and this gitcoord reads format {FORMAT}"
             if isinstance(found, int)
             else f"entry {oid[:12]} is no entry of a gitcoord ledger",
-            hint="install a newer gitcoord" if isinstance(found, int) else "`gitcoord verify` names the first bad entry",
+            hint="install a newer gitcoord"
+            if isinstance(found, int)
+            else "`gitcoord verify` names the first bad entry",
             entry=oid,
         )
     return snapshot

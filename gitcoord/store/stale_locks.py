@@ -34,7 +34,9 @@ def living_writers(writers: Path) -> dict[tuple[str, str], int]:
     for path in writers.glob("*/*/*.json"):
         try:
             touched = path.stat().st_mtime_ns
-            process = str(codec.load(path.read_bytes(), MAX_RECORD_BYTES, str(path)).get("process", ""))
+            process = str(
+                codec.load(path.read_bytes(), MAX_RECORD_BYTES, str(path)).get("process", "")
+            )
         except (OSError, CorruptError, AttributeError):
             continue
         if process != identity() and is_alive(process) is not False:
@@ -42,7 +44,9 @@ def living_writers(writers: Path) -> dict[tuple[str, str], int]:
     return living
 
 
-def heal(lock: Path, writers: Path, healing: QueueLock, clock: Clock, *, only_empty: bool = False) -> bool:
+def heal(
+    lock: Path, writers: Path, healing: QueueLock, clock: Clock, *, only_empty: bool = False
+) -> bool:
     """Remove a dead writer's lock file; True if the way is free now.
 
     With ``only_empty`` one that holds something is left: it is no lock of a

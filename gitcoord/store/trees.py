@@ -26,9 +26,14 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
     """
     rows = _ROWS[oid_bytes].findall(content)
     # What is no row is passed over: then the rows do not make up the whole.
-    if sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (oid_bytes + 2) != len(content):
+    if sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (oid_bytes + 2) != len(
+        content
+    ):
         raise ValueError("the tree is cut off")
-    return {name.decode("utf-8", "surrogateescape"): _item(TreeItem, (oid.hex(), mode == _TREE_MODE)) for mode, name, oid in rows}
+    return {
+        name.decode("utf-8", "surrogateescape"): _item(TreeItem, (oid.hex(), mode == _TREE_MODE))
+        for mode, name, oid in rows
+    }
 
 
 def encode_tree(items: Mapping[str, TreeItem]) -> bytes:
@@ -37,7 +42,12 @@ def encode_tree(items: Mapping[str, TreeItem]) -> bytes:
     for name, item in items.items():
         raw = name.encode("utf-8", "surrogateescape")
         mode = _TREE_MODE if item.is_tree else _FILE_MODE
-        rows.append((raw + b"/" if item.is_tree else raw, mode + b" " + raw + b"\0" + bytes.fromhex(item.oid)))
+        rows.append(
+            (
+                raw + b"/" if item.is_tree else raw,
+                mode + b" " + raw + b"\0" + bytes.fromhex(item.oid),
+            )
+        )
     return b"".join(row for _, row in sorted(rows))
 
 
@@ -62,12 +72,16 @@ def build_tree(
         elif change is None:
             is_changed |= items.pop(name, None) is not None
         else:
-            item = TreeItem(change.oid if isinstance(change, BlobRef) else write_blob(change), is_tree=False)
+            item = TreeItem(
+                change.oid if isinstance(change, BlobRef) else write_blob(change), is_tree=False
+            )
             is_changed |= items.get(name) != item
             items[name] = item
     for name, inner in below.items():
         old = items.get(name)
-        oid = build_tree(old.oid if old and old.is_tree else None, inner, read_tree, write_tree, write_blob)
+        oid = build_tree(
+            old.oid if old and old.is_tree else None, inner, read_tree, write_tree, write_blob
+        )
         if oid is None:
             is_changed |= items.pop(name, None) is not None
         elif old is None or old.oid != oid:

@@ -71,9 +71,11 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     assert clean(cli("agent", "add", "x")) == "agent x added with worktree REPO.worktrees/x\n"
     place = repo.with_name("repo.worktrees") / "x"
     assert clean(cli("claim", cwd=place)) == (
-        "claimed a: Do a\n  paths     a/\n  branch    task/a/1-TOKEN\n  worktree  REPO.worktrees/x\n"
+        "claimed a: Do a\n  paths     a/\n  branch    task/a/1-TOKEN\n  worktree  "
+        "REPO.worktrees/x\n"
         "  lease     15m, renewed by progress and beat\n"
-        "  needed    by 1 task, which would be blocked if it failed: b\nnext: work, commit, then gitcoord complete\n"
+        "  needed    by 1 task, which would be blocked if it failed: b\nnext: work, commit, then "
+        "gitcoord complete\n"
     )
     assert cli("progress", "half done", "--percent", "50", cwd=place) == "progress on a recorded\n"
     assert cli("beat", cwd=place) == "the lease of a is renewed\n"
@@ -85,7 +87,10 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     git("add", "-A", cwd=place)
     git("commit", "-q", "-m", "work", cwd=place)
     assert cli("complete", cwd=place) == "a is done: 1 commit(s), 1 file(s)\nnext: gitcoord claim\n"
-    assert cli("complete", "a", cwd=place) == "a is already done: 1 commit(s), 1 file(s)\nnext: gitcoord claim\n"
+    assert (
+        cli("complete", "a", cwd=place)
+        == "a is already done: 1 commit(s), 1 file(s)\nnext: gitcoord claim\n"
+    )
     assert cli("tasks") == (
         "TASK  STATE  PHASE    POOL     AGENT  TITLE\na     done   default  default  x      Do a\n"
         "b     ready  default  default  -      Do b\n"
@@ -96,7 +101,8 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     assert clean(cli("phase", "check", "default")) == (
         "phase default: 1 result(s) to land\n  no gate: nothing is run before it lands\n"
         "  ready: the target would be at OID; gitcoord phase land default lands it\n"
-        "  back: gitcoord rollback --phase default --code goes to OID, before the first claim of phase default: "
+        "  back: gitcoord rollback --phase default --code goes to OID, before the first claim of "
+        "phase default: "
         "2 task(s), 0 claim(s), 0 lock(s) and 0 phase(s) change\n"
     )
     assert clean(cli("phase", "land", "default")) == "phase default landed: main is at OID\n"
@@ -104,10 +110,14 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
         "PHASE    STATE   TASKS                  NEXT\ndefault  landed  1 cancelled, 1 landed  -\n"
     )
     assert [line.split("  ", 2)[2] for line in cli("log", "-n", "3").splitlines()] == [
-        "land-done default: refs/heads/main is at " + git("rev-parse", "--short=12", "main", cwd=repo),
-        "land-begin default: 1 results onto refs/heads/main", "cancel b by orchestrator: Do b",
-    ]  # fmt: skip
-    assert clean(cli("verify")) == "9 entries verified, up to OID: every one follows from its parent\n"
+        "land-done default: refs/heads/main is at "
+        + git("rev-parse", "--short=12", "main", cwd=repo),
+        "land-begin default: 1 results onto refs/heads/main",
+        "cancel b by orchestrator: Do b",
+    ]
+    assert (
+        clean(cli("verify")) == "9 entries verified, up to OID: every one follows from its parent\n"
+    )
     cli("claim", cwd=place, status=11)
     assert cli("agent", "remove", "x") == "agent x removed\n"
 
@@ -116,7 +126,18 @@ def test_the_same_in_json(cli: Cli, repo: Path, plan: Path) -> None:
     assert cli.json("init", str(plan))["plan"]["added"] == 2
     assert cli.json("agent", "add", "x", "--no-worktree")["agent"]["id"] == "x"
     claim = cli.json("claim", "--agent", "x", "--no-checkout")
-    assert set(claim) >= {"op", "task", "claim", "entry", "branch", "base", "worktree", "already", "checkout", "held"}
+    assert set(claim) >= {
+        "op",
+        "task",
+        "claim",
+        "entry",
+        "branch",
+        "base",
+        "worktree",
+        "already",
+        "checkout",
+        "held",
+    }
     assert set(claim["task"]) >= {"id", "title", "phase", "pool", "paths", "reads", "needs"}
     assert set(claim["claim"]) >= {"token", "agent", "attempt", "expires_at"}
     assert cli.json("claim", "--agent", "x", "--no-checkout")["already"] is True
@@ -131,7 +152,16 @@ def test_the_same_in_json(cli: Cli, repo: Path, plan: Path) -> None:
     found = cli.json("show", "a")["task"]
     assert (found["state"], found["claim"], len(found["history"])) == ("waiting", None, 3)
     status = cli.json("status")
-    assert set(status) >= {"ledger", "tip", "epoch", "counts", "phases", "agents", "claims", "escalations"}
+    assert set(status) >= {
+        "ledger",
+        "tip",
+        "epoch",
+        "counts",
+        "phases",
+        "agents",
+        "claims",
+        "escalations",
+    }
     assert cli.json("tasks", "--state", "waiting")["tasks"][0]["id"] == "a"
     assert cli.json("reap")["expired"] == []
     assert cli.json("assign", "a", "x")["assigned"] == "x"
@@ -139,34 +169,37 @@ def test_the_same_in_json(cli: Cli, repo: Path, plan: Path) -> None:
     assert cli.json("verify")["entries"] == 7
 
 
-@pytest.mark.parametrize(("args", "status", "text"), [
-    (["clam"], 2, "Did you mean 'claim'"),
-    (["claim", "--wat"], 2, "No such option"),
-    (["show", "aa"], 2, "did you mean a"),
-    (["show", "../x"], 2, "there is no task"),
-    (["show", "a\x1b[31m"], 2, "there is no task"),
-    (["claim", "a"], 2, "which agent is asking"),
-    (["claim", "--agent", "nobody"], 2, "gitcoord agent add nobody"),
-    (["claim", "--agent", "bad/id"], 2, "is not a valid agent id"),
-    (["agent", "add", "orchestrator"], 14, "reserved"),
-    (["agent", "add", "x.lock"], 2, "is not a valid agent id"),
-    (["agent", "add", "y", "--pool", "nope"], 2, "no pool"),
-    (["agent", "remove", "nobody"], 2, "there is no agent"),
-    (["plan", "apply", "missing.toml"], 2, "there is no file"),
-    (["phase", "land", "defalt"], 2, "known: default"),
-    (["phase", "land", "default"], 14, "not whole"),
-    (["assign", "a", "nobody"], 2, "there is no agent"),
-    (["retry", "a"], 14, "needs it to be failed or cancelled"),
-    (["complete", "--agent", "x"], 2, "has no claim"),
-    (["tasks", "--state", "redy"], 2, "known: ready"),
-    (["verify", "nonsense"], 2, "no range"),
-    (["init"], 14, "already"),
-    (["init", "--template", "nope"], 2, "known: directories, minimal, phases"),
-    (["log", "--agent"], 2, "needs a value"),
-    (["--ledger", "other", "status"], 2, "gitcoord init"),
-    (["--ledger", "../x", "status"], 2, "not a valid ledger name"),
-    (["run", "--", "/no/such/program"], 2, "cannot be run"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("args", "status", "text"),
+    [
+        (["clam"], 2, "Did you mean 'claim'"),
+        (["claim", "--wat"], 2, "No such option"),
+        (["show", "aa"], 2, "did you mean a"),
+        (["show", "../x"], 2, "there is no task"),
+        (["show", "a\x1b[31m"], 2, "there is no task"),
+        (["claim", "a"], 2, "which agent is asking"),
+        (["claim", "--agent", "nobody"], 2, "gitcoord agent add nobody"),
+        (["claim", "--agent", "bad/id"], 2, "is not a valid agent id"),
+        (["agent", "add", "orchestrator"], 14, "reserved"),
+        (["agent", "add", "x.lock"], 2, "is not a valid agent id"),
+        (["agent", "add", "y", "--pool", "nope"], 2, "no pool"),
+        (["agent", "remove", "nobody"], 2, "there is no agent"),
+        (["plan", "apply", "missing.toml"], 2, "there is no file"),
+        (["phase", "land", "defalt"], 2, "known: default"),
+        (["phase", "land", "default"], 14, "not whole"),
+        (["assign", "a", "nobody"], 2, "there is no agent"),
+        (["retry", "a"], 14, "needs it to be failed or cancelled"),
+        (["complete", "--agent", "x"], 2, "has no claim"),
+        (["tasks", "--state", "redy"], 2, "known: ready"),
+        (["verify", "nonsense"], 2, "no range"),
+        (["init"], 14, "already"),
+        (["init", "--template", "nope"], 2, "known: directories, minimal, phases"),
+        (["log", "--agent"], 2, "needs a value"),
+        (["--ledger", "other", "status"], 2, "gitcoord init"),
+        (["--ledger", "../x", "status"], 2, "not a valid ledger name"),
+        (["run", "--", "/no/such/program"], 2, "cannot be run"),
+    ],
+)
 def test_bad_input_is_told_what_to_do_and_changes_nothing(
     cli: Cli, repo: Path, plan: Path, args: list[str], status: int, text: str
 ) -> None:
@@ -198,13 +231,27 @@ def test_places_that_are_no_use_are_named(cli: Cli, repo: Path, tmp_path: Path) 
     assert "no branch is checked out" in cli.err
 
 
-@pytest.mark.parametrize(("lines", "text"), [
-    ("repositoryformatversion = 1\n[extensions]\n\trefStorage = reftable", "git cannot read the refs"),
-    ("repositoryformatversion = 1\n[extensions]\n\tbranchless = true", "extensions that are not known: branchless"),
-    ("repositoryformatversion = 1\n[extensions]\n\tcompatObjectFormat = sha256", "a second object format"),
-    ("repositoryformatversion = 2", "the format version 2"),
-])  # fmt: skip
-def test_repositories_that_no_engine_can_open_get_one_clear_line(cli: Cli, repo: Path, lines: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (
+            "repositoryformatversion = 1\n[extensions]\n\trefStorage = reftable",
+            "git cannot read the refs",
+        ),
+        (
+            "repositoryformatversion = 1\n[extensions]\n\tbranchless = true",
+            "extensions that are not known: branchless",
+        ),
+        (
+            "repositoryformatversion = 1\n[extensions]\n\tcompatObjectFormat = sha256",
+            "a second object format",
+        ),
+        ("repositoryformatversion = 2", "the format version 2"),
+    ],
+)
+def test_repositories_that_no_engine_can_open_get_one_clear_line(
+    cli: Cli, repo: Path, lines: str, text: str
+) -> None:
     from gitcoord.git.program import version
 
     if "reftable" in lines and version() >= (2, 45):
@@ -232,7 +279,9 @@ def test_a_ledger_of_a_newer_format_is_left_alone(cli: Cli, repo: Path, plan: Pa
     assert store.read_ref("refs/heads/gitcoord/ledger") == newer
 
 
-def test_a_bare_repository_works_without_worktrees(cli: Cli, repo: Path, plan: Path, tmp_path: Path) -> None:
+def test_a_bare_repository_works_without_worktrees(
+    cli: Cli, repo: Path, plan: Path, tmp_path: Path
+) -> None:
     git("clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"), cwd=tmp_path)
     bare = tmp_path / "bare.git"
     cli("init", str(plan), cwd=bare)
@@ -260,11 +309,15 @@ def test_an_old_or_missing_git_is_named(repo: Path, plan: Path, tmp_path: Path) 
     folder = tmp_path / "bin"
     folder.mkdir()
     command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "init", str(plan)]
-    done = subprocess.run(command, env=environment(PATH=str(folder)), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment(PATH=str(folder)), capture_output=True, text=True, check=False
+    )
     assert (done.returncode, "git program was not found" in done.stderr) == (15, True)
     (folder / "git").write_text("#!/bin/sh\necho git version 2.37.9\n")
     (folder / "git").chmod(0o755)
-    done = subprocess.run(command, env=environment(PATH=f"{folder}:/bin"), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment(PATH=f"{folder}:/bin"), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 15
     assert "git 2.37.9 is too old" in done.stderr
     assert not (repo / ".git" / "refs" / "heads" / "gitcoord").exists()
@@ -272,23 +325,49 @@ def test_an_old_or_missing_git_is_named(repo: Path, plan: Path, tmp_path: Path) 
 
 def test_a_full_disk_refuses_and_changes_nothing(repo: Path, plan: Path) -> None:
     command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "--json"]
-    subprocess.run([*command, "init", str(plan)], env=environment(), check=True, capture_output=True)
+    subprocess.run(
+        [*command, "init", str(plan)], env=environment(), check=True, capture_output=True
+    )
     tip = git("rev-parse", "gitcoord/ledger", cwd=repo)
     limited = "ulimit -f 0; trap '' XFSZ; exec \"$@\""
-    done = subprocess.run(["bash", "-c", limited, "bash", *command, "agent", "add", "x"], env=environment(), capture_output=True,
-                          text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", limited, "bash", *command, "agent", "add", "x"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode in {15, 1}, done.stdout
     assert git("rev-parse", "gitcoord/ledger", cwd=repo) == tip
-    subprocess.run([*command, "agent", "add", "x"], env=environment(), check=True, capture_output=True)
+    subprocess.run(
+        [*command, "agent", "add", "x"], env=environment(), check=True, capture_output=True
+    )
 
 
-def test_waiting_claims_as_soon_as_a_task_is_ready_and_gives_up_in_time(cli: Cli, repo: Path, plan: Path) -> None:
+def test_waiting_claims_as_soon_as_a_task_is_ready_and_gives_up_in_time(
+    cli: Cli, repo: Path, plan: Path
+) -> None:
     cli("init", str(plan))
     for name in ("x", "y"):
         cli("agent", "add", name, "--no-worktree")
     cli("claim", "a", "--agent", "x")
-    waiter = subprocess.Popen([sys.executable, "-m", "gitcoord", "-C", str(repo), "--agent", "y", "--json", "claim", "--wait"],
-                              env=environment(), stdout=subprocess.PIPE, text=True)  # fmt: skip
+    waiter = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "gitcoord",
+            "-C",
+            str(repo),
+            "--agent",
+            "y",
+            "--json",
+            "claim",
+            "--wait",
+        ],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     cli.json("claim", "--agent", "y", "--wait", "--timeout", "0.3", status=10)
     cli("release", "--agent", "x")
     out, _ = waiter.communicate(timeout=60)
@@ -304,10 +383,16 @@ def test_without_words_the_help_is_shown(cli: Cli) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
-def test_a_disk_that_is_really_full_refuses_and_changes_nothing(cli: Cli, plan: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_really_full_refuses_and_changes_nothing(
+    cli: Cli, plan: Path, tmp_path: Path
+) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)],
+        check=False,
+        capture_output=True,
+    ).returncode:
         pytest.skip("no file system can be mounted here")
     try:
         place = small / "repo"
@@ -339,14 +424,19 @@ def test_agents_may_not_orchestrate_from_their_worktree(cli: Cli, repo: Path, pl
     cli("init", str(plan))
     place = Path(cli.json("agent", "add", "x")["worktree"])
     assert cli.json("cancel", "a", cwd=place, status=14)["error"]["reason"] == "role"
-    assert cli.json("trust", "--yes", "--as-orchestrator", cwd=place, status=14)["error"]["reason"] == "role"
+    assert (
+        cli.json("trust", "--yes", "--as-orchestrator", cwd=place, status=14)["error"]["reason"]
+        == "role"
+    )
     cli("cancel", "a", "--as-orchestrator", cwd=place)
 
 
 def test_gates_and_checks_read_well(cli: Cli, repo: Path, tmp_path: Path) -> None:
     path = tmp_path / "gated.toml"
     gate = 'gates = [{name = "tests", run = "test -f a/ok"}]'
-    path.write_text(f'[[phase]]\nname = "default"\n{gate}\n' + tasks("a") + 'check = "test -f a/file.txt"\n')
+    path.write_text(
+        f'[[phase]]\nname = "default"\n{gate}\n' + tasks("a") + 'check = "test -f a/file.txt"\n'
+    )
     cli("init", str(path))
     assert cli.err.splitlines() == [
         "gitcoord: note: the plan would run on this machine: gate: test -f a/ok",
@@ -363,16 +453,24 @@ def test_gates_and_checks_read_well(cli: Cli, repo: Path, tmp_path: Path) -> Non
     error = cli.json("complete", cwd=place, status=14)["error"]
     assert (error["reason"], error["why"]) == ("check", "it ended with status 1")
     write(place, "a/file.txt")
-    assert cli("complete", cwd=place) == "a is done: 2 commit(s), 2 file(s), check passed\nnext: gitcoord claim\n"
+    assert (
+        cli("complete", cwd=place)
+        == "a is done: 2 commit(s), 2 file(s), check passed\nnext: gitcoord claim\n"
+    )
     assert "  gate tests: test -f a/ok (to be run)\n" in cli("phase", "check", "default")
     assert cli.json("phase", "land", "default", "--dry-run")["gates"][0]["trusted"] is True
-    assert clean(cli("phase", "land", "default")) == "phase default landed: main is at OID; gates passed: tests\n"
+    assert (
+        clean(cli("phase", "land", "default"))
+        == "phase default landed: main is at OID; gates passed: tests\n"
+    )
     assert cli.err == ""
 
 
 def test_a_failed_gate_says_what_it_gave_back(cli: Cli, repo: Path, tmp_path: Path) -> None:
     path = tmp_path / "gated.toml"
-    path.write_text('[[phase]]\nname="default"\ngates=[{name="g",run="! grep -r bad */"}]\n' + tasks("a", "b"))
+    path.write_text(
+        '[[phase]]\nname="default"\ngates=[{name="g",run="! grep -r bad */"}]\n' + tasks("a", "b")
+    )
     cli("init", str(path), "--trust")
     assert cli.err == ""
     for name, text in (("a", "bad\n"), ("b", "good\n")):
@@ -382,11 +480,18 @@ def test_a_failed_gate_says_what_it_gave_back(cli: Cli, repo: Path, tmp_path: Pa
         write(place, f"{name}/file.txt", text)
         cli("complete", cwd=place)
     error = cli.json("phase", "land", "default", status=18)["error"]
-    assert (error["code"], error["reason"], error["tasks"], error["gate"]) == ("incomplete", "gate", ["a"], "g")
+    assert (error["code"], error["reason"], error["tasks"], error["gate"]) == (
+        "incomplete",
+        "gate",
+        ["a"],
+        "g",
+    )
     assert error["log"] == "a/file.txt:bad"
     assert "a/file.txt:bad" in cli("show", "a", "--log")
     cli("phase", "land", "default", status=14)
-    assert clean(cli("phase", "land", "default", "--without", "a")).splitlines()[1:] == ["left out and cancelled: a"]
+    assert clean(cli("phase", "land", "default", "--without", "a")).splitlines()[1:] == [
+        "left out and cancelled: a"
+    ]
     assert cli.json("show", "a")["task"]["state"] == "cancelled"
 
 
@@ -406,7 +511,9 @@ def test_templates_are_written_once(cli: Cli, repo: Path) -> None:
 
 
 def test_options_may_stand_anywhere_but_after_two_dashes() -> None:
-    rest, options = split_options(["claim", "--json", "25", "--agent=x", "-C", "/d", "--", "--json"])
+    rest, options = split_options(
+        ["claim", "--json", "25", "--agent=x", "-C", "/d", "--", "--json"]
+    )
     assert rest == ["claim", "25", "--", "--json"]
     assert (options["as_json"], options["agent"], options["start"]) == (True, "x", "/d")
 
@@ -423,7 +530,9 @@ def test_commands_and_completion_are_listed(cli: Cli) -> None:
     assert "_GITCOORD_COMPLETE" in cli("completion", "bash")
 
 
-def test_a_bug_is_one_line_and_a_log(cli: Cli, repo: Path, plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_one_line_and_a_log(
+    cli: Cli, repo: Path, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cli("init", str(plan))
     monkeypatch.setattr("gitcoord.features.inspect.facts.status", lambda _work: 1 // 0)
     error = cli.json("status", status=1)["error"]
@@ -434,10 +543,32 @@ def test_a_bug_is_one_line_and_a_log(cli: Cli, repo: Path, plan: Path, monkeypat
 def test_claiming_imports_no_more_than_it_needs(repo: Path, plan: Path) -> None:
     env = environment(GITCOORD_AGENT="x")
     for args in (["init", str(plan)], ["agent", "add", "x", "--no-worktree"]):
-        subprocess.run([sys.executable, "-m", "gitcoord", "-C", str(repo), *args], env=env, check=True, capture_output=True)
-    script = ("import sys; from gitcoord.cli.main import run\n"
-              f"assert run(['-C', {str(repo)!r}, 'claim', '--no-checkout']) == 0\n"
-              "print(sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])))")  # fmt: skip
-    unwanted = ["watchdog", "tomlkit", "tomllib", "asyncio", "dataclasses_json", "difflib", "tempfile", "email"]
-    done = subprocess.run([sys.executable, "-c", script, *unwanted], env=env, check=True, capture_output=True, text=True)
+        subprocess.run(
+            [sys.executable, "-m", "gitcoord", "-C", str(repo), *args],
+            env=env,
+            check=True,
+            capture_output=True,
+        )
+    script = (
+        "import sys; from gitcoord.cli.main import run\n"
+        f"assert run(['-C', {str(repo)!r}, 'claim', '--no-checkout']) == 0\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
+    )
+    unwanted = [
+        "watchdog",
+        "tomlkit",
+        "tomllib",
+        "asyncio",
+        "dataclasses_json",
+        "difflib",
+        "tempfile",
+        "email",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *unwanted],
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.splitlines()[-1] == "[]"

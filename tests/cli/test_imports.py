@@ -14,16 +14,56 @@ from tests.support.world import environment, found, git
 
 # Beside these and our own modules a command loads what click loads.
 ALLOWED = {
-    "_heapq", "_json", "_sha1", "_sha2", "_sha256", "_sqlite3", "encodings", "fcntl", "fnmatch", "gc", "heapq", "ipaddress", "json",
-    "_locale", "locale", "ntpath", "pathlib", "sqlite3", "unicodedata", "urllib", "zlib",
+    "_heapq",
+    "_json",
+    "_sha1",
+    "_sha2",
+    "_sha256",
+    "_sqlite3",
+    "encodings",
+    "fcntl",
+    "fnmatch",
+    "gc",
+    "heapq",
+    "ipaddress",
+    "json",
+    "_locale",
+    "locale",
+    "ntpath",
+    "pathlib",
+    "sqlite3",
+    "unicodedata",
+    "urllib",
+    "zlib",
     # Fewer of ours may be loaded, never more without a reason.
     "gitcoord",
-}  # fmt: skip
+}
 WITH_PACKS = {"subprocess", "_posixsubprocess", "selectors", "select", "signal", "threading"}
 # The newest Pythons load these with pathlib or with sqlite3.
 NEWER = {"glob", "pwd", "grp", "_opcode_metadata", "errno"}
-HEAVY = {"pygit2", "ssl", "_ssl", "tarfile", "asyncio", "tempfile", "shutil", "random", "hashlib", "_hashlib", "subprocess", "dataclasses",
-         "logging", "email", "socket", "tomllib", "tomlkit", "watchdog", "traceback", "multiprocessing", "importlib.metadata"}  # fmt: skip
+HEAVY = {
+    "pygit2",
+    "ssl",
+    "_ssl",
+    "tarfile",
+    "asyncio",
+    "tempfile",
+    "shutil",
+    "random",
+    "hashlib",
+    "_hashlib",
+    "subprocess",
+    "dataclasses",
+    "logging",
+    "email",
+    "socket",
+    "tomllib",
+    "tomlkit",
+    "watchdog",
+    "traceback",
+    "multiprocessing",
+    "importlib.metadata",
+}
 RUN = """
 import sys
 import click
@@ -44,8 +84,13 @@ print(" ".join(set(sys.modules) - before))
 
 def loaded(repo: Path, *argv: str) -> set[str]:
     """Run a command; return the modules that it loads beside click's."""
-    done = subprocess.run([sys.executable, "-c", RUN, "-C", str(repo), "--agent", "x", *argv], env=environment(GITCOORD_UPKEEP="off"),
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "-C", str(repo), "--agent", "x", *argv],
+        env=environment(GITCOORD_UPKEEP="off"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(done.stdout.splitlines()[-1].split())
 
 
@@ -53,12 +98,24 @@ def tops(modules: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in modules}
 
 
-COMMANDS = [["claim", "--no-checkout"], ["progress", "on"], ["beat"], ["complete", "--no-result"], ["release"], ["fail", "--reason", "x"]]
+COMMANDS = [
+    ["claim", "--no-checkout"],
+    ["progress", "on"],
+    ["beat"],
+    ["complete", "--no-result"],
+    ["release"],
+    ["fail", "--reason", "x"],
+]
 
 
 @pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
 def test_a_one_shot_command_loads_little(repo: Path, argv: list[str]) -> None:
-    work = found(repo, '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\nresult = "optional"\n', "x", worktrees=False)
+    work = found(
+        repo,
+        '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\nresult = "optional"\n',
+        "x",
+        worktrees=False,
+    )
     # The identity is looked for in the repository first: without it git is asked.
     git("config", "user.name", "Tester", cwd=repo)
     git("config", "user.email", "tester@example.invalid", cwd=repo)
@@ -79,10 +136,29 @@ def test_a_hook_loads_no_command_line_and_nothing_that_writes(repo: Path) -> Non
     work.close()
     (place / "README.md").write_text("outside")
     git("add", "README.md", cwd=place)
-    done = subprocess.run([sys.executable, "-c", HOOK], cwd=place, env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", HOOK],
+        cwd=place,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     modules = set(done.stdout.split())
-    assert not modules & (HEAVY | {"click", "sqlite3", "threading", "selectors", "datetime", "gitcoord.ledger.ledger", "gitcoord.cli.main",
-                                   "gitcoord.core.machine", "gitcoord.features.workspace"})  # fmt: skip
+    assert not modules & (
+        HEAVY
+        | {
+            "click",
+            "sqlite3",
+            "threading",
+            "selectors",
+            "datetime",
+            "gitcoord.ledger.ledger",
+            "gitcoord.cli.main",
+            "gitcoord.core.machine",
+            "gitcoord.features.workspace",
+        }
+    )
     assert sum(name.startswith("gitcoord") for name in modules) < 40
 
 

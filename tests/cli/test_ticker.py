@@ -44,7 +44,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return made
 
 
-def test_a_long_command_says_how_far_it_is_and_leaves_nothing(repo: Path, terminal: Terminal) -> None:
+def test_a_long_command_says_how_far_it_is_and_leaves_nothing(
+    repo: Path, terminal: Terminal
+) -> None:
     found(repo, tasks("a"), worktrees=False).close()
     app = app_on(repo)
     with ticker.ticking(app, "reading"):

@@ -50,7 +50,9 @@ def test_what_a_task_reads_is_not_its_to_write() -> None:
 
 
 def test_a_task_without_paths_is_bound_by_what_is_around_it() -> None:
-    plan = PLAN.replace('paths = ["src/a/", "tests/a/", "docs/a/"]\n', "").replace("[[pool]]", '[plan]\nboundaries = "open"\n[[pool]]', 1)
+    plan = PLAN.replace('paths = ["src/a/", "tests/a/", "docs/a/"]\n', "").replace(
+        "[[pool]]", '[plan]\nboundaries = "open"\n[[pool]]', 1
+    )
     boundary = bounded(ledger(plan))
     assert boundary.allows("src/anything")
     assert not boundary.allows("docs/anything")
@@ -87,18 +89,34 @@ def test_a_result_keeps_the_boundary_that_it_was_held_to() -> None:
 def test_a_result_that_was_held_to_another_boundary_is_refused() -> None:
     pure = ledger()
     claim = pure.claim("x", "a")
-    facts = {"oid": "2" * 40, "tree": "2" * 40, "base": "", "built_on": {}, "boundary": {}, "commits": 1, "files": 1}
+    facts = {
+        "oid": "2" * 40,
+        "tree": "2" * 40,
+        "base": "",
+        "built_on": {},
+        "boundary": {},
+        "commits": 1,
+        "files": 1,
+    }
     with pytest.raises(RefusedError) as caught:
-        pure.run({"op": "complete", "agent": "x", "task": "a", "token": claim["token"], "result": facts})
+        pure.run(
+            {"op": "complete", "agent": "x", "task": "a", "token": claim["token"], "result": facts}
+        )
     assert caught.value.reason == "boundary-moved"
 
 
-@pytest.mark.parametrize(("layers", "told"), [
-    ((), "anything safe"),
-    ((Layer("task a", ()),), "nothing"),
-    ((Layer("task a", ("x/", "y")), Layer("phase p", ("x/",))), "x/, y, and of that only x/ (phase p)"),
-    ((Layer("agent x", ("x/",)),), "x/ (agent x)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        ((), "anything safe"),
+        ((Layer("task a", ()),), "nothing"),
+        (
+            (Layer("task a", ("x/", "y")), Layer("phase p", ("x/",))),
+            "x/, y, and of that only x/ (phase p)",
+        ),
+        ((Layer("agent x", ("x/",)),), "x/ (agent x)"),
+    ],
+)
 def test_a_boundary_says_what_it_allows(layers: tuple[Layer, ...], told: str) -> None:
     assert Boundary(layers).describe() == told
 
@@ -106,4 +124,6 @@ def test_a_boundary_says_what_it_allows(layers: tuple[Layer, ...], told: str) ->
 def test_a_task_that_its_phase_leaves_nothing_to_write_is_an_invalid_plan() -> None:
     with pytest.raises(InvalidPlanError) as caught:
         ledger(PLAN.replace('paths = ["src/a/", "tests/a/", "docs/a/"]', 'paths = ["docs/"]'))
-    assert caught.value.problems == ("plan.toml:9: task a could write nothing: phase p allows src/, tests/",)
+    assert caught.value.problems == (
+        "plan.toml:9: task a could write nothing: phase p allows src/, tests/",
+    )

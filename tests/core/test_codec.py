@@ -11,7 +11,9 @@ from gitcoord.core.errors import CorruptError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -33,7 +35,16 @@ def test_any_bytes_are_read_or_called_corrupt(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"[" * 100_000, b'{"a":1,"a":2}', b"NaN", b"[Infinity]", b"1" * 5000, b'{"a":' * 50 + b"1" + b"}" * 50, b"\xff", b""],
+    [
+        b"[" * 100_000,
+        b'{"a":1,"a":2}',
+        b"NaN",
+        b"[Infinity]",
+        b"1" * 5000,
+        b'{"a":' * 50 + b"1" + b"}" * 50,
+        b"\xff",
+        b"",
+    ],
 )
 def test_bombs_are_called_corrupt(raw: bytes) -> None:
     with pytest.raises(CorruptError):
@@ -46,7 +57,9 @@ def test_a_key_that_stands_twice_is_corrupt() -> None:
 
 
 def test_brackets_inside_texts_do_not_count_as_depth() -> None:
-    assert codec.load(json.dumps({"a": "[" * 100 + '\\"]'}), 1 << 20, "it") == {"a": "[" * 100 + '\\"]'}
+    assert codec.load(json.dumps({"a": "[" * 100 + '\\"]'}), 1 << 20, "it") == {
+        "a": "[" * 100 + '\\"]'
+    }
 
 
 def test_what_is_too_large_is_not_parsed() -> None:
@@ -57,7 +70,9 @@ def test_what_is_too_large_is_not_parsed() -> None:
 @given(st.text())
 def test_printable_text_cannot_steer_a_terminal(text: str) -> None:
     shown = codec.printable(text)
-    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 or 0x202A <= ord(char) <= 0x202E for char in shown)
+    assert not any(
+        ord(char) < 32 or 127 <= ord(char) < 160 or 0x202A <= ord(char) <= 0x202E for char in shown
+    )
     shown.encode("utf-8")
 
 
@@ -69,11 +84,18 @@ def test_a_cut_text_fits_and_says_so(text: str, limit: int) -> None:
 
 
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
 @given(_VALUES)
 def test_records_have_the_bytes_of_the_standard_library(value: object) -> None:
-    assert codec.dump(value) == (json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n").encode()
+    assert (
+        codec.dump(value)
+        == (json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n").encode()
+    )

@@ -27,31 +27,64 @@ def put(**fields: object) -> Meddle:
 
 CASES: dict[str, list[Meddle]] = {
     "claim": [
-        put(attempt=5), put(lease_ms=0), put(token=""), put(branch="task/a/1-ffffff"), put(title="Another"), put(task="zz"),
-        put(agent="nobody"), put(agent="../x"), put(format=2), put(extra=1), put(built_on={"b": "1" * 40}),
-        put(expired=[{"task": "a"}]), lambda event: event.pop("title"),
+        put(attempt=5),
+        put(lease_ms=0),
+        put(token=""),
+        put(branch="task/a/1-ffffff"),
+        put(title="Another"),
+        put(task="zz"),
+        put(agent="nobody"),
+        put(agent="../x"),
+        put(format=2),
+        put(extra=1),
+        put(built_on={"b": "1" * 40}),
+        put(expired=[{"task": "a"}]),
+        lambda event: event.pop("title"),
         lambda event: event.update(attempt=5, branch=event["branch"].replace("/1-", "/5-")),
     ],
-    "progress": [put(percent=101), put(percent=-1), put(message="x" * 5000), put(attempt=9), put(agent="y"), put(token="f" * 32)],
+    "progress": [
+        put(percent=101),
+        put(percent=-1),
+        put(message="x" * 5000),
+        put(attempt=9),
+        put(agent="y"),
+        put(token="f" * 32),
+    ],
     "complete": [
-        lambda event: event["result"].update(token="f" * 32), lambda event: event["result"].update(agent="y"),
-        lambda event: event["result"].update(oid=None), lambda event: event["result"].update(built_on={"b": "1" * 40}),
+        lambda event: event["result"].update(token="f" * 32),
+        lambda event: event["result"].update(agent="y"),
+        lambda event: event["result"].update(oid=None),
+        lambda event: event["result"].update(built_on={"b": "1" * 40}),
         put(title="Another"),
     ],
     "fail": [put(kind="odd"), put(reason=" "), put(token="f" * 32)],
     "release": [put(attempt=3), put(agent="y")],
     "reissue": [put(old="f" * 32), put(attempt=2), put(branch="task/a/9-aaaaaa"), put(agent="y")],
-    "agent-add": [put(name="x"), put(name="orchestrator"), put(name="a/b"), put(capacity=0), put(pools=["nope"])],
+    "agent-add": [
+        put(name="x"),
+        put(name="orchestrator"),
+        put(name="a/b"),
+        put(capacity=0),
+        put(pools=["nope"]),
+    ],
     "plan": [put(added=7), put(changed=7)],
     "cancel": [put(redone=[{"task": "b", "was": "done"}]), put(title="Another")],
     "assign": [put(to="nobody")],
     "escalate": [put(reason=""), put(task="zz")],
     "lock": [
-        put(token="f" * 32), put(task="b"), put(task=""), put(agent="y"), put(agent="nobody"), put(paths=["b/", "/x"]), put(for_ms=-1),
-        put(expired=[{"task": "a"}]), put(lapsed=[{"lock": "0" * 12}]), put(extra=1),
+        put(token="f" * 32),
+        put(task="b"),
+        put(task=""),
+        put(agent="y"),
+        put(agent="nobody"),
+        put(paths=["b/", "/x"]),
+        put(for_ms=-1),
+        put(expired=[{"task": "a"}]),
+        put(lapsed=[{"lock": "0" * 12}]),
+        put(extra=1),
     ],
     "unlock": [put(name="y"), put(agent="y"), put(paths=["q/"]), put(paths=[]), put(tokens=[])],
-}  # fmt: skip
+}
 
 
 def honest(op: str) -> tuple[PureLedger, Any]:
@@ -81,17 +114,30 @@ def honest(op: str) -> tuple[PureLedger, Any]:
     elif op == "complete":
         event = pure.complete(claim)
     elif op == "reissue":
-        event = pure.run({"op": op, "agent": "x", "task": "a", "session": "t", "old": claim["token"]})
+        event = pure.run(
+            {"op": op, "agent": "x", "task": "a", "session": "t", "old": claim["token"]}
+        )
     elif op in {"cancel", "assign", "escalate"}:
         event = pure.run({"op": op, "task": "a", "reason": "because", "to": "y", "kind": "odd"})
     else:
-        event = pure.run({"op": op, **held, "message": "on", "percent": 5, "kind": "transient", "reason": "because"})
+        event = pure.run(
+            {
+                "op": op,
+                **held,
+                "message": "on",
+                "percent": 5,
+                "kind": "transient",
+                "reason": "because",
+            }
+        )
     pure.files = before
     check(pure.snapshot, event)
     return pure, event
 
 
-@pytest.mark.parametrize(("op", "index"), [(op, index) for op, meddles in CASES.items() for index in range(len(meddles))])
+@pytest.mark.parametrize(
+    ("op", "index"), [(op, index) for op, meddles in CASES.items() for index in range(len(meddles))]
+)
 def test_a_forged_event_is_refused(op: str, index: int) -> None:
     pure, event = honest(op)
     with pytest.raises((GitcoordError, KeyError)):

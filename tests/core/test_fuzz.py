@@ -21,9 +21,27 @@ from tests.support.builders import PureLedger, tasks
 # What verify turns into a named, corrupt entry.
 MALFORMED = (GitcoordError, KeyError, TypeError, ValueError, AttributeError, IndexError)
 TEXT = st.text(st.characters(), max_size=80)
-ODD = st.sampled_from(["", "\ud800", "\x00", "\u2028Gitcoord-Op: init", "a" * 300, "..", ".git", "**", "x.lock", "\r\nGitcoord-Agent: y"])
+ODD = st.sampled_from(
+    [
+        "",
+        "\ud800",
+        "\x00",
+        "\u2028Gitcoord-Op: init",
+        "a" * 300,
+        "..",
+        ".git",
+        "**",
+        "x.lock",
+        "\r\nGitcoord-Agent: y",
+    ]
+)
 VALUE = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT | ODD,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT
+    | ODD,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT | ODD, inner, max_size=3),
     max_leaves=6,
 )
@@ -51,8 +69,26 @@ def history() -> tuple[PureLedger, list[dict[str, bytes]]]:
     for name in "xyz":
         pure.agent(name)
     held = pure.claim("x", "a")
-    pure.run({"op": "progress", "agent": "x", "task": "a", "token": held["token"], "message": "on\nmore", "percent": 5})
-    pure.run({"op": "fail", "agent": "x", "task": "a", "token": held["token"], "kind": "transient", "reason": "no"})
+    pure.run(
+        {
+            "op": "progress",
+            "agent": "x",
+            "task": "a",
+            "token": held["token"],
+            "message": "on\nmore",
+            "percent": 5,
+        }
+    )
+    pure.run(
+        {
+            "op": "fail",
+            "agent": "x",
+            "task": "a",
+            "token": held["token"],
+            "kind": "transient",
+            "reason": "no",
+        }
+    )
     pure.claim("y", "b")
     pure.now_ns += 901 * 10**9
     pure.claim("z", "b")
@@ -95,8 +131,15 @@ def test_a_message_with_a_line_dropped_doubled_or_moved_is_corrupt(message: str)
         assert read("".join([*lines[:index], line, line, *lines[index + 1 :]])) is None
 
 
-@given(st.sampled_from(MESSAGES), st.integers(0, 30), st.sampled_from(["Agent", "Task", "Claim", "Op", "Id", "Event"]), TEXT | ODD)
-def test_a_message_with_a_forged_trailer_is_corrupt(message: str, at: int, key: str, value: str) -> None:
+@given(
+    st.sampled_from(MESSAGES),
+    st.integers(0, 30),
+    st.sampled_from(["Agent", "Task", "Claim", "Op", "Id", "Event"]),
+    TEXT | ODD,
+)
+def test_a_message_with_a_forged_trailer_is_corrupt(
+    message: str, at: int, key: str, value: str
+) -> None:
     lines = message.split("\n")
     at %= len(lines)
     assert read("\n".join([*lines[:at], f"Gitcoord-{key}: {value}", *lines[at:]])) is None
@@ -174,7 +217,9 @@ def test_any_text_is_a_pattern_or_told_why(one: str, other: str) -> None:
         paths.inside([one], other)
         paths.literal_prefix(one)
         if paths.problem_of(other) is None:
-            assert (paths.overlaps([one], [other]) is None) == (paths.overlaps([other], [one]) is None)
+            assert (paths.overlaps([one], [other]) is None) == (
+                paths.overlaps([other], [one]) is None
+            )
             if paths.covers([one], [other]):
                 assert paths.overlaps([one], [other])
 
@@ -183,7 +228,11 @@ PART = st.sampled_from(["*", "**", "a", "*a", "a*", "*a*", "?", "??a", "*?*", "a
 LONG = st.lists(PART, min_size=1, max_size=60).map("/".join)
 
 
-@given(LONG, LONG, st.lists(st.sampled_from(["a", "aa", "aaa", "ba"]), min_size=1, max_size=60).map("/".join))
+@given(
+    LONG,
+    LONG,
+    st.lists(st.sampled_from(["a", "aa", "aaa", "ba"]), min_size=1, max_size=60).map("/".join),
+)
 def test_long_patterns_agree_with_what_they_cover(one: str, other: str, path: str) -> None:
     if paths.matches(one, path) and paths.matches(other, path):
         assert paths.overlap(one, other)
@@ -220,13 +269,53 @@ def planned(text: str) -> None:
     assert isinstance(warnings, list)
 
 
-LINES = st.sampled_from([
-    "[plan]", "[[task]]", "[[tasks]]", "[[phase]]", "[[pool]]", "[template.t]", "[worktree]", 'id = "a"', 'id = "b"', 'ids = "1-9"',
-    'ids = "009-1"', 'title = "A"', 'title = "{id} {n}"', 'paths = ["a/"]', "paths = []", 'paths = "a"', 'use = "t"', 'with = { n = "x" }',
-    'needs = ["a", "1-3"]', 'needs = ["b"]', 'name = "p"', 'after = ["p"]', 'lease = "1s"', "reviews = 21", 'gates = [{ name = "g", run = "x" }]',
-    'x = """', '"""', "y = '''", "'''", "limit = 0", 'phase = "p"', 'pool = "p"', "# a = [", "a.b.c = 1", "}", "]", 'copy = ["**"]',
-    'selection = "chance"', "template = 1", "task = 1", "\x00", "\ufeff", "é = 1",
-])  # fmt: skip
+LINES = st.sampled_from(
+    [
+        "[plan]",
+        "[[task]]",
+        "[[tasks]]",
+        "[[phase]]",
+        "[[pool]]",
+        "[template.t]",
+        "[worktree]",
+        'id = "a"',
+        'id = "b"',
+        'ids = "1-9"',
+        'ids = "009-1"',
+        'title = "A"',
+        'title = "{id} {n}"',
+        'paths = ["a/"]',
+        "paths = []",
+        'paths = "a"',
+        'use = "t"',
+        'with = { n = "x" }',
+        'needs = ["a", "1-3"]',
+        'needs = ["b"]',
+        'name = "p"',
+        'after = ["p"]',
+        'lease = "1s"',
+        "reviews = 21",
+        'gates = [{ name = "g", run = "x" }]',
+        'x = """',
+        '"""',
+        "y = '''",
+        "'''",
+        "limit = 0",
+        'phase = "p"',
+        'pool = "p"',
+        "# a = [",
+        "a.b.c = 1",
+        "}",
+        "]",
+        'copy = ["**"]',
+        'selection = "chance"',
+        "template = 1",
+        "task = 1",
+        "\x00",
+        "\ufeff",
+        "é = 1",
+    ]
+)
 
 
 @settings(max_examples=300)
@@ -235,9 +324,39 @@ def test_any_text_is_a_plan_or_listed_problems(text: str) -> None:
     planned(text)
 
 
-KEYS = ["id", "ids", "title", "description", "phase", "pool", "paths", "reads", "needs", "estimate", "priority", "check", "result",
-        "verify_by", "use", "with", "name", "target", "lease", "heartbeat", "max_attempts", "selection", "boundaries", "landing",
-        "gates_required", "copy", "setup", "limit", "after", "reviews", "gates"]  # fmt: skip
+KEYS = [
+    "id",
+    "ids",
+    "title",
+    "description",
+    "phase",
+    "pool",
+    "paths",
+    "reads",
+    "needs",
+    "estimate",
+    "priority",
+    "check",
+    "result",
+    "verify_by",
+    "use",
+    "with",
+    "name",
+    "target",
+    "lease",
+    "heartbeat",
+    "max_attempts",
+    "selection",
+    "boundaries",
+    "landing",
+    "gates_required",
+    "copy",
+    "setup",
+    "limit",
+    "after",
+    "reviews",
+    "gates",
+]
 
 
 def toml(value: Any) -> str:
@@ -248,21 +367,37 @@ def toml(value: Any) -> str:
     return "0" if value is None else json.dumps(value)
 
 
-ROW = st.dictionaries(st.sampled_from(KEYS), VALUE | st.sampled_from(["a", "1-9", ["a/"], ["1-9"], "5m", 3, "t", {"n": "x"}]), max_size=6)
+ROW = st.dictionaries(
+    st.sampled_from(KEYS),
+    VALUE | st.sampled_from(["a", "1-9", ["a/"], ["1-9"], "5m", 3, "t", {"n": "x"}]),
+    max_size=6,
+)
 
 
-HEADS = st.sampled_from(["[[task]]", "[[tasks]]", "[[phase]]", "[[pool]]", "[plan]", "[worktree]", "[template.t]"])
+HEADS = st.sampled_from(
+    ["[[task]]", "[[tasks]]", "[[phase]]", "[[pool]]", "[plan]", "[worktree]", "[template.t]"]
+)
 
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(HEADS, ROW), min_size=1, max_size=4))
-def test_a_plan_of_odd_values_is_read_or_its_problems_are_listed(rows: list[tuple[str, dict[str, Any]]]) -> None:
-    planned("\n".join(head + "\n" + "".join(f"{key} = {toml(value)}\n" for key, value in row.items()) for head, row in rows))
+def test_a_plan_of_odd_values_is_read_or_its_problems_are_listed(
+    rows: list[tuple[str, dict[str, Any]]],
+) -> None:
+    planned(
+        "\n".join(
+            head + "\n" + "".join(f"{key} = {toml(value)}\n" for key, value in row.items())
+            for head, row in rows
+        )
+    )
 
 
 def test_a_plan_that_is_cut_anywhere_is_read_or_its_problems_are_listed() -> None:
-    text = ('[plan]\nname = "p"\nlease = "15m"\n[template.m]\ntitle = "B {n}"\npaths = ["s/{n}/"]\n[[task]]\nid = "a"\nuse = "m"\n'
-            'with = { n = "x" }\nneeds = ["1-2"]\n[[tasks]]\nids = "1-2"\ntitle = """T"""\npaths = []\n')  # fmt: skip
+    text = (
+        '[plan]\nname = "p"\nlease = "15m"\n[template.m]\ntitle = "B {n}"\npaths = '
+        '["s/{n}/"]\n[[task]]\nid = "a"\nuse = "m"\n'
+        'with = { n = "x" }\nneeds = ["1-2"]\n[[tasks]]\nids = "1-2"\ntitle = """T"""\npaths = []\n'
+    )
     planned(text)
     for end in range(len(text)):
         planned(text[:end])

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.errors import (
+    ClaimLostError,
+    ConflictError,
+    GitcoordError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
+)
 from gitcoord.core.events import Event
 from gitcoord.core.machine import check
 from gitcoord.core.messages import render
@@ -23,13 +30,37 @@ def ledger(*names: str) -> PureLedger:
     return pure
 
 
-def lock(pure: PureLedger, agent: str, *paths: str, claim: Event | None = None, **more: Any) -> Event:
+def lock(
+    pure: PureLedger, agent: str, *paths: str, claim: Event | None = None, **more: Any
+) -> Event:
     held = {"task": claim["task"], "token": claim["token"]} if claim else {"task": "", "token": ""}
-    return pure.run({"op": "lock", "agent": agent, "paths": list(paths), "shared": False, "reason": "", "for_ms": None, **held, **more})
+    return pure.run(
+        {
+            "op": "lock",
+            "agent": agent,
+            "paths": list(paths),
+            "shared": False,
+            "reason": "",
+            "for_ms": None,
+            **held,
+            **more,
+        }
+    )
 
 
-def unlock(pure: PureLedger, agent: str, *paths: str, of: str = "", tokens: tuple[str, ...] = ()) -> Event:
-    return pure.run({"op": "unlock", "agent": agent, "name": of or agent, "paths": list(paths), "tokens": list(tokens), "reason": ""})
+def unlock(
+    pure: PureLedger, agent: str, *paths: str, of: str = "", tokens: tuple[str, ...] = ()
+) -> Event:
+    return pure.run(
+        {
+            "op": "unlock",
+            "agent": agent,
+            "name": of or agent,
+            "paths": list(paths),
+            "tokens": list(tokens),
+            "reason": "",
+        }
+    )
 
 
 def locks(pure: PureLedger) -> list[LockRecord]:
@@ -44,7 +75,10 @@ def refused(pure: PureLedger, kind: type[GitcoordError], act: Any) -> GitcoordEr
     return caught.value
 
 
-@pytest.mark.parametrize(("first", "second", "is_free"), [(False, False, False), (False, True, False), (True, False, False), (True, True, True)])
+@pytest.mark.parametrize(
+    ("first", "second", "is_free"),
+    [(False, False, False), (False, True, False), (True, False, False), (True, True, True)],
+)
 def test_only_shared_locks_lie_beside_each_other(first: bool, second: bool, is_free: bool) -> None:
     pure = ledger()
     lock(pure, "x", "src/", shared=first)
@@ -66,7 +100,10 @@ def test_a_claim_waits_for_anothers_lock_and_a_lock_for_anothers_claim(shared: b
     assert "moving things" in error.message
     pure.claim("x", "a")
     pure.claim("y", "b")
-    assert refused(pure, ConflictError, lambda: lock(pure, "x", "b/x", shared=shared)).facts["task"] == "b"
+    assert (
+        refused(pure, ConflictError, lambda: lock(pure, "x", "b/x", shared=shared)).facts["task"]
+        == "b"
+    )
 
 
 def test_a_lock_of_a_claim_ends_with_it_and_one_without_stays() -> None:
@@ -94,7 +131,11 @@ def test_a_lock_dies_with_its_claim_however_that_ends(op: str) -> None:
     claim = pure.claim("x", "a")
     lock(pure, "x", "lib/", claim=claim)
     pure.now_ns += 2 * LEASE_NS if op == "expire" else 0
-    pure.run({"op": op, "task": "a", "token": claim["token"], **ENDS[op]} if op != "expire" else {"op": op})
+    pure.run(
+        {"op": op, "task": "a", "token": claim["token"], **ENDS[op]}
+        if op != "expire"
+        else {"op": op}
+    )
     assert not locks(pure)
 
 
@@ -102,7 +143,9 @@ def test_a_takeover_ends_the_locks_and_a_reissue_keeps_them() -> None:
     pure = ledger()
     claim = pure.claim("x", "a")
     lock(pure, "x", "lib/", claim=claim)
-    again = pure.run({"op": "reissue", "agent": "x", "task": "a", "session": "t", "old": claim["token"]})
+    again = pure.run(
+        {"op": "reissue", "agent": "x", "task": "a", "session": "t", "old": claim["token"]}
+    )
     assert [one["token"] for one in locks(pure)] == [again["token"]]
     refused(pure, ClaimLostError, lambda: lock(pure, "x", "more/", claim=claim))
     refused(pure, ClaimLostError, lambda: unlock(pure, "x", "lib/", tokens=(claim["token"],)))
@@ -119,7 +162,9 @@ def test_whoever_a_timed_lock_hinders_ends_it_when_it_is_over() -> None:
     pure.now_ns += 1
     assert len(locks(pure)) == 1, "what is over still counts until an entry ends it"
     claim = pure.claim("y", "a")
-    assert [(gone["lock"], gone["rule"]) for gone in claim["lapsed"]] == [(first["id"][:12], "monotonic")]
+    assert [(gone["lock"], gone["rule"]) for gone in claim["lapsed"]] == [
+        (first["id"][:12], "monotonic")
+    ]
     assert f"Gitcoord-Lapsed: {first['id'][:12]} x" in render(claim)
     assert not locks(pure)
     lock(pure, "x", "docs/", for_ms=1000)
@@ -132,7 +177,14 @@ def test_the_time_of_a_lock_of_another_boot_counts_from_when_it_was_first_seen()
     lock(pure, "x", "a/", for_ms=1000)
     made = locks(pure)[0]
     context = pure.context()._replace(boot_id="boot-b", now_ns=10**18)
-    command = {"op": "claim", "agent": "y", "task": "a", "session": "s", "base": "1" * 40, "built_on": {}}
+    command = {
+        "op": "claim",
+        "agent": "y",
+        "task": "a",
+        "session": "s",
+        "base": "1" * 40,
+        "built_on": {},
+    }
     with pytest.raises(ConflictError):
         pure.run(command, context)
     seen = {f"{made['boot_id']}:{made['monotonic_ns']}": 10**18 - 1001 * 10**6}
@@ -174,7 +226,10 @@ def test_locking_a_path_again_replaces_the_earlier_lock_on_it() -> None:
     pure = ledger()
     lock(pure, "x", "p/", "q/", shared=True)
     lock(pure, "x", "p/", for_ms=1000)
-    assert sorted((one["paths"], one["shared"]) for one in locks(pure)) == [(["p/"], False), (["q/"], True)]
+    assert sorted((one["paths"], one["shared"]) for one in locks(pure)) == [
+        (["p/"], False),
+        (["q/"], True),
+    ]
 
 
 def test_unlocking_takes_paths_away_one_by_one() -> None:
@@ -184,8 +239,13 @@ def test_unlocking_takes_paths_away_one_by_one() -> None:
     assert [one["paths"] for one in locks(pure)] == [["q/"]]
     refused(pure, NotFoundError, lambda: unlock(pure, "x", "p/"))
     refused(pure, NotFoundError, lambda: unlock(pure, "x"))
-    assert refused(pure, RefusedError, lambda: unlock(pure, "y", "q/", of="x")).facts["reason"] == "role"
-    event = pure.run({"op": "unlock", "name": "x", "paths": ["q/"], "tokens": [], "reason": "x is gone"})
+    assert (
+        refused(pure, RefusedError, lambda: unlock(pure, "y", "q/", of="x")).facts["reason"]
+        == "role"
+    )
+    event = pure.run(
+        {"op": "unlock", "name": "x", "paths": ["q/"], "tokens": [], "reason": "x is gone"}
+    )
     assert render(event).splitlines()[0] == "unlock q/ by orchestrator, locked by x"
     assert not locks(pure)
 
@@ -201,17 +261,30 @@ def test_an_agent_that_is_removed_leaves_no_lock() -> None:
 def test_the_message_of_a_lock_says_what_and_why() -> None:
     pure = ledger()
     claim = pure.claim("x", "a")
-    event = lock(pure, "x", "p/", "q/*.py", claim=claim, shared=True, for_ms=90_000, reason="one\nmore")
+    event = lock(
+        pure, "x", "p/", "q/*.py", claim=claim, shared=True, for_ms=90_000, reason="one\nmore"
+    )
     lines = render(event).splitlines()
     assert lines[0] == "lock p/, q/*.py by x (shared, for 90 s, with its claim on a): one"
     assert f"Gitcoord-Claim: {claim['token']}" in lines
     assert "Gitcoord-Task: a" in lines
 
 
-@pytest.mark.parametrize("more", [
-    {"paths": []}, {"paths": ["/x"]}, {"paths": ["a/../b"]}, {"paths": [".git/"]}, {"paths": ["a", "a"]}, {"for_ms": 0}, {"reason": "x" * 2000},
-    {"paths": [f"p{number}" for number in range(65)]}, {"paths": [f"{number}" + "x" * 1000 for number in range(10)]}, {"for_ms": 10**12},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"paths": []},
+        {"paths": ["/x"]},
+        {"paths": ["a/../b"]},
+        {"paths": [".git/"]},
+        {"paths": ["a", "a"]},
+        {"for_ms": 0},
+        {"reason": "x" * 2000},
+        {"paths": [f"p{number}" for number in range(65)]},
+        {"paths": [f"{number}" + "x" * 1000 for number in range(10)]},
+        {"for_ms": 10**12},
+    ],
+)
 def test_a_malformed_lock_is_refused(more: dict[str, Any]) -> None:
     pure = ledger()
     refused(pure, UsageError, lambda: lock(pure, "x", "p/", **more))
@@ -221,10 +294,15 @@ def test_an_agent_can_take_so_many_locks_and_no_more() -> None:
     pure = ledger()
     for number in range(64):
         lock(pure, "x", f"p{number}/")
-    assert refused(pure, RefusedError, lambda: lock(pure, "x", "more/")).facts["reason"] == "too-many-locks"
+    assert (
+        refused(pure, RefusedError, lambda: lock(pure, "x", "more/")).facts["reason"]
+        == "too-many-locks"
+    )
 
 
-@pytest.mark.parametrize("change", [{"for_ms": 1}, {"now_ns": 0}, {"agent": "y"}, {"lock": "0" * 12}])
+@pytest.mark.parametrize(
+    "change", [{"for_ms": 1}, {"now_ns": 0}, {"agent": "y"}, {"lock": "0" * 12}]
+)
 def test_forged_evidence_ends_no_lock(change: dict[str, Any]) -> None:
     pure = ledger()
     lock(pure, "x", "a/", for_ms=1000)

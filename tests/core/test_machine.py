@@ -62,7 +62,9 @@ def test_a_claim_gives_the_next_attempt_and_its_own_branch() -> None:
 def test_a_claimed_task_names_its_holder_to_the_next_claimer() -> None:
     pure = ledger()
     pure.claim("x0", "a")
-    error = refused(pure, ConflictError, op="claim", agent="x1", task="a", session="s", base="", built_on={})
+    error = refused(
+        pure, ConflictError, op="claim", agent="x1", task="a", session="s", base="", built_on={}
+    )
     assert error.facts["holder"] == "x0"
 
 
@@ -70,7 +72,9 @@ def test_a_silent_holder_loses_its_task_only_after_the_whole_lease() -> None:
     pure = ledger()
     first = pure.claim("x0", "a")
     pure.now_ns += LEASE_NS
-    refused(pure, ConflictError, op="claim", agent="x1", task="a", session="s", base="", built_on={})
+    refused(
+        pure, ConflictError, op="claim", agent="x1", task="a", session="s", base="", built_on={}
+    )
     pure.now_ns += 1
     second = pure.claim("x1", "a")
     assert second["takeover"] is not None
@@ -95,7 +99,14 @@ def test_a_stamp_of_another_boot_never_makes_a_lease_end_at_once() -> None:
     pure = ledger()
     pure.claim("x0", "a")
     context = pure.context()._replace(boot_id="boot-b", now_ns=10**18)
-    command = {"op": "claim", "agent": "x1", "task": "a", "session": "s", "base": "1" * 40, "built_on": {}}
+    command = {
+        "op": "claim",
+        "agent": "x1",
+        "task": "a",
+        "session": "s",
+        "base": "1" * 40,
+        "built_on": {},
+    }
     with pytest.raises(ConflictError):
         pure.run(command, context)
     claim = pure.snapshot.require_task("a")["claim"]
@@ -112,8 +123,12 @@ def test_a_taken_over_claim_can_do_nothing(op: str) -> None:
     first = pure.claim("x0", "a")
     pure.now_ns += LEASE_NS + 1
     pure.claim("x1", "a")
-    more = {"message": "hi", "reason": "because", "kind": "transient",
-            "result": {"oid": None, "tree": None, "base": "", "built_on": {}, "commits": 0, "files": 0}}  # fmt: skip
+    more = {
+        "message": "hi",
+        "reason": "because",
+        "kind": "transient",
+        "result": {"oid": None, "tree": None, "base": "", "built_on": {}, "commits": 0, "files": 0},
+    }
     refused(pure, ClaimLostError, op=op, agent="x0", task="a", token=first["token"], **more)
 
 
@@ -121,8 +136,18 @@ def test_an_expired_claim_that_nobody_took_can_be_renewed() -> None:
     pure = ledger()
     first = pure.claim("x0", "a")
     pure.now_ns += 5 * LEASE_NS
-    pure.run({"op": "progress", "agent": "x0", "task": "a", "token": first["token"], "message": "still here"})
-    refused(pure, ConflictError, op="claim", agent="x1", task="a", session="s", base="", built_on={})
+    pure.run(
+        {
+            "op": "progress",
+            "agent": "x0",
+            "task": "a",
+            "token": first["token"],
+            "message": "still here",
+        }
+    )
+    refused(
+        pure, ConflictError, op="claim", agent="x1", task="a", session="s", base="", built_on={}
+    )
 
 
 def test_forged_evidence_is_refused() -> None:
@@ -141,7 +166,9 @@ def test_forged_evidence_is_refused() -> None:
 def test_an_agent_at_its_capacity_gets_no_second_task() -> None:
     pure = ledger()
     pure.claim("x0", "a")
-    error = refused(pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={})
+    error = refused(
+        pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={}
+    )
     assert error.facts["reason"] == "capacity"
 
 
@@ -149,7 +176,9 @@ def test_an_expired_claim_in_the_way_is_ended_by_the_claim_that_it_blocks() -> N
     head = '[[pool]]\nname = "default"\nlimit = 1\n'
     pure = ledger(head=head)
     old = pure.claim("x0", "a")
-    refused(pure, NothingReadyError, op="claim", agent="x1", task="b", session="s", base="", built_on={})
+    refused(
+        pure, NothingReadyError, op="claim", agent="x1", task="b", session="s", base="", built_on={}
+    )
     pure.now_ns += LEASE_NS + 1
     event = pure.claim("x1", "b")
     assert [gone["token"] for gone in event["expired"]] == [old["token"]]
@@ -159,11 +188,15 @@ def test_an_expired_claim_in_the_way_is_ended_by_the_claim_that_it_blocks() -> N
 def test_overlapping_paths_keep_a_second_task_waiting() -> None:
     pure = PureLedger()
     pure.init()
-    pure.plan('[[task]]\nid="a"\ntitle="A"\npaths=["src/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["src/x/*.py"]\n')
+    pure.plan(
+        '[[task]]\nid="a"\ntitle="A"\npaths=["src/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["src/x/*.py"]\n'
+    )
     pure.agent("x0")
     pure.agent("x1")
     claim = pure.claim("x0", "a")
-    error = refused(pure, ConflictError, op="claim", agent="x1", task="b", session="s", base="", built_on={})
+    error = refused(
+        pure, ConflictError, op="claim", agent="x1", task="b", session="s", base="", built_on={}
+    )
     assert error.facts["holder"] == "x0"
     pure.run({"op": "release", "agent": "x0", "task": "a", "token": claim["token"], "reason": ""})
     pure.claim("x1", "b")
@@ -171,9 +204,13 @@ def test_overlapping_paths_keep_a_second_task_waiting() -> None:
 
 def test_a_task_waits_for_its_needs_and_must_contain_their_results() -> None:
     pure = ledger(b=["a"])
-    refused(pure, NothingReadyError, op="claim", agent="x0", task="b", session="s", base="", built_on={})
+    refused(
+        pure, NothingReadyError, op="claim", agent="x0", task="b", session="s", base="", built_on={}
+    )
     done = pure.complete(pure.claim("x0", "a"))
-    error = refused(pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={})
+    error = refused(
+        pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={}
+    )
     assert error.facts["reason"] == "base-moved"
     pure.claim("x0", "b", built_on={"a": str(done["result"]["oid"])})
 
@@ -181,10 +218,21 @@ def test_a_task_waits_for_its_needs_and_must_contain_their_results() -> None:
 def test_a_failed_need_blocks_and_a_retry_opens_it_again() -> None:
     pure = ledger(b=["a"])
     claim = pure.claim("x0", "a")
-    pure.run({"op": "fail", "agent": "x0", "task": "a", "token": claim["token"], "kind": "permanent", "reason": "no"})
+    pure.run(
+        {
+            "op": "fail",
+            "agent": "x0",
+            "task": "a",
+            "token": claim["token"],
+            "kind": "permanent",
+            "reason": "no",
+        }
+    )
     assert pure.state("a") == "failed"
     assert [one["kind"] for one in pure.snapshot.escalations()] == ["task-failed"]
-    error = refused(pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={})
+    error = refused(
+        pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={}
+    )
     assert error.facts["reason"] == "blocked"
     pure.run({"op": "retry", "task": "a", "reason": ""})
     assert pure.snapshot.require_task("a")["failures"] == 0
@@ -195,10 +243,26 @@ def test_a_transient_failure_waits_longer_each_time_and_then_fails() -> None:
     delays = []
     for _ in range(3):
         claim = pure.claim("x0", "a")
-        command = {"op": "fail", "agent": "x0", "task": "a", "token": claim["token"], "kind": "transient", "reason": "oops"}
+        command = {
+            "op": "fail",
+            "agent": "x0",
+            "task": "a",
+            "token": claim["token"],
+            "kind": "transient",
+            "reason": "oops",
+        }
         delays.append(pure.run(command)["delay_ms"])
         if pure.state("a") == "open":
-            refused(pure, NothingReadyError, op="claim", agent="x0", task="a", session="s", base="", built_on={})
+            refused(
+                pure,
+                NothingReadyError,
+                op="claim",
+                agent="x0",
+                task="a",
+                session="s",
+                base="",
+                built_on={},
+            )
         pure.now_ns += delays[-1] * 1_000_000
     assert delays == [1000, 4000, 16000]
     task = pure.snapshot.require_task("a")
@@ -209,7 +273,9 @@ def test_a_takeover_that_uses_the_attempts_up_is_refused_and_expiry_fails_the_ta
     pure = ledger(head="[plan]\nmax_attempts = 1\n")
     pure.claim("x0", "a")
     pure.now_ns += LEASE_NS + 1
-    error = refused(pure, RefusedError, op="claim", agent="x1", task="a", session="s", base="", built_on={})
+    error = refused(
+        pure, RefusedError, op="claim", agent="x1", task="a", session="s", base="", built_on={}
+    )
     assert error.facts["reason"] == "exhausted"
     pure.run({"op": "expire"})
     assert pure.state("a") == "failed"
@@ -241,8 +307,17 @@ def test_a_completion_on_a_base_that_moved_is_refused() -> None:
     one = str(pure.complete(pure.claim("x0", "a"))["result"]["oid"])
     claim = pure.claim("x1", "b", {"a": one})
     pure.run({"op": "reopen", "task": "a", "kind": "conflict", "reason": "it conflicts"})
-    result = {"oid": "2" * 40, "tree": "2" * 40, "base": "", "built_on": {"a": one}, "commits": 1, "files": 1}
-    error = refused(pure, RefusedError, op="complete", agent="x1", task="b", token=claim["token"], result=result)
+    result = {
+        "oid": "2" * 40,
+        "tree": "2" * 40,
+        "base": "",
+        "built_on": {"a": one},
+        "commits": 1,
+        "files": 1,
+    }
+    error = refused(
+        pure, RefusedError, op="complete", agent="x1", task="b", token=claim["token"], result=result
+    )
     assert error.facts["reason"] == "base-moved"
     assert pure.state("b") == "claimed"
 
@@ -253,37 +328,76 @@ def test_cancel_and_assign_fence_the_holder() -> None:
         name = "a" if op == "cancel" else "b"
         claim = pure.claim("x0", name)
         pure.run({"op": op, "task": name, "reason": "", **more})
-        refused(pure, ClaimLostError, op="progress", agent="x0", task=name, token=claim["token"], message="hi")
-    error = refused(pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={})
+        refused(
+            pure,
+            ClaimLostError,
+            op="progress",
+            agent="x0",
+            task=name,
+            token=claim["token"],
+            message="hi",
+        )
+    error = refused(
+        pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={}
+    )
     assert error.facts["reason"] == "assigned"
 
 
 def test_a_reissue_fences_the_older_session_and_keeps_attempt_and_branch() -> None:
     pure = ledger()
     claim = pure.claim("x0", "a")
-    again = pure.run({"op": "reissue", "agent": "x0", "task": "a", "session": "t", "old": claim["token"]})
+    again = pure.run(
+        {"op": "reissue", "agent": "x0", "task": "a", "session": "t", "old": claim["token"]}
+    )
     assert (again["attempt"], again["branch"]) == (1, claim["branch"])
-    refused(pure, ClaimLostError, op="progress", agent="x0", task="a", token=claim["token"], message="hi")
-    pure.run({"op": "progress", "agent": "x0", "task": "a", "token": again["token"], "message": "hi"})
+    refused(
+        pure,
+        ClaimLostError,
+        op="progress",
+        agent="x0",
+        task="a",
+        token=claim["token"],
+        message="hi",
+    )
+    pure.run(
+        {"op": "progress", "agent": "x0", "task": "a", "token": again["token"], "message": "hi"}
+    )
 
 
 def test_reviews_decide_between_done_and_open() -> None:
     pure = PureLedger()
     pure.init()
-    pure.plan('[[phase]]\nname="p"\nreviews=1\n[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=["a/"]\n')
+    pure.plan(
+        '[[phase]]\nname="p"\nreviews=1\n[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=["a/"]\n'
+    )
     pure.agent("x0")
     pure.agent("x1")
     done = pure.complete(pure.claim("x0", "a"))
     assert pure.state("a") == "review"
     refused(pure, RefusedError, op="review", agent="x0", task="a", session="s")
     review = pure.run({"op": "review", "agent": "x1", "task": "a", "session": "s"})
-    verdict = {"agent": "x1", "task": "a", "token": review["token"], "reviewed": done["result"]["oid"], "reason": "no tests"}
+    verdict = {
+        "agent": "x1",
+        "task": "a",
+        "token": review["token"],
+        "reviewed": done["result"]["oid"],
+        "reason": "no tests",
+    }
     pure.run({"op": "reject", **verdict})
     assert pure.state("a") == "open"
     refused(pure, ClaimLostError, op="approve", **verdict)
     done = pure.complete(pure.claim("x0", "a"))
     review = pure.run({"op": "review", "agent": "x1", "task": "a", "session": "s"})
-    pure.run({"op": "approve", "agent": "x1", "task": "a", "token": review["token"], "reviewed": done["result"]["oid"], "reason": ""})
+    pure.run(
+        {
+            "op": "approve",
+            "agent": "x1",
+            "task": "a",
+            "token": review["token"],
+            "reviewed": done["result"]["oid"],
+            "reason": "",
+        }
+    )
     assert pure.state("a") == "done"
 
 
@@ -291,8 +405,15 @@ def land(pure: PureLedger, phase: str = "default") -> dict[str, object]:
     from gitcoord.core.machine.landings import merge_order, wholeness
 
     order = merge_order(wholeness(pure.snapshot, phase).tasks)
-    return {"op": "land-begin", "phase": phase, "target": "refs/heads/main", "old": "1" * 40, "new": "2" * 40,
-            "results": pure.keep(order), "count": len(order)}  # fmt: skip
+    return {
+        "op": "land-begin",
+        "phase": phase,
+        "target": "refs/heads/main",
+        "old": "1" * 40,
+        "new": "2" * 40,
+        "results": pure.keep(order),
+        "count": len(order),
+    }
 
 
 def test_a_phase_lands_whole_or_not_at_all_and_freezes_its_tasks() -> None:
@@ -302,8 +423,13 @@ def test_a_phase_lands_whole_or_not_at_all_and_freezes_its_tasks() -> None:
     pure.complete(pure.claim("x0", "b"))
     begin = land(pure)
     pure.run(begin)
-    assert refused(pure, RefusedError, op="reopen", task="a", kind="gate", reason="x").facts["reason"] == "landing"
-    assert refused(pure, RefusedError, op="cancel", task="a", reason="").facts["reason"] == "landing"
+    assert (
+        refused(pure, RefusedError, op="reopen", task="a", kind="gate", reason="x").facts["reason"]
+        == "landing"
+    )
+    assert (
+        refused(pure, RefusedError, op="cancel", task="a", reason="").facts["reason"] == "landing"
+    )
     ends = {key: begin[key] for key in ("phase", "target", "old", "new")}
     pure.run({"op": "land-done", **ends})
     assert refused(pure, RefusedError, op="land-done", **ends).facts["reason"] == "pending"
@@ -318,7 +444,10 @@ def test_a_landing_of_results_that_changed_meanwhile_is_refused() -> None:
     pure.run({"op": "reopen", "task": "a", "kind": "conflict", "reason": "it conflicts"})
     pure.complete(pure.claim("x0", "a"))
     assert refused(pure, RefusedError, **begin).facts["reason"] == "results-changed"
-    assert refused(pure, RefusedError, **{**land(pure), "count": 2}).facts["reason"] == "results-changed"
+    assert (
+        refused(pure, RefusedError, **{**land(pure), "count": 2}).facts["reason"]
+        == "results-changed"
+    )
     pure.run(land(pure))
 
 
@@ -327,21 +456,31 @@ def test_an_aborted_landing_opens_the_phase_again_and_escalates() -> None:
     pure.complete(pure.claim("x0", "a"))
     begin = land(pure)
     pure.run(begin)
-    pure.run({"op": "land-abort", **{key: begin[key] for key in ("phase", "target", "old", "new")}, "reason": "main moved"})
+    pure.run(
+        {
+            "op": "land-abort",
+            **{key: begin[key] for key in ("phase", "target", "old", "new")},
+            "reason": "main moved",
+        }
+    )
     assert pure.snapshot.settings()["pending"] is None
     assert [one["kind"] for one in pure.snapshot.escalations()] == ["landing-aborted"]
     pure.run(land(pure))
 
 
 def test_a_second_phase_starts_when_the_first_has_landed() -> None:
-    text = ('[[phase]]\nname="p"\n[[phase]]\nname="q"\nafter=["p"]\n[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=["a/"]\n'
-            '[[task]]\nid="b"\ntitle="B"\nphase="q"\npaths=["b/"]\nneeds=["a"]\n')  # fmt: skip
+    text = (
+        '[[phase]]\nname="p"\n[[phase]]\nname="q"\nafter=["p"]\n[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=["a/"]\n'
+        '[[task]]\nid="b"\ntitle="B"\nphase="q"\npaths=["b/"]\nneeds=["a"]\n'
+    )
     pure = PureLedger()
     pure.init()
     pure.plan(text)
     pure.agent("x0")
     pure.complete(pure.claim("x0", "a"))
-    error = refused(pure, NothingReadyError, op="claim", agent="x0", task="b", session="s", base="", built_on={})
+    error = refused(
+        pure, NothingReadyError, op="claim", agent="x0", task="b", session="s", base="", built_on={}
+    )
     assert "phase p" in error.message
     begin = land(pure, "p")
     pure.run(begin)
@@ -361,21 +500,33 @@ def test_a_plan_changes_what_is_open_and_keeps_what_it_lacks() -> None:
 
 def test_an_agent_that_was_not_added_is_told_the_command() -> None:
     pure = ledger()
-    error = refused(pure, NotFoundError, op="claim", agent="nobody", task="a", session="s", base="", built_on={})
+    error = refused(
+        pure, NotFoundError, op="claim", agent="nobody", task="a", session="s", base="", built_on={}
+    )
     assert error.hint == "`gitcoord agent add nobody` adds it"
 
 
 def test_an_agent_that_holds_a_task_cannot_be_removed() -> None:
     pure = ledger()
     pure.claim("x0", "a")
-    assert refused(pure, RefusedError, op="agent-remove", name="x0", reason="").facts["reason"] == "holds-claims"
+    assert (
+        refused(pure, RefusedError, op="agent-remove", name="x0", reason="").facts["reason"]
+        == "holds-claims"
+    )
     pure.run({"op": "agent-remove", "name": "x1", "reason": ""})
 
 
 @pytest.mark.parametrize("name", ["orchestrator", "X0", "x0"])
 def test_reserved_and_twin_agent_names_are_refused(name: str) -> None:
     pure = ledger()
-    command = {"op": "agent-add", "name": name, "pools": [], "capacity": 1, "paths": None, "worktree": None}
+    command = {
+        "op": "agent-add",
+        "name": name,
+        "pools": [],
+        "capacity": 1,
+        "paths": None,
+        "worktree": None,
+    }
     refused(pure, RefusedError, **command)
 
 

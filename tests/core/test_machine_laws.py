@@ -102,13 +102,26 @@ class Laws(RuleBasedStateMachine):
         """Give the results of the phase that honest work would contain."""
         snapshot = self.pure.snapshot
         phase = snapshot.require_task(task)["spec"]["phase"]
-        return {one["id"]: str(one["result"]["oid"]) for one in snapshot.tasks()
-                if one["result"] and one["state"] == "done" and one["spec"]["phase"] == phase and one["result"]["oid"]
-                and one["id"] != task}  # fmt: skip
+        return {
+            one["id"]: str(one["result"]["oid"])
+            for one in snapshot.tasks()
+            if one["result"]
+            and one["state"] == "done"
+            and one["spec"]["phase"] == phase
+            and one["result"]["oid"]
+            and one["id"] != task
+        }
 
     @rule(agent=AGENTS, task=TASKS)
     def claim(self, agent: str, task: str) -> None:
-        command = {"op": "claim", "agent": agent, "task": task, "session": "s", "base": TARGET, "built_on": self.results(task)}
+        command = {
+            "op": "claim",
+            "agent": agent,
+            "task": task,
+            "session": "s",
+            "base": TARGET,
+            "built_on": self.results(task),
+        }
         event = self.ask(command)
         if event is not None:
             self.claims.append(event)
@@ -117,8 +130,16 @@ class Laws(RuleBasedStateMachine):
     def progress(self, which: int, percent: int | None) -> None:
         if self.claims:
             claim = self.claims[which % len(self.claims)]
-            self.ask({"op": "progress", "agent": claim["agent"], "task": claim["task"], "token": claim["token"],
-                      "message": "on", "percent": percent})  # fmt: skip
+            self.ask(
+                {
+                    "op": "progress",
+                    "agent": claim["agent"],
+                    "task": claim["task"],
+                    "token": claim["token"],
+                    "message": "on",
+                    "percent": percent,
+                }
+            )
 
     @rule(which=st.integers(0, 30))
     def complete(self, which: int) -> None:
@@ -126,15 +147,42 @@ class Laws(RuleBasedStateMachine):
             return
         claim = self.claims[which % len(self.claims)]
         oid = None if claim["task"] == "d" else f"{self.pure.count:040x}"
-        result = {"oid": oid, "tree": oid, "base": TARGET, "built_on": self.results(claim["task"]), "commits": 1, "files": 1}
-        self.ask({"op": "complete", "agent": claim["agent"], "task": claim["task"], "token": claim["token"], "result": result})
+        result = {
+            "oid": oid,
+            "tree": oid,
+            "base": TARGET,
+            "built_on": self.results(claim["task"]),
+            "commits": 1,
+            "files": 1,
+        }
+        self.ask(
+            {
+                "op": "complete",
+                "agent": claim["agent"],
+                "task": claim["task"],
+                "token": claim["token"],
+                "result": result,
+            }
+        )
 
-    @rule(which=st.integers(0, 30), op=st.sampled_from(["fail", "release"]), kind=st.sampled_from(["transient", "permanent"]))
+    @rule(
+        which=st.integers(0, 30),
+        op=st.sampled_from(["fail", "release"]),
+        kind=st.sampled_from(["transient", "permanent"]),
+    )
     def give_back(self, which: int, op: str, kind: str) -> None:
         if self.claims:
             claim = self.claims[which % len(self.claims)]
-            self.ask({"op": op, "agent": claim["agent"], "task": claim["task"], "token": claim["token"], "kind": kind,
-                      "reason": "because"})  # fmt: skip
+            self.ask(
+                {
+                    "op": op,
+                    "agent": claim["agent"],
+                    "task": claim["task"],
+                    "token": claim["token"],
+                    "kind": kind,
+                    "reason": "because",
+                }
+            )
 
     @rule(which=st.integers(0, 30))
     def beat(self, which: int) -> None:
@@ -158,30 +206,71 @@ class Laws(RuleBasedStateMachine):
     def reopen(self, task: str) -> None:
         self.ask({"op": "reopen", "task": task, "kind": "conflict", "reason": "it conflicts"})
 
-    @rule(agent=AGENTS, task=TASKS, verdict=st.sampled_from(["approve", "reject", "review-release"]))
+    @rule(
+        agent=AGENTS, task=TASKS, verdict=st.sampled_from(["approve", "reject", "review-release"])
+    )
     def review(self, agent: str, task: str, verdict: str) -> None:
         review = self.ask({"op": "review", "agent": agent, "task": task, "session": "s"})
         if review is not None:
-            self.ask({"op": verdict, "agent": agent, "task": task, "token": review["token"], "reviewed": review["reviewed"],
-                      "reason": "because"})  # fmt: skip
+            self.ask(
+                {
+                    "op": verdict,
+                    "agent": agent,
+                    "task": task,
+                    "token": review["token"],
+                    "reviewed": review["reviewed"],
+                    "reason": "because",
+                }
+            )
 
-    @rule(agent=AGENTS, path=LOCKED, shared=st.booleans(), for_ms=st.none() | st.integers(1, 9000), which=st.none() | st.integers(0, 30))
-    def lock(self, agent: str, path: str, shared: bool, for_ms: int | None, which: int | None) -> None:
+    @rule(
+        agent=AGENTS,
+        path=LOCKED,
+        shared=st.booleans(),
+        for_ms=st.none() | st.integers(1, 9000),
+        which=st.none() | st.integers(0, 30),
+    )
+    def lock(
+        self, agent: str, path: str, shared: bool, for_ms: int | None, which: int | None
+    ) -> None:
         claim = self.claims[which % len(self.claims)] if which is not None and self.claims else None
-        held = {"task": claim["task"], "token": claim["token"], "agent": claim["agent"]} if claim else {"task": "", "token": "", "agent": agent}
-        self.ask({"op": "lock", "paths": [path], "shared": shared, "reason": "", "for_ms": for_ms, **held})
+        held = (
+            {"task": claim["task"], "token": claim["token"], "agent": claim["agent"]}
+            if claim
+            else {"task": "", "token": "", "agent": agent}
+        )
+        self.ask(
+            {
+                "op": "lock",
+                "paths": [path],
+                "shared": shared,
+                "reason": "",
+                "for_ms": for_ms,
+                **held,
+            }
+        )
 
     @rule(agent=AGENTS, path=LOCKED, is_forced=st.booleans())
     def unlock(self, agent: str, path: str, is_forced: bool) -> None:
         who = {} if is_forced else {"agent": agent}
         tokens = sorted(self.tokens())
-        self.ask({"op": "unlock", "name": agent, "paths": [path], "tokens": tokens, "reason": "", **who})
+        self.ask(
+            {"op": "unlock", "name": agent, "paths": [path], "tokens": tokens, "reason": "", **who}
+        )
 
     @rule(which=st.integers(0, 30))
     def reissue(self, which: int) -> None:
         if self.claims:
             claim = self.claims[which % len(self.claims)]
-            event = self.ask({"op": "reissue", "agent": claim["agent"], "task": claim["task"], "session": "t", "old": claim["token"]})
+            event = self.ask(
+                {
+                    "op": "reissue",
+                    "agent": claim["agent"],
+                    "task": claim["task"],
+                    "session": "t",
+                    "old": claim["token"],
+                }
+            )
             if event is not None:
                 self.claims.append(event)
 
@@ -191,8 +280,14 @@ class Laws(RuleBasedStateMachine):
         ends = {"phase": phase, "target": "refs/heads/main", "old": TARGET, "new": "2" * 40}
         begin = {"op": "land-begin", **ends, "results": self.pure.keep(order), "count": len(order)}
         if self.ask(begin) is not None:
-            assert self.ask({"op": "land-done" if is_done else "land-abort", **ends, "reason": "moved"} if not is_done
-                            else {"op": "land-done", **ends}) is not None  # fmt: skip
+            assert (
+                self.ask(
+                    {"op": "land-done" if is_done else "land-abort", **ends, "reason": "moved"}
+                    if not is_done
+                    else {"op": "land-done", **ends}
+                )
+                is not None
+            )
 
     @rule(back=st.integers(1, 12))
     def rollback(self, back: int) -> None:
@@ -220,17 +315,30 @@ class Laws(RuleBasedStateMachine):
             if chosen.get(path) != after.get(path):
                 was, now = json.loads(chosen[path]), json.loads(after[path])
                 assert was["state"] == "claimed" or was["reviews"] != now["reviews"]
-                assert {**was, "state": "", "claim": 0, "reviews": 0} == {**now, "state": "", "claim": 0, "reviews": 0}
+                assert {**was, "state": "", "claim": 0, "reviews": 0} == {
+                    **now,
+                    "state": "",
+                    "claim": 0,
+                    "reviews": 0,
+                }
 
     @rule(task=TASKS, other=TASKS)
     def batch(self, task: str, other: str) -> None:
-        commands = [{"op": "cancel", "task": task, "reason": ""}, {"op": "retry", "task": other, "reason": ""}]
+        commands = [
+            {"op": "cancel", "task": task, "reason": ""},
+            {"op": "retry", "task": other, "reason": ""},
+        ]
         try:
             steps = [lambda _snapshot, _context, command=command: command for command in commands]
             events = fold(self.pure.snapshot, steps, self.pure.context())
         except GitcoordError:
             return
-        assert self.ask({"op": "batch", "events": [{**one, "time": 1_700_000_001 + self.pure.count} for one in events]})
+        assert self.ask(
+            {
+                "op": "batch",
+                "events": [{**one, "time": 1_700_000_001 + self.pure.count} for one in events],
+            }
+        )
 
     @invariant()
     def no_token_lives_twice(self) -> None:
@@ -243,7 +351,14 @@ class Laws(RuleBasedStateMachine):
         for task in snapshot.tasks():
             assert (task["claim"] is not None) == (task["state"] == "claimed")
             assert (task["id"] in live) == bool(leases_of(task))
-            assert task["result"] is None or task["state"] in {"review", "done", "cancelled", "open", "claimed", "failed"}
+            assert task["result"] is None or task["state"] in {
+                "review",
+                "done",
+                "cancelled",
+                "open",
+                "claimed",
+                "failed",
+            }
 
     @invariant()
     def limits_hold(self) -> None:
@@ -255,8 +370,14 @@ class Laws(RuleBasedStateMachine):
 
     @invariant()
     def nobody_holds_what_another_holds(self) -> None:
-        holds = [(task["claim"]["agent"], task["spec"]["paths"] or [], False) for task in self.pure.snapshot.live() if task["claim"]]
-        holds += [(lock["agent"], lock["paths"], lock["shared"]) for lock in self.pure.snapshot.locks()]
+        holds = [
+            (task["claim"]["agent"], task["spec"]["paths"] or [], False)
+            for task in self.pure.snapshot.live()
+            if task["claim"]
+        ]
+        holds += [
+            (lock["agent"], lock["paths"], lock["shared"]) for lock in self.pure.snapshot.locks()
+        ]
         for (one, patterns, shared), (other, others, beside) in itertools.combinations(holds, 2):
             assert one == other or (shared and beside) or not paths.overlaps(patterns, others)
 

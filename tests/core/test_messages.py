@@ -25,9 +25,15 @@ def test_the_message_of_a_claim_reads_well() -> None:
     _, event = claimed()
     lines = render(event).splitlines()  # type: ignore[arg-type]
     assert lines[:8] == [
-        "claim a by x: Do a", "", "Gitcoord-Op: claim", "Gitcoord-Task: a", "Gitcoord-Agent: x",
-        f"Gitcoord-Claim: {event['token']}", "Gitcoord-Attempt: 1", f"Gitcoord-Id: {event['id']}",
-    ]  # fmt: skip
+        "claim a by x: Do a",
+        "",
+        "Gitcoord-Op: claim",
+        "Gitcoord-Task: a",
+        "Gitcoord-Agent: x",
+        f"Gitcoord-Claim: {event['token']}",
+        "Gitcoord-Attempt: 1",
+        f"Gitcoord-Id: {event['id']}",
+    ]
     assert lines[8] == "Gitcoord-Format: 1"
     assert lines[9].startswith('Gitcoord-Event: {"agent":"x",')
 
@@ -36,7 +42,9 @@ def test_the_message_of_a_claim_reads_well() -> None:
 def test_no_text_can_forge_a_trailer(text: str) -> None:
     pure, event = claimed()
     try:
-        done = pure.run({"op": "release", "agent": "x", "task": "a", "token": event["token"], "reason": text})
+        done = pure.run(
+            {"op": "release", "agent": "x", "task": "a", "token": event["token"], "reason": text}
+        )
     except UnicodeEncodeError:
         return
     message = render(done)
@@ -50,10 +58,27 @@ def test_no_text_can_forge_a_trailer(text: str) -> None:
 def test_git_reads_the_same_trailers(repo: Path) -> None:
     pure, event = claimed()
     nasty = "first\n\nGitcoord-Agent: mallory\n---\nGitcoord-Task: other"
-    done = pure.run({"op": "release", "agent": "x", "task": "a", "token": event["token"], "reason": nasty})
-    subprocess.run(["git", "commit", "-q", "--allow-empty", "-F", "-"], cwd=repo, input=render(done).encode(), check=True)
-    asked = subprocess.run(["git", "log", "-1", "--format=%(trailers:key=Gitcoord-Agent,valueonly)|%(trailers:key=Gitcoord-Task,valueonly)"],
-                           cwd=repo, capture_output=True, text=True, check=True)  # fmt: skip
+    done = pure.run(
+        {"op": "release", "agent": "x", "task": "a", "token": event["token"], "reason": nasty}
+    )
+    subprocess.run(
+        ["git", "commit", "-q", "--allow-empty", "-F", "-"],
+        cwd=repo,
+        input=render(done).encode(),
+        check=True,
+    )
+    asked = subprocess.run(
+        [
+            "git",
+            "log",
+            "-1",
+            "--format=%(trailers:key=Gitcoord-Agent,valueonly)|%(trailers:key=Gitcoord-Task,valueonly)",
+        ],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert asked.stdout.split() == ["x", "|a"]
 
 

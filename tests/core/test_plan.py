@@ -24,7 +24,9 @@ def problems(text: str) -> list[str]:
 def test_three_lines_are_a_plan() -> None:
     document, warnings = parse('[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n')
     assert [task["id"] for task in document["tasks"]] == ["a"]
-    assert document["phases"] == [{"id": "default", "title": "", "paths": None, "after": [], "reviews": 0, "gates": []}]
+    assert document["phases"] == [
+        {"id": "default", "title": "", "paths": None, "after": [], "reviews": 0, "gates": []}
+    ]
     assert (document["plan"]["lease_ms"], document["plan"]["heartbeat_ms"]) == (900_000, 300_000)
     assert warnings == []
 
@@ -190,15 +192,31 @@ def test_every_mistake_of_a_plan_is_listed_with_its_line() -> None:
     numbers = [int(re.match(r"plan\.toml:(\d+): ", row)[1]) for row in found]  # type: ignore[index]
     assert numbers == sorted(numbers)
     for start, text in {
-        "selektion": "did you mean 'selection'", 'lease = "soon"': "lease is a duration", 'id = "../x"': "no valid task id",
-        "id = 7": 'written in quotes: "7"', 'name = "P"': "stands twice", "tile =": "did you mean 'title'", "pathz": "did you mean 'paths'",
-        'ids = "9-1"': "is empty", 'reads = ["/"]': "a path is relative", "priority": "whole number", "estimate": "duration",
+        "selektion": "did you mean 'selection'",
+        'lease = "soon"': "lease is a duration",
+        'id = "../x"': "no valid task id",
+        "id = 7": 'written in quotes: "7"',
+        'name = "P"': "stands twice",
+        "tile =": "did you mean 'title'",
+        "pathz": "did you mean 'paths'",
+        'ids = "9-1"': "is empty",
+        'reads = ["/"]': "a path is relative",
+        "priority": "whole number",
+        "estimate": "duration",
         'target = "-x"': "name of a branch",
-    }.items():  # fmt: skip
+    }.items():
         line = 1 + next(index for index, row in enumerate(lines) if row.startswith(start))
-        assert any(row.startswith(f"plan.toml:{line}: ") and text in row for row in found), (start, line, found)
+        assert any(row.startswith(f"plan.toml:{line}: ") and text in row for row in found), (
+            start,
+            line,
+            found,
+        )
     spelled = "\n".join(found)
-    assert "two -> two" in spelled or "one -> three" in spelled or "phases wait for each other" in spelled
+    assert (
+        "two -> two" in spelled
+        or "one -> three" in spelled
+        or "phases wait for each other" in spelled
+    )
     assert "e -> f -> e" in spelled or "f -> e -> f" in spelled
     assert "A differs from a by case alone" in spelled
     assert "which does not come before it" in spelled
@@ -209,14 +227,19 @@ def test_a_syntax_error_names_its_line() -> None:
 
 
 def test_lines_are_right_after_strings_and_arrays_that_span_lines() -> None:
-    text = '[[task]]\nid = "a"\ntitle = "A"\ndescription = """\n[[task]]\nid = "fake"\n"""\npaths = [\n  "a/", # ]\n  "b/",\n]\nprio = 1\n'
+    text = (
+        '[[task]]\nid = "a"\ntitle = "A"\ndescription = """\n[[task]]\nid = "fake"\n"""\npaths = '
+        '[\n  "a/", # ]\n  "b/",\n]\nprio = 1\n'
+    )
     assert problems(text) == ["plan.toml:12: unknown key 'prio': did you mean 'priority'?"]
 
 
 def test_overlapping_paths_of_tasks_that_could_run_at_once_are_a_warning() -> None:
     text = '[[task]]\nid="a"\ntitle="A"\npaths=["src/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["src/*.py"]\n'
     _, warnings = parse(text)
-    assert warnings == ["plan.toml:6: tasks a and b both write src/*.py: they run one after the other"]
+    assert warnings == [
+        "plan.toml:6: tasks a and b both write src/*.py: they run one after the other"
+    ]
     _, warnings = parse(text + 'needs=["a"]\n')
     assert warnings == []
 
@@ -227,16 +250,25 @@ def test_who_verifies_is_a_pool_of_the_plan() -> None:
     assert document["tasks"][0]["verify_by"] == "checkers"
     assert set(document["plan"]["pools"]) == {"default", "checkers"}
     with pytest.raises(InvalidPlanError) as refused:
-        parse('[[pool]]\nname="builders"\n[[pool]]\nname="checkers"\n' + text.replace("checkers", "chekers"))
+        parse(
+            '[[pool]]\nname="builders"\n[[pool]]\nname="checkers"\n'
+            + text.replace("checkers", "chekers")
+        )
     assert "there is no pool 'chekers'; known: checkers" in str(refused.value.facts["problems"])
 
 
 def test_a_cycle_through_the_ledger_is_found() -> None:
-    old, _ = parse('[[task]]\nid="x"\ntitle="X"\npaths=[]\nneeds=["y"]\n[[task]]\nid="y"\ntitle="Y"\npaths=[]\n')
+    old, _ = parse(
+        '[[task]]\nid="x"\ntitle="X"\npaths=[]\nneeds=["y"]\n[[task]]\nid="y"\ntitle="Y"\npaths=[]\n'
+    )
     known = {task["id"]: task for task in old["tasks"]}
     phases = {phase["id"]: phase for phase in old["phases"]}
     with pytest.raises(InvalidPlanError) as caught:
-        parse('[[task]]\nid="y"\ntitle="Y"\npaths=[]\nneeds=["x"]\n', known=known.get, known_phases=phases)
+        parse(
+            '[[task]]\nid="y"\ntitle="Y"\npaths=[]\nneeds=["x"]\n',
+            known=known.get,
+            known_phases=phases,
+        )
     assert "need each other" in caught.value.problems[0]
 
 
@@ -248,10 +280,21 @@ def test_any_text_is_a_plan_or_an_invalid_one(text: str) -> None:
         assert error.problems  # noqa: PT017 - either is right
 
 
-VALUE = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=5), max_size=2)
+VALUE = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.lists(st.text(max_size=5), max_size=2)
+)
 
 
-@given(st.dictionaries(st.sampled_from(["id", "title", "paths", "needs", "use", "with", "phase", "estimate", "x"]), VALUE))
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "title", "paths", "needs", "use", "with", "phase", "estimate", "x"]),
+        VALUE,
+    )
+)
 def test_any_values_of_a_task_are_accepted_or_named(table: dict[str, object]) -> None:
     import json
 
@@ -264,7 +307,10 @@ def test_any_values_of_a_task_are_accepted_or_named(table: dict[str, object]) ->
         return
 
 
-@pytest.mark.parametrize("text", ["a." * 5000 + "b = 1", "[" + "a." * 20000 + "b]", "x = " + "[" * 3000, "a" * 100_000 + " = 1"])
+@pytest.mark.parametrize(
+    "text",
+    ["a." * 5000 + "b = 1", "[" + "a." * 20000 + "b]", "x = " + "[" * 3000, "a" * 100_000 + " = 1"],
+)
 def test_bombs_are_refused_before_they_are_parsed(text: str) -> None:
     assert problems(text)
 
@@ -278,9 +324,16 @@ def test_graphs_of_a_hundred_thousand_tasks_are_walked_without_recursion() -> No
 
 
 def test_waves_say_how_wide_and_what_limits() -> None:
-    document, _ = parse('[[pool]]\nname="default"\nlimit=2\n' + "".join(
-        f'[[task]]\nid="{name}"\ntitle="T"\npaths=["{path}"]\n' for name, path in
-        [("a", "a/"), ("b", "b/"), ("c", "c/"), ("d", "a/x")]))  # fmt: skip
+    document, _ = parse(
+        '[[pool]]\nname="default"\nlimit=2\n'
+        + "".join(
+            f'[[task]]\nid="{name}"\ntitle="T"\npaths=["{path}"]\n'
+            for name, path in [("a", "a/"), ("b", "b/"), ("c", "c/"), ("d", "a/x")]
+        )
+    )
     (wave,) = waves(document["tasks"], document["phases"], document["plan"]["pools"])
     assert wave.width == 2
-    assert wave.limits == ["overlapping paths keep 1 waiting", "pool default takes 2 of 4 at a time"]
+    assert wave.limits == [
+        "overlapping paths keep 1 waiting",
+        "pool default takes 2 of 4 at a time",
+    ]

@@ -9,7 +9,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.errors import (
+    ClaimLostError,
+    ConflictError,
+    GitcoordError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
+)
 from gitcoord.core.events import Event
 from gitcoord.core.machine.leases import Beat
 from gitcoord.core.machine.reviewing import running
@@ -47,7 +54,13 @@ def ledger(reviews: int = 1, verify_by: str = "", attempts: int = 9) -> PureLedg
     """Make a ledger in which x wrote and y, z may review; c checks."""
     pure = PureLedger()
     pure.init()
-    pure.plan(PLAN.format(reviews=reviews, attempts=attempts, more=f'verify_by = "{verify_by}"' if verify_by else ""))
+    pure.plan(
+        PLAN.format(
+            reviews=reviews,
+            attempts=attempts,
+            more=f'verify_by = "{verify_by}"' if verify_by else "",
+        )
+    )
     pure.agent("x")
     for name in ("y", "z"):
         pure.agent(name, pools=["default"])
@@ -55,8 +68,13 @@ def ledger(reviews: int = 1, verify_by: str = "", attempts: int = 9) -> PureLedg
     return pure
 
 
-def review(pure: PureLedger, agent: str, task: str = "a", beats: dict[str, Beat] | None = None) -> Event:
-    return pure.run({"op": "review", "agent": agent, "task": task, "session": "s"}, pure.context(**(beats or {})))
+def review(
+    pure: PureLedger, agent: str, task: str = "a", beats: dict[str, Beat] | None = None
+) -> Event:
+    return pure.run(
+        {"op": "review", "agent": agent, "task": task, "session": "s"},
+        pure.context(**(beats or {})),
+    )
 
 
 def judge(pure: PureLedger, claimed: Event, op: str = "approve", reason: str = "because") -> Event:
@@ -149,7 +167,12 @@ def test_a_rejection_opens_the_task_with_its_reason_and_ends_every_review() -> N
         judge(pure, second, "reject", "  ")
     judge(pure, second, "reject", "no tests")
     task = pure.snapshot.require_task("a")
-    assert (task["state"], task["reviews"], task["result"], task["failures"]) == ("open", [], None, 1)
+    assert (task["state"], task["reviews"], task["result"], task["failures"]) == (
+        "open",
+        [],
+        None,
+        1,
+    )
     assert [(one["kind"], one["agent"], one["reason"]) for one in task["setbacks"]] == [
         ("rejected", "x", "z rejected the result: no tests")
     ]
@@ -281,7 +304,16 @@ class Reviews(RuleBasedStateMachine):
 
     @rule(agent=st.sampled_from("xyzcw"), task=st.sampled_from("ab"))
     def hand_in(self, agent: str, task: str) -> None:
-        claim = self.ask({"op": "claim", "agent": agent, "task": task, "session": "s", "base": "1" * 40, "built_on": {}})
+        claim = self.ask(
+            {
+                "op": "claim",
+                "agent": agent,
+                "task": task,
+                "session": "s",
+                "base": "1" * 40,
+                "built_on": {},
+            }
+        )
         if claim is not None:
             self.pure.complete(claim)
 
@@ -291,7 +323,10 @@ class Reviews(RuleBasedStateMachine):
         if event is not None:
             self.reviews.append(event)
 
-    @rule(which=st.integers(0, 30), op=st.sampled_from(["approve", "approve", "reject", "review-release"]))
+    @rule(
+        which=st.integers(0, 30),
+        op=st.sampled_from(["approve", "approve", "reject", "review-release"]),
+    )
     def end(self, which: int, op: str) -> None:
         if not self.reviews:
             return

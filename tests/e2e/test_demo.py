@@ -12,8 +12,13 @@ from tests.support.world import environment, git
 
 def test_the_demo_survives_its_faults_and_lands_everything(tmp_path: Path) -> None:
     place = tmp_path / "demo"
-    done = subprocess.run([sys.executable, "-m", "gitcoord", "demo", "--keep", str(place), "--json"], env=environment(),
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "gitcoord", "demo", "--keep", str(place), "--json"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     facts = json.loads(done.stdout)
     assert facts["ok"]
@@ -23,7 +28,12 @@ def test_the_demo_survives_its_faults_and_lands_everything(tmp_path: Path) -> No
     assert git("status", "--porcelain", cwd=place) == ""
     assert len(list((place / "docs").iterdir())) == 45
     assert all("0 missing" in path.read_text() for path in (place / "checks").iterdir())
-    again = subprocess.run([sys.executable, "-m", "gitcoord", "demo", "--keep", str(place)], env=environment(),
-                           capture_output=True, text=True, check=False)  # fmt: skip
+    again = subprocess.run(
+        [sys.executable, "-m", "gitcoord", "demo", "--keep", str(place)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert again.returncode == 2
     assert "is not empty" in again.stderr

@@ -26,7 +26,14 @@ def _ours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def attempt(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *args], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **env})
+    return subprocess.run(
+        ["git", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **env},
+    )
 
 
 def claimed(repo: Path, *, guard: bool = False) -> tuple[Workspace, Path]:
@@ -59,8 +66,16 @@ def test_a_commit_inside_goes_through_and_names_its_task(repo: Path) -> None:
     assert message(place).count("Gitcoord-") == 2
 
 
-@pytest.mark.parametrize("how", [["commit", "-m", "x"], ["commit", "-a", "-m", "x"], ["commit", "-m", "x", "README.md"],
-                                 ["commit", "--amend", "--no-edit"], ["commit", "-i", "README.md", "-m", "x"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["commit", "-m", "x"],
+        ["commit", "-a", "-m", "x"],
+        ["commit", "-m", "x", "README.md"],
+        ["commit", "--amend", "--no-edit"],
+        ["commit", "-i", "README.md", "-m", "x"],
+    ],
+)
 def test_a_commit_outside_is_refused_however_it_is_made(repo: Path, how: list[str]) -> None:
     _, place = claimed(repo)
     stage(place, "a/one")
@@ -69,8 +84,10 @@ def test_a_commit_outside_is_refused_however_it_is_made(repo: Path, how: list[st
     stage(place, "README.md")
     done = attempt(*how, cwd=place)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["gitcoord: 1 change(s) outside the boundary: README.md (outside)",
-                                        "  next: unstage them: git restore --staged PATH; the task may write a/"]  # fmt: skip
+    assert done.stderr.splitlines() == [
+        "gitcoord: 1 change(s) outside the boundary: README.md (outside)",
+        "  next: unstage them: git restore --staged PATH; the task may write a/",
+    ]
     assert git("rev-parse", "HEAD", cwd=place) == tip
 
 
@@ -96,7 +113,13 @@ def test_what_is_no_plain_change_is_judged_too(repo: Path, what: str) -> None:
         (place / "a" / "out").symlink_to("../../elsewhere")
         git("add", "a/out", cwd=place)
     elif what == "submodule":
-        git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD', cwd=place)},a/sub", cwd=place)
+        git(
+            "update-index",
+            "--add",
+            "--cacheinfo",
+            f"160000,{git('rev-parse', 'HEAD', cwd=place)},a/sub",
+            cwd=place,
+        )
     elif what == "delete":
         git("rm", "-q", "README.md", cwd=place)
     elif what == "rename":
@@ -108,8 +131,12 @@ def test_what_is_no_plain_change_is_judged_too(repo: Path, what: str) -> None:
     assert "outside the boundary" in done.stderr
 
 
-@pytest.mark.parametrize("how", [["commit", "-m", "x"], ["commit", "-a", "-m", "x"], ["commit", "-m", "x", "a/ONE"]])
-def test_a_twin_that_some_disk_takes_for_another_file_is_judged_too(repo: Path, how: list[str]) -> None:
+@pytest.mark.parametrize(
+    "how", [["commit", "-m", "x"], ["commit", "-a", "-m", "x"], ["commit", "-m", "x", "a/ONE"]]
+)
+def test_a_twin_that_some_disk_takes_for_another_file_is_judged_too(
+    repo: Path, how: list[str]
+) -> None:
     _, place = claimed(repo)
     stage(place, "a/one")
     git("commit", "-q", "-m", "one", cwd=place)
@@ -119,7 +146,9 @@ def test_a_twin_that_some_disk_takes_for_another_file_is_judged_too(repo: Path, 
     assert "a/ONE (the same file as a/one on some disks)" in done.stderr
     git("rm", "-q", "--cached", "a/one", cwd=place)
     (place / "a" / "one").unlink()
-    assert attempt("commit", "-m", "x", cwd=place).returncode == 0, "a new name in place of the old is none"
+    assert attempt("commit", "-m", "x", cwd=place).returncode == 0, (
+        "a new name in place of the old is none"
+    )
 
 
 def test_without_verify_the_commit_is_made_and_complete_refuses_it(repo: Path) -> None:
@@ -182,7 +211,17 @@ def test_rebase_and_cherry_pick_work_and_keep_one_pair_of_trailers(repo: Path) -
     git("reset", "-q", "--hard", "HEAD^", cwd=place)
     git("cherry-pick", tip, cwd=place)
     assert message(place) == "two\n\nGitcoord-Task: a\nGitcoord-Attempt: 1"
-    git("-c", "sequence.editor=sed -i s/pick/reword/", "-c", "core.editor=true", "rebase", "-q", "-i", "main", cwd=place)
+    git(
+        "-c",
+        "sequence.editor=sed -i s/pick/reword/",
+        "-c",
+        "core.editor=true",
+        "rebase",
+        "-q",
+        "-i",
+        "main",
+        cwd=place,
+    )
     assert message(place).count("Gitcoord-Task") == 1
 
 
@@ -216,10 +255,15 @@ def test_a_claim_that_is_over_is_told_and_stops_nobody(repo: Path) -> None:
     results.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
     stage(place, "README.md")
     done = attempt("commit", "-m", "late", cwd=place)
-    assert (done.returncode, done.stderr) == (0, "gitcoord: the claim on task a is over: no task takes this commit\n")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "gitcoord: the claim on task a is over: no task takes this commit\n",
+    )
 
 
-def test_an_agent_without_a_worktree_is_held_to_its_boundary_where_it_says_who_it_is(repo: Path) -> None:
+def test_an_agent_without_a_worktree_is_held_to_its_boundary_where_it_says_who_it_is(
+    repo: Path,
+) -> None:
     work, _ = claimed(repo)
     agents.add(work, "y", no_worktree=True)
     held = claims.claim(work, "y", "b", checkout=False)
@@ -247,7 +291,10 @@ def test_an_agent_does_not_commit_or_merge_on_the_target(repo: Path) -> None:
     tip = git("rev-parse", "main", cwd=place)
     done = attempt("merge", "--no-ff", "--no-edit", branch, cwd=place)
     assert done.returncode != 0
-    assert "main is checked out, and it moves by landing only\n  next: work on the claim's branch; `gitcoord phase land PHASE`" in done.stderr
+    assert (
+        "main is checked out, and it moves by landing only\n  next: work on the claim's branch; "
+        "`gitcoord phase land PHASE`" in done.stderr
+    )
     git("merge", "--abort", cwd=place)
     stage(place, "a/two")
     assert "it moves by landing only" in attempt("commit", "-m", "two", cwd=place).stderr
@@ -263,15 +310,26 @@ def test_a_guarded_target_moves_by_landing_only(repo: Path) -> None:
     git("commit", "-q", "-m", "one", cwd=place)
     branch = git("rev-parse", "--abbrev-ref", "HEAD", cwd=place)
     tip = git("rev-parse", "main", cwd=repo)
-    for args in (["merge", "--ff-only", branch], ["merge", "--no-ff", "-m", "x", branch], ["commit", "--no-verify", "--allow-empty", "-m", "x"],
-                 ["reset", "-q", "--hard", branch], ["update-ref", "refs/heads/main", branch], ["rebase", branch],
-                 ["fetch", "-q", ".", f"+{branch}:main", "--update-head-ok"], ["update-ref", "-d", "refs/heads/main"]):  # fmt: skip
+    for args in (
+        ["merge", "--ff-only", branch],
+        ["merge", "--no-ff", "-m", "x", branch],
+        ["commit", "--no-verify", "--allow-empty", "-m", "x"],
+        ["reset", "-q", "--hard", branch],
+        ["update-ref", "refs/heads/main", branch],
+        ["rebase", branch],
+        ["fetch", "-q", ".", f"+{branch}:main", "--update-head-ok"],
+        ["update-ref", "-d", "refs/heads/main"],
+    ):
         done = attempt(*args, cwd=repo)
         assert done.returncode != 0, args
         assert "gitcoord" in done.stderr, args
         git("reset", "-q", "--hard", "main", cwd=repo)
         assert git("rev-parse", "main", cwd=repo) == tip, args
-    assert "moves by gitcoord alone" in attempt("branch", "-f", "main", branch, cwd=place).stderr + attempt("update-ref", "refs/heads/main", branch, cwd=place).stderr
+    assert (
+        "moves by gitcoord alone"
+        in attempt("branch", "-f", "main", branch, cwd=place).stderr
+        + attempt("update-ref", "refs/heads/main", branch, cwd=place).stderr
+    )
     results.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
     do(work, "x", "b")
     assert landings.land(work, "default").results == 2
@@ -322,7 +380,10 @@ def test_a_target_of_two_ledgers_is_pushed_as_either_landed_it(repo: Path, tmp_p
     do(work, "x", "a")
     landings.land(work, "default")
     hooks.install(work, guard=True)
-    for place in (repo, *(open_workspace(repo, name).worktree_of(f"x-{name}") for name in ("earlier", "other"))):
+    for place in (
+        repo,
+        *(open_workspace(repo, name).worktree_of(f"x-{name}") for name in ("earlier", "other")),
+    ):
         done = attempt("push", "-q", str(tmp_path / "server.git"), "main:main", cwd=place or repo)
         assert done.returncode == 0, done.stderr
 
@@ -333,10 +394,16 @@ def test_a_target_of_two_ledgers_is_pushed_as_either_landed_it(repo: Path, tmp_p
 def test_others_do_not_move_the_ledger_and_gitcoord_does(repo: Path) -> None:
     work, place = claimed(repo)
     tip = git("rev-parse", "gitcoord/ledger", cwd=repo)
-    for args in (["branch", "-f", "gitcoord/ledger", "main"], ["update-ref", "-d", "refs/heads/gitcoord/ledger"],
-                 ["update-ref", "refs/gitcoord/ledger/results/a/x", "HEAD"], ["fetch", "-q", ".", "+main:gitcoord/ledger"],
-                 ["branch", "-D", "gitcoord/ledger"], ["branch", "-m", "gitcoord/ledger", "gone"], ["push", "-q", ".", "+main:gitcoord/ledger"],
-                 ["update-ref", "refs/gitcoord/ledger/attic/x", "HEAD"]):  # fmt: skip
+    for args in (
+        ["branch", "-f", "gitcoord/ledger", "main"],
+        ["update-ref", "-d", "refs/heads/gitcoord/ledger"],
+        ["update-ref", "refs/gitcoord/ledger/results/a/x", "HEAD"],
+        ["fetch", "-q", ".", "+main:gitcoord/ledger"],
+        ["branch", "-D", "gitcoord/ledger"],
+        ["branch", "-m", "gitcoord/ledger", "gone"],
+        ["push", "-q", ".", "+main:gitcoord/ledger"],
+        ["update-ref", "refs/gitcoord/ledger/attic/x", "HEAD"],
+    ):
         done = attempt(*args, cwd=repo)
         assert done.returncode != 0, args
         assert "moves by gitcoord alone" in done.stderr, args
@@ -354,22 +421,35 @@ def test_others_do_not_move_the_ledger_and_gitcoord_does(repo: Path) -> None:
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false", ""])
-def test_a_gitcoord_that_cannot_run_warns_in_one_line_and_stops_nothing(repo: Path, python: str, tmp_path: Path) -> None:
+def test_a_gitcoord_that_cannot_run_warns_in_one_line_and_stops_nothing(
+    repo: Path, python: str, tmp_path: Path
+) -> None:
     _, place = claimed(repo)
     for event in ("pre-commit", "pre-merge-commit", "pre-push"):
         hook = repo / ".git" / "hooks" / event
-        hook.write_text(hook.read_text().replace(f"gitcoord_python={sys.executable}", f"gitcoord_python='{python}'"))
+        hook.write_text(
+            hook.read_text().replace(
+                f"gitcoord_python={sys.executable}", f"gitcoord_python='{python}'"
+            )
+        )
     # A path with git and a shell on it, and no gitcoord.
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("git", "sh", "cat"):
-        found = next(Path(folder) / name for folder in os.environ["PATH"].split(":") if (Path(folder) / name).exists())
+        found = next(
+            Path(folder) / name
+            for folder in os.environ["PATH"].split(":")
+            if (Path(folder) / name).exists()
+        )
         (tools / name).symlink_to(found)
     stage(place, "README.md")
     done = attempt("commit", "-m", "x", cwd=place, PATH=str(tools))
     assert done.returncode == 0
-    assert done.stderr.splitlines() == ["gitcoord: warning: pre-commit did not look, for gitcoord cannot run here; next: install it, "
-                                        "or 'gitcoord hooks uninstall'"]  # fmt: skip
+    assert done.stderr.splitlines() == [
+        "gitcoord: warning: pre-commit did not look, for gitcoord cannot run here; next: install "
+        "it, "
+        "or 'gitcoord hooks uninstall'"
+    ]
     done = attempt("push", "-q", str(repo), "HEAD:refs/heads/mine", cwd=place, PATH=str(tools))
     assert done.returncode == 0
     assert done.stderr.count("warning") == 1
@@ -403,10 +483,31 @@ def test_the_hooks_can_be_switched_off_for_one_command(repo: Path) -> None:
 def test_a_run_with_hooks_and_a_guard_commits_names_tasks_and_lands(repo: Path) -> None:
     work = found(repo, tasks("a", "b", "c", head='[plan]\nlanding = "auto"\n'))
     hooks.install(work, guard=True)
-    command = ["run", "-j", "2", "--", "sh", "-c", "mkdir -p $GITCOORD_TASK && echo x >$GITCOORD_TASK/f"]
-    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", str(repo), *command], capture_output=True, text=True, check=False)
+    command = [
+        "run",
+        "-j",
+        "2",
+        "--",
+        "sh",
+        "-c",
+        "mkdir -p $GITCOORD_TASK && echo x >$GITCOORD_TASK/f",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "gitcoord", "-C", str(repo), *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stderr
-    assert sorted(git("log", "--format=%(trailers:key=Gitcoord-Task,valueonly,separator=)", "--no-merges", "main", cwd=repo).split()) == ["a", "b", "c"]
+    assert sorted(
+        git(
+            "log",
+            "--format=%(trailers:key=Gitcoord-Task,valueonly,separator=)",
+            "--no-merges",
+            "main",
+            cwd=repo,
+        ).split()
+    ) == ["a", "b", "c"]
     assert git("rev-parse", "HEAD", cwd=repo) == git("rev-parse", "main", cwd=repo)
     assert git("status", "--porcelain", cwd=repo) == ""

@@ -22,12 +22,22 @@ PRE_COMMIT = TOOLS / "venv" / "bin" / "pre-commit"
 PREK = TOOLS / "venv" / "bin" / "prek"
 HUSKY = TOOLS / "node_modules" / ".bin" / "husky"
 LEFTHOOK = TOOLS / "node_modules" / ".bin" / "lefthook"
-MINE = ".pre-commit-config.yaml", "repos:\n- repo: local\n  hooks:\n  - id: mine\n    name: mine\n    language: system\n    entry: sh -c 'echo mine >>\"$SAID\"'\n    pass_filenames: false\n"
+MINE = (
+    ".pre-commit-config.yaml",
+    "repos:\n- repo: local\n  hooks:\n  - id: mine\n    name: mine\n    language: system\n    "
+    "entry: sh -c 'echo mine >>\"$SAID\"'\n    pass_filenames: false\n",
+)
 
-needs_pre_commit = pytest.mark.skipif(not PRE_COMMIT.exists(), reason="no pre-commit: `make hook-tools` installs it")
+needs_pre_commit = pytest.mark.skipif(
+    not PRE_COMMIT.exists(), reason="no pre-commit: `make hook-tools` installs it"
+)
 needs_prek = pytest.mark.skipif(not PREK.exists(), reason="no prek: `make hook-tools` installs it")
-needs_husky = pytest.mark.skipif(not HUSKY.exists(), reason="no husky: `make hook-tools` installs it")
-needs_lefthook = pytest.mark.skipif(not LEFTHOOK.exists(), reason="no lefthook: `make hook-tools` installs it")
+needs_husky = pytest.mark.skipif(
+    not HUSKY.exists(), reason="no husky: `make hook-tools` installs it"
+)
+needs_lefthook = pytest.mark.skipif(
+    not LEFTHOOK.exists(), reason="no lefthook: `make hook-tools` installs it"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +64,9 @@ def commit(place: Path, name: str) -> subprocess.CompletedProcess[str]:
     with (place / name).open("a") as file:
         file.write("more\n")
     git("add", name, cwd=place)
-    done = subprocess.run(["git", "commit", "-m", "x"], cwd=place, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "commit", "-m", "x"], cwd=place, check=False, capture_output=True, text=True
+    )
     git("reset", "-q", cwd=place)
     return done
 
@@ -94,7 +106,9 @@ def test_beside_pre_commit_ours_is_the_hook_that_it_runs_first(repo: Path) -> No
     before = files(repo)
     hooks.install(work)
     assert (repo / ".git" / "hooks" / "pre-commit").read_bytes() == before["pre-commit"]
-    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"gitcoord and pre-commit"}
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {
+        "gitcoord and pre-commit"
+    }
     refuses_outside_and_names_the_task(work)
     # Installed again it keeps ours, and so do we.
     tool(PRE_COMMIT, "install", cwd=repo)
@@ -137,7 +151,11 @@ def test_a_users_hook_survives_both_in_any_order(repo: Path) -> None:
 def test_the_lines_for_a_pre_commit_configuration_do_what_they_say(repo: Path) -> None:
     from gitcoord.features.setup.hook_plan import lines_for
 
-    config = MINE[1] + "".join(line + "\n" for event in ("pre-commit", "commit-msg") for line in lines_for("prek", event).splitlines())
+    config = MINE[1] + "".join(
+        line + "\n"
+        for event in ("pre-commit", "commit-msg")
+        for line in lines_for("prek", event).splitlines()
+    )
     work = world(repo, **{".pre-commit-config.yaml": config})
     hooks.install(work)
     for event in ("pre-commit", "commit-msg"):
@@ -152,12 +170,19 @@ def test_with_prek_the_printed_lines_do_it_and_its_hooks_stay(repo: Path) -> Non
     tool(PREK, "install", "-t", "pre-commit", "-t", "commit-msg", cwd=repo)
     before = files(repo)
     steps = [step for step in hooks.install(work) if step.act == "advise"]
-    assert [(step.event, step.name) for step in steps] == [("pre-commit", "prek"), ("commit-msg", "prek")]
+    assert [(step.event, step.name) for step in steps] == [
+        ("pre-commit", "prek"),
+        ("commit-msg", "prek"),
+    ]
     assert {name: content for name, content in files(repo).items() if name in before} == before
     (repo / MINE[0]).write_text(MINE[1] + "".join(step.content.decode() + "\n" for step in steps))
     git("commit", "-q", "-am", "lines", "--no-verify", cwd=repo)
-    assert {step.act for step in hooks.install(work)} == {"keep"}, "what was added is not asked for again"
-    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"gitcoord and prek"}
+    assert {step.act for step in hooks.install(work)} == {"keep"}, (
+        "what was added is not asked for again"
+    )
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {
+        "gitcoord and prek"
+    }
     refuses_outside_and_names_the_task(work)
     hooks.uninstall(work)
     assert files(repo) == before
@@ -181,9 +206,18 @@ def test_with_husky_the_printed_lines_do_it_and_nothing_of_husky_is_touched(repo
     work = world(repo, **{".husky/pre-commit": 'echo mine >>"$SAID"\n'})
     tool(HUSKY, cwd=repo)
     config, before = (repo / ".git" / "config").read_bytes(), files(repo)
-    owned = sorted((path.name, path.read_bytes()) for path in (repo / ".husky").rglob("*") if path.is_file())
+    owned = sorted(
+        (path.name, path.read_bytes()) for path in (repo / ".husky").rglob("*") if path.is_file()
+    )
     steps = hooks.install(work)
-    assert sorted((path.name, path.read_bytes()) for path in (repo / ".husky").rglob("*") if path.is_file()) == owned
+    assert (
+        sorted(
+            (path.name, path.read_bytes())
+            for path in (repo / ".husky").rglob("*")
+            if path.is_file()
+        )
+        == owned
+    )
     assert ((repo / ".git" / "config").read_bytes(), files(repo)) == (config, before)
     # husky makes .husky/_ in the worktree where it is run, and in no other.
     assert any("no hook at all runs in x" in row.problem for row in hooks.status(work))
@@ -194,9 +228,13 @@ def test_with_husky_the_printed_lines_do_it_and_nothing_of_husky_is_touched(repo
         for step in steps:
             if step.event in {"pre-commit", "commit-msg"} and step.name == "husky":
                 file = top / ".husky" / step.event
-                file.write_text((file.read_text() if file.exists() else "") + step.content.decode() + "\n")
+                file.write_text(
+                    (file.read_text() if file.exists() else "") + step.content.decode() + "\n"
+                )
     tool(HUSKY, cwd=place)
-    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"gitcoord and your hook"}
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {
+        "gitcoord and your hook"
+    }
     refuses_outside_and_names_the_task(work)
     hooks.uninstall(work)
     assert commit(place, "README.md").returncode == 0, "the lines do nothing without us"
@@ -204,28 +242,51 @@ def test_with_husky_the_printed_lines_do_it_and_nothing_of_husky_is_touched(repo
 
 @needs_lefthook
 def test_with_lefthook_the_printed_lines_do_it_and_its_hooks_stay(repo: Path) -> None:
-    own = 'pre-commit:\n  commands:\n    mine:\n      run: echo mine >>"$SAID"\ncommit-msg:\n  commands:\n    mine:\n      run: "true"\n'
+    own = (
+        'pre-commit:\n  commands:\n    mine:\n      run: echo mine >>"$SAID"\ncommit-msg:\n  '
+        'commands:\n    mine:\n      run: "true"\n'
+    )
     work = world(repo, **{"lefthook.yml": own})
     tool(LEFTHOOK, "install", cwd=repo)
     before = files(repo)
     steps = {step.event: step for step in hooks.install(work)}
-    assert {event for event, step in steps.items() if step.act == "advise"} == {"pre-commit", "commit-msg"}
+    assert {event for event, step in steps.items() if step.act == "advise"} == {
+        "pre-commit",
+        "commit-msg",
+    }
     assert {name: content for name, content in files(repo).items() if name in before} == before
     added = ""
     for event in ("pre-commit", "commit-msg"):
-        added += steps[event].content.decode().replace("  commands:\n", "  commands:\n" + ('    mine:\n      run: echo mine >>"$SAID"\n'), 1) + "\n"
+        added += (
+            steps[event]
+            .content.decode()
+            .replace(
+                "  commands:\n",
+                "  commands:\n" + ('    mine:\n      run: echo mine >>"$SAID"\n'),
+                1,
+            )
+            + "\n"
+        )
     (repo / "lefthook.yml").write_text(added)
     git("commit", "-q", "-am", "lines", "--no-verify", cwd=repo)
-    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"gitcoord and lefthook"}
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {
+        "gitcoord and lefthook"
+    }
     refuses_outside_and_names_the_task(work)
     hooks.uninstall(work)
     assert {name for name in files(repo) if not name.endswith(".old")} == set(before)
 
 
 @needs_lefthook
-@pytest.mark.parametrize("content", [None, b'#!/bin/sh\necho hook >>"$SAID"\n', b"#!/usr/bin/perl\n"])
-def test_lefthook_that_comes_later_leaves_nothing_of_ours_behind(repo: Path, content: bytes | None) -> None:
-    work = world(repo, **{"lefthook.yml": "pre-commit:\n  commands:\n    mine:\n      run: 'true'\n"})
+@pytest.mark.parametrize(
+    "content", [None, b'#!/bin/sh\necho hook >>"$SAID"\n', b"#!/usr/bin/perl\n"]
+)
+def test_lefthook_that_comes_later_leaves_nothing_of_ours_behind(
+    repo: Path, content: bytes | None
+) -> None:
+    work = world(
+        repo, **{"lefthook.yml": "pre-commit:\n  commands:\n    mine:\n      run: 'true'\n"}
+    )
     hook = repo / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
     if content is not None:
@@ -234,7 +295,13 @@ def test_lefthook_that_comes_later_leaves_nothing_of_ours_behind(repo: Path, con
     before = files(repo)
     hooks.install(work)
     tool(LEFTHOOK, "install", cwd=repo)
-    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"lefthook"}, "it does not run what it moved"
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} == {"lefthook"}, (
+        "it does not run what it moved"
+    )
     hooks.uninstall(work)
     tool(LEFTHOOK, "uninstall", cwd=repo)
-    assert {name: text for name, text in files(repo).items() if "lefthook" not in name and name != "prepare-commit-msg"} == before
+    assert {
+        name: text
+        for name, text in files(repo).items()
+        if "lefthook" not in name and name != "prepare-commit-msg"
+    } == before

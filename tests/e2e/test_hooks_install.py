@@ -27,7 +27,10 @@ FOUND = {
     "crlf-body": b"#!/bin/sh\n" + SAYS.encode() + b"# a comment\r\n",
     "crlf": b"#!/bin/sh\r\nexit 0\r\n",
     "no-shebang": SAYS.encode(),
-    "python": f"#!{sys.executable}\nimport os\nopen(os.environ['SAID'], 'a').write('user ' + ' '.join(os.sys.argv[1:]) + '\\n')\n".encode(),
+    "python": (
+        f"#!{sys.executable}\nimport os\nopen(os.environ['SAID'], 'a').write('user ' + ' "
+        "'.join(os.sys.argv[1:]) + '\\n')\n"
+    ).encode(),
 }
 
 
@@ -40,12 +43,24 @@ def _ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def frozen(repo: Path) -> dict[str, tuple[int, bytes]]:
     """Take every hook, the configuration and the tree: modes, bytes, links."""
-    places = [repo / ".git" / "config", *(repo / ".git" / "hooks").rglob("*"), repo / ".git" / "hooks",
-              *(path for path in repo.rglob("*") if ".git" not in path.parts)]  # fmt: skip
+    places = [
+        repo / ".git" / "config",
+        *(repo / ".git" / "hooks").rglob("*"),
+        repo / ".git" / "hooks",
+        *(path for path in repo.rglob("*") if ".git" not in path.parts),
+    ]
     return {
-        str(path): (path.lstat().st_mode, str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b"")
-        for path in places if path.exists() or path.is_symlink()
-    }  # fmt: skip
+        str(path): (
+            path.lstat().st_mode,
+            str(path.readlink()).encode()
+            if path.is_symlink()
+            else path.read_bytes()
+            if path.is_file()
+            else b"",
+        )
+        for path in places
+        if path.exists() or path.is_symlink()
+    }
 
 
 def ledger(repo: Path) -> Workspace:
@@ -66,8 +81,13 @@ def said() -> list[str]:
 
 
 def run(repo: Path, *argv: str) -> tuple[int, dict[str, object]]:
-    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", str(repo), *argv, "--json"], capture_output=True, text=True,
-                          check=False, env=environment())  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "gitcoord", "-C", str(repo), *argv, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
     answer: dict[str, object] = json.loads(done.stdout)
     return done.returncode, answer
 
@@ -93,12 +113,22 @@ def test_install_and_uninstall_leave_no_trace(repo: Path, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", [name for name in FOUND if name != "crlf"])
-def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(repo: Path, what: str, tmp_path: Path) -> None:
+def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(
+    repo: Path, what: str, tmp_path: Path
+) -> None:
     work = ledger(repo)
     put(repo, "pre-commit", FOUND[what])
     put(repo, "commit-msg", FOUND[what])
-    put(repo, "pre-push", b'#!/bin/sh\nwhile read -r line; do echo "$line" >>"$SAID"; done\n' if what != "python"
-        else f"#!{sys.executable}\nimport os, sys\nopen(os.environ['SAID'], 'a').write(sys.stdin.read())\n".encode())  # fmt: skip
+    put(
+        repo,
+        "pre-push",
+        b'#!/bin/sh\nwhile read -r line; do echo "$line" >>"$SAID"; done\n'
+        if what != "python"
+        else (
+            f"#!{sys.executable}\nimport os, sys\nopen(os.environ['SAID'], "
+            "'a').write(sys.stdin.read())\n"
+        ).encode(),
+    )
     hooks.install(work)
     place = Path(claims.claim(work, "x", "a").worktree or "")
     (place / "a").mkdir()
@@ -111,7 +141,10 @@ def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(repo: Pa
     git("init", "-q", "--bare", str(server), cwd=tmp_path)
     head = git("rev-parse", "HEAD", cwd=place)
     git("push", "-q", str(server), "HEAD:refs/heads/one", "HEAD:refs/heads/two", cwd=place)
-    assert [line.split()[1:3] for line in said()[2:]] == [[head, "refs/heads/one"], [head, "refs/heads/two"]]
+    assert [line.split()[1:3] for line in said()[2:]] == [
+        [head, "refs/heads/one"],
+        [head, "refs/heads/two"],
+    ]
     git("push", "-q", str(server), "HEAD:refs/heads/one", cwd=place)
     assert len(said()) <= 5
 
@@ -120,10 +153,17 @@ def test_a_refusal_of_the_users_hook_counts_and_ours_comes_first(repo: Path) -> 
     work = ledger(repo)
     put(repo, "pre-commit", b'#!/bin/sh\necho mine >>"$SAID"\nexit 3\n')
     hooks.install(work)
-    assert subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=repo, check=False).returncode == 1
+    assert (
+        subprocess.run(
+            ["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=repo, check=False
+        ).returncode
+        == 1
+    )
     place = Path(claims.claim(work, "x", "a").worktree or "")
     (place / "README.md").write_text("x")
-    done = subprocess.run(["git", "commit", "-q", "-am", "x"], cwd=place, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "commit", "-q", "-am", "x"], cwd=place, check=False, capture_output=True, text=True
+    )
     assert "outside the boundary" in done.stderr
     assert said() == ["mine"]
 
@@ -174,7 +214,9 @@ def test_a_dry_run_does_nothing(repo: Path) -> None:
 
 @pytest.mark.parametrize("scope", ["--local", "--global", "--worktree"])
 @pytest.mark.parametrize("where", ["githooks", "{tmp}/outside"])
-def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(repo: Path, tmp_path: Path, scope: str, where: str) -> None:
+def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(
+    repo: Path, tmp_path: Path, scope: str, where: str
+) -> None:
     work = ledger(repo)
     folder = repo / where.format(tmp=tmp_path)
     folder.mkdir(parents=True)
@@ -192,13 +234,24 @@ def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(repo: Pat
     lines = next(step.content.decode() for step in steps if step.event == "pre-commit")
     with (folder / "pre-commit").open("a") as hook:
         hook.write(lines + "\n")
-    rows = [row for row in hooks.status(work) if row.event == "pre-commit" and str(folder) in row.path]
+    rows = [
+        row for row in hooks.status(work) if row.event == "pre-commit" and str(folder) in row.path
+    ]
     assert [row.runs for row in rows] == ["gitcoord and your hook"] * len(rows)
     assert rows
     if scope == "--global" and where != "githooks":
         place = Path(claims.claim(work, "x", "a").worktree or "")
         (place / "README.md").write_text("x")
-        assert "outside" in subprocess.run(["git", "commit", "-am", "x"], cwd=place, check=False, capture_output=True, text=True).stderr
+        assert (
+            "outside"
+            in subprocess.run(
+                ["git", "commit", "-am", "x"],
+                cwd=place,
+                check=False,
+                capture_output=True,
+                text=True,
+            ).stderr
+        )
     (folder / "pre-commit").write_text("#!/bin/sh\n")
     hooks.uninstall(work)
     assert frozen(repo) == before
@@ -215,9 +268,13 @@ def test_a_worktree_whose_core_hookspath_leads_nowhere_is_told(repo: Path, value
     assert subprocess.run(["git", "commit", "-qam", "x"], cwd=place, check=False).returncode == 0
     rows = [row for row in hooks.status(work) if str(place) in row.worktrees]
     wanted = {"": "/", ".git/hooks": f"{place}/.git/hooks", "/dev/null": "/dev/null"}[value]
-    assert [(row.path, row.runs) for row in rows] == [(str(Path(wanted) / event), "nothing") for event in EVENTS]
+    assert [(row.path, row.runs) for row in rows] == [
+        (str(Path(wanted) / event), "nothing") for event in EVENTS
+    ]
     assert all(row.problem for row in rows) or not value
-    assert {step.act for step in steps} == ({"write", "advise"} if value == ".git/hooks" else {"advise"})
+    assert {step.act for step in steps} == (
+        {"write", "advise"} if value == ".git/hooks" else {"advise"}
+    )
 
 
 def test_what_was_installed_before_core_hookspath_was_set_is_taken_away_too(repo: Path) -> None:
@@ -232,20 +289,28 @@ def test_what_was_installed_before_core_hookspath_was_set_is_taken_away_too(repo
     git("config", "--unset", "core.hooksPath", cwd=repo)
     after = frozen(repo)
     config = str(repo / ".git" / "config")
-    assert {path: what for path, what in after.items() if path != config} == {path: what for path, what in before.items() if path != config}
+    assert {path: what for path, what in after.items() if path != config} == {
+        path: what for path, what in before.items() if path != config
+    }
 
 
-def test_from_git_2_54_on_only_the_configuration_is_written_and_comes_back_byte_for_byte(repo: Path) -> None:
+def test_from_git_2_54_on_only_the_configuration_is_written_and_comes_back_byte_for_byte(
+    repo: Path,
+) -> None:
     work = ledger(repo)
     put(repo, "pre-commit", FOUND["sh"])
     before = frozen(repo)
     hooks.install(work)
     hooks.install(work, version=(2, 54, 0))
     after = frozen(repo)
-    assert {path for path in after if after[path] != before[path]} == {str(repo / ".git" / "config")}
+    assert {path for path in after if after[path] != before[path]} == {
+        str(repo / ".git" / "config")
+    }
     assert git("config", "hook.gitcoord-pre-commit.event", cwd=repo) == "pre-commit"
     command = git("config", "hook.gitcoord-pre-commit.command", cwd=repo)
-    assert subprocess.run(["sh", "-c", f'{command} "$@"', "sh"], cwd=repo, check=False).returncode == 0
+    assert (
+        subprocess.run(["sh", "-c", f'{command} "$@"', "sh"], cwd=repo, check=False).returncode == 0
+    )
     hooks.install(work, version=(2, 54, 0))
     assert frozen(repo) == after
     hooks.uninstall(work)
@@ -260,19 +325,31 @@ def test_from_git_2_54_on_status_looks_at_what_the_configuration_names(repo: Pat
     hooks.install(work, version=new)
     rows = hooks.status(work, version=new)
     assert len(rows) == 2 * len(EVENTS)
-    assert {(row.runs, row.state) for row in rows} == {("gitcoord", "current")}, "in a folder of each worktree's own too"
+    assert {(row.runs, row.state) for row in rows} == {("gitcoord", "current")}, (
+        "in a folder of each worktree's own too"
+    )
     for name, enabled in (("hk", "true"), ("gone", "false")):
-        for key, value in (("command", "hk run"), ("event", "pre-commit"), ("event", "commit-msg"), ("enabled", enabled)):
+        for key, value in (
+            ("command", "hk run"),
+            ("event", "pre-commit"),
+            ("event", "commit-msg"),
+            ("enabled", enabled),
+        ):
             git("config", "--add", f"hook.{name}.{key}", value, cwd=repo)
     both = {row.event: row.runs for row in hooks.status(work, version=new)}
-    assert both == {event: "gitcoord and hk" if event in {"pre-commit", "commit-msg"} else "gitcoord" for event in EVENTS}
+    assert both == {
+        event: "gitcoord and hk" if event in {"pre-commit", "commit-msg"} else "gitcoord"
+        for event in EVENTS
+    }
     for name in ("hk", "gone"):
         git("config", "--remove-section", f"hook.{name}", cwd=repo)
     git("config", "hook.gitcoord-pre-push.enabled", "false", cwd=repo)
     off = [row for row in hooks.status(work, version=new) if row.event == "pre-push"]
     assert {(row.runs, row.state) for row in off} == {("nothing", "idle")}
     assert "hook.gitcoord-pre-push is switched off" in off[0].problem
-    assert {step.act for step in hooks.install(work, version=new)} == {"keep"}, "what its owner has switched off stays off"
+    assert {step.act for step in hooks.install(work, version=new)} == {"keep"}, (
+        "what its owner has switched off stays off"
+    )
     (repo / ".git" / "gitcoord" / "hooks" / "pre-commit").unlink()
     gone = [row for row in hooks.status(work, version=new) if row.event == "pre-commit"]
     assert {row.runs for row in gone} == {"nothing"}
@@ -289,7 +366,10 @@ def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> N
     assert (status, answer["problems"]) == (0, [])
     hook = repo / ".git" / "hooks" / "pre-commit"
     good = hook.read_text()
-    for bad, told in ((good.replace(sys.executable, "/gone/python"), "/gone/python is gone"), (good.replace("break", "continue"), "of another gitcoord")):
+    for bad, told in (
+        (good.replace(sys.executable, "/gone/python"), "/gone/python is gone"),
+        (good.replace("break", "continue"), "of another gitcoord"),
+    ):
         hook.write_text(bad)
         status, answer = run(repo, "hooks", "status")
         assert status == 18
@@ -305,17 +385,26 @@ def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> N
     assert run(repo, "doctor")[0] == 0
 
 
-@pytest.mark.parametrize("what", ["manager-switched-off", "legacy-without-manager", "aside-of-one-switched-off"])
+@pytest.mark.parametrize(
+    "what", ["manager-switched-off", "legacy-without-manager", "aside-of-one-switched-off"]
+)
 def test_what_git_passes_over_is_not_said_to_run(repo: Path, what: str) -> None:
     work = ledger(repo)
     if what == "aside-of-one-switched-off":
         put(repo, "pre-commit", FOUND["python"])
         hooks.install(work)
     else:
-        put(repo, "pre-commit", b"#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\n")
+        put(
+            repo,
+            "pre-commit",
+            b"#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\n",
+        )
         hooks.install(work)
     hook = repo / ".git" / "hooks" / "pre-commit"
-    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} < {"gitcoord and pre-commit", "gitcoord and your hook"}
+    assert {row.runs for row in hooks.status(work) if row.event == "pre-commit"} < {
+        "gitcoord and pre-commit",
+        "gitcoord and your hook",
+    }
     if what == "legacy-without-manager":
         hook.unlink()
     else:
@@ -332,12 +421,18 @@ def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
     from gitcoord.features.setup import ledger as setting_up
 
     setting_up.apply_plan(work, tasks("a", "b", head='[plan]\ntarget = "next"\n'), "plan.toml")
-    assert {row.state for row in hooks.status(work) if row.event != "pre-commit" and row.event != "commit-msg"} == {"stale"}
+    assert {
+        row.state
+        for row in hooks.status(work)
+        if row.event != "pre-commit" and row.event != "commit-msg"
+    } == {"stale"}
     hooks.install(work)
     assert {row.state for row in hooks.status(work)} == {"current"}
     assert b"refs/heads/next" in (repo / ".git" / "hooks" / "reference-transaction").read_bytes()
     hooks.install(work, guard=False)
-    assert b"refs/heads/next" not in (repo / ".git" / "hooks" / "reference-transaction").read_bytes()
+    assert (
+        b"refs/heads/next" not in (repo / ".git" / "hooks" / "reference-transaction").read_bytes()
+    )
 
 
 def test_an_agent_may_not_install_or_take_away_and_may_look(repo: Path) -> None:
@@ -364,7 +459,9 @@ def test_a_hook_that_names_another_living_interpreter_is_not_stale(repo: Path) -
     work = ledger(repo)
     hooks.install(work)
     hook = repo / ".git" / "hooks" / "pre-commit"
-    hook.write_text(hook.read_text().replace(f"gitcoord_python={sys.executable}", "gitcoord_python=/bin/sh"))
+    hook.write_text(
+        hook.read_text().replace(f"gitcoord_python={sys.executable}", "gitcoord_python=/bin/sh")
+    )
     assert {(row.state, row.problem) for row in hooks.status(work)} == {("current", "")}
 
 
@@ -377,9 +474,18 @@ def test_a_worktree_that_is_broken_hinders_no_other(repo: Path) -> None:
     assert {tuple(row.worktrees) for row in hooks.status(work)} == {(str(repo),)}
 
 
-@pytest.mark.parametrize("argv", [["hook", "post-commit"], ["hook"], ["--json", "hook", "post-commit"]])
+@pytest.mark.parametrize(
+    "argv", [["hook", "post-commit"], ["hook"], ["--json", "hook", "post-commit"]]
+)
 def test_a_hook_that_there_is_not_is_a_usage_error(repo: Path, argv: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "gitcoord", *argv], cwd=repo, capture_output=True, text=True, check=False, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-m", "gitcoord", *argv],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
     assert done.returncode == 2
     assert "there is no hook" in done.stderr
 
@@ -390,5 +496,7 @@ def test_hook_looks_where_it_is_told_to(repo: Path, tmp_path: Path) -> None:
     (place / "README.md").write_text("x")
     git("add", "README.md", cwd=place)
     command = [sys.executable, "-m", "gitcoord", "-C", str(place), "hook", "pre-commit"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment())
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment()
+    )
     assert (done.returncode, "outside the boundary: README.md" in done.stderr) == (14, True)

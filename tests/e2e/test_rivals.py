@@ -9,7 +9,9 @@ import pytest
 from benchmarks.rivals import LOCAL, Ack, Contestant, UnfitError, arena, contest, doubles
 
 
-@pytest.mark.parametrize("name", ["SQLite, WAL, full sync", "gitcoord, Python interface", "shell script of git plumbing"])
+@pytest.mark.parametrize(
+    "name", ["SQLite, WAL, full sync", "gitcoord, Python interface", "shell script of git plumbing"]
+)
 def test_a_race_ends_with_acknowledged_claims_of_which_none_is_double_or_lost(name: str) -> None:
     contestant = next(one for one in LOCAL if one.name == name)._replace(tasks=60)
     with arena(contestant) as own:
@@ -45,5 +47,8 @@ def test_who_cannot_be_prepared_has_a_row_that_says_why() -> None:
 
 def test_who_cannot_be_installed_is_unfit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UnfitError, match="npm is not installed"), arena(Contestant("x", "x", 1, "claim", package="npm:x")):
+    with (
+        pytest.raises(UnfitError, match="npm is not installed"),
+        arena(Contestant("x", "x", 1, "claim", package="npm:x")),
+    ):
         pass

@@ -59,14 +59,26 @@ def traced(repo: Path, engine: str, *, is_one_shot: bool, **more: str) -> Counte
     file = repo.parent / "trace"
     spec = "trace=" + ",".join(f"?{name}" for name in (*SYNCS, *MOVES, "mkdir"))
     env = environment(GITCOORD_UPKEEP="off", GITCOORD_ENGINE=engine, **more)
-    subprocess.run([str(strace.STRACE), "-f", "-qq", "-y", "-s", "300", "-o", str(file), "-e", spec, *argv], env=env, check=True,
-                   capture_output=True)  # fmt: skip
+    subprocess.run(
+        [str(strace.STRACE), "-f", "-qq", "-y", "-s", "300", "-o", str(file), "-e", spec, *argv],
+        env=env,
+        check=True,
+        capture_output=True,
+    )
     text = file.read_text("utf-8", "replace")
     if not is_one_shot:
         text = text.partition(f'"{repo}/begin"')[2].partition(f'"{repo}/end"')[0]
-    calls = [(found[1], [a or b for a, b in PLACE.findall(found[2])]) for found in CALL.finditer(text) if found[3] == "0"]
+    calls = [
+        (found[1], [a or b for a, b in PLACE.findall(found[2])])
+        for found in CALL.finditer(text)
+        if found[3] == "0"
+    ]
     git_dir = f"{repo.resolve()}/.git/"
-    syncs = Counter(kind_of(places[0].removeprefix(git_dir) if places else "everything") for name, places in calls if name in SYNCS)
+    syncs = Counter(
+        kind_of(places[0].removeprefix(git_dir) if places else "everything")
+        for name, places in calls
+        if name in SYNCS
+    )
     moved = [places[-1].removeprefix(git_dir) for name, places in calls if name in MOVES]
     objects = [place for place in moved if place.startswith("objects/")]
     return Counted(dict(syncs), len(objects), len({place[:10] for place in objects}), len(moved))
@@ -87,20 +99,33 @@ def kind_of(place: str) -> str:
 
 @pytest.mark.parametrize("is_one_shot", [False, True], ids=["api", "one-shot"])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_claim_syncs_what_the_promise_needs_and_nothing_more(tmp_path: Path, engine: str, is_one_shot: bool) -> None:
+def test_a_claim_syncs_what_the_promise_needs_and_nothing_more(
+    tmp_path: Path, engine: str, is_one_shot: bool
+) -> None:
     ROWS["claim"].setup(tmp_path / "live")
     counted = traced(tmp_path / "live" / "repo", engine, is_one_shot=is_one_shot)
     # A record, the trees from it to the root, and the commit.
     assert counted.objects == 6
-    assert counted.syncs == {"token": 1, "object": 6, "objects folder": 1, "fan-out folder": counted.fan_outs, "ref": 1, "ref's folder": 1}
+    assert counted.syncs == {
+        "token": 1,
+        "object": 6,
+        "objects folder": 1,
+        "fan-out folder": counted.fan_outs,
+        "ref": 1,
+        "ref's folder": 1,
+    }
     # Beside the objects' names: those of the pending file, the token and the ref.
     assert counted.names == counted.objects + 3
     print(f"\n{engine}: {sum(counted.syncs.values())} syncs, {counted.names} renames")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_one_shot_claim_that_need_not_survive_a_power_cut_syncs_nothing_at_all(tmp_path: Path, engine: str) -> None:
+def test_a_one_shot_claim_that_need_not_survive_a_power_cut_syncs_nothing_at_all(
+    tmp_path: Path, engine: str
+) -> None:
     ROWS["claim"].setup(tmp_path / "live")
-    counted = traced(tmp_path / "live" / "repo", engine, is_one_shot=True, GITCOORD_DURABILITY="process")
+    counted = traced(
+        tmp_path / "live" / "repo", engine, is_one_shot=True, GITCOORD_DURABILITY="process"
+    )
     assert counted.objects == 6
     assert counted.syncs == {}

@@ -27,14 +27,19 @@ class Trace(NamedTuple):
 
     def at(self, name: str, place: Path) -> list[int]:
         """Say when a call was made on a place."""
-        return [number for number, call in enumerate(self.calls) if call.name == name and call.place == str(place)]
+        return [
+            number
+            for number, call in enumerate(self.calls)
+            if call.name == name and call.place == str(place)
+        ]
 
     def arrivals(self, folder: Path) -> dict[str, tuple[int, str]]:
         """Say when each name below a folder came to be, and from what file."""
         return {
-            call.other: (number, call.place) for number, call in enumerate(self.calls)
+            call.other: (number, call.place)
+            for number, call in enumerate(self.calls)
             if call.name in {"link", "rename"} and Path(call.other).is_relative_to(folder)
-        }  # fmt: skip
+        }
 
     def syncs(self) -> list[str]:
         return [call.place for call in self.calls if call.name in {"fsync", "fdatasync"}]
@@ -67,22 +72,34 @@ def test_a_claim_syncs_every_object_and_its_folder_before_the_ref_moves(claim: P
         folder = [when for when in trace.at("fsync", Path(name).parent) if when > arrived]
         assert folder, f"the folder of {name} was not synced after it came"
         assert folder[0] < swapped, f"the ref moved before {name} was safe"
-    new_folders = [call.place for call in trace.calls if call.name == "mkdir" and "/objects/" in call.place]
+    new_folders = [
+        call.place for call in trace.calls if call.name == "mkdir" and "/objects/" in call.place
+    ]
     for made in new_folders:
-        assert [when for when in trace.at("fsync", Path(made)) if when < swapped], f"{made} was not synced"
+        assert [when for when in trace.at("fsync", Path(made)) if when < swapped], (
+            f"{made} was not synced"
+        )
     lock = trace.at("fsync", ref.with_name("ledger.lock"))
     assert lock, "the ref's new value was not synced"
     assert lock[0] < swapped, "the ref moved before its value was synced"
-    assert [when for when in trace.at("fsync", ref.parent) if when > swapped], "the ref's folder was not synced after the move"
-    print(f"\na claim: {len(trace.syncs())} syncs, {len(objects)} objects, {len(new_folders)} new folders")
+    assert [when for when in trace.at("fsync", ref.parent) if when > swapped], (
+        "the ref's folder was not synced after the move"
+    )
+    print(
+        f"\na claim: {len(trace.syncs())} syncs, {len(objects)} objects, {len(new_folders)} new "
+        "folders"
+    )
 
 
 def test_a_claims_token_is_on_the_disk_before_the_claim_can_be(claim: Path) -> None:
     trace = traced(claim)
     ref = trace.git_dir / "refs" / "heads" / "gitcoord" / "ledger"
     swapped, _ = trace.arrivals(trace.git_dir / "refs")[str(ref)]
-    tokens = [(arrived, name) for name, (arrived, _) in trace.arrivals(trace.git_dir / "gitcoord" / "agents").items()
-              if "/claims/" in name]  # fmt: skip
+    tokens = [
+        (arrived, name)
+        for name, (arrived, _) in trace.arrivals(trace.git_dir / "gitcoord" / "agents").items()
+        if "/claims/" in name
+    ]
     assert len(tokens) == 1
     arrived, name = tokens[0]
     synced = trace.at("fsync", Path(name))

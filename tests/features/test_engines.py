@@ -18,9 +18,15 @@ from tests.support.builders import tasks
 from tests.support.world import do, found, git, write
 
 
-@pytest.mark.parametrize(("asked", "one_shot", "kind"), [
-    ("", False, LibgitStore), ("", True, PlumbingStore), ("plumbing", False, PlumbingStore), ("libgit2", True, LibgitStore),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("asked", "one_shot", "kind"),
+    [
+        ("", False, LibgitStore),
+        ("", True, PlumbingStore),
+        ("plumbing", False, PlumbingStore),
+        ("libgit2", True, LibgitStore),
+    ],
+)
 def test_libgit2_serves_what_lives_long_unless_told_otherwise(
     repo: Path, monkeypatch: pytest.MonkeyPatch, asked: str, one_shot: bool, kind: type
 ) -> None:
@@ -30,7 +36,9 @@ def test_libgit2_serves_what_lives_long_unless_told_otherwise(
     work.close()
 
 
-def test_an_engine_that_does_not_exist_is_named_with_those_that_do(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_does_not_exist_is_named_with_those_that_do(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITCOORD_ENGINE", "jgit")
     with pytest.raises(UsageError) as caught:
         open_workspace(repo)
@@ -54,7 +62,9 @@ def odd(request: pytest.FixtureRequest, repo: Path, tmp_path: Path) -> Path:
     return top
 
 
-def test_what_libgit2_cannot_open_is_served_from_plan_to_landing_and_back(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_libgit2_cannot_open_is_served_from_plan_to_landing_and_back(
+    odd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = found(odd, tasks("a", "b"), "x")
     assert isinstance(work.store, PlumbingStore)
     do(work, "x", "a")
@@ -78,25 +88,52 @@ def test_what_libgit2_cannot_open_is_served_from_plan_to_landing_and_back(odd: P
         open_workspace(odd)
 
 
-def test_a_partial_clone_fetches_nothing_of_the_ledger_behind_our_back(repo: Path, tmp_path: Path) -> None:
+def test_a_partial_clone_fetches_nothing_of_the_ledger_behind_our_back(
+    repo: Path, tmp_path: Path
+) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
     work.close()
     git("config", "uploadpack.allowFilter", "true", cwd=repo)
-    git("clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repo}", "partial", cwd=tmp_path)
-    git("fetch", "-q", "origin", "refs/heads/gitcoord/ledger:refs/heads/gitcoord/ledger", cwd=tmp_path / "partial")
+    git(
+        "clone",
+        "-q",
+        "--no-checkout",
+        "--filter=blob:none",
+        f"file://{repo}",
+        "partial",
+        cwd=tmp_path,
+    )
+    git(
+        "fetch",
+        "-q",
+        "origin",
+        "refs/heads/gitcoord/ledger:refs/heads/gitcoord/ledger",
+        cwd=tmp_path / "partial",
+    )
     lazy = open_workspace(tmp_path / "partial")
     packs = sorted((tmp_path / "partial" / ".git" / "objects" / "pack").iterdir())
     with pytest.raises(CorruptError, match="missing") as caught:
         lazy.ledger.snapshot()
     assert "partial clone" in caught.value.message
     assert sorted((tmp_path / "partial" / ".git" / "objects" / "pack").iterdir()) == packs
-    git("-c", "remote.origin.partialCloneFilter=", "fetch", "-q", "--refetch", "--no-filter", "origin", "refs/heads/gitcoord/ledger",
-        cwd=tmp_path / "partial")  # fmt: skip
+    git(
+        "-c",
+        "remote.origin.partialCloneFilter=",
+        "fetch",
+        "-q",
+        "--refetch",
+        "--no-filter",
+        "origin",
+        "refs/heads/gitcoord/ledger",
+        cwd=tmp_path / "partial",
+    )
     assert lazy.ledger.snapshot().require_task("a")["state"] == "open"
     lazy.close()
 
 
-def test_another_users_repository_is_refused_as_git_does(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_repository_is_refused_as_git_does(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import os
 
     us = os.geteuid()
@@ -121,14 +158,20 @@ def both(repo: Path, monkeypatch: pytest.MonkeyPatch) -> list[Workspace]:
 
 
 @pytest.mark.parametrize("name", ["Tester", "  Zoë «Ü».\n", "日本", "A. B.", '"quoted"'])
-def test_both_engines_give_the_same_entry_the_same_oid(repo: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_both_engines_give_the_same_entry_the_same_oid(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     git("config", "user.name", name, cwd=repo)
     git("config", "user.email", "tester@example.invalid", cwd=repo)
     oids = set()
     for work in both(repo, monkeypatch):
         tree = work.store.write_tree(None, {"a/ü.json": b"{}", "a.b": b"1", "a/z": b"2"})
-        one = work.store.write_entry(tree, (), "subject\n\nKey: välue\n", ("x", "x@ledger"), 1_700_000_000)
-        oids.add(work.store.write_entry(tree, (one,), "no line feed", ("x", "x@ledger"), 1_700_000_001))
+        one = work.store.write_entry(
+            tree, (), "subject\n\nKey: välue\n", ("x", "x@ledger"), 1_700_000_000
+        )
+        oids.add(
+            work.store.write_entry(tree, (one,), "no line feed", ("x", "x@ledger"), 1_700_000_001)
+        )
         work.close()
     assert len(oids) == 1
     git("fsck", "--strict", "--no-dangling", cwd=repo)

@@ -17,14 +17,44 @@ from tests.support.builders import tasks
 from tests.support.world import environment, found, git, write
 
 VECTORS = {
-    "fsmonitor": "core.fsmonitor", "clean": "filter.evil.clean", "smudge": "filter.evil.smudge", "extdiff": "diff.external",
-    "textconv": "diff.evil.textconv", "diffcommand": "diff.evil.command", "ssh": "core.sshCommand", "pager": "core.pager",
-    "editor": "core.editor", "askpass": "core.askPass", "credential": "credential.helper", "gpg": "gpg.program",
-    "driver": "merge.evil.driver", "packhook": "uploadpack.packObjectsHook", "alternates": "core.alternateRefsCommand",
-    "diffpager": "pager.diff", "sequence": "sequence.editor", "trailer": "trailer.gitcoord.command",
-}  # fmt: skip
-ALIASED = ("status", "diff-tree", "rev-list", "worktree", "merge-tree", "update-ref", "rev-parse", "read-tree")
-HOOKS = ("pre-commit", "post-checkout", "post-index-change", "pre-auto-gc", "post-merge", "pre-merge-commit", "fsmonitor-watchman")
+    "fsmonitor": "core.fsmonitor",
+    "clean": "filter.evil.clean",
+    "smudge": "filter.evil.smudge",
+    "extdiff": "diff.external",
+    "textconv": "diff.evil.textconv",
+    "diffcommand": "diff.evil.command",
+    "ssh": "core.sshCommand",
+    "pager": "core.pager",
+    "editor": "core.editor",
+    "askpass": "core.askPass",
+    "credential": "credential.helper",
+    "gpg": "gpg.program",
+    "driver": "merge.evil.driver",
+    "packhook": "uploadpack.packObjectsHook",
+    "alternates": "core.alternateRefsCommand",
+    "diffpager": "pager.diff",
+    "sequence": "sequence.editor",
+    "trailer": "trailer.gitcoord.command",
+}
+ALIASED = (
+    "status",
+    "diff-tree",
+    "rev-list",
+    "worktree",
+    "merge-tree",
+    "update-ref",
+    "rev-parse",
+    "read-tree",
+)
+HOOKS = (
+    "pre-commit",
+    "post-checkout",
+    "post-index-change",
+    "pre-auto-gc",
+    "post-merge",
+    "pre-merge-commit",
+    "fsmonitor-watchman",
+)
 # Filters and merge drivers are the user's own: git lfs is one. They run
 # where files are compared or checked out, as for any git command here.
 USERS_OWN = {"clean", "smudge", "driver"}
@@ -42,7 +72,12 @@ def arm(repo: Path, tmp_path: Path) -> Path:
         return str(path)
 
     for name, key in VECTORS.items():
-        git("config", key, program(name, "cat" if name in {"clean", "smudge"} else "exit 1"), cwd=repo)
+        git(
+            "config",
+            key,
+            program(name, "cat" if name in {"clean", "smudge"} else "exit 1"),
+            cwd=repo,
+        )
     for name in ALIASED:
         git("config", f"alias.{name}", f"!{program('alias')}", cwd=repo)
     git("config", "commit.gpgSign", "true", cwd=repo)
@@ -67,14 +102,38 @@ def embed(place: Path, tmp_path: Path) -> None:
     (inner / "objects" / "keep").write_text("x\n")
 
 
-def traced(repo: Path, tmp_path: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+def traced(
+    repo: Path, tmp_path: Path, *words: str
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """Run gitcoord under strace; list every program that was run."""
     out = tmp_path / "trace"
     done = subprocess.run(
-        ["strace", "-f", "-qq", "-s", "300", "-e", "trace=execve", "-o", str(out), sys.executable, "-m", "gitcoord", *words],
-        cwd=repo, env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    started = [re.search(r'execve\("([^"]+)"', line) for line in out.read_text().splitlines() if line.endswith("= 0")]
+        [
+            "strace",
+            "-f",
+            "-qq",
+            "-s",
+            "300",
+            "-e",
+            "trace=execve",
+            "-o",
+            str(out),
+            sys.executable,
+            "-m",
+            "gitcoord",
+            *words,
+        ],
+        cwd=repo,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    started = [
+        re.search(r'execve\("([^"]+)"', line)
+        for line in out.read_text().splitlines()
+        if line.endswith("= 0")
+    ]
     return done, [match[1] for match in started if match]
 
 
@@ -96,7 +155,9 @@ def armed(repo: Path, tmp_path: Path) -> tuple[Workspace, Path, Path]:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
-def test_no_program_of_a_hostile_configuration_runs(armed: tuple[Workspace, Path, Path], repo: Path, tmp_path: Path) -> None:
+def test_no_program_of_a_hostile_configuration_runs(
+    armed: tuple[Workspace, Path, Path], repo: Path, tmp_path: Path
+) -> None:
     work, place, ran = armed
     done, programs = traced(place, tmp_path, "complete")
     assert done.returncode == 14, "not trusted yet"
@@ -104,22 +165,50 @@ def test_no_program_of_a_hostile_configuration_runs(armed: tuple[Workspace, Path
     done, more = traced(place, tmp_path, "complete")
     assert done.returncode == 0, done.stderr
     programs += more
-    for words in (["phase", "check", "default"], ["phase", "land", "default"], ["status"], ["show", "a"], ["verify"], ["log"]):
+    for words in (
+        ["phase", "check", "default"],
+        ["phase", "land", "default"],
+        ["status"],
+        ["show", "a"],
+        ["verify"],
+        ["log"],
+    ):
         done, more = traced(repo, tmp_path, *words)
         assert done.returncode == 0, done.stderr
         programs += more
     names = {Path(path).name for path in programs}
     assert {path.name for path in ran.iterdir()} <= USERS_OWN
-    allowed = {Path(sys.executable).name, "git", "sh", "cat", "touch", *(f"evil-{name}" for name in USERS_OWN)}
+    allowed = {
+        Path(sys.executable).name,
+        "git",
+        "sh",
+        "cat",
+        "touch",
+        *(f"evil-{name}" for name in USERS_OWN),
+    }
     assert names <= allowed | {Path(sys.executable).resolve().name}
     assert names & {"git"}
     assert git("-c", "core.fsmonitor=false", "rev-parse", "main^2", cwd=repo)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
-def test_reading_runs_no_program_but_git(armed: tuple[Workspace, Path, Path], repo: Path, tmp_path: Path) -> None:
+def test_reading_runs_no_program_but_git(
+    armed: tuple[Workspace, Path, Path], repo: Path, tmp_path: Path
+) -> None:
     _, _, ran = armed
-    for words in (["status"], ["show", "a"], ["verify"], ["log"], ["tasks"], ["phase", "list"], ["phase", "check", "default"]):
+    for words in (
+        ["status"],
+        ["show", "a"],
+        ["verify"],
+        ["log"],
+        ["tasks"],
+        ["phase", "list"],
+        ["phase", "check", "default"],
+    ):
         _, programs = traced(repo, tmp_path, *words)
-        assert {Path(path).name for path in programs} <= {Path(sys.executable).name, Path(sys.executable).resolve().name, "git"}
+        assert {Path(path).name for path in programs} <= {
+            Path(sys.executable).name,
+            Path(sys.executable).resolve().name,
+            "git",
+        }
     assert list(ran.iterdir()) == []

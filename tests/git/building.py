@@ -11,8 +11,17 @@ File = str | tuple[str, str] | None
 """A text, a mode with a text (or the oid of a submodule), or None: gone."""
 
 
-def git(repo: Path, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(["git", *args], cwd=repo, input=stdin, capture_output=True, env={**os.environ, **(env or {})}, check=False)
+def git(
+    repo: Path, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+) -> str:
+    done = subprocess.run(
+        ["git", *args],
+        cwd=repo,
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode("utf-8", "surrogateescape").strip()
 
@@ -26,8 +35,16 @@ def tree(repo: Path, start: str | None, files: Mapping[str, File]) -> str:
         git(repo, "read-tree", start, env=env)
     rows = []
     for path, file in files.items():
-        mode, text = ("0", "") if file is None else file if isinstance(file, tuple) else ("100644", file)
-        oid = "0" * 40 if file is None else text if mode == "160000" else git(repo, "hash-object", "-w", "--stdin", stdin=text.encode())
+        mode, text = (
+            ("0", "") if file is None else file if isinstance(file, tuple) else ("100644", file)
+        )
+        oid = (
+            "0" * 40
+            if file is None
+            else text
+            if mode == "160000"
+            else git(repo, "hash-object", "-w", "--stdin", stdin=text.encode())
+        )
         rows.append(f"{mode} {oid}\t{path}\0".encode("utf-8", "surrogateescape"))
     git(repo, "update-index", "-z", "--index-info", stdin=b"".join(rows), env=env)
     return git(repo, "write-tree", "--missing-ok", env=env)

@@ -37,7 +37,12 @@ def place(repo: Path, tmp_path: Path) -> Path:
     write(repo, "held.txt", "held\n")
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    git("config", "filter.held.smudge", f"echo $PPID > {tmp_path}/pid; cat {gate} > /dev/null; cat", cwd=repo)
+    git(
+        "config",
+        "filter.held.smudge",
+        f"echo $PPID > {tmp_path}/pid; cat {gate} > /dev/null; cat",
+        cwd=repo,
+    )
     return worktree
 
 

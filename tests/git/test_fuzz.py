@@ -10,10 +10,28 @@ from hypothesis import strategies as st
 
 from gitcoord.git import config, merges, results
 
-LINES = st.sampled_from([
-    b"[core]", b"[extensions]", b'[remote "a\\"b"]', b"[a", b'[a "', b"\tobjectformat = sha256", b"refstorage=reftable", b'x = "a', b"y = a\\",
-    b"= b", b"z", b"# c", b"; d", b"\xff = \xfe", b"worktreeconfig = true", b"\x0c[extensions]", b"promisor = true ; x", b'k = "a;b" # c',
-])  # fmt: skip
+LINES = st.sampled_from(
+    [
+        b"[core]",
+        b"[extensions]",
+        b'[remote "a\\"b"]',
+        b"[a",
+        b'[a "',
+        b"\tobjectformat = sha256",
+        b"refstorage=reftable",
+        b'x = "a',
+        b"y = a\\",
+        b"= b",
+        b"z",
+        b"# c",
+        b"; d",
+        b"\xff = \xfe",
+        b"worktreeconfig = true",
+        b"\x0c[extensions]",
+        b"promisor = true ; x",
+        b'k = "a;b" # c',
+    ]
+)
 
 
 @given(st.lists(LINES | st.binary(max_size=30), max_size=12).map(b"\n".join))
@@ -24,10 +42,23 @@ def test_any_configuration_is_read(content: bytes) -> None:
         for section, key, value in config.read_config(Path(folder)):
             assert "\n" not in section + key
             assert isinstance(value, str)
-        assert config.unsupported(Path(folder)) is None or "libgit2" in str(config.unsupported(Path(folder)))
+        assert config.unsupported(Path(folder)) is None or "libgit2" in str(
+            config.unsupported(Path(folder))
+        )
 
 
-FIELDS = st.sampled_from([b":100644 100644 " + b"1" * 40 + b" " + b"2" * 40 + b" M", b"a/b", b":x", b"", b"3" * 40, b"\xff", b": :", b":1 2 3 4 5 6"])
+FIELDS = st.sampled_from(
+    [
+        b":100644 100644 " + b"1" * 40 + b" " + b"2" * 40 + b" M",
+        b"a/b",
+        b":x",
+        b"",
+        b"3" * 40,
+        b"\xff",
+        b": :",
+        b":1 2 3 4 5 6",
+    ]
+)
 
 
 @given(st.lists(FIELDS | st.binary(max_size=9), max_size=8).map(b"\0".join))

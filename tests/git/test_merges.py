@@ -52,7 +52,10 @@ def test_a_merge_on_a_given_base_reverts(repo: Path, base: str) -> None:
 def test_the_users_settings_do_not_change_a_merge(repo: Path, base: str) -> None:
     text = "".join(f"{number}\n" for number in range(20))
     start = commit(repo, {"old": text}, base)
-    ours, theirs = commit(repo, {"old": None, "new": text}, start), commit(repo, {"old": text + "more\n"}, start)
+    ours, theirs = (
+        commit(repo, {"old": None, "new": text}, start),
+        commit(repo, {"old": text + "more\n"}, start),
+    )
     merged = merges.merge_tree(Git(repo), ours, theirs)
     assert isinstance(merged, Merged)
     git(repo, "config", "merge.renames", "false")
@@ -65,16 +68,23 @@ def test_merging_no_commit_is_an_error(repo: Path, base: str) -> None:
             run(Git(repo), base, "1" * 40)
 
 
-def test_a_commit_is_a_function_of_its_inputs(repo: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_is_a_function_of_its_inputs(
+    repo: Path, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = merges.tree_of(Git(repo), base)
-    made = merges.commit_merge(Git(repo), tree, [base], "Land: naïve\n", 7, ("A", "a@x"), ("C", "c@x"))
+    made = merges.commit_merge(
+        Git(repo), tree, [base], "Land: naïve\n", 7, ("A", "a@x"), ("C", "c@x")
+    )
     shown = git(repo, "show", "-s", "--date=raw", "--format=%an %ae %ad|%cn %ce %cd|%P|%s", made)
     assert shown == f"A a@x 7 +0000|C c@x 7 +0000|{base}|Land: naïve"
     monkeypatch.setenv("GIT_AUTHOR_DATE", "@9 +0100")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     git(repo, "config", "i18n.commitEncoding", "ISO-8859-1")
     git(repo, "config", "commit.gpgSign", "true")
-    assert merges.commit_merge(Git(repo), tree, [base], "Land: naïve\n", 7, ("A", "a@x"), ("C", "c@x")) == made
+    assert (
+        merges.commit_merge(Git(repo), tree, [base], "Land: naïve\n", 7, ("A", "a@x"), ("C", "c@x"))
+        == made
+    )
 
 
 def test_ancestry_is_told(repo: Path, base: str) -> None:
@@ -100,7 +110,20 @@ def test_a_revision_becomes_the_oid_of_a_commit(repo: Path, base: str) -> None:
 
 @pytest.mark.parametrize(
     "named",
-    ["nothing", "", "--output=x", "-h", "^main", "main..main", "HEAD^{tree}", "main\n", "a\0b", "x" * 5000, "@", "HEAD:README.md"],
+    [
+        "nothing",
+        "",
+        "--output=x",
+        "-h",
+        "^main",
+        "main..main",
+        "HEAD^{tree}",
+        "main\n",
+        "a\0b",
+        "x" * 5000,
+        "@",
+        "HEAD:README.md",
+    ],
 )
 def test_what_names_no_commit_is_not_found(repo: Path, base: str, named: str) -> None:
     if named == "@":
@@ -121,7 +144,9 @@ def test_a_base_contains_everything_and_is_always_the_same(repo: Path, base: str
     assert merges.contains(Git(repo), made, [tip, one, other]) == {tip, one, other}
     assert git(repo, "ls-tree", "--name-only", made).split() == ["README.md", "a", "b", "t"]
     assert merges.fork_base(Git(repo), tip, [one, other]) == made
-    newest = max(int(git(repo, "show", "-s", "--format=%ct", parent)) for parent in (tip, one, other))
+    newest = max(
+        int(git(repo, "show", "-s", "--format=%ct", parent)) for parent in (tip, one, other)
+    )
     assert int(git(repo, "show", "-s", "--format=%ct", made)) == newest
 
 

@@ -17,26 +17,52 @@ from tests.git.building import commit, git
 
 
 def test_git_variables_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_CONFIG_COUNT", "GIT_EXTERNAL_DIFF", "GIT_OBJECT_DIRECTORY"):
+    for name in (
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_WORK_TREE",
+        "GIT_CONFIG_COUNT",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_OBJECT_DIRECTORY",
+    ):
         monkeypatch.setenv(name, "/nowhere")
-    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "GIT_SSH_COMMAND", "GIT_CEILING_DIRECTORIES"):
+    for name in (
+        "GIT_AUTHOR_NAME",
+        "GIT_COMMITTER_DATE",
+        "GIT_SSH_COMMAND",
+        "GIT_CEILING_DIRECTORIES",
+    ):
         monkeypatch.setenv(name, "kept")
     left = {name for name in scrubbed({"GIT_INDEX_FILE": "ours"}) if name.startswith("GIT_")}
     assert left == {
-        "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "GIT_SSH_COMMAND", "GIT_CEILING_DIRECTORIES", "GIT_CONFIG_GLOBAL",
-        "GIT_CONFIG_NOSYSTEM", "GIT_NO_REPLACE_OBJECTS", "GIT_GRAFT_FILE", "GIT_TERMINAL_PROMPT", "GIT_OPTIONAL_LOCKS",
-        "GIT_EDITOR", "GIT_PAGER", "GIT_INDEX_FILE",
-    }  # fmt: skip
+        "GIT_AUTHOR_NAME",
+        "GIT_COMMITTER_DATE",
+        "GIT_SSH_COMMAND",
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_GRAFT_FILE",
+        "GIT_TERMINAL_PROMPT",
+        "GIT_OPTIONAL_LOCKS",
+        "GIT_EDITOR",
+        "GIT_PAGER",
+        "GIT_INDEX_FILE",
+    }
     assert scrubbed({"GIT_INDEX_FILE": "ours"})["GIT_INDEX_FILE"] == "ours"
 
 
-def test_git_is_run_in_its_directory_whatever_the_variables_say(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_is_run_in_its_directory_whatever_the_variables_say(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other"))
     assert Git(repo).run("rev-parse", "--show-toplevel").text == str(repo)
 
 
 def test_a_failure_carries_status_and_words(repo: Path) -> None:
-    with pytest.raises(GitError, match="git rev-parse --verify nothing failed with status 128") as caught:
+    with pytest.raises(
+        GitError, match="git rev-parse --verify nothing failed with status 128"
+    ) as caught:
         Git(repo).run("rev-parse", "--verify", "nothing")
     assert caught.value.status == 128
     assert "Needed a single revision" in caught.value.stderr
@@ -44,8 +70,13 @@ def test_a_failure_carries_status_and_words(repo: Path) -> None:
 
 
 def test_stdin_is_closed_unless_given(repo: Path) -> None:
-    assert Git(repo).run("hash-object", "--stdin").text == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
-    assert Git(repo).run("hash-object", "--stdin", stdin=b"x\n").text == "587be6b4c3f93f93c489c0111bba5596147a26cb"
+    assert (
+        Git(repo).run("hash-object", "--stdin").text == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+    )
+    assert (
+        Git(repo).run("hash-object", "--stdin", stdin=b"x\n").text
+        == "587be6b4c3f93f93c489c0111bba5596147a26cb"
+    )
 
 
 def test_a_slow_git_is_ended_and_takes_its_hook_along(repo: Path) -> None:
@@ -78,7 +109,9 @@ def test_replaced_and_grafted_commits_are_seen_as_they_are(repo: Path) -> None:
     assert done.stderr == ""
 
 
-def test_a_missing_git_and_a_missing_directory_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_git_and_a_missing_directory_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UnavailableError, match="is gone"):
         Git(tmp_path / "nowhere").run("--version")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -86,8 +119,12 @@ def test_a_missing_git_and_a_missing_directory_are_told_apart(tmp_path: Path, mo
         Git(tmp_path).run("--version")
 
 
-@pytest.mark.parametrize(("said", "found"), [("git version 2.39.5 (Apple Git-154)", (2, 39, 5)), ("what?", ())])
-def test_the_version_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("said", "found"), [("git version 2.39.5 (Apple Git-154)", (2, 39, 5)), ("what?", ())]
+)
+def test_the_version_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: tuple[int, ...]
+) -> None:
     program = tmp_path / "git"
     program.write_text(f"#!/bin/sh\necho '{said}'\n")
     program.chmod(0o755)
@@ -115,7 +152,9 @@ def test_a_shell_command_is_ended_after_its_time(tmp_path: Path) -> None:
 # places
 
 
-def test_every_place_of_a_repository_is_found_without_git(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_place_of_a_repository_is_found_without_git(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     git(repo, "worktree", "add", "-q", "--detach", str(repo.parent / "linked"))
     (repo / "a" / "b").mkdir(parents=True)
     monkeypatch.setenv("PATH", "")
@@ -136,10 +175,19 @@ def test_a_bare_repository_and_its_worktree_are_found(repo: Path, tmp_path: Path
     git(repo, "clone", "-q", "--bare", str(repo), str(bare))
     git(bare, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
     assert discover(bare) == (bare, bare, None, True, True, None)
-    assert discover(tmp_path / "linked") == (bare, bare / "worktrees" / "linked", tmp_path / "linked", False, False, None)
+    assert discover(tmp_path / "linked") == (
+        bare,
+        bare / "worktrees" / "linked",
+        tmp_path / "linked",
+        False,
+        False,
+        None,
+    )
 
 
-def test_a_repository_with_a_worktree_configuration_is_bare_as_it_says(repo: Path, tmp_path: Path) -> None:
+def test_a_repository_with_a_worktree_configuration_is_bare_as_it_says(
+    repo: Path, tmp_path: Path
+) -> None:
     git(repo, "config", "extensions.worktreeConfig", "true")
     (repo / ".git" / "config.worktree").write_text("[core] bare = true ; said here\n")
     assert discover(repo).is_bare
@@ -158,7 +206,9 @@ def test_a_separate_git_directory_and_a_submodule_are_found(repo: Path, tmp_path
     assert discover(inner) == place
 
 
-def test_git_dir_counts_only_outside_of_a_repository(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_dir_counts_only_outside_of_a_repository(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = tmp_path / "other"
     git(tmp_path, "init", "-q", str(other))
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
@@ -207,13 +257,20 @@ def test_no_configuration_hinders_nothing(tmp_path: Path) -> None:
 def test_a_handle_that_git_keeps_outlives_us(repo: Path, tmp_path: Path) -> None:
     script = (
         "import fcntl, os, sys\nfrom pathlib import Path\nfrom gitcoord.git.program import Git\n"
-        "handle = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\nfcntl.flock(handle, fcntl.LOCK_EX)\n"
-        "Git(Path(sys.argv[2])).run('commit', '--allow-empty', '-m', 'x', hooks=True, keep=(handle,))\n"
+        "handle = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\nfcntl.flock(handle, "
+        "fcntl.LOCK_EX)\n"
+        "Git(Path(sys.argv[2])).run('commit', '--allow-empty', '-m', 'x', hooks=True, "
+        "keep=(handle,))\n"
     )
     hook = repo / ".git" / "hooks" / "pre-commit"
-    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nwhile ! test -e {tmp_path}/go; do sleep 0.02; done\n")
+    hook.write_text(
+        f"#!/bin/sh\ntouch {tmp_path}/started\nwhile ! test -e {tmp_path}/go; do sleep 0.02; done\n"
+    )
     hook.chmod(0o755)
-    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "lock"), str(repo)], env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "lock"), str(repo)],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
     _until((tmp_path / "started").exists)
     child.kill()
     child.wait()

@@ -44,7 +44,10 @@ def test_a_ref_is_created_once(repo: Path, old: str, new: str) -> None:
 
 def test_of_racing_creators_one_wins(repo: Path, old: str, new: str) -> None:
     won: list[bool] = []
-    threads = [threading.Thread(target=lambda: won.append(refs.create_ref(Git(repo), "refs/x/y", new))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: won.append(refs.create_ref(Git(repo), "refs/x/y", new)))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -71,7 +74,9 @@ def test_the_target_moves_with_the_ledger_verified(repo: Path, old: str, new: st
     assert git(repo, "rev-parse", MAIN) == new
 
 
-def test_nothing_moves_when_the_target_or_the_ledger_is_elsewhere(repo: Path, old: str, new: str) -> None:
+def test_nothing_moves_when_the_target_or_the_ledger_is_elsewhere(
+    repo: Path, old: str, new: str
+) -> None:
     assert not refs.move_target(Git(repo), MAIN, new, old, {LEDGER: old}, {})
     assert not refs.move_target(Git(repo), MAIN, old, new, {LEDGER: new}, {})
     assert not refs.move_target(Git(repo), "refs/heads/gone", old, new, {}, {})
@@ -102,7 +107,9 @@ def test_a_lock_that_is_let_go_is_waited_for(repo: Path, old: str, new: str) -> 
     timer.join()
 
 
-def test_a_lock_that_stays_is_unavailable(repo: Path, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_stays_is_unavailable(
+    repo: Path, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(refs, "LOCK_WAIT_S", 0.05)
     (repo / ".git" / "refs" / "heads" / "main.lock").touch()
     with pytest.raises(UnavailableError, match="could not be moved"):
@@ -116,7 +123,9 @@ def test_a_broken_ref_is_not_called_moved(repo: Path, old: str, new: str) -> Non
         refs.move_target(Git(repo), MAIN, old, new, {}, {})
 
 
-def test_a_move_works_from_a_linked_worktree_and_with_packed_refs(repo: Path, old: str, new: str) -> None:
+def test_a_move_works_from_a_linked_worktree_and_with_packed_refs(
+    repo: Path, old: str, new: str
+) -> None:
     git(repo, "worktree", "add", "-q", "--detach", str(repo.parent / "linked"))
     git(repo, "pack-refs", "--all")
     assert refs.move_target(Git(repo.parent / "linked"), MAIN, old, new, {LEDGER: old}, {})

@@ -17,19 +17,32 @@ INSIDE = ["src/lexer/", "notes.md"]
 
 @pytest.fixture
 def base(repo: Path) -> str:
-    files: dict[str, File] = {"src/lexer/a.py": "a\n", "src/parser/b.py": "b\n" * 20, "lib/run.sh": "run\n", "Makefile": "all:\n"}
+    files: dict[str, File] = {
+        "src/lexer/a.py": "a\n",
+        "src/parser/b.py": "b\n" * 20,
+        "lib/run.sh": "run\n",
+        "Makefile": "all:\n",
+    }
     return commit(repo, files, git(repo, "rev-parse", "HEAD"))
 
 
 def inspect(
-    repo: Path, result: str, target: str, patterns: list[str] | None = INSIDE, built_on: Mapping[str, str] | None = None
+    repo: Path,
+    result: str,
+    target: str,
+    patterns: list[str] | None = INSIDE,
+    built_on: Mapping[str, str] | None = None,
 ) -> Inspection:
     layers = () if patterns is None else (Layer("task t", tuple(patterns)),)
     return results.inspect(Git(repo), result, target, built_on or {}, Boundary(layers))
 
 
 def refused(
-    repo: Path, result: str, target: str, patterns: list[str] | None = INSIDE, built_on: Mapping[str, str] | None = None
+    repo: Path,
+    result: str,
+    target: str,
+    patterns: list[str] | None = INSIDE,
+    built_on: Mapping[str, str] | None = None,
 ) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         inspect(repo, result, target, patterns, built_on)
@@ -70,7 +83,9 @@ OUTSIDE: list[tuple[str, Mapping[str, File]]] = [
 ]
 
 
-@pytest.mark.parametrize("files", [files for _, files in OUTSIDE], ids=[name for name, _ in OUTSIDE])
+@pytest.mark.parametrize(
+    "files", [files for _, files in OUTSIDE], ids=[name for name, _ in OUTSIDE]
+)
 def test_what_lies_outside_is_refused(repo: Path, base: str, files: Mapping[str, File]) -> None:
     error = refused(repo, commit(repo, files, base), base)
     assert error.reason == "boundary"
@@ -85,13 +100,17 @@ def test_a_folder_whose_name_no_index_takes_is_refused(repo: Path, base: str) ->
         inner = git(repo, "mktree", stdin=f"100644 blob {blob}\tconfig\n".encode())
         top = git(repo, "ls-tree", base) + f"\n040000 tree {inner}\t{name}\n"
         content = git(repo, "mktree", stdin=top.encode())
-        assert refused(repo, commit_tree(repo, content, base), base, None).reason == "boundary", name
+        assert refused(repo, commit_tree(repo, content, base), base, None).reason == "boundary", (
+            name
+        )
 
 
 def test_a_refusal_names_ten_paths_with_their_commit(repo: Path, base: str) -> None:
     made = commit(repo, {f"x{number:02}": "x" for number in range(30)}, base)
     error = refused(repo, made, base)
-    assert error.message.startswith(f"30 change(s) outside the boundary: x00 (outside, commit {made[:12]}), x01")
+    assert error.message.startswith(
+        f"30 change(s) outside the boundary: x00 (outside, commit {made[:12]}), x01"
+    )
     assert error.message.count("outside, commit") == 10
     assert len(error.facts["outside"] or []) == 30  # type: ignore[arg-type]
 
@@ -102,7 +121,9 @@ def test_a_boundary_of_nothing_and_one_of_everything(repo: Path, base: str) -> N
     assert inspect(repo, made, base, None).files == 1
 
 
-@pytest.mark.parametrize("link", ["a.py", "./a.py", "../parser/b.py", "../..", "../../.github/x", "deep/er"])
+@pytest.mark.parametrize(
+    "link", ["a.py", "./a.py", "../parser/b.py", "../..", "../../.github/x", "deep/er"]
+)
 def test_a_link_that_stays_inside_is_accepted(repo: Path, base: str, link: str) -> None:
     assert inspect(repo, commit(repo, {"src/lexer/link": ("120000", link)}, base), base).files == 1
 
@@ -133,11 +154,19 @@ def test_an_added_twin_of_another_path_is_refused(repo: Path, base: str, twin: s
 
 def test_a_twin_by_unicode_alone_is_refused(repo: Path, base: str) -> None:
     target = commit(repo, {"src/lexer/cafe\u0301": "x"}, base)
-    assert "the same file as" in refused(repo, commit(repo, {"src/lexer/caf\u00e9": "x"}, target), target).message
+    assert (
+        "the same file as"
+        in refused(repo, commit(repo, {"src/lexer/caf\u00e9": "x"}, target), target).message
+    )
 
 
 def test_a_rename_of_case_and_twins_that_were_there_are_accepted(repo: Path, base: str) -> None:
-    assert inspect(repo, commit(repo, {"src/lexer/a.py": None, "src/lexer/A.py": "a\n"}, base), base).files == 2
+    assert (
+        inspect(
+            repo, commit(repo, {"src/lexer/a.py": None, "src/lexer/A.py": "a\n"}, base), base
+        ).files
+        == 2
+    )
     target = commit(repo, {"doc/x": "x", "Doc/x": "x"}, base)
     assert inspect(repo, commit(repo, {"doc/new": "n"}, target), target, ["doc/"]).files == 1
 
@@ -194,7 +223,9 @@ def test_an_evil_merge_is_refused(repo: Path, base: str) -> None:
     target = commit(repo, {"Makefile": "new:\n", "t": "t"}, base)
     work = commit(repo, {"notes.md": "n"}, base)
     added = commit_tree(repo, tree(repo, target, {"notes.md": "n", "evil": "x"}), work, target)
-    edited = commit_tree(repo, tree(repo, target, {"notes.md": "n", "Makefile": "evil:\n"}), work, target)
+    edited = commit_tree(
+        repo, tree(repo, target, {"notes.md": "n", "Makefile": "evil:\n"}), work, target
+    )
     ours = commit_tree(repo, f"{work}^{{tree}}", work, target)
     for merge, path in ((added, "evil"), (edited, "Makefile"), (ours, "Makefile")):
         error = refused(repo, merge, target)
@@ -205,7 +236,9 @@ def test_an_evil_merge_is_refused(repo: Path, base: str) -> None:
 def test_an_evil_merge_in_a_conflict_is_refused(repo: Path, base: str) -> None:
     target = commit(repo, {"notes.md": "theirs\n", "Makefile": "new:\n"}, base)
     work = commit(repo, {"notes.md": "ours\n"}, base)
-    merge = commit_tree(repo, tree(repo, target, {"notes.md": "both\n", "Makefile": "all:\n"}), work, target)
+    merge = commit_tree(
+        repo, tree(repo, target, {"notes.md": "both\n", "Makefile": "all:\n"}), work, target
+    )
     assert "Makefile" in refused(repo, merge, target).message
 
 
@@ -221,7 +254,10 @@ def test_an_octopus_and_another_history_are_refused(repo: Path, base: str) -> No
     other = commit(repo, {"o": "o"}, base)
     work = commit(repo, {"notes.md": "n"}, base)
     octopus = commit_tree(repo, tree(repo, work, {"t": "t", "o": "o"}), work, target, other)
-    assert "neither the target nor a result" in refused(repo, octopus, target, built_on={"1": other}).message
+    assert (
+        "neither the target nor a result"
+        in refused(repo, octopus, target, built_on={"1": other}).message
+    )
     assert "has no parent" in refused(repo, commit(repo, {"notes.md": "n"}), base).message
 
 
@@ -247,19 +283,33 @@ def test_what_it_is_built_on_is_not_its_own(repo: Path, base: str) -> None:
     assert isinstance(start, str)
     result = commit(repo, {"notes.md": "n"}, start)
     built_on = {"1": one, "2": other}
-    assert inspect(repo, result, target, built_on=built_on) == (merges.tree_of(Git(repo), result), 1, 1)
+    assert inspect(repo, result, target, built_on=built_on) == (
+        merges.tree_of(Git(repo), result),
+        1,
+        1,
+    )
     assert refused(repo, start, target, built_on=built_on).reason == "empty-result"
     assert refused(repo, result, target).reason == "boundary"
 
 
-def test_results_that_conflict_by_now_leave_the_verdict_to_the_own_commits(repo: Path, base: str) -> None:
+def test_results_that_conflict_by_now_leave_the_verdict_to_the_own_commits(
+    repo: Path, base: str
+) -> None:
     one = commit(repo, {"x": "1"}, base)
     target = commit(repo, {"x": "2"}, base)
-    assert inspect(repo, commit(repo, {"notes.md": "n"}, one), target, built_on={"1": one}).commits == 1
-    assert refused(repo, commit(repo, {"Makefile": "n"}, one), target, built_on={"1": one}).reason == "boundary"
+    assert (
+        inspect(repo, commit(repo, {"notes.md": "n"}, one), target, built_on={"1": one}).commits
+        == 1
+    )
+    assert (
+        refused(repo, commit(repo, {"Makefile": "n"}, one), target, built_on={"1": one}).reason
+        == "boundary"
+    )
 
 
-def test_a_result_that_would_conflict_with_the_target_is_judged_all_the_same(repo: Path, base: str) -> None:
+def test_a_result_that_would_conflict_with_the_target_is_judged_all_the_same(
+    repo: Path, base: str
+) -> None:
     target = commit(repo, {"notes.md": "theirs\n"}, base)
     assert inspect(repo, commit(repo, {"notes.md": "ours\n"}, base), target).commits == 1
 
@@ -280,8 +330,15 @@ def test_touched_gives_both_sides_of_each_commit(repo: Path, base: str) -> None:
     two = commit(repo, {"z": "z"}, one)
     empty = commit(repo, {}, two)
     found = results.touched(Git(repo), [one, two, empty])
-    assert {commit_: [(c.path, c.old_mode, c.new_mode) for c in changes] for commit_, changes in found.items()} == {
-        one: [(":odd", "000000", "100644"), ("Makefile", "100644", "000000"), ("deep/x", "000000", "100755")],
+    assert {
+        commit_: [(c.path, c.old_mode, c.new_mode) for c in changes]
+        for commit_, changes in found.items()
+    } == {
+        one: [
+            (":odd", "000000", "100644"),
+            ("Makefile", "100644", "000000"),
+            ("deep/x", "000000", "100755"),
+        ],
         two: [("z", "000000", "100644")],
     }
     assert results.touched(Git(repo), []) == {}
@@ -293,6 +350,9 @@ def test_a_lifted_result_can_land_again(repo: Path, base: str) -> None:
     result = commit(repo, {"notes.md": "n"}, base)
     lifted = results.lift(Git(repo), result, base, base)
     assert lifted not in {result, base}
-    assert git(repo, "rev-parse", f"{lifted}^{{tree}}", f"{lifted}^").split() == [merges.tree_of(Git(repo), result), base]
+    assert git(repo, "rev-parse", f"{lifted}^{{tree}}", f"{lifted}^").split() == [
+        merges.tree_of(Git(repo), result),
+        base,
+    ]
     assert results.lift(Git(repo), result, base, base) == lifted
     assert results.lift(Git(repo), result, base, result) != lifted

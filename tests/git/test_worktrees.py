@@ -43,7 +43,9 @@ def test_a_worktree_starts_detached_at_its_commit(repo: Path, base: str, place: 
     assert worktrees.status_of(place) == []
 
 
-def test_the_list_knows_odd_names_and_leaves_bare_ones_out(repo: Path, base: str, tmp_path: Path) -> None:
+def test_the_list_knows_odd_names_and_leaves_bare_ones_out(
+    repo: Path, base: str, tmp_path: Path
+) -> None:
     odd = tmp_path / "with\nnewline  and spaces"
     worktrees.add(Git(repo), odd, commit=base)
     assert [known.path for known in worktrees.list_all(Git(repo))] == [repo, odd]
@@ -80,22 +82,35 @@ def test_half_a_merge_is_in_the_way_by_its_files(repo: Path, base: str) -> None:
 def test_thirteen_parallel_adds_all_succeed(repo: Path, base: str, tmp_path: Path) -> None:
     git(repo, "update-ref", "refs/remotes/origin/main", base)
     script = (
-        "import sys\nfrom pathlib import Path\nfrom gitcoord.git import worktrees\nfrom gitcoord.git.program import Git\n"
-        "sys.stdin.readline()\nworktrees.add(Git(Path(sys.argv[1])), Path(sys.argv[2]), commit=sys.argv[3])\n"
+        "import sys\nfrom pathlib import Path\nfrom gitcoord.git import worktrees\nfrom "
+        "gitcoord.git.program import Git\n"
+        "sys.stdin.readline()\nworktrees.add(Git(Path(sys.argv[1])), Path(sys.argv[2]), "
+        "commit=sys.argv[3])\n"
     )
     env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     children = [
-        subprocess.Popen([sys.executable, "-c", script, str(repo), str(tmp_path / f"w{number}"), base],
-                         env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(repo), str(tmp_path / f"w{number}"), base],
+            env=env,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for number in range(13)
-    ]  # fmt: skip
+    ]
     for child in children:
         assert child.stdin is not None
         child.stdin.write("go\n")
         child.stdin.flush()
-    failures = [error for child in children if (error := child.communicate(timeout=60)[1]) or child.returncode]
+    failures = [
+        error
+        for child in children
+        if (error := child.communicate(timeout=60)[1]) or child.returncode
+    ]
     assert failures == []
-    assert all((tmp_path / f"w{number}" / "deep" / "c").read_text() == "c\n" for number in range(13))
+    assert all(
+        (tmp_path / f"w{number}" / "deep" / "c").read_text() == "c\n" for number in range(13)
+    )
     assert len(worktrees.list_all(Git(repo))) == 14
 
 
@@ -119,14 +134,18 @@ def test_a_lock_that_stays_is_named(repo: Path, base: str, tmp_path: Path) -> No
         worktrees.add(Git(repo), tmp_path / "new", commit=base, timeout_s=0.05)
 
 
-def test_a_git_directory_that_cannot_be_written_is_named(repo: Path, base: str, tmp_path: Path) -> None:
+def test_a_git_directory_that_cannot_be_written_is_named(
+    repo: Path, base: str, tmp_path: Path
+) -> None:
     (repo / ".git" / "gitcoord").write_text("in the way")
     with pytest.raises(UnavailableError, match="cannot be opened"):
         worktrees.add(Git(repo), tmp_path / "new", commit=base)
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_a_worktree_whose_making_was_killed_is_made_anew(repo: Path, base: str, tmp_path: Path, is_late: bool) -> None:
+def test_a_worktree_whose_making_was_killed_is_made_anew(
+    repo: Path, base: str, tmp_path: Path, is_late: bool
+) -> None:
     new = tmp_path / "new"
     git(repo, "worktree", "add", "-q", "--detach", str(new), base)
     private = discover(new).git_dir
@@ -143,11 +162,17 @@ def test_a_worktree_whose_making_was_killed_is_made_anew(repo: Path, base: str, 
     assert worktrees.status_of(new) == []
 
 
-def test_a_git_that_is_really_killed_leaves_what_is_recognised(repo: Path, base: str, tmp_path: Path) -> None:
+def test_a_git_that_is_really_killed_leaves_what_is_recognised(
+    repo: Path, base: str, tmp_path: Path
+) -> None:
     new = tmp_path / "new"
     git(repo, "config", "filter.slow.smudge", "touch ../started; sleep 30")
     (repo / ".git" / "info" / "attributes").write_text("b filter=slow\n")
-    child = subprocess.Popen(["git", "worktree", "add", "-q", "--detach", str(new), base], cwd=repo, start_new_session=True)
+    child = subprocess.Popen(
+        ["git", "worktree", "add", "-q", "--detach", str(new), base],
+        cwd=repo,
+        start_new_session=True,
+    )
     while not (tmp_path / "started").exists():
         assert child.poll() is None
     os.killpg(child.pid, signal.SIGKILL)
@@ -158,7 +183,9 @@ def test_a_git_that_is_really_killed_leaves_what_is_recognised(repo: Path, base:
     assert worktrees.status_of(new) == []
 
 
-def test_a_half_made_worktree_with_files_of_others_is_kept(repo: Path, base: str, place: Path) -> None:
+def test_a_half_made_worktree_with_files_of_others_is_kept(
+    repo: Path, base: str, place: Path
+) -> None:
     (discover(place).git_dir / "locked").write_text("initializing")
     (place / "mine").write_text("mine")
     with pytest.raises(RefusedError, match="files of others: mine"):
@@ -166,7 +193,9 @@ def test_a_half_made_worktree_with_files_of_others_is_kept(repo: Path, base: str
     assert (place / "mine").read_text() == "mine"
 
 
-def test_a_vanished_worktree_is_replaced_unless_it_held_commits(repo: Path, base: str, place: Path) -> None:
+def test_a_vanished_worktree_is_replaced_unless_it_held_commits(
+    repo: Path, base: str, place: Path
+) -> None:
     place.rename(place.with_name("moved"))
     worktrees.add(Git(repo), place, commit=base)
     lost = commit(repo, {"x": "x"}, base)
@@ -199,7 +228,9 @@ def test_every_change_is_listed_under_its_own_name(place: Path) -> None:
         (place / name).write_text("x")
     git(place, "add", "moved")
     git(place, "config", "status.showUntrackedFiles", "no")
-    assert sorted(worktrees.status_of(place)) == sorted(["a", "moved", "b", "folder/x", "with\nnewline", '"quoted"', "naïve"])
+    assert sorted(worktrees.status_of(place)) == sorted(
+        ["a", "moved", "b", "folder/x", "with\nnewline", '"quoted"', "naïve"]
+    )
 
 
 def test_commits_that_nothing_else_holds_are_listed(repo: Path, base: str, place: Path) -> None:
@@ -251,7 +282,9 @@ def test_uncommitted_work_keeps_its_branch(repo: Path, base: str, place: Path) -
 
 
 @pytest.mark.parametrize("is_ignored", [False, True])
-def test_an_untracked_file_in_the_way_is_kept(repo: Path, base: str, place: Path, is_ignored: bool) -> None:
+def test_an_untracked_file_in_the_way_is_kept(
+    repo: Path, base: str, place: Path, is_ignored: bool
+) -> None:
     later = commit(repo, {"new": "theirs\n"}, base)
     (repo / ".git" / "info" / "exclude").write_text("new\n" if is_ignored else "")
     (place / "new").write_text("mine\n")
@@ -273,13 +306,19 @@ def test_a_branch_that_cannot_be_is_an_error(repo: Path, base: str, place: Path)
 # committing
 
 
-def test_a_transient_failure_is_tried_again(repo: Path, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transient_failure_is_tried_again(
+    repo: Path, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
-    real = subprocess.run(["sh", "-c", "command -v git"], capture_output=True, text=True, check=True).stdout.strip()
+    real = subprocess.run(
+        ["sh", "-c", "command -v git"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     (folder / "git").write_text(
-        f'#!/bin/sh\ncase "$*" in *"worktree add"*) test -e {tmp_path}/tried || {{ touch {tmp_path}/tried\n'
-        'echo "error: could not lock config file .git/config: File exists" >&2; exit 255; };; esac\n'
+        f'#!/bin/sh\ncase "$*" in *"worktree add"*) test -e {tmp_path}/tried || {{ touch '
+        f"{tmp_path}/tried\n"
+        'echo "error: could not lock config file .git/config: File exists" >&2; exit 255; };; '
+        "esac\n"
         f'exec {real} "$@"\n'
     )
     (folder / "git").chmod(0o755)
@@ -300,7 +339,10 @@ def test_exactly_the_given_paths_are_committed(base: str, place: Path) -> None:
     names = git(place, "diff-tree", "-r", "-z", "--name-only", base, "HEAD").split("\0")
     assert sorted(names) == sorted([*odd, "a", ""])
     assert sorted(worktrees.status_of(place)) == ["b", "other"]
-    assert git(place, "log", "-1", "--format=%an %ae|%cn|%s") == "Builder builder@example.invalid|Tester|Do it"
+    assert (
+        git(place, "log", "-1", "--format=%an %ae|%cn|%s")
+        == "Builder builder@example.invalid|Tester|Do it"
+    )
 
 
 def test_nothing_to_commit_is_none(base: str, place: Path) -> None:
@@ -309,7 +351,9 @@ def test_nothing_to_commit_is_none(base: str, place: Path) -> None:
     assert git(place, "rev-parse", "HEAD") == base
 
 
-def test_a_merge_under_way_is_committed_with_both_parents(repo: Path, base: str, place: Path) -> None:
+def test_a_merge_under_way_is_committed_with_both_parents(
+    repo: Path, base: str, place: Path
+) -> None:
     theirs = commit(repo, {"b": "theirs\n"}, base)
     (place / "a").write_text("ours\n")
     git(place, "commit", "-q", "-am", "ours")
@@ -330,7 +374,9 @@ def test_the_users_hook_can_refuse_the_commit(repo: Path, base: str, place: Path
     assert worktrees.commit_paths(place, ["a"], "x", ME, hooks=False)
 
 
-def test_a_commit_never_fails_for_want_of_an_identity(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_never_fails_for_want_of_an_identity(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     git(place, "config", "user.useConfigOnly", "true")
     (place / "a").write_text("x\n")
@@ -380,7 +426,9 @@ def test_copying_follows_no_link_on_either_side(repo: Path, place: Path, tmp_pat
     assert sorted(path.name for path in outside.iterdir()) == ["secret"]
 
 
-def test_what_is_large_or_blocked_stays_behind(repo: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_large_or_blocked_stays_behind(
+    repo: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(worktrees, "MAX_COPIED_BYTES", 3)
     (repo / "large").write_text("large")
     (repo / "sub").mkdir()
@@ -418,8 +466,13 @@ def test_changes_elsewhere_are_not_in_the_way(repo: Path, base: str, new: str) -
     assert (repo / "deep" / "c").read_text() == "mine\n"
 
 
-@pytest.mark.parametrize("kind", ["edited", "staged", "untracked", "ignored", "deleted and edited", "a file for a folder"])
-def test_local_changes_are_named_and_nothing_is_touched(repo: Path, base: str, new: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    ["edited", "staged", "untracked", "ignored", "deleted and edited", "a file for a folder"],
+)
+def test_local_changes_are_named_and_nothing_is_touched(
+    repo: Path, base: str, new: str, kind: str
+) -> None:
     wanted = "a"
     if kind == "untracked":
         (repo / "added").write_text("mine\n")
@@ -455,7 +508,9 @@ def test_a_worktree_that_has_followed_is_left_as_it_is(repo: Path, base: str, ne
     assert worktrees.status_of(repo) == []
 
 
-def test_a_folder_gives_way_to_a_file_unless_something_else_lies_in_it(repo: Path, base: str) -> None:
+def test_a_folder_gives_way_to_a_file_unless_something_else_lies_in_it(
+    repo: Path, base: str
+) -> None:
     flat = commit(repo, {"deep": "flat\n", "deep/c": None}, base)
     (repo / ".git" / "info" / "exclude").write_text("*.env\n")
     (repo / "deep" / "my.env").write_text("mine\n")
@@ -487,7 +542,9 @@ def test_only_worktrees_that_are_there_count_as_checkouts(repo: Path, place: Pat
 
 
 @pytest.mark.parametrize("is_cut_off", [False, True])
-def test_a_worktree_that_was_only_begun_keeps_nobody_from_the_others(repo: Path, base: str, tmp_path: Path, is_cut_off: bool) -> None:
+def test_a_worktree_that_was_only_begun_keeps_nobody_from_the_others(
+    repo: Path, base: str, tmp_path: Path, is_cut_off: bool
+) -> None:
     begun, other = tmp_path / "begun", tmp_path / "other"
     worktrees.add(Git(repo), other, commit=base)
     git(repo, "worktree", "add", "-q", "--no-checkout", "--detach", str(begun), base)

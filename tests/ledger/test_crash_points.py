@@ -30,7 +30,15 @@ class Death(BaseException):
 class Dying:
     """A store that dies before, or right after, its n-th changing call."""
 
-    CHANGING = ("write_blob", "write_tree", "write_entry", "swap", "delete_ref", "read_ref", "is_lost")
+    CHANGING = (
+        "write_blob",
+        "write_tree",
+        "write_entry",
+        "swap",
+        "delete_ref",
+        "read_ref",
+        "is_lost",
+    )
 
     def __init__(self, store: LibgitStore, at: int) -> None:
         self._store = store
@@ -56,32 +64,71 @@ class Dying:
 
 def dying(repo: Path, at: int) -> Workspace:
     place = discover(repo)
-    return Workspace(place, Dying(LibgitStore(place.common_dir), at), "ledger", Clock(), timeout_s=10)
+    return Workspace(
+        place, Dying(LibgitStore(place.common_dir), at), "ledger", Clock(), timeout_s=10
+    )
 
 
 Operation = Callable[[Workspace, Mapping[str, str]], None]
 
 
 OPERATIONS: dict[str, tuple[Operation, str]] = {
-    "claim": (lambda work, _held: claims.claim(work, "y", "b", checkout=False, session="s") and None, "claimed"),
-    "progress": (lambda work, held: results.progress(work, "x", "a", held["token"], "on", 5) and None, "claimed"),
-    "complete": (lambda work, held: results.complete(work, "x", "a", held["token"]) and None, "done"),
-    "fail": (lambda work, held: results.fail(work, "x", "a", held["token"], "no", "permanent") and None, "failed"),
+    "claim": (
+        lambda work, _held: claims.claim(work, "y", "b", checkout=False, session="s") and None,
+        "claimed",
+    ),
+    "progress": (
+        lambda work, held: results.progress(work, "x", "a", held["token"], "on", 5) and None,
+        "claimed",
+    ),
+    "complete": (
+        lambda work, held: results.complete(work, "x", "a", held["token"]) and None,
+        "done",
+    ),
+    "fail": (
+        lambda work, held: results.fail(work, "x", "a", held["token"], "no", "permanent") and None,
+        "failed",
+    ),
     "release": (lambda work, held: results.release(work, "x", "a", held["token"]) and None, "open"),
-    "cancel": (lambda work, _held: work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator") and None,
-               "cancelled"),
-    "assign": (lambda work, _held: work.ledger.execute({"op": "assign", "task": "a", "to": None, "reason": ""}, agent="orchestrator")
-               and None, "open"),
-    "reissue": (lambda work, held: work.ledger.execute({"op": "reissue", "agent": "x", "task": "a", "session": "t", "old": held["token"]},
-                                                       agent="x") and None, "claimed"),
-    "plan": (lambda work, _held: ledger.apply_plan(work, tasks("b", "c"), "plan.toml") and None, "claimed"),
+    "cancel": (
+        lambda work, _held: (
+            work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator")
+            and None
+        ),
+        "cancelled",
+    ),
+    "assign": (
+        lambda work, _held: (
+            work.ledger.execute(
+                {"op": "assign", "task": "a", "to": None, "reason": ""}, agent="orchestrator"
+            )
+            and None
+        ),
+        "open",
+    ),
+    "reissue": (
+        lambda work, held: (
+            work.ledger.execute(
+                {"op": "reissue", "agent": "x", "task": "a", "session": "t", "old": held["token"]},
+                agent="x",
+            )
+            and None
+        ),
+        "claimed",
+    ),
+    "plan": (
+        lambda work, _held: ledger.apply_plan(work, tasks("b", "c"), "plan.toml") and None,
+        "claimed",
+    ),
     "agent-add": (lambda work, _held: agents.add(work, "z", no_worktree=True) and None, "claimed"),
     "beat": (lambda work, held: work.ledger.beat("x", held["token"]) and None, "claimed"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(name: str, repo: Path, tmp_path: Path) -> None:
+def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(
+    name: str, repo: Path, tmp_path: Path
+) -> None:
     work = found(repo, tasks("a", "b"), "x", "y")
     claimed = claims.claim(work, "x", "a", session="s")
     write(Path(claimed.worktree or ""), "a/file.txt")
@@ -103,11 +150,22 @@ def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(name: str, repo
         else:
             is_dead = False
         heir = open_workspace(repo)
-        agent = "y" if name == "claim" else "orchestrator" if name in {"cancel", "assign", "plan", "agent-add"} else "x"
+        agent = (
+            "y"
+            if name == "claim"
+            else "orchestrator"
+            if name in {"cancel", "assign", "plan", "agent-add"}
+            else "x"
+        )
         settled = heir.ledger.settle(agent)
         is_applied = heir.ledger.tip() != tip
-        assert record(heir, task)["state"] == (after if is_applied or name in {"progress", "beat", "reissue", "plan", "agent-add"} else
-                                               "open" if name == "claim" else "claimed")  # fmt: skip
+        assert record(heir, task)["state"] == (
+            after
+            if is_applied or name in {"progress", "beat", "reissue", "plan", "agent-add"}
+            else "open"
+            if name == "claim"
+            else "claimed"
+        )
         for one in settled:
             assert one.is_applied == is_applied
         verify.verify(heir)
@@ -130,7 +188,9 @@ def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(name: str, repo
     raise AssertionError("the operation never ended")
 
 
-def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(repo: Path, tmp_path: Path) -> None:
+def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(
+    repo: Path, tmp_path: Path
+) -> None:
     work = found(repo, tasks("a", "b"), "x", "y")
     do(work, "x", "a")
     do(work, "y", "b")

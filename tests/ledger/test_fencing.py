@@ -27,7 +27,14 @@ STALE = 10_000
 def stale_commands(token: str, agent: str, task: str) -> list[dict[str, object]]:
     """List every operation that a token allows."""
     held = {"agent": agent, "task": task, "token": token}
-    result: dict[str, object] = {"oid": None, "tree": None, "base": TARGET, "built_on": {}, "commits": 0, "files": 0}
+    result: dict[str, object] = {
+        "oid": None,
+        "tree": None,
+        "base": TARGET,
+        "built_on": {},
+        "commits": 0,
+        "files": 0,
+    }
     return [
         {"op": "progress", **held, "message": "on", "percent": None},
         {"op": "complete", **held, "result": result},
@@ -40,14 +47,20 @@ def stale_commands(token: str, agent: str, task: str) -> list[dict[str, object]]
 def test_of_ten_thousand_stale_attempts_none_is_accepted() -> None:
     pure = PureLedger()
     pure.init()
-    pure.plan(tasks("a", "b", "c", head='[plan]\nlease = "10s"\nheartbeat = "3s"\nmax_attempts = 1000\n'))
+    pure.plan(
+        tasks("a", "b", "c", head='[plan]\nlease = "10s"\nheartbeat = "3s"\nmax_attempts = 1000\n')
+    )
     for name in ("x", "y", "z"):
         pure.agent(name)
     chance = random.Random(11)
     stale: list[tuple[str, str, str]] = []
     tried = 0
     while tried < STALE:
-        live = {task["claim"]["token"]: (task["claim"]["agent"], task["id"]) for task in pure.snapshot.live() if task["claim"]}
+        live = {
+            task["claim"]["token"]: (task["claim"]["agent"], task["id"])
+            for task in pure.snapshot.live()
+            if task["claim"]
+        }
         step = chance.choice(["claim", "claim", "takeover", "assign", "cancel", "back"])
         try:
             if step == "claim":
@@ -119,8 +132,14 @@ def test_a_copied_worktree_is_fenced_with_its_original(repo: Path, tmp_path: Pat
     time.sleep(1.1)
     claims.claim(work, "y", "a", checkout=False)
     for folder in (place, copy):
-        done = subprocess.run([sys.executable, "-m", "gitcoord", "--agent", "x", "complete"], cwd=folder, env=environment(),
-                              capture_output=True, text=True, check=False)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "gitcoord", "--agent", "x", "complete"],
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 13, done.stderr
     assert record(work, "a")["claim"]["agent"] == "y"
 
@@ -147,7 +166,12 @@ while True:
 
 def test_a_holder_stopped_past_its_lease_wakes_up_fenced(repo: Path) -> None:
     work = found(repo, tasks("a", head=SHORT), "x", "y", worktrees=False)
-    child = subprocess.Popen([sys.executable, "-c", HOLDER, str(repo)], env=environment(), stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(repo)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     assert child.stdout.readline() == "on\n"

@@ -19,15 +19,34 @@ from gitcoord.ledger.files import TokenFiles, read_json
 from tests.support.builders import tasks
 from tests.support.world import found
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner, max_size=3)
-                    | st.dictionaries(st.sampled_from(["task", "token", "seen", "boot", "process", "tip"]) | st.text(max_size=5), inner, max_size=4),
-                    max_leaves=6)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["task", "token", "seen", "boot", "process", "tip"])
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=6,
+)
 WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 STAMPS = st.dictionaries(WORD, st.tuples(WORD, st.integers(0, 10**20)), max_size=5)
 FORGED: list[Any] = [
-    {}, [], {"token": "t"}, {"token": 5, "task": "a"}, {"token": "t", "task": 5}, {"token": "../../x", "task": "a"}, {"process": []},
-    {"process": "a:b:c:d", "tip": 5}, {"process": "a:b:" + "9" * 9000 + ":d"}, {"seen": 5}, {"boot": [], "seen": []},
-]  # fmt: skip
+    {},
+    [],
+    {"token": "t"},
+    {"token": 5, "task": "a"},
+    {"token": "t", "task": 5},
+    {"token": "../../x", "task": "a"},
+    {"process": []},
+    {"process": "a:b:c:d", "tip": 5},
+    {"process": "a:b:" + "9" * 9000 + ":d"},
+    {"seen": 5},
+    {"boot": [], "seen": []},
+]
 
 
 @given(STAMPS)
@@ -36,7 +55,9 @@ def test_a_beat_comes_back(stamps: dict[str, tuple[str, int]]) -> None:
 
 
 @given(STAMPS, st.data())
-def test_a_beat_that_is_cut_or_changed_proves_nothing_that_was_not_said(stamps: dict[str, tuple[str, int]], data: st.DataObject) -> None:
+def test_a_beat_that_is_cut_or_changed_proves_nothing_that_was_not_said(
+    stamps: dict[str, tuple[str, int]], data: st.DataObject
+) -> None:
     content = beat_text(stamps)
     for end in range(len(content)):
         for token, (boot, ns) in parse_beat(content[:end]).items():
@@ -79,7 +100,10 @@ def test_forged_private_files_are_passed_over(repo: Path, forged: Any) -> None:
         path.write_text(json.dumps(forged))
     heir = open_workspace(repo)
     heir.ledger.settle("x")
-    assert tokens.current_claim(heir, heir.ledger.snapshot(), "x", None) == ("a", held.claim["token"])
+    assert tokens.current_claim(heir, heir.ledger.snapshot(), "x", None) == (
+        "a",
+        held.claim["token"],
+    )
     assert claims.claim(heir, "x", checkout=False, session="s").already
     assert claims.claim(heir, "x", checkout=False, session="other").reissued
     assert outside.read_text() == "kept"

@@ -38,12 +38,16 @@ def test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost(repo
     held = claims.claim(work, "x", "a", checkout=False)
     time.sleep(1.05)
     other = open_workspace(repo)
-    before_swap(work, beat_ref("ledger", "x"), lambda: claims.claim(other, "y", "a", checkout=False))
+    before_swap(
+        work, beat_ref("ledger", "x"), lambda: claims.claim(other, "y", "a", checkout=False)
+    )
     with pytest.raises(ClaimLostError):
         work.ledger.beat("x", held.claim["token"])
 
 
-def test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer(repo: Path) -> None:
+def test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer(
+    repo: Path,
+) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
     objects = repo / ".git" / "objects"
     old = set(objects.glob("??/*"))

@@ -13,7 +13,10 @@ from gitcoord.features.maintain import verify
 from gitcoord.features.work import locks
 from tests.support.world import environment, found
 
-PLAN = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["src/a/"]\n[[task]]\nid = "b"\ntitle = "B"\npaths = ["src/b/"]\n'
+PLAN = (
+    '[[task]]\nid = "a"\ntitle = "A"\npaths = ["src/a/"]\n[[task]]\nid = "b"\ntitle = "B"\npaths = '
+    '["src/b/"]\n'
+)
 RACER = """
 import json, sys, time
 from pathlib import Path
@@ -42,10 +45,14 @@ def race(repo: Path, start: Path, asked: list[str]) -> list[dict[str, str | None
     script = start / "racer.py"
     script.write_text(RACER)
     racers = [
-        subprocess.Popen([sys.executable, str(script), str(repo), str(start), f"x{number}", what],
-                         stdout=subprocess.PIPE, text=True, env=environment())
+        subprocess.Popen(
+            [sys.executable, str(script), str(repo), str(start), f"x{number}", what],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         for number, what in enumerate(asked)
-    ]  # fmt: skip
+    ]
     while sum(1 for _ in start.glob("x*")) < len(asked):
         assert all(racer.poll() in {None, 0} for racer in racers)
     (start / "go").touch()
@@ -55,7 +62,9 @@ def race(repo: Path, start: Path, asked: list[str]) -> list[dict[str, str | None
 
 
 @pytest.mark.parametrize("kinds", [["exclusive"], ["exclusive", "shared", "claim"]])
-def test_of_those_that_ask_for_the_same_paths_one_has_them_or_sharers_do(repo: Path, tmp_path: Path, kinds: list[str]) -> None:
+def test_of_those_that_ask_for_the_same_paths_one_has_them_or_sharers_do(
+    repo: Path, tmp_path: Path, kinds: list[str]
+) -> None:
     asked = (kinds * 12)[:12]
     work = found(repo, PLAN, *(f"x{number}" for number in range(len(asked))), worktrees=False)
     answers = race(repo, tmp_path / "start", asked)

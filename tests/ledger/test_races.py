@@ -56,10 +56,14 @@ def race(kind: str, repo: Path, start: Path, count: int) -> list[dict[str, objec
     script = start / "racer.py"
     script.write_text(RACER)
     racers = [
-        subprocess.Popen([sys.executable, str(script), kind, str(repo), str(start), f"x{number}"],
-                         stdout=subprocess.PIPE, text=True, env=environment())
+        subprocess.Popen(
+            [sys.executable, str(script), kind, str(repo), str(start), f"x{number}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         for number in range(count)
-    ]  # fmt: skip
+    ]
     while sum(1 for _ in start.glob("x*")) < count:
         assert all(racer.poll() in {None, 0} for racer in racers)
     (start / "go").touch()
@@ -81,7 +85,9 @@ def test_of_32_that_make_the_ledger_one_does(repo: Path, tmp_path: Path) -> None
     verify.verify(work)
 
 
-def test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who(repo: Path, tmp_path: Path) -> None:
+def test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who(
+    repo: Path, tmp_path: Path
+) -> None:
     names = [f"x{number}" for number in range(32)]
     work = found(repo, tasks("a", "b"), *names, worktrees=False)
     answers = race("one", repo, tmp_path / "start", 32)
@@ -92,7 +98,9 @@ def test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who(repo: Pa
     verify.verify(work)
 
 
-def test_everything_that_32_racers_were_told_is_in_the_chain_once(repo: Path, tmp_path: Path) -> None:
+def test_everything_that_32_racers_were_told_is_in_the_chain_once(
+    repo: Path, tmp_path: Path
+) -> None:
     names = [f"x{number}" for number in range(32)]
     work = found(repo, tasks(*(f"t{number}" for number in range(40))), *names, worktrees=False)
     answers = race("many", repo, tmp_path / "start", 32)
@@ -112,7 +120,14 @@ def test_a_foreign_move_between_decision_and_swap_means_deciding_again(repo: Pat
     def claim_a(snapshot: Snapshot, _context: Context) -> dict[str, object]:
         for name in moves:
             claims.claim(other, name, "a", checkout=False)
-        return {"op": "claim", "agent": "x", "task": "a", "session": "s", "base": other.target_tip(snapshot), "built_on": {}}
+        return {
+            "op": "claim",
+            "agent": "x",
+            "task": "a",
+            "session": "s",
+            "base": other.target_tip(snapshot),
+            "built_on": {},
+        }
 
     # The other writer waits for the queue, gives up, and goes on without it.
     with pytest.raises(ConflictError) as caught:
@@ -129,7 +144,14 @@ def test_a_beat_that_came_before_the_takeover_stops_it(repo: Path) -> None:
     beats = iter([held.claim["token"]])
 
     def claim_a(snapshot: Snapshot, _context: Context) -> dict[str, object]:
-        command: dict[str, object] = {"op": "claim", "agent": "y", "task": "a", "session": "s", "base": other.target_tip(snapshot), "built_on": {}}
+        command: dict[str, object] = {
+            "op": "claim",
+            "agent": "y",
+            "task": "a",
+            "session": "s",
+            "base": other.target_tip(snapshot),
+            "built_on": {},
+        }
         from gitcoord.core.machine import decide
 
         decide(snapshot, command, work.ledger.context())
@@ -144,7 +166,9 @@ def test_a_beat_that_came_before_the_takeover_stops_it(repo: Path) -> None:
     assert claims.claim(work, "x", checkout=False).task["id"] == "a"
 
 
-def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_nothing_changed(repo: Path) -> None:
+def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_nothing_changed(
+    repo: Path,
+) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
     lock = repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger.lock"
     lock.touch()
@@ -188,7 +212,9 @@ def test_a_swap_that_took_place_and_then_failed_is_done(repo: Path) -> None:
     assert list((repo / ".git" / "gitcoord" / "pending" / "ledger" / "x").iterdir()) == []
 
 
-def test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command(repo: Path) -> None:
+def test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command(
+    repo: Path,
+) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
     swap, read_ref = work.store.swap, work.store.read_ref
 
@@ -247,7 +273,9 @@ def test_not_applied_is_said_only_once_the_tip_was_replaced(repo: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "stays"), [("", False), ("f" * 40 + "\n", True)])
-def test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared(repo: Path, content: str, stays: bool) -> None:
+def test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared(
+    repo: Path, content: str, stays: bool
+) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
     lock = repo / ".git" / "refs" / "heads" / "main.lock"
 
@@ -258,8 +286,11 @@ def test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared(repo: Path,
     swap = work.store.swap
     work.store.swap = killed  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        work.ledger.execute({"op": "checkpoint", "agent": "orchestrator", "name": "c"}, agent="orchestrator",
-                            verify={"refs/heads/main": git("rev-parse", "main", cwd=repo)})  # fmt: skip
+        work.ledger.execute(
+            {"op": "checkpoint", "agent": "orchestrator", "name": "c"},
+            agent="orchestrator",
+            verify={"refs/heads/main": git("rev-parse", "main", cwd=repo)},
+        )
     work.store.swap = swap  # type: ignore[method-assign]
     assert work.ledger.settle("orchestrator") == []
     assert lock.exists() == stays
@@ -281,6 +312,9 @@ def test_a_landing_that_is_kept_waiting_names_who_holds_the_lock(repo: Path) -> 
 
     work = found(repo, tasks("a"), "x", worktrees=False)
     work.ledger.timeout_s = 0.2
-    with QueueLock(work.ledger.files.landing_lock).hold(1), pytest.raises(GitcoordError, match=r"process \d+ is landing") as caught:
+    with (
+        QueueLock(work.ledger.files.landing_lock).hold(1),
+        pytest.raises(GitcoordError, match=r"process \d+ is landing") as caught,
+    ):
         landings.land(work, "default")
     assert caught.value.code == "unavailable"

@@ -11,21 +11,33 @@ import pytest
 
 MODELS = Path(__file__).parents[2] / "docs" / "model"
 MUTANTS = [
-    (path.stem, name) for path in sorted(MODELS.glob("*.pml"))
+    (path.stem, name)
+    for path in sorted(MODELS.glob("*.pml"))
     for name in dict.fromkeys(re.findall(r"MUTANT_\w+", path.read_text()))
-]  # fmt: skip
+]
 
 pytestmark = [
     pytest.mark.soak,
-    pytest.mark.skipif(not (shutil.which("spin") and shutil.which("gcc")), reason="no spin, or no C compiler"),
+    pytest.mark.skipif(
+        not (shutil.which("spin") and shutil.which("gcc")), reason="no spin, or no C compiler"
+    ),
 ]
 
 
 def explored(model: str, folder: Path, *flags: str) -> str:
     shutil.copy(MODELS / f"{model}.pml", folder)
-    subprocess.run(["spin", "-a", *flags, f"{model}.pml"], cwd=folder, check=True, capture_output=True)
-    subprocess.run(["gcc", "-w", "-O2", "-DSAFETY", "-DCOLLAPSE", "-o", "pan", "pan.c"], cwd=folder, check=True, capture_output=True)
-    done = subprocess.run(["./pan", "-m200000", "-n"], cwd=folder, check=False, capture_output=True, text=True)
+    subprocess.run(
+        ["spin", "-a", *flags, f"{model}.pml"], cwd=folder, check=True, capture_output=True
+    )
+    subprocess.run(
+        ["gcc", "-w", "-O2", "-DSAFETY", "-DCOLLAPSE", "-o", "pan", "pan.c"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    done = subprocess.run(
+        ["./pan", "-m200000", "-n"], cwd=folder, check=False, capture_output=True, text=True
+    )
     return done.stdout + done.stderr
 
 

@@ -39,7 +39,11 @@ class Outcome(NamedTuple):
     @property
     def is_failed(self) -> bool:
         """Whether the test itself failed: no error of its setup, no bad import."""
-        return self.status == 1 and re.search(r"\b1 failed\b", self.said) is not None and " error" not in self.said.splitlines()[-1]
+        return (
+            self.status == 1
+            and re.search(r"\b1 failed\b", self.said) is not None
+            and " error" not in self.said.splitlines()[-1]
+        )
 
 
 def copy(top: Path) -> Path:
@@ -57,9 +61,26 @@ def run(top: Path, test: str) -> Outcome:
     """Run one test in a copy."""
     env = {**os.environ, "PYTHONPATH": str(top)}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--basetemp={top / 'tmp'}",
-                           "-x", test], cwd=top, env=env,
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={top / 'tmp'}",
+            "-x",
+            test,
+        ],
+        cwd=top,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return Outcome(done.returncode, (done.stdout + done.stderr).strip()[-3000:])
 
 
@@ -69,7 +90,11 @@ def mutated(top: Path, mutant: Mutant, number: int) -> Outcome:
     source = path.read_text()
     found = source.count(mutant.text)
     if found != 1:
-        return Outcome(-1, f"the text of {mutant.name} stands {found} times in {mutant.file}: move the mutant to where the rule is now")
+        return Outcome(
+            -1,
+            f"the text of {mutant.name} stands {found} times in {mutant.file}: move the mutant to "
+            "where the rule is now",
+        )
     try:
         path.write_text(source.replace(mutant.text, mutant.replacement))
         # Compiled files are told apart by seconds and size: give each change its own.
@@ -104,7 +129,9 @@ def outcomes(memory: Path) -> dict[str, Outcome]:
         finally:
             free.put(top)
 
-    jobs: dict[str, Callable[[Path], Outcome]] = {test: partial(run, test=test) for test in nodes_of(MUTANTS)}
+    jobs: dict[str, Callable[[Path], Outcome]] = {
+        test: partial(run, test=test) for test in nodes_of(MUTANTS)
+    }
     for number, mutant in enumerate([*MUTANTS, *HARMLESS], 1):
         jobs[mutant.name] = partial(mutated, mutant=mutant, number=number)
     with ThreadPoolExecutor(PROCESSES) as pool:
@@ -117,7 +144,9 @@ def nodes_of(mutants: Iterable[Mutant]) -> list[str]:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
-def test_a_mutant_is_killed_by_the_test_that_it_names(mutant: Mutant, outcomes: dict[str, Outcome]) -> None:
+def test_a_mutant_is_killed_by_the_test_that_it_names(
+    mutant: Mutant, outcomes: dict[str, Outcome]
+) -> None:
     honest, changed = outcomes[mutant.test], outcomes[mutant.name]
     if honest.is_skipped:
         pytest.skip(f"{mutant.test} does not run here")

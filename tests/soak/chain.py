@@ -88,7 +88,9 @@ class _Holders:
         chosen = self.work.ledger.snapshot(event["onto"])
         then = {task["id"]: task["claim"]["token"] for task in chosen.live() if task["claim"]}
         kept = {task: token for task, token in then.items() if self.now.get(task) == token}
-        assert {one["name"]: one["token"] for one in event["surviving"] if one["kind"] == "claim"} == kept
+        assert {
+            one["name"]: one["token"] for one in event["surviving"] if one["kind"] == "claim"
+        } == kept
         self.now = kept
 
 
@@ -113,7 +115,9 @@ def check_chain(tip: str, repo: Path, top: Path) -> Facts:
     assert len(acked) == len(acks)
     count = sum(event["op"] == "rollback" for _, event in entries)
     made = Counter(ack["engine"] for ack in acks if ack["op"] == "claim")
-    return Facts(len(acked), attempts_in(top), len(entries), len(entries) - len(acked), count, stale, made)
+    return Facts(
+        len(acked), attempts_in(top), len(entries), len(entries) - len(acked), count, stale, made
+    )
 
 
 def attempts_in(top: Path) -> int:
@@ -144,7 +148,9 @@ def _acknowledged(top: Path, place: dict[str, int]) -> tuple[list[dict[str, Any]
                 assert ack.get("code") != "internal", ack
                 continue
             assert ack["op"] != "stale", "a stale token was accepted"
-            assert ack["entry"] in place, f"what was acknowledged is in the chain or the attic: {ack}"
+            assert ack["entry"] in place, (
+                f"what was acknowledged is in the chain or the attic: {ack}"
+            )
             assert place[ack["entry"]] > last, "an agent's later answer is a later entry"
             last = place[ack["entry"]]
             acks.append(ack)

@@ -60,7 +60,9 @@ clock = Skewed()
 work = open_workspace(repo, clock=clock, timeout_s=60)
 """
 
-HOLDER = COMMON + """
+HOLDER = (
+    COMMON
+    + """
 held = claims.claim(work, agent, task, checkout=False, session="named:" + agent)
 token = held.claim["token"]
 print("held", flush=True)
@@ -73,8 +75,11 @@ while True:
     else:
         results.progress(work, agent, task, token, "alive")
 """
+)
 
-OBSERVER = COMMON + """
+OBSERVER = (
+    COMMON
+    + """
 looks = 0
 while True:
     try:
@@ -88,6 +93,7 @@ while True:
         print(json.dumps({"task": claimed.task["id"], "entry": claimed.entry, "looks": looks}), flush=True)
         break
 """
+)
 
 
 class Process(NamedTuple):
@@ -105,7 +111,9 @@ def started(repo: Path, script: str, one: Process, task: str) -> subprocess.Pope
     if one.wall:
         command = ["faketime", "-m", "--exclude-monotonic", "-f", one.wall, *command]
         env |= {"DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     line = process.stdout.readline().strip()
     assert line == ("held" if script is HOLDER else "looking"), f"{one}: {line}"
@@ -135,17 +143,25 @@ def ended(event: Any) -> list[Any]:
     return [*event.get("expired", []), *([takeover] if takeover else [])]
 
 
-def watched(repo: Path, holders: Sequence[Process], observers: Sequence[Process], rule: str) -> None:
+def watched(
+    repo: Path, holders: Sequence[Process], observers: Sequence[Process], rule: str
+) -> None:
     """Let holders live for two leases of every observer, then die."""
     names = [f"t{number}" for number in range(len(holders))]
-    work = found(repo, PLAN + tasks(*names), *(one.agent for one in [*holders, *observers]), worktrees=False)
+    work = found(
+        repo, PLAN + tasks(*names), *(one.agent for one in [*holders, *observers]), worktrees=False
+    )
     running: list[subprocess.Popen[str]] = []
     looking: list[subprocess.Popen[str]] = []
     try:
-        running += [started(repo, HOLDER, one, name) for one, name in zip(holders, names, strict=True)]
+        running += [
+            started(repo, HOLDER, one, name) for one, name in zip(holders, names, strict=True)
+        ]
         looking += [started(repo, OBSERVER, one, "") for one in observers]
         time.sleep(2 * LEASE_S / min(one.rate for one in observers))
-        assert [process.poll() for process in [*running, *looking]] == [None] * (len(running) + len(looking)), "nobody lost anything"
+        assert [process.poll() for process in [*running, *looking]] == [None] * (
+            len(running) + len(looking)
+        ), "nobody lost anything"
         assert not any(ended(event) for _, event in events_of(work)), "no live lease was stolen"
         for process in running:
             kill(process)
@@ -165,22 +181,39 @@ def watched(repo: Path, holders: Sequence[Process], observers: Sequence[Process]
     assert {gone["rule"] for gone in evidence} == {rule}
     assert all(gone["now_ns"] - gone["last_ns"] > gone["lease_ms"] * 1_000_000 for gone in evidence)
     verify.verify(heir)
-    print(f"\n{len(holders)} holders, {len(observers)} observers: 0 of {len(holders)} live leases stolen, every dead one's task "
-          f"claimed within {took_s:.1f} s of its death (lease {LEASE_S:g} s)")  # fmt: skip
+    print(
+        f"\n{len(holders)} holders, {len(observers)} observers: 0 of {len(holders)} live leases "
+        "stolen, every dead one's task "
+        f"claimed within {took_s:.1f} s of its death (lease {LEASE_S:g} s)"
+    )
 
 
-@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed: apt-get install faketime")
-def test_wall_clocks_a_year_off_or_of_another_rate_steal_no_lease_and_keep_no_dead_one(repo: Path) -> None:
+@pytest.mark.skipif(
+    shutil.which("faketime") is None, reason="faketime is not installed: apt-get install faketime"
+)
+def test_wall_clocks_a_year_off_or_of_another_rate_steal_no_lease_and_keep_no_dead_one(
+    repo: Path,
+) -> None:
     holders = [Process(f"x{number}", wall) for number, wall in enumerate(WALL)]
     observers = [Process(f"y{number}", wall) for number, wall in enumerate(WALL)]
     watched(repo, holders, observers, "monotonic")
 
 
-@pytest.mark.parametrize(("holding", "watching"), [((0.5, 1.0, 2.0), (1.0, 1.0, 1.0)), ((1.0, 2.0), (2.0, 0.5))], ids=["holders", "observers"])
+@pytest.mark.parametrize(
+    ("holding", "watching"),
+    [((0.5, 1.0, 2.0), (1.0, 1.0, 1.0)), ((1.0, 2.0), (2.0, 0.5))],
+    ids=["holders", "observers"],
+)
 def test_monotonic_clocks_of_other_machines_may_run_at_twice_or_half_the_rate(
     repo: Path, holding: Sequence[float], watching: Sequence[float]
 ) -> None:
     # A holder beats three times a lease: an observer may be up to three times as fast.
-    holders = [Process(f"x{number}", rate=rate, boot=f"holder-{number}") for number, rate in enumerate(holding)]
-    observers = [Process(f"y{number}", rate=rate, boot=f"observer-{number}") for number, rate in enumerate(watching)]
+    holders = [
+        Process(f"x{number}", rate=rate, boot=f"holder-{number}")
+        for number, rate in enumerate(holding)
+    ]
+    observers = [
+        Process(f"y{number}", rate=rate, boot=f"observer-{number}")
+        for number, rate in enumerate(watching)
+    ]
     watched(repo, holders, observers, "observed")

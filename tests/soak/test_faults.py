@@ -19,7 +19,10 @@ from tests.support.fault_rows import ROWS
 from tests.support.faults import Report, Survey, all_faults, bench_of, spread, try_fault
 from tests.support.strace import COMMAND, Fault
 
-pytestmark = [pytest.mark.soak, pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")]
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(strace.STRACE is None, reason="there is no strace"),
+]
 IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
 BUDGET = int(os.environ.get("GITCOORD_FAULTS", "18"))
 PROCESSES = 2
@@ -40,7 +43,9 @@ def test_a_command_that_is_killed_or_fails_at_any_call_is_made_good_by_the_next(
 
 
 @pytest.mark.parametrize("row", ["phase-land-gated"])
-def test_a_landing_that_is_killed_at_any_call_is_made_good_by_the_next(row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_landing_that_is_killed_at_any_call_is_made_good_by_the_next(
+    row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At every call of ours; at every third of the programs that it runs."""
     monkeypatch.setenv("GITCOORD_SESSION", "faults")
     survey = bench_of(tmp_path, row).survey()
@@ -52,11 +57,22 @@ def test_a_landing_that_is_killed_at_any_call_is_made_good_by_the_next(row: str,
 
 def _try(row: str, top: Path, survey: Survey, faults: list[Fault], chosen: list[Fault]) -> None:
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        reports = list(pool.imap_unordered(partial(trial, top=top, row=row, survey=survey), chosen, chunksize=4))
+        reports = list(
+            pool.imap_unordered(
+                partial(trial, top=top, row=row, survey=survey), chosen, chunksize=4
+            )
+        )
     struck = [report for report in reports if report.struck]
     endings = Counter(report.ended for report in struck)
-    problems = [f"{report.fault.kind} {report.fault.call}: {report.problem}" for report in reports if report.problem]
-    print(f"\n{row}: {len(survey.calls)} calls, {len(faults)} faults, {len(chosen)} tried, {len(struck)} struck, "
-          f"{len(problems)} violations; ended {dict(endings)}")  # fmt: skip
+    problems = [
+        f"{report.fault.kind} {report.fault.call}: {report.problem}"
+        for report in reports
+        if report.problem
+    ]
+    print(
+        f"\n{row}: {len(survey.calls)} calls, {len(faults)} faults, {len(chosen)} tried, "
+        f"{len(struck)} struck, "
+        f"{len(problems)} violations; ended {dict(endings)}"
+    )
     assert not problems, "\n".join(problems)
     assert len(struck) > len(chosen) * 0.8, "the calls are the same from run to run"

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.soak
 ROLLBACKS = 1_000
 
 
-def test_a_thousand_rollbacks_lose_no_acknowledged_entry(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_rollbacks_lose_no_acknowledged_entry(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITCOORD_DURABILITY", "process")
     work = found(repo, tasks(*(f"t{number}" for number in range(8))), "x", "y", worktrees=False)
     base = work.ledger.snapshot().oid
@@ -39,7 +41,9 @@ def test_a_thousand_rollbacks_lose_no_acknowledged_entry(repo: Path, monkeypatch
             if chance.random() < 0.5:
                 acked.append(results.release(work, agent, task, token).entry)
             ended.append((agent, task, token))
-        done = rollbacks.undo(work) if count and chance.random() < 0.4 else _back(work, base, chance)
+        done = (
+            rollbacks.undo(work) if count and chance.random() < 0.4 else _back(work, base, chance)
+        )
         acked.append(done.entry)
         count += 1
     live = {task["claim"]["token"] for task in work.ledger.snapshot().live() if task["claim"]}

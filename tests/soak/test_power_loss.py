@@ -25,7 +25,9 @@ from tests.support.loop_disk import LoopDisk, why_not
 from tests.support.world import environment, found, git
 
 pytestmark = pytest.mark.soak
-TRIALS = int(os.environ.get("GITCOORD_CUTS", "50" if os.environ.get("GITCOORD_SOAK") == "long" else "3"))
+TRIALS = int(
+    os.environ.get("GITCOORD_CUTS", "50" if os.environ.get("GITCOORD_SOAK") == "long" else "3")
+)
 SECONDS = (0.4, 1.5)
 WORKERS = 4
 
@@ -84,7 +86,10 @@ def test_what_was_acknowledged_survives_a_power_cut(kind: str, tmp_path: Path) -
         disk.check()
         acked += told[0]
         claims_held += told[1]
-    print(f"\n{kind}: {TRIALS} power cuts, {acked} acknowledged entries, {claims_held} held tokens, 0 lost, 0 broken")
+    print(
+        f"\n{kind}: {TRIALS} power cuts, {acked} acknowledged entries, {claims_held} held tokens, "
+        "0 lost, 0 broken"
+    )
     assert acked > TRIALS
 
 
@@ -101,10 +106,15 @@ def cut_under_work(disk: LoopDisk, repo: Path, acks: list[Path], after_s: float)
     script = repo.parent.parent / "worker.py"
     script.write_text(WORKER)
     workers = [
-        subprocess.Popen([sys.executable, str(script), str(repo), path.name.rpartition("-")[2], str(path)], env=environment(),
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+        subprocess.Popen(
+            [sys.executable, str(script), str(repo), path.name.rpartition("-")[2], str(path)],
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
         for path in acks
-    ]  # fmt: skip
+    ]
     try:
         while not all(path.exists() and path.read_text() for path in acks):
             assert all(worker.poll() is None for worker in workers)
@@ -136,7 +146,9 @@ def check(repo: Path, acks: list[Path]) -> tuple[int, int]:
                 assert ack["entry"] in chain, f"{ack['entry']} was acknowledged and is lost"
                 acked += 1
                 if ack.get("token") in live:
-                    assert ack["token"] in kept, f"the token of the acknowledged claim on {ack['task']} is lost"
+                    assert ack["token"] in kept, (
+                        f"the token of the acknowledged claim on {ack['task']} is lost"
+                    )
                     held += 1
         return acked, held
     finally:

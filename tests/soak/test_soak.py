@@ -44,13 +44,15 @@ WORKERS = 64 if IS_LONG else 12
 TASKS = 40
 PHASES = 5
 
+
 def phases_plan() -> str:
     """Write tasks that hand in no commit, in phases that land now and then."""
     head = '[plan]\nlease = "2s"\nheartbeat = "500ms"\nmax_attempts = 1000\n'
     names = [f"p{number}" for number in range(PHASES)]
     rows = [f'[[phase]]\nname = "{name}"\n' for name in names]
     rows += [
-        f'[[task]]\nid = "t{number}"\ntitle = "T"\nphase = "{names[number % PHASES]}"\npaths = []\n' for number in range(TASKS)
+        f'[[task]]\nid = "t{number}"\ntitle = "T"\nphase = "{names[number % PHASES]}"\npaths = []\n'
+        for number in range(TASKS)
     ]
     return head + "".join(rows)
 
@@ -63,17 +65,26 @@ def orchestrate(work: Workspace, chance: random.Random) -> str:
             if phase["next"]:
                 landings.land(work, phase["id"])
     elif what == "back":
-        rollbacks.rollback(work, rollbacks.choose(work, steps=chance.randint(1, 30)), code=chance.random() < 0.3)
+        rollbacks.rollback(
+            work, rollbacks.choose(work, steps=chance.randint(1, 30)), code=chance.random() < 0.3
+        )
     elif what == "undo":
         rollbacks.undo(work)
     elif what == "checkpoint":
         name = f"c{work.clock.token()[:8]}"
-        work.ledger.execute({"op": "checkpoint", "agent": ORCHESTRATOR, "name": name}, agent=ORCHESTRATOR)
+        work.ledger.execute(
+            {"op": "checkpoint", "agent": ORCHESTRATOR, "name": name}, agent=ORCHESTRATOR
+        )
     elif what == "reap":
         work.ledger.execute({"op": "expire", "agent": ORCHESTRATOR}, agent=ORCHESTRATOR)
     else:
-        done = [task["id"] for task in work.ledger.snapshot().tasks() if task["state"] == "done"][:6]
-        rows = "".join(f'{{"op": "cancel", "task": "{name}"}}\n{{"op": "retry", "task": "{name}"}}\n' for name in done)
+        done = [task["id"] for task in work.ledger.snapshot().tasks() if task["state"] == "done"][
+            :6
+        ]
+        rows = "".join(
+            f'{{"op": "cancel", "task": "{name}"}}\n{{"op": "retry", "task": "{name}"}}\n'
+            for name in done
+        )
         if rows:
             batches.batch(work, batches.parse_lines(rows), agent=ORCHESTRATOR)
     return what
@@ -99,7 +110,12 @@ def soak(
     try:
         while time.monotonic() < end or attempts:
             time.sleep(0.4 if attempts else 0.05)
-            if attempts and counts["kills"] >= KILLS and counts["kills"] % 50 == 0 and attempts_in(top) >= attempts:
+            if (
+                attempts
+                and counts["kills"] >= KILLS
+                and counts["kills"] % 50 == 0
+                and attempts_in(top) >= attempts
+            ):
                 break
             number = chance.randrange(WORKERS)
             # A command line needs half a second to get anywhere at all.
@@ -136,7 +152,13 @@ def soak(
         after.ledger.settle(f"x{number}")
     # The next command works at once: what the dead left is healed by it.
     landings.finish_pending(after)
-    command = {"op": "escalate", "agent": ORCHESTRATOR, "task": "", "kind": "soak", "reason": "over"}
+    command = {
+        "op": "escalate",
+        "agent": ORCHESTRATOR,
+        "task": "",
+        "kind": "soak",
+        "reason": "over",
+    }
     after.ledger.execute(command, agent=ORCHESTRATOR)
     healed_s = time.monotonic() - begun
     facts = check_chain(after.ledger.tip() or "", repo, top)
@@ -157,26 +179,55 @@ def opened(repo: Path, engine: str) -> Workspace:
 def start_loop(repo: Path, command: list[str], errors: Any) -> subprocess.Popen[bytes]:
     """Run a command of git again and again, whatever it says."""
     shell = 'while :; do "$@" >/dev/null 2>&1; sleep 1; done'
-    return subprocess.Popen(["sh", "-c", shell, "sh", *command], cwd=repo, env=environment(), stdout=errors, stderr=errors,
-                            start_new_session=True)  # fmt: skip
+    return subprocess.Popen(
+        ["sh", "-c", shell, "sh", *command],
+        cwd=repo,
+        env=environment(),
+        stdout=errors,
+        stderr=errors,
+        start_new_session=True,
+    )
 
 
 def told(name: str, facts: Facts, counts: dict[str, int], healed_s: float) -> str:
     """Put a soak's figures in a table."""
-    rows = {"attempts to claim": facts.attempts, "acknowledged": facts.acks, "entries": facts.entries,
-            "applied, never acknowledged": facts.unacked, "rollbacks": facts.rollbacks,
-            **{f"claims by {engine}": facts.claims[engine] for engine in ENGINES}, **counts}  # fmt: skip
+    rows = {
+        "attempts to claim": facts.attempts,
+        "acknowledged": facts.acks,
+        "entries": facts.entries,
+        "applied, never acknowledged": facts.unacked,
+        "rollbacks": facts.rollbacks,
+        **{f"claims by {engine}": facts.claims[engine] for engine in ENGINES},
+        **counts,
+    }
     lines = [f"  {key:<28} {value:>8}" for key, value in rows.items()]
-    return "\n".join([f"\n{name}: 0 lost, 0 double, 0 stale accepted", *lines, f"  {'next command after':<28} {healed_s:>7.2f}s"])
+    return "\n".join(
+        [
+            f"\n{name}: 0 lost, 0 double, 0 stale accepted",
+            *lines,
+            f"  {'next command after':<28} {healed_s:>7.2f}s",
+        ]
+    )
 
 
-def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(repo: Path, tmp_path: Path) -> None:
-    found(repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False).close()
+def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(
+    repo: Path, tmp_path: Path
+) -> None:
+    found(
+        repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False
+    ).close()
     top = tmp_path / "soak"
     top.mkdir()
     begun = time.monotonic()
     facts, counts, healed_s = soak(repo, top, SECONDS, [], ATTEMPTS)
-    print(told(f"soak of {time.monotonic() - begun:.0f} s, {WORKERS} processes", facts, counts, healed_s))
+    print(
+        told(
+            f"soak of {time.monotonic() - begun:.0f} s, {WORKERS} processes",
+            facts,
+            counts,
+            healed_s,
+        )
+    )
     assert facts.acks > 200
     assert all(facts.claims[engine] > 0 for engine in ENGINES), "both engines were at work"
     assert facts.rollbacks > 2
@@ -187,16 +238,32 @@ def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(repo:
 
 @pytest.mark.parametrize("prune", ["default", "now"])
 def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, prune: str) -> None:
-    found(repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False).close()
+    found(
+        repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False
+    ).close()
     git("remote", "add", "self", str(repo), cwd=repo)
     top = tmp_path / "soak"
     top.mkdir()
     gc = ["git", "gc", "-q", "--prune=now"] if prune == "now" else ["git", "gc", "-q"]
-    others = [gc, ["git", "repack", "-q", "-a", "-d"], ["git", "pack-refs", "--all"], ["git", "fetch", "-q", "--prune", "self"],
-              ["git", "worktree", "prune"], ["git", "status", "--porcelain"],
-              [sys.executable, "-m", "gitcoord", "upkeep"]]  # fmt: skip
+    others = [
+        gc,
+        ["git", "repack", "-q", "-a", "-d"],
+        ["git", "pack-refs", "--all"],
+        ["git", "fetch", "-q", "--prune", "self"],
+        ["git", "worktree", "prune"],
+        ["git", "status", "--porcelain"],
+        [sys.executable, "-m", "gitcoord", "upkeep"],
+    ]
     facts, counts, healed_s = soak(repo, top, SECONDS / 2, others)
-    print(told(f"beside gc with prune {prune}, repack, pack-refs, fetch --prune, status, {SECONDS // 2} s", facts, counts, healed_s))
+    print(
+        told(
+            f"beside gc with prune {prune}, repack, pack-refs, fetch --prune, status, "
+            f"{SECONDS // 2} s",
+            facts,
+            counts,
+            healed_s,
+        )
+    )
     assert facts.acks > 50
     assert all(facts.claims[engine] > 0 for engine in ENGINES), "both engines were at work"
 
@@ -211,7 +278,13 @@ def test_a_landing_killed_at_random_is_finished_by_the_next(repo: Path) -> None:
     before = git("rev-parse", "main", cwd=repo)
     argv = [sys.executable, "-m", "gitcoord", "-C", str(repo), "phase", "land", "default"]
     for _ in range(25):
-        process = subprocess.Popen(argv, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            argv,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         time.sleep(chance.uniform(0.2, 0.9))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

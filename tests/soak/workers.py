@@ -143,8 +143,14 @@ class Workers:
         (top / "api.py").write_text(API_WORKER)
         self.errors = (top / "errors.txt").open("ab")
         command = [sys.executable, str(top / "api.py"), str(repo), str(top), str(rush)]
-        self.nursery = subprocess.Popen(command, env=environment(), stderr=self.errors, stdout=subprocess.PIPE,
-                                        stdin=subprocess.PIPE, text=True)  # fmt: skip
+        self.nursery = subprocess.Popen(
+            command,
+            env=environment(),
+            stderr=self.errors,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
         self.pids: dict[int, int] = {}
         self.children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -157,8 +163,20 @@ class Workers:
 
     def start(self, number: int) -> None:
         if self.is_command(number):
-            command = [sys.executable, str(self.script), str(self.repo), f"x{number}", str(self.top / f"acks-x{number}.jsonl")]
-            child = subprocess.Popen(command, env=environment(), stderr=self.errors, stdout=self.errors, start_new_session=True)
+            command = [
+                sys.executable,
+                str(self.script),
+                str(self.repo),
+                f"x{number}",
+                str(self.top / f"acks-x{number}.jsonl"),
+            ]
+            child = subprocess.Popen(
+                command,
+                env=environment(),
+                stderr=self.errors,
+                stdout=self.errors,
+                start_new_session=True,
+            )
             self.children[number] = child
             self.pids[number] = child.pid
             return

@@ -22,7 +22,9 @@ AUTHOR = ("x", "x@ledger.gitcoord.invalid")
 
 
 def git(*args: str, cwd: Path) -> str:
-    return subprocess.run(["git", *args], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *args], cwd=cwd, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def opened(engine: str, common: Path) -> Store:
@@ -35,9 +37,18 @@ ENGINES = pytest.mark.parametrize("engine", ["libgit2", "plumbing"])
 KINDS = ["plain", "bare", "linked", "packed", "shallow", "split-index", "no-email"]
 
 
-@pytest.fixture(params=["memory", *(f"{engine}-{kind}" for engine in ("libgit2", "plumbing") for kind in KINDS),
-                        "plumbing-sha256", "plumbing-sha256-bare", "plumbing-partial"])  # fmt: skip
-def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+@pytest.fixture(
+    params=[
+        "memory",
+        *(f"{engine}-{kind}" for engine in ("libgit2", "plumbing") for kind in KINDS),
+        "plumbing-sha256",
+        "plumbing-sha256-bare",
+        "plumbing-partial",
+    ]
+)
+def store(
+    request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
     engine, _, kind = request.param.partition("-")
     if engine == "memory":
         yield MemoryStore(tmp_path)
@@ -53,7 +64,9 @@ def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatc
         git("gc", "-q", cwd=repo)
     elif kind == "shallow":
         git("commit", "-q", "--allow-empty", "-m", "second", cwd=repo)
-        git("clone", "-q", "--depth", "1", f"file://{repo}", str(tmp_path / "shallow"), cwd=tmp_path)
+        git(
+            "clone", "-q", "--depth", "1", f"file://{repo}", str(tmp_path / "shallow"), cwd=tmp_path
+        )
         common = tmp_path / "shallow" / ".git"
     elif kind == "split-index":
         git("update-index", "--split-index", cwd=repo)
@@ -66,7 +79,15 @@ def store(request: pytest.FixtureRequest, repo: Path, tmp_path: Path, monkeypatc
         common = tmp_path / "long" / ("" if bare else ".git")
     elif kind == "partial":
         git("config", "uploadpack.allowFilter", "true", cwd=repo)
-        git("clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repo}", str(tmp_path / "partial"), cwd=tmp_path)
+        git(
+            "clone",
+            "-q",
+            "--no-checkout",
+            "--filter=blob:none",
+            f"file://{repo}",
+            str(tmp_path / "partial"),
+            cwd=tmp_path,
+        )
         common = tmp_path / "partial" / ".git"
     made = opened(engine, common)
     yield made
@@ -91,7 +112,12 @@ def test_what_is_written_is_read(store: Store) -> None:
     assert store.read_blob(oid) == b"hello\n"
     first = entry(store, "one")
     read = store.read_entry(entry(store, "two", first))
-    assert (read.parents, read.message, read.author, read.time) == ((first,), "two\n", "x", 1_700_000_000)
+    assert (read.parents, read.message, read.author, read.time) == (
+        (first,),
+        "two\n",
+        "x",
+        1_700_000_000,
+    )
     assert not store.is_lost()
 
 
@@ -191,7 +217,9 @@ def test_a_lock_file_in_the_way_is_named(disk: Store, repo: Path) -> None:
 
 
 @ENGINES
-def test_an_object_that_was_pruned_is_noticed_before_it_is_acknowledged(disk: Store, repo: Path) -> None:
+def test_an_object_that_was_pruned_is_noticed_before_it_is_acknowledged(
+    disk: Store, repo: Path
+) -> None:
     store = disk
     entry(store, "one")
     assert not store.is_lost()
@@ -215,7 +243,9 @@ def test_a_disk_that_cannot_be_written_is_unavailable(disk: Store, repo: Path) -
 
 
 @ENGINES
-def test_what_is_written_is_on_the_disk_with_the_entry_and_not_before(disk: Store, engine: str, repo: Path) -> None:
+def test_what_is_written_is_on_the_disk_with_the_entry_and_not_before(
+    disk: Store, engine: str, repo: Path
+) -> None:
     blob = disk.write_blob(b"written first")
     assert disk.read_blob(blob) == b"written first"
     other = opened(engine, repo / ".git")

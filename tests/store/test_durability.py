@@ -12,7 +12,9 @@ import pytest
 
 from tests.support.world import environment
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="syncs are counted by strace, which is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="syncs are counted by strace, which is not installed"
+)
 
 WRITER = """
 import os, sys
@@ -30,21 +32,54 @@ store.swap("refs/heads/gitcoord/ledger", one, two)
 
 def synced(repo: Path, log: Path, durability: str) -> tuple[list[str], list[str]]:
     """Write two entries; list what was synced before the second swap, and in it."""
-    done = subprocess.run(["strace", "-f", "-y", "-qq", "-e", "trace=fsync,fdatasync,write", "-o", str(log), sys.executable, "-c", WRITER,
-                           str(repo / ".git"), durability], env=environment(), capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [
+            "strace",
+            "-f",
+            "-y",
+            "-qq",
+            "-e",
+            "trace=fsync,fdatasync,write",
+            "-o",
+            str(log),
+            sys.executable,
+            "-c",
+            WRITER,
+            str(repo / ".git"),
+            durability,
+        ],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if "ptrace" in done.stderr.lower():
         pytest.skip(f"strace may not trace here: {done.stderr.strip()[:100]}")
     assert done.returncode == 0, done.stderr
     top = f"{(repo / '.git').resolve()}/"
     before, _, after = log.read_text().partition('"created"')
-    first, second = ([path.removeprefix(top) for path in re.findall(r"f(?:data)?sync\(\d+<([^>]*)>\) += 0", part)] for part in (before, after))
+    first, second = (
+        [
+            path.removeprefix(top)
+            for path in re.findall(r"f(?:data)?sync\(\d+<([^>]*)>\) += 0", part)
+        ]
+        for part in (before, after)
+    )
     return first, second
 
 
-def test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged(repo: Path, tmp_path: Path) -> None:
-    old = {path.relative_to(repo / ".git").as_posix() for path in (repo / ".git" / "objects").glob("??/*")}
+def test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged(
+    repo: Path, tmp_path: Path
+) -> None:
+    old = {
+        path.relative_to(repo / ".git").as_posix()
+        for path in (repo / ".git" / "objects").glob("??/*")
+    }
     first, second = synced(repo, tmp_path / "log", "full")
-    new = {path.relative_to(repo / ".git").as_posix() for path in (repo / ".git" / "objects").glob("??/*")} - old
+    new = {
+        path.relative_to(repo / ".git").as_posix()
+        for path in (repo / ".git" / "objects").glob("??/*")
+    } - old
     assert len(new) == 5
     assert sum(path.startswith("objects/tmp_obj") for path in first) == len(new)
     assert {path.rpartition("/")[0] for path in new} <= set(first)

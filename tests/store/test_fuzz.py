@@ -22,8 +22,14 @@ from gitcoord.store.reader import RecordCache, TreeReader
 from gitcoord.store.stale_locks import living_writers
 from gitcoord.store.trees import encode_tree, parse_tree
 
-NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
-ITEMS = st.dictionaries(NAMES, st.builds(TreeItem, st.binary(min_size=20, max_size=20).map(bytes.hex), st.booleans()), max_size=5)
+NAMES = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12
+)
+ITEMS = st.dictionaries(
+    NAMES,
+    st.builds(TreeItem, st.binary(min_size=20, max_size=20).map(bytes.hex), st.booleans()),
+    max_size=5,
+)
 
 
 @given(ITEMS)
@@ -47,9 +53,30 @@ def test_any_bytes_are_a_tree_or_a_value_error(content: bytes) -> None:
     assert all(len(item.oid) == 40 for item in found.values())
 
 
-@given(st.binary(max_size=300) | st.lists(st.sampled_from(
-    [b"tree ", b"parent ", b"author ", b"committer ", b"x <x> ", b"> ", b"1 ", b"-5", b"\xb2", b"9" * 400, b"\n", b"\n\n", b"\0", b"\xff"],
-), max_size=20).map(b"".join))  # fmt: skip
+@given(
+    st.binary(max_size=300)
+    | st.lists(
+        st.sampled_from(
+            [
+                b"tree ",
+                b"parent ",
+                b"author ",
+                b"committer ",
+                b"x <x> ",
+                b"> ",
+                b"1 ",
+                b"-5",
+                b"\xb2",
+                b"9" * 400,
+                b"\n",
+                b"\n\n",
+                b"\0",
+                b"\xff",
+            ],
+        ),
+        max_size=20,
+    ).map(b"".join)
+)
 def test_any_bytes_are_a_commit_or_missing(content: bytes) -> None:
     try:
         found = parse_commit("1" * 40, content)
@@ -102,12 +129,29 @@ def test_a_tree_that_git_would_not_write_is_missing(repo: Path) -> None:
         Snapshot(TreeReader(store, oid, "", RecordCache())).settings()
 
 
-@given(st.lists(st.text(max_size=30) | st.sampled_from([*identity().split(":"), "9" * 5000, "-1", "0", "\u0661"]), max_size=5).map(":".join))
+@given(
+    st.lists(
+        st.text(max_size=30)
+        | st.sampled_from([*identity().split(":"), "9" * 5000, "-1", "0", "\u0661"]),
+        max_size=5,
+    ).map(":".join)
+)
 def test_any_text_names_a_process_or_a_dead_one(text: str) -> None:
     assert is_alive(text) in {True, False, None}
 
 
-@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"process":' + b"1" * 5000 + b"}", b"[]", b"", b"\xff", b'{"process":{}}', b'"x"'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000,
+        b'{"process":' + b"1" * 5000 + b"}",
+        b"[]",
+        b"",
+        b"\xff",
+        b'{"process":{}}',
+        b'"x"',
+    ],
+)
 def test_a_record_of_a_writer_that_is_none_is_passed_over(tmp_path: Path, content: bytes) -> None:
     for name, raw in (("bad", content), ("good", codec.dump({"process": identity(1)}))):
         path = tmp_path / "ledger" / "x" / f"{name}.json"

@@ -38,7 +38,9 @@ with QueueLock(Path(sys.argv[1])).hold(5) as held:
 
 
 def holder(path: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "True\n"
     return process
@@ -128,7 +130,11 @@ def test_what_is_refused_on_deck_waits_for_no_turn(tmp_path: Path) -> None:
     def refuse() -> None:
         raise UnavailableError("no", hint="")
 
-    with QueueLock(tmp_path / "queue").hold(1), pytest.raises(UnavailableError), turns(tmp_path).take(10, refuse):
+    with (
+        QueueLock(tmp_path / "queue").hold(1),
+        pytest.raises(UnavailableError),
+        turns(tmp_path).take(10, refuse),
+    ):
         pytest.fail("it had its turn")
     with turns(tmp_path).take(0, refuse) as is_held:
         assert is_held, "nothing is left held"
@@ -148,8 +154,12 @@ def record(folder: Path, process: str) -> None:
     path.write_text(json.dumps({"process": process}))
 
 
-@pytest.mark.parametrize(("writer", "is_healed"), [("dead", True), ("none", True), ("living", False)])
-def test_a_lock_is_broken_only_when_no_recorded_writer_lives(tmp_path: Path, writer: str, is_healed: bool) -> None:
+@pytest.mark.parametrize(
+    ("writer", "is_healed"), [("dead", True), ("none", True), ("living", False)]
+)
+def test_a_lock_is_broken_only_when_no_recorded_writer_lives(
+    tmp_path: Path, writer: str, is_healed: bool
+) -> None:
     lock = tmp_path / "ref.lock"
     lock.touch()
     child = subprocess.Popen(["sleep", "60"])
@@ -170,7 +180,10 @@ def test_a_living_writer_that_tried_again_meanwhile_did_not_make_the_lock(tmp_pa
     waiting, maker = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
     for child in (waiting, maker):
         record(tmp_path / "pending", identity(child.pid))
-    files = {path: json.loads(path.read_bytes())["process"] for path in (tmp_path / "pending").glob("*/*/*.json")}
+    files = {
+        path: json.loads(path.read_bytes())["process"]
+        for path in (tmp_path / "pending").glob("*/*/*.json")
+    }
     theirs = next(path for path, process in files.items() if process == identity(waiting.pid))
 
     def touch() -> None:
@@ -213,34 +226,66 @@ STATES = st.sampled_from(["open", "claimed", "done", "failed", "cancelled"])
 NAMES = ["a", "b", "c", "d", "e", "f"]
 
 
-def task(name: str, order: int, state: str, needs: list[str], phase: str, pool: str, priority: int) -> dict[str, Any]:
-    spec = {"id": name, "title": name, "phase": phase, "pool": pool, "paths": [f"{name}/x/", "shared/"], "needs": needs,
-            "estimate_ms": None, "priority": priority}  # fmt: skip
-    return {"id": name, "order": order, "spec": spec, "state": state, "assigned": None, "claim": None, "result": None}
+def task(
+    name: str, order: int, state: str, needs: list[str], phase: str, pool: str, priority: int
+) -> dict[str, Any]:
+    spec = {
+        "id": name,
+        "title": name,
+        "phase": phase,
+        "pool": pool,
+        "paths": [f"{name}/x/", "shared/"],
+        "needs": needs,
+        "estimate_ms": None,
+        "priority": priority,
+    }
+    return {
+        "id": name,
+        "order": order,
+        "spec": spec,
+        "state": state,
+        "assigned": None,
+        "claim": None,
+        "result": None,
+    }
 
 
-RECORDS = st.fixed_dictionaries({}, optional={
-    name: st.builds(
-        lambda state, needs, phase, pool, priority, name=name, order=order: task(name, order, state, sorted(needs), phase, pool, priority),
-        STATES, st.sets(st.sampled_from(NAMES[:order] or ["zz"]), max_size=2), st.sampled_from(["p", "q"]),
-        st.sampled_from(["m", "n"]), st.integers(0, 3),
-    )
-    for order, name in enumerate(NAMES)
-})  # fmt: skip
+RECORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.builds(
+            lambda state, needs, phase, pool, priority, name=name, order=order: task(
+                name, order, state, sorted(needs), phase, pool, priority
+            ),
+            STATES,
+            st.sets(st.sampled_from(NAMES[:order] or ["zz"]), max_size=2),
+            st.sampled_from(["p", "q"]),
+            st.sampled_from(["m", "n"]),
+            st.integers(0, 3),
+        )
+        for order, name in enumerate(NAMES)
+    },
+)
 
 
 def commit(store: MemoryStore, records: dict[str, Any]) -> str:
     files = {task_path(name): codec.dump(record) for name, record in records.items()}
-    return store.write_entry(store.write_tree(None, {"settings.json": b"{}", **files}), (), "x", ("x", "x"), 1)
+    return store.write_entry(
+        store.write_tree(None, {"settings.json": b"{}", **files}), (), "x", ("x", "x"), 1
+    )
 
 
 def ready(records: dict[str, Any], phases: list[str], pools: list[str]) -> set[str]:
     return {
-        name for name, record in records.items()
-        if record["state"] == "open" and record["spec"]["phase"] in phases
+        name
+        for name, record in records.items()
+        if record["state"] == "open"
+        and record["spec"]["phase"] in phases
         and record["spec"]["pool"] in pools
-        and all(need in records and records[need]["state"] == "done" for need in record["spec"]["needs"])
-    }  # fmt: skip
+        and all(
+            need in records and records[need]["state"] == "done" for need in record["spec"]["needs"]
+        )
+    }
 
 
 def tally(records: dict[str, Any]) -> dict[tuple[str, str, str], int]:
@@ -248,9 +293,17 @@ def tally(records: dict[str, Any]) -> dict[tuple[str, str, str], int]:
     found: Counter[tuple[str, str, str]] = Counter()
     for record in records.values():
         state = record["state"]
-        needs = [records[need]["state"] if need in records else "" for need in record["spec"]["needs"]]
+        needs = [
+            records[need]["state"] if need in records else "" for need in record["spec"]["needs"]
+        ]
         if state == "open":
-            state = "blocked" if {"failed", "cancelled"} & set(needs) else "waiting" if set(needs) - {"done"} else "ready"
+            state = (
+                "blocked"
+                if {"failed", "cancelled"} & set(needs)
+                else "waiting"
+                if set(needs) - {"done"}
+                else "ready"
+            )
         found[record["spec"]["phase"], record["spec"]["pool"], state] += 1
     return dict(found)
 
@@ -260,9 +313,14 @@ def counted(index: ReadyIndex) -> dict[tuple[str, str, str], int]:
 
 
 @settings(max_examples=80)
-@given(st.lists(RECORDS, min_size=1, max_size=5), st.sampled_from(["random", "round-robin", "priority", "directory", "critical-path"]),
-       st.floats(0, 1, exclude_max=True))  # fmt: skip
-def test_the_index_equals_its_definition_after_any_jumps(states: list[dict[str, Any]], selection: str, start: float) -> None:
+@given(
+    st.lists(RECORDS, min_size=1, max_size=5),
+    st.sampled_from(["random", "round-robin", "priority", "directory", "critical-path"]),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_the_index_equals_its_definition_after_any_jumps(
+    states: list[dict[str, Any]], selection: str, start: float
+) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -271,12 +329,20 @@ def test_the_index_equals_its_definition_after_any_jumps(states: list[dict[str, 
         for records in states:
             index.update(store, commit(store, records))
             for pools in (["m", "n"], ["m"]):
-                found = list(index.candidates(pools=pools, agent="x", phases=["p"], selection=selection, start=start))
+                found = list(
+                    index.candidates(
+                        pools=pools, agent="x", phases=["p"], selection=selection, start=start
+                    )
+                )
                 assert len(found) == len(set(found))
                 assert set(found) == ready(records, ["p"], pools)
                 if selection == "round-robin":
                     assert found == sorted(found, key=lambda name: records[name]["order"])
-            done = {name for name, one in records.items() if one["state"] == "done" and one["spec"]["phase"] == "p"}
+            done = {
+                name
+                for name, one in records.items()
+                if one["state"] == "done" and one["spec"]["phase"] == "p"
+            }
             assert set(index.overlapping("p", ["shared/a/"])) == done
             assert index.all_ids() == sorted(records, key=lambda name: records[name]["order"])
             assert counted(index) == tally(records)
@@ -293,11 +359,17 @@ def test_the_counts_follow_when_nothing_but_states_changes(rows: list[list[str]]
         store = MemoryStore(Path(folder))
         index = ReadyIndex(Path(folder) / "index" / "l.sqlite")
         for row in rows:
-            records = {name: task(name, order, row[order], needs[name], "p", "mn"[order % 2], 0) for order, name in enumerate(needs)}
+            records = {
+                name: task(name, order, row[order], needs[name], "p", "mn"[order % 2], 0)
+                for order, name in enumerate(needs)
+            }
             index.update(store, commit(store, records))
             assert counted(index) == tally(records)
-            assert set(index.candidates(pools=["m", "n"], agent="x", phases=["p"], selection="random", start=0.5)) == ready(
-                records, ["p"], ["m", "n"])  # fmt: skip
+            assert set(
+                index.candidates(
+                    pools=["m", "n"], agent="x", phases=["p"], selection="random", start=0.5
+                )
+            ) == ready(records, ["p"], ["m", "n"])
         index.close()
 
 
@@ -321,8 +393,12 @@ def test_a_random_choice_uses_an_index_and_sorts_nothing(tmp_path: Path) -> None
     index = ReadyIndex(tmp_path / "l.sqlite")
     index.update(store, commit(store, {"a": task("a", 0, "open", [], "p", "m", 0)}))
     index.close()
-    query = ("EXPLAIN QUERY PLAN SELECT id FROM tasks WHERE phase = 'p' AND pool = 'm' AND rnd >= 5 AND state = 'open' "
-             "AND unmet = 0 AND broken = 0 AND (assigned IS NULL OR assigned = 'x') ORDER BY rnd LIMIT 8 OFFSET 0")  # fmt: skip
+    query = (
+        "EXPLAIN QUERY PLAN SELECT id FROM tasks WHERE phase = 'p' AND pool = 'm' AND rnd >= 5 AND "
+        "state = 'open' "
+        "AND unmet = 0 AND broken = 0 AND (assigned IS NULL OR assigned = 'x') ORDER BY rnd LIMIT "
+        "8 OFFSET 0"
+    )
     database = sqlite3.connect(tmp_path / "l.sqlite")
     plan = " ".join(row[3] for row in database.execute(query))
     database.close()

@@ -35,7 +35,9 @@ class DictReader:
 
     def names(self, folder: str) -> list[str]:
         prefix = folder + "/"
-        return sorted({path[len(prefix) :].split("/", 1)[0] for path in self.files if path.startswith(prefix)})
+        return sorted(
+            {path[len(prefix) :].split("/", 1)[0] for path in self.files if path.startswith(prefix)}
+        )
 
     def blob(self, oid: str) -> bytes:
         return self.blobs[oid]
@@ -62,9 +64,13 @@ class PureLedger:
     def context(self, **beats: Any) -> Context:
         self.count += 1
         return Context(
-            id=oid_of(f"id{self.count}")[:32], token=oid_of(f"token{self.count}")[:32], time=1_700_000_000 + self.count,
-            boot_id=BOOT, now_ns=self.now_ns, beats=beats,
-        )  # fmt: skip
+            id=oid_of(f"id{self.count}")[:32],
+            token=oid_of(f"token{self.count}")[:32],
+            time=1_700_000_000 + self.count,
+            boot_id=BOOT,
+            now_ns=self.now_ns,
+            beats=beats,
+        )
 
     def keep(self, value: object) -> str:
         raw = codec.dump(value)
@@ -93,10 +99,16 @@ class PureLedger:
         """Go back to the state that entry ``number`` left, as the feature does."""
         tip, chosen = self.snapshot, Snapshot(DictReader(self.past[number], self.blobs))
         command = {
-            "op": "rollback", "onto": "1" * 40, "abandoned": "2" * 40, "epoch": tip.settings()["epoch"] + 1,
-            "surviving": survivors(chosen, tip), "carried": {agent["id"]: self.keep(agent) for agent in tip.agents()},
-            "reason": "back", "code": None, "reverts": [],
-        }  # fmt: skip
+            "op": "rollback",
+            "onto": "1" * 40,
+            "abandoned": "2" * 40,
+            "epoch": tip.settings()["epoch"] + 1,
+            "surviving": survivors(chosen, tip),
+            "carried": {agent["id"]: self.keep(agent) for agent in tip.agents()},
+            "reason": "back",
+            "code": None,
+            "reverts": [],
+        }
         event = decide(chosen, command, self.context())
         before = self.files
         self.files = dict(self.past[number])
@@ -109,24 +121,69 @@ class PureLedger:
         return event
 
     def init(self) -> None:
-        self.run({"op": "init", "ledger": "ledger", "task_prefix": "task", "target": "refs/heads/main", "target_tip": TARGET})
+        self.run(
+            {
+                "op": "init",
+                "ledger": "ledger",
+                "task_prefix": "task",
+                "target": "refs/heads/main",
+                "target_tip": TARGET,
+            }
+        )
 
     def plan(self, text: str) -> None:
         document, _ = parse_plan(text)
         self.run({"op": "plan", "input": self.keep(document)})
 
     def agent(self, name: str, **more: Any) -> None:
-        self.run({"op": "agent-add", "name": name, "pools": [], "capacity": 1, "paths": None, "worktree": None, **more})
+        self.run(
+            {
+                "op": "agent-add",
+                "name": name,
+                "pools": [],
+                "capacity": 1,
+                "paths": None,
+                "worktree": None,
+                **more,
+            }
+        )
 
-    def claim(self, agent: str, task: str, built_on: Mapping[str, str] | None = None, **beats: Any) -> Event:
-        return self.run({"op": "claim", "agent": agent, "task": task, "session": "s", "base": TARGET,
-                         "built_on": dict(built_on or {})}, self.context(**beats))  # fmt: skip
+    def claim(
+        self, agent: str, task: str, built_on: Mapping[str, str] | None = None, **beats: Any
+    ) -> Event:
+        return self.run(
+            {
+                "op": "claim",
+                "agent": agent,
+                "task": task,
+                "session": "s",
+                "base": TARGET,
+                "built_on": dict(built_on or {}),
+            },
+            self.context(**beats),
+        )
 
-    def complete(self, claim: Event, built_on: Mapping[str, str] | None = None, result: str | None = "") -> Event:
+    def complete(
+        self, claim: Event, built_on: Mapping[str, str] | None = None, result: str | None = ""
+    ) -> Event:
         oid = oid_of(f"result{self.count}") if result == "" else result
-        facts = {"oid": oid, "tree": oid, "base": TARGET, "built_on": dict(built_on or {}), "commits": 1, "files": 1}
-        return self.run({"op": "complete", "agent": claim["agent"], "task": claim["task"], "token": claim["token"],
-                         "result": facts})  # fmt: skip
+        facts = {
+            "oid": oid,
+            "tree": oid,
+            "base": TARGET,
+            "built_on": dict(built_on or {}),
+            "commits": 1,
+            "files": 1,
+        }
+        return self.run(
+            {
+                "op": "complete",
+                "agent": claim["agent"],
+                "task": claim["task"],
+                "token": claim["token"],
+                "result": facts,
+            }
+        )
 
     def state(self, task: str) -> str:
         return self.snapshot.require_task(task)["state"]
@@ -134,7 +191,11 @@ class PureLedger:
 
 def tasks(*names: str, head: str = "", **needs: list[str]) -> str:
     """Write a plan of tasks, each with a directory of its own."""
-    rows = [f'[[task]]\nid = "{name}"\ntitle = "Do {name}"\npaths = ["{name}/"]\nneeds = {needs.get(name, [])}' for name in names]
+    rows = [
+        f'[[task]]\nid = "{name}"\ntitle = "Do {name}"\npaths = ["{name}/"]\nneeds = '
+        f"{needs.get(name, [])}"
+        for name in names
+    ]
     return head + "\n" + "\n".join(rows) + "\n"
 
 

@@ -11,7 +11,18 @@ from tests.support.lab import Lab, Way
 
 __all__ = ["ENVIRONMENT", "TOOLS", "elsewhere"]
 
-FOLDERS = (".git", ".GIT", ".git ", ".git.", "git~1", "GIT~2", ".g\u200cit", ".git::$INDEX_ALLOCATION", "..", ".")
+FOLDERS = (
+    ".git",
+    ".GIT",
+    ".git ",
+    ".git.",
+    "git~1",
+    "GIT~2",
+    ".g\u200cit",
+    ".git::$INDEX_ALLOCATION",
+    "..",
+    ".",
+)
 
 
 def _evil(lab: Lab) -> str:
@@ -20,13 +31,19 @@ def _evil(lab: Lab) -> str:
 
 def _raw_commit(lab: Lab) -> str:
     who = "x <x@example.invalid> 1 +0000"
-    text = f"tree {tree(lab.repo, lab.base, {'Makefile': 'evil'})}\nparent {lab.base}\nauthor {who}\ncommitter {who}\n\nwork\n"
+    text = (
+        f"tree {tree(lab.repo, lab.base, {'Makefile': 'evil'})}\nparent {lab.base}\nauthor "
+        f"{who}\ncommitter {who}\n\nwork\n"
+    )
     return git(lab.repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
 
 
 def _fast_import(lab: Lab) -> str:
-    stream = (f"commit refs/heads/imported\ncommitter x <x@example.invalid> 1 +0000\ndata 4\nwork\nfrom {lab.base}\n"
-              "M 100644 inline Makefile\ndata 5\nevil\n\n")  # fmt: skip
+    stream = (
+        "commit refs/heads/imported\ncommitter x <x@example.invalid> 1 +0000\ndata 4\nwork\nfrom "
+        f"{lab.base}\n"
+        "M 100644 inline Makefile\ndata 5\nevil\n\n"
+    )
     git(lab.repo, "fast-import", "--quiet", stdin=stream.encode())
     return git(lab.repo, "rev-parse", "refs/heads/imported")
 
@@ -40,14 +57,26 @@ def _twice_the_same_name(lab: Lab) -> str:
         entries.append((mode, name, oid))
         if name == "Makefile":
             entries.append((mode, name, evil))
-    raw = b"".join(f"{mode.lstrip('0')} {name}\0".encode() + bytes.fromhex(oid) for mode, name, oid in entries)
+    raw = b"".join(
+        f"{mode.lstrip('0')} {name}\0".encode() + bytes.fromhex(oid) for mode, name, oid in entries
+    )
     content = git(lab.repo, "hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=raw)
     return commit_tree(lab.repo, content, lab.commit({"notes.md": "n"}))
 
 
 def _worktree(lab: Lab) -> Path:
     place = lab.repo.parent / "place"
-    git(lab.repo, "worktree", "add", "-q", "--no-track", "-b", lab.claim["branch"], str(place), lab.base)
+    git(
+        lab.repo,
+        "worktree",
+        "add",
+        "-q",
+        "--no-track",
+        "-b",
+        lab.claim["branch"],
+        str(place),
+        lab.base,
+    )
     return place
 
 
@@ -106,7 +135,14 @@ def _replaced_commit(lab: Lab) -> str:
 
 def _replaced_tree(lab: Lab) -> str:
     evil, good = _evil(lab), lab.commit({"notes.md": "n"})
-    git(lab.repo, "replace", *(git(lab.repo, "--no-replace-objects", "rev-parse", f"{one}^{{tree}}") for one in (evil, good)))
+    git(
+        lab.repo,
+        "replace",
+        *(
+            git(lab.repo, "--no-replace-objects", "rev-parse", f"{one}^{{tree}}")
+            for one in (evil, good)
+        ),
+    )
     return evil
 
 
@@ -143,7 +179,9 @@ def elsewhere(lab: Lab) -> str:
 def _alternates(lab: Lab) -> str:
     made = elsewhere(lab)
     (lab.repo / ".git" / "objects" / "info").mkdir(exist_ok=True)
-    (lab.repo / ".git" / "objects" / "info" / "alternates").write_text(str(lab.repo.parent / "other" / ".git" / "objects") + "\n")
+    (lab.repo / ".git" / "objects" / "info" / "alternates").write_text(
+        str(lab.repo.parent / "other" / ".git" / "objects") + "\n"
+    )
     return made
 
 
@@ -158,7 +196,11 @@ def _configured(*settings: tuple[str, str]) -> Way:
 
 def _ignored_submodule(lab: Lab) -> str:
     git(lab.repo, "config", "-f", ".gitmodules", "submodule.s.path", "src/lexer/sub")
-    for key, value in (("submodule.s.path", "src/lexer/sub"), ("submodule.s.ignore", "all"), ("diff.ignoreSubmodules", "all")):
+    for key, value in (
+        ("submodule.s.path", "src/lexer/sub"),
+        ("submodule.s.ignore", "all"),
+        ("diff.ignoreSubmodules", "all"),
+    ):
         git(lab.repo, "config", key, value)
     git(lab.repo, "config", "-f", ".gitmodules", "submodule.s.ignore", "all")
     return lab.commit({"src/lexer/sub": ("160000", "3" * 40), "notes.md": "n"})
@@ -187,9 +229,17 @@ def _with_folder(name: str) -> Way:
     return lambda lab: lab.with_folder("src/lexer", name)
 
 
-ENVIRONMENT = {"GIT_NAMESPACE": "other", "GIT_REPLACE_REF_BASE": "refs/other/", "GIT_EXTERNAL_DIFF": "true", "GIT_DIR": "/nowhere",
-               "GIT_INDEX_FILE": "/nowhere", "GIT_OBJECT_DIRECTORY": "/nowhere", "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.bare",
-               "GIT_CONFIG_VALUE_0": "true"}  # fmt: skip
+ENVIRONMENT = {
+    "GIT_NAMESPACE": "other",
+    "GIT_REPLACE_REF_BASE": "refs/other/",
+    "GIT_EXTERNAL_DIFF": "true",
+    "GIT_DIR": "/nowhere",
+    "GIT_INDEX_FILE": "/nowhere",
+    "GIT_OBJECT_DIRECTORY": "/nowhere",
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.bare",
+    "GIT_CONFIG_VALUE_0": "true",
+}
 
 
 TOOLS: dict[str, Way] = {
@@ -209,7 +259,9 @@ TOOLS: dict[str, Way] = {
     "a grafted parent": _graft,
     "a history cut short": _shallow,
     "objects of an alternate": _alternates,
-    "renames taken for copies": _configured(("diff.renames", "copies"), ("merge.directoryRenames", "true")),
+    "renames taken for copies": _configured(
+        ("diff.renames", "copies"), ("merge.directoryRenames", "true")
+    ),
     "an external diff": _configured(("diff.external", "true"), ("core.fsmonitor", "true")),
     "only what is below here": _configured(("diff.relative", "true"), ("diff.noPrefix", "true")),
     "submodules that are ignored": _ignored_submodule,

@@ -20,7 +20,10 @@ TREES: dict[str, Mapping[str, File]] = {
     "a sibling file by prefix": {"src/lexer.py": "x\n"},
     "a longer name than a file's": {"notes.md.py": "x\n"},
     "below a name that is a file's": {"notes.md/x": "x\n"},
-    "a file named as the folder": {**dict.fromkeys((path for path in WORLD if path.startswith("src/lexer/")), None), "src/lexer": "x\n"},
+    "a file named as the folder": {
+        **dict.fromkeys((path for path in WORLD if path.startswith("src/lexer/")), None),
+        "src/lexer": "x\n",
+    },
     "a deletion": {"Makefile": None},
     "a rename out": {"src/lexer/a.py": None, "src/a.py": "a\n" * 30},
     "a rename in": {"src/parser/b.py": None, "src/lexer/b.py": "b\n" * 30},
@@ -32,31 +35,48 @@ TREES: dict[str, Mapping[str, File]] = {
     "a folder outside that becomes a file": {"docs/Guide.md": None, "docs": "x"},
     "attributes for everything": {".gitattributes": "* merge=ours\n"},
     "ignores for everything": {".gitignore": "*\n"},
-    "a list of submodules": {".gitmodules": '[submodule "x"]\n\tpath = src/lexer/sub\n\turl = ../x\n'},
+    "a list of submodules": {
+        ".gitmodules": '[submodule "x"]\n\tpath = src/lexer/sub\n\turl = ../x\n'
+    },
     "a submodule added inside": {"src/lexer/other": ("160000", "2" * 40)},
     "a submodule added outside": {"other": ("160000", "2" * 40)},
     "a submodule moved on": {"src/lexer/sub": ("160000", "2" * 40)},
     "a submodule removed": {"src/lexer/sub": None},
     "a submodule that becomes a file": {"src/lexer/sub": "x"},
-    "a folder that becomes a submodule": {"src/lexer/dir/x.py": None, "src/lexer/dir": ("160000", "2" * 40)},
+    "a folder that becomes a submodule": {
+        "src/lexer/dir/x.py": None,
+        "src/lexer/dir": ("160000", "2" * 40),
+    },
     "a link to an absolute path": {"src/lexer/link": ("120000", "/etc/passwd")},
     "a link out of the repository": {"src/lexer/link": ("120000", "../../../x")},
     "a link into .git": {"src/lexer/link": ("120000", "../../.git/hooks")},
     "a link into .GIT": {"src/lexer/link": ("120000", "../../.GIT/config")},
     "a link into git~1": {"src/lexer/link": ("120000", "../../git~1/config")},
     "a link up after a way down": {"src/lexer/link": ("120000", "dir/../../../..")},
-    "a chain of links that leads up": {"src/lexer/one": ("120000", "two/../../.."), "src/lexer/two": ("120000", "dir")},
-    "a chain of links into .git": {"src/lexer/one": ("120000", "two/.git/hooks"), "src/lexer/two": ("120000", "../..")},
+    "a chain of links that leads up": {
+        "src/lexer/one": ("120000", "two/../../.."),
+        "src/lexer/two": ("120000", "dir"),
+    },
+    "a chain of links into .git": {
+        "src/lexer/one": ("120000", "two/.git/hooks"),
+        "src/lexer/two": ("120000", "../.."),
+    },
     "a link with a backslash": {"src/lexer/link": ("120000", "..\\..\\..\\x")},
     "an empty link": {"src/lexer/link": ("120000", "")},
     "a link that is too long": {"src/lexer/link": ("120000", "x/" * 3000)},
     "a link whose target is changed later": {"src/lexer/here": ("120000", "/etc/passwd")},
     "a file that becomes a link out": {"src/lexer/a.py": ("120000", "/etc/passwd")},
-    "a folder that becomes a link out": {"src/lexer/dir/x.py": None, "src/lexer/dir": ("120000", "../../../x")},
+    "a folder that becomes a link out": {
+        "src/lexer/dir/x.py": None,
+        "src/lexer/dir": ("120000", "../../../x"),
+    },
     "a link outside that is changed": {"link": ("120000", "src/lexer")},
     "a link outside that becomes a folder": {"link": None, "link/x.py": "x"},
-    "the boundary as a link": {**dict.fromkeys((path for path in WORLD if path.startswith("src/lexer/")), None), "src/lexer": ("120000", "parser")},
-}  # fmt: skip
+    "the boundary as a link": {
+        **dict.fromkeys((path for path in WORLD if path.startswith("src/lexer/")), None),
+        "src/lexer": ("120000", "parser"),
+    },
+}
 
 # names inside the boundary, by every rule but that of disks
 
@@ -110,14 +130,21 @@ def _ours(lab: Lab) -> str:
 
 
 def _evil_in_conflict(lab: Lab) -> str:
-    work, target = lab.commit({"notes.md": "ours\n"}), lab.advance({"notes.md": "theirs\n", "Makefile": "new:\n"})
-    return commit_tree(lab.repo, tree(lab.repo, target, {"notes.md": "both\n", "Makefile": "all:\n"}), work, target)
+    work, target = (
+        lab.commit({"notes.md": "ours\n"}),
+        lab.advance({"notes.md": "theirs\n", "Makefile": "new:\n"}),
+    )
+    return commit_tree(
+        lab.repo, tree(lab.repo, target, {"notes.md": "both\n", "Makefile": "all:\n"}), work, target
+    )
 
 
 def _hidden_in_second_parent(lab: Lab) -> str:
     target = lab.advance({"t": "t"})
     evil = lab.commit({"Makefile": "evil:\n", "notes.md": "n"})
-    return commit_tree(lab.repo, tree(lab.repo, target, {"notes.md": "n", "Makefile": "evil:\n"}), target, evil)
+    return commit_tree(
+        lab.repo, tree(lab.repo, target, {"notes.md": "n", "Makefile": "evil:\n"}), target, evil
+    )
 
 
 def _dropped_second_parent(lab: Lab) -> str:
@@ -127,14 +154,23 @@ def _dropped_second_parent(lab: Lab) -> str:
 
 
 def _octopus(lab: Lab) -> str:
-    work, target, other = lab.commit({"notes.md": "n"}), lab.advance({"t": "t"}), lab.commit({"src/lexer/o": "o"})
-    return commit_tree(lab.repo, tree(lab.repo, work, {"t": "t", "src/lexer/o": "o"}), work, target, other)
+    work, target, other = (
+        lab.commit({"notes.md": "n"}),
+        lab.advance({"t": "t"}),
+        lab.commit({"src/lexer/o": "o"}),
+    )
+    return commit_tree(
+        lab.repo, tree(lab.repo, work, {"t": "t", "src/lexer/o": "o"}), work, target, other
+    )
 
 
 def _twice_the_same_parent(lab: Lab) -> str:
     content = tree(lab.repo, lab.base, {"Makefile": "evil:\n"})
     who = "x <x@example.invalid> 1 +0000"
-    text = f"tree {content}\nparent {lab.base}\nparent {lab.base}\nauthor {who}\ncommitter {who}\n\nwork\n"
+    text = (
+        f"tree {content}\nparent {lab.base}\nparent {lab.base}\nauthor {who}\ncommitter "
+        f"{who}\n\nwork\n"
+    )
     return git(lab.repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
 
 
@@ -155,13 +191,17 @@ def _more_in_a_criss_cross(lab: Lab) -> str:
 
 
 def _amended_base(lab: Lab) -> str:
-    amended = lab.commit({"Makefile": "mine:\n"}, git(lab.repo, "rev-parse", f"{lab.base}^"), start=lab.base)
+    amended = lab.commit(
+        {"Makefile": "mine:\n"}, git(lab.repo, "rev-parse", f"{lab.base}^"), start=lab.base
+    )
     return lab.commit({"notes.md": "n"}, amended)
 
 
 def _reworded_base(lab: Lab) -> str:
     parent = git(lab.repo, "rev-parse", f"{lab.base}^")
-    return lab.commit({"notes.md": "n"}, commit_tree(lab.repo, f"{lab.base}^{{tree}}", parent, message="reworded"))
+    return lab.commit(
+        {"notes.md": "n"}, commit_tree(lab.repo, f"{lab.base}^{{tree}}", parent, message="reworded")
+    )
 
 
 def _orphan(lab: Lab) -> str:
@@ -175,7 +215,9 @@ def _other_history(lab: Lab) -> str:
 
 def _revert_of_anothers(lab: Lab) -> str:
     lab.advance({"src/parser/b.py": "better\n"})
-    return lab.commit({"src/parser/b.py": "b\n" * 30, "notes.md": "n"}, git(lab.repo, "rev-parse", "main"))
+    return lab.commit(
+        {"src/parser/b.py": "b\n" * 30, "notes.md": "n"}, git(lab.repo, "rev-parse", "main")
+    )
 
 
 def _on_anothers_work(lab: Lab) -> str:
@@ -251,5 +293,7 @@ HISTORIES: dict[str, Way] = {
     "a result that landed and was reverted with others' work": _landed_and_reverted,
     "the target itself": lambda lab: lab.base,
     "an empty commit": lambda lab: lab.commit({}),
-    "work that takes itself back": lambda lab: lab.commit({"notes.md": None}, lab.commit({"notes.md": "n"})),
+    "work that takes itself back": lambda lab: lab.commit(
+        {"notes.md": None}, lab.commit({"notes.md": "n"})
+    ),
 }

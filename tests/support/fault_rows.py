@@ -106,7 +106,9 @@ def _failed(top: Path) -> None:
 
 
 def _expired(top: Path) -> None:
-    work = _founded(top, "x", head='[plan]\nlease = "200ms"\nheartbeat = "100ms"\n', worktrees=False)
+    work = _founded(
+        top, "x", head='[plan]\nlease = "200ms"\nheartbeat = "100ms"\n', worktrees=False
+    )
     claims.claim(work, "x", "a", checkout=False)
     work.close()
     time.sleep(0.3)
@@ -120,7 +122,10 @@ def _whole(top: Path) -> None:
 
 
 def _gated(top: Path) -> None:
-    gates = 'gates = [{ name = "both", run = "echo tested; test -f a/file.txt && test -f b/file.txt" }]\n'
+    gates = (
+        'gates = [{ name = "both", run = "echo tested; test -f a/file.txt && test -f b/file.txt" '
+        "}]\n"
+    )
     work = _founded(top, "x", "y", head='[[phase]]\nname = "default"\n' + gates)
     trust.trust(work, work.ledger.snapshot())
     do(work, "x", "a")
@@ -132,14 +137,20 @@ def _escalated(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     claims.claim(work, "x", "a", checkout=False)
     name = escalations.escalate(work, "x", "may I?").event["id"][:8]
-    rows = ({"op": "resolve", "escalation": name, "answer": "yes"}, {"op": "cancel", "task": "b"}, {"op": "note", "text": "n"})
+    rows = (
+        {"op": "resolve", "escalation": name, "answer": "yes"},
+        {"op": "cancel", "task": "b"},
+        {"op": "note", "text": "n"},
+    )
     (top / "batch.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     work.close()
 
 
 def _marked(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
-    work.ledger.execute({"op": "checkpoint", "agent": ORCHESTRATOR, "name": "start"}, agent=ORCHESTRATOR)
+    work.ledger.execute(
+        {"op": "checkpoint", "agent": ORCHESTRATOR, "name": "start"}, agent=ORCHESTRATOR
+    )
     claims.claim(work, "x", "a", checkout=False)
     work.close()
 
@@ -147,7 +158,9 @@ def _marked(top: Path) -> None:
 def _done(top: Path) -> Workspace:
     work = found(make_repository(top), tasks("a"), "x")
     do(work, "x", "a")
-    work.ledger.execute({"op": "checkpoint", "agent": ORCHESTRATOR, "name": "whole"}, agent=ORCHESTRATOR)
+    work.ledger.execute(
+        {"op": "checkpoint", "agent": ORCHESTRATOR, "name": "whole"}, agent=ORCHESTRATOR
+    )
     return work
 
 
@@ -162,7 +175,9 @@ def _damaged(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     claims.claim(work, "x", "a", checkout=False)
     work.index.close()
-    work.ledger.files.index.write_bytes(b"no database at all, and long enough to be read as one" * 40)
+    work.ledger.files.index.write_bytes(
+        b"no database at all, and long enough to be read as one" * 40
+    )
     dead = work.ledger.files.pending / ".refs" / f"{'0' * 32}.json"
     dead.parent.mkdir(parents=True, exist_ok=True)
     dead.write_text(json.dumps({"process": "another-boot:1:1:1", "op": "ref", "tip": None}))
@@ -197,43 +212,137 @@ X, Y = ("--agent", "x"), ("--agent", "y")
 
 ROWS: dict[str, Row] = {
     "init": Row(_plain, ("init",), {"tasks": {}}, _EXISTS),
-    "init-plan": Row(_plain, ("init", "{top}/plan.toml"), {"tasks": {"a": "open", "b": "open"}}, _EXISTS,
-                     partial=frozenset({"init"})),
-    "plan-apply": Row(_ledger, ("plan", "apply", "{top}/plan.toml"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"plan"})),
-    "agent-add": Row(_planned, ("agent", "add", "x", "--no-worktree"), {"agents": {"x": None}}, _EXISTS),
-    "agent-add-worktree": Row(_planned, ("agent", "add", "x"), {"agents": {"x": "detached"}}, _EXISTS,
-                              frozenset({"agent-add", "agent-remove"})),
-    "agent-remove": Row(_worktree, ("agent", "remove", "x"), {"agents": {}, "worktrees": []}, frozenset({"not-found"})),
-    "claim": Row(_agent, (*X, "claim", "a", "--no-checkout"), {"tasks": {"a": "claimed", "b": "open"}}),
-    "claim-checkout": Row(_worktree, (*X, "claim", "a"), {"tasks": {"a": "claimed", "b": "open"}, "agents": {"x": "a/1"}}),
-    "progress": Row(_claimed, (*X, "progress", "half", "--percent", "50"), {"percent": {"a": 50, "b": None}}, repeats=frozenset({"progress"})),
+    "init-plan": Row(
+        _plain,
+        ("init", "{top}/plan.toml"),
+        {"tasks": {"a": "open", "b": "open"}},
+        _EXISTS,
+        partial=frozenset({"init"}),
+    ),
+    "plan-apply": Row(
+        _ledger,
+        ("plan", "apply", "{top}/plan.toml"),
+        {"tasks": {"a": "open", "b": "open"}},
+        repeats=frozenset({"plan"}),
+    ),
+    "agent-add": Row(
+        _planned, ("agent", "add", "x", "--no-worktree"), {"agents": {"x": None}}, _EXISTS
+    ),
+    "agent-add-worktree": Row(
+        _planned,
+        ("agent", "add", "x"),
+        {"agents": {"x": "detached"}},
+        _EXISTS,
+        frozenset({"agent-add", "agent-remove"}),
+    ),
+    "agent-remove": Row(
+        _worktree,
+        ("agent", "remove", "x"),
+        {"agents": {}, "worktrees": []},
+        frozenset({"not-found"}),
+    ),
+    "claim": Row(
+        _agent, (*X, "claim", "a", "--no-checkout"), {"tasks": {"a": "claimed", "b": "open"}}
+    ),
+    "claim-checkout": Row(
+        _worktree,
+        (*X, "claim", "a"),
+        {"tasks": {"a": "claimed", "b": "open"}, "agents": {"x": "a/1"}},
+    ),
+    "progress": Row(
+        _claimed,
+        (*X, "progress", "half", "--percent", "50"),
+        {"percent": {"a": 50, "b": None}},
+        repeats=frozenset({"progress"}),
+    ),
     "beat": Row(_claimed, (*X, "beat"), {"beats": 1}),
     "complete": Row(_worked, (*X, "complete"), {"tasks": {"a": "done", "b": "open"}}),
     "fail": Row(_claimed, (*X, "fail", "--reason", "no"), {"failures": {"a": 1, "b": 0}}, _GONE),
     "release": Row(_claimed, (*X, "release"), {"tasks": {"a": "open", "b": "open"}}, _GONE),
-    "retry": Row(_failed, ("retry", "a"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"state"})),
-    "cancel": Row(_claimed, ("cancel", "a"), {"tasks": {"a": "cancelled", "b": "open"}}, frozenset({"state"})),
-    "assign": Row(_claimed, ("assign", "b", "x"), {"assigned": {"a": None, "b": "x"}}, repeats=frozenset({"assign"})),
-    "escalate": Row(_claimed, (*X, "escalate", "may I?"), {"tasks": {"a": "claimed", "b": "open"}}, repeats=frozenset({"escalate"})),
-    "note": Row(_claimed, (*X, "note", "mind the gap"), {"tasks": {"a": "claimed", "b": "open"}}, repeats=frozenset({"note"})),
-    "checkpoint": Row(_planned, ("checkpoint", "start"), {"tasks": {"a": "open", "b": "open"}}, _EXISTS),
-    "batch": Row(_escalated, ("batch", "{top}/batch.jsonl"), {"tasks": {"a": "claimed", "b": "cancelled"}}, frozenset({"resolved"})),
-    "rollback": Row(_marked, ("rollback", "--to", "start"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"rollback"})),
-    "rollback-code": Row(_landed, ("rollback", "--to", "whole", "--code"),
-                         {"phases": {"default": "open"}, "files": ["README.md"], "changes": []},
-                         repeats=frozenset({"rollback", "rollback-done"})),
-    "lock": Row(_agent, (*X, "lock", "c/"), {"tasks": {"a": "open", "b": "open"}}, repeats=frozenset({"lock"})),
-    "unlock": Row(_locked, (*X, "unlock", "--all"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"not-found"})),
-    "review-claim": Row(_in_review, (*Y, "review", "claim"), {"reviewers": {"a": [["y", None]], "b": []}}),
-    "review-approve": Row(_reviewed, (*Y, "review", "approve"), {"tasks": {"a": "done", "b": "open"}}),
-    "review-reject": Row(_reviewed, (*Y, "review", "reject", "--reason", "no"), {"failures": {"a": 1, "b": 0}}, _GONE),
+    "retry": Row(
+        _failed, ("retry", "a"), {"tasks": {"a": "open", "b": "open"}}, frozenset({"state"})
+    ),
+    "cancel": Row(
+        _claimed, ("cancel", "a"), {"tasks": {"a": "cancelled", "b": "open"}}, frozenset({"state"})
+    ),
+    "assign": Row(
+        _claimed,
+        ("assign", "b", "x"),
+        {"assigned": {"a": None, "b": "x"}},
+        repeats=frozenset({"assign"}),
+    ),
+    "escalate": Row(
+        _claimed,
+        (*X, "escalate", "may I?"),
+        {"tasks": {"a": "claimed", "b": "open"}},
+        repeats=frozenset({"escalate"}),
+    ),
+    "note": Row(
+        _claimed,
+        (*X, "note", "mind the gap"),
+        {"tasks": {"a": "claimed", "b": "open"}},
+        repeats=frozenset({"note"}),
+    ),
+    "checkpoint": Row(
+        _planned, ("checkpoint", "start"), {"tasks": {"a": "open", "b": "open"}}, _EXISTS
+    ),
+    "batch": Row(
+        _escalated,
+        ("batch", "{top}/batch.jsonl"),
+        {"tasks": {"a": "claimed", "b": "cancelled"}},
+        frozenset({"resolved"}),
+    ),
+    "rollback": Row(
+        _marked,
+        ("rollback", "--to", "start"),
+        {"tasks": {"a": "open", "b": "open"}},
+        repeats=frozenset({"rollback"}),
+    ),
+    "rollback-code": Row(
+        _landed,
+        ("rollback", "--to", "whole", "--code"),
+        {"phases": {"default": "open"}, "files": ["README.md"], "changes": []},
+        repeats=frozenset({"rollback", "rollback-done"}),
+    ),
+    "lock": Row(
+        _agent,
+        (*X, "lock", "c/"),
+        {"tasks": {"a": "open", "b": "open"}},
+        repeats=frozenset({"lock"}),
+    ),
+    "unlock": Row(
+        _locked,
+        (*X, "unlock", "--all"),
+        {"tasks": {"a": "open", "b": "open"}},
+        frozenset({"not-found"}),
+    ),
+    "review-claim": Row(
+        _in_review, (*Y, "review", "claim"), {"reviewers": {"a": [["y", None]], "b": []}}
+    ),
+    "review-approve": Row(
+        _reviewed, (*Y, "review", "approve"), {"tasks": {"a": "done", "b": "open"}}
+    ),
+    "review-reject": Row(
+        _reviewed, (*Y, "review", "reject", "--reason", "no"), {"failures": {"a": 1, "b": 0}}, _GONE
+    ),
     "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
-    "reap": Row(_expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}),
-    "phase-land-gated": Row(_gated, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []}, repeats=frozenset({"gate"})),
-    "phase-land": Row(_whole, ("phase", "land", "default"), {"phases": {"default": "landed"}, "changes": []},
-                      partial=frozenset({"land-begin", "land-done"})),
-}  # fmt: skip
+    "reap": Row(
+        _expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}
+    ),
+    "phase-land-gated": Row(
+        _gated,
+        ("phase", "land", "default"),
+        {"phases": {"default": "landed"}, "changes": []},
+        repeats=frozenset({"gate"}),
+    ),
+    "phase-land": Row(
+        _whole,
+        ("phase", "land", "default"),
+        {"phases": {"default": "landed"}, "changes": []},
+        partial=frozenset({"land-begin", "land-done"}),
+    ),
+}
 
 
 def state_of(repo: Path) -> dict[str, Any]:
@@ -249,7 +358,10 @@ def state_of(repo: Path) -> dict[str, Any]:
             "attempts": {task["id"]: task["attempt"] for task in records},
             "failures": {task["id"]: task["failures"] for task in records},
             "assigned": {task["id"]: task["assigned"] for task in records},
-            "reviewers": {task["id"]: [[one["agent"], one["verdict"]] for one in task["reviews"]] for task in records},
+            "reviewers": {
+                task["id"]: [[one["agent"], one["verdict"]] for one in task["reviews"]]
+                for task in records
+            },
             "percent": {task["id"]: _percent_of(task) for task in records},
             "agents": {agent["id"]: _place_of(work, agent["id"]) for agent in snapshot.agents()},
             "worktrees": sorted(path.name for path in (repo.parent / "repo.worktrees").glob("*")),
@@ -258,9 +370,12 @@ def state_of(repo: Path) -> dict[str, Any]:
             "beats": len(work.store.list_refs("refs/gitcoord/ledger/beats/")),
             "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
             "changes": status_of(repo),
-            "locks": sorted(str(path.relative_to(repo)) for path in (repo / ".git").rglob("*.lock")
-                            if path.name != "worktrees.lock" and not path.name.startswith("gitcoord-trial-")),
-        }  # fmt: skip
+            "locks": sorted(
+                str(path.relative_to(repo))
+                for path in (repo / ".git").rglob("*.lock")
+                if path.name != "worktrees.lock" and not path.name.startswith("gitcoord-trial-")
+            ),
+        }
     finally:
         work.close()
 

@@ -49,7 +49,12 @@ class Bench:
         self.live, self.saved = top / "live", top / "saved"
         self.programs, self.folder = top / "programs", top / "faults"
         self.repo = self.live / "repo"
-        self.argv = ("-C", str(self.repo), "--json", *(word.format(top=self.live) for word in self.row.argv))
+        self.argv = (
+            "-C",
+            str(self.repo),
+            "--json",
+            *(word.format(top=self.live) for word in self.row.argv),
+        )
         strace.make_programs(self.programs)
         self.row.setup(self.live)
         shutil.copytree(self.live, self.saved, symlinks=True)
@@ -63,7 +68,9 @@ class Bench:
     def survey(self) -> Survey:
         """Run the command undisturbed, and list its changing calls."""
         self.restore()
-        done, calls = strace.trace(strace.command(*self.argv), self.programs, self.folder, self.live)
+        done, calls = strace.trace(
+            strace.command(*self.argv), self.programs, self.folder, self.live
+        )
         assert done.status == 0, (done.stdout, done.stderr)
         state = state_of(self.repo)
         for name, value in self.row.after.items():
@@ -112,7 +119,11 @@ def spread(faults: list[Fault], budget: int) -> list[Fault]:
             chosen.add(number)
     left = max(0, budget - len(chosen))
     # A step that is prime to the number of kinds meets each of them.
-    chosen |= {int(number * (len(faults) - 1) / left) + number % 5 for number in range(1, left)} if left else set()
+    chosen |= (
+        {int(number * (len(faults) - 1) / left) + number % 5 for number in range(1, left)}
+        if left
+        else set()
+    )
     return [faults[number] for number in sorted(chosen) if number < len(faults)]
 
 
@@ -145,9 +156,16 @@ def try_fault(top: Path, row: str, fault: Fault, survey: Survey) -> Report:
     except ValueError:
         answer = {}
     ended = f"{done.status} {(answer.get('error') or {}).get('code', '')}".strip()
-    problem = (_judge_first(bench, done.status, answer) or _judge_next(bench, survey)) if done.struck else ""
+    problem = (
+        (_judge_first(bench, done.status, answer) or _judge_next(bench, survey))
+        if done.struck
+        else ""
+    )
     if problem:
-        problem += f"\n    first answer: {done.status} {done.stdout.strip()[:700]} {done.stderr.strip()[-700:]}"
+        problem += (
+            f"\n    first answer: {done.status} {done.stdout.strip()[:700]} "
+            f"{done.stderr.strip()[-700:]}"
+        )
     return Report(fault, done.struck, ended, problem)
 
 
@@ -160,7 +178,9 @@ def _judge_first(bench: Bench, status: int, answer: dict[str, Any]) -> str:
     if status == 1:
         return "a fault of the system is told as a bug"
     if status in {2, 14, 15} and {name: count for name, (count, _) in ops.items()} != bench.before:
-        left = {name: count for name, (count, _) in ops.items() if count != bench.before.get(name, 0)}
+        left = {
+            name: count for name, (count, _) in ops.items() if count != bench.before.get(name, 0)
+        }
         if not set(left) <= bench.row.repeats | bench.row.partial:
             return f"said that nothing changed, and there are {left}"
     return ""
@@ -171,12 +191,18 @@ def _judge_next(bench: Bench, survey: Survey) -> str:
     earlier = ops_of(bench.repo)
     status, answer = again(bench)
     error = answer.get("error") or {}
-    is_done = bool(earlier.keys() - bench.before.keys()) or any(earlier[name][0] > count for name, count in bench.before.items())
+    is_done = bool(earlier.keys() - bench.before.keys()) or any(
+        earlier[name][0] > count for name, count in bench.before.items()
+    )
     if status != 0 and not (is_done and {error.get("code"), error.get("reason")} & bench.row.again):
         return f"the same command again: {status} {answer}"
     state = state_of(bench.repo)
     if state != survey.state:
-        wrong = {name: (state.get(name), value) for name, value in survey.state.items() if state.get(name) != value}
+        wrong = {
+            name: (state.get(name), value)
+            for name, value in survey.state.items()
+            if state.get(name) != value
+        }
         return f"ended in another state (is, should be): {wrong}; the second answer: {answer}"
     counts = {name: count for name, (count, _) in ops_of(bench.repo).items()}
     for name in (counts.keys() | survey.ops.keys()) - bench.row.repeats:

@@ -37,10 +37,19 @@ paths = ["src/parser/"]
 """
 
 WORLD: dict[str, File] = {
-    "src/lexer/a.py": "a\n" * 30, "src/lexer/dir/x.py": "x\n", "src/lexer/tool.sh": "run\n", "src/lexer/e\u0301.md": "e\n",
-    "src/lexer/here": ("120000", "a.py"), "src/lexer/sub": ("160000", "1" * 40), "src/parser/b.py": "b\n" * 30, "lib/run.sh": "run\n",
-    "lib/tool.sh": ("100755", "tool\n"), "Makefile": "all:\n", "link": ("120000", "src/parser"), "docs/Guide.md": "guide\n",
-}  # fmt: skip
+    "src/lexer/a.py": "a\n" * 30,
+    "src/lexer/dir/x.py": "x\n",
+    "src/lexer/tool.sh": "run\n",
+    "src/lexer/e\u0301.md": "e\n",
+    "src/lexer/here": ("120000", "a.py"),
+    "src/lexer/sub": ("160000", "1" * 40),
+    "src/parser/b.py": "b\n" * 30,
+    "lib/run.sh": "run\n",
+    "lib/tool.sh": ("100755", "tool\n"),
+    "Makefile": "all:\n",
+    "link": ("120000", "src/parser"),
+    "docs/Guide.md": "guide\n",
+}
 
 
 class Lab:
@@ -60,7 +69,12 @@ class Lab:
     def equip(repo: Path) -> None:
         """Make the plan, the agents and the claim."""
         git(repo, "switch", "-q", "-c", "bench")
-        git(repo, "update-ref", "refs/heads/main", commit(repo, WORLD, git(repo, "rev-parse", "HEAD")))
+        git(
+            repo,
+            "update-ref",
+            "refs/heads/main",
+            commit(repo, WORLD, git(repo, "rev-parse", "HEAD")),
+        )
         work = found(repo, PLAN, "x", "y", worktrees=False)
         claims.claim(work, "x", "t", checkout=False)
         work.close()
@@ -90,14 +104,18 @@ class Lab:
         for part in [name, *reversed(folder.split("/"))]:
             above = folder.rpartition(part)[0].rstrip("/") if part != name else folder
             known = git(self.repo, "ls-tree", f"{self.base}:{above}").splitlines()
-            rows = [row for row in known if row.partition("\t")[2] != part] + [f"040000 tree {inner}\t{part}"]
+            rows = [row for row in known if row.partition("\t")[2] != part] + [
+                f"040000 tree {inner}\t{part}"
+            ]
             inner = git(self.repo, "mktree", stdin="\n".join(rows).encode() + b"\n")
         return commit_tree(self.repo, inner, self.base)
 
     def finish_need(self) -> str:
         """Hand the needed task in, and take the one that uses it instead."""
         need = claims.claim(self.work, "y", "n", checkout=False).claim
-        done = results.complete(self.work, "y", "n", need["token"], result=self.commit({"need/n": "n"}))
+        done = results.complete(
+            self.work, "y", "n", need["token"], result=self.commit({"need/n": "n"})
+        )
         results.release(self.work, "x", "t", self.claim["token"])
         self.claim = claims.claim(self.work, "x", "u", checkout=False).claim
         self.task = "u"
@@ -110,15 +128,33 @@ class Lab:
     def slip(self, oid: str) -> None:
         """Write the result into the ledger, past everything that looks at it."""
         snapshot = self.work.ledger.snapshot()
-        names = [task for task in ("n", "o", "t", "u") if task != self.task and snapshot.require_task(task)["state"] != "done"]
+        names = [
+            task
+            for task in ("n", "o", "t", "u")
+            if task != self.task and snapshot.require_task(task)["state"] != "done"
+        ]
         for name in reversed(names):
-            self.work.ledger.execute({"op": "cancel", "task": name, "reason": ""}, agent="orchestrator")
+            self.work.ledger.execute(
+                {"op": "cancel", "task": name, "reason": ""}, agent="orchestrator"
+            )
         self.work.ledger.keep(result_ref("ledger", self.task, oid), oid)
         need = snapshot.require_task("n")["result"]
         built_on = {"n": str(need["oid"])} if need and self.task == "u" else {}
-        facts = {"oid": oid, "tree": git(self.repo, "rev-parse", f"{oid}^{{tree}}"), "base": self.claim["base"], "built_on": built_on,
-                 "commits": 1, "files": 1}  # fmt: skip
-        command = {"op": "complete", "agent": "x", "task": self.task, "token": self.claim["token"], "result": facts}
+        facts = {
+            "oid": oid,
+            "tree": git(self.repo, "rev-parse", f"{oid}^{{tree}}"),
+            "base": self.claim["base"],
+            "built_on": built_on,
+            "commits": 1,
+            "files": 1,
+        }
+        command = {
+            "op": "complete",
+            "agent": "x",
+            "task": self.task,
+            "token": self.claim["token"],
+            "result": facts,
+        }
         self.work.ledger.execute(command, agent="x")
 
 

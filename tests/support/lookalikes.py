@@ -27,11 +27,18 @@ def _merged_into_target(lab: Lab) -> str:
 
 def _merged_twice(lab: Lab) -> str:
     once = lab.merged({}, lab.commit({"notes.md": "n"}), lab.advance({"t": "t"}))
-    return lab.merged({"src/lexer/more.py": "m"}, lab.commit({"src/lexer/a.py": "z\n"}, once), lab.advance({"u": "u"}))
+    return lab.merged(
+        {"src/lexer/more.py": "m"},
+        lab.commit({"src/lexer/a.py": "z\n"}, once),
+        lab.advance({"u": "u"}),
+    )
 
 
 def _solved_inside(lab: Lab) -> str:
-    work, target = lab.commit({"notes.md": "ours\n"}), lab.advance({"notes.md": "theirs\n", "Makefile": "new:\n"})
+    work, target = (
+        lab.commit({"notes.md": "ours\n"}),
+        lab.advance({"notes.md": "theirs\n", "Makefile": "new:\n"}),
+    )
     return commit_tree(lab.repo, tree(lab.repo, target, {"notes.md": "both\n"}), work, target)
 
 
@@ -66,16 +73,22 @@ LOOKALIKES: dict[str, Way] = {
     "a mode change inside": changing({"src/lexer/tool.sh": ("100755", "run\n")}),
     "a deletion inside": changing({"src/lexer/a.py": None}),
     "a link inside": changing({"src/lexer/link": ("120000", "dir/x.py")}),
-    "a link to the rest of the repository": changing({"src/lexer/link": ("120000", "../parser/b.py")}),
+    "a link to the rest of the repository": changing(
+        {"src/lexer/link": ("120000", "../parser/b.py")}
+    ),
     "a link that changes inside": changing({"src/lexer/here": ("120000", "tool.sh")}),
     "a folder that becomes a file": changing({"src/lexer/dir/x.py": None, "src/lexer/dir": "x"}),
     "a file that becomes a folder": changing({"src/lexer/a.py": None, "src/lexer/a.py/b.py": "b"}),
     "a link that becomes a file": changing({"src/lexer/here": "x"}),
     "attributes inside": changing({"src/lexer/.gitattributes": "*.py text\n"}),
     "a name that begins with a dash": changing({"src/lexer/--output=x": "x"}),
-    "a name that looks like a device": changing({"src/lexer/console.py": "x", "src/lexer/auxiliary": "x"}),
+    "a name that looks like a device": changing(
+        {"src/lexer/console.py": "x", "src/lexer/auxiliary": "x"}
+    ),
     "a composed name": changing({"src/lexer/\u00fc.md": "u"}),
-    "work that takes a part of itself back": lambda lab: lab.commit({"src/lexer/b": None}, lab.commit({"src/lexer/b": "b", "notes.md": "n"})),
+    "work that takes a part of itself back": lambda lab: lab.commit(
+        {"src/lexer/b": None}, lab.commit({"src/lexer/b": "b", "notes.md": "n"})
+    ),
     "an amended commit": lambda lab: lab.commit({"notes.md": "better"}),
     "an empty commit beside work": lambda lab: lab.commit({}, lab.commit({"notes.md": "n"})),
 }

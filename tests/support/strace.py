@@ -18,15 +18,52 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["CHANGING", "Call", "Fault", "Run", "command", "make_programs", "parse_trace", "run_with_fault", "trace", "trace_file"]
+__all__ = [
+    "CHANGING",
+    "Call",
+    "Fault",
+    "Run",
+    "command",
+    "make_programs",
+    "parse_trace",
+    "run_with_fault",
+    "trace",
+    "trace_file",
+]
 
 COMMAND = 0
 STRACE = shutil.which("strace")
 CHANGING = (
-    "open", "openat", "creat", "write", "writev", "pwrite64", "pwritev", "rename", "renameat", "renameat2", "link", "linkat",
-    "symlink", "symlinkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "fsync", "fdatasync", "ftruncate", "truncate",
-    "chmod", "fchmod", "fchmodat", "utimensat", "copy_file_range", "sendfile",
-)  # fmt: skip
+    "open",
+    "openat",
+    "creat",
+    "write",
+    "writev",
+    "pwrite64",
+    "pwritev",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "truncate",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "utimensat",
+    "copy_file_range",
+    "sendfile",
+)
 _SPEC = ",".join(f"?{name}" for name in CHANGING)
 _CALL = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+|\?)(<[^>]*>)?(.*)$")
 _HANDLE = re.compile(r"^\d+<(?P<path>[^>]*)>")
@@ -75,7 +112,11 @@ class Run(NamedTuple):
 
 def make_programs(folder: Path) -> None:
     """Make a folder of git's programs, the stand-in among them."""
-    own = Path(subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip())
+    own = Path(
+        subprocess.run(
+            ["git", "--exec-path"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    )
     real = shutil.which("git")
     folder.mkdir(parents=True)
     for program in own.iterdir():
@@ -91,14 +132,29 @@ def command(*argv: str) -> list[str]:
     return [sys.executable, "-m", "gitcoord", *argv]
 
 
-def _run(argv: list[str], programs: Path, folder: Path, more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(
+    argv: list[str], programs: Path, folder: Path, more: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "GIT_EXEC_PATH": str(programs),
-           "FAULT_FOLDER": str(folder), **more}  # fmt: skip
+    env = {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "GIT_EXEC_PATH": str(programs),
+        "FAULT_FOLDER": str(folder),
+        **more,
+    }
     leader = ["sh", "-c", 'FAULT_LEADER=$$; export FAULT_LEADER; exec "$@"', "sh"]
-    return subprocess.run([*leader, *argv], env=env, capture_output=True, text=True, check=False, start_new_session=True,
-                          stdin=subprocess.DEVNULL, timeout=120)  # fmt: skip
+    return subprocess.run(
+        [*leader, *argv],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
 
 
 def trace_file(path: Path) -> list[str]:
@@ -140,7 +196,9 @@ def parse_trace(text: str, top: Path, process: int = COMMAND) -> list[Call]:
         if places and ":[" in places[0]:
             continue  # a pipe
         if places and (not places[-1].startswith("/") or Path(places[-1]).is_relative_to(top)):
-            calls.append(Call(process, name, counts[name], places[0], places[-1] if len(places) > 1 else ""))
+            calls.append(
+                Call(process, name, counts[name], places[0], places[-1] if len(places) > 1 else "")
+            )
     return calls
 
 
@@ -149,10 +207,19 @@ def run_with_fault(argv: list[str], programs: Path, folder: Path, fault: Fault) 
     name, ordinal, number = fault.call.name, fault.call.ordinal, fault.call.process
     what = "signal=KILL" if fault.kind.startswith("KILL") else f"error={fault.kind}"
     inject = ["-e", f"trace={name}", "-e", f"inject={name}:{what}:when={ordinal}"]
-    more = {"FAULT_NUMBER": str(number), "FAULT_INJECT": " ".join(inject), "FAULT_ALL": "1" if fault.kind == "KILL-ALL" else ""}
+    more = {
+        "FAULT_NUMBER": str(number),
+        "FAULT_INJECT": " ".join(inject),
+        "FAULT_ALL": "1" if fault.kind == "KILL-ALL" else "",
+    }
     if number == COMMAND:
         argv = [str(STRACE), "-qq", "-o", str(folder / "log"), *inject, *argv]
     done = _run(argv, programs, folder, more)
     log = folder / "log"
     text = log.read_text("utf-8", "replace") if log.exists() else ""
-    return Run(done.returncode, done.stdout, done.stderr, "(INJECTED)" in text or "killed by SIGKILL" in text)
+    return Run(
+        done.returncode,
+        done.stdout,
+        done.stderr,
+        "(INJECTED)" in text or "killed by SIGKILL" in text,
+    )

@@ -15,7 +15,9 @@ ENV_PATH = str(Path(__file__).parents[2])
 
 
 def git(*args: str, cwd: Path) -> str:
-    return subprocess.run(["git", *args], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *args], cwd=cwd, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def found(repo: Path, plan: str, *names: str, worktrees: bool = True) -> Workspace:
@@ -38,7 +40,9 @@ def write(worktree: Path, name: str, text: str = "x\n", message: str = "work") -
     return git("rev-parse", "HEAD", cwd=worktree)
 
 
-def do(work: Workspace, agent: str, task: str | None = None, text: str = "x\n", name: str = "") -> claims.Claimed:
+def do(
+    work: Workspace, agent: str, task: str | None = None, text: str = "x\n", name: str = ""
+) -> claims.Claimed:
     """Claim a task, write one file of it, and complete it."""
     claimed = claims.claim(work, agent, task)
     folder = Path(claimed.worktree or "")

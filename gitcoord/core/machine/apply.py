@@ -13,7 +13,13 @@ from gitcoord.core import codec
 from gitcoord.core.events import Event
 from gitcoord.core.machine.batches import apply_batch
 from gitcoord.core.machine.gating import apply_check, apply_gate
-from gitcoord.core.machine.locks import apply_lock, apply_unlock, end_lapsed, end_locks_of, end_with_claims
+from gitcoord.core.machine.locks import (
+    apply_lock,
+    apply_unlock,
+    end_lapsed,
+    end_locks_of,
+    end_with_claims,
+)
 from gitcoord.core.machine.matters import (
     apply_checkpoint,
     apply_escalate,
@@ -23,7 +29,13 @@ from gitcoord.core.machine.matters import (
     close_escalations,
     escalate,
 )
-from gitcoord.core.machine.reviewing import apply_approve, apply_review, apply_review_release, approvals_of, end_reviews
+from gitcoord.core.machine.reviewing import (
+    apply_approve,
+    apply_review,
+    apply_review_release,
+    approvals_of,
+    end_reviews,
+)
 from gitcoord.core.machine.rollbacks import apply_rollback, apply_rollback_end
 from gitcoord.core.model import (
     AgentRecord,
@@ -72,17 +84,37 @@ def _setback(task: TaskRecord, event: Event, kind: str, reason: str, agent: str)
     return [*task["setbacks"], setback][-MAX_SETBACKS:]
 
 
-def _set_back(snapshot: Snapshot, event: Event, changes: Changes, task: TaskRecord, *, kind: str, reason: str,
-              agent: str, final: bool = False, **fields: object) -> None:  # fmt: skip
+def _set_back(
+    snapshot: Snapshot,
+    event: Event,
+    changes: Changes,
+    task: TaskRecord,
+    *,
+    kind: str,
+    reason: str,
+    agent: str,
+    final: bool = False,
+    **fields: object,
+) -> None:
     """Count a failure: the task opens again, or fails and escalates."""
     plan = snapshot.plan()
     failures = task["failures"] + 1
     is_over = final or (plan is not None and failures >= plan["max_attempts"])
     state: State = "failed" if is_over else "open"
-    put_task(changes, _with(task, **{
-        "state": state, "claim": None, "failures": failures, "reviews": [],
-        "setbacks": _setback(task, event, kind, reason, agent), **fields,
-    }))  # fmt: skip
+    put_task(
+        changes,
+        _with(
+            task,
+            **{
+                "state": state,
+                "claim": None,
+                "failures": failures,
+                "reviews": [],
+                "setbacks": _setback(task, event, kind, reason, agent),
+                **fields,
+            },
+        ),
+    )
     if is_over:
         text = f"task {task['id']} failed after {failures} failure{'s' * (failures != 1)}: {reason}"
         escalate(changes, event, "task-failed", task["id"], text)
@@ -131,7 +163,13 @@ def _plan(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     for phase in document["phases"]:
         reviews[phase["id"]] = phase["reviews"]
         known = snapshot.phase(phase["id"])
-        record: PhaseRecord = {"id": phase["id"], "order": order, "spec": phase, "state": "open", "landing": None}
+        record: PhaseRecord = {
+            "id": phase["id"],
+            "order": order,
+            "spec": phase,
+            "state": "open",
+            "landing": None,
+        }
         if known is None:
             order += 1
         else:
@@ -145,7 +183,10 @@ def _plan(snapshot: Snapshot, event: Event, changes: Changes) -> None:
             del changes[f"live/{spec['id']}.json"]
             order += 1
         elif task["spec"] != spec:
-            put_task(changes, _with(task, spec=spec, approvals=approvals_of(reviews[spec["phase"]], spec)))
+            put_task(
+                changes,
+                _with(task, spec=spec, approvals=approvals_of(reviews[spec["phase"]], spec)),
+            )
     # Tasks of an earlier plan stay, and so do their pools.
     known_plan = snapshot.plan()
     pools = {**(known_plan["pools"] if known_plan else {}), **document["plan"]["pools"]}
@@ -197,8 +238,15 @@ def _expire_all(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         if gone["token"] in reviewing:
             continue
         reason = f"the lease of {gone['agent']} ran out"
-        _set_back(snapshot, event, changes, snapshot.require_task(gone["task"]),
-                  kind="expired", reason=reason, agent=gone["agent"])  # fmt: skip
+        _set_back(
+            snapshot,
+            event,
+            changes,
+            snapshot.require_task(gone["task"]),
+            kind="expired",
+            reason=reason,
+            agent=gone["agent"],
+        )
     end_lapsed(event, changes)
 
 
@@ -211,26 +259,48 @@ def _claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         fields["failures"] = task["failures"] + 1
         reason = f"the lease of {holder} ran out, and {event['agent']} took the task over"
         fields["setbacks"] = _setback(task, event, "expired", reason, holder)
-    put_task(changes, _with(task, **{
-        "state": "claimed", "claim": _claim_of(event, task), "attempt": event["attempt"], "branch": event["branch"],
-        "retry": None, **fields,
-    }))  # fmt: skip
+    put_task(
+        changes,
+        _with(
+            task,
+            **{
+                "state": "claimed",
+                "claim": _claim_of(event, task),
+                "attempt": event["attempt"],
+                "branch": event["branch"],
+                "retry": None,
+                **fields,
+            },
+        ),
+    )
 
 
 def _reissue(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = _task(snapshot, event)
     claim = _claim_of(event, task)
     held = cast("Claim", task["claim"])
-    put_task(changes, _with(task, claim={**claim, "since": held["since"], "progress": held["progress"]}))
+    put_task(
+        changes, _with(task, claim={**claim, "since": held["since"], "progress": held["progress"]})
+    )
 
 
 def _progress(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = _task(snapshot, event)
     claim = cast("Claim", task["claim"])
     last = claim["progress"]
-    percent = event["percent"] if event["percent"] is not None else (last["percent"] if last else None)
-    progress = {"message": codec.cut(event["message"], 500), "percent": percent, "at": event["time"]}
-    stamp = {"boot_id": event["boot_id"], "monotonic_ns": event["monotonic_ns"], "at": event["time"]}
+    percent = (
+        event["percent"] if event["percent"] is not None else (last["percent"] if last else None)
+    )
+    progress = {
+        "message": codec.cut(event["message"], 500),
+        "percent": percent,
+        "at": event["time"],
+    }
+    stamp = {
+        "boot_id": event["boot_id"],
+        "monotonic_ns": event["monotonic_ns"],
+        "at": event["time"],
+    }
     put_task(changes, _with(task, claim={**claim, **stamp, "progress": progress}))
 
 
@@ -239,21 +309,39 @@ def _complete(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     phase = cast("PhaseRecord", snapshot.phase(task["spec"]["phase"]))
     needed = approvals_of(phase["spec"]["reviews"], task["spec"])
     state: State = "review" if needed else "done"
-    put_task(changes, _with(task, state=state, claim=None, result=event["result"], reviews=[], approvals=needed))
+    put_task(
+        changes,
+        _with(task, state=state, claim=None, result=event["result"], reviews=[], approvals=needed),
+    )
 
 
 def _reject(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = _task(snapshot, event)
     author = cast("Result", task["result"])["agent"]
     reason = f"{event['agent']} rejected the result: {event['reason']}"
-    _set_back(snapshot, event, changes, task, kind="rejected", reason=reason, agent=author, result=None)
+    _set_back(
+        snapshot, event, changes, task, kind="rejected", reason=reason, agent=author, result=None
+    )
 
 
 def _fail(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    retry = {"boot_id": event["boot_id"], "monotonic_ns": event["monotonic_ns"], "delay_ms": event["delay_ms"]}
+    retry = {
+        "boot_id": event["boot_id"],
+        "monotonic_ns": event["monotonic_ns"],
+        "delay_ms": event["delay_ms"],
+    }
     permanent = event["kind"] == "permanent"
-    _set_back(snapshot, event, changes, _task(snapshot, event), kind="failed", reason=event["reason"],
-              agent=event["agent"], final=permanent, retry=None if permanent else retry)  # fmt: skip
+    _set_back(
+        snapshot,
+        event,
+        changes,
+        _task(snapshot, event),
+        kind="failed",
+        reason=event["reason"],
+        agent=event["agent"],
+        final=permanent,
+        retry=None if permanent else retry,
+    )
     if event["log"]:
         changes[f"logs/{event['task']}-{event['attempt']}.txt"] = BlobOid(event["log"])
 
@@ -269,17 +357,31 @@ def _release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 def _redo(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     for redone in event["redone"]:
         task = snapshot.require_task(redone["task"])
-        reason = f"task {event['task']}, which it was built on, was {event['op']}ed".replace("celed", "celled")
+        reason = f"task {event['task']}, which it was built on, was {event['op']}ed".replace(
+            "celed", "celled"
+        )
         agent = task["result"]["agent"] if task["result"] else event["agent"]
         setbacks = _setback(task, event, "base-redone", reason, agent)
-        put_task(changes, _with(task, state="open", claim=None, result=None, reviews=[], setbacks=setbacks))
+        put_task(
+            changes,
+            _with(task, state="open", claim=None, result=None, reviews=[], setbacks=setbacks),
+        )
 
 
 def _reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     _redo(snapshot, event, changes)
     task = _task(snapshot, event)
     agent = task["result"]["agent"] if task["result"] else event["agent"]
-    _set_back(snapshot, event, changes, task, kind=event["kind"], reason=event["reason"], agent=agent, result=None)
+    _set_back(
+        snapshot,
+        event,
+        changes,
+        task,
+        kind=event["kind"],
+        reason=event["reason"],
+        agent=agent,
+        result=None,
+    )
     if event["log"]:
         changes[f"logs/{event['task']}-{task['attempt']}.txt"] = BlobOid(event["log"])
 
@@ -292,7 +394,10 @@ def _retry(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 def _cancel(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     close_escalations(snapshot, event, changes, f"cancelled: {event['reason']}".rstrip(": "))
     _redo(snapshot, event, changes)
-    put_task(changes, _with(_task(snapshot, event), state="cancelled", claim=None, reviews=[], result=None))
+    put_task(
+        changes,
+        _with(_task(snapshot, event), state="cancelled", claim=None, reviews=[], result=None),
+    )
 
 
 def _assign(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -321,8 +426,13 @@ def _land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
     for name in phase["landing"]["without"] if phase["landing"] else ():
         task = snapshot.require_task(name)
-        setbacks = _setback(task, event, "left-out", f"phase {phase['id']} landed without it", event["agent"])
-        put_task(changes, _with(task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks))
+        setbacks = _setback(
+            task, event, "left-out", f"phase {phase['id']} landed without it", event["agent"]
+        )
+        put_task(
+            changes,
+            _with(task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks),
+        )
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
     changes["settings.json"] = {**snapshot.settings(), "pending": None, "target_tip": event["new"]}
 
@@ -332,7 +442,13 @@ def _land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "open", "landing": None}
     changes[f"landings/{phase['id']}.json"] = None
     changes["settings.json"] = {**snapshot.settings(), "pending": None}
-    escalate(changes, event, "landing-aborted", None, f"landing of phase {phase['id']}: {event['reason']}")
+    escalate(
+        changes,
+        event,
+        "landing-aborted",
+        None,
+        f"landing of phase {phase['id']}: {event['reason']}",
+    )
 
 
 _APPLY: dict[str, Callable[[Snapshot, Event, Changes], None]] = {

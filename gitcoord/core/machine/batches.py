@@ -17,10 +17,28 @@ from gitcoord.core.snapshot import Changes, Snapshot
 __all__ = ["BATCHED", "MAX_BATCH", "Step", "apply_batch", "check_batch", "fold"]
 
 MAX_BATCH = 1000
-BATCHED = frozenset({
-    "agent-add", "agent-remove", "claim", "progress", "complete", "fail", "release", "expire", "retry", "cancel",
-    "assign", "escalate", "resolve", "note", "note-drop", "checkpoint", "lock", "unlock",
-})  # fmt: skip
+BATCHED = frozenset(
+    {
+        "agent-add",
+        "agent-remove",
+        "claim",
+        "progress",
+        "complete",
+        "fail",
+        "release",
+        "expire",
+        "retry",
+        "cancel",
+        "assign",
+        "escalate",
+        "resolve",
+        "note",
+        "note-drop",
+        "checkpoint",
+        "lock",
+        "unlock",
+    }
+)
 
 Step = Callable[[Snapshot, Context], Command]
 
@@ -39,7 +57,9 @@ def fold(snapshot: Snapshot, steps: Sequence[Step], context: Context) -> list[Ev
     changes: Changes = {}
     here = snapshot
     for number, step in enumerate(steps, 1):
-        own = context._replace(id=_derived(context.id, number), token=_derived(context.token, number))
+        own = context._replace(
+            id=_derived(context.id, number), token=_derived(context.token, number)
+        )
         try:
             event = decide(here, step(here, own), own)
         except GitcoordError as error:

@@ -37,7 +37,13 @@ from gitcoord.core.machine.gating import check_check, check_gate, require_check,
 from gitcoord.core.machine.landings import check_left_out, merge_order, wholeness
 from gitcoord.core.machine.leases import leases_of
 from gitcoord.core.machine.locks import check_lock, check_unlock
-from gitcoord.core.machine.matters import check_checkpoint, check_escalate, check_note, check_note_drop, check_resolve
+from gitcoord.core.machine.matters import (
+    check_checkpoint,
+    check_escalate,
+    check_note,
+    check_note_drop,
+    check_resolve,
+)
 from gitcoord.core.machine.reviewing import check_review, check_verdict
 from gitcoord.core.machine.rollbacks import check_rollback, check_rollback_end
 from gitcoord.core.messages import FIELDS
@@ -85,13 +91,19 @@ def _check_plan(snapshot: Snapshot, event: Event) -> None:
         counts["changed" if task else "added"] += 1
         twin = None if task else snapshot.twin(spec["id"])
         if twin:
-            problems.append(f"task {spec['id']}: the ledger has task {twin}, which differs by case alone")
+            problems.append(
+                f"task {spec['id']}: the ledger has task {twin}, which differs by case alone"
+            )
         if task and task["state"] not in {"open", "failed", "cancelled"}:
-            problems.append(f"task {spec['id']} is {task['state']}: what is claimed or finished cannot change")
+            problems.append(
+                f"task {spec['id']} is {task['state']}: what is claimed or finished cannot change"
+            )
         for phase in {spec["phase"], task["spec"]["phase"] if task else spec["phase"]}:
             record = snapshot.phase(phase)
             if record is not None and record["state"] != "open":
-                problems.append(f"task {spec['id']}: phase {phase} has landed, or its landing is under way")
+                problems.append(
+                    f"task {spec['id']}: phase {phase} has landed, or its landing is under way"
+                )
         problems += [
             f"task {spec['id']}: there is no task {need!r} to need"
             for need in spec["needs"]
@@ -100,11 +112,16 @@ def _check_plan(snapshot: Snapshot, event: Event) -> None:
     problems += [
         f"phase {phase['id']} has landed, or its landing is under way: it cannot change"
         for phase in document["phases"]
-        if (record := snapshot.phase(phase["id"])) and record["state"] != "open" and record["spec"] != phase
+        if (record := snapshot.phase(phase["id"]))
+        and record["state"] != "open"
+        and record["spec"] != phase
     ]
     if problems:
-        raise InvalidPlanError(f"the plan cannot be applied: {len(problems)} problem(s)", problems,
-                               hint="keep those tasks as they are, or give new work a new id")  # fmt: skip
+        raise InvalidPlanError(
+            f"the plan cannot be applied: {len(problems)} problem(s)",
+            problems,
+            hint="keep those tasks as they are, or give new work a new id",
+        )
     if (event["added"], event["changed"]) != (counts["added"], counts["changed"]):
         raise UsageError("the event counts the plan's tasks wrongly")
 
@@ -112,35 +129,59 @@ def _check_plan(snapshot: Snapshot, event: Event) -> None:
 def _check_agent_add(snapshot: Snapshot, event: Event) -> None:
     name = ids.parse_id(event["name"], "agent id")
     if name.casefold() == ids.ORCHESTRATOR:
-        raise RefusedError(f"{ids.ORCHESTRATOR} is reserved", reason="reserved", hint="choose another name")
-    twins = [agent["id"] for agent in snapshot.agents() if agent["id"].casefold() == name.casefold()]
+        raise RefusedError(
+            f"{ids.ORCHESTRATOR} is reserved", reason="reserved", hint="choose another name"
+        )
+    twins = [
+        agent["id"] for agent in snapshot.agents() if agent["id"].casefold() == name.casefold()
+    ]
     if twins:
-        raise RefusedError(f"agent {twins[0]} exists already", reason="exists", hint="`gitcoord agent list` lists them",
-                           agent=twins[0])  # fmt: skip
+        raise RefusedError(
+            f"agent {twins[0]} exists already",
+            reason="exists",
+            hint="`gitcoord agent list` lists them",
+            agent=twins[0],
+        )
     if not 1 <= event["capacity"] <= 1000:
         raise UsageError("an agent's capacity is between 1 and 1000")
     plan = snapshot.plan()
     unknown = [pool for pool in event["pools"] if plan is not None and pool not in plan["pools"]]
     if unknown and plan is not None:
         near = ids.nearest(unknown[0], plan["pools"])
-        raise NotFoundError(f"there is no pool {unknown[0]!r} in the plan", hint=f"known: {', '.join(near or plan['pools'])}")
+        raise NotFoundError(
+            f"there is no pool {unknown[0]!r} in the plan",
+            hint=f"known: {', '.join(near or plan['pools'])}",
+        )
 
 
 def _check_agent_remove(snapshot: Snapshot, event: Event) -> None:
     require_agent(snapshot, event["name"])
-    holds = [task["id"] for task in snapshot.live() if any(lease["agent"] == event["name"] for lease in leases_of(task))]
+    holds = [
+        task["id"]
+        for task in snapshot.live()
+        if any(lease["agent"] == event["name"] for lease in leases_of(task))
+    ]
     if holds:
-        raise RefusedError(f"agent {event['name']} holds {', '.join(holds[:5])}", reason="holds-claims",
-                           hint="release the claims and reviews first, or let their leases run out and reap them")  # fmt: skip
+        raise RefusedError(
+            f"agent {event['name']} holds {', '.join(holds[:5])}",
+            reason="holds-claims",
+            hint="release the claims and reviews first, or let their leases run out and reap them",
+        )
 
 
 def _check_reissue(snapshot: Snapshot, event: Event) -> None:
     task = snapshot.require_task(event["task"])
     claim = task["claim"]
     if claim is None or claim["token"] != event["old"] or claim["agent"] != event["agent"]:
-        raise ClaimLostError(f"the claim on task {task['id']} is not {event['agent']}'s any more", task=task["id"])
+        raise ClaimLostError(
+            f"the claim on task {task['id']} is not {event['agent']}'s any more", task=task["id"]
+        )
     task_of(snapshot, event)
-    if event["token"] == event["old"] or event["attempt"] != task["attempt"] or event["branch"] != claim["branch"]:
+    if (
+        event["token"] == event["old"]
+        or event["attempt"] != task["attempt"]
+        or event["branch"] != claim["branch"]
+    ):
         raise UsageError("a reissue keeps attempt and branch, and has a new token")
 
 
@@ -155,17 +196,34 @@ def _check_progress(snapshot: Snapshot, event: Event) -> None:
 def _check_complete(snapshot: Snapshot, event: Event) -> None:
     task = held(snapshot, event)
     result = event["result"]
-    if (result["token"], result["agent"], result["attempt"]) != (event["token"], event["agent"], event["attempt"]):
+    if (result["token"], result["agent"], result["attempt"]) != (
+        event["token"],
+        event["agent"],
+        event["attempt"],
+    ):
         raise UsageError("a result is its claim's")
-    if result["oid"] is None and task["spec"]["result"] != "optional" and task["spec"]["paths"] != []:
-        raise RefusedError(f"task {task['id']} has to hand in a commit", reason="empty-result",
-                           hint="commit the work on the claim's branch, and complete again")  # fmt: skip
+    if (
+        result["oid"] is None
+        and task["spec"]["result"] != "optional"
+        and task["spec"]["paths"] != []
+    ):
+        raise RefusedError(
+            f"task {task['id']} has to hand in a commit",
+            reason="empty-result",
+            hint="commit the work on the claim's branch, and complete again",
+        )
     if result["oid"] is not None and task["spec"]["paths"] == []:
-        raise RefusedError(f"task {task['id']} may write nothing, so it hands in no commit", reason="boundary",
-                           hint="`gitcoord complete --no-result` completes it")  # fmt: skip
+        raise RefusedError(
+            f"task {task['id']} may write nothing, so it hands in no commit",
+            reason="boundary",
+            hint="`gitcoord complete --no-result` completes it",
+        )
     if result["boundary"] != recorded(boundary_of(snapshot, task, snapshot.agent(event["agent"]))):
-        raise RefusedError(f"the boundary of task {task['id']} changed meanwhile", reason="boundary-moved",
-                           hint="complete again: the work is looked at by the new one")  # fmt: skip
+        raise RefusedError(
+            f"the boundary of task {task['id']} changed meanwhile",
+            reason="boundary-moved",
+            hint="complete again: the work is looked at by the new one",
+        )
     check_built_on(snapshot, task, result["built_on"])
     require_check(snapshot, task, result)
 
@@ -189,7 +247,10 @@ def _check_expire(snapshot: Snapshot, event: Event) -> None:
 
 def _check_leaving(snapshot: Snapshot, event: Event) -> None:
     task = task_of(snapshot, event)
-    redone = [{"task": other["id"], "was": other["state"]} for other in dependents_on_result(snapshot, task)]
+    redone = [
+        {"task": other["id"], "was": other["state"]}
+        for other in dependents_on_result(snapshot, task)
+    ]
     if redone != event["redone"]:
         raise RefusedError("the tasks that have to be redone are others", reason="base-moved")
     if event["op"] == "reopen" and not event["reason"].strip():
@@ -209,8 +270,11 @@ def _check_assign(snapshot: Snapshot, event: Event) -> None:
 def _check_land_begin(snapshot: Snapshot, event: Event) -> None:
     pending = snapshot.settings()["pending"]
     if pending is not None:
-        raise RefusedError(f"a {pending['kind']} is under way", reason="pending",
-                           hint="the next orchestrator command finishes it")  # fmt: skip
+        raise RefusedError(
+            f"a {pending['kind']} is under way",
+            reason="pending",
+            hint="the next orchestrator command finishes it",
+        )
     phase = open_phase(snapshot, event["phase"])
     if not snapshot.is_started(phase):
         raise RefusedError(f"phase {phase['id']} has not started", reason="phase")
@@ -220,10 +284,17 @@ def _check_land_begin(snapshot: Snapshot, event: Event) -> None:
     check_left_out(snapshot, phase["id"], event["without"])
     tasks, missing = wholeness(snapshot, phase["id"], event["without"])
     if missing:
-        raise RefusedError(f"phase {phase['id']} is not whole: {len(missing)} task(s) are not done", reason="not-whole")
+        raise RefusedError(
+            f"phase {phase['id']} is not whole: {len(missing)} task(s) are not done",
+            reason="not-whole",
+        )
     order = merge_order(tasks)
-    if snapshot.json_blob(event["results"], "the landing's results") != order or event["count"] != len(order):
-        raise RefusedError(f"the results of phase {phase['id']} changed meanwhile", reason="results-changed")
+    if snapshot.json_blob(event["results"], "the landing's results") != order or event[
+        "count"
+    ] != len(order):
+        raise RefusedError(
+            f"the results of phase {phase['id']} changed meanwhile", reason="results-changed"
+        )
     require_gates(snapshot, phase, event)
 
 
@@ -231,7 +302,9 @@ def _check_land_end(snapshot: Snapshot, event: Event) -> None:
     pending = snapshot.settings()["pending"]
     ours = {"kind": "landing", **{key: event[key] for key in ("phase", "target", "old", "new")}}
     if pending != ours:
-        raise RefusedError(f"no such landing of phase {event['phase']} is under way", reason="pending")
+        raise RefusedError(
+            f"no such landing of phase {event['phase']} is under way", reason="pending"
+        )
 
 
 _CHECK: dict[str, Callable[[Snapshot, Event], None]] = {

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from gitcoord.core import ids
 from gitcoord.core.boundary import fits_agent
-from gitcoord.core.errors import ClaimLostError, NotFoundError, NothingReadyError, RefusedError, UsageError
+from gitcoord.core.errors import (
+    ClaimLostError,
+    NotFoundError,
+    NothingReadyError,
+    RefusedError,
+    UsageError,
+)
 from gitcoord.core.events import Event
 from gitcoord.core.machine.holds import holds_of, obstacles, refuse
 from gitcoord.core.machine.leases import leases_of
@@ -17,8 +23,17 @@ from gitcoord.core.model import AgentRecord, Evidence, PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = [
-    "check_built_on", "check_claim", "check_expired", "check_lapsed", "dependents_on_result", "fence", "held", "open_phase", "require_agent", "task_of",
-]  # fmt: skip
+    "check_built_on",
+    "check_claim",
+    "check_expired",
+    "check_lapsed",
+    "dependents_on_result",
+    "fence",
+    "held",
+    "open_phase",
+    "require_agent",
+    "task_of",
+]
 
 
 def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
@@ -30,7 +45,11 @@ def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
     """
     record = snapshot.agent(agent) if ids.is_id(agent) else None
     if record is None:
-        raise NotFoundError(f"there is no agent {agent!r}", hint=f"`gitcoord agent add {agent}` adds it", agent=agent)
+        raise NotFoundError(
+            f"there is no agent {agent!r}",
+            hint=f"`gitcoord agent add {agent}` adds it",
+            agent=agent,
+        )
     return record
 
 
@@ -42,8 +61,11 @@ def open_phase(snapshot: Snapshot, phase: str) -> PhaseRecord:
     if record["state"] != "open":
         is_landing = record["state"] == "landing"
         what = "has a landing under way" if is_landing else "has landed"
-        raise RefusedError(f"phase {phase} {what}: its tasks are frozen", reason=record["state"],
-                           hint=f"`gitcoord phase land {phase}` finishes it" if is_landing else "")  # fmt: skip
+        raise RefusedError(
+            f"phase {phase} {what}: its tasks are frozen",
+            reason=record["state"],
+            hint=f"`gitcoord phase land {phase}` finishes it" if is_landing else "",
+        )
     return record
 
 
@@ -87,12 +109,26 @@ def _gone_from(expired: list[Evidence]) -> set[str]:
 
 def _check_evidence(snapshot: Snapshot, gone: Evidence, op: str) -> TaskRecord:
     task = snapshot.require_task(gone["task"])
-    lease = next((one for one in leases_of(task) if (one["token"], one["agent"]) == (gone["token"], gone["agent"])), None)
+    lease = next(
+        (
+            one
+            for one in leases_of(task)
+            if (one["token"], one["agent"]) == (gone["token"], gone["agent"])
+        ),
+        None,
+    )
     if lease is None:
-        raise ClaimLostError(f"the lease on task {gone['task']} that should be over is not a current one")
-    if gone["lease_ms"] != lease["lease_ms"] or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000:
-        raise RefusedError(f"the evidence that the lease on task {gone['task']} is over does not add up",
-                           reason="evidence")  # fmt: skip
+        raise ClaimLostError(
+            f"the lease on task {gone['task']} that should be over is not a current one"
+        )
+    if (
+        gone["lease_ms"] != lease["lease_ms"]
+        or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000
+    ):
+        raise RefusedError(
+            f"the evidence that the lease on task {gone['task']} is over does not add up",
+            reason="evidence",
+        )
     require(op, task["id"], task["state"])
     open_phase(snapshot, task["spec"]["phase"])
     return task
@@ -101,7 +137,9 @@ def _check_evidence(snapshot: Snapshot, gone: Evidence, op: str) -> TaskRecord:
 def check_expired(snapshot: Snapshot, event: Event) -> None:
     """Refuse to end a lease twice, or one that is not over by its evidence."""
     own = event.get("task") if event["op"] != "review" else None
-    if len({gone["token"] for gone in event["expired"]}) != len(event["expired"]) or own in _gone_from(event["expired"]):
+    if len({gone["token"] for gone in event["expired"]}) != len(
+        event["expired"]
+    ) or own in _gone_from(event["expired"]):
         raise UsageError("an event ends each lease once")
     for gone in event["expired"]:
         _check_evidence(snapshot, gone, "expire")
@@ -114,9 +152,17 @@ def check_lapsed(snapshot: Snapshot, event: Event) -> None:
         raise UsageError("an event ends each lock once")
     for gone in event["lapsed"]:
         lock = locks.get(gone["lock"])
-        if (lock is None or lock["agent"] != gone["agent"] or lock["for_ms"] is None or lock["for_ms"] != gone["for_ms"]
-                or gone["now_ns"] - gone["last_ns"] <= gone["for_ms"] * 1_000_000):  # fmt: skip
-            raise RefusedError(f"the evidence that the lock {gone['lock']} is over does not add up", reason="evidence")
+        if (
+            lock is None
+            or lock["agent"] != gone["agent"]
+            or lock["for_ms"] is None
+            or lock["for_ms"] != gone["for_ms"]
+            or gone["now_ns"] - gone["last_ns"] <= gone["for_ms"] * 1_000_000
+        ):
+            raise RefusedError(
+                f"the evidence that the lock {gone['lock']} is over does not add up",
+                reason="evidence",
+            )
 
 
 def _missing_needs(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
@@ -136,17 +182,28 @@ def check_claim(snapshot: Snapshot, event: Event) -> None:
             raise UsageError("a takeover's evidence is of the same task")
         task = _check_evidence(snapshot, takeover, "takeover")
         if task["failures"] + 1 >= _max_attempts(snapshot):
-            raise RefusedError(f"task {task['id']} has used up its attempts", reason="exhausted",
-                               hint="`gitcoord reap` ends the claim, which fails the task")  # fmt: skip
+            raise RefusedError(
+                f"task {task['id']} has used up its attempts",
+                reason="exhausted",
+                hint="`gitcoord reap` ends the claim, which fails the task",
+            )
     check_expired(snapshot, event)
     check_lapsed(snapshot, event)
     if event["attempt"] != task["attempt"] + 1 or event["lease_ms"] <= 0 or not event["token"]:
         raise UsageError("a claim has the next attempt's number, a token and a lease")
-    if event["branch"] != ids.branch_of(snapshot.settings()["task_prefix"], task["id"], event["attempt"], event["token"]):
+    if event["branch"] != ids.branch_of(
+        snapshot.settings()["task_prefix"], task["id"], event["attempt"], event["token"]
+    ):
         raise UsageError("a claim's branch is named after its task, attempt and token")
     _check_role(snapshot, agent, task)
     _check_ready(snapshot, task)
-    _check_room(snapshot, agent, task, _gone_from(event["expired"]) | {task["id"]}, {gone["lock"] for gone in event["lapsed"]})
+    _check_room(
+        snapshot,
+        agent,
+        task,
+        _gone_from(event["expired"]) | {task["id"]},
+        {gone["lock"] for gone in event["lapsed"]},
+    )
     check_built_on(snapshot, task, event["built_on"])
 
 
@@ -158,46 +215,73 @@ def _max_attempts(snapshot: Snapshot) -> int:
 def _check_role(snapshot: Snapshot, agent: AgentRecord, task: TaskRecord) -> None:
     spec = task["spec"]
     if agent["pools"] and spec["pool"] not in agent["pools"]:
-        raise RefusedError(f"task {task['id']} is for pool {spec['pool']}, and {agent['id']} is in "
-                           f"{', '.join(agent['pools'])}", reason="pool")  # fmt: skip
+        raise RefusedError(
+            f"task {task['id']} is for pool {spec['pool']}, and {agent['id']} is in "
+            f"{', '.join(agent['pools'])}",
+            reason="pool",
+        )
     if task["assigned"] not in {None, agent["id"]}:
-        raise RefusedError(f"task {task['id']} is assigned to {task['assigned']}", reason="assigned")
+        raise RefusedError(
+            f"task {task['id']} is assigned to {task['assigned']}", reason="assigned"
+        )
     if not fits_agent(snapshot, task, agent):
-        raise RefusedError(f"task {task['id']} writes outside the boundary of {agent['id']}", reason="boundary")
+        raise RefusedError(
+            f"task {task['id']} writes outside the boundary of {agent['id']}", reason="boundary"
+        )
 
 
 def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
     phase = snapshot.phase(task["spec"]["phase"])
     if phase is not None and not snapshot.is_started(phase):
-        waiting = [f"phase {before}" for before in phase["spec"]["after"]
-                   if (snapshot.phase(before) or phase)["state"] != "landed"]  # fmt: skip
-        raise NothingReadyError(f"phase {phase['id']} has not started: {', '.join(waiting)} has to land first",
-                                waiting_for=list(waiting))  # fmt: skip
+        waiting = [
+            f"phase {before}"
+            for before in phase["spec"]["after"]
+            if (snapshot.phase(before) or phase)["state"] != "landed"
+        ]
+        raise NothingReadyError(
+            f"phase {phase['id']} has not started: {', '.join(waiting)} has to land first",
+            waiting_for=list(waiting),
+        )
     missing = _missing_needs(snapshot, task)
     broken = [need["id"] for need in missing if need["state"] in {"failed", "cancelled"}]
     if broken:
-        raise RefusedError(f"task {task['id']} is blocked: it needs {', '.join(broken)}, which will not be done",
-                           reason="blocked", hint=f"`gitcoord retry {broken[0]}` opens that task again")  # fmt: skip
+        raise RefusedError(
+            f"task {task['id']} is blocked: it needs {', '.join(broken)}, which will not be done",
+            reason="blocked",
+            hint=f"`gitcoord retry {broken[0]}` opens that task again",
+        )
     if missing:
-        raise NothingReadyError(f"task {task['id']} waits for {', '.join(need['id'] for need in missing)}",
-                                waiting_for=[f"task {need['id']}" for need in missing])  # fmt: skip
+        raise NothingReadyError(
+            f"task {task['id']} waits for {', '.join(need['id'] for need in missing)}",
+            waiting_for=[f"task {need['id']}" for need in missing],
+        )
 
 
 def _check_room(
     snapshot: Snapshot, agent: AgentRecord, task: TaskRecord, without: set[str], lapsed: set[str]
-) -> None:  # fmt: skip
+) -> None:
     """Refuse where capacity, a pool's limit or another's paths leave no room."""
     live = [other for other in snapshot.live() if other["claim"] and other["id"] not in without]
-    own = [other["id"] for other in live if other["claim"] and other["claim"]["agent"] == agent["id"]]
+    own = [
+        other["id"] for other in live if other["claim"] and other["claim"]["agent"] == agent["id"]
+    ]
     if len(own) >= agent["capacity"]:
-        raise RefusedError(f"{agent['id']} already holds {', '.join(own[:5])}, as many as its capacity allows",
-                           reason="capacity", hint="complete, fail or release it first")  # fmt: skip
+        raise RefusedError(
+            f"{agent['id']} already holds {', '.join(own[:5])}, as many as its capacity allows",
+            reason="capacity",
+            hint="complete, fail or release it first",
+        )
     plan = snapshot.plan()
     pool = plan["pools"].get(task["spec"]["pool"]) if plan else None
     limit = pool["limit"] if pool else None
-    if limit is not None and sum(other["spec"]["pool"] == task["spec"]["pool"] for other in live) >= limit:
-        raise NothingReadyError(f"pool {task['spec']['pool']} is at its limit of {limit} claims",
-                                waiting_for=[f"pool {task['spec']['pool']}"])  # fmt: skip
+    if (
+        limit is not None
+        and sum(other["spec"]["pool"] == task["spec"]["pool"] for other in live) >= limit
+    ):
+        raise NothingReadyError(
+            f"pool {task['spec']['pool']} is at its limit of {limit} claims",
+            waiting_for=[f"pool {task['spec']['pool']}"],
+        )
     held_paths = holds_of(snapshot, without=without, lapsed=lapsed)
     found = obstacles(held_paths, task["spec"]["paths"] or [], agent["id"], for_claim=True)
     refuse(found, f"{found[0].wanted} of task {task['id']}" if found else "", task)
@@ -210,21 +294,39 @@ def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[str, str
         record = snapshot.task(other)
         result = record["result"] if record else None
         if record is None or result is None or result["oid"] != oid or record["state"] != "done":
-            raise RefusedError(f"the result of task {other} changed meanwhile", reason="base-moved",
-                               hint="merge its new result, and complete again", task=task["id"], moved=[other])  # fmt: skip
+            raise RefusedError(
+                f"the result of task {other} changed meanwhile",
+                reason="base-moved",
+                hint="merge its new result, and complete again",
+                task=task["id"],
+                moved=[other],
+            )
         if record["spec"]["phase"] != phase:
             raise UsageError(f"task {other} belongs to another phase")
     for need in task["spec"]["needs"]:
         needed = snapshot.require_task(need)
         result = needed["result"]
         if needed["state"] != "done":
-            raise RefusedError(f"task {need}, which {task['id']} needs, is {needed['state']} again", reason="base-moved",
-                               hint=f"wait until {need} is done, merge its result, and complete again",
-                               task=task["id"], moved=[need])  # fmt: skip
-        if needed["spec"]["phase"] == phase and result and result["oid"] and built_on.get(need) != result["oid"]:
-            raise RefusedError(f"the work does not contain the result of task {need}, which it needs",
-                               reason="base-moved", hint=f"merge {result['oid'][:12]}, and complete again",
-                               task=task["id"], moved=[need])  # fmt: skip
+            raise RefusedError(
+                f"task {need}, which {task['id']} needs, is {needed['state']} again",
+                reason="base-moved",
+                hint=f"wait until {need} is done, merge its result, and complete again",
+                task=task["id"],
+                moved=[need],
+            )
+        if (
+            needed["spec"]["phase"] == phase
+            and result
+            and result["oid"]
+            and built_on.get(need) != result["oid"]
+        ):
+            raise RefusedError(
+                f"the work does not contain the result of task {need}, which it needs",
+                reason="base-moved",
+                hint=f"merge {result['oid'][:12]}, and complete again",
+                task=task["id"],
+                moved=[need],
+            )
 
 
 def dependents_on_result(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
@@ -235,7 +337,11 @@ def dependents_on_result(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecor
     """
     if task["state"] != "done":
         return []
-    others = [other for other in snapshot.tasks() if other["result"] and other["state"] in {"review", "done"}]
+    others = [
+        other
+        for other in snapshot.tasks()
+        if other["result"] and other["state"] in {"review", "done"}
+    ]
     found: dict[str, TaskRecord] = {}
     queue = [task["id"]]
     while queue:

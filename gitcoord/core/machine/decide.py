@@ -57,7 +57,11 @@ def retry_delay_ms(failures: int) -> int:
 def _plan_of(snapshot: Snapshot) -> PlanRecord:
     plan = snapshot.plan()
     if plan is None:
-        raise NothingReadyError("the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one", waiting_for=["plan"])
+        raise NothingReadyError(
+            "the ledger has no plan yet",
+            hint="`gitcoord plan apply FILE` loads one",
+            waiting_for=["plan"],
+        )
     return plan
 
 
@@ -88,7 +92,12 @@ def _plan(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, 
         task = snapshot.task(spec["id"])
         added += task is None
         changed += task is not None and task["spec"] != spec
-    return {"input": command["input"], "name": document["plan"]["name"], "added": added, "changed": changed}
+    return {
+        "input": command["input"],
+        "name": document["plan"]["name"],
+        "added": added,
+        "changed": changed,
+    }
 
 
 def _judged(task: TaskRecord, context: Context) -> Evidence | None:
@@ -97,17 +106,24 @@ def _judged(task: TaskRecord, context: Context) -> Evidence | None:
     if claim is None:
         wait = wait_ms(task["retry"], context)
         if wait:
-            raise NothingReadyError(f"task {task['id']} waits {ids.show_duration(wait + 999)} after its failure",
-                                    retry_after=round(wait / 1000, 3), waiting_for=["retry-delay"])  # fmt: skip
+            raise NothingReadyError(
+                f"task {task['id']} waits {ids.show_duration(wait + 999)} after its failure",
+                retry_after=round(wait / 1000, 3),
+                waiting_for=["retry-delay"],
+            )
         return None
     evidence = judge(task["id"], claim, context)
     if evidence is None:
         left = remaining_ms(claim, context)
         raise ConflictError(
-            f"task {task['id']} is held by {claim['agent']}, whose lease runs for another {ids.show_duration(left)}",
+            f"task {task['id']} is held by {claim['agent']}, whose lease runs for another "
+            f"{ids.show_duration(left)}",
             hint="`gitcoord claim` without a task gives another one",
-            holder=claim["agent"], task=task["id"], lease_ms=left, attempt=claim["attempt"],
-        )  # fmt: skip
+            holder=claim["agent"],
+            task=task["id"],
+            lease_ms=left,
+            attempt=claim["attempt"],
+        )
     return evidence
 
 
@@ -123,15 +139,23 @@ def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context)
     live = [other for other in snapshot.live() if other["claim"] and other["id"] != task["id"]]
     in_pool = [other for other in live if other["spec"]["pool"] == task["spec"]["pool"]]
     is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
-    by_token = {lock["token"] for lock in snapshot.locks() if lock["agent"] != agent and paths.overlaps(wanted, lock["paths"])}
+    by_token = {
+        lock["token"]
+        for lock in snapshot.locks()
+        if lock["agent"] != agent and paths.overlaps(wanted, lock["paths"])
+    }
 
     def stands(other: TaskRecord) -> bool:
         claim = other["claim"]
-        return claim is not None and other["id"] != task["id"] and (
-            claim["agent"] == agent
-            or (is_full and other["spec"]["pool"] == task["spec"]["pool"])
-            or claim["token"] in by_token
-            or paths.overlaps(wanted, other["spec"]["paths"] or []) is not None
+        return (
+            claim is not None
+            and other["id"] != task["id"]
+            and (
+                claim["agent"] == agent
+                or (is_full and other["spec"]["pool"] == task["spec"]["pool"])
+                or claim["token"] in by_token
+                or paths.overlaps(wanted, other["spec"]["paths"] or []) is not None
+            )
         )
 
     return over_claims(snapshot, context, stands)
@@ -140,7 +164,11 @@ def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context)
 def _lapsed(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Lapse]:
     """List the timed locks of others that are over and hinder a claim."""
     wanted = task["spec"]["paths"] or []
-    return lapses(snapshot, context, lambda lock: lock["agent"] != agent and paths.overlaps(wanted, lock["paths"]) is not None)
+    return lapses(
+        snapshot,
+        context,
+        lambda lock: lock["agent"] != agent and paths.overlaps(wanted, lock["paths"]) is not None,
+    )
 
 
 def _claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
@@ -157,7 +185,9 @@ def _claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, 
         "session": command["session"],
         "lease_ms": plan["lease_ms"],
         "base": command["base"],
-        "branch": ids.branch_of(snapshot.settings()["task_prefix"], task["id"], attempt, context.token),
+        "branch": ids.branch_of(
+            snapshot.settings()["task_prefix"], task["id"], attempt, context.token
+        ),
         "built_on": command["built_on"],
         "expired": expiries(snapshot, agent["id"], task, context),
         "lapsed": _lapsed(snapshot, agent["id"], task, context),
@@ -221,7 +251,12 @@ def _release(snapshot: Snapshot, command: Command, _context: Context) -> dict[st
 
 def _review(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     lease_ms = _plan_of(snapshot)["lease_ms"]
-    return {**_titled(snapshot, command), **_stamp(context), "lease_ms": lease_ms, **decide_review(snapshot, command, context)}
+    return {
+        **_titled(snapshot, command),
+        **_stamp(context),
+        "lease_ms": lease_ms,
+        **decide_review(snapshot, command, context),
+    }
 
 
 def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
@@ -229,9 +264,15 @@ def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str,
 
     def stands(task: TaskRecord) -> bool:
         phase = snapshot.phase(task["spec"]["phase"])
-        return phase is not None and phase["state"] == "open" and (wanted is None or task["id"] in wanted)
+        return (
+            phase is not None
+            and phase["state"] == "open"
+            and (wanted is None or task["id"] in wanted)
+        )
 
-    found = over_claims(snapshot, context, stands) + over_reviews(snapshot, context, lambda task, _review: stands(task))
+    found = over_claims(snapshot, context, stands) + over_reviews(
+        snapshot, context, lambda task, _review: stands(task)
+    )
     lapsed = [] if wanted is not None else lapses(snapshot, context, lambda _lock: True)
     if not found and not lapsed:
         raise RefusedError("no claim, no review and no lock is over", reason="nothing-expired")
@@ -240,7 +281,10 @@ def _expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str,
 
 def _leaving(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
     task = snapshot.require_task(command["task"])
-    redone = [{"task": other["id"], "was": other["state"]} for other in dependents_on_result(snapshot, task)]
+    redone = [
+        {"task": other["id"], "was": other["state"]}
+        for other in dependents_on_result(snapshot, task)
+    ]
     kind = {"kind": command["kind"], "log": command.get("log")} if command["op"] == "reopen" else {}
     return {**_titled(snapshot, command), **kind, "reason": command["reason"], "redone": redone}
 
@@ -265,10 +309,19 @@ def _resolve(snapshot: Snapshot, command: Command, _context: Context) -> dict[st
 def _land_begin(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
     phase, tree = snapshot.phase(command["phase"]), command.get("tree")
     keys = ("phase", "target", "old", "new", "results", "count")
-    about = {**{key: command[key] for key in keys}, "tree": tree, "without": command.get("without", [])}
+    about = {
+        **{key: command[key] for key in keys},
+        "tree": tree,
+        "without": command.get("without", []),
+    }
     # A phase that is no more, or frozen, is for ``check`` to refuse.
-    is_open = phase is not None and phase["state"] == "open" and snapshot.settings()["pending"] is None
-    return {**about, "gates": proofs(snapshot, phase, tree or "") if phase is not None and is_open else []}
+    is_open = (
+        phase is not None and phase["state"] == "open" and snapshot.settings()["pending"] is None
+    )
+    return {
+        **about,
+        "gates": proofs(snapshot, phase, tree or "") if phase is not None and is_open else [],
+    }
 
 
 _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
@@ -302,7 +355,9 @@ _DECIDE: dict[str, Callable[[Snapshot, Command, Context], dict[str, Any]]] = {
     "land-abort": _copy("phase", "target", "old", "new", "reason"),
     "lock": decide_lock,
     "unlock": decide_unlock,
-    "rollback": _copy("onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"),
+    "rollback": _copy(
+        "onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"
+    ),
     "rollback-done": _copy("target", "old", "new"),
     "rollback-abort": _copy("target", "old", "new", "reason"),
     "check": decide_check,

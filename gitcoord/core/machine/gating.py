@@ -21,9 +21,22 @@ from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecor
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 
 __all__ = [
-    "CHECK_TIMEOUT_MS", "apply_check", "apply_gate", "check_check", "check_gate", "check_log_path", "check_of",
-    "decide_check", "decide_gate", "definition_of", "gate_log_path", "proofs", "require_check", "require_gates", "run_of",
-]  # fmt: skip
+    "CHECK_TIMEOUT_MS",
+    "apply_check",
+    "apply_gate",
+    "check_check",
+    "check_gate",
+    "check_log_path",
+    "check_of",
+    "decide_check",
+    "decide_gate",
+    "definition_of",
+    "gate_log_path",
+    "proofs",
+    "require_check",
+    "require_gates",
+    "run_of",
+]
 
 CHECK_TIMEOUT_MS = 600_000
 MAX_REASON_CHARS = 300
@@ -63,9 +76,13 @@ def check_log_path(task: str) -> str:
     return check_path(task).removesuffix(".json") + ".txt"
 
 
-def run_of(snapshot: Snapshot, *, phase: str = "", gate: str = "", task: str = "") -> GateRun | None:
+def run_of(
+    snapshot: Snapshot, *, phase: str = "", gate: str = "", task: str = ""
+) -> GateRun | None:
     """Return the last run of a gate, or of a task's check."""
-    return cast("GateRun | None", snapshot.record(check_path(task) if task else gate_path(phase, gate)))
+    return cast(
+        "GateRun | None", snapshot.record(check_path(task) if task else gate_path(phase, gate))
+    )
 
 
 # what a landing and a completion need
@@ -85,12 +102,22 @@ def proofs(snapshot: Snapshot, phase: PhaseRecord, tree: str) -> list[Proof]:
         run = run_of(snapshot, phase=phase["id"], gate=name)
         hint = f"`gitcoord phase land {phase['id']}` runs it"
         if run is None or run["tree"] != tree or run["verdict"] != "passed":
-            raise RefusedError(f"gate {name} of phase {phase['id']} has not passed on this very tree",
-                               reason="gate-missing", gate=name, hint=hint)  # fmt: skip
+            raise RefusedError(
+                f"gate {name} of phase {phase['id']} has not passed on this very tree",
+                reason="gate-missing",
+                gate=name,
+                hint=hint,
+            )
         if run["definition"] != definition:
-            raise RefusedError(f"gate {name} of phase {phase['id']} was changed after it passed", reason="gate-changed",
-                               gate=name, hint=hint)  # fmt: skip
-        found.append({"gate": name, "definition": definition, "tree": tree, "commit": run["commit"]})
+            raise RefusedError(
+                f"gate {name} of phase {phase['id']} was changed after it passed",
+                reason="gate-changed",
+                gate=name,
+                hint=hint,
+            )
+        found.append(
+            {"gate": name, "definition": definition, "tree": tree, "commit": run["commit"]}
+        )
     return found
 
 
@@ -103,8 +130,11 @@ def require_gates(snapshot: Snapshot, phase: PhaseRecord, event: Event) -> None:
     """
     plan = snapshot.plan()
     if plan is not None and plan["gates_required"] and not phase["spec"]["gates"]:
-        raise RefusedError(f"phase {phase['id']} has no gate, and the plan says gates_required", reason="gates-required",
-                           hint="give the phase a gate in the plan, and apply it again")  # fmt: skip
+        raise RefusedError(
+            f"phase {phase['id']} has no gate, and the plan says gates_required",
+            reason="gates-required",
+            hint="give the phase a gate in the plan, and apply it again",
+        )
     tree = event["tree"]
     if not (ids.is_oid(tree) if phase["spec"]["gates"] else tree is None or ids.is_oid(tree)):
         raise UsageError("a landing behind gates names the tree that it makes")
@@ -128,9 +158,18 @@ def require_check(snapshot: Snapshot, task: TaskRecord, result: Mapping[str, Any
     is_same = run is not None and (
         run["commit"] == result["base"] if result["oid"] is None else run["tree"] == result["tree"]
     )
-    if run is None or not is_same or run["verdict"] != "passed" or run["definition"] != definition_of(spec):
-        raise RefusedError(f"the check of task {task['id']} has not passed on this very result", reason="check",
-                           task=task["id"], hint=f"`gitcoord complete {task['id']}` runs it")  # fmt: skip
+    if (
+        run is None
+        or not is_same
+        or run["verdict"] != "passed"
+        or run["definition"] != definition_of(spec)
+    ):
+        raise RefusedError(
+            f"the check of task {task['id']} has not passed on this very result",
+            reason="check",
+            task=task["id"],
+            hint=f"`gitcoord complete {task['id']}` runs it",
+        )
 
 
 # the operations
@@ -144,7 +183,12 @@ def decide_gate(_snapshot: Snapshot, command: Command, _context: Context) -> dic
 def decide_check(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
     """Say that the check of a held task ran, and how it ended."""
     task = snapshot.require_task(command["task"])
-    about = {"task": task["id"], "title": task["spec"]["title"], "token": command["token"], "attempt": task["attempt"]}
+    about = {
+        "task": task["id"],
+        "title": task["spec"]["title"],
+        "token": command["token"],
+        "attempt": task["attempt"],
+    }
     return {**about, **{key: command[key] for key in _RUN_KEYS}}
 
 
@@ -155,8 +199,12 @@ def check_gate(snapshot: Snapshot, event: Event) -> None:
     phase = open_phase(snapshot, event["phase"])
     spec = next((gate for gate in phase["spec"]["gates"] if gate["name"] == event["gate"]), None)
     if spec is None or definition_of(spec) != event["definition"]:
-        raise RefusedError(f"gate {event['gate']} of phase {phase['id']} was changed while it ran", reason="gate-changed",
-                           gate=event["gate"], hint="run it again")  # fmt: skip
+        raise RefusedError(
+            f"gate {event['gate']} of phase {phase['id']} was changed while it ran",
+            reason="gate-changed",
+            gate=event["gate"],
+            hint="run it again",
+        )
     _check_run(event)
 
 
@@ -167,15 +215,21 @@ def check_check(snapshot: Snapshot, event: Event) -> None:
     task = held(snapshot, event)
     spec = check_of(task["spec"])
     if spec is None or definition_of(spec) != event["definition"]:
-        raise RefusedError(f"the check of task {task['id']} was changed while it ran", reason="gate-changed",
-                           task=task["id"], hint="run it again")  # fmt: skip
+        raise RefusedError(
+            f"the check of task {task['id']} was changed while it ran",
+            reason="gate-changed",
+            task=task["id"],
+            hint="run it again",
+        )
     _check_run(event)
 
 
 def _check_run(event: Event) -> None:
     if not (ids.is_oid(event["tree"]) and ids.is_oid(event["commit"])):
         raise UsageError("a gate runs on one commit with one tree")
-    if event["verdict"] not in {"passed", "failed"} or (event["verdict"] == "failed") != bool(event["reason"].strip()):
+    if event["verdict"] not in {"passed", "failed"} or (event["verdict"] == "failed") != bool(
+        event["reason"].strip()
+    ):
         raise UsageError("a gate has passed, or has failed for a reason")
     if len(event["reason"]) > MAX_REASON_CHARS or event["millis"] < 0:
         raise UsageError("a gate's reason is short, and its duration is no less than nothing")
@@ -186,7 +240,9 @@ def _check_run(event: Event) -> None:
 def apply_gate(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Keep the last run of a gate, and its log."""
     log = event["log"]
-    changes[gate_path(event["phase"], event["gate"])] = cast("dict[str, Any]", _record(event, event["gate"]))
+    changes[gate_path(event["phase"], event["gate"])] = cast(
+        "dict[str, Any]", _record(event, event["gate"])
+    )
     changes[gate_log_path(event["phase"], event["gate"])] = BlobOid(log) if log else None
 
 
@@ -198,15 +254,18 @@ def apply_check(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 
 def _record(event: Event, gate: str) -> GateRun:
-    return cast("GateRun", {
-        "gate": gate,
-        "definition": event["definition"],
-        "tree": event["tree"],
-        "commit": event["commit"],
-        "verdict": event["verdict"],
-        "reason": event["reason"],
-        "millis": event["millis"],
-        "log": event["log"],
-        "agent": event["agent"],
-        "at": event["time"],
-    })  # fmt: skip
+    return cast(
+        "GateRun",
+        {
+            "gate": gate,
+            "definition": event["definition"],
+            "tree": event["tree"],
+            "commit": event["commit"],
+            "verdict": event["verdict"],
+            "reason": event["reason"],
+            "millis": event["millis"],
+            "log": event["log"],
+            "agent": event["agent"],
+            "at": event["time"],
+        },
+    )

@@ -35,7 +35,9 @@ class Obstacle(NamedTuple):
     held: str
 
 
-def holds_of(snapshot: Snapshot, *, without: Collection[str] = (), lapsed: Collection[str] = ()) -> list[Hold]:
+def holds_of(
+    snapshot: Snapshot, *, without: Collection[str] = (), lapsed: Collection[str] = ()
+) -> list[Hold]:
     """List every hold, save what an event ends: claims on tasks, and locks.
 
     A lock ends with the claim that it belongs to.
@@ -52,7 +54,12 @@ def holds_of(snapshot: Snapshot, *, without: Collection[str] = (), lapsed: Colle
 
 
 def obstacles(
-    holds: Iterable[Hold], patterns: Collection[str], agent: str, *, for_claim: bool, is_shared: bool = False
+    holds: Iterable[Hold],
+    patterns: Collection[str],
+    agent: str,
+    *,
+    for_claim: bool,
+    is_shared: bool = False,
 ) -> list[Obstacle]:
     """List what keeps an agent from holding paths, claims first."""
     found = []
@@ -87,7 +94,11 @@ def refuse(found: list[Obstacle], what: str, task: TaskRecord | None = None) -> 
     hold = found[0].hold
     raise ConflictError(
         f"{what} is in use: {describe(found[0])}",
-        hint="`gitcoord claim` without a task gives another one" if task else "`gitcoord locks` shows who holds what",
-        holder=hold.agent, task=hold.task, lock=hold.lock["id"] if hold.lock else None,
+        hint="`gitcoord claim` without a task gives another one"
+        if task
+        else "`gitcoord locks` shows who holds what",
+        holder=hold.agent,
+        task=hold.task,
+        lock=hold.lock["id"] if hold.lock else None,
         paths=[found[0].wanted, found[0].held],
-    )  # fmt: skip
+    )

@@ -26,7 +26,11 @@ def wholeness(snapshot: Snapshot, phase: str, without: Sequence[str] = ()) -> Wh
 
     Tasks that a person leaves out count neither way.
     """
-    tasks = [task for task in snapshot.tasks() if task["spec"]["phase"] == phase and task["id"] not in without]
+    tasks = [
+        task
+        for task in snapshot.tasks()
+        if task["spec"]["phase"] == phase and task["id"] not in without
+    ]
     tasks.sort(key=lambda task: task["order"])
     return Wholeness(tasks, [task for task in tasks if task["state"] not in {"done", "cancelled"}])
 
@@ -38,18 +42,27 @@ def left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
     built on, transitively: its work would bring the other's along. In plan
     order.
     """
-    tasks = [task for task in snapshot.tasks() if task["spec"]["phase"] == phase and task["state"] != "cancelled"]
+    tasks = [
+        task
+        for task in snapshot.tasks()
+        if task["spec"]["phase"] == phase and task["state"] != "cancelled"
+    ]
     gone = set(named)
     is_growing = True
     while is_growing:
         more = {
-            task["id"] for task in tasks
+            task["id"]
+            for task in tasks
             if task["id"] not in gone
-            and not gone.isdisjoint([*task["spec"]["needs"], *(task["result"]["built_on"] if task["result"] else ())])
-        }  # fmt: skip
+            and not gone.isdisjoint(
+                [*task["spec"]["needs"], *(task["result"]["built_on"] if task["result"] else ())]
+            )
+        }
         gone |= more
         is_growing = bool(more)
-    return [task["id"] for task in sorted(tasks, key=lambda task: task["order"]) if task["id"] in gone]
+    return [
+        task["id"] for task in sorted(tasks, key=lambda task: task["order"]) if task["id"] in gone
+    ]
 
 
 def check_left_out(snapshot: Snapshot, phase: str, without: list[str]) -> None:
@@ -66,10 +79,14 @@ def check_left_out(snapshot: Snapshot, phase: str, without: list[str]) -> None:
     for name in without:
         task = snapshot.require_task(name)
         if task["spec"]["phase"] != phase:
-            raise UsageError(f"task {name} belongs to phase {task['spec']['phase']}, not to {phase}")
+            raise UsageError(
+                f"task {name} belongs to phase {task['spec']['phase']}, not to {phase}"
+            )
         require("leave-out", name, task["state"])
     if left_out(snapshot, phase, without) != without:
-        raise RefusedError("the tasks that have to be left out are others by now", reason="results-changed")
+        raise RefusedError(
+            "the tasks that have to be left out are others by now", reason="results-changed"
+        )
 
 
 def merge_order(tasks: list[TaskRecord]) -> list[list[str]]:

@@ -15,9 +15,19 @@ from typing import NamedTuple, cast
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, TaskRecord
 
 __all__ = [
-    "Beat", "Context", "age_ns", "is_late", "judge", "judge_lock", "leases_of", "lock_left_ms", "remaining_ms", "stamp_key",
-    "stamps_of", "wait_ms",
-]  # fmt: skip
+    "Beat",
+    "Context",
+    "age_ns",
+    "is_late",
+    "judge",
+    "judge_lock",
+    "leases_of",
+    "lock_left_ms",
+    "remaining_ms",
+    "stamp_key",
+    "stamps_of",
+    "wait_ms",
+]
 
 
 class Beat(NamedTuple):
@@ -60,7 +70,10 @@ def age_ns(boot_id: str, monotonic_ns: int, context: Context) -> int:
 def leases_of(task: TaskRecord) -> list[Lease]:
     """List what holds a task by a lease: its claim, or its running reviews."""
     held: list[Lease] = [cast("Lease", task["claim"])] if task["claim"] else []
-    return [*held, *(cast("Lease", review) for review in task["reviews"] if review["verdict"] is None)]
+    return [
+        *held,
+        *(cast("Lease", review) for review in task["reviews"] if review["verdict"] is None),
+    ]
 
 
 def stamps_of(lease: Lease, context: Context) -> list[tuple[str, int]]:
@@ -136,4 +149,6 @@ def wait_ms(retry: RetryDelay | None, context: Context) -> int:
     """Say how long a task still waits after a transient failure."""
     if retry is None:
         return 0
-    return max(0, retry["delay_ms"] - age_ns(retry["boot_id"], retry["monotonic_ns"], context) // 1_000_000)
+    return max(
+        0, retry["delay_ms"] - age_ns(retry["boot_id"], retry["monotonic_ns"], context) // 1_000_000
+    )

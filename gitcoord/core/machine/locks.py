@@ -21,9 +21,18 @@ from gitcoord.core.model import Evidence, Lapse, LockRecord, TaskRecord
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = [
-    "apply_lock", "apply_unlock", "check_lock", "check_unlock", "decide_lock", "decide_unlock", "end_lapsed", "end_locks_of",
-    "end_with_claims", "lapses", "over_claims",
-]  # fmt: skip
+    "apply_lock",
+    "apply_unlock",
+    "check_lock",
+    "check_unlock",
+    "decide_lock",
+    "decide_unlock",
+    "end_lapsed",
+    "end_locks_of",
+    "end_with_claims",
+    "lapses",
+    "over_claims",
+]
 
 MAX_PATHS = 64
 MAX_PATH_BYTES = 8 * 1024
@@ -35,7 +44,9 @@ MAX_FOR_MS = 366 * 24 * 3600 * 1000
 # deciding
 
 
-def over_claims(snapshot: Snapshot, context: Context, stands: Callable[[TaskRecord], bool]) -> list[Evidence]:
+def over_claims(
+    snapshot: Snapshot, context: Context, stands: Callable[[TaskRecord], bool]
+) -> list[Evidence]:
     """Give the evidence for each claim that is over and stands in the way."""
     found = []
     for task in snapshot.live():
@@ -46,7 +57,9 @@ def over_claims(snapshot: Snapshot, context: Context, stands: Callable[[TaskReco
     return found
 
 
-def lapses(snapshot: Snapshot, context: Context, stands: Callable[[LockRecord], bool]) -> list[Lapse]:
+def lapses(
+    snapshot: Snapshot, context: Context, stands: Callable[[LockRecord], bool]
+) -> list[Lapse]:
     """Give the evidence for each timed lock that is over and stands in the way."""
     judged = [judge_lock(lock, context) for lock in snapshot.locks() if stands(lock)]
     return [evidence for evidence in judged if evidence is not None]
@@ -58,14 +71,23 @@ def decide_lock(snapshot: Snapshot, command: Command, context: Context) -> dict[
 
     def hinders(lock: LockRecord) -> bool:
         is_beside = command["shared"] and lock["shared"]
-        return lock["agent"] != agent and not is_beside and paths.overlaps(wanted, lock["paths"]) is not None
+        return (
+            lock["agent"] != agent
+            and not is_beside
+            and paths.overlaps(wanted, lock["paths"]) is not None
+        )
 
     by_token = {lock["token"] for lock in snapshot.locks() if hinders(lock)}
 
     def stands(task: TaskRecord) -> bool:
         claim = task["claim"]
-        return claim is not None and claim["agent"] != agent and (
-            claim["token"] in by_token or paths.overlaps(wanted, task["spec"]["paths"] or []) is not None
+        return (
+            claim is not None
+            and claim["agent"] != agent
+            and (
+                claim["token"] in by_token
+                or paths.overlaps(wanted, task["spec"]["paths"] or []) is not None
+            )
         )
 
     return {
@@ -100,8 +122,11 @@ def check_lock(snapshot: Snapshot, event: Event) -> None:
         raise UsageError(f"the reason of a lock has at most {MAX_REASON_BYTES} bytes")
     own = [lock for lock in snapshot.locks() if lock["agent"] == event["agent"]]
     if len(own) >= MAX_LOCKS or any(lock["id"] == _id(event) for lock in snapshot.locks()):
-        raise RefusedError(f"{event['agent']} has {len(own)} locks, and at most {MAX_LOCKS} fit", reason="too-many-locks",
-                           hint="`gitcoord unlock PATH` gives one back")  # fmt: skip
+        raise RefusedError(
+            f"{event['agent']} has {len(own)} locks, and at most {MAX_LOCKS} fit",
+            reason="too-many-locks",
+            hint="`gitcoord unlock PATH` gives one back",
+        )
     gone = {one["task"] for one in event["expired"]}
     holds = holds_of(snapshot, without=gone, lapsed={one["lock"] for one in event["lapsed"]})
     found = obstacles(holds, wanted, event["agent"], for_claim=False, is_shared=event["shared"])
@@ -115,7 +140,9 @@ def _checked_paths(event: Event) -> list[str]:
     for pattern in wanted:
         problem = paths.problem_of(pattern)
         if problem:
-            raise UsageError(f"{pattern[:80]!r}: {problem}", hint="for example: src/lexer/ or docs/*.md")
+            raise UsageError(
+                f"{pattern[:80]!r}: {problem}", hint="for example: src/lexer/ or docs/*.md"
+            )
     if sum(len(pattern.encode()) for pattern in wanted) > MAX_PATH_BYTES:
         raise UsageError(f"the paths of one lock have at most {MAX_PATH_BYTES} bytes together")
     return wanted
@@ -125,19 +152,29 @@ def check_unlock(snapshot: Snapshot, event: Event) -> None:
     """Refuse to give back what is not held, or is another's."""
     holder = event["name"]
     if event["agent"] not in {holder, ids.ORCHESTRATOR}:
-        raise RefusedError(f"the locks of {holder} are not {event['agent']}'s to give back", reason="role",
-                           hint="ask its holder, or the orchestrator")  # fmt: skip
+        raise RefusedError(
+            f"the locks of {holder} are not {event['agent']}'s to give back",
+            reason="role",
+            hint="ask its holder, or the orchestrator",
+        )
     wanted = event["paths"] or []
     locks = [lock for lock in snapshot.locks() if lock["agent"] == holder]
     missing = [pattern for pattern in wanted if not any(pattern in lock["paths"] for lock in locks)]
     if missing or not wanted:
-        raise NotFoundError(f"{holder} has no lock on {missing[0] if missing else 'anything'}",
-                            hint="`gitcoord locks` lists what is locked, path by path")  # fmt: skip
+        raise NotFoundError(
+            f"{holder} has no lock on {missing[0] if missing else 'anything'}",
+            hint="`gitcoord locks` lists what is locked, path by path",
+        )
     touched = [lock for lock in locks if set(lock["paths"]) & set(wanted)]
     stale = [lock for lock in touched if lock["token"] and lock["token"] not in event["tokens"]]
     if stale and event["agent"] == holder:
-        raise ClaimLostError(f"the lock on {stale[0]['paths'][0]} belongs to a claim on task {stale[0]['task']} that is not "
-                             "this session's", hint="it ends with that claim", task=stale[0]["task"])  # fmt: skip
+        raise ClaimLostError(
+            f"the lock on {stale[0]['paths'][0]} belongs to a claim on task {stale[0]['task']} "
+            "that is not "
+            "this session's",
+            hint="it ends with that claim",
+            task=stale[0]["task"],
+        )
 
 
 # applying
@@ -208,7 +245,13 @@ def end_with_claims(snapshot: Snapshot, changes: Changes) -> None:
         new = after["claim"] if after else None
         if old is None or (new is not None and new["token"] == old["token"]):
             continue
-        goes_on = new is not None and (new["agent"], new["attempt"]) == (old["agent"], old["attempt"])
+        goes_on = new is not None and (new["agent"], new["attempt"]) == (
+            old["agent"],
+            old["attempt"],
+        )
         for lock in snapshot.locks():
             if lock["token"] == old["token"]:
-                _put(changes, {**lock, "token": new["token"]} if new and goes_on else {**lock, "paths": []})
+                _put(
+                    changes,
+                    {**lock, "token": new["token"]} if new and goes_on else {**lock, "paths": []},
+                )

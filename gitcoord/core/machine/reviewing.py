@@ -20,9 +20,21 @@ from gitcoord.core.model import AgentRecord, Evidence, Lease, Result, Review, Ta
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
 __all__ = [
-    "apply_approve", "apply_review", "apply_review_release", "approvals_of", "check_review", "check_verdict", "decide_review",
-    "decide_verdict", "end_reviews", "has_room", "is_verifier", "over_reviews", "review_of", "running",
-]  # fmt: skip
+    "apply_approve",
+    "apply_review",
+    "apply_review_release",
+    "approvals_of",
+    "check_review",
+    "check_verdict",
+    "decide_review",
+    "decide_verdict",
+    "end_reviews",
+    "has_room",
+    "is_verifier",
+    "over_reviews",
+    "review_of",
+    "running",
+]
 
 MAX_APPROVAL_CHARS = 500
 
@@ -54,16 +66,22 @@ def has_room(task: TaskRecord, others: list[Review], agent: AgentRecord) -> bool
     The last place waits for a verifier where the task names a pool and
     none of the others is of it.
     """
-    is_kept = task["spec"]["verify_by"] is not None and not any(review["is_verifier"] for review in others)
+    is_kept = task["spec"]["verify_by"] is not None and not any(
+        review["is_verifier"] for review in others
+    )
     return len(others) + 1 + (is_kept and not is_verifier(agent, task)) <= task["approvals"]
 
 
 def over_reviews(
     snapshot: Snapshot, context: Context, stands: Callable[[TaskRecord, Review], bool]
-) -> list[Evidence]:  # fmt: skip
+) -> list[Evidence]:
     """Give the evidence for each review that is over and stands in the way."""
-    judged = [judge(task["id"], cast("Lease", review), context)
-              for task in snapshot.live() for review in running(task) if stands(task, review)]  # fmt: skip
+    judged = [
+        judge(task["id"], cast("Lease", review), context)
+        for task in snapshot.live()
+        for review in running(task)
+        if stands(task, review)
+    ]
     return [evidence for evidence in judged if evidence is not None]
 
 
@@ -88,7 +106,11 @@ def decide_review(snapshot: Snapshot, command: Command, context: Context) -> dic
         return (is_full and not is_own) if where["id"] == task["id"] else is_own
 
     expired = over_reviews(snapshot, context, stands)
-    if is_full and task["state"] == "review" and not any(gone["task"] == task["id"] for gone in expired):
+    if (
+        is_full
+        and task["state"] == "review"
+        and not any(gone["task"] == task["id"] for gone in expired)
+    ):
         _refuse_full(task, others, context)
     return {
         "token": context.token,
@@ -107,8 +129,10 @@ def _refuse_full(task: TaskRecord, others: list[Review], context: Context) -> No
     raise ConflictError(
         f"task {task['id']} is reviewed by {', '.join(review['agent'] for review in at_work[:5])}",
         hint="`gitcoord review claim` without a task gives another one",
-        holder=at_work[0]["agent"], task=task["id"], lease_ms=left,
-    )  # fmt: skip
+        holder=at_work[0]["agent"],
+        task=task["id"],
+        lease_ms=left,
+    )
 
 
 def decide_verdict(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
@@ -127,11 +151,17 @@ def check_review(snapshot: Snapshot, event: Event) -> None:
     agent = require_agent(snapshot, event["agent"])
     result = cast("Result", task["result"])
     if result["agent"] == agent["id"]:
-        raise RefusedError(f"{agent['id']} is the author of task {task['id']}", reason="author",
-                           hint="another agent has to review it")  # fmt: skip
+        raise RefusedError(
+            f"{agent['id']} is the author of task {task['id']}",
+            reason="author",
+            hint="another agent has to review it",
+        )
     if event["reviewed"] != result["oid"]:
-        raise RefusedError(f"the result of task {task['id']} changed", reason="result-changed",
-                           hint="claim the review again: it gives the new result")  # fmt: skip
+        raise RefusedError(
+            f"the result of task {task['id']} changed",
+            reason="result-changed",
+            hint="claim the review again: it gives the new result",
+        )
     if event["lease_ms"] <= 0 or not event["token"] or event["token"] == event["old"]:
         raise UsageError("a review has a token of its own, and a lease")
     check_expired(snapshot, event)
@@ -139,42 +169,76 @@ def check_review(snapshot: Snapshot, event: Event) -> None:
     if not gone <= {review["token"] for other in snapshot.live() for review in running(other)}:
         raise UsageError("a review ends reviews alone")
     _check_own(task, agent, event["old"])
-    others = [review for review in task["reviews"] if review["agent"] != agent["id"] and review["token"] not in gone]
+    others = [
+        review
+        for review in task["reviews"]
+        if review["agent"] != agent["id"] and review["token"] not in gone
+    ]
     if not has_room(task, others, agent):
         _refuse_place(task, others)
-    elsewhere = [other["id"] for other in snapshot.live() if other["id"] != task["id"] for review in running(other)
-                 if review["agent"] == agent["id"] and review["token"] not in gone]  # fmt: skip
+    elsewhere = [
+        other["id"]
+        for other in snapshot.live()
+        if other["id"] != task["id"]
+        for review in running(other)
+        if review["agent"] == agent["id"] and review["token"] not in gone
+    ]
     if len(elsewhere) >= agent["capacity"]:
-        raise RefusedError(f"{agent['id']} already reviews {', '.join(elsewhere[:5])}, as many as its capacity allows",
-                           reason="capacity", task=elsewhere[0],
-                           hint="approve it, reject it, or give it back with `gitcoord review release`")  # fmt: skip
+        raise RefusedError(
+            f"{agent['id']} already reviews {', '.join(elsewhere[:5])}, as many as its capacity "
+            "allows",
+            reason="capacity",
+            task=elsewhere[0],
+            hint="approve it, reject it, or give it back with `gitcoord review release`",
+        )
 
 
 def _check_own(task: TaskRecord, agent: AgentRecord, old: str) -> None:
     own = review_of(task, agent["id"])
     if own is not None and own["verdict"] is not None:
-        raise RefusedError(f"{agent['id']} has approved this result of task {task['id']}", reason="reviewed",
-                           hint="another agent has to review it")  # fmt: skip
+        raise RefusedError(
+            f"{agent['id']} has approved this result of task {task['id']}",
+            reason="reviewed",
+            hint="another agent has to review it",
+        )
     if (own["token"] if own else "") != old:
-        raise ClaimLostError(f"the review of task {task['id']} by {agent['id']} is another one by now", task=task["id"])
+        raise ClaimLostError(
+            f"the review of task {task['id']} by {agent['id']} is another one by now",
+            task=task["id"],
+        )
 
 
 def _refuse_place(task: TaskRecord, others: list[Review]) -> None:
     if len(others) < task["approvals"]:
-        raise RefusedError(f"task {task['id']} waits for a review by an agent of pool {task['spec']['verify_by']}",
-                           reason="pool", hint="an agent of that pool has to review it")  # fmt: skip
+        raise RefusedError(
+            f"task {task['id']} waits for a review by an agent of pool {task['spec']['verify_by']}",
+            reason="pool",
+            hint="an agent of that pool has to review it",
+        )
     names = ", ".join(review["agent"] for review in others[:5])
-    raise RefusedError(f"task {task['id']} has its {task['approvals']} review(s): {names}", reason="reviewed",
-                       hint="`gitcoord review claim` without a task gives another one")  # fmt: skip
+    raise RefusedError(
+        f"task {task['id']} has its {task['approvals']} review(s): {names}",
+        reason="reviewed",
+        hint="`gitcoord review claim` without a task gives another one",
+    )
 
 
 def check_verdict(snapshot: Snapshot, event: Event) -> None:
     """Refuse a verdict, or a release, of a review that is not current."""
     task = snapshot.require_task(event["task"])
-    if not any(review["token"] == event["token"] and review["agent"] == event["agent"] and review["verdict"] is None
-               and review["result"] == event["reviewed"] for review in task["reviews"]):  # fmt: skip
-        raise ClaimLostError(f"this review of task {task['id']} is no longer current: the task is {task['state']} now",
-                             hint="`gitcoord review claim` gives the next one", task=task["id"])  # fmt: skip
+    if not any(
+        review["token"] == event["token"]
+        and review["agent"] == event["agent"]
+        and review["verdict"] is None
+        and review["result"] == event["reviewed"]
+        for review in task["reviews"]
+    ):
+        raise ClaimLostError(
+            f"this review of task {task['id']} is no longer current: the task is {task['state']} "
+            "now",
+            hint="`gitcoord review claim` gives the next one",
+            task=task["id"],
+        )
     task_of(snapshot, event)
     if event["op"] == "reject" and not event["reason"].strip():
         raise UsageError("a rejection needs a reason", hint="say what has to change: --reason TEXT")
@@ -223,10 +287,15 @@ def apply_approve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Record an approval; the last one that was needed makes the task done."""
     task = snapshot.require_task(event["task"])
     approved = {"verdict": "approved", "message": codec.cut(event["reason"], MAX_APPROVAL_CHARS)}
-    reviews = [cast("Review", {**review, **approved}) if review["token"] == event["token"] else review
-               for review in task["reviews"]]  # fmt: skip
+    reviews = [
+        cast("Review", {**review, **approved}) if review["token"] == event["token"] else review
+        for review in task["reviews"]
+    ]
     is_done = sum(review["verdict"] == "approved" for review in reviews) >= task["approvals"]
-    put_task(changes, cast("TaskRecord", {**task, "reviews": reviews, "state": "done" if is_done else "review"}))
+    put_task(
+        changes,
+        cast("TaskRecord", {**task, "reviews": reviews, "state": "done" if is_done else "review"}),
+    )
 
 
 def apply_review_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:

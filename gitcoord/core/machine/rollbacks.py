@@ -17,7 +17,14 @@ from gitcoord.core.events import Event
 from gitcoord.core.model import Pending, Survivor, TaskRecord
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
-__all__ = ["apply_rollback", "apply_rollback_end", "check_rollback", "check_rollback_end", "holders", "survivors"]
+__all__ = [
+    "apply_rollback",
+    "apply_rollback_end",
+    "check_rollback",
+    "check_rollback_end",
+    "holders",
+    "survivors",
+]
 
 
 def holders(snapshot: Snapshot) -> list[Survivor]:
@@ -26,8 +33,11 @@ def holders(snapshot: Snapshot) -> list[Survivor]:
     for task in snapshot.live():
         if task["claim"]:
             found.append({"kind": "claim", "name": task["id"], "token": task["claim"]["token"]})
-        found += [{"kind": "review", "name": task["id"], "token": review["token"]}
-                  for review in task["reviews"] if review["verdict"] is None]  # fmt: skip
+        found += [
+            {"kind": "review", "name": task["id"], "token": review["token"]}
+            for review in task["reviews"]
+            if review["verdict"] is None
+        ]
     for lock in snapshot.locks():
         found.append({"kind": "lock", "name": lock["id"], "token": lock["id"]})
     return found
@@ -42,8 +52,11 @@ def survivors(chosen: Snapshot, abandoned: Snapshot) -> list[Survivor]:
 def check_rollback(chosen: Snapshot, event: Event) -> None:
     """Refuse a rollback onto an entry that cannot be chosen."""
     if chosen.settings()["pending"] is not None:
-        raise RefusedError("a move of the target is under way in that entry", reason="pending",
-                           hint="choose the entry before it")  # fmt: skip
+        raise RefusedError(
+            "a move of the target is under way in that entry",
+            reason="pending",
+            hint="choose the entry before it",
+        )
     if not (ids.is_oid(event["onto"]) and ids.is_oid(event["abandoned"])):
         raise UsageError("a rollback names the chosen entry and the abandoned one")
     if event["epoch"] <= chosen.settings()["epoch"]:
@@ -88,19 +101,28 @@ def apply_rollback(chosen: Snapshot, event: Event, changes: Changes) -> None:
 def _without_the_dead(task: TaskRecord, surviving: AbstractSet[tuple[str, str, str]]) -> Changes:
     claim = task["claim"]
     kept = claim if claim and ("claim", task["id"], claim["token"]) in surviving else None
-    reviews = [review for review in task["reviews"]
-               if review["verdict"] is not None or ("review", task["id"], review["token"]) in surviving]  # fmt: skip
+    reviews = [
+        review
+        for review in task["reviews"]
+        if review["verdict"] is not None or ("review", task["id"], review["token"]) in surviving
+    ]
     if kept == claim and reviews == task["reviews"]:
         return {}
     state = "open" if claim and not kept else task["state"]
     changes: Changes = {}
-    put_task(changes, cast("TaskRecord", {**task, "state": state, "claim": kept, "reviews": reviews}))
+    put_task(
+        changes, cast("TaskRecord", {**task, "state": state, "claim": kept, "reviews": reviews})
+    )
     return changes
 
 
 def check_rollback_end(snapshot: Snapshot, event: Event) -> None:
     """Refuse to close a move of a rollback that is not under way."""
-    ours = {"kind": "rollback", "phase": None, **{key: event[key] for key in ("target", "old", "new")}}
+    ours = {
+        "kind": "rollback",
+        "phase": None,
+        **{key: event[key] for key in ("target", "old", "new")},
+    }
     if snapshot.settings()["pending"] != ours:
         raise RefusedError("no such move of a rollback is under way", reason="pending")
 
@@ -113,5 +135,11 @@ def apply_rollback_end(snapshot: Snapshot, event: Event, changes: Changes) -> No
     else:
         from gitcoord.core.machine.matters import escalate
 
-        escalate(changes, event, "rollback-aborted", None, f"the target was not rolled back: {event['reason']}")
+        escalate(
+            changes,
+            event,
+            "rollback-aborted",
+            None,
+            f"the target was not rolled back: {event['reason']}",
+        )
     changes["settings.json"] = settings

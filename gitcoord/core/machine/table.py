@@ -31,12 +31,22 @@ TRANSITIONS: dict[str, dict[State, tuple[State, ...]]] = {
     "reopen": {"review": ("open", "failed"), "done": ("open", "failed")},
     "redo": {"review": ("open",), "done": ("open",)},
     "retry": {"failed": ("open",), "cancelled": ("open",)},
-    "cancel": {"open": ("cancelled",), "claimed": ("cancelled",), "review": ("cancelled",), "done": ("cancelled",)},
-    "leave-out": {"open": ("cancelled",), "claimed": ("cancelled",), "review": ("cancelled",), "done": ("cancelled",),
-                  "failed": ("cancelled",)},
+    "cancel": {
+        "open": ("cancelled",),
+        "claimed": ("cancelled",),
+        "review": ("cancelled",),
+        "done": ("cancelled",),
+    },
+    "leave-out": {
+        "open": ("cancelled",),
+        "claimed": ("cancelled",),
+        "review": ("cancelled",),
+        "done": ("cancelled",),
+        "failed": ("cancelled",),
+    },
     "check": {"claimed": ("claimed",)},
     "assign": {"open": ("open",), "claimed": ("open",)},
-}  # fmt: skip
+}
 
 
 def require(op: str, task: str, state: State) -> tuple[State, ...]:

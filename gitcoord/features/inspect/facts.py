@@ -22,7 +22,20 @@ from gitcoord.features.work import escalations
 from gitcoord.features.work.locks import lock_facts, waits
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["claim_facts", "history", "impact", "instant", "log", "log_of", "require_task", "review_facts", "show", "status", "task_facts", "tasks"]
+__all__ = [
+    "claim_facts",
+    "history",
+    "impact",
+    "instant",
+    "log",
+    "log_of",
+    "require_task",
+    "review_facts",
+    "show",
+    "status",
+    "task_facts",
+    "tasks",
+]
 
 
 def instant(seconds: float) -> str:
@@ -43,8 +56,11 @@ def require_task(work: Workspace, snapshot: Snapshot, task: str) -> TaskRecord:
     if record is None:
         work.index.update(work.store, snapshot.oid)
         near = ids.nearest(task, work.index.all_ids())
-        raise NotFoundError(f"there is no task {task!r}", task=task,
-                            hint=f"did you mean {', '.join(near)}?" if near else "`gitcoord tasks` lists them")  # fmt: skip
+        raise NotFoundError(
+            f"there is no task {task!r}",
+            task=task,
+            hint=f"did you mean {', '.join(near)}?" if near else "`gitcoord tasks` lists them",
+        )
     return record
 
 
@@ -62,23 +78,33 @@ def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, 
         "base": claim["base"],
         "since": instant(claim["since"]),
         **_lease_facts(cast("Lease", claim), context, heartbeat_ms),
-        "progress": claim["progress"] and {**claim["progress"], "at": instant(claim["progress"]["at"])},
+        "progress": claim["progress"]
+        and {**claim["progress"], "at": instant(claim["progress"]["at"])},
     }
 
 
 def review_facts(review: Review, context: Context, heartbeat_ms: int) -> dict[str, Any]:
     """Give what people and scripts want to know of a review."""
-    facts: dict[str, Any] = {key: review[key] for key in ("agent", "result", "verdict", "message", "is_verifier")}
+    facts: dict[str, Any] = {
+        key: review[key] for key in ("agent", "result", "verdict", "message", "is_verifier")
+    }
     facts["at"] = instant(review["at"])
     if review["verdict"] is None:
-        facts |= {"token": review["token"], **_lease_facts(cast("Lease", review), context, heartbeat_ms)}
+        facts |= {
+            "token": review["token"],
+            **_lease_facts(cast("Lease", review), context, heartbeat_ms),
+        }
     return facts
 
 
 def _lease_facts(lease: Lease, context: Context, heartbeat_ms: int) -> dict[str, Any]:
     left_ms = remaining_ms(lease, context)
-    return {"expires_at": instant(context.time + left_ms / 1000), "lease_left_ms": left_ms, "is_over": left_ms <= 0,
-            "is_late": is_late(lease, heartbeat_ms, context)}  # fmt: skip
+    return {
+        "expires_at": instant(context.time + left_ms / 1000),
+        "lease_left_ms": left_ms,
+        "is_over": left_ms <= 0,
+        "is_late": is_late(lease, heartbeat_ms, context),
+    }
 
 
 def _heartbeat_ms(snapshot: Snapshot) -> int:
@@ -87,8 +113,12 @@ def _heartbeat_ms(snapshot: Snapshot) -> int:
 
 
 def _state_of(
-    snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None, holds: list[Hold] | None
-) -> str:  # fmt: skip
+    snapshot: Snapshot,
+    task: TaskRecord,
+    context: Context,
+    derived: str | None,
+    holds: list[Hold] | None,
+) -> str:
     """Give a task's state for reading: the stored one, or a derived one."""
     phase = snapshot.phase(task["spec"]["phase"])
     if task["state"] == "done" and phase is not None and phase["state"] == "landed":
@@ -98,43 +128,81 @@ def _state_of(
     if derived is None:
         needs = [snapshot.task(need) for need in task["spec"]["needs"]]
         states = {need["state"] for need in needs if need}
-        derived = "blocked" if states & {"failed", "cancelled"} else "waiting" if states - {"done"} else "ready"
+        derived = (
+            "blocked"
+            if states & {"failed", "cancelled"}
+            else "waiting"
+            if states - {"done"}
+            else "ready"
+        )
     if derived == "ready" and (
-        phase is None or not snapshot.is_started(phase) or wait_ms(task["retry"], context)
-        or obstacles(holds_of(snapshot) if holds is None else holds, task["spec"]["paths"] or [], "", for_claim=True)
+        phase is None
+        or not snapshot.is_started(phase)
+        or wait_ms(task["retry"], context)
+        or obstacles(
+            holds_of(snapshot) if holds is None else holds,
+            task["spec"]["paths"] or [],
+            "",
+            for_claim=True,
+        )
     ):
         return "waiting"
     return derived
 
 
 def task_facts(
-    snapshot: Snapshot, task: TaskRecord, context: Context, derived: str | None = None, holds: list[Hold] | None = None
+    snapshot: Snapshot,
+    task: TaskRecord,
+    context: Context,
+    derived: str | None = None,
+    holds: list[Hold] | None = None,
 ) -> dict[str, Any]:
     """Give a task as ``--json`` shows it; ``holds`` spare reading them again."""
     spec = task["spec"]
     result = task["result"]
     return {
-        **{key: spec[key] for key in ("id", "title", "description", "phase", "pool", "paths", "reads", "needs", "priority")},
+        **{
+            key: spec[key]
+            for key in (
+                "id",
+                "title",
+                "description",
+                "phase",
+                "pool",
+                "paths",
+                "reads",
+                "needs",
+                "priority",
+            )
+        },
         "estimate_ms": spec["estimate_ms"],
         "state": _state_of(snapshot, task, context, derived, holds),
         "assigned": task["assigned"],
         "attempt": task["attempt"],
         "failures": task["failures"],
         "branch": task["branch"],
-        "claim": claim_facts(task["claim"], context, _heartbeat_ms(snapshot)) if task["claim"] else None,
+        "claim": claim_facts(task["claim"], context, _heartbeat_ms(snapshot))
+        if task["claim"]
+        else None,
         "result": {**result, "at": instant(result["at"])} if result else None,
         "setbacks": [{**setback, "at": instant(setback["at"])} for setback in task["setbacks"]],
         "approvals": task["approvals"],
         "verify_by": spec["verify_by"],
-        "reviews": [review_facts(review, context, _heartbeat_ms(snapshot)) for review in task["reviews"]],
+        "reviews": [
+            review_facts(review, context, _heartbeat_ms(snapshot)) for review in task["reviews"]
+        ],
     }
 
 
 @uncollected()
 def tasks(
-    work: Workspace, *, state: str | None = None, phase: str | None = None, pool: str | None = None,
+    work: Workspace,
+    *,
+    state: str | None = None,
+    phase: str | None = None,
+    pool: str | None = None,
     agent: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """List tasks in plan order, filtered."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     work.index.update(work.store, snapshot.oid)
@@ -163,15 +231,28 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     work.index.update(work.store, snapshot.oid)
     facts["needed_by"] = work.index.dependents(record["id"])
     facts["would_block"] = behind(work, snapshot, record["id"])
-    facts["blocked_by"] = [need for need in record["spec"]["needs"]
-                           if (snapshot.task(need) or record)["state"] in {"failed", "cancelled"}]  # fmt: skip
-    facts["logs"] = [f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]]
+    facts["blocked_by"] = [
+        need
+        for need in record["spec"]["needs"]
+        if (snapshot.task(need) or record)["state"] in {"failed", "cancelled"}
+    ]
+    facts["logs"] = [
+        f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]
+    ]
     run = run_of(snapshot, task=record["id"]) if record["spec"]["check"] else None
     facts["check"] = {**run, "at": instant(run["at"])} if run else None
     facts["logs"] += [check_log_path(record["id"])] if run and run["log"] else []
-    facts["notes"] = [{**one, "at": instant(one["at"])} for one in escalations.notes_about(snapshot, record)]
-    facts["escalations"] = [{**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["task"] == record["id"]]
-    facts["waiting_for"] = describe_waiting(snapshot, record) if facts["state"] in {"waiting", "blocked"} else None
+    facts["notes"] = [
+        {**one, "at": instant(one["at"])} for one in escalations.notes_about(snapshot, record)
+    ]
+    facts["escalations"] = [
+        {**one, "at": instant(one["at"])}
+        for one in snapshot.escalations()
+        if one["task"] == record["id"]
+    ]
+    facts["waiting_for"] = (
+        describe_waiting(snapshot, record) if facts["state"] in {"waiting", "blocked"} else None
+    )
     facts["history"] = list(history(work, snapshot.oid, task=record["id"], limit=limit))
     return {"tip": snapshot.oid, "task": facts}
 
@@ -194,7 +275,9 @@ def log_of(work: Workspace, task: str) -> tuple[str, str]:
         content = snapshot.file(name)
         if content is not None:
             return name, content.decode("utf-8", "replace")
-    raise NotFoundError(f"no attempt at task {record['id']} left a log", hint="`gitcoord fail --log FILE` keeps one")
+    raise NotFoundError(
+        f"no attempt at task {record['id']} left a log", hint="`gitcoord fail --log FILE` keeps one"
+    )
 
 
 def impact(work: Workspace, task: str) -> dict[str, Any]:
@@ -206,12 +289,22 @@ def impact(work: Workspace, task: str) -> dict[str, Any]:
     phase = record["spec"]["phase"]
     order = {one["id"]: one["spec"]["after"] for one in snapshot.phases()}
     after, more = graph.impact(graph.dependents_of(order), phase)
-    return {"tip": snapshot.oid, "task": record["id"], "direct": direct, "transitive": further,
-            "phases_waiting": [phase, *after, *more]}  # fmt: skip
+    return {
+        "tip": snapshot.oid,
+        "task": record["id"],
+        "direct": direct,
+        "transitive": further,
+        "phases_waiting": [phase, *after, *more],
+    }
 
 
 def history(
-    work: Workspace, tip: str | None, *, task: str | None = None, agent: str | None = None, limit: int = 50
+    work: Workspace,
+    tip: str | None,
+    *,
+    task: str | None = None,
+    agent: str | None = None,
+    limit: int = 50,
 ) -> Iterator[dict[str, Any]]:
     """Read entries back from a tip, newest first."""
     oid = tip
@@ -229,16 +322,28 @@ def history(
 
 
 def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
-    facts: dict[str, Any] = {"entry": oid, "at": instant(time), "subject": message.split("\n", 1)[0]}
+    facts: dict[str, Any] = {
+        "entry": oid,
+        "at": instant(time),
+        "subject": message.split("\n", 1)[0],
+    }
     try:
         event = parse(message, oid)
     except CorruptError as error:
         return {**facts, "op": "illegal", "agent": None, "tasks": [], "text": error.message}
     text = event.get("reason") or event.get("message") or event.get("answer") or ""
-    return {**facts, "op": event["op"], "agent": event["agent"], "tasks": tasks_of(event), "text": text}
+    return {
+        **facts,
+        "op": event["op"],
+        "agent": event["agent"],
+        "tasks": tasks_of(event),
+        "text": text,
+    }
 
 
-def log(work: Workspace, *, task: str | None = None, agent: str | None = None, limit: int = 20) -> dict[str, Any]:
+def log(
+    work: Workspace, *, task: str | None = None, agent: str | None = None, limit: int = 20
+) -> dict[str, Any]:
     """List the newest entries."""
     tip = work.ledger.snapshot().oid
     return {"tip": tip, "entries": list(history(work, tip, task=task, agent=agent, limit=limit))}
@@ -265,13 +370,22 @@ def status(work: Workspace) -> dict[str, Any]:
     live = [task for task in snapshot.live() if task["claim"]]
     heartbeat = _heartbeat_ms(snapshot)
     claims = [
-        {"task": task["id"], "title": task["spec"]["title"], **claim_facts(cast("Claim", task["claim"]), context, heartbeat)}
+        {
+            "task": task["id"],
+            "title": task["spec"]["title"],
+            **claim_facts(cast("Claim", task["claim"]), context, heartbeat),
+        }
         for task in sorted(live, key=lambda task: task["order"])
     ]
     reviews = [
-        {"task": task["id"], "title": task["spec"]["title"], **review_facts(review, context, heartbeat)}
-        for task in sorted(snapshot.live(), key=lambda task: task["order"]) for review in running(task)
-    ]  # fmt: skip
+        {
+            "task": task["id"],
+            "title": task["spec"]["title"],
+            **review_facts(review, context, heartbeat),
+        }
+        for task in sorted(snapshot.live(), key=lambda task: task["order"])
+        for review in running(task)
+    ]
     work.ledger.remember()
     plan = snapshot.plan()
     return {
@@ -283,13 +397,24 @@ def status(work: Workspace) -> dict[str, Any]:
         "pending": settings["pending"],
         "counts": counts,
         "phases": [
-            {"id": name, "state": phase["state"], "is_started": snapshot.is_started(phase), "counts": by_phase[name],
-             "next": _next_of(phase["state"], by_phase[name], name, is_started=snapshot.is_started(phase))}
+            {
+                "id": name,
+                "state": phase["state"],
+                "is_started": snapshot.is_started(phase),
+                "counts": by_phase[name],
+                "next": _next_of(
+                    phase["state"], by_phase[name], name, is_started=snapshot.is_started(phase)
+                ),
+            }
             for name, phase in phases.items()
         ],
         "agents": [
-            {"id": agent["id"], "pools": agent["pools"], "capacity": agent["capacity"],
-             "claims": [claim["task"] for claim in claims if claim["agent"] == agent["id"]]}
+            {
+                "id": agent["id"],
+                "pools": agent["pools"],
+                "capacity": agent["capacity"],
+                "claims": [claim["task"] for claim in claims if claim["agent"] == agent["id"]],
+            }
             for agent in snapshot.agents()
         ],
         "claims": claims,
@@ -298,9 +423,11 @@ def status(work: Workspace) -> dict[str, Any]:
         "waiting": waits(work, snapshot),
         "blocked": blocked(work, snapshot),
         "escalations": [
-            {**one, "at": instant(one["at"])} for one in snapshot.escalations() if one["state"] == "open"
+            {**one, "at": instant(one["at"])}
+            for one in snapshot.escalations()
+            if one["state"] == "open"
         ],
-    }  # fmt: skip
+    }
 
 
 def _next_of(state: str, counts: dict[str, int], phase: str, *, is_started: bool) -> str | None:
@@ -308,4 +435,8 @@ def _next_of(state: str, counts: dict[str, int], phase: str, *, is_started: bool
     if state == "landing":
         return f"gitcoord phase land {phase}"
     is_whole = not set(counts) - {"done", "cancelled"}
-    return f"gitcoord phase land {phase}" if state == "open" and is_started and counts and is_whole else None
+    return (
+        f"gitcoord phase land {phase}"
+        if state == "open" and is_started and counts and is_whole
+        else None
+    )

@@ -23,14 +23,25 @@ def behind(work: Workspace, snapshot: Snapshot, task: str) -> dict[str, Any]:
 def blocked(work: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
     """List what failed or was cancelled and keeps others from starting."""
     work.index.update(work.store, snapshot.oid)
-    return [{"state": state, **behind(work, snapshot, task)} for task, state in work.index.blocking(MAX_NAMED)]
+    return [
+        {"state": state, **behind(work, snapshot, task)}
+        for task, state in work.index.blocking(MAX_NAMED)
+    ]
 
 
 def told(facts: dict[str, Any], *, is_failed: bool) -> str:
     """Put a cascade in one line."""
-    more = f" and {facts['count'] - len(facts['tasks'])} more" if facts["count"] > len(facts["tasks"]) else ""
+    more = (
+        f" and {facts['count'] - len(facts['tasks'])} more"
+        if facts["count"] > len(facts["tasks"])
+        else ""
+    )
     named = ", ".join(facts["tasks"]) + more
-    tasks = f"{facts['count']} task{'s' * (facts['count'] != 1)}" if facts["count"] < MAX_COUNTED else "1000 tasks or more"
+    tasks = (
+        f"{facts['count']} task{'s' * (facts['count'] != 1)}"
+        if facts["count"] < MAX_COUNTED
+        else "1000 tasks or more"
+    )
     if is_failed:
         return f"{tasks} blocked by it: {named}; gitcoord retry {facts['task']} opens it again"
     return f"by {tasks}, which would be blocked if it failed: {named}"

@@ -20,13 +20,26 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> s
         return f"task {task['id']} is held by {task['claim']['agent']}"
     if task["state"] == "review":
         at_work = [review["agent"] for review in running(task)]
-        return f"task {task['id']} waits for review" + (f" by {', '.join(at_work)}" if at_work else ": `gitcoord review claim`")
+        return f"task {task['id']} waits for review" + (
+            f" by {', '.join(at_work)}" if at_work else ": `gitcoord review claim`"
+        )
     if task["state"] == "done":
-        return f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land {task['spec']['phase']}`"
+        return (
+            f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land "
+            f"{task['spec']['phase']}`"
+        )
     if phase is not None and not snapshot.is_started(phase):
-        before = next(one for one in phase["spec"]["after"] if (snapshot.phase(one) or phase)["state"] != "landed")
-        return f"phase {phase['id']} waits for phase {before} to land: `gitcoord phase land {before}`"
-    open_needs = [need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"]
+        before = next(
+            one
+            for one in phase["spec"]["after"]
+            if (snapshot.phase(one) or phase)["state"] != "landed"
+        )
+        return (
+            f"phase {phase['id']} waits for phase {before} to land: `gitcoord phase land {before}`"
+        )
+    open_needs = [
+        need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"
+    ]
     if open_needs:
         return f"task {task['id']} waits for {', '.join(open_needs[:5])}"
     if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):

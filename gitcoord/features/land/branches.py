@@ -38,7 +38,12 @@ def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
     found: dict[str, str] = {}
     for ref, oid in work.store.list_refs(prefix).items():
         task = snapshot.task(ref.removeprefix(prefix).partition("/")[0])
-        if task is not None and task["spec"]["phase"] in landed and not task["claim"] and ref not in checked_out:
+        if (
+            task is not None
+            and task["spec"]["phase"] in landed
+            and not task["claim"]
+            and ref not in checked_out
+        ):
             found[ref] = oid
     held = contains(work.git, work.target_tip(snapshot), found.values())
     gone = []

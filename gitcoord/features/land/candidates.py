@@ -64,19 +64,34 @@ def check_phase(
     if record is None:
         known = [one["id"] for one in snapshot.phases()]
         near = ids.nearest(phase, known)
-        raise NotFoundError(f"there is no phase {phase!r}", hint=f"known: {', '.join(near or known) or 'none'}")
+        raise NotFoundError(
+            f"there is no phase {phase!r}", hint=f"known: {', '.join(near or known) or 'none'}"
+        )
     gone = _left_out(snapshot, phase, without)
     tasks, missing = wholeness(snapshot, phase, gone)
     results = merge_order(tasks)
-    check = PhaseCheck(phase, record["state"], is_ready=False, missing=missing, results=results, without=gone,
-                       gates=gate_facts(work, snapshot, record, None))  # fmt: skip
+    check = PhaseCheck(
+        phase,
+        record["state"],
+        is_ready=False,
+        missing=missing,
+        results=results,
+        without=gone,
+        gates=gate_facts(work, snapshot, record, None),
+    )
     if plan["gates_required"] and not record["spec"]["gates"] and record["state"] != "landed":
-        check = check._replace(problem=f"phase {phase} has no gate, and the plan says gates_required")
+        check = check._replace(
+            problem=f"phase {phase} has no gate, and the plan says gates_required"
+        )
     if record["state"] == "landed" or missing or not snapshot.is_started(record):
         started = record["state"] == "landed" or snapshot.is_started(record)
         if not started and not missing:
-            raise RefusedError(f"phase {phase} has not started: {', '.join(record['spec']['after'])} has to land first",
-                               reason="phase", hint="`gitcoord phase list` shows the order")  # fmt: skip
+            raise RefusedError(
+                f"phase {phase} has not started: {', '.join(record['spec']['after'])} has to land "
+                "first",
+                reason="phase",
+                hint="`gitcoord phase list` shows the order",
+            )
         return check
     tips = merge(work, {task["id"]: task for task in tasks}, results, work.target_tip(snapshot))
     if isinstance(tips, Conflicted):
@@ -84,7 +99,12 @@ def check_phase(
     blocked = in_the_way(work, work.target(snapshot), tips[0], tips[-1])
     gates = gate_facts(work, snapshot, record, tips[-1])
     is_allowed = all(gate["trusted"] or gate["passed"] for gate in gates)
-    return check._replace(is_ready=not blocked and not check.problem and is_allowed, tips=tips, in_the_way=blocked, gates=gates)
+    return check._replace(
+        is_ready=not blocked and not check.problem and is_allowed,
+        tips=tips,
+        in_the_way=blocked,
+        gates=gates,
+    )
 
 
 def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
@@ -92,8 +112,15 @@ def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]
     for name in named:
         task = snapshot.require_task(name)
         if task["spec"]["phase"] != phase or task["state"] == "cancelled":
-            what = "is cancelled" if task["state"] == "cancelled" else f"belongs to phase {task['spec']['phase']}"
-            raise UsageError(f"task {name} {what}: phase {phase} lands without it anyway", hint="leave --without out")
+            what = (
+                "is cancelled"
+                if task["state"] == "cancelled"
+                else f"belongs to phase {task['spec']['phase']}"
+            )
+            raise UsageError(
+                f"task {name} {what}: phase {phase} lands without it anyway",
+                hint="leave --without out",
+            )
     return left_out(snapshot, phase, named) if named else []
 
 
@@ -126,15 +153,23 @@ def merge(
                 inspect(work.git, oid, target_tip, result["built_on"], boundary, result["base"])
             tree = merge_tree(work.git, tips[-1], lifted)
             if isinstance(tree, Conflict):
-                return Conflicted(name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files))
+                return Conflicted(
+                    name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files)
+                )
             inspect_merge(work.git, tips[-1], tree.tree, boundary)
         except RefusedError as error:
             facts: dict[str, Any] = {**error.facts, "task": name}
-            raise RefusedError(f"task {name} cannot land: {error.message}", **facts,
-                               hint=f"`gitcoord phase land {task['spec']['phase']} --without {name}` lands the rest") from None  # fmt: skip
+            raise RefusedError(
+                f"task {name} cannot land: {error.message}",
+                **facts,
+                hint=(
+                    f"`gitcoord phase land {task['spec']['phase']} --without {name}` lands the rest"
+                ),
+            ) from None
         title = codec.printable(task["spec"]["title"])
         message = (
-            f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: {result['agent']}\n"
+            f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: "
+            f"{result['agent']}\n"
             f"Gitcoord-Attempt: {result['attempt']}\nGitcoord-Result: {oid}\n"
         )
         tips.append(commit_merge(work.git, tree.tree, [tips[-1], lifted], message, result["at"]))
@@ -142,13 +177,19 @@ def merge(
     return tips
 
 
-def _other_side(work: Workspace, tasks: dict[str, TaskRecord], merged: list[str], files: list[str]) -> str:
+def _other_side(
+    work: Workspace, tasks: dict[str, TaskRecord], merged: list[str], files: list[str]
+) -> str:
     """Name the merged task that changed one of the files, or the target."""
     from gitcoord.git.results import changed_files
 
     for name in reversed(merged):
         result = tasks[name]["result"]
-        if result and result["oid"] and changed_files(work.git, result["base"], result["oid"]) & set(files):
+        if (
+            result
+            and result["oid"]
+            and changed_files(work.git, result["base"], result["oid"]) & set(files)
+        ):
             return f"task {name}"
     return "the target branch"
 
@@ -157,4 +198,8 @@ def in_the_way(work: Workspace, target: str, old: str, new: str) -> list[str]:
     """List local changes where the target is checked out that block a landing."""
     from gitcoord.git import worktrees
 
-    return [path for place in worktrees.checkouts_of(work.git, target) for path in worktrees.in_the_way(place, old, new)]
+    return [
+        path
+        for place in worktrees.checkouts_of(work.git, target)
+        for path in worktrees.in_the_way(place, old, new)
+    ]

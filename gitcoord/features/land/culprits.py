@@ -48,13 +48,19 @@ def tester(work: Workspace, phase: str, failure: GateFailure, failed: str) -> Te
         tree = tree_of(work.git, commit)
         if tree not in known:
             verdict = attempt(work, phase, failure.gate, commit)
-            known[tree] = None if verdict.is_passed else GateFailure(failure.gate, verdict, log_tail(verdict.output))
+            known[tree] = (
+                None
+                if verdict.is_passed
+                else GateFailure(failure.gate, verdict, log_tail(verdict.output))
+            )
         return known[tree]
 
     return test
 
 
-def find_culprits(results: Results, tips: list[str], dependents: dict[str, set[str]], merge: Merge, test: Test) -> list[Culprit]:
+def find_culprits(
+    results: Results, tips: list[str], dependents: dict[str, set[str]], merge: Merge, test: Test
+) -> list[Culprit]:
     """Name the results to give back; none where the target itself fails.
 
     ``dependents`` says which tasks were built on a task's result.
@@ -104,7 +110,9 @@ def _ran_nothing(failure: GateFailure) -> bool:
     return failure.verdict.reason.startswith(NO_TESTS)
 
 
-def give_back(work: Workspace, phase: str, failure: GateFailure, culprits: list[Culprit]) -> RefusedError:
+def give_back(
+    work: Workspace, phase: str, failure: GateFailure, culprits: list[Culprit]
+) -> RefusedError:
     """Reopen the culprits with the log; return the refusal of the landing.
 
     Raises:
@@ -120,25 +128,38 @@ def give_back(work: Workspace, phase: str, failure: GateFailure, culprits: list[
         outcome = f"given back: {', '.join(names)}; nothing moved"
         hint = f"`gitcoord show {names[0]} --log` has the output; claim and mend, then land again"
     else:
-        outcome = "it fails on the target alone too, or by no single result: nothing moved, nothing was given back"
+        outcome = (
+            "it fails on the target alone too, or by no single result: nothing moved, nothing was "
+            "given back"
+        )
         hint = f"mend the target or the gate; `gitcoord phase check {phase}` shows what it runs"
     return RefusedError(
-        f"gate {gate} of phase {phase} failed: {failure.verdict.reason}; {outcome}" + (f"\n{said}" if said else ""),
-        reason="gate", gate=gate, tasks=cast("Any", names), why=failure.verdict.reason, log=said, hint=hint,
-    )  # fmt: skip
+        f"gate {gate} of phase {phase} failed: {failure.verdict.reason}; {outcome}"
+        + (f"\n{said}" if said else ""),
+        reason="gate",
+        gate=gate,
+        tasks=cast("Any", names),
+        why=failure.verdict.reason,
+        log=said,
+        hint=hint,
+    )
 
 
 def _reopen(work: Workspace, culprit: Culprit) -> None:
     log, gate = culprit.failure.log, culprit.failure.gate["name"]
     blob = work.store.write_blob(log)
     said = tail_of(log, REASON_CHARS)
-    reason = f"gate {gate} fails with it: {culprit.failure.verdict.reason}" + (f"\n{said}" if said else "")
+    reason = f"gate {gate} fails with it: {culprit.failure.verdict.reason}" + (
+        f"\n{said}" if said else ""
+    )
 
     def command(snapshot: Snapshot, _context: Context) -> Command:
         # Between the test and here the task may have been done again.
         task: TaskRecord = snapshot.require_task(culprit.task)
         if task["result"] is None or task["result"]["oid"] != culprit.oid:
-            raise RefusedError(f"the result of task {culprit.task} changed meanwhile", reason="results-changed")
+            raise RefusedError(
+                f"the result of task {culprit.task} changed meanwhile", reason="results-changed"
+            )
         return {"op": "reopen", "task": culprit.task, "kind": "gate", "reason": reason, "log": blob}
 
     work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[log])

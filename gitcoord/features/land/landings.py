@@ -25,7 +25,17 @@ from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.queue import QueueLock
 
-__all__ = ["Conflicted", "Landed", "PhaseCheck", "check_phase", "finish_pending", "lagging", "land", "land_automatically", "lost"]
+__all__ = [
+    "Conflicted",
+    "Landed",
+    "PhaseCheck",
+    "check_phase",
+    "finish_pending",
+    "lagging",
+    "land",
+    "land_automatically",
+    "lost",
+]
 
 
 class Landed(NamedTuple):
@@ -42,7 +52,9 @@ class Landed(NamedTuple):
     without: Sequence[str] = ()
 
 
-def land_automatically(work: Workspace, phase: str) -> Landed | RefusedError | UnavailableError | None:
+def land_automatically(
+    work: Workspace, phase: str
+) -> Landed | RefusedError | UnavailableError | None:
     """Land a phase whose plan says ``landing = "auto"``, if it is whole now.
 
     Called after a task was completed, so a landing that is refused is told
@@ -60,7 +72,9 @@ def land_automatically(work: Workspace, phase: str) -> Landed | RefusedError | U
         return error
 
 
-def land(work: Workspace, phase: str, *, follow: bool = True, without: Sequence[str] = ()) -> Landed:
+def land(
+    work: Workspace, phase: str, *, follow: bool = True, without: Sequence[str] = ()
+) -> Landed:
     """Land a whole phase on the target, behind its gates, all or nothing.
 
     With ``follow``, worktrees that have the target checked out are brought
@@ -79,14 +93,18 @@ def land(work: Workspace, phase: str, *, follow: bool = True, without: Sequence[
     lock = QueueLock(work.ledger.files.landing_lock)
     with lock.hold(work.ledger.timeout_s) as is_held:
         if not is_held:
-            raise UnavailableError(f"{_holder(lock)} is landing a phase", hint="`gitcoord status` shows it; try again")
+            raise UnavailableError(
+                f"{_holder(lock)} is landing a phase", hint="`gitcoord status` shows it; try again"
+            )
         finish_pending(work, follow=follow)
         for _ in range(8):
             try:
                 return _land_once(work, phase, follow=follow, without=without)
             except _StartAgainError:
                 continue
-        raise UnavailableError("the target branch, or the plan, keeps changing", hint="try again when it is quiet")
+        raise UnavailableError(
+            "the target branch, or the plan, keeps changing", hint="try again when it is quiet"
+        )
 
 
 def _holder(lock: QueueLock) -> str:
@@ -108,8 +126,17 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
         landing = record["landing"]
         if lost(work, snapshot, [record]):
             raise _moved_back(work, snapshot, record)
-        return Landed(snapshot.oid, phase, work.target(snapshot), landing["old"], landing["new"], landing["count"],
-                      already=True, gates=[one["gate"] for one in landing["gates"]], without=landing["without"])  # fmt: skip
+        return Landed(
+            snapshot.oid,
+            phase,
+            work.target(snapshot),
+            landing["old"],
+            landing["new"],
+            landing["count"],
+            already=True,
+            gates=[one["gate"] for one in landing["gates"]],
+            without=landing["without"],
+        )
     check = check_phase(work, phase, snapshot, without)
     _refuse_unready(work, check)
     try:
@@ -131,11 +158,18 @@ def _refuse_unready(work: Workspace, check: PhaseCheck) -> None:
     phase = check.phase
     if check.missing:
         named = ", ".join(f"{task['id']} ({task['state']})" for task in check.missing[:5])
-        raise RefusedError(f"phase {phase} is not whole: {named}", reason="not-whole",
-                           hint=f"`gitcoord phase check {phase}` lists what is missing",
-                           missing=cast("Any", [task["id"] for task in check.missing[:100]]))  # fmt: skip
+        raise RefusedError(
+            f"phase {phase} is not whole: {named}",
+            reason="not-whole",
+            hint=f"`gitcoord phase check {phase}` lists what is missing",
+            missing=cast("Any", [task["id"] for task in check.missing[:100]]),
+        )
     if check.problem:
-        raise RefusedError(check.problem, reason="gates-required", hint="give the phase a gate in the plan, and apply it again")
+        raise RefusedError(
+            check.problem,
+            reason="gates-required",
+            hint="give the phase a gate in the plan, and apply it again",
+        )
     if check.conflict is not None:
         raise _reopened(work, check.conflict)
     if check.in_the_way:
@@ -143,8 +177,11 @@ def _refuse_unready(work: Workspace, check: PhaseCheck) -> None:
 
 
 def _blocked(paths: Sequence[str]) -> RefusedError:
-    return RefusedError(f"local changes are in the way of the landing: {', '.join(paths[:5])}", reason="worktree",
-                        hint="commit them, or move them away, in the worktree that has the target checked out")  # fmt: skip
+    return RefusedError(
+        f"local changes are in the way of the landing: {', '.join(paths[:5])}",
+        reason="worktree",
+        hint="commit them, or move them away, in the worktree that has the target checked out",
+    )
 
 
 def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
@@ -164,9 +201,16 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
             merged = candidates.merge(work, by_id, results, old)
             return None if isinstance(merged, Conflicted) else merged
 
-        dependents = {name: set(left_out(snapshot, check.phase, [name])) for name, _ in check.results}
+        dependents = {
+            name: set(left_out(snapshot, check.phase, [name])) for name, _ in check.results
+        }
         test = tester(work, check.phase, failure, new)
-        raise give_back(work, check.phase, failure, find_culprits(check.results, list(check.tips), dependents, merge, test))
+        raise give_back(
+            work,
+            check.phase,
+            failure,
+            find_culprits(check.results, list(check.tips), dependents, merge, test),
+        )
     return tree_of(work.git, new)
 
 
@@ -182,8 +226,17 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) ->
     content = codec.dump(check.results)
     blob = work.store.write_blob(content)
     work.ledger.keep(f"refs/gitcoord/{work.ledger.name}/landing/{check.phase}/{new}", new)
-    command = {"op": "land-begin", "phase": check.phase, "target": target, "old": old, "new": new, "results": blob,
-               "count": len(check.results), "tree": tree, "without": check.without}  # fmt: skip
+    command = {
+        "op": "land-begin",
+        "phase": check.phase,
+        "target": target,
+        "old": old,
+        "new": new,
+        "results": blob,
+        "count": len(check.results),
+        "tree": tree,
+        "without": check.without,
+    }
     try:
         work.ledger.execute(command, agent=ORCHESTRATOR, verify={target: old}, inputs=[content])
     except UnavailableError:
@@ -200,12 +253,24 @@ def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Land
     ended, old, new = after.phase(phase), check.tips[0], check.tips[-1]
     landing = ended["landing"] if ended is not None and ended["state"] == "landed" else None
     if ended is None or landing is None or landing["new"] != new:
-        raise RefusedError(f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",
-                           reason="target-moved", hint="`gitcoord status` shows the escalation; mend it, and land again")  # fmt: skip
+        raise RefusedError(
+            f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",
+            reason="target-moved",
+            hint="`gitcoord status` shows the escalation; mend it, and land again",
+        )
     if tree_of(work.git, new) != tree or lost(work, after, [ended]):
         raise _moved_back(work, after, ended)
-    return Landed(after.oid, phase, work.target(after), old, new, len(check.results), already=False,
-                  gates=[one["gate"] for one in landing["gates"]], without=landing["without"])  # fmt: skip
+    return Landed(
+        after.oid,
+        phase,
+        work.target(after),
+        old,
+        new,
+        len(check.results),
+        already=False,
+        gates=[one["gate"] for one in landing["gates"]],
+        without=landing["without"],
+    )
 
 
 def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> list[str]:
@@ -216,7 +281,9 @@ def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> 
     found = []
     for phase in phases:
         try:
-            is_there = phase["landing"] is None or is_ancestor(work.git, phase["landing"]["new"], work.target_tip(snapshot))
+            is_there = phase["landing"] is None or is_ancestor(
+                work.git, phase["landing"]["new"], work.target_tip(snapshot)
+            )
         except GitError:  # the commit itself is gone
             is_there = False
         if not is_there:
@@ -225,9 +292,15 @@ def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> 
 
 
 def _moved_back(work: Workspace, snapshot: Snapshot, phase: PhaseRecord) -> RefusedError:
-    new, target = phase["landing"]["new"] if phase["landing"] else "", work.target(snapshot).removeprefix("refs/heads/")
-    return RefusedError(f"phase {phase['id']} landed as {new[:12]}, and {target} does not contain it any more",
-                        reason="target-moved", hint=f"look at the reflog of {target}: somebody moved it back")  # fmt: skip
+    new, target = (
+        phase["landing"]["new"] if phase["landing"] else "",
+        work.target(snapshot).removeprefix("refs/heads/"),
+    )
+    return RefusedError(
+        f"phase {phase['id']} landed as {new[:12]}, and {target} does not contain it any more",
+        reason="target-moved",
+        hint=f"look at the reflog of {target}: somebody moved it back",
+    )
 
 
 def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
@@ -236,11 +309,16 @@ def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
     command = {"op": "reopen", "task": conflict.task, "kind": "conflict", "reason": reason}
     done = work.ledger.execute(command, agent=ORCHESTRATOR)
     return RefusedError(
-        f"task {conflict.task} conflicts with {conflict.other} in {files}; nothing moved, and {conflict.task} is "
+        f"task {conflict.task} conflicts with {conflict.other} in {files}; nothing moved, and "
+        f"{conflict.task} is "
         f"{done.snapshot.require_task(conflict.task)['state']} again",
-        reason="conflict", task=conflict.task, other=conflict.other, files=cast("Any", conflict.files[:50]),
-        hint=f"claim {conflict.task} again: its next base contains the other's result", entry=done.entry,
-    )  # fmt: skip
+        reason="conflict",
+        task=conflict.task,
+        other=conflict.other,
+        files=cast("Any", conflict.files[:50]),
+        hint=f"claim {conflict.task} again: its next base contains the other's result",
+        entry=done.entry,
+    )
 
 
 # finishing
@@ -265,7 +343,9 @@ def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
             if error.reason != "pending":
                 raise
     else:
-        raise UnavailableError("the pending move of the target could not be finished", hint="try again")
+        raise UnavailableError(
+            "the pending move of the target could not be finished", hint="try again"
+        )
     if follow:
         lagging(work, bring_along=True)
     return landed
@@ -274,8 +354,15 @@ def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
 def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | None:
     from gitcoord.git.refs import CutOffError, locks_of, move_target, sync_folders
 
-    phase, target, old, new = pending["phase"] or "rollback", pending["target"], pending["old"], pending["new"]
-    ends = {"target": target, "old": old, "new": new} | ({"phase": phase} if pending["kind"] == "landing" else {})
+    phase, target, old, new = (
+        pending["phase"] or "rollback",
+        pending["target"],
+        pending["old"],
+        pending["new"],
+    )
+    ends = {"target": target, "old": old, "new": new} | (
+        {"phase": phase} if pending["kind"] == "landing" else {}
+    )
     op = "land" if pending["kind"] == "landing" else "rollback"
     reason = ""
     marker = _follow_folder(work) / f"{phase}.json"
@@ -285,15 +372,27 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
     now = work.store.read_ref(target)
     if now == old:
         # One that is there already is another's, and stays.
-        locks = [str(path) for path in locks_of(work.git, (target, work.ledger.ref)) if not path.exists()]
+        locks = [
+            str(path) for path in locks_of(work.git, (target, work.ledger.ref)) if not path.exists()
+        ]
         write_json(marker, {**move, "locks": locks})
         try:
             with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
                 if not is_held:
-                    raise UnavailableError(f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again")
+                    raise UnavailableError(
+                        f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again"
+                    )
                 verify = {work.ledger.ref: snapshot.oid}
                 # A git that outlives us holds the queue until it is over.
-                moved = move_target(work.git, target, old, new, verify, {"GITCOORD_LANDING": phase}, work.ledger.queue.handles)
+                moved = move_target(
+                    work.git,
+                    target,
+                    old,
+                    new,
+                    verify,
+                    {"GITCOORD_LANDING": phase},
+                    work.ledger.queue.handles,
+                )
         except RefusedError as error:
             moved, reason = False, error.message
         except CutOffError:
@@ -306,7 +405,9 @@ def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | N
     if now is not None and (now == new or (now != old and _contains(work, now, old, new))):
         done = work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
         return Landed(done.entry, phase, target, old, new, 0, already=False)
-    reason = reason or f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
+    reason = reason or (
+        f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
+    )
     work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
     return None
 
@@ -323,7 +424,9 @@ def _clear_after_mover(work: Workspace, marker: Path, facts: Mapping[str, Any]) 
         return
     with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
         if not is_held:
-            raise UnavailableError(f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again")
+            raise UnavailableError(
+                f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again"
+            )
         clear_locks(Path(path) for path in facts["locks"])
         write_json(marker, {key: value for key, value in facts.items() if key != "locks"})
 
@@ -359,7 +462,11 @@ def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
     for marker in sorted(_follow_folder(work).glob("*.json")):
         facts = read_json(marker)
         still: list[Path] = []
-        if facts is not None and facts.keys() >= {"target", "old", "new"} and work.store.read_ref(facts["target"]) == facts["new"]:
+        if (
+            facts is not None
+            and facts.keys() >= {"target", "old", "new"}
+            and work.store.read_ref(facts["target"]) == facts["new"]
+        ):
             for worktree in checkouts_of(work.git, facts["target"]):
                 try:
                     if bring_along:

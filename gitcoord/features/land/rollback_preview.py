@@ -46,7 +46,11 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
             the target has another history now (``target-moved``).
 
     """
-    target, old, goal = work.target(chosen), work.target_tip(chosen), chosen.settings()["target_tip"]
+    target, old, goal = (
+        work.target(chosen),
+        work.target_tip(chosen),
+        chosen.settings()["target_tip"],
+    )
     moves = _moves_since(work, tip.oid, chosen.oid)
     reverts: list[tuple[str, str]] = []
     undone: set[str] = set()
@@ -65,15 +69,20 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
             is_foreign = True
             here = _first_parent(work, here)
     if here is None:
-        raise RefusedError(f"{target.removeprefix('refs/heads/')} has another history than the chosen entry knew",
-                           reason="target-moved", hint="roll the ledger back without --code, and mend the branch by hand")  # fmt: skip
+        raise RefusedError(
+            f"{target.removeprefix('refs/heads/')} has another history than the chosen entry knew",
+            reason="target-moved",
+            hint="roll the ledger back without --code, and mend the branch by hand",
+        )
     if old == goal:
         return None
     if not is_foreign:
         return CodeMove(target, old, goal, tuple(new for new, _ in reverts), is_reset=True)
     if not reverts:
         return None
-    return CodeMove(target, old, _reverted(work, old, reverts), tuple(new for new, _ in reverts), is_reset=False)
+    return CodeMove(
+        target, old, _reverted(work, old, reverts), tuple(new for new, _ in reverts), is_reset=False
+    )
 
 
 def _first_parent(work: Workspace, oid: str) -> str | None:
@@ -121,10 +130,12 @@ def _reverted(work: Workspace, tip: str, reverts: list[tuple[str, str]]) -> str:
         merged = merge_tree(work.git, tip, old, base=new)
         if isinstance(merged, Conflict):
             raise RefusedError(
-                f"the landing at {new[:12]} cannot be taken back: later commits changed {', '.join(merged.files[:5])}",
-                reason="conflict", files=cast("Any", list(merged.files[:50])),
+                f"the landing at {new[:12]} cannot be taken back: later commits changed "
+                f"{', '.join(merged.files[:5])}",
+                reason="conflict",
+                files=cast("Any", list(merged.files[:50])),
                 hint="roll the ledger back without --code, and revert those files by hand",
-            )  # fmt: skip
+            )
         message = f"Revert the landing at {new[:12]}\n\nGitcoord-Reverts: {old}..{new}\n"
         tip = commit_merge(work.git, merged.tree, [tip], message, time_of(work.git, [tip]))
     return tip
@@ -139,10 +150,17 @@ def refuse_in_the_way(work: Workspace, move: CodeMove) -> None:
     """
     from gitcoord.git.worktrees import checkouts_of, in_the_way
 
-    left = [path for worktree in checkouts_of(work.git, move.target) for path in in_the_way(worktree, move.old, move.new)]
+    left = [
+        path
+        for worktree in checkouts_of(work.git, move.target)
+        for path in in_the_way(worktree, move.old, move.new)
+    ]
     if left:
-        raise RefusedError(f"local changes are in the way of the rollback: {', '.join(left[:5])}", reason="worktree",
-                           hint="commit them, or move them away, in the worktree that has the target checked out")  # fmt: skip
+        raise RefusedError(
+            f"local changes are in the way of the rollback: {', '.join(left[:5])}",
+            reason="worktree",
+            hint="commit them, or move them away, in the worktree that has the target checked out",
+        )
 
 
 def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, Any]:
@@ -153,13 +171,19 @@ def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, An
     revived = [one for one in then if one not in kept]
     paths = list(_changed_paths(work, tip.oid, chosen.oid))
     return {
-        "tasks": list(_tasks(tip, chosen, paths, {one["name"] for one in revived if one["kind"] == "claim"})),
+        "tasks": list(
+            _tasks(tip, chosen, paths, {one["name"] for one in revived if one["kind"] == "claim"})
+        ),
         "claims_ended": [_named(tip, one) for one in lost if one["kind"] == "claim"],
         "claims_kept": [_named(tip, one) for one in kept if one["kind"] == "claim"],
         "reviews_ended": [one["name"] for one in lost if one["kind"] == "review"],
         "locks_ended": [one["name"] for one in lost if one["kind"] == "lock"],
         "phases": [
-            {"phase": phase["id"], "now": phase["state"], "then": before["state"] if before else None}
+            {
+                "phase": phase["id"],
+                "now": phase["state"],
+                "then": before["state"] if before else None,
+            }
             for phase in tip.phases()
             if (before := chosen.phase(phase["id"])) is None or before["state"] != phase["state"]
         ],
@@ -175,10 +199,16 @@ def _named(tip: Snapshot, one: Survivor) -> dict[str, str]:
 
 
 def _stems(paths: list[str], folder: str) -> set[str]:
-    return {path.rpartition("/")[2].removesuffix(".json") for path in paths if path.startswith(folder + "/")}
+    return {
+        path.rpartition("/")[2].removesuffix(".json")
+        for path in paths
+        if path.startswith(folder + "/")
+    }
 
 
-def _tasks(tip: Snapshot, chosen: Snapshot, paths: list[str], ended: set[str]) -> Iterator[dict[str, Any]]:
+def _tasks(
+    tip: Snapshot, chosen: Snapshot, paths: list[str], ended: set[str]
+) -> Iterator[dict[str, Any]]:
     for name in sorted(_stems(paths, "tasks") | ended):
         now, then = tip.task(name), chosen.task(name)
         state = None if then is None else "open" if name in ended else then["state"]

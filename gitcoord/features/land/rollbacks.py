@@ -57,9 +57,13 @@ def entries(work: Workspace, tip: str) -> Iterator[tuple[str, Event, int, str | 
 
 
 def choose(
-    work: Workspace, *, to: str | None = None, steps: int | None = None, before: int | None = None,
+    work: Workspace,
+    *,
+    to: str | None = None,
+    steps: int | None = None,
+    before: int | None = None,
     phase: str | None = None,
-) -> Choice:  # fmt: skip
+) -> Choice:
     """Find the entry to go back to; ``before`` is a time in seconds.
 
     Raises:
@@ -68,10 +72,21 @@ def choose(
         RefusedError: A move of the target is under way in it.
 
     """
-    given = [name for name, value in (("--to", to), ("--steps", steps), ("--before", before), ("--phase", phase))
-             if value is not None]  # fmt: skip
+    given = [
+        name
+        for name, value in (
+            ("--to", to),
+            ("--steps", steps),
+            ("--before", before),
+            ("--phase", phase),
+        )
+        if value is not None
+    ]
     if len(given) != 1:
-        raise UsageError("say where to go back to, in one way", hint="give one of --to, --steps, --before and --phase")
+        raise UsageError(
+            "say where to go back to, in one way",
+            hint="give one of --to, --steps, --before and --phase",
+        )
     tip = work.ledger.snapshot().oid
     if to is not None:
         choice = _named(work, tip, to)
@@ -82,8 +97,11 @@ def choose(
     else:
         choice = _phase_start(work, tip, cast("str", phase))
     if work.ledger.snapshot(choice.entry).settings()["pending"] is not None:
-        raise RefusedError(f"a move of the target was under way in entry {choice.entry[:12]}", reason="pending",
-                           hint="choose the entry before its land-begin: `gitcoord log` lists them")  # fmt: skip
+        raise RefusedError(
+            f"a move of the target was under way in entry {choice.entry[:12]}",
+            reason="pending",
+            hint="choose the entry before its land-begin: `gitcoord log` lists them",
+        )
     return choice
 
 
@@ -94,27 +112,36 @@ def _named(work: Workspace, tip: str, name: str) -> Choice:
         for oid, event, _, _ in entries(work, tip):
             if event["op"] == "checkpoint" and event["name"] == name:
                 return Choice(oid, f"checkpoint {name}")
-            if any(one["op"] == "checkpoint" and one["name"] == name for one in event.get("events", [])):
+            if any(
+                one["op"] == "checkpoint" and one["name"] == name for one in event.get("events", [])
+            ):
                 return Choice(oid, f"checkpoint {name}")
     wanted = resolve(work.git, name)
     if any(oid == wanted for oid, _, _, _ in entries(work, tip)):
         return Choice(wanted, f"entry {wanted[:12]}")
-    raise NotFoundError(f"{wanted[:12]} is no entry of this ledger's history",
-                        hint="`gitcoord log` lists the entries, `gitcoord rollback list` what was abandoned")  # fmt: skip
+    raise NotFoundError(
+        f"{wanted[:12]} is no entry of this ledger's history",
+        hint="`gitcoord log` lists the entries, `gitcoord rollback list` what was abandoned",
+    )
 
 
 def _stepped(work: Workspace, tip: str, steps: int) -> Choice:
     for number, (oid, _, _, _) in enumerate(entries(work, tip)):
         if number == steps:
             return Choice(oid, f"{steps} entries back")
-    raise NotFoundError(f"the history has fewer than {steps} entries before the newest", hint="`gitcoord log` lists them")
+    raise NotFoundError(
+        f"the history has fewer than {steps} entries before the newest",
+        hint="`gitcoord log` lists them",
+    )
 
 
 def _before(work: Workspace, tip: str, before: int) -> Choice:
     for oid, _, time, _ in entries(work, tip):
         if time < before:
             return Choice(oid, "the newest entry before that time")
-    raise NotFoundError("the ledger is younger than that", hint="`gitcoord log` shows when each entry was made")
+    raise NotFoundError(
+        "the ledger is younger than that", hint="`gitcoord log` shows when each entry was made"
+    )
 
 
 def _phase_start(work: Workspace, tip: str, phase: str) -> Choice:
@@ -130,11 +157,16 @@ def _phase_start(work: Workspace, tip: str, phase: str) -> Choice:
         if parent is not None and any(task and task["spec"]["phase"] == phase for task in tasks):
             first_claim = parent
     if first_claim is None:
-        raise NotFoundError(f"nothing of phase {phase} was claimed or landed yet", hint="there is nothing to go back from")
+        raise NotFoundError(
+            f"nothing of phase {phase} was claimed or landed yet",
+            hint="there is nothing to go back from",
+        )
     return Choice(first_claim, f"before the first claim of phase {phase}")
 
 
-def rollback(work: Workspace, choice: Choice, *, code: bool = False, reason: str = "") -> RolledBack:
+def rollback(
+    work: Workspace, choice: Choice, *, code: bool = False, reason: str = ""
+) -> RolledBack:
     """Move the ledger back to an entry, and with ``code`` the target too.
 
     A pending move of the target is finished or aborted first. If this is
@@ -166,27 +198,42 @@ def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> Roll
     """
     finish_pending(work)
     tip = work.ledger.snapshot().oid
-    found = next((one for one in rollbacks(work, tip) if entry in {None, one["entry"]} and one["is_current"]), None)
+    found = next(
+        (
+            one
+            for one in rollbacks(work, tip)
+            if entry in {None, one["entry"]} and one["is_current"]
+        ),
+        None,
+    )
     if found is None:
-        raise NotFoundError("there is no such rollback in the history" if entry else "nothing was rolled back",
-                            hint="`gitcoord rollback list` lists them")  # fmt: skip
+        raise NotFoundError(
+            "there is no such rollback in the history" if entry else "nothing was rolled back",
+            hint="`gitcoord rollback list` lists them",
+        )
     try:
         work.store.read_entry(found["abandoned"])
     except MissingObjectError:
-        raise NotFoundError(f"what that rollback abandoned ({found['abandoned'][:12]}) has expired from the attic",
-                            hint="another clone may have it") from None  # fmt: skip
+        raise NotFoundError(
+            f"what that rollback abandoned ({found['abandoned'][:12]}) has expired from the attic",
+            hint="another clone may have it",
+        ) from None
     plan = None
     moved = cast("Pending | None", found["code"])
     if moved is not None:
         now = work.store.read_ref(moved["target"])
         if now != moved["new"]:
             raise RefusedError(
-                f"{moved['target'].removeprefix('refs/heads/')} is at {(now or 'nothing')[:12]}, and the rollback left it at "
-                f"{moved['new'][:12]}", reason="target-moved",
+                f"{moved['target'].removeprefix('refs/heads/')} is at {(now or 'nothing')[:12]}, "
+                "and the rollback left it at "
+                f"{moved['new'][:12]}",
+                reason="target-moved",
                 hint="go back to an entry instead: `gitcoord rollback --to REV --code`",
-            )  # fmt: skip
+            )
         plan = CodeMove(moved["target"], moved["new"], moved["old"], (), is_reset=True)
-    return _publish(work, found["abandoned"], plan, reason or f"undo of rollback {found['entry'][:12]}")
+    return _publish(
+        work, found["abandoned"], plan, reason or f"undo of rollback {found['entry'][:12]}"
+    )
 
 
 def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> RolledBack:
@@ -205,18 +252,38 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
         # tip that is really abandoned holds.
         _require_known(work, tip, onto)
         chosen = work.ledger.snapshot(onto)
-        code = None if plan is None else {"kind": "rollback", "phase": None, "target": plan.target, "old": plan.old, "new": plan.new}
+        code = (
+            None
+            if plan is None
+            else {
+                "kind": "rollback",
+                "phase": None,
+                "target": plan.target,
+                "old": plan.old,
+                "new": plan.new,
+            }
+        )
         return {
-            "op": "rollback", "agent": ORCHESTRATOR, "onto": onto, "abandoned": tip.oid,
-            "epoch": tip.settings()["epoch"] + 1, "surviving": survivors(chosen, tip),
-            "carried": {agent["id"]: work.store.hash_blob(codec.dump(agent)) for agent in tip.agents()},
-            "reason": reason, "code": code, "reverts": list(plan.reverts) if plan else [],
-        }  # fmt: skip
+            "op": "rollback",
+            "agent": ORCHESTRATOR,
+            "onto": onto,
+            "abandoned": tip.oid,
+            "epoch": tip.settings()["epoch"] + 1,
+            "surviving": survivors(chosen, tip),
+            "carried": {
+                agent["id"]: work.store.hash_blob(codec.dump(agent)) for agent in tip.agents()
+            },
+            "reason": reason,
+            "code": code,
+            "reverts": list(plan.reverts) if plan else [],
+        }
 
     verify = {plan.target: plan.old} if plan else {}
     done = work.ledger.execute(request, agent=ORCHESTRATOR, verify=verify)
     finish_pending(work)
-    return RolledBack(done.entry, onto, done.event["abandoned"], done.event["epoch"], done.event["code"])
+    return RolledBack(
+        done.entry, onto, done.event["abandoned"], done.event["epoch"], done.event["code"]
+    )
 
 
 def _keep_results(work: Workspace, onto: str) -> None:
@@ -233,10 +300,15 @@ def _keep_results(work: Workspace, onto: str) -> None:
 def _require_known(work: Workspace, tip: Snapshot, onto: str) -> None:
     """Refuse where the choice was overtaken by another rollback, or is the tip."""
     if tip.oid == onto:
-        raise RefusedError("the ledger is at that entry already", reason="nothing-to-do",
-                           hint="`gitcoord log` lists earlier entries")  # fmt: skip
+        raise RefusedError(
+            "the ledger is at that entry already",
+            reason="nothing-to-do",
+            hint="`gitcoord log` lists earlier entries",
+        )
     if tip.settings()["pending"] is not None:
-        raise RefusedError("a move of the target began meanwhile", reason="pending", hint="try again")
+        raise RefusedError(
+            "a move of the target began meanwhile", reason="pending", hint="try again"
+        )
     work.store.read_entry(onto)
 
 
@@ -256,9 +328,19 @@ def rollbacks(work: Workspace, tip: str | None = None) -> list[dict[str, Any]]:
                     break
                 seen.add(oid)
                 if event["op"] == "rollback":
-                    found.append({"entry": oid, "time": time, "onto": parent, "abandoned": event["abandoned"],
-                                  "epoch": event["epoch"], "reason": event["reason"], "code": event["code"],
-                                  "reverts": event["reverts"], "is_current": is_current})  # fmt: skip
+                    found.append(
+                        {
+                            "entry": oid,
+                            "time": time,
+                            "onto": parent,
+                            "abandoned": event["abandoned"],
+                            "epoch": event["epoch"],
+                            "reason": event["reason"],
+                            "code": event["code"],
+                            "reverts": event["reverts"],
+                            "is_current": is_current,
+                        }
+                    )
                     starts.append((event["abandoned"], False))
         except (MissingObjectError, CorruptError):
             continue

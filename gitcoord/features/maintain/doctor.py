@@ -68,15 +68,27 @@ def _git(_work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
 def _engine(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     reason = unsupported(work.place.common_dir)
-    why = reason or "libgit2 can open this repository, too; commands that are over in a moment do without it"
+    why = (
+        reason
+        or "libgit2 can open this repository, too; commands that are over in a moment do without it"
+    )
     yield fine("engine", f"{type(work.store).__name__.removesuffix('Store').lower()}: {why}")
-    settings = {"hash": config_value(work.git, "extensions.objectFormat") or "sha1",
-                "refs": config_value(work.git, "extensions.refStorage") or "files"}  # fmt: skip
-    yield fine("repository", ", ".join(f"{name} {value}" for name, value in settings.items())
-               + (", bare" if work.place.is_bare else ""))  # fmt: skip
+    settings = {
+        "hash": config_value(work.git, "extensions.objectFormat") or "sha1",
+        "refs": config_value(work.git, "extensions.refStorage") or "files",
+    }
+    yield fine(
+        "repository",
+        ", ".join(f"{name} {value}" for name, value in settings.items())
+        + (", bare" if work.place.is_bare else ""),
+    )
     durability = os.environ.get("GITCOORD_DURABILITY", "full")
     if durability == "process":
-        yield problem("durability", "GITCOORD_DURABILITY=process: a power cut may lose what was acknowledged", "unset it")
+        yield problem(
+            "durability",
+            "GITCOORD_DURABILITY=process: a power cut may lose what was acknowledged",
+            "unset it",
+        )
     else:
         yield fine("durability", "full: every entry is synced before it is acknowledged")
 
@@ -84,21 +96,31 @@ def _engine(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator
 def _ledger(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
     if snapshot is None:
         if work.ledger.tip() is None:
-            yield problem("ledger", f"there is no ledger {work.ledger.name}", "`gitcoord init` makes one")
+            yield problem(
+                "ledger", f"there is no ledger {work.ledger.name}", "`gitcoord init` makes one"
+            )
         return
     settings = snapshot.settings()
     plan = snapshot.plan()
-    yield fine("ledger", f"{work.ledger.name}, format {settings['format']}, epoch {settings['epoch']}, "
-               f"plan {plan['name'] if plan else '-'}, tip {snapshot.oid[:12]}")  # fmt: skip
+    yield fine(
+        "ledger",
+        f"{work.ledger.name}, format {settings['format']}, epoch {settings['epoch']}, "
+        f"plan {plan['name'] if plan else '-'}, tip {snapshot.oid[:12]}",
+    )
     if work.store.read_ref(work.target(snapshot)) is None:
-        yield problem("target", f"the target branch {work.target(snapshot).removeprefix('refs/heads/')} does not exist",
-                      "create it, or name another target in the plan")  # fmt: skip
+        yield problem(
+            "target",
+            f"the target branch {work.target(snapshot).removeprefix('refs/heads/')} does not exist",
+            "create it, or name another target in the plan",
+        )
     else:
         yield from _landed(work, snapshot)
     yield from _pending(work, snapshot, fix)
     opened = sum(one["state"] == "open" for one in snapshot.escalations())
     if opened:
-        yield problem("inbox", f"{opened} escalation(s) wait for an answer", "`gitcoord inbox` lists them")
+        yield problem(
+            "inbox", f"{opened} escalation(s) wait for an answer", "`gitcoord inbox` lists them"
+        )
 
 
 def _landed(work: Workspace, snapshot: Snapshot) -> Iterator[Finding]:
@@ -108,8 +130,12 @@ def _landed(work: Workspace, snapshot: Snapshot) -> Iterator[Finding]:
     landed = [phase for phase in snapshot.phases() if phase["state"] == "landed"]
     gone, target = lost(work, snapshot, landed), work.target(snapshot).removeprefix("refs/heads/")
     if gone:
-        yield problem("landed", f"{target} does not contain what landed: {', '.join(gone[:5])}",
-                      f"look at the reflog of {target}: somebody moved it back, or the plan names another target")  # fmt: skip
+        yield problem(
+            "landed",
+            f"{target} does not contain what landed: {', '.join(gone[:5])}",
+            f"look at the reflog of {target}: somebody moved it back, or the plan names another "
+            "target",
+        )
     elif landed:
         yield fine("landed", f"{target} contains what landed: {len(landed)} phase(s)")
 
@@ -118,9 +144,14 @@ def _pending(work: Workspace, snapshot: Snapshot, fix: bool) -> Iterator[Finding
     pending = snapshot.settings()["pending"]
     if pending is None:
         return
-    text = f"a {pending['kind']} of {pending['target'].removeprefix('refs/heads/')} was begun and not finished"
+    text = (
+        f"a {pending['kind']} of {pending['target'].removeprefix('refs/heads/')} was begun and not "
+        "finished"
+    )
     if not fix:
-        yield problem("pending", text, "the next orchestrator's command finishes or aborts it; so does --fix")
+        yield problem(
+            "pending", text, "the next orchestrator's command finishes or aborts it; so does --fix"
+        )
         return
     from gitcoord.features.land.landings import finish_pending
 
@@ -130,12 +161,19 @@ def _pending(work: Workspace, snapshot: Snapshot, fix: bool) -> Iterator[Finding
 
 def _clocks(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     if work.clock.boot_id().startswith("host-"):
-        yield problem("clocks", "this system does not name its boots: leases are judged as if all were from elsewhere",
-                      "expect a full lease of waiting after a crash")  # fmt: skip
+        yield problem(
+            "clocks",
+            "this system does not name its boots: leases are judged as if all were from elsewhere",
+            "expect a full lease of waiting after a crash",
+        )
     ahead_s = work.store.read_entry(snapshot.oid).time - work.clock.seconds() if snapshot else 0
     if ahead_s > FUTURE_S:
-        yield problem("clocks", f"the newest entry is {ids.show_duration(ahead_s * 1000)} in the future of this machine's clock",
-                      "set the clock; leases do not depend on it, the times that you read do")  # fmt: skip
+        yield problem(
+            "clocks",
+            f"the newest entry is {ids.show_duration(ahead_s * 1000)} in the future of this "
+            "machine's clock",
+            "set the clock; leases do not depend on it, the times that you read do",
+        )
     else:
         yield fine("clocks", f"boot {work.clock.boot_id()[:13]}, wall clock not behind the ledger")
 
@@ -143,22 +181,40 @@ def _clocks(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
 def _disk(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     free = shutil.disk_usage(work.place.common_dir).free
     if free < LITTLE_DISK_BYTES:
-        yield problem("disk", f"{free >> 20} MiB are free", "make room: a full disk refuses every write")
+        yield problem(
+            "disk", f"{free >> 20} MiB are free", "make room: a full disk refuses every write"
+        )
     else:
         yield fine("disk", f"{free >> 30} GiB free" if free >> 30 else f"{free >> 20} MiB free")
     loose = loose_estimate(work.place.common_dir)
     if loose > MANY_LOOSE:
-        yield problem("objects", f"about {loose} loose objects", "`gitcoord upkeep` packs the ledger's, `git gc` the rest")
+        yield problem(
+            "objects",
+            f"about {loose} loose objects",
+            "`gitcoord upkeep` packs the ledger's, `git gc` the rest",
+        )
     else:
         yield fine("objects", f"about {loose} loose")
 
 
 def _ownership(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     mine = os.geteuid()
-    foreign = [path for path in (work.place.common_dir, work.place.common_dir / "objects", work.place.common_dir / "refs",
-                                 work.ledger.files.root) if path.exists() and path.stat().st_uid != mine]  # fmt: skip
+    foreign = [
+        path
+        for path in (
+            work.place.common_dir,
+            work.place.common_dir / "objects",
+            work.place.common_dir / "refs",
+            work.ledger.files.root,
+        )
+        if path.exists() and path.stat().st_uid != mine
+    ]
     if foreign:
-        yield problem("ownership", f"{foreign[0]} belongs to another user", "agents of one repository run as one user")
+        yield problem(
+            "ownership",
+            f"{foreign[0]} belongs to another user",
+            "agents of one repository run as one user",
+        )
     else:
         yield fine("ownership", "all of it is yours")
 
@@ -167,15 +223,23 @@ def _settings(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterat
     prune = config_value(work.git, "gc.pruneExpire")
     short_ms = ids.duration_ms(prune) if prune else None
     if prune == "now" or (short_ms is not None and short_ms < 3_600_000):
-        yield problem("gc", f"gc.pruneExpire is {prune}: a gc beside a writer can take what it has just written",
-                      "set it to an hour or more: git config gc.pruneExpire 2.weeks.ago")  # fmt: skip
-    for line in work.git.run("config", "--get-regexp", r"^remote\..*\.(fetch|mirror)$", check=False).text.splitlines():
+        yield problem(
+            "gc",
+            f"gc.pruneExpire is {prune}: a gc beside a writer can take what it has just written",
+            "set it to an hour or more: git config gc.pruneExpire 2.weeks.ago",
+        )
+    for line in work.git.run(
+        "config", "--get-regexp", r"^remote\..*\.(fetch|mirror)$", check=False
+    ).text.splitlines():
         key, _, value = line.partition(" ")
         goal = value.rpartition(":")[2]
         ours = (work.ledger.ref, f"refs/gitcoord/{work.ledger.name}/")
         if goal.endswith("*") and any(ref.startswith(goal[:-1]) for ref in ours):
-            yield problem("fetch", f"{key} = {value} ends in the ledger's refs: `git fetch --prune` would delete them",
-                          "let it end in refs/remotes/ instead")  # fmt: skip
+            yield problem(
+                "fetch",
+                f"{key} = {value} ends in the ledger's refs: `git fetch --prune` would delete them",
+                "let it end in refs/remotes/ instead",
+            )
     keep_ms = attic_keep_ms(work)
     kept = work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/")
     how = "for ever" if keep_ms is None else f"for {ids.show_duration(keep_ms)}"
@@ -200,14 +264,31 @@ def _index(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterator[F
     elif fix:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{file}{suffix}").unlink(missing_ok=True)
-        yield fine("index", f"it was damaged ({answer})", "it was thrown away; the next claim makes it anew")
+        yield fine(
+            "index",
+            f"it was damaged ({answer})",
+            "it was thrown away; the next claim makes it anew",
+        )
     else:
-        yield problem("index", f"it is damaged: {answer}", "--fix throws it away; it is made again from the ledger")
+        yield problem(
+            "index",
+            f"it is damaged: {answer}",
+            "--fix throws it away; it is made again from the ledger",
+        )
 
 
 _Check = Callable[[Workspace, "Snapshot | None", bool], Iterator[Finding]]
 _CHECKS: tuple[tuple[str, _Check], ...] = (
-    ("git", _git), ("engine", _engine), ("ledger", _ledger), ("worktrees", worktrees), ("hooks", hooks), ("leftovers", leftovers),
-    ("orphans", orphans), ("clocks", _clocks), ("disk", _disk), ("ownership", _ownership), ("settings", _settings),
+    ("git", _git),
+    ("engine", _engine),
+    ("ledger", _ledger),
+    ("worktrees", worktrees),
+    ("hooks", hooks),
+    ("leftovers", leftovers),
+    ("orphans", orphans),
+    ("clocks", _clocks),
+    ("disk", _disk),
+    ("ownership", _ownership),
+    ("settings", _settings),
     ("index", _index),
-)  # fmt: skip
+)

@@ -35,14 +35,23 @@ def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator
         place = Path(str(known.get("path", "")))
         count += 1
         if is_half_made(work.git, place):
-            yield problem("worktrees", f"the worktree of {agent['id']} at {place} was never finished",
-                          f"gitcoord agent remove {agent['id']}, and add it again")  # fmt: skip
+            yield problem(
+                "worktrees",
+                f"the worktree of {agent['id']} at {place} was never finished",
+                f"gitcoord agent remove {agent['id']}, and add it again",
+            )
         elif not (place / ".git").exists():
-            yield problem("worktrees", f"the worktree of {agent['id']} at {place} is gone",
-                          f"move it back there, or gitcoord agent remove {agent['id']} and add it again")  # fmt: skip
+            yield problem(
+                "worktrees",
+                f"the worktree of {agent['id']} at {place} is gone",
+                f"move it back there, or gitcoord agent remove {agent['id']} and add it again",
+            )
         elif os.path.realpath(place) not in listed:
-            yield problem("worktrees", f"git does not know the worktree of {agent['id']} at {place}",
-                          "git worktree repair, run in the main worktree, with that path")  # fmt: skip
+            yield problem(
+                "worktrees",
+                f"git does not know the worktree of {agent['id']} at {place}",
+                "git worktree repair, run in the main worktree, with that path",
+            )
     yield fine("worktrees", f"{count} of agents, {len(listed)} in all")
     yield from _index_locks(work, fix)
 
@@ -53,12 +62,22 @@ def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
     told: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in status(work):
-        told.setdefault((str(Path(row.path).parent), *row.worktrees), {}).setdefault(row.runs, []).append(row.event)
+        told.setdefault((str(Path(row.path).parent), *row.worktrees), {}).setdefault(
+            row.runs, []
+        ).append(row.event)
         if row.problem:
-            yield problem("hooks", f"{row.event}: {row.problem}", "`gitcoord hooks status` shows all of them")
+            yield problem(
+                "hooks", f"{row.event}: {row.problem}", "`gitcoord hooks status` shows all of them"
+            )
     for (folder, *places), runs in told.items():
-        names = ", ".join(Path(place).name for place in places[:3]) + (" ..." if len(places) > 3 else "")
-        yield fine("hooks", f"in {names} git looks in {folder} and runs " + "; ".join(f"{what} for {', '.join(events)}" for what, events in runs.items()))
+        names = ", ".join(Path(place).name for place in places[:3]) + (
+            " ..." if len(places) > 3 else ""
+        )
+        yield fine(
+            "hooks",
+            f"in {names} git looks in {folder} and runs "
+            + "; ".join(f"{what} for {', '.join(events)}" for what, events in runs.items()),
+        )
 
 
 def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:
@@ -83,8 +102,13 @@ def _foreign_lock(work: Workspace, lock: Path, place: Path, fix: bool) -> Iterat
     if owner is not None:
         yield problem("locks", f"{text}, and process {owner} works there", "wait for it")
     elif age_s < OLD_S or not fix or sys.platform != "linux":
-        yield problem("locks", f"{text}, and no git seems to work there",
-                      "doctor --fix removes it once it is a minute old" if sys.platform == "linux" else "look who made it")  # fmt: skip
+        yield problem(
+            "locks",
+            f"{text}, and no git seems to work there",
+            "doctor --fix removes it once it is a minute old"
+            if sys.platform == "linux"
+            else "look who made it",
+        )
     else:
         lock.unlink(missing_ok=True)
         yield fine("locks", text, "no git worked there: it was removed")
@@ -114,7 +138,10 @@ def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterato
         if is_alive(process) is not False:
             continue
         found += 1
-        text = f"a dead process left {known.get('op', 'an operation')} {known.get('task', '')} of {path.parent.name}".rstrip()
+        text = (
+            f"a dead process left {known.get('op', 'an operation')} {known.get('task', '')} of "
+            f"{path.parent.name}"
+        ).rstrip()
         if not fix:
             yield problem("leftovers", text, "that agent's next command settles it; so does --fix")
         elif path.parent.name == ".refs":
@@ -122,25 +149,36 @@ def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterato
             yield fine("leftovers", text, "it was forgotten: it was about a hint")
         else:
             settled = work.ledger.settle(path.parent.name)
-            told = ", ".join(f"{one.op} {'was' if one.is_applied else 'was not'} done" for one in settled)
+            told = ", ".join(
+                f"{one.op} {'was' if one.is_applied else 'was not'} done" for one in settled
+            )
             yield fine("leftovers", text, told or "it stays until the ledger moves on")
     for lock in _ref_locks(work):
         found += 1
         if not fix:
-            yield problem("locks", f"{lock} stands in the way", "the next writer removes it if its maker is dead; so does --fix")
+            yield problem(
+                "locks",
+                f"{lock} stands in the way",
+                "the next writer removes it if its maker is dead; so does --fix",
+            )
             continue
         healing = QueueLock(work.ledger.files.healing_lock)
         if heal(lock, work.ledger.files.root / "pending", healing, work.clock):
             yield fine("locks", f"{lock} stood in the way", "its maker is dead: it was removed")
         else:
-            yield problem("locks", f"{lock} stands in the way, and its maker may live", "wait for it")
+            yield problem(
+                "locks", f"{lock} stands in the way, and its maker may live", "wait for it"
+            )
     if not found:
         yield fine("leftovers", "none")
 
 
 def _ref_locks(work: Workspace) -> list[Path]:
     common = work.place.common_dir
-    folders = (common / "refs" / "heads" / "gitcoord", common / "refs" / "gitcoord" / work.ledger.name)
+    folders = (
+        common / "refs" / "heads" / "gitcoord",
+        common / "refs" / "gitcoord" / work.ledger.name,
+    )
     found = [path for folder in folders for path in folder.rglob("*.lock")]
     return found + [path for path in [common / "packed-refs.lock"] if path.exists()]
 
@@ -150,14 +188,25 @@ def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
     if snapshot is None:
         return
     prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/"
-    lost = [ref for ref in work.store.list_refs(prefix) if snapshot.task(ref.removeprefix(prefix).split("/")[0]) is None]
+    lost = [
+        ref
+        for ref in work.store.list_refs(prefix)
+        if snapshot.task(ref.removeprefix(prefix).split("/")[0]) is None
+    ]
     if lost:
-        yield problem("branches", f"{len(lost)} work branch(es) of tasks that the ledger has not: {lost[0].removeprefix('refs/heads/')}",
-                      "look at them, and keep what is worth it; a rollback leaves such branches on purpose")  # fmt: skip
+        yield problem(
+            "branches",
+            f"{len(lost)} work branch(es) of tasks that the ledger has not: "
+            f"{lost[0].removeprefix('refs/heads/')}",
+            "look at them, and keep what is worth it; a rollback leaves such branches on purpose",
+        )
     agents = {agent["id"] for agent in snapshot.agents()}
     folder = work.agent_folder("x").parent
     for place in sorted(folder.glob("*")) if folder.is_dir() else ():
         known = read_json(place / "worktree.json")
         if place.name not in agents and known is not None and Path(str(known.get("path"))).exists():
-            yield problem("worktrees", f"{known['path']} was the worktree of {place.name}, which is no agent any more",
-                          "look at it, and remove it with git worktree remove when nothing in it is needed")  # fmt: skip
+            yield problem(
+                "worktrees",
+                f"{known['path']} was the worktree of {place.name}, which is no agent any more",
+                "look at it, and remove it with git worktree remove when nothing in it is needed",
+            )

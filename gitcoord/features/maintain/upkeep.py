@@ -42,16 +42,32 @@ def maybe(work: Workspace, *, sample: float = SAMPLE) -> bool:
 
     if loose_estimate(work.place.common_dir) < LOOSE_LIMIT:
         return False
-    command = [sys.executable, "-m", "gitcoord", "-C", str(work.place.common_dir), "--ledger", work.ledger.name, "upkeep", "--auto"]
+    command = [
+        sys.executable,
+        "-m",
+        "gitcoord",
+        "-C",
+        str(work.place.common_dir),
+        "--ledger",
+        work.ledger.name,
+        "upkeep",
+        "--auto",
+    ]
     folder = str(Path(__file__).parents[3])
     path = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
         # The shell ends at once, and init adopts what it started: a caller
         # that lives for long keeps no zombie.
         subprocess.run(
-            ["/bin/sh", "-c", '"$@" &', "sh", *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False,
-            stderr=subprocess.DEVNULL, start_new_session=True, cwd="/", env={**os.environ, "PYTHONPATH": path},
-        )  # fmt: skip
+            ["/bin/sh", "-c", '"$@" &', "sh", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=False,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": path},
+        )
     except OSError:
         return False
     return True
@@ -83,7 +99,10 @@ def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
 
     file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.json"
     packed_tip = str((read_json(file) or {}).get("packed", ""))
-    tips = [snapshot.oid, *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/").values()]
+    tips = [
+        snapshot.oid,
+        *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/").values(),
+    ]
     exclude = [packed_tip] if ids.is_oid(packed_tip) and _is_there(work, packed_tip) else []
     packed = pack_reachable(work.git, tips, exclude)
     merged = merge_packs(work.git)
@@ -159,7 +178,9 @@ def _expire_attic(work: Workspace) -> list[str]:
     expired = []
     for ref, oid in work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/").items():
         try:
-            made = datetime.strptime(ref.rpartition("/")[2].partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            made = datetime.strptime(
+                ref.rpartition("/")[2].partition("-")[0], "%Y%m%dT%H%M%SZ"
+            ).replace(tzinfo=UTC)
         except ValueError:
             continue
         if work.clock.seconds() - made.timestamp() > keep_ms / 1000 and _drop(work, ref, oid):
@@ -177,7 +198,9 @@ def _clear_leftovers(work: Workspace) -> int:
         if is_alive(str((read_json(path) or {}).get("process", ""))) is False:
             path.unlink(missing_ok=True)
             count += 1
-    logs = sorted((work.ledger.files.root / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+    logs = sorted(
+        (work.ledger.files.root / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime_ns
+    )
     for path in logs[:-MAX_LOGS]:
         path.unlink(missing_ok=True)
         count += 1

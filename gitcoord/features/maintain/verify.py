@@ -106,9 +106,12 @@ def _link(work: Workspace, tip: str, known: str) -> str:
                 starts.append((abandoned[1], fork or parent))
             oid = parent
     raise CorruptError(
-        f"entry {known[:12]}, which was verified here before, is not in the history of {tip[:12]}, and no rollback says where "
-        "it went", entry=known, hint="nothing was changed; the ledger was rewritten: compare with another clone of it",
-    )  # fmt: skip
+        f"entry {known[:12]}, which was verified here before, is not in the history of {tip[:12]}, "
+        "and no rollback says where "
+        "it went",
+        entry=known,
+        hint="nothing was changed; the ledger was rewritten: compare with another clone of it",
+    )
 
 
 def _chain(store: Store, tip: str, since: str | None) -> list[str]:
@@ -129,8 +132,11 @@ def _chain(store: Store, tip: str, since: str | None) -> list[str]:
 
 
 def _corrupt(oid: str, what: str) -> CorruptError:
-    return CorruptError(f"entry {oid[:12]} is illegal: {what}", entry=oid,
-                        hint="nothing was changed; compare with another clone of the ledger")  # fmt: skip
+    return CorruptError(
+        f"entry {oid[:12]} is illegal: {what}",
+        entry=oid,
+        hint="nothing was changed; compare with another clone of the ledger",
+    )
 
 
 def _verify_entry(work: Workspace, entry: EntryObject, cache: RecordCache) -> None:
@@ -139,10 +145,14 @@ def _verify_entry(work: Workspace, entry: EntryObject, cache: RecordCache) -> No
     if (event["op"] == "init") != (parent is None):
         raise _corrupt(entry.oid, "a ledger begins with init, and with nothing else")
     if (entry.author, entry.author_email) != author_of(event["agent"], work.ledger.name):
-        raise _corrupt(entry.oid, f"its author is {entry.author}, and its event says {event['agent']}")
+        raise _corrupt(
+            entry.oid, f"its author is {entry.author}, and its event says {event['agent']}"
+        )
     if entry.time != event["time"] or (parent is not None and entry.time < parent.time):
         raise _corrupt(entry.oid, "its time is not its event's, or is before its parent's")
-    before = Snapshot(TreeReader(work.store, parent.tree if parent else None, entry.oid, cache), entry.oid)
+    before = Snapshot(
+        TreeReader(work.store, parent.tree if parent else None, entry.oid, cache), entry.oid
+    )
     if event["op"] == "rollback":
         _verify_rollback(work, entry, event, before)
     try:
@@ -182,11 +192,17 @@ def _first_difference(
 ) -> str | None:
     """Compare the tree with what ``apply`` says, without writing anything."""
     wanted: dict[str, str | None] = {
-        path: None if change is None else change.oid if isinstance(change, BlobRef) else store.hash_blob(change)
+        path: None
+        if change is None
+        else change.oid
+        if isinstance(change, BlobRef)
+        else store.hash_blob(change)
         for path, change in changes.items()
     }
     found: dict[str, tuple[str | None, str | None]] = {}
-    _collect(store, "", TreeItem(old, is_tree=True) if old else None, TreeItem(new, is_tree=True), found)
+    _collect(
+        store, "", TreeItem(old, is_tree=True) if old else None, TreeItem(new, is_tree=True), found
+    )
     for path, (_, after) in sorted(found.items()):
         if path not in wanted or wanted[path] != after:
             return path
@@ -209,9 +225,12 @@ def _at(store: Store, tree: str, path: str) -> str | None:
 
 
 def _collect(
-    store: Store, path: str, old: TreeItem | None, new: TreeItem | None,
+    store: Store,
+    path: str,
+    old: TreeItem | None,
+    new: TreeItem | None,
     found: dict[str, tuple[str | None, str | None]],
-) -> None:  # fmt: skip
+) -> None:
     olds = store.read_tree(old.oid) if old else {}
     news = store.read_tree(new.oid) if new else {}
     for name in olds.keys() | news.keys():
@@ -223,5 +242,8 @@ def _collect(
         if any(trees):
             _collect(store, here, trees[0], trees[1], found)
         if (before and not before.is_tree) or (after and not after.is_tree):
-            blobs = [item.oid if item is not None and not item.is_tree else None for item in (before, after)]
+            blobs = [
+                item.oid if item is not None and not item.is_tree else None
+                for item in (before, after)
+            ]
             found[here] = (blobs[0], blobs[1])

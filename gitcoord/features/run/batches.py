@@ -42,24 +42,36 @@ class _Shape(NamedTuple):
 _TEXT: tuple[type, ...] = (str,)
 LINES: dict[str, _Shape] = {
     "claim": _Shape({"task": _TEXT}, frozenset({"task"})),
-    "progress": _Shape({"task": _TEXT, "message": _TEXT, "percent": (int,)}, frozenset({"message"})),
+    "progress": _Shape(
+        {"task": _TEXT, "message": _TEXT, "percent": (int,)}, frozenset({"message"})
+    ),
     "complete": _Shape({"task": _TEXT, "result": _TEXT, "no_result": (bool,)}),
     "fail": _Shape({"task": _TEXT, "reason": _TEXT, "kind": _TEXT}, frozenset({"reason"})),
     "release": _Shape({"task": _TEXT, "reason": _TEXT}),
-    "lock": _Shape({"path": (str, list), "for": _TEXT, "shared": (bool,), "reason": _TEXT, "task": _TEXT}, frozenset({"path"})),
+    "lock": _Shape(
+        {"path": (str, list), "for": _TEXT, "shared": (bool,), "reason": _TEXT, "task": _TEXT},
+        frozenset({"path"}),
+    ),
     "unlock": _Shape({"path": (str, list)}, frozenset({"path"})),
     "escalate": _Shape({"task": _TEXT, "text": _TEXT}, frozenset({"text"})),
     "note": _Shape({"task": _TEXT, "path": _TEXT, "text": _TEXT}, frozenset({"text"})),
     "retry": _Shape({"task": _TEXT, "reason": _TEXT}, frozenset({"task"})),
     "cancel": _Shape({"task": _TEXT, "reason": _TEXT}, frozenset({"task"})),
-    "assign": _Shape({"task": _TEXT, "to": (str, type(None)), "reason": _TEXT}, frozenset({"task", "to"})),
+    "assign": _Shape(
+        {"task": _TEXT, "to": (str, type(None)), "reason": _TEXT}, frozenset({"task", "to"})
+    ),
     "reap": _Shape({}),
     "resolve": _Shape({"escalation": _TEXT, "answer": _TEXT}, frozenset({"escalation", "answer"})),
     "checkpoint": _Shape({"name": _TEXT}, frozenset({"name"})),
-    "agent add": _Shape({"id": _TEXT, "pool": (str, list), "capacity": (int,), "path": (str, list)}, frozenset({"id"})),
+    "agent add": _Shape(
+        {"id": _TEXT, "pool": (str, list), "capacity": (int,), "path": (str, list)},
+        frozenset({"id"}),
+    ),
     "agent remove": _Shape({"id": _TEXT, "reason": _TEXT}, frozenset({"id"})),
 }
-AGENT_OPS = frozenset({"claim", "progress", "complete", "fail", "release", "lock", "unlock", "escalate", "note"})
+AGENT_OPS = frozenset(
+    {"claim", "progress", "complete", "fail", "release", "lock", "unlock", "escalate", "note"}
+)
 
 
 def parse_lines(text: str) -> list[Line]:
@@ -76,8 +88,10 @@ def parse_lines(text: str) -> list[Line]:
         if row.strip():
             found.append(_parsed(number, row))
     if not 0 < len(found) <= MAX_BATCH:
-        raise UsageError(f"a batch has between 1 and {MAX_BATCH} lines, and this has {len(found)}",
-                         hint='a line looks like {"op": "retry", "task": "25"}')  # fmt: skip
+        raise UsageError(
+            f"a batch has between 1 and {MAX_BATCH} lines, and this has {len(found)}",
+            hint='a line looks like {"op": "retry", "task": "25"}',
+        )
     return found
 
 
@@ -91,14 +105,23 @@ def _parsed(number: int, row: str) -> Line:
     shape = LINES.get(line["op"])
     if shape is None:
         near = ids.nearest(line["op"], LINES)
-        raise _wrong(number, f"there is no operation {codec.printable(line['op'])!r} for batches",
-                     f"known: {', '.join(near or LINES)}")  # fmt: skip
+        raise _wrong(
+            number,
+            f"there is no operation {codec.printable(line['op'])!r} for batches",
+            f"known: {', '.join(near or LINES)}",
+        )
     known = {**shape.keys, "op": _TEXT, "agent": _TEXT}
     for key, value in line.items():
         if key not in known:
             near = ids.nearest(key, known)
-            raise _wrong(number, f"{line['op']} has no key {codec.printable(key)!r}", f"known: {', '.join(near or known)}")
-        if not isinstance(value, known[key]) or (isinstance(value, bool) and bool not in known[key]):
+            raise _wrong(
+                number,
+                f"{line['op']} has no key {codec.printable(key)!r}",
+                f"known: {', '.join(near or known)}",
+            )
+        if not isinstance(value, known[key]) or (
+            isinstance(value, bool) and bool not in known[key]
+        ):
             raise _wrong(number, f"the value of {key!r} is of the wrong type")
     missing = shape.required - line.keys()
     if missing:
@@ -107,7 +130,11 @@ def _parsed(number: int, row: str) -> Line:
 
 
 def _wrong(number: int, what: str, hint: str = "") -> UsageError:
-    return UsageError(f"line {number}: {what}", hint=hint or "nothing was applied; mend the line, and try again", line=number)
+    return UsageError(
+        f"line {number}: {what}",
+        hint=hint or "nothing was applied; mend the line, and try again",
+        line=number,
+    )
 
 
 def batch(work: Workspace, lines: list[Line], *, agent: str) -> Done:
@@ -135,7 +162,12 @@ def batch(work: Workspace, lines: list[Line], *, agent: str) -> Done:
         return {"op": "batch", "agent": agent, "events": events}
 
     def before_swap(event: Event) -> list[Path]:
-        return [path for one in event["events"] if one["op"] == "claim" for path in keep_token(work, one["agent"], one)]
+        return [
+            path
+            for one in event["events"]
+            if one["op"] == "claim"
+            for path in keep_token(work, one["agent"], one)
+        ]
 
     return work.ledger.execute(request, agent=agent, before_swap=before_swap)
 
@@ -198,8 +230,14 @@ class _Maker:
             task = snapshot.require_task(line["task"])
             base = base_of(self._work, snapshot, task)
             self.tokens[task["id"]] = context.token
-            return {"op": "claim", "agent": who, "task": task["id"], "session": self._work.session(), "base": base.oid,
-                    "built_on": base.built_on}  # fmt: skip
+            return {
+                "op": "claim",
+                "agent": who,
+                "task": task["id"],
+                "session": self._work.session(),
+                "base": base.oid,
+                "built_on": base.built_on,
+            }
         if line["op"] in {"lock", "unlock"}:
             return self._lock(line, snapshot, who)
         return {"agent": who, **_PLAIN[line["op"]](line)}
@@ -208,33 +246,72 @@ class _Maker:
         task, token = self._holding(line, snapshot, who)
         command: Command = {"op": line["op"], "agent": who, "task": task, "token": token}
         if line["op"] == "progress":
-            return {**command, "message": text_of(line["message"], "message"), "percent": line.get("percent")}
+            return {
+                **command,
+                "message": text_of(line["message"], "message"),
+                "percent": line.get("percent"),
+            }
         if line["op"] == "fail":
             kind = line.get("kind", "transient")
-            return {**command, "kind": kind, "reason": text_of(line["reason"], "reason"), "log": None}
+            return {
+                **command,
+                "kind": kind,
+                "reason": text_of(line["reason"], "reason"),
+                "log": None,
+            }
         if line["op"] == "release":
             return {**command, "reason": _optional(line)}
         record = snapshot.require_task(task)
         held = record["claim"]
         if held is None:
             return {**command, "result": {}}
-        facts = result_facts(self._work, snapshot, record, held, line.get("result"), no_result=bool(line.get("no_result")))
+        facts = result_facts(
+            self._work,
+            snapshot,
+            record,
+            held,
+            line.get("result"),
+            no_result=bool(line.get("no_result")),
+        )
         if facts["oid"] is not None:
-            self._work.ledger.keep(result_ref(self._work.ledger.name, task, facts["oid"]), facts["oid"])
+            self._work.ledger.keep(
+                result_ref(self._work.ledger.name, task, facts["oid"]), facts["oid"]
+            )
         return {**command, "result": facts}
 
     def _lock(self, line: Line, snapshot: Snapshot, who: str) -> Command:
         wanted = tidy(self._work, _list(line["path"]))
         if line["op"] == "unlock":
-            tokens = {str(kept["token"]) for kept in self._work.tokens(who).all()} | set(self.tokens.values())
-            return {"op": "unlock", "agent": who, "name": who, "paths": wanted, "tokens": sorted(tokens), "reason": ""}
-        holds_claim = any(held["claim"] and held["claim"]["agent"] == who for held in snapshot.live())
-        task, token = self._holding(line, snapshot, who) if holds_claim or line.get("task") else ("", "")
+            tokens = {str(kept["token"]) for kept in self._work.tokens(who).all()} | set(
+                self.tokens.values()
+            )
+            return {
+                "op": "unlock",
+                "agent": who,
+                "name": who,
+                "paths": wanted,
+                "tokens": sorted(tokens),
+                "reason": "",
+            }
+        holds_claim = any(
+            held["claim"] and held["claim"]["agent"] == who for held in snapshot.live()
+        )
+        task, token = (
+            self._holding(line, snapshot, who) if holds_claim or line.get("task") else ("", "")
+        )
         for_ms = ids.duration_ms(line["for"]) if "for" in line else None
         if "for" in line and not for_ms:
             raise UsageError(f"{line['for']!r} is no duration", hint="write 90s, 30m or 2h")
-        return {"op": "lock", "agent": who, "task": task, "token": token, "paths": wanted, "for_ms": for_ms,
-                "shared": bool(line.get("shared")), "reason": _optional(line)}  # fmt: skip
+        return {
+            "op": "lock",
+            "agent": who,
+            "task": task,
+            "token": token,
+            "paths": wanted,
+            "for_ms": for_ms,
+            "shared": bool(line.get("shared")),
+            "reason": _optional(line),
+        }
 
     def _holding(self, line: Line, snapshot: Snapshot, who: str) -> tuple[str, str]:
         """Find a claim: one that this batch made, or the agent's own token."""
@@ -258,21 +335,49 @@ def _about_task(line: Line) -> Command:
 
 
 def _list(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [] if value is None else [str(value)]
+    return (
+        [str(one) for one in value]
+        if isinstance(value, list)
+        else []
+        if value is None
+        else [str(value)]
+    )
 
 
 _PLAIN: dict[str, Callable[[Line], Command]] = {
-    "escalate": lambda line: {"op": "escalate", "task": line.get("task", ""), "kind": "question",
-                              "reason": text_of(line["text"], "text")},
-    "note": lambda line: {"op": "note", "task": line.get("task"), "path": line.get("path"),
-                          "message": text_of(line["text"], "note")},
+    "escalate": lambda line: {
+        "op": "escalate",
+        "task": line.get("task", ""),
+        "kind": "question",
+        "reason": text_of(line["text"], "text"),
+    },
+    "note": lambda line: {
+        "op": "note",
+        "task": line.get("task"),
+        "path": line.get("path"),
+        "message": text_of(line["text"], "note"),
+    },
     "retry": _about_task,
     "cancel": _about_task,
     "assign": lambda line: {**_about_task(line), "to": None if line["to"] == "-" else line["to"]},
     "reap": lambda _line: {"op": "expire"},
-    "resolve": lambda line: {"op": "resolve", "escalation": line["escalation"], "answer": text_of(line["answer"], "answer")},
+    "resolve": lambda line: {
+        "op": "resolve",
+        "escalation": line["escalation"],
+        "answer": text_of(line["answer"], "answer"),
+    },
     "checkpoint": lambda line: {"op": "checkpoint", "name": line["name"]},
-    "agent add": lambda line: {"op": "agent-add", "name": line["id"], "pools": sorted(set(_list(line.get("pool")))),
-                               "capacity": line.get("capacity", 1), "paths": _list(line.get("path")) or None, "worktree": None},
-    "agent remove": lambda line: {"op": "agent-remove", "name": line["id"], "reason": _optional(line)},
-}  # fmt: skip
+    "agent add": lambda line: {
+        "op": "agent-add",
+        "name": line["id"],
+        "pools": sorted(set(_list(line.get("pool")))),
+        "capacity": line.get("capacity", 1),
+        "paths": _list(line.get("path")) or None,
+        "worktree": None,
+    },
+    "agent remove": lambda line: {
+        "op": "agent-remove",
+        "name": line["id"],
+        "reason": _optional(line),
+    },
+}

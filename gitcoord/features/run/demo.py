@@ -35,7 +35,53 @@ __all__ = ["demo", "plan_text"]
 
 TIMEOUT_S = 150.0
 POLL_S = 0.1
-MODULES = ["argparse", "ast", "asyncio", "base64", "bisect", "calendar", "codecs", "collections", "configparser", "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "email", "enum", "fnmatch", "fractions", "functools", "glob", "gzip", "hashlib", "heapq", "html", "inspect", "io", "ipaddress", "itertools", "json", "logging", "operator", "os", "pathlib", "pickle", "queue", "random", "re", "shutil", "socket", "sqlite3", "string", "subprocess", "textwrap"]
+MODULES = [
+    "argparse",
+    "ast",
+    "asyncio",
+    "base64",
+    "bisect",
+    "calendar",
+    "codecs",
+    "collections",
+    "configparser",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "difflib",
+    "email",
+    "enum",
+    "fnmatch",
+    "fractions",
+    "functools",
+    "glob",
+    "gzip",
+    "hashlib",
+    "heapq",
+    "html",
+    "inspect",
+    "io",
+    "ipaddress",
+    "itertools",
+    "json",
+    "logging",
+    "operator",
+    "os",
+    "pathlib",
+    "pickle",
+    "queue",
+    "random",
+    "re",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "string",
+    "subprocess",
+    "textwrap",
+]
 GROUPS = {
     "text": "codecs csv difflib fnmatch html json re string textwrap",
     "data": "bisect collections copy dataclasses decimal enum fractions heapq operator pickle",
@@ -121,10 +167,14 @@ paths = ["checks/{group}.txt"]
 reads = ["docs/", "overview/"]
 """
     rows = [_row(25 + index, "module", f'module = "{name}"') for index, name in enumerate(MODULES)]
-    rows += [_row(88 + index, "overview", f'group = "{group}"') for index, group in enumerate(GROUPS)]
+    rows += [
+        _row(88 + index, "overview", f'group = "{group}"') for index, group in enumerate(GROUPS)
+    ]
     rows += [_row(94 + index, "check", f'group = "{group}"') for index, group in enumerate(GROUPS)]
     run = json.dumps(f"{shlex.quote(sys.executable)} -m unittest -v test_pages")
-    return head.replace("GATES", f'{{ name = "pages", run = {run}, timeout = "2m" }}') + "".join(rows)
+    return head.replace("GATES", f'{{ name = "pages", run = {run}, timeout = "2m" }}') + "".join(
+        rows
+    )
 
 
 def _row(number: int, template: str, values: str) -> str:
@@ -134,7 +184,11 @@ def _row(number: int, template: str, values: str) -> str:
 def demo(keep: Path | None, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Run the demo; return what came of it. The repository stays."""
     require_git()
-    top = keep.absolute() if keep is not None else Path(tempfile.mkdtemp(prefix="gitcoord-demo-")) / "stdlib"
+    top = (
+        keep.absolute()
+        if keep is not None
+        else Path(tempfile.mkdtemp(prefix="gitcoord-demo-")) / "stdlib"
+    )
     _make_repository(top)
     with _trust_of_its_own(top):
         return _demo(top, count, tell)
@@ -162,12 +216,18 @@ def _demo(top: Path, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     ledger.apply_plan(work, plan.read_text("utf-8"), plan.name)
     for command in trust.trust(work, work.ledger.snapshot()):
         tell(f"Trusted, in this demo alone: {command}")
-    tell(f"A plan: {len(MODULES)} modules to document (25-69), {len(GROUPS)} overviews (88-93), {len(GROUPS)} checks.")
+    tell(
+        f"A plan: {len(MODULES)} modules to document (25-69), {len(GROUPS)} overviews (88-93), "
+        f"{len(GROUPS)} checks."
+    )
     names = [f"agent-{number}" for number in range(1, count + 1)]
     for number, name in enumerate(names):
         pools = ["builders", "writers"] + (["checkers"] if number != 1 else [])
         agents.add(work, name, pools=pools)
-    tell(f"{count} agents, each with a worktree of its own, start at the same moment and race for the tasks.\n")
+    tell(
+        f"{count} agents, each with a worktree of its own, start at the same moment and race for "
+        "the tasks.\n"
+    )
     start_ns = clock.monotonic_ns()
     processes = {name: _start(work, name) for name in names}
     try:
@@ -193,8 +253,12 @@ def _make_repository(top: Path) -> None:
     (top / "plan.toml").write_text(plan_text(), "utf-8")
     (top / "test_pages.py").write_text(GATE, "utf-8")
     git.run("add", "--", "README.md", "plan.toml", "test_pages.py")
-    who = {"GIT_AUTHOR_NAME": "demo", "GIT_AUTHOR_EMAIL": "demo@localhost.invalid",
-           "GIT_COMMITTER_NAME": "demo", "GIT_COMMITTER_EMAIL": "demo@localhost.invalid"}  # fmt: skip
+    who = {
+        "GIT_AUTHOR_NAME": "demo",
+        "GIT_AUTHOR_EMAIL": "demo@localhost.invalid",
+        "GIT_COMMITTER_NAME": "demo",
+        "GIT_COMMITTER_EMAIL": "demo@localhost.invalid",
+    }
     git.run("commit", "-q", "-m", "Begin", env=who)
 
 
@@ -204,22 +268,38 @@ def _start(work: Workspace, name: str) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "gitcoord.features.run.demo_agent", name], cwd=folder, stdout=output, stderr=output,
-            stdin=subprocess.DEVNULL, start_new_session=True, env=scrubbed(_python_path()),
-        )  # fmt: skip
+            [sys.executable, "-m", "gitcoord.features.run.demo_agent", name],
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=scrubbed(_python_path()),
+        )
 
 
 def _python_path() -> dict[str, str]:
     source = str(Path(__file__).parents[3])
-    return {"PYTHONPATH": os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH", "")])])}
+    return {
+        "PYTHONPATH": os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH", "")])])
+    }
 
 
 def _watch(
-    work: Workspace, processes: dict[str, subprocess.Popen[bytes]], clock: Clock, tell: Callable[[str], None]
+    work: Workspace,
+    processes: dict[str, subprocess.Popen[bytes]],
+    clock: Clock,
+    tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """Kill the victim in mid-task, land what is whole, tell what happens."""
-    outcome: dict[str, Any] = {"ok": False, "killed": None, "taken_over": None, "failed_once": False, "approved": 0,
-                             "rejected": None}
+    outcome: dict[str, Any] = {
+        "ok": False,
+        "killed": None,
+        "taken_over": None,
+        "failed_once": False,
+        "approved": 0,
+        "rejected": None,
+    }
     deadline = Deadline(clock, TIMEOUT_S)
     tip = work.ledger.tip()
     marker = work.ledger.files.root / "demo" / "victim-at-work"
@@ -227,20 +307,32 @@ def _watch(
         if outcome["killed"] is None and marker.exists():
             os.killpg(processes[VICTIM].pid, signal.SIGKILL)
             outcome["killed"] = marker.read_text("ascii")
-            tell(f"  *  {VICTIM} is killed with SIGKILL in the middle of task {outcome['killed']}; nobody cleans up")
+            tell(
+                f"  *  {VICTIM} is killed with SIGKILL in the middle of task {outcome['killed']}; "
+                "nobody cleans up"
+            )
         tip = _tell_news(work, tip, outcome, tell)
         status = facts.status(work)
         for phase in status["phases"]:
             if phase["next"] and phase["state"] != "landed":
                 try:
                     done = landings.land(work, phase["id"])
-                    tell(f"  *  phase {phase['id']} landed: {done.results} results at once, main is at {done.new[:10]}; "
-                         f"passed before: {', '.join(done.gates)}")
+                    tell(
+                        f"  *  phase {phase['id']} landed: {done.results} results at once, main is "
+                        f"at {done.new[:10]}; "
+                        f"passed before: {', '.join(done.gates)}"
+                    )
                 except RefusedError as error:
                     tell(f"  *  phase {phase['id']} did not land: {error.message}")
         if not set(facts.status(work)["counts"]) - {"landed"}:
             _tell_news(work, tip, outcome, tell)
-            seen = (outcome["killed"], outcome["taken_over"], outcome["failed_once"], outcome["rejected"], outcome["approved"] == len(GROUPS))
+            seen = (
+                outcome["killed"],
+                outcome["taken_over"],
+                outcome["failed_once"],
+                outcome["rejected"],
+                outcome["approved"] == len(GROUPS),
+            )
             outcome["ok"] = all(seen)
             return outcome
         if all(process.poll() is not None for process in processes.values()):
@@ -249,7 +341,9 @@ def _watch(
     return outcome
 
 
-def _tell_news(work: Workspace, tip: str | None, outcome: dict[str, Any], tell: Callable[[str], None]) -> str | None:
+def _tell_news(
+    work: Workspace, tip: str | None, outcome: dict[str, Any], tell: Callable[[str], None]
+) -> str | None:
     now = work.ledger.tip()
     fresh = []
     for entry in facts.history(work, now, limit=10_000):
@@ -268,13 +362,21 @@ def _tell_news(work: Workspace, tip: str | None, outcome: dict[str, Any], tell: 
             tell(f"  *  {entry['subject']}")
         elif entry["op"] == "approve":
             outcome["approved"] += 1
-            tell(f"     {entry['agent']} approved {entry['tasks'][0]}: {entry['subject'].partition(': ')[2]}")
+            tell(
+                f"     {entry['agent']} approved {entry['tasks'][0]}: "
+                f"{entry['subject'].partition(': ')[2]}"
+            )
         elif entry["op"] == "complete":
-            tell(f"     {entry['agent']} completed {entry['tasks'][0]}: {entry['subject'].partition(': ')[2]}")
+            tell(
+                f"     {entry['agent']} completed {entry['tasks'][0]}: "
+                f"{entry['subject'].partition(': ')[2]}"
+            )
     return now
 
 
-def _report(work: Workspace, top: Path, outcome: dict[str, Any], entries: int, tell: Callable[[str], None]) -> None:
+def _report(
+    work: Workspace, top: Path, outcome: dict[str, Any], entries: int, tell: Callable[[str], None]
+) -> None:
     totals: dict[str, dict[str, float]] = {}
     for path in sorted((work.ledger.files.root / "demo").glob("*.json")):
         totals[path.stem] = json.loads(path.read_text("ascii"))
@@ -283,11 +385,20 @@ def _report(work: Workspace, top: Path, outcome: dict[str, Any], entries: int, t
     sequential_s = busy_s + coordination_s
     landed = facts.status(work)["counts"].get("landed", 0)
     outcome |= {"landed": landed, "sequential_seconds": round(sequential_s, 1)}
-    tell(f"\nLanded: {landed} tasks in {len(facts.status(work)['phases'])} phases, nothing by halves.")
+    tell(
+        f"\nLanded: {landed} tasks in {len(facts.status(work)['phases'])} phases, nothing by "
+        "halves."
+    )
     for name, one in totals.items():
-        tell(f"  {name}: {one['tasks']:.0f} tasks, {one['work_s']:.1f} s at work, {one['gitcoord_s']:.1f} s in gitcoord")
-    tell(f"One after the other it would have been {sequential_s:.1f} s; in parallel it took {outcome['seconds']} s"
-         f" ({THINK_S} s of each task stand for an assistant that thinks).")  # fmt: skip
+        tell(
+            f"  {name}: {one['tasks']:.0f} tasks, {one['work_s']:.1f} s at work, "
+            f"{one['gitcoord_s']:.1f} s in gitcoord"
+        )
+    tell(
+        f"One after the other it would have been {sequential_s:.1f} s; in parallel it took "
+        f"{outcome['seconds']} s"
+        f" ({THINK_S} s of each task stand for an assistant that thinks)."
+    )
     tell(f"Coordination was {100 * coordination_s / max(busy_s, 0.1):.0f} % of the work.")
     tell(f"verify: {entries} entries, every one follows from its parent.\n")
     program = "gitcoord" if shutil.which("gitcoord") else f"{sys.executable} -m gitcoord"

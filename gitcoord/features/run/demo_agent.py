@@ -39,7 +39,12 @@ def _pages(task: dict[str, Any], root: Path) -> dict[str, str]:
         return _module_pages(name)
     docs = sorted(path.name for path in (root / "docs").iterdir())
     if task["spec"]["pool"] == "writers":
-        lines = [f"# {name}", "", f"{len(docs)} modules are documented; those of this group first.", ""]
+        lines = [
+            f"# {name}",
+            "",
+            f"{len(docs)} modules are documented; those of this group first.",
+            "",
+        ]
         lines += [f"- [{module}](../docs/{module}/index.md)" for module in docs]
         return {f"overview/{name}.md": "\n".join(lines) + "\n"}
     page = (root / "overview" / f"{name}.md").read_text("utf-8")
@@ -86,7 +91,9 @@ def main(agent: str) -> None:
                 continue
             totals["tasks"] += 1
             totals["work_s"] += (worked_ns - claimed_ns) / 1e9
-            totals["gitcoord_s"] += (claimed_ns - before_ns + _CLOCK.monotonic_ns() - worked_ns) / 1e9
+            totals["gitcoord_s"] += (
+                claimed_ns - before_ns + _CLOCK.monotonic_ns() - worked_ns
+            ) / 1e9
             (notes / f"{agent}.json").write_text(json.dumps(totals), "ascii")
 
 
@@ -100,7 +107,9 @@ def _review(coord: gitcoord.Coordinator, agent: str) -> bool:
         if review.task["id"] == REJECTED_TASK and review.task["failures"] == 0:
             coord.reject(review, reason="the first result of this task is rejected on purpose")
         elif review.diff is not None and [one["removed"] for one in review.diff["files"]] == [0]:
-            coord.approve(review, f"{review.diff['files'][0]['added']} new lines, nothing else touched")
+            coord.approve(
+                review, f"{review.diff['files'][0]['added']} new lines, nothing else touched"
+            )
         else:
             coord.reject(review, reason="an overview is one new file")
     except ClaimLostError:
@@ -112,7 +121,9 @@ class _GaveUpError(Exception):
     """Say that the task was given back."""
 
 
-def _do(coord: gitcoord.Coordinator, claim: gitcoord.Held, agent: str, notes: Path, *, is_first: bool) -> None:
+def _do(
+    coord: gitcoord.Coordinator, claim: gitcoord.Held, agent: str, notes: Path, *, is_first: bool
+) -> None:
     done = threading.Event()
     beater = threading.Thread(target=_beat, args=(claim, done), daemon=True)
     beater.start()
@@ -133,8 +144,12 @@ def _do(coord: gitcoord.Coordinator, claim: gitcoord.Held, agent: str, notes: Pa
         _CLOCK.sleep(THINK_S)
         git = Git(root)
         git.run("add", "--", *pages)
-        who = {"GIT_AUTHOR_NAME": agent, "GIT_AUTHOR_EMAIL": f"{agent}@localhost.invalid",
-               "GIT_COMMITTER_NAME": agent, "GIT_COMMITTER_EMAIL": f"{agent}@localhost.invalid"}  # fmt: skip
+        who = {
+            "GIT_AUTHOR_NAME": agent,
+            "GIT_AUTHOR_EMAIL": f"{agent}@localhost.invalid",
+            "GIT_COMMITTER_NAME": agent,
+            "GIT_COMMITTER_EMAIL": f"{agent}@localhost.invalid",
+        }
         git.run("commit", "-q", "-m", task["spec"]["title"], env=who)
     finally:
         done.set()

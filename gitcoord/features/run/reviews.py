@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gitcoord.core.errors import ClaimLostError, ConflictError, NothingReadyError, PlanFinishedError, RefusedError
+from gitcoord.core.errors import (
+    ClaimLostError,
+    ConflictError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+)
 from gitcoord.core.model import GateSpec
 from gitcoord.features.work import reviews
 from gitcoord.features.work.checks import run_command, tail_of
@@ -29,7 +35,12 @@ class Note(NamedTuple):
 
 
 def review_one(
-    work: Workspace, agent: str, session: str, command: str, is_over: Callable[[], bool], tell: Callable[[Note], None]
+    work: Workspace,
+    agent: str,
+    session: str,
+    command: str,
+    is_over: Callable[[], bool],
+    tell: Callable[[Note], None],
 ) -> bool:
     """Review one result, if one waits for this agent; say whether one did.
 
@@ -49,23 +60,56 @@ def review_one(
     tell(Note(agent, task["id"], "reviewing", task["spec"]["title"]))
     commit = held.review["result"] or (task["result"]["base"] if task["result"] else "")
     spec: GateSpec = {"name": "review", "run": command, "timeout_ms": TIMEOUT_MS, "retry": 0}
-    about = {"GITCOORD_TASK": task["id"], "GITCOORD_TITLE": task["spec"]["title"], "GITCOORD_AGENT": agent,
-             "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []), "GITCOORD_BASE": task["result"]["base"] if task["result"] else ""}  # fmt: skip
+    about = {
+        "GITCOORD_TASK": task["id"],
+        "GITCOORD_TITLE": task["spec"]["title"],
+        "GITCOORD_AGENT": agent,
+        "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []),
+        "GITCOORD_BASE": task["result"]["base"] if task["result"] else "",
+    }
     try:
         with beating(work, agent, token) as lost:
-            verdict = run_command(work, spec, commit, f"review-{task['id']}-{agent}", about, lambda: lost.is_set() or is_over())
+            verdict = run_command(
+                work,
+                spec,
+                commit,
+                f"review-{task['id']}-{agent}",
+                about,
+                lambda: lost.is_set() or is_over(),
+            )
         said = tail_of(verdict.output, MOST_REASON_CHARS)
         if not verdict.is_passed and (verdict.status is None or verdict.status in _CANNOT_JUDGE):
             if not lost.is_set():
-                reviews.judge(work, agent, task["id"], "review-release", verdict.reason, token=token)
+                reviews.judge(
+                    work, agent, task["id"], "review-release", verdict.reason, token=token
+                )
             if is_over() or lost.is_set():
                 return False
-            raise RefusedError(f"the review command gave no verdict on task {task['id']}: {verdict.reason}",
-                               reason="review-command", hint="mend it: 0 approves, 1 rejects", task=task["id"])  # fmt: skip
+            raise RefusedError(
+                f"the review command gave no verdict on task {task['id']}: {verdict.reason}",
+                reason="review-command",
+                hint="mend it: 0 approves, 1 rejects",
+                task=task["id"],
+            )
         op = "approve" if verdict.status == 0 else "reject"
-        done = reviews.judge(work, agent, task["id"], op, said or (verdict.reason if op == "reject" else ""), token=token)
-        what = "rejected" if op == "reject" else "completed" if done.task["state"] == "done" else "approved"
-        tell(Note(agent, task["id"], what, said.splitlines()[-1] if said and op == "reject" else ""))
+        done = reviews.judge(
+            work,
+            agent,
+            task["id"],
+            op,
+            said or (verdict.reason if op == "reject" else ""),
+            token=token,
+        )
+        what = (
+            "rejected"
+            if op == "reject"
+            else "completed"
+            if done.task["state"] == "done"
+            else "approved"
+        )
+        tell(
+            Note(agent, task["id"], what, said.splitlines()[-1] if said and op == "reject" else "")
+        )
     except ClaimLostError as error:
         tell(Note(agent, task["id"], "lost", error.message))
     return True

@@ -55,8 +55,13 @@ class _Shared:
     """What the workers of one run share."""
 
     def __init__(
-        self, start: Path, ledger: str, command: list[str], tell: Callable[[Note], None], review: str | None
-    ) -> None:  # fmt: skip
+        self,
+        start: Path,
+        ledger: str,
+        command: list[str],
+        tell: Callable[[Note], None],
+        review: str | None,
+    ) -> None:
         self.start = start
         self.ledger = ledger
         self.command = command
@@ -69,9 +74,14 @@ class _Shared:
 
 
 def run(
-    work: Workspace, start: Path, command: list[str], jobs: int, tell: Callable[[Note], None],
-    stop: threading.Event | None = None, review: str | None = None,
-) -> Run:  # fmt: skip
+    work: Workspace,
+    start: Path,
+    command: list[str],
+    jobs: int,
+    tell: Callable[[Note], None],
+    stop: threading.Event | None = None,
+    review: str | None = None,
+) -> Run:
     """Work on the plan with ``jobs`` agents until nothing is left to do.
 
     With ``review``, a shell command, they review each other's results.
@@ -80,11 +90,16 @@ def run(
     plan_of(work.ledger.snapshot())
     program = shutil.which(command[0])
     if program is None:
-        raise UsageError(f"{command[0]!r} cannot be run: there is no such program", hint="name a program that exists, after `--`")
+        raise UsageError(
+            f"{command[0]!r} cannot be run: there is no such program",
+            hint="name a program that exists, after `--`",
+        )
     # Not after the third attempt at every task: now.
     require_trust(work, commands_of(work.ledger.snapshot()))
     # ./agent.sh is the caller's, wherever the worktrees are.
-    shared = _Shared(start, work.ledger.name, [str(Path(program).absolute()), *command[1:]], tell, review)
+    shared = _Shared(
+        start, work.ledger.name, [str(Path(program).absolute()), *command[1:]], tell, review
+    )
     if stop is not None:
         shared.stop = stop
     landings.finish_pending(work)
@@ -111,7 +126,9 @@ def run(
 
 def _ended(work: Workspace, *, is_interrupted: bool) -> Run:
     counts = facts.status(work)["counts"]
-    return Run(not set(counts) - {"landed", "cancelled"} and not is_interrupted, is_interrupted, counts)
+    return Run(
+        not set(counts) - {"landed", "cancelled"} and not is_interrupted, is_interrupted, counts
+    )
 
 
 def _start(shared: _Shared, agent: str) -> threading.Event:
@@ -157,12 +174,16 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             # Another worker may have landed the phase that we waited for.
             if _land_what_is_whole(work, shared) or work.ledger.tip() != tip:
                 continue
-            if shared.review is not None and review_one(work, agent, session, shared.review, shared.stop.is_set, shared.tell):
+            if shared.review is not None and review_one(
+                work, agent, session, shared.review, shared.stop.is_set, shared.tell
+            ):
                 continue
             if _is_stuck(work):
                 shared.tell(Note(agent, "", "idle", error.message))
                 return
-            wait_for_change(work, tip, float(cast("float", error.facts.get("retry_after") or 1.0)), shared.stop)
+            wait_for_change(
+                work, tip, float(cast("float", error.facts.get("retry_after") or 1.0)), shared.stop
+            )
             continue
         except UnavailableError as error:
             shared.tell(Note(agent, "", "waits", error.message))
@@ -182,7 +203,12 @@ def _is_stuck(work: Workspace) -> bool:
         phase = snapshot.phase(task["spec"]["phase"])
         if wait_ms(task["retry"], context) and task["state"] == "open":
             return False
-        if state == "ready" and phase is not None and phase["state"] == "open" and snapshot.is_started(phase):
+        if (
+            state == "ready"
+            and phase is not None
+            and phase["state"] == "open"
+            and snapshot.is_started(phase)
+        ):
             assigned = task["assigned"]
             return assigned is not None and not assigned.startswith("run-")
     return True
@@ -192,9 +218,14 @@ def _do(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed) -
     """Run the command for one claim, and hand in or give back what it left."""
     task, held = claimed.task, claimed.claim
     if claimed.checkout != "done" or claimed.worktree is None:
-        results.release(work, agent, task["id"], held["token"], "its branch could not be checked out")
-        raise RefusedError(f"the worktree of {agent} cannot take the branch {held['branch']}", reason="uncommitted",
-                           hint=f"look at {claimed.worktree or 'its worktree'} by hand")  # fmt: skip
+        results.release(
+            work, agent, task["id"], held["token"], "its branch could not be checked out"
+        )
+        raise RefusedError(
+            f"the worktree of {agent} cannot take the branch {held['branch']}",
+            reason="uncommitted",
+            hint=f"look at {claimed.worktree or 'its worktree'} by hand",
+        )
     worktree = Path(claimed.worktree)
     shared.tell(Note(agent, task["id"], "claimed", task["spec"]["title"]))
     try:
@@ -209,7 +240,14 @@ def _do(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed) -
             _keep_leftovers(worktree, agent, task["id"], held["attempt"])
             reason = f"the command ended with status {status}" + (f":\n{tail}" if tail else "")
             results.fail(work, agent, task["id"], held["token"], reason)
-            shared.tell(Note(agent, task["id"], "failed", f"status {status}: {tail.strip().splitlines()[-1] if tail.strip() else ''}"))
+            shared.tell(
+                Note(
+                    agent,
+                    task["id"],
+                    "failed",
+                    f"status {status}: {tail.strip().splitlines()[-1] if tail.strip() else ''}",
+                )
+            )
     except ClaimLostError as error:
         _keep_leftovers(worktree, agent, task["id"], held["attempt"])
         shared.tell(Note(agent, task["id"], "lost", error.message))
@@ -240,7 +278,9 @@ def _run_command(
     """Run the command and beat; its status (None: interrupted) and last output."""
     every_s = beat_every_s(work)
     with tempfile.TemporaryFile() as output:
-        child = Child(shared.command, worktree, _environment(claimed, agent, work.ledger.name), output)
+        child = Child(
+            shared.command, worktree, _environment(claimed, agent, work.ledger.name), output
+        )
         next_beat = Deadline(work.clock, every_s)
         status: int | None = None
         try:
@@ -261,7 +301,9 @@ def _run_command(
         return status, codec.printable(output.read().decode("utf-8", "replace"), lines=True).strip()
 
 
-def _hand_in(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed, worktree: Path) -> None:
+def _hand_in(
+    shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed, worktree: Path
+) -> None:
     task, held = claimed.task, claimed.claim
     snapshot = work.ledger.snapshot()
     boundary = boundary_of(snapshot, task, snapshot.agent(agent))
@@ -269,12 +311,24 @@ def _hand_in(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claim
     allowed = [path for path in changed if boundary.allows(path)]
     outside = [path for path in changed if path not in set(allowed)]
     try:
-        message = f"{task['spec']['title']}\n\nGitcoord-Task: {task['id']}\nGitcoord-Attempt: {held['attempt']}\n"
-        commit_paths(worktree, allowed, message, (agent, f"{agent}@{work.ledger.name}.gitcoord.invalid"))
+        message = (
+            f"{task['spec']['title']}\n\nGitcoord-Task: {task['id']}\nGitcoord-Attempt: "
+            f"{held['attempt']}\n"
+        )
+        commit_paths(
+            worktree, allowed, message, (agent, f"{agent}@{work.ledger.name}.gitcoord.invalid")
+        )
         if outside:
-            raise RefusedError(f"the command wrote outside the task's paths: {', '.join(outside[:5])}", reason="boundary")
+            raise RefusedError(
+                f"the command wrote outside the task's paths: {', '.join(outside[:5])}",
+                reason="boundary",
+            )
         done = results.complete(work, agent, task["id"], held["token"])
-        shared.tell(Note(agent, task["id"], "completed" if done.task["state"] == "done" else "in review", ""))
+        shared.tell(
+            Note(
+                agent, task["id"], "completed" if done.task["state"] == "done" else "in review", ""
+            )
+        )
     except (RefusedError, GitError) as error:
         _keep_leftovers(worktree, agent, task["id"], held["attempt"])
         text = error.message if isinstance(error, RefusedError) else str(error)
@@ -285,8 +339,13 @@ def _hand_in(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claim
 def _keep_leftovers(worktree: Path, agent: str, task: str, attempt: int) -> None:
     """Commit what a command left on its attempt's branch, so that nothing is lost."""
     try:
-        commit_paths(worktree, status_of(worktree), f"Keep what attempt {attempt} at task {task} left\n",
-                     (agent, f"{agent}@gitcoord.invalid"), hooks=False)  # fmt: skip
+        commit_paths(
+            worktree,
+            status_of(worktree),
+            f"Keep what attempt {attempt} at task {task} left\n",
+            (agent, f"{agent}@gitcoord.invalid"),
+            hooks=False,
+        )
     except GitError:
         return
 
@@ -296,7 +355,11 @@ def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
     with shared.landing:
         is_moved = False
         for phase in facts.status(work)["phases"]:
-            if phase["next"] is None or phase["state"] == "landed" or phase["id"] in shared.hopeless:
+            if (
+                phase["next"] is None
+                or phase["state"] == "landed"
+                or phase["id"] in shared.hopeless
+            ):
                 continue
             try:
                 landed = landings.land(work, phase["id"])
@@ -309,7 +372,8 @@ def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
                 if error.reason.startswith("gate") and not is_reopened:
                     shared.hopeless.add(phase["id"])
                 continue
-            shared.tell(Note("", phase["id"], "landed", f"{landed.results} results on {landed.target}"))
+            shared.tell(
+                Note("", phase["id"], "landed", f"{landed.results} results on {landed.target}")
+            )
             is_moved = True
         return is_moved
-

@@ -70,16 +70,31 @@ def add(
     snapshot = work.ledger.snapshot()
     place = None if no_worktree else (worktree or default_worktree(work, agent)).absolute()
     shown = None if place is None else _shown(work, place)
-    command = {"op": "agent-add", "agent": ORCHESTRATOR, "name": agent, "pools": sorted(set(pools or [])),
-               "capacity": capacity, "paths": paths, "worktree": shown}  # fmt: skip
+    command = {
+        "op": "agent-add",
+        "agent": ORCHESTRATOR,
+        "name": agent,
+        "pools": sorted(set(pools or [])),
+        "capacity": capacity,
+        "paths": paths,
+        "worktree": shown,
+    }
     known = snapshot.agent(agent)
     lacks = place is not None and known is not None and work.worktree_of(agent) is None
-    if known is not None and place is not None and lacks and all(known.get(key) == command[key] for key in _GIVEN):
+    if (
+        known is not None
+        and place is not None
+        and lacks
+        and all(known.get(key) == command[key] for key in _GIVEN)
+    ):
         # Whoever added it was cut off before its worktree was whole.
         return _equipped(work, agent, place, snapshot.oid)
     if place is not None and not _is_free(work, place):
-        raise RefusedError(f"{place} exists and is not empty", reason="exists",
-                           hint="name another place with --worktree, or none with --no-worktree")  # fmt: skip
+        raise RefusedError(
+            f"{place} exists and is not empty",
+            reason="exists",
+            hint="name another place with --worktree, or none with --no-worktree",
+        )
     tip = work.target_tip(snapshot) if place is not None else ""
     done = work.ledger.execute(command, agent=ORCHESTRATOR)
     if place is None:
@@ -95,7 +110,12 @@ def _unmake(work: Workspace, agent: str, place: Path) -> None:
     """Take back an agent whose worktree could not be made."""
     from gitcoord.git import worktrees
 
-    command = {"op": "agent-remove", "agent": ORCHESTRATOR, "name": agent, "reason": "its worktree could not be made"}
+    command = {
+        "op": "agent-remove",
+        "agent": ORCHESTRATOR,
+        "name": agent,
+        "reason": "its worktree could not be made",
+    }
     work.ledger.execute(command, agent=ORCHESTRATOR)
     if worktrees.is_worktree(work.git, place):
         worktrees.remove(work.git, place)
@@ -106,7 +126,11 @@ def _is_free(work: Workspace, place: Path) -> bool:
     """Say whether a worktree can be made here; a half-made one is mended."""
     from gitcoord.git.worktrees import is_half_made
 
-    return not place.exists() or (place.is_dir() and not any(place.iterdir())) or is_half_made(work.git, place)
+    return (
+        not place.exists()
+        or (place.is_dir() and not any(place.iterdir()))
+        or is_half_made(work.git, place)
+    )
 
 
 def _shown(work: Workspace, place: Path) -> str:
@@ -165,7 +189,11 @@ def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[st
     if place is not None:
         _refuse_to_lose(work, snapshot, agent, place)
         private = discover(place).git_dir
-        write_json(marker, {"process": identity(), "path": str(place), "private": str(private)}, is_durable=work.is_durable)
+        write_json(
+            marker,
+            {"process": identity(), "path": str(place), "private": str(private)},
+            is_durable=work.is_durable,
+        )
     command = {"op": "agent-remove", "agent": ORCHESTRATOR, "name": agent, "reason": reason}
     try:
         done = work.ledger.execute(command, agent=ORCHESTRATOR)
@@ -184,26 +212,38 @@ def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path
     from gitcoord.git.checkout import undo
 
     if work.place.worktree == place:
-        raise RefusedError(f"this is the worktree of {agent}", reason="standing-here",
-                           hint="run it from the main worktree")  # fmt: skip
+        raise RefusedError(
+            f"this is the worktree of {agent}",
+            reason="standing-here",
+            hint="run it from the main worktree",
+        )
     undo(place)
     left = worktrees.status_of(place)
     if left:
-        raise RefusedError(f"the worktree of {agent} has uncommitted work: {', '.join(left[:10])}",
-                           reason="uncommitted", hint=f"look at it in {place}, commit or move it, and try again",
-                           paths=cast("Any", left[:50]))  # fmt: skip
+        raise RefusedError(
+            f"the worktree of {agent} has uncommitted work: {', '.join(left[:10])}",
+            reason="uncommitted",
+            hint=f"look at it in {place}, commit or move it, and try again",
+            paths=cast("Any", left[:50]),
+        )
     _refuse_unmerged(work, snapshot, agent, place)
 
 
 def _refuse_unmerged(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
     from gitcoord.git import worktrees
 
-    kept = [work.target_tip(snapshot), *work.store.list_refs("refs/heads/").values(),
-            *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/results/").values()]  # fmt: skip
+    kept = [
+        work.target_tip(snapshot),
+        *work.store.list_refs("refs/heads/").values(),
+        *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/results/").values(),
+    ]
     unmerged = worktrees.has_unmerged(place, sorted(set(kept)))
     if unmerged:
-        raise RefusedError(f"the worktree of {agent} has commits that no branch holds: {unmerged[0][:12]}",
-                           reason="unmerged", hint="make a branch of them, and try again")  # fmt: skip
+        raise RefusedError(
+            f"the worktree of {agent} has commits that no branch holds: {unmerged[0][:12]}",
+            reason="unmerged",
+            hint="make a branch of them, and try again",
+        )
 
 
 def finish_removals(work: Workspace) -> list[str]:

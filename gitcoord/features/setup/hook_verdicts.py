@@ -72,7 +72,9 @@ class _Repository:
             if self._store is None:
                 self._store = open_store(self.place, is_durable=False, is_one_shot=True)
             tip = self._store.read_ref(ledger_ref(ledger))
-            self._snapshots[ledger] = open_snapshot(self._store, tip, RecordCache()) if tip else None
+            self._snapshots[ledger] = (
+                open_snapshot(self._store, tip, RecordCache()) if tip else None
+            )
         return self._snapshots[ledger]
 
     def ledgers(self) -> list[str]:
@@ -93,12 +95,20 @@ class _Repository:
 
     def targets(self) -> list[str]:
         """Give each target as a full ref."""
-        return [snapshot.target() for snapshot in map(self.snapshot, self.ledgers()) if snapshot is not None]
+        return [
+            snapshot.target()
+            for snapshot in map(self.snapshot, self.ledgers())
+            if snapshot is not None
+        ]
 
     def landed(self, target: str) -> list[str]:
         """Give a target's tip after the last landing of each ledger that lands there."""
         snapshots = map(self.snapshot, self.all_ledgers())
-        return [one.settings()["target_tip"] for one in snapshots if one is not None and one.target() == target]
+        return [
+            one.settings()["target_tip"]
+            for one in snapshots
+            if one is not None and one.target() == target
+        ]
 
 
 def look(event: str, place: Place, lines: Iterable[str] = ()) -> str:
@@ -137,14 +147,18 @@ def _look_at_commit(repository: _Repository) -> str:
         held = [one for one in held if one.branch == branch]
     if not held:
         over = [one for one in kept if branch.endswith(f"-{one.token[:6]}")]
-        return f"the claim on task {over[0].task} is over: no task takes this commit" if over else ""
+        return (
+            f"the claim on task {over[0].task} is over: no task takes this commit" if over else ""
+        )
     snapshot, task, _ = held[0]
     _refuse_on_target(repository, [snapshot.target()])
     from gitcoord.git.results import inspect_staged
 
     claim = task["claim"]
     boundary = boundary_of(snapshot, task, snapshot.agent(claim["agent"]) if claim else None)
-    index = Path(os.path.realpath(os.environ.get("GIT_INDEX_FILE") or repository.place.git_dir / "index"))
+    index = Path(
+        os.path.realpath(os.environ.get("GIT_INDEX_FILE") or repository.place.git_dir / "index")
+    )
     inspect_staged(repository.git, index, _merging(repository.place), boundary)
     return ""
 
@@ -171,7 +185,12 @@ def _held(repository: _Repository, kept: _Kept) -> _Held | None:
     """Open a kept claim, if its token is the task's current one."""
     snapshot = repository.snapshot(kept.ledger) if ids.is_id(kept.ledger) else None
     task = snapshot.task(kept.task) if snapshot is not None and ids.is_id(kept.task) else None
-    if snapshot is None or task is None or task["claim"] is None or task["claim"]["token"] != kept.token:
+    if (
+        snapshot is None
+        or task is None
+        or task["claim"] is None
+        or task["claim"]["token"] != kept.token
+    ):
         return None
     return _Held(snapshot, task, _HEADS + task["claim"]["branch"])
 
@@ -183,15 +202,20 @@ def _merging(place: Place) -> str | None:
     except OSError:
         return None
     if len(heads) > 1:
-        raise RefusedError("a claim's commit may merge one other commit, and this one merges several", reason="boundary",
-                           hint="merge only the target or results of needed tasks, one at a time")  # fmt: skip
+        raise RefusedError(
+            "a claim's commit may merge one other commit, and this one merges several",
+            reason="boundary",
+            hint="merge only the target or results of needed tasks, one at a time",
+        )
     return heads[0] if heads else None
 
 
 def _refuse_on_target(repository: _Repository, targets: Iterable[str]) -> None:
     for target in targets:
         if target == repository.head():
-            raise _target_error(f"{target.removeprefix(_HEADS)} is checked out, and it moves by landing only")
+            raise _target_error(
+                f"{target.removeprefix(_HEADS)} is checked out, and it moves by landing only"
+            )
 
 
 def _target_error(text: str) -> RefusedError:

@@ -15,7 +15,17 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.features.setup import hook_plan
-from gitcoord.features.setup.hook_plan import ASIDE, EVENTS, LEGACY, NOTHING, OLD, Folder, HookFile, Seen, Step
+from gitcoord.features.setup.hook_plan import (
+    ASIDE,
+    EVENTS,
+    LEGACY,
+    NOTHING,
+    OLD,
+    Folder,
+    HookFile,
+    Seen,
+    Step,
+)
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.maintenance import config_value
 from gitcoord.git.program import Git, require_git
@@ -24,7 +34,14 @@ from gitcoord.ledger.files import read_json, write_json
 
 __all__ = ["Row", "install", "status", "uninstall"]
 
-_CONFIGS = ("lefthook.yml", "lefthook-local.yml", ".lefthook.yml", ".pre-commit-config.yaml", "prek.toml", "hk.pkl")
+_CONFIGS = (
+    "lefthook.yml",
+    "lefthook-local.yml",
+    ".lefthook.yml",
+    ".pre-commit-config.yaml",
+    "prek.toml",
+    "hk.pkl",
+)
 _MOST_BYTES = 1 << 20
 _OFF = {"false", "no", "off", "0"}
 
@@ -49,7 +66,11 @@ class _Set(NamedTuple):
 
 
 def install(
-    work: Workspace, *, guard: bool | None = None, dry_run: bool = False, version: tuple[int, ...] | None = None
+    work: Workspace,
+    *,
+    guard: bool | None = None,
+    dry_run: bool = False,
+    version: tuple[int, ...] | None = None,
 ) -> list[Step]:
     """Make git run our hooks, as far as nothing of somebody else's is in the way.
 
@@ -89,7 +110,12 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
     if not any(one.folder.path == _default(work) for one in sets):
         # core.hooksPath came after us: git looks elsewhere by now, and what we wrote is there.
         sets.append(_set(work, _default(work), [], []))
-    steps = [(one, step) for one in sets for step in hook_plan.plan_uninstall(one.seen) if _is_due(sets, one, step)]
+    steps = [
+        (one, step)
+        for one in sets
+        for step in hook_plan.plan_uninstall(one.seen)
+        if _is_due(sets, one, step)
+    ]
     if dry_run:
         return [step for _, step in steps]
     for one, step in steps:
@@ -108,12 +134,18 @@ def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[R
     guard = _target(work) if _guarded(work) else ""
     version = version or require_git()
     beside = _configured(work) if version >= hook_plan.CONFIGURABLE else {}
-    return [_row(one, seen, guard, version, beside.get(seen.event, [])) for one in _sets(work) for seen in one.seen]
+    return [
+        _row(one, seen, guard, version, beside.get(seen.event, []))
+        for one in _sets(work)
+        for seen in one.seen
+    ]
 
 
 def _configured(work: Workspace) -> dict[str, list[str]]:
     """Name the hooks of others that git's configuration runs, by event."""
-    asked = work.git.run("config", "-z", "--get-regexp", r"^hook\..+\.(event|command|enabled)$", check=False).text
+    asked = work.git.run(
+        "config", "-z", "--get-regexp", r"^hook\..+\.(event|command|enabled)$", check=False
+    ).text
     found: dict[str, list[str]] = {}
     told: dict[tuple[str, str], str] = {}
     for line in asked.split("\0"):
@@ -122,40 +154,76 @@ def _configured(work: Workspace) -> dict[str, list[str]]:
         told[name, what] = value
         if what == "event" and name != f"gitcoord-{value}":
             found.setdefault(value, []).append(name)
-    return {event: [name for name in names if told.get((name, "command")) and told.get((name, "enabled"), "").lower() not in _OFF]
-            for event, names in found.items()}  # fmt: skip
+    return {
+        event: [
+            name
+            for name in names
+            if told.get((name, "command")) and told.get((name, "enabled"), "").lower() not in _OFF
+        ]
+        for event, names in found.items()
+    }
 
 
 def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...], beside: list[str]) -> Row:
     """Look at one event, as git does when it comes to it."""
     hook, path = seen.hook, str(Path(one.folder.path) / seen.event)
-    others = hook.kind != "none" and not (hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content))
+    others = hook.kind != "none" and not (
+        hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content)
+    )
     has_aside = seen.aside.kind != "none" and seen.aside.is_executable
     # What is not executable git passes over, and what it would start with it.
-    theirs = (hook_plan.manager_of(hook) or ("your hook" if others or has_aside else "")) if hook.is_executable else ""
+    theirs = (
+        (hook_plan.manager_of(hook) or ("your hook" if others or has_aside else ""))
+        if hook.is_executable
+        else ""
+    )
     legacy = seen.legacy if theirs in hook_plan.RUN_LEGACY else NOTHING
     ours, problem = "", ""
     is_named = bool(seen.command) and version >= hook_plan.CONFIGURABLE
     for file in (seen.named if is_named else NOTHING, hook, legacy):
         if not ours and hook_plan.is_ours(file):
             python = hook_plan.python_of(file.content)
-            is_current = hook_plan.block_of(file.content) == hook_plan.block_of(_shim(seen.event, python, guard))
+            is_current = hook_plan.block_of(file.content) == hook_plan.block_of(
+                _shim(seen.event, python, guard)
+            )
             ours = "idle" if not file.is_executable else "current" if is_current else "stale"
             if python and not os.access(python, os.X_OK):
-                problem = f"its interpreter {python} is gone: `gitcoord hooks install` names the one that runs now"
+                problem = (
+                    f"its interpreter {python} is gone: `gitcoord hooks install` names the one "
+                    "that runs now"
+                )
     if not ours and theirs:
         ours = _in_manager(one, seen.event)
     if is_named and not ours:
         name = f"hook.gitcoord-{seen.event}"
-        ours, problem = "idle", f"{name} is switched off, or names another place: git config --show-origin --get-regexp {name}"
+        ours, problem = (
+            "idle",
+            f"{name} is switched off, or names another place: git config --show-origin "
+            f"--get-regexp {name}",
+        )
     elif ours in {"stale", "idle"}:
-        problem = problem or f"{path} is {'of another gitcoord, or guards another target' if ours == 'stale' else 'not executable'}: `gitcoord hooks install` mends it"
+        problem = (
+            problem
+            or f"{path} is {'of another gitcoord, or guards another target' if ours == 'stale' else 'not executable'}: `gitcoord hooks install` mends it"
+        )
     elif one.folder.why and not Path(one.folder.path).is_dir():
-        problem = f"{one.folder.path} is not there, so no hook at all runs in {', '.join(place.name for place in one.worktrees[:3])}"
+        problem = (
+            f"{one.folder.path} is not there, so no hook at all runs in "
+            f"{', '.join(place.name for place in one.worktrees[:3])}"
+        )
     elif hook.kind == "file" and not hook.is_executable:
         problem = f"{path} is not executable, so git passes it over"
-    runs = " and ".join(name for name in ("gitcoord" if ours and ours != "idle" else "", *beside, theirs) if name) or "nothing"
-    return Row(seen.event, path, [str(place) for place in one.worktrees], runs, ours or "missing", problem)
+    runs = (
+        " and ".join(
+            name
+            for name in ("gitcoord" if ours and ours != "idle" else "", *beside, theirs)
+            if name
+        )
+        or "nothing"
+    )
+    return Row(
+        seen.event, path, [str(place) for place in one.worktrees], runs, ours or "missing", problem
+    )
 
 
 def _unless_added(one: _Set, step: Step) -> Step:
@@ -167,8 +235,11 @@ def _unless_added(one: _Set, step: Step) -> Step:
 
 def _in_manager(one: _Set, event: str) -> str:
     """Say whether a manager's own files name our hook."""
-    places = [*(top / name for top in one.worktrees[:1] for name in _CONFIGS), Path(one.folder.path) / event,
-              Path(one.folder.path).parent / event]  # fmt: skip
+    places = [
+        *(top / name for top in one.worktrees[:1] for name in _CONFIGS),
+        Path(one.folder.path) / event,
+        Path(one.folder.path).parent / event,
+    ]
     wanted = f"gitcoord/hooks/{event}".encode()
     return "current" if any(wanted in _file(place).content for place in places) else ""
 
@@ -206,7 +277,9 @@ def _file(path: Path) -> HookFile:
         with path.open("rb") as file:
             return HookFile("file", file.read(_MOST_BYTES), os.access(path, os.X_OK))
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be read: {error.strerror}", hint="check whose it is") from None
+        raise UnavailableError(
+            f"{path} cannot be read: {error.strerror}", hint="check whose it is"
+        ) from None
 
 
 def _sets(work: Workspace) -> list[_Set]:
@@ -218,7 +291,9 @@ def _sets(work: Workspace) -> list[_Set]:
     used: dict[str, list[Path]] = {}
     for top in tops or [common]:
         # Asked for a hook, and not made absolute by git, which refuses a path below a file or an empty one.
-        asked = Git(top).run("rev-parse", "--git-path", f"hooks/{EVENTS[0]}", hooks=True, check=False)
+        asked = Git(top).run(
+            "rev-parse", "--git-path", f"hooks/{EVENTS[0]}", hooks=True, check=False
+        )
         if asked.status == 0:
             used.setdefault(os.path.realpath((top / asked.text).parent), []).append(top)
     return [_set(work, path, places, tops) for path, places in used.items()]
@@ -229,16 +304,23 @@ def _default(work: Workspace) -> str:
 
 
 def _set(work: Workspace, path: str, places: list[Path], tops: list[Path]) -> _Set:
-    folder = hook_plan.classify(path, _default(work), str(work.place.common_dir), [os.path.realpath(top) for top in tops])
+    folder = hook_plan.classify(
+        path, _default(work), str(work.place.common_dir), [os.path.realpath(top) for top in tops]
+    )
     return _Set(folder, places, [_seen(work, Path(path), event) for event in EVENTS])
 
 
 def _seen(work: Workspace, folder: Path, event: str) -> Seen:
     name, shim = f"hook.gitcoord-{event}", _home(work) / event
     command = config_value(work.git, f"{name}.command")
-    is_on = command == shlex.quote(str(shim)) and config_value(work.git, f"{name}.enabled").lower() not in _OFF
+    is_on = (
+        command == shlex.quote(str(shim))
+        and config_value(work.git, f"{name}.enabled").lower() not in _OFF
+    )
     named = _file(shim) if is_on and config_value(work.git, f"{name}.event") else NOTHING
-    hook, legacy, aside, old = (_file(folder / f"{event}{suffix}") for suffix in ("", LEGACY, ASIDE, OLD))
+    hook, legacy, aside, old = (
+        _file(folder / f"{event}{suffix}") for suffix in ("", LEGACY, ASIDE, OLD)
+    )
     return Seen(event, hook, legacy, aside, command, named, old)
 
 
@@ -253,7 +335,9 @@ def _is_due(sets: list[_Set], one: _Set, step: Step) -> bool:
 def _keep_shims(home: Path, shims: dict[str, bytes], sets: list[_Set]) -> None:
     """Put our hooks where managers and the configuration find them."""
     known = read_json(home / "made.json") or {}
-    made = [one.folder.path for one in sets if not one.folder.why and not Path(one.folder.path).exists()]
+    made = [
+        one.folder.path for one in sets if not one.folder.why and not Path(one.folder.path).exists()
+    ]
     write_json(home / "made.json", {"folders": sorted({*known.get("folders", []), *made})})
     for event, shim in shims.items():
         if _file(home / event) != HookFile("file", shim, is_executable=True):
@@ -274,21 +358,34 @@ def _do(work: Workspace, folder: Path, step: Step) -> None:
         elif step.act == "remove":
             path.unlink(missing_ok=True)
         elif step.act == "configure":
-            work.git.run("config", "--local", f"{step.name}.command", step.content.decode("utf-8", "surrogateescape"))
+            work.git.run(
+                "config",
+                "--local",
+                f"{step.name}.command",
+                step.content.decode("utf-8", "surrogateescape"),
+            )
             work.git.run("config", "--local", f"{step.name}.event", step.event)
         elif step.act == "unconfigure":
             work.git.run("config", "--local", "--remove-section", step.name)
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be written: {error.strerror}", hint="check whose it is, and try again") from None
+        raise UnavailableError(
+            f"{path} cannot be written: {error.strerror}", hint="check whose it is, and try again"
+        ) from None
 
 
 def _write(path: Path, content: bytes, *, is_new: bool = False) -> None:
     """Replace a file in one step; somebody's hook keeps its mode."""
-    kept = path.stat().st_mode & 0o7777 if path.is_file() and not is_new and not hook_plan.is_whole(content) else None
+    kept = (
+        path.stat().st_mode & 0o7777
+        if path.is_file() and not is_new and not hook_plan.is_whole(content)
+        else None
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o777), "wb") as file:
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o777), "wb"
+        ) as file:
             file.write(content)
             if kept is not None:
                 os.fchmod(file.fileno(), kept)

@@ -38,23 +38,40 @@ def init(work: Workspace) -> Done:
     """
     name = work.ledger.name
     if work.ledger.tip() is not None:
-        raise RefusedError(f"this repository has a ledger {name!r} already", reason="exists",
-                           hint="`gitcoord status` shows it; `gitcoord plan apply FILE` loads a plan")  # fmt: skip
+        raise RefusedError(
+            f"this repository has a ledger {name!r} already",
+            reason="exists",
+            hint="`gitcoord status` shows it; `gitcoord plan apply FILE` loads a plan",
+        )
     prefix = "task" if name == DEFAULT_LEDGER else f"task-{name}"
-    for branch, option in (("gitcoord", "no option helps: rename that branch"), (prefix, "--ledger NAME")):
+    for branch, option in (
+        ("gitcoord", "no option helps: rename that branch"),
+        (prefix, "--ledger NAME"),
+    ):
         if work.store.read_ref(f"refs/heads/{branch}") is not None:
             raise RefusedError(
-                f"a branch {branch!r} is in the way of gitcoord's branches {branch}/...", reason="branch-in-the-way",
-                hint="rename that branch" + (f", or choose another prefix with {option}" if option[0] == "-" else ""),
-            )  # fmt: skip
+                f"a branch {branch!r} is in the way of gitcoord's branches {branch}/...",
+                reason="branch-in-the-way",
+                hint="rename that branch"
+                + (f", or choose another prefix with {option}" if option[0] == "-" else ""),
+            )
     target, tip = _checked_out(work)
-    command = {"op": "init", "agent": ORCHESTRATOR, "ledger": name, "task_prefix": prefix, "target": target,
-               "target_tip": tip}  # fmt: skip
+    command = {
+        "op": "init",
+        "agent": ORCHESTRATOR,
+        "ledger": name,
+        "task_prefix": prefix,
+        "target": target,
+        "target_tip": tip,
+    }
     try:
         return work.ledger.execute(command, agent=ORCHESTRATOR)
     except RefusedError:
-        raise RefusedError(f"this repository has a ledger {name!r} already", reason="exists",
-                           hint="`gitcoord status` shows it") from None  # fmt: skip
+        raise RefusedError(
+            f"this repository has a ledger {name!r} already",
+            reason="exists",
+            hint="`gitcoord status` shows it",
+        ) from None
 
 
 def begun(work: Workspace) -> Done | None:
@@ -70,17 +87,23 @@ def _checked_out(work: Workspace) -> tuple[str, str]:
     head = work.git.run("symbolic-ref", "-q", "HEAD", check=False)
     target = head.stdout.decode("utf-8", "replace").strip()
     if head.status != 0 or not target.startswith("refs/heads/"):
-        raise UsageError("no branch is checked out here, so there is no target to land on",
-                         hint="check out the branch that phases shall land on, and run it again")  # fmt: skip
+        raise UsageError(
+            "no branch is checked out here, so there is no target to land on",
+            hint="check out the branch that phases shall land on, and run it again",
+        )
     tip = work.store.read_ref(target)
     if tip is None:
-        raise UsageError(f"the branch {target.removeprefix('refs/heads/')} has no commit yet",
-                         hint="make a first commit, and run it again")  # fmt: skip
+        raise UsageError(
+            f"the branch {target.removeprefix('refs/heads/')} has no commit yet",
+            hint="make a first commit, and run it again",
+        )
     return target, tip
 
 
 @uncollected()
-def check_plan(text: str, name: str, snapshot: Snapshot | None = None) -> tuple[PlanDocument, list[str]]:
+def check_plan(
+    text: str, name: str, snapshot: Snapshot | None = None
+) -> tuple[PlanDocument, list[str]]:
     """Parse a plan, against the ledger's tasks where there is a ledger.
 
     Raises:
@@ -116,8 +139,10 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     document, warnings = check_plan(text, name, snapshot)
     target = f"refs/heads/{document['plan']['target']}"
     if work.store.read_ref(target) is None:
-        raise NotFoundError(f"the plan's target branch {document['plan']['target']!r} does not exist",
-                            hint="create it, or change `target` in the plan")  # fmt: skip
+        raise NotFoundError(
+            f"the plan's target branch {document['plan']['target']!r} does not exist",
+            hint="create it, or change `target` in the plan",
+        )
     work.tell("writing tasks", 0, 0)
     content = codec.dump(document)
     named = {spec["id"] for spec in document["tasks"]}

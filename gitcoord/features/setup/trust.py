@@ -19,7 +19,16 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 
-__all__ = ["commands_of", "is_trusted", "is_trusted_setup", "require_trust", "run_setup", "shown", "trust", "untrusted"]
+__all__ = [
+    "commands_of",
+    "is_trusted",
+    "is_trusted_setup",
+    "require_trust",
+    "run_setup",
+    "shown",
+    "trust",
+    "untrusted",
+]
 
 SETUP_TIMEOUT_S = 600
 MAX_SHOWN = 5
@@ -79,9 +88,11 @@ def require_trust(work: Workspace, commands: Iterable[str]) -> None:
     if missing:
         more = f" and {len(missing) - MAX_SHOWN} more" if len(missing) > MAX_SHOWN else ""
         raise RefusedError(
-            f"not trusted on this machine: {'; '.join(map(shown, missing[:MAX_SHOWN]))}{more}", reason="trust",
-            commands=[shown(command) for command in missing[:100]], hint="`gitcoord trust` lists the plan's commands and allows exactly those",
-        )  # fmt: skip
+            f"not trusted on this machine: {'; '.join(map(shown, missing[:MAX_SHOWN]))}{more}",
+            reason="trust",
+            commands=[shown(command) for command in missing[:100]],
+            hint="`gitcoord trust` lists the plan's commands and allows exactly those",
+        )
 
 
 def trust(work: Workspace, snapshot: Snapshot) -> list[str]:

@@ -45,15 +45,22 @@ def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
     merged = fork_base(work.git, tip, results)
     if isinstance(merged, Conflict):
         raise RefusedError(
-            f"task {task['id']} has no base: the results of {', '.join(other['id'] for other in wanted)} conflict in "
+            f"task {task['id']} has no base: the results of "
+            f"{', '.join(other['id'] for other in wanted)} conflict in "
             + ", ".join(merged.files[:5]),
-            reason="base-conflict", task=task["id"], files=list(merged.files[:20]),
+            reason="base-conflict",
+            task=task["id"],
+            files=list(merged.files[:20]),
             hint="the orchestrator decides: cancel one of them, or reopen it",
-        )  # fmt: skip
+        )
     built_on: dict[str, str] = {}
     for other in wanted:
         if other["result"]:
-            built_on |= {name: oid for name, oid in other["result"]["built_on"].items() if _is_current(snapshot, name, oid)}
+            built_on |= {
+                name: oid
+                for name, oid in other["result"]["built_on"].items()
+                if _is_current(snapshot, name, oid)
+            }
             built_on[other["id"]] = str(other["result"]["oid"])
     return Base(merged, built_on)
 
@@ -68,11 +75,18 @@ def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskR
     found = []
     for name in names:
         other = snapshot.task(name)
-        if other is None or name == task["id"] or other["spec"]["phase"] != phase or other["state"] != "done":
+        if (
+            other is None
+            or name == task["id"]
+            or other["spec"]["phase"] != phase
+            or other["state"] != "done"
+        ):
             continue
         is_need = name in task["spec"]["needs"]
-        if other["result"] and other["result"]["oid"] and (
-            is_need or paths.overlaps(patterns, other["spec"]["paths"] or [])
+        if (
+            other["result"]
+            and other["result"]["oid"]
+            and (is_need or paths.overlaps(patterns, other["spec"]["paths"] or []))
         ):
             found.append(other)
     return found
@@ -80,10 +94,17 @@ def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskR
 
 def _is_current(snapshot: Snapshot, name: str, oid: str) -> bool:
     other = snapshot.task(name)
-    return other is not None and other["state"] == "done" and other["result"] is not None and other["result"]["oid"] == oid
+    return (
+        other is not None
+        and other["state"] == "done"
+        and other["result"] is not None
+        and other["result"]["oid"] == oid
+    )
 
 
-def built_on_of(work: Workspace, snapshot: Snapshot, task: TaskRecord, result: str) -> dict[str, str]:
+def built_on_of(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, result: str
+) -> dict[str, str]:
     """Say which current results of the phase a commit contains.
 
     Raises:
@@ -113,7 +134,10 @@ def built_on_of(work: Workspace, snapshot: Snapshot, task: TaskRecord, result: s
     for name, oid in superseded:
         if not any(is_ancestor(work.git, oid, current) for current in built_on.values()):
             raise RefusedError(
-                f"the work contains a result of task {name} that was given up", reason="base-moved",
-                hint=f"rebase the work without {oid[:12]}, and complete again", task=task["id"], moved=[name],
-            )  # fmt: skip
+                f"the work contains a result of task {name} that was given up",
+                reason="base-moved",
+                hint=f"rebase the work without {oid[:12]}, and complete again",
+                task=task["id"],
+                moved=[name],
+            )
     return built_on

@@ -19,18 +19,27 @@ _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 # What a runner says when it found nothing to run, and when it did run some.
 _RUNNERS: dict[str, tuple[str, str]] = {
-    "pytest": (r"^=*\s*no tests ran\b|^collected 0 items\b", r"\b[1-9]\d* (?:passed|failed|skipped|xfailed|xpassed)\b"),
+    "pytest": (
+        r"^=*\s*no tests ran\b|^collected 0 items\b",
+        r"\b[1-9]\d* (?:passed|failed|skipped|xfailed|xpassed)\b",
+    ),
     "unittest": (r"^Ran 0 tests in\b|^NO TESTS RAN\b", r"^Ran [1-9]\d* tests? in\b"),
-    "go test": (r"\[no test files\]|\[no tests to run\]|^testing: warning: no tests to run",
-                r"^ok\s+\S+\s+(?:[\d.]+s|\(cached\))(?:\s+coverage: \S+ of statements)?\s*$|^\s*--- (?:PASS|SKIP)"),
-    "jest or vitest": (r"^\s*No tests? (?:files? )?found\b", r"^\s*Tests:?\s+(?:.*\s)?[1-9]\d* (?:passed|skipped|todo)\b"),
+    "go test": (
+        r"\[no test files\]|\[no tests to run\]|^testing: warning: no tests to run",
+        r"^ok\s+\S+\s+(?:[\d.]+s|\(cached\))(?:\s+coverage: \S+ of statements)?\s*$|^\s*--- "
+        r"(?:PASS|SKIP)",
+    ),
+    "jest or vitest": (
+        r"^\s*No tests? (?:files? )?found\b",
+        r"^\s*Tests:?\s+(?:.*\s)?[1-9]\d* (?:passed|skipped|todo)\b",
+    ),
     "cargo test": (r"^running 0 tests\b", r"^running [1-9]\d* tests?\b"),
     "mocha": (r"^\s*0 passing\b", r"^\s*[1-9]\d* (?:passing|pending)\b"),
     "phpunit": (r"^No tests executed!", r"^(?:OK|OK, but .*) ?\([1-9]\d* tests?|^Tests: [1-9]"),
     "ctest": (r"^No tests were found!!!", r"tests passed, \d+ tests failed out of [1-9]"),
     "rspec": (r"^0 examples, 0 failures", r"^[1-9]\d* examples?, "),
     "node --test": (r"^\S+ tests 0$", r"^\S+ tests [1-9]\d*$"),
-}  # fmt: skip
+}
 _NONE = {name: re.compile(none.encode(), re.MULTILINE) for name, (none, _) in _RUNNERS.items()}
 _SOME = re.compile("|".join(f"(?:{some})" for _, some in _RUNNERS.values()).encode(), re.MULTILINE)
 
@@ -61,8 +70,12 @@ class Verdict(NamedTuple):
 def judge(ended: Ended, timeout_ms: int, millis: int) -> Verdict:
     """Say whether a command passed: closed, where there is any doubt."""
     reason = codec.printable(_reason(ended, timeout_ms))[:300]
-    has_ended = not (ended.is_stopped or ended.is_late) and ended.status is not None and ended.status >= 0
-    return Verdict(not reason, reason, int(millis), ended.output, ended.status if has_ended else None)
+    has_ended = (
+        not (ended.is_stopped or ended.is_late) and ended.status is not None and ended.status >= 0
+    )
+    return Verdict(
+        not reason, reason, int(millis), ended.output, ended.status if has_ended else None
+    )
 
 
 def _reason(ended: Ended, timeout_ms: int) -> str:

@@ -105,9 +105,15 @@ def _run(job: Job, thrown: Throwaway, clock: Clock) -> Ended:
 def _run_with(job: Job, thrown: Throwaway, output: _Output, clock: Clock) -> Ended:
     try:
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
-            job.command, shell=True, cwd=thrown.place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=_environment(job, thrown), start_new_session=True,
-        )  # fmt: skip
+            job.command,
+            shell=True,
+            cwd=thrown.place,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_environment(job, thrown),
+            start_new_session=True,
+        )
     except (OSError, ValueError) as error:
         return Ended(None, cannot=f"it cannot be run: {error}")
     try:
@@ -121,7 +127,9 @@ def _run_with(job: Job, thrown: Throwaway, output: _Output, clock: Clock) -> End
     return Ended(child.wait(), is_late=is_late, is_stopped=is_stopped, output=output.text())
 
 
-def _watch(child: subprocess.Popen[bytes], output: _Output, job: Job, clock: Clock) -> tuple[bool, bool]:
+def _watch(
+    child: subprocess.Popen[bytes], output: _Output, job: Job, clock: Clock
+) -> tuple[bool, bool]:
     """Read what comes until the command ends; say whether it was late, or stopped."""
     deadline = Deadline(clock, job.timeout_ms / 1000)
     is_late = is_stopped = False

@@ -21,7 +21,15 @@ from gitcoord.features.work.results import log_tail
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
 
-__all__ = ["GateFailure", "attempt", "check_result", "gate_facts", "prove", "run_command", "tail_of"]
+__all__ = [
+    "GateFailure",
+    "attempt",
+    "check_result",
+    "gate_facts",
+    "prove",
+    "run_command",
+    "tail_of",
+]
 
 SHOWN_CHARS = 2000
 
@@ -49,22 +57,34 @@ def _command(spec: GateSpec) -> str:
 
 def _has_passed(snapshot: Snapshot, phase: str, spec: GateSpec, tree: str) -> bool:
     run = run_of(snapshot, phase=phase, gate=spec["name"])
-    return run is not None and (run["verdict"], run["tree"], run["definition"]) == ("passed", tree, definition_of(spec))
+    return run is not None and (run["verdict"], run["tree"], run["definition"]) == (
+        "passed",
+        tree,
+        definition_of(spec),
+    )
 
 
-def gate_facts(work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str | None) -> list[dict[str, Any]]:
+def gate_facts(
+    work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str | None
+) -> list[dict[str, Any]]:
     """Say of each gate what it runs, whether it may, and whether it has passed."""
     tree = tree_of(work.git, commit) if commit and phase["spec"]["gates"] else ""
     return [
         {
-            "name": spec["name"], "run": shown(spec["run"]), "timeout_ms": spec["timeout_ms"], "retry": spec["retry"],
-            "passed": _has_passed(snapshot, phase["id"], spec, tree), "trusted": not untrusted(work, [_command(spec)]),
+            "name": spec["name"],
+            "run": shown(spec["run"]),
+            "timeout_ms": spec["timeout_ms"],
+            "retry": spec["retry"],
+            "passed": _has_passed(snapshot, phase["id"], spec, tree),
+            "trusted": not untrusted(work, [_command(spec)]),
         }
         for spec in phase["spec"]["gates"]
-    ]  # fmt: skip
+    ]
 
 
-def prove(work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str) -> GateFailure | None:
+def prove(
+    work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str
+) -> GateFailure | None:
     """Pass every gate of a phase on a commit, or give the first that fails.
 
     What has passed on this tree, so defined, is not run again. Every run is
@@ -76,12 +96,21 @@ def prove(work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str) 
 
     """
     tree = tree_of(work.git, commit)
-    wanted = [spec for spec in phase["spec"]["gates"] if not _has_passed(snapshot, phase["id"], spec, tree)]
+    wanted = [
+        spec
+        for spec in phase["spec"]["gates"]
+        if not _has_passed(snapshot, phase["id"], spec, tree)
+    ]
     require_trust(work, map(_command, wanted))
     for spec in wanted:
         verdict = attempt(work, phase["id"], spec, commit)
         log = log_tail(verdict.output)
-        facts = {"op": "gate", "phase": phase["id"], "gate": spec["name"], **_facts(work, spec, commit, tree, verdict, log)}
+        facts = {
+            "op": "gate",
+            "phase": phase["id"],
+            "gate": spec["name"],
+            **_facts(work, spec, commit, tree, verdict, log),
+        }
         work.ledger.execute(facts, agent=ORCHESTRATOR, inputs=[log])
         if not verdict.is_passed:
             return GateFailure(spec, verdict, log)
@@ -100,28 +129,41 @@ def attempt(work: Workspace, phase: str, spec: GateSpec, commit: str) -> Verdict
 
 
 def run_command(
-    work: Workspace, spec: GateSpec, commit: str, name: str, about: dict[str, str],
+    work: Workspace,
+    spec: GateSpec,
+    commit: str,
+    name: str,
+    about: dict[str, str],
     is_over: Callable[[], bool] = lambda: False,
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     """Run a command on a commit, with its output in a log of that name."""
     environment = {**about, "GITCOORD_COMMIT": commit, "GITCOORD_LEDGER": work.ledger.name}
     log = work.ledger.files.root / "logs" / f"{name}.log"
-    return run_check(work.git, Job(commit, spec["run"], spec["timeout_ms"], environment, log, is_over))
+    return run_check(
+        work.git, Job(commit, spec["run"], spec["timeout_ms"], environment, log, is_over)
+    )
 
 
 def _facts(
     work: Workspace, spec: GateSpec, commit: str, tree: str, verdict: Verdict, log: bytes
 ) -> dict[str, Any]:
     return {
-        "definition": definition_of(spec), "tree": tree, "commit": commit, "millis": verdict.millis, "reason": verdict.reason,
-        "verdict": "passed" if verdict.is_passed else "failed", "log": work.store.write_blob(log),
-    }  # fmt: skip
+        "definition": definition_of(spec),
+        "tree": tree,
+        "commit": commit,
+        "millis": verdict.millis,
+        "reason": verdict.reason,
+        "verdict": "passed" if verdict.is_passed else "failed",
+        "log": work.store.write_blob(log),
+    }
 
 
 # checks
 
 
-def check_result(work: Workspace, agent: str, task: TaskRecord, token: str, result: dict[str, Any]) -> None:
+def check_result(
+    work: Workspace, agent: str, task: TaskRecord, token: str, result: dict[str, Any]
+) -> None:
     """Pass a task's check on what is handed in, beating while it runs.
 
     Without a commit it runs on what the claim started from.
@@ -140,23 +182,41 @@ def check_result(work: Workspace, agent: str, task: TaskRecord, token: str, resu
     from gitcoord.features.work.keepalive import beating
 
     commit = result["oid"] or cast("Claim", task["claim"])["base"]
-    about = {"GITCOORD_TASK": task["id"], "GITCOORD_PHASE": task["spec"]["phase"], "GITCOORD_GATE": spec["name"]}
+    about = {
+        "GITCOORD_TASK": task["id"],
+        "GITCOORD_PHASE": task["spec"]["phase"],
+        "GITCOORD_GATE": spec["name"],
+    }
     with beating(work, agent, token) as lost:
         verdict = run_command(work, spec, commit, f"check-{task['id']}", about, lost.is_set)
     if lost.is_set():
-        raise ClaimLostError(f"the claim on task {task['id']} was taken while its check ran",
-                             hint="stop working on it; `gitcoord claim` gives the next task", task=task["id"])  # fmt: skip
+        raise ClaimLostError(
+            f"the claim on task {task['id']} was taken while its check ran",
+            hint="stop working on it; `gitcoord claim` gives the next task",
+            task=task["id"],
+        )
     log = log_tail(verdict.output)
     facts = _facts(work, spec, commit, tree_of(work.git, commit), verdict, log)
-    done = work.ledger.execute({"op": "check", "agent": agent, "task": task["id"], "token": token, **facts}, agent=agent,
-                               inputs=[log])  # fmt: skip
+    done = work.ledger.execute(
+        {"op": "check", "agent": agent, "task": task["id"], "token": token, **facts},
+        agent=agent,
+        inputs=[log],
+    )
     if not verdict.is_passed:
         said = tail_of(log)
         raise RefusedError(
-            f"the check of task {task['id']} failed: {verdict.reason}" + (f"\n{said}" if said else ""), reason="check",
-            task=task["id"], why=verdict.reason, log=said, entry=done.entry,
-            hint=f"mend it, commit, and complete again; `gitcoord show {task['id']} --log` has more of the output",
-        )  # fmt: skip
+            f"the check of task {task['id']} failed: {verdict.reason}"
+            + (f"\n{said}" if said else ""),
+            reason="check",
+            task=task["id"],
+            why=verdict.reason,
+            log=said,
+            entry=done.entry,
+            hint=(
+                f"mend it, commit, and complete again; `gitcoord show {task['id']} --log` has more "
+                "of the output"
+            ),
+        )
 
 
 def _is_checked(snapshot: Snapshot, task: TaskRecord, result: dict[str, Any]) -> bool:

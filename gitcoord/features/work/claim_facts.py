@@ -27,12 +27,17 @@ def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[
         tip = None
     return {
         "notes": [escalations.shown(one) for one in escalations.notes_about(snapshot, task)],
-        "answers": [{"id": one["id"], "text": one["text"], "answer": one["answer"]} for one in snapshot.escalations()
-                    if one["task"] == task["id"] and one["state"] == "resolved"],
-        "earlier": {"branch": earlier, "tip": tip, "is_resumed": claimed.is_resumed} if tip else None,
+        "answers": [
+            {"id": one["id"], "text": one["text"], "answer": one["answer"]}
+            for one in snapshot.escalations()
+            if one["task"] == task["id"] and one["state"] == "resolved"
+        ],
+        "earlier": {"branch": earlier, "tip": tip, "is_resumed": claimed.is_resumed}
+        if tip
+        else None,
         "logs": logs_of(snapshot, task),
         "would_block": impact.behind(work, snapshot, task["id"]),
-    }  # fmt: skip
+    }
 
 
 def _is_bare_base(work: Workspace, tip: str, base: str) -> bool:
@@ -53,14 +58,23 @@ def logs_of(snapshot: Snapshot, task: TaskRecord) -> list[str]:
 def lines_of(facts: dict[str, Any]) -> list[str]:
     """Write those facts for people, each with its next step."""
     lines = [f"  note      {one['text']} ({one['agent']})" for one in facts["notes"][-10:]]
-    lines += [f"  answered  {one['text'].splitlines()[0][:100]}: {one['answer']}" for one in facts["answers"][-5:]]
+    lines += [
+        f"  answered  {one['text'].splitlines()[0][:100]}: {one['answer']}"
+        for one in facts["answers"][-5:]
+    ]
     earlier = facts["earlier"]
     if earlier and not earlier["is_resumed"]:
-        lines.append(f"  earlier   {earlier['branch']} holds an earlier attempt's commits: git merge it, or release and "
-                     "claim --resume")  # fmt: skip
+        lines.append(
+            f"  earlier   {earlier['branch']} holds an earlier attempt's commits: git merge it, or "
+            "release and "
+            "claim --resume"
+        )
     elif earlier:
         lines.append(f"  resumed   from {earlier['branch']}")
-    lines += [f"  log       git show gitcoord/LEDGER:{name}".replace("LEDGER", facts["ledger"]) for name in facts["logs"][-3:]]
+    lines += [
+        f"  log       git show gitcoord/LEDGER:{name}".replace("LEDGER", facts["ledger"])
+        for name in facts["logs"][-3:]
+    ]
     if facts["would_block"]["count"]:
         lines.append("  needed    " + impact.told(facts["would_block"], is_failed=False))
     return lines

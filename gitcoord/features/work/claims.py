@@ -84,14 +84,20 @@ def claim(
     mine = next((held for held in own if held["id"] == task), None)
     if mine is not None or len(own) >= record["capacity"]:
         if mine is None and task is not None:
-            raise RefusedError(f"{agent} already holds {own[0]['id']}, as many as its capacity allows",
-                               reason="capacity", hint="complete, fail or release it first", task=own[0]["id"])  # fmt: skip
+            raise RefusedError(
+                f"{agent} already holds {own[0]['id']}, as many as its capacity allows",
+                reason="capacity",
+                hint="complete, fail or release it first",
+                task=own[0]["id"],
+            )
         try:
             return _return_held(work, snapshot, mine or own[0], session, worktree)
         except ClaimLostError:
             # Taken over between our look and our swap: there is nothing to
             # return any more, so this is a claim like any other.
-            return claim(work, agent, task, pool=pool, checkout=checkout, session=session, resume=resume)
+            return claim(
+                work, agent, task, pool=pool, checkout=checkout, session=session, resume=resume
+            )
     if worktree is not None:
         from gitcoord.git.worktrees import refuse_local_changes
 
@@ -99,21 +105,32 @@ def claim(
     chooser = _Chooser(work, record, task, pool, session)
     try:
         _refuse_held(work, snapshot, agent, task)
-        done = work.ledger.execute(chooser.choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
+        done = work.ledger.execute(
+            chooser.choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event)
+        )
     except GitcoordError as error:
         if not is_waiting:
             lost(work, agent, error)
         raise
     finally:
         for conflict in chooser.base_conflicts:
-            escalate_once(work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message)
+            escalate_once(
+                work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message
+            )
     won(work, agent)
     claimed = done.snapshot.require_task(done.event["task"])
     forget_stale_tokens(work, agent, done.snapshot)
     earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
     state = _check_out(work, worktree, claimed, earlier)
-    return Claimed(done.entry, claimed, already=False, reissued=False, checkout=state,
-                   worktree=str(worktree) if worktree else None, is_resumed=bool(earlier) and state == "done")  # fmt: skip
+    return Claimed(
+        done.entry,
+        claimed,
+        already=False,
+        reissued=False,
+        checkout=state,
+        worktree=str(worktree) if worktree else None,
+        is_resumed=bool(earlier) and state == "done",
+    )
 
 
 def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
@@ -121,7 +138,14 @@ def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | No
     record = snapshot.task(task) if ids.is_id(task) and task else None
     if record is None:
         return
-    command: Command = {"op": "claim", "agent": agent, "task": record["id"], "session": "", "base": "", "built_on": {}}
+    command: Command = {
+        "op": "claim",
+        "agent": agent,
+        "task": record["id"],
+        "session": "",
+        "base": "",
+        "built_on": {},
+    }
     try:
         decide(snapshot, command, work.ledger.context())
     except RefusedError as error:
@@ -147,15 +171,28 @@ def _return_held(
     is_reissued = False
     if held["session"] != session or held["token"] not in known:
         refuse_living_session(work, task["id"], cast("Lease", held), session)
-        command: Command = {"op": "reissue", "agent": held["agent"], "task": task["id"], "session": session,
-                            "old": held["token"]}  # fmt: skip
+        command: Command = {
+            "op": "reissue",
+            "agent": held["agent"],
+            "task": task["id"],
+            "session": session,
+            "old": held["token"],
+        }
         agent = held["agent"]
-        done = work.ledger.execute(command, agent=agent, before_swap=lambda event: keep_token(work, agent, event))
+        done = work.ledger.execute(
+            command, agent=agent, before_swap=lambda event: keep_token(work, agent, event)
+        )
         task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
         forget_stale_tokens(work, agent, done.snapshot)
     state = _check_out(work, worktree, task)
-    return Claimed(entry, task, already=True, reissued=is_reissued, checkout=state,
-                   worktree=str(worktree) if worktree else None)  # fmt: skip
+    return Claimed(
+        entry,
+        task,
+        already=True,
+        reissued=is_reissued,
+        checkout=state,
+        worktree=str(worktree) if worktree else None,
+    )
 
 
 def _checkout_place(work: Workspace, agent: str) -> Path | None:
@@ -194,7 +231,8 @@ def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str
     found = [
         (int(number), ref)
         for ref in work.store.list_refs(prefix)
-        if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal() and int(number) < task["attempt"]
+        if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal()
+        and int(number) < task["attempt"]
     ]
     return max(found)[1].removeprefix("refs/heads/") if found else ""
 
@@ -202,7 +240,9 @@ def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str
 class _Chooser:
     """Make the claim command from each fresh snapshot."""
 
-    def __init__(self, work: Workspace, agent: AgentRecord, task: str | None, pool: str | None, session: str) -> None:
+    def __init__(
+        self, work: Workspace, agent: AgentRecord, task: str | None, pool: str | None, session: str
+    ) -> None:
         self._work = work
         self._agent = agent
         self._task = task
@@ -216,8 +256,13 @@ class _Chooser:
         if self._task is not None:
             if not ids.is_id(self._task) or snapshot.task(self._task) is None:
                 near = ids.nearest(self._task, self._work.index.all_ids())
-                raise NotFoundError(f"there is no task {self._task!r}", task=self._task,
-                                    hint=f"did you mean {', '.join(near)}?" if near else "`gitcoord tasks` lists them")  # fmt: skip
+                raise NotFoundError(
+                    f"there is no task {self._task!r}",
+                    task=self._task,
+                    hint=f"did you mean {', '.join(near)}?"
+                    if near
+                    else "`gitcoord tasks` lists them",
+                )
             return self._command(snapshot, snapshot.require_task(self._task), context)
         for candidate in self._candidates(snapshot, context):
             task = snapshot.task(candidate)
@@ -231,8 +276,14 @@ class _Chooser:
         raise self._nothing(snapshot, context)
 
     def _command(self, snapshot: Snapshot, task: TaskRecord, context: Context) -> Command:
-        command: Command = {"op": "claim", "agent": self._agent["id"], "task": task["id"], "session": self._session,
-                            "base": "", "built_on": {}}  # fmt: skip
+        command: Command = {
+            "op": "claim",
+            "agent": self._agent["id"],
+            "task": task["id"],
+            "session": self._session,
+            "base": "",
+            "built_on": {},
+        }
         try:
             base = base_of(self._work, snapshot, task)
         except RefusedError as error:
@@ -250,25 +301,46 @@ class _Chooser:
         for task in sorted(live, key=lambda task: task["order"]):
             held = cast("Claim", task["claim"])
             fits = not pools or task["spec"]["pool"] in pools
-            if fits and held["agent"] != self._agent["id"] and judge(task["id"], held, context) is not None:
+            if (
+                fits
+                and held["agent"] != self._agent["id"]
+                and judge(task["id"], held, context) is not None
+            ):
                 yield task["id"]
         plan = snapshot.plan()
         if plan is None:
-            raise NothingReadyError("the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one",
-                                    retry_after=RETRY_AFTER_S, waiting_for=["a plan"])  # fmt: skip
+            raise NothingReadyError(
+                "the ledger has no plan yet",
+                hint="`gitcoord plan apply FILE` loads one",
+                retry_after=RETRY_AFTER_S,
+                waiting_for=["a plan"],
+            )
         dirs = {True: [], False: []}  # type: dict[bool, list[str]]
         for task in live:
             prefixes = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
             dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
-        started = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open" and snapshot.is_started(phase)]
-        selection = plan["pools"][pools[0]]["selection"] if len(pools) == 1 and pools[0] in plan["pools"] else None
+        started = [
+            phase["id"]
+            for phase in snapshot.phases()
+            if phase["state"] == "open" and snapshot.is_started(phase)
+        ]
+        selection = (
+            plan["pools"][pools[0]]["selection"]
+            if len(pools) == 1 and pools[0] in plan["pools"]
+            else None
+        )
         chosen = selection or plan["selection"]
         if chosen == "directory" and not dirs[True]:
             dirs[True] = self._work.index.directories_of(self._agent["id"])
         yield from self._work.index.candidates(
-            pools=pools or list(plan["pools"]), agent=self._agent["id"], phases=started, selection=chosen,
-            start=self._work.clock.random(), dirs=dirs[True], others=dirs[False],
-        )  # fmt: skip
+            pools=pools or list(plan["pools"]),
+            agent=self._agent["id"],
+            phases=started,
+            selection=chosen,
+            start=self._work.clock.random(),
+            dirs=dirs[True],
+            others=dirs[False],
+        )
 
     def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
         """Say what is waited for, after a scan of the tree itself."""
@@ -278,7 +350,11 @@ class _Chooser:
             if not self._may_take(snapshot, task):
                 continue
             phase = snapshot.phase(task["spec"]["phase"])
-            if phase is None or phase["state"] == "landed" or task["state"] in {"failed", "cancelled"}:
+            if (
+                phase is None
+                or phase["state"] == "landed"
+                or task["state"] in {"failed", "cancelled"}
+            ):
                 continue
             if task["state"] == "open" and is_blocked(snapshot, task, {}):
                 continue
@@ -293,18 +369,28 @@ class _Chooser:
                 break
         blocked = cast("Any", impact.blocked(self._work, snapshot))
         if is_over:
-            return PlanFinishedError("no task is left that this agent may take", hint="`gitcoord status` shows the plan",
-                                     blocked=blocked)  # fmt: skip
+            return PlanFinishedError(
+                "no task is left that this agent may take",
+                hint="`gitcoord status` shows the plan",
+                blocked=blocked,
+            )
         after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
         reasons = list(dict.fromkeys(waiting))
-        return NothingReadyError(f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
-                                 hint="`gitcoord claim --wait` waits for the next one",
-                                 retry_after=round(after_s, 3), waiting_for=cast("Any", reasons),
-                                 blocked=blocked, no_room=any(NO_ROOM in reason for reason in reasons))  # fmt: skip
+        return NothingReadyError(
+            f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
+            hint="`gitcoord claim --wait` waits for the next one",
+            retry_after=round(after_s, 3),
+            waiting_for=cast("Any", reasons),
+            blocked=blocked,
+            no_room=any(NO_ROOM in reason for reason in reasons),
+        )
 
     def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
         pools = [self._pool] if self._pool else self._agent["pools"]
-        fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {None, self._agent["id"]}
+        fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {
+            None,
+            self._agent["id"],
+        }
         return fits and fits_agent(snapshot, task, self._agent)
 
 

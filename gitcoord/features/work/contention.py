@@ -45,6 +45,9 @@ def lost(work: Workspace, agent: str, error: GitcoordError) -> None:
     waited_ms = (now_ns - int(known["since_ns"])) // 1_000_000
     is_starving = has_no_room and plan is not None and waited_ms > plan["lease_ms"]
     if known["count"] >= LOSSES or is_starving:
-        text = (f"{agent} lost {known['count']} claims in {ids.show_duration(waited_ms)}: " + "; ".join(known["met"]))  # fmt: skip
+        text = (
+            f"{agent} lost {known['count']} claims in {ids.show_duration(waited_ms)}: "
+            + "; ".join(known["met"])
+        )
         escalate_once(work, agent, "contention", None, text)
         write_json(file, {**known, "since_ns": now_ns, "count": 0, "met": []})

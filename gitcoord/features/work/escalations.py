@@ -14,26 +14,49 @@ from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["answers_for", "drop_note", "escalate", "escalate_once", "inbox", "note", "notes_about", "resolve"]
+__all__ = [
+    "answers_for",
+    "drop_note",
+    "escalate",
+    "escalate_once",
+    "inbox",
+    "note",
+    "notes_about",
+    "resolve",
+]
 
 
-def escalate(work: Workspace, agent: str, text: str, task: str | None = None, kind: str = "question") -> Done:
+def escalate(
+    work: Workspace, agent: str, text: str, task: str | None = None, kind: str = "question"
+) -> Done:
     """Hand a matter to the orchestrator; it stays open until resolved."""
-    command = {"op": "escalate", "agent": agent, "task": task or "", "kind": kind, "reason": text_of(text, "text")}
+    command = {
+        "op": "escalate",
+        "agent": agent,
+        "task": task or "",
+        "kind": kind,
+        "reason": text_of(text, "text"),
+    }
     return work.ledger.execute(command, agent=agent)
 
 
 def escalate_once(work: Workspace, agent: str, kind: str, task: str | None, text: str) -> None:
     """Escalate, unless the same matter is open already."""
     known = work.ledger.snapshot().escalations()
-    if not any(one["state"] == "open" and (one["kind"], one["task"]) == (kind, task)
-               and (task is not None or one["agent"] == agent) for one in known):  # fmt: skip
+    if not any(
+        one["state"] == "open"
+        and (one["kind"], one["task"]) == (kind, task)
+        and (task is not None or one["agent"] == agent)
+        for one in known
+    ):
         escalate(work, agent, text, task, kind)
 
 
 def inbox(work: Workspace, *, everything: bool = False) -> list[Escalation]:
     """List what waits for the orchestrator, oldest first."""
-    return [one for one in work.ledger.snapshot().escalations() if everything or one["state"] == "open"]
+    return [
+        one for one in work.ledger.snapshot().escalations() if everything or one["state"] == "open"
+    ]
 
 
 def resolve(work: Workspace, escalation: str, answer: str) -> Done:
@@ -44,7 +67,12 @@ def resolve(work: Workspace, escalation: str, answer: str) -> Done:
         RefusedError: It is resolved already.
 
     """
-    command = {"op": "resolve", "agent": ORCHESTRATOR, "escalation": escalation, "answer": text_of(answer, "answer")}
+    command = {
+        "op": "resolve",
+        "agent": ORCHESTRATOR,
+        "escalation": escalation,
+        "answer": text_of(answer, "answer"),
+    }
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
 
@@ -64,7 +92,11 @@ def answers_for(work: Workspace, agent: str) -> list[Escalation]:
     seen = set((known or {}).get("seen", []))
     found, over = [], set()
     for name in names:
-        one = None if name.removesuffix(".json") in seen else snapshot.escalation(name.removesuffix(".json"))
+        one = (
+            None
+            if name.removesuffix(".json") in seen
+            else snapshot.escalation(name.removesuffix(".json"))
+        )
         if one is not None and (one["agent"] != agent or one["state"] == "resolved"):
             over.add(one["id"])
             found += [one] if one["agent"] == agent else []
@@ -73,7 +105,9 @@ def answers_for(work: Workspace, agent: str) -> list[Escalation]:
     return found
 
 
-def note(work: Workspace, agent: str, text: str, *, task: str | None = None, path: str | None = None) -> Done:
+def note(
+    work: Workspace, agent: str, text: str, *, task: str | None = None, path: str | None = None
+) -> Done:
     """Leave a finding for the others: on a task, a path, or the plan.
 
     Raises:
@@ -81,13 +115,21 @@ def note(work: Workspace, agent: str, text: str, *, task: str | None = None, pat
         RefusedError: The ledger holds as many notes as it may.
 
     """
-    command = {"op": "note", "agent": agent, "task": task, "path": path, "message": text_of(text, "note")}
+    command = {
+        "op": "note",
+        "agent": agent,
+        "task": task,
+        "path": path,
+        "message": text_of(text, "note"),
+    }
     return work.ledger.execute(command, agent=agent)
 
 
 def drop_note(work: Workspace, agent: str, name: str) -> Done:
     """Take a note away: its author or the orchestrator may."""
-    return work.ledger.execute({"op": "note-drop", "agent": agent, "note": name, "reason": ""}, agent=agent)
+    return work.ledger.execute(
+        {"op": "note-drop", "agent": agent, "note": name, "reason": ""}, agent=agent
+    )
 
 
 def notes_about(snapshot: Snapshot, task: TaskRecord) -> list[NoteRecord]:

@@ -34,17 +34,31 @@ def beat_every_s(work: Workspace) -> float:
 class Child:
     """A command in a process group of its own."""
 
-    def __init__(self, command: list[str], cwd: Path | None, env: Mapping[str, str], output: IO[Any] | None,
-                 *, own_group: bool = True) -> None:  # fmt: skip
+    def __init__(
+        self,
+        command: list[str],
+        cwd: Path | None,
+        env: Mapping[str, str],
+        output: IO[Any] | None,
+        *,
+        own_group: bool = True,
+    ) -> None:
         self._own_group = own_group
         try:
             self.process = subprocess.Popen(
-                command, cwd=cwd, env=dict(env), stdout=output, stdin=subprocess.DEVNULL if output else None,
-                stderr=subprocess.STDOUT if output else None, start_new_session=own_group,
-            )  # fmt: skip
+                command,
+                cwd=cwd,
+                env=dict(env),
+                stdout=output,
+                stdin=subprocess.DEVNULL if output else None,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=own_group,
+            )
         except OSError as error:
-            raise UsageError(f"{command[0]!r} cannot be run: {error.strerror}",
-                             hint="name a program that exists, after `--`") from None  # fmt: skip
+            raise UsageError(
+                f"{command[0]!r} cannot be run: {error.strerror}",
+                hint="name a program that exists, after `--`",
+            ) from None
 
     def wait(self, seconds: float) -> int | None:
         """Wait for the end; None while it runs."""
@@ -83,7 +97,10 @@ def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[
     every_s = beat_every_s(work)
     env = {**os.environ, "GITCOORD_AGENT": agent, "GITCOORD_TASK": task, "GITCOORD_CLAIM": token}
     child = Child(command, None, env, None, own_group=False)
-    old = {number: signal.signal(number, lambda got, _frame: child.signal(got)) for number in _PASSED_ON}
+    old = {
+        number: signal.signal(number, lambda got, _frame: child.signal(got))
+        for number in _PASSED_ON
+    }
     try:
         next_beat = Deadline(work.clock, every_s)
         while True:

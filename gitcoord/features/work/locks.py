@@ -26,9 +26,15 @@ MAX_WAITING = 200
 
 
 def lock(
-    work: Workspace, agent: str, patterns: Iterable[str], *, shared: bool = False, for_ms: int | None = None,
-    reason: str = "", task: str | None = None,
-) -> Done:  # fmt: skip
+    work: Workspace,
+    agent: str,
+    patterns: Iterable[str],
+    *,
+    shared: bool = False,
+    for_ms: int | None = None,
+    reason: str = "",
+    task: str | None = None,
+) -> Done:
     """Reserve paths for an agent; with its claim, if it holds one.
 
     Raises:
@@ -43,13 +49,26 @@ def lock(
     found, token = "", ""
     if holds_claim or task or os.environ.get("GITCOORD_CLAIM"):
         found, token = current_claim(work, snapshot, agent, task)
-    command = {"op": "lock", "agent": agent, "task": found, "token": token, "paths": tidy(work, patterns), "shared": shared,
-               "for_ms": for_ms, "reason": text_of(reason, "reason") if reason else ""}  # fmt: skip
+    command = {
+        "op": "lock",
+        "agent": agent,
+        "task": found,
+        "token": token,
+        "paths": tidy(work, patterns),
+        "shared": shared,
+        "for_ms": for_ms,
+        "reason": text_of(reason, "reason") if reason else "",
+    }
     return work.ledger.execute(command, agent=agent)
 
 
 def unlock(
-    work: Workspace, agent: str, patterns: Iterable[str], *, everything: bool = False, of: str | None = None
+    work: Workspace,
+    agent: str,
+    patterns: Iterable[str],
+    *,
+    everything: bool = False,
+    of: str | None = None,
 ) -> Done:
     """Give locked paths back, or all that the agent has locked.
 
@@ -62,16 +81,31 @@ def unlock(
     """
     wanted = tidy(work, patterns)
     if bool(wanted) == everything:
-        raise UsageError("name paths, or --all, and not both", hint="`gitcoord locks` lists what is locked")
+        raise UsageError(
+            "name paths, or --all, and not both", hint="`gitcoord locks` lists what is locked"
+        )
     holder = of or agent
     ids.parse_id(holder, "agent id")
-    tokens = {str(kept["token"]) for kept in work.tokens(holder).all()} if holder == agent else set()
+    tokens = (
+        {str(kept["token"]) for kept in work.tokens(holder).all()} if holder == agent else set()
+    )
     tokens |= {os.environ["GITCOORD_CLAIM"]} if os.environ.get("GITCOORD_CLAIM") else set()
 
     def ask(snapshot: Snapshot, _context: Context) -> Command:
-        own = [pattern for one in snapshot.locks() if one["agent"] == holder for pattern in one["paths"]]
-        return {"op": "unlock", "agent": agent, "name": holder, "paths": list(dict.fromkeys(own)) if everything else wanted,
-                "tokens": sorted(tokens), "reason": ""}  # fmt: skip
+        own = [
+            pattern
+            for one in snapshot.locks()
+            if one["agent"] == holder
+            for pattern in one["paths"]
+        ]
+        return {
+            "op": "unlock",
+            "agent": agent,
+            "name": holder,
+            "paths": list(dict.fromkeys(own)) if everything else wanted,
+            "tokens": sorted(tokens),
+            "reason": "",
+        }
 
     return work.ledger.execute(ask, agent=agent)
 
@@ -89,7 +123,9 @@ def tidy(work: Workspace, patterns: Iterable[str]) -> list[str]:
 
 def record_of(done: Done) -> LockRecord:
     """Return the lock that an entry made."""
-    return next(one for one in done.snapshot.locks() if one["id"] == done.event["id"][: len(one["id"])])
+    return next(
+        one for one in done.snapshot.locks() if one["id"] == done.event["id"][: len(one["id"])]
+    )
 
 
 def lock_facts(lock: LockRecord, context: Context) -> dict[str, Any]:
@@ -112,15 +148,24 @@ def listing(work: Workspace, *, agent: str | None = None) -> dict[str, Any]:
     held = [task for task in sorted(snapshot.live(), key=lambda one: one["order"]) if task["claim"]]
     locks = sorted(snapshot.locks(), key=lambda one: (one["at"], one["id"]))
     claims = [
-        {"task": task["id"], "agent": task["claim"]["agent"], "paths": task["spec"]["paths"],
-         "lease_left_ms": remaining_ms(task["claim"], context)}
-        for task in held if task["claim"]
-    ]  # fmt: skip
+        {
+            "task": task["id"],
+            "agent": task["claim"]["agent"],
+            "paths": task["spec"]["paths"],
+            "lease_left_ms": remaining_ms(task["claim"], context),
+        }
+        for task in held
+        if task["claim"]
+    ]
     found = {
         "tip": snapshot.oid,
         "locks": [lock_facts(one, context) for one in locks if agent in {None, one["agent"]}],
         "claims": [one for one in claims if agent in {None, one["agent"]}],
-        "waiting": [one for one in waits(work, snapshot) if agent is None or any(agent == by["agent"] for by in one["for"])],
+        "waiting": [
+            one
+            for one in waits(work, snapshot)
+            if agent is None or any(agent == by["agent"] for by in one["for"])
+        ],
     }
     work.ledger.remember()
     return found
@@ -134,21 +179,36 @@ def waits(work: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
     """
     holds = holds_of(snapshot)
     work.index.update(work.store, snapshot.oid)
-    names = work.index.ready_near((pattern for hold in holds for pattern in hold.patterns), MAX_WAITING)
+    names = work.index.ready_near(
+        (pattern for hold in holds for pattern in hold.patterns), MAX_WAITING
+    )
     tasks = sorted(filter(None, map(snapshot.task, names)), key=lambda one: one["order"])
     waiting = [(task, _blockers(holds, task)) for task in tasks if _is_open(snapshot, task)]
-    return [{"task": task["id"], "title": task["spec"]["title"], "for": blockers} for task, blockers in waiting if blockers]
+    return [
+        {"task": task["id"], "title": task["spec"]["title"], "for": blockers}
+        for task, blockers in waiting
+        if blockers
+    ]
 
 
 def _is_open(snapshot: Snapshot, task: TaskRecord) -> bool:
     phase = snapshot.phase(task["spec"]["phase"])
-    return task["state"] == "open" and phase is not None and phase["state"] == "open" and snapshot.is_started(phase)
+    return (
+        task["state"] == "open"
+        and phase is not None
+        and phase["state"] == "open"
+        and snapshot.is_started(phase)
+    )
 
 
 def _blockers(holds: list[Hold], task: TaskRecord) -> list[dict[str, Any]]:
     found = obstacles(holds, task["spec"]["paths"] or [], task["assigned"] or "", for_claim=True)
     return [
-        {"agent": one.hold.agent, "task": one.hold.task, "lock": one.hold.lock["id"] if one.hold.lock else None,
-         "paths": [one.wanted, one.held]}
+        {
+            "agent": one.hold.agent,
+            "task": one.hold.task,
+            "lock": one.hold.lock["id"] if one.hold.lock else None,
+            "paths": [one.wanted, one.held],
+        }
         for one in found
-    ]  # fmt: skip
+    ]

@@ -17,7 +17,16 @@ from gitcoord.features.work.bases import built_on_of
 from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Completed", "complete", "fail", "log_tail", "progress", "release", "result_facts", "text_of"]
+__all__ = [
+    "Completed",
+    "complete",
+    "fail",
+    "log_tail",
+    "progress",
+    "release",
+    "result_facts",
+    "text_of",
+]
 
 
 class Completed(NamedTuple):
@@ -40,12 +49,16 @@ def text_of(text: str, what: str) -> str:
         raise UsageError(f"the {what} is empty", hint=f"give a {what} of a few words")
     size = len(clean.encode())
     if size > MAX_MESSAGE_BYTES:
-        raise UsageError(f"the {what} has {size} bytes, and at most {MAX_MESSAGE_BYTES} fit",
-                         hint="say it shorter, and keep the rest in a file of the work")  # fmt: skip
+        raise UsageError(
+            f"the {what} has {size} bytes, and at most {MAX_MESSAGE_BYTES} fit",
+            hint="say it shorter, and keep the rest in a file of the work",
+        )
     return clean
 
 
-def progress(work: Workspace, agent: str, task: str, token: str, message: str, percent: int | None = None) -> Done:
+def progress(
+    work: Workspace, agent: str, task: str, token: str, message: str, percent: int | None = None
+) -> Done:
     """Record progress, which renews the lease and keeps the token.
 
     A lease that ran out can still be renewed as long as nobody took the
@@ -57,8 +70,14 @@ def progress(work: Workspace, agent: str, task: str, token: str, message: str, p
     """
     if percent is not None and not 0 <= percent <= 100:
         raise UsageError(f"{percent} is no percentage", hint="give a number from 0 to 100")
-    command = {"op": "progress", "agent": agent, "task": task, "token": token,
-               "message": text_of(message, "message"), "percent": percent}  # fmt: skip
+    command = {
+        "op": "progress",
+        "agent": agent,
+        "task": task,
+        "token": token,
+        "message": text_of(message, "message"),
+        "percent": percent,
+    }
     return work.ledger.execute(command, agent=agent)
 
 
@@ -75,7 +94,13 @@ def release(work: Workspace, agent: str, task: str, token: str, reason: str = ""
 
 
 def fail(
-    work: Workspace, agent: str, task: str, token: str, reason: str, kind: str = "transient", log: bytes | None = None
+    work: Workspace,
+    agent: str,
+    task: str,
+    token: str,
+    reason: str,
+    kind: str = "transient",
+    log: bytes | None = None,
 ) -> Done:
     """Report a failure: the task comes back after a delay, or has failed.
 
@@ -88,8 +113,15 @@ def fail(
     if kind not in {"transient", "permanent"}:
         raise UsageError(f"{kind!r} is no kind of failure", hint="give transient or permanent")
     tail = log_tail(log) if log else b""
-    command = {"op": "fail", "agent": agent, "task": task, "token": token, "kind": kind,
-               "reason": text_of(reason, "reason"), "log": work.store.write_blob(tail) if tail else None}  # fmt: skip
+    command = {
+        "op": "fail",
+        "agent": agent,
+        "task": task,
+        "token": token,
+        "kind": kind,
+        "reason": text_of(reason, "reason"),
+        "log": work.store.write_blob(tail) if tail else None,
+    }
     return work.ledger.execute(command, agent=agent, inputs=[tail] if tail else [])
 
 
@@ -104,7 +136,13 @@ def log_tail(log: bytes) -> bytes:
 
 
 def complete(
-    work: Workspace, agent: str, task: str, token: str, *, result: str | None = None, no_result: bool = False
+    work: Workspace,
+    agent: str,
+    task: str,
+    token: str,
+    *,
+    result: str | None = None,
+    no_result: bool = False,
 ) -> Completed:
     """Hand in a commit, after looking at what it changes.
 
@@ -129,8 +167,10 @@ def complete(
         raise ClaimLostError(
             f"this claim on task {task} is no longer current: "
             + (f"{holder} holds it now" if holder else f"the task is {record['state']} now"),
-            hint="stop working on it; `gitcoord claim` gives the next task", task=task, holder=holder,
-        )  # fmt: skip
+            hint="stop working on it; `gitcoord claim` gives the next task",
+            task=task,
+            holder=holder,
+        )
     facts = result_facts(work, snapshot, record, held, result, no_result=no_result)
     if facts["oid"] is not None:
         work.ledger.keep(result_ref(work.ledger.name, task, facts["oid"]), facts["oid"])
@@ -160,8 +200,15 @@ def _completed_before(
 
 def _no_commit(snapshot: Snapshot, task: TaskRecord, held: Claim) -> dict[str, Any]:
     boundary = recorded(_boundary(snapshot, task, held))
-    return {"oid": None, "tree": None, "base": held["base"], "built_on": dict(held["built_on"]), "boundary": boundary,
-            "commits": 0, "files": 0}  # fmt: skip
+    return {
+        "oid": None,
+        "tree": None,
+        "base": held["base"],
+        "built_on": dict(held["built_on"]),
+        "boundary": boundary,
+        "commits": 0,
+        "files": 0,
+    }
 
 
 def _boundary(snapshot: Snapshot, task: TaskRecord, held: Claim) -> Boundary:
@@ -169,7 +216,13 @@ def _boundary(snapshot: Snapshot, task: TaskRecord, held: Claim) -> Boundary:
 
 
 def result_facts(
-    work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None, *, no_result: bool
+    work: Workspace,
+    snapshot: Snapshot,
+    task: TaskRecord,
+    held: Claim,
+    result: str | None,
+    *,
+    no_result: bool,
 ) -> dict[str, Any]:
     """Inspect what a claim hands in, and give the facts that its entry keeps.
 
@@ -178,7 +231,11 @@ def result_facts(
             ``base-moved``.
 
     """
-    return _no_commit(snapshot, task, held) if no_result else _inspected(work, snapshot, task, held, result)
+    return (
+        _no_commit(snapshot, task, held)
+        if no_result
+        else _inspected(work, snapshot, task, held, result)
+    )
 
 
 def _inspected(
@@ -200,8 +257,15 @@ def _inspected(
         if error.reason == "empty-result" and (is_empty or task["spec"]["result"] == "optional"):
             return _no_commit(snapshot, task, held)
         raise
-    return {"oid": oid, "tree": seen.tree, "base": held["base"], "built_on": built_on, "boundary": recorded(boundary),
-            "commits": seen.commits, "files": seen.files}  # fmt: skip
+    return {
+        "oid": oid,
+        "tree": seen.tree,
+        "base": held["base"],
+        "built_on": built_on,
+        "boundary": recorded(boundary),
+        "commits": seen.commits,
+        "files": seen.files,
+    }
 
 
 def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
@@ -209,8 +273,9 @@ def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
     if tip is None:
         raise NotFoundError(
             f"the branch {held['branch']} of task {task['id']} does not exist",
-            hint="commit the work and name it: `gitcoord complete --result REV`", task=task["id"],
-        )  # fmt: skip
+            hint="commit the work and name it: `gitcoord complete --result REV`",
+            task=task["id"],
+        )
     return tip
 
 
@@ -224,6 +289,8 @@ def _refuse_uncommitted(work: Workspace, task: TaskRecord, held: Claim, boundary
     if left:
         raise RefusedError(
             f"{len(left)} path(s) of task {task['id']} are not committed: {', '.join(left[:10])}",
-            reason="uncommitted", task=task["id"], paths=cast("Any", left[:50]),
+            reason="uncommitted",
+            task=task["id"],
+            paths=cast("Any", left[:50]),
             hint="commit them on the claim's branch, or remove what is not part of the work",
-        )  # fmt: skip
+        )

@@ -27,11 +27,27 @@ from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect.facts import instant, require_task, review_facts, task_facts
 from gitcoord.features.work.claims import RETRY_AFTER_S, is_blocked
-from gitcoord.features.work.tokens import REVIEWS, Current, current_lease, forget_stale_tokens, keep_token, refuse_living_session
+from gitcoord.features.work.tokens import (
+    REVIEWS,
+    Current,
+    current_lease,
+    forget_stale_tokens,
+    keep_token,
+    refuse_living_session,
+)
 from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.git.program import GitError
 
-__all__ = ["MOST_DIFF_BYTES", "Judged", "Reviewing", "claim", "give_back", "judge", "listing", "material"]
+__all__ = [
+    "MOST_DIFF_BYTES",
+    "Judged",
+    "Reviewing",
+    "claim",
+    "give_back",
+    "judge",
+    "listing",
+    "material",
+]
 
 MOST_DIFF_BYTES = 24 * 1024
 MOST_LOG_CHARS = 4000
@@ -57,7 +73,9 @@ class Judged(NamedTuple):
 # the operations
 
 
-def claim(work: Workspace, agent: str, task: str | None = None, *, session: str | None = None) -> Reviewing:
+def claim(
+    work: Workspace, agent: str, task: str | None = None, *, session: str | None = None
+) -> Reviewing:
     """Claim a review, by default of the oldest task that waits for one.
 
     Asking again in the same session returns the same review.
@@ -75,7 +93,10 @@ def claim(work: Workspace, agent: str, task: str | None = None, *, session: str 
     if task is not None:
         task = require_task(work, snapshot, task)["id"]
     own = _own_reviews(snapshot, agent)
-    held = next((one for one in own if one["id"] == task), own[0] if task is None and len(own) >= record["capacity"] else None)
+    held = next(
+        (one for one in own if one["id"] == task),
+        own[0] if task is None and len(own) >= record["capacity"] else None,
+    )
     if held is not None:
         review = cast("Review", review_of(held, agent))
         known = {str(one["token"]) for one in work.tokens(agent, REVIEWS).all()}
@@ -87,13 +108,23 @@ def claim(work: Workspace, agent: str, task: str | None = None, *, session: str 
     def choose(now: Snapshot, context: Context) -> Command:
         return _chosen(work, now, context, record, task, session)
 
-    done = work.ledger.execute(choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event, REVIEWS))
+    done = work.ledger.execute(
+        choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event, REVIEWS)
+    )
     forget_stale_tokens(work, agent, done.snapshot, REVIEWS)
     after = done.snapshot.require_task(done.event["task"])
     return Reviewing(done.entry, after, cast("Review", review_of(after, agent)), already=False)
 
 
-def judge(work: Workspace, agent: str, task: str | None, verdict: str, reason: str, *, token: str | None = None) -> Judged:
+def judge(
+    work: Workspace,
+    agent: str,
+    task: str | None,
+    verdict: str,
+    reason: str,
+    *,
+    token: str | None = None,
+) -> Judged:
     """Approve or reject the result that this agent's review is about.
 
     To approve again what this review approved is no error: ``already``.
@@ -113,9 +144,22 @@ def judge(work: Workspace, agent: str, task: str | None, verdict: str, reason: s
     else:
         current = current_lease(work, snapshot, agent, task, (REVIEWS,))
     text = text_of(reason, "reason") if reason or verdict == "reject" else ""
-    review = next((one for one in snapshot.require_task(current.task)["reviews"] if one["token"] == current.token), None)
-    command: Command = {"op": verdict, "agent": agent, "task": current.task, "token": current.token, "reason": text,
-                        "reviewed": review["result"] if review else None}  # fmt: skip
+    review = next(
+        (
+            one
+            for one in snapshot.require_task(current.task)["reviews"]
+            if one["token"] == current.token
+        ),
+        None,
+    )
+    command: Command = {
+        "op": verdict,
+        "agent": agent,
+        "task": current.task,
+        "token": current.token,
+        "reason": text,
+        "reviewed": review["result"] if review else None,
+    }
     if review is not None and review["verdict"] == verdict + "d":
         return Judged(snapshot.oid, snapshot.require_task(current.task), already=True)
     done = work.ledger.execute(command, agent=agent)
@@ -137,8 +181,12 @@ def give_back(work: Workspace, agent: str, task: str | None, reason: str = "") -
 
 
 def _own_reviews(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
-    own = [(review["at"], task["order"], task) for task in snapshot.live() for review in running(task)
-           if review["agent"] == agent]  # fmt: skip
+    own = [
+        (review["at"], task["order"], task)
+        for task in snapshot.live()
+        for review in running(task)
+        if review["agent"] == agent
+    ]
     return [task for _, _, task in sorted(own, key=lambda one: one[:2])]
 
 
@@ -146,11 +194,22 @@ def _waiting(work: Workspace, snapshot: Snapshot) -> Iterator[TaskRecord]:
     """Offer what waits for a review, the oldest result first."""
     work.index.update(work.store, snapshot.oid)
     phases = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open"]
-    found = [task for name in work.index.in_state(phases, "review") if (task := snapshot.task(name)) and task["result"]]
+    found = [
+        task
+        for name in work.index.in_state(phases, "review")
+        if (task := snapshot.task(name)) and task["result"]
+    ]
     yield from sorted(found, key=lambda task: (cast("Result", task["result"])["at"], task["order"]))
 
 
-def _chosen(work: Workspace, snapshot: Snapshot, context: Context, agent: AgentRecord, task: str | None, session: str) -> Command:
+def _chosen(
+    work: Workspace,
+    snapshot: Snapshot,
+    context: Context,
+    agent: AgentRecord,
+    task: str | None,
+    session: str,
+) -> Command:
     command: Command = {"op": "review", "agent": agent["id"], "task": task, "session": session}
     if task is not None:
         return command
@@ -172,9 +231,12 @@ def _nothing(snapshot: Snapshot, agent: str, reasons: list[str]) -> GitcoordErro
         is_over = task["state"] in {"failed", "cancelled"} or task["spec"]["phase"] in landed
         if not is_over and not (task["state"] == "open" and is_blocked(snapshot, task, known)):
             told = "; ".join(dict.fromkeys(reasons[:5])) or "no result waits for one"
-            return NothingReadyError(f"no review is ready for {agent}: {told}", retry_after=RETRY_AFTER_S,
-                                     hint="`gitcoord review claim --wait` waits for the next one",
-                                     waiting_for=cast("Any", reasons[:5] or ["a result to review"]))  # fmt: skip
+            return NothingReadyError(
+                f"no review is ready for {agent}: {told}",
+                retry_after=RETRY_AFTER_S,
+                hint="`gitcoord review claim --wait` waits for the next one",
+                waiting_for=cast("Any", reasons[:5] or ["a result to review"]),
+            )
     return PlanFinishedError("no task is left to review", hint="`gitcoord status` shows the plan")
 
 
@@ -206,9 +268,25 @@ def _diff(work: Workspace, snapshot: Snapshot, result: Result) -> dict[str, Any]
         return None
     from gitcoord.git.patches import patch_of
 
-    patch = patch_of(work.git, result["oid"], work.target_tip(snapshot), result["built_on"], result["base"], MOST_DIFF_BYTES)
-    files = [{"path": codec.printable(path), "added": added, "removed": removed} for path, added, removed in patch.files]
-    return {"old": patch.old, "new": patch.new, "files": files, "text": patch.text, "is_cut": patch.is_cut}
+    patch = patch_of(
+        work.git,
+        result["oid"],
+        work.target_tip(snapshot),
+        result["built_on"],
+        result["base"],
+        MOST_DIFF_BYTES,
+    )
+    files = [
+        {"path": codec.printable(path), "added": added, "removed": removed}
+        for path, added, removed in patch.files
+    ]
+    return {
+        "old": patch.old,
+        "new": patch.new,
+        "files": files,
+        "text": patch.text,
+        "is_cut": patch.is_cut,
+    }
 
 
 def _check(snapshot: Snapshot, task: TaskRecord) -> dict[str, Any] | None:
@@ -217,7 +295,12 @@ def _check(snapshot: Snapshot, task: TaskRecord) -> dict[str, Any] | None:
         return None
     log = (snapshot.file(check_log_path(task["id"])) or b"").decode("utf-8", "replace").strip()
     shown = log if len(log) <= MOST_LOG_CHARS else "…" + log[-MOST_LOG_CHARS:]
-    return {"run": codec.printable(task["spec"]["check"] or ""), "verdict": run["verdict"], "millis": run["millis"], "log": shown}
+    return {
+        "run": codec.printable(task["spec"]["check"] or ""),
+        "verdict": run["verdict"],
+        "millis": run["millis"],
+        "log": shown,
+    }
 
 
 def listing(work: Workspace) -> dict[str, Any]:
@@ -227,11 +310,20 @@ def listing(work: Workspace) -> dict[str, Any]:
     found = []
     for task in _waiting(work, snapshot):
         result = cast("Result", task["result"])
-        found.append({
-            "task": task["id"], "title": task["spec"]["title"], "author": result["agent"], "result": result["oid"],
-            "at": instant(result["at"]), "needed": task["approvals"], "verify_by": task["spec"]["verify_by"],
-            "approved": sum(review["verdict"] == "approved" for review in task["reviews"]),
-            "reviews": [review_facts(review, context, heartbeat_ms) for review in task["reviews"]],
-        })  # fmt: skip
+        found.append(
+            {
+                "task": task["id"],
+                "title": task["spec"]["title"],
+                "author": result["agent"],
+                "result": result["oid"],
+                "at": instant(result["at"]),
+                "needed": task["approvals"],
+                "verify_by": task["spec"]["verify_by"],
+                "approved": sum(review["verdict"] == "approved" for review in task["reviews"]),
+                "reviews": [
+                    review_facts(review, context, heartbeat_ms) for review in task["reviews"]
+                ],
+            }
+        )
     work.ledger.remember()
     return {"tip": snapshot.oid, "reviews": found}

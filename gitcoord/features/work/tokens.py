@@ -19,10 +19,22 @@ from gitcoord.core.model import Lease
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["CLAIMS", "REVIEWS", "Current", "current_claim", "current_lease", "forget_stale_tokens", "keep_token", "refuse_living_session"]
+__all__ = [
+    "CLAIMS",
+    "REVIEWS",
+    "Current",
+    "current_claim",
+    "current_lease",
+    "forget_stale_tokens",
+    "keep_token",
+    "refuse_living_session",
+]
 
 CLAIMS, REVIEWS = "claims", "reviews"
-_NOUNS = {CLAIMS: ("claim on", "`gitcoord claim` takes one"), REVIEWS: ("review of", "`gitcoord review claim` takes one")}
+_NOUNS = {
+    CLAIMS: ("claim on", "`gitcoord claim` takes one"),
+    REVIEWS: ("review of", "`gitcoord review claim` takes one"),
+}
 
 
 class Current(NamedTuple):
@@ -38,11 +50,18 @@ def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) ->
 
     Returns the files that have to be on the disk by then.
     """
-    facts = {"task": event["task"], "agent": agent, "session": event["session"], "entry_id": event["id"]}
+    facts = {
+        "task": event["task"],
+        "agent": agent,
+        "session": event["session"],
+        "entry_id": event["id"],
+    }
     return work.tokens(agent, kind).write(event["token"], facts)
 
 
-def forget_stale_tokens(work: Workspace, agent: str, snapshot: Snapshot, kind: str = CLAIMS) -> None:
+def forget_stale_tokens(
+    work: Workspace, agent: str, snapshot: Snapshot, kind: str = CLAIMS
+) -> None:
     """Forget the tokens that are not current, save those of operations under way."""
     tokens = work.tokens(agent, kind)
     live = _live(snapshot)
@@ -54,7 +73,9 @@ def forget_stale_tokens(work: Workspace, agent: str, snapshot: Snapshot, kind: s
             tokens.remove(str(kept["token"]))
 
 
-def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> tuple[str, str]:
+def current_claim(
+    work: Workspace, snapshot: Snapshot, agent: str, task: str | None
+) -> tuple[str, str]:
     """Find the task and the token of a command of a claim's holder.
 
     Raises:
@@ -67,7 +88,11 @@ def current_claim(work: Workspace, snapshot: Snapshot, agent: str, task: str | N
 
 
 def current_lease(
-    work: Workspace, snapshot: Snapshot, agent: str, task: str | None, kinds: Collection[str] = (CLAIMS,)
+    work: Workspace,
+    snapshot: Snapshot,
+    agent: str,
+    task: str | None,
+    kinds: Collection[str] = (CLAIMS,),
 ) -> Current:
     """Find the lease that a holder's command is about.
 
@@ -80,15 +105,22 @@ def current_lease(
 
     """
     live = _live(snapshot)
-    kept = [Current(str(one["task"]), str(one["token"]), kind) for kind in kinds for one in work.tokens(agent, kind).all()]
+    kept = [
+        Current(str(one["task"]), str(one["token"]), kind)
+        for kind in kinds
+        for one in work.tokens(agent, kind).all()
+    ]
     named = _named(live, kept, task, kinds)
     if named is not None:
         return named
     own = [one for one in kept if task is None or one.task == task]
     current = [one for one in own if live.get(one.token) == one.task]
     if len(current) > 1:
-        raise RefusedError(f"{agent} holds {', '.join(one.task for one in current)}: name the task",
-                           reason="several-claims", hint="add the task's id to the command")  # fmt: skip
+        raise RefusedError(
+            f"{agent} holds {', '.join(one.task for one in current)}: name the task",
+            reason="several-claims",
+            hint="add the task's id to the command",
+        )
     if current or own:
         return (current or own)[-1]
     noun, hint = _NOUNS[next(iter(kinds))]
@@ -96,7 +128,9 @@ def current_lease(
     raise NotFoundError(f"{agent} has no {noun} {what} here", hint=hint, agent=agent)
 
 
-def _named(live: dict[str, str], kept: list[Current], task: str | None, kinds: Collection[str]) -> Current | None:
+def _named(
+    live: dict[str, str], kept: list[Current], task: str | None, kinds: Collection[str]
+) -> Current | None:
     """Return the lease that ``GITCOORD_CLAIM`` names, if it is set for these."""
     token = os.environ.get("GITCOORD_CLAIM", "")
     if not token:
@@ -106,7 +140,9 @@ def _named(live: dict[str, str], kept: list[Current], task: str | None, kinds: C
         return None
     found = live.get(token) or (known.task if known else task)
     if found is None or (task is not None and task != found):
-        raise NotFoundError("GITCOORD_CLAIM names no claim of this task", hint="unset it, or name the task")
+        raise NotFoundError(
+            "GITCOORD_CLAIM names no claim of this task", hint="unset it, or name the task"
+        )
     return Current(found, token, known.kind if known else CLAIMS)
 
 
@@ -129,7 +165,10 @@ def refuse_living_session(work: Workspace, task: str, held: Lease, session: str)
     if held["session"].startswith("named:") or is_alive(held["session"]) is not False:
         left = remaining_ms(held, context)
         raise ConflictError(
-            f"another session of {held['agent']} holds task {task}; its lease runs for another {ids.show_duration(left)}",
+            f"another session of {held['agent']} holds task {task}; its lease runs for another "
+            f"{ids.show_duration(left)}",
             hint="use one agent id per session, or wait until that session or its lease is over",
-            holder=held["agent"], task=task, lease_ms=left,
-        )  # fmt: skip
+            holder=held["agent"],
+            task=task,
+            lease_ms=left,
+        )

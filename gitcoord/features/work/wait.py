@@ -21,7 +21,9 @@ __all__ = ["wait_for_change"]
 POLL_S = 1.0
 
 
-def wait_for_change(work: Workspace, tip: str | None, seconds: float, stop: threading.Event | None = None) -> bool:
+def wait_for_change(
+    work: Workspace, tip: str | None, seconds: float, stop: threading.Event | None = None
+) -> bool:
     """Wait until the ledger is no longer at ``tip``; False when time is up."""
     if seconds <= 0:
         return work.ledger.tip() != tip
@@ -34,7 +36,8 @@ def wait_for_change(work: Workspace, tip: str | None, seconds: float, stop: thre
     class Wake(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
             if event.event_type in {"created", "moved", "modified"} and (
-                str(event.src_path).endswith(("/" + name, "/packed-refs")) or str(event.dest_path).endswith("/" + name)
+                str(event.src_path).endswith(("/" + name, "/packed-refs"))
+                or str(event.dest_path).endswith("/" + name)
             ):
                 woken.set()
 

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from gitcoord.core import codec
-from gitcoord.core.errors import ClaimLostError, CorruptError, GitcoordError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.errors import (
+    ClaimLostError,
+    CorruptError,
+    GitcoordError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
+)
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features.land import landings, rollback_preview, rollbacks
 from gitcoord.features.maintain import verify
@@ -125,7 +132,9 @@ def test_entries_are_chosen_by_steps_time_phase_and_checkpoint(repo: Path) -> No
     whole = tip(work)
     landings.land(work, "default")
     assert rollbacks.choose(work, phase="default").entry == whole
-    genesis_time = work.store.read_entry(git("rev-list", "--max-parents=0", "gitcoord/ledger", cwd=repo)).time
+    genesis_time = work.store.read_entry(
+        git("rev-list", "--max-parents=0", "gitcoord/ledger", cwd=repo)
+    ).time
     with pytest.raises(NotFoundError):
         rollbacks.choose(work, before=genesis_time)
     assert rollbacks.choose(work, before=work.clock.seconds() + 10).entry == tip(work)
@@ -244,7 +253,9 @@ def test_undo_restores_the_target_only_if_it_stayed(repo: Path) -> None:
     verify.verify(work)
 
 
-def test_a_rollback_cut_off_before_the_move_is_finished_by_the_next_command(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_cut_off_before_the_move_is_finished_by_the_next_command(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work, whole, old = landed(repo)
     with monkeypatch.context() as patched:
         calls: list[Any] = []
@@ -259,15 +270,27 @@ def test_a_rollback_cut_off_before_the_move_is_finished_by_the_next_command(repo
             back(work, whole, code=True)
     assert work.ledger.snapshot().settings()["pending"] is not None
     with pytest.raises(RefusedError):
-        work.ledger.execute({"op": "land-begin", "phase": "default", "target": "refs/heads/main", "old": old, "new": "2" * 40,
-                             "results": work.store.write_blob(b"[]\n"), "count": 0}, agent=ORCHESTRATOR)  # fmt: skip
+        work.ledger.execute(
+            {
+                "op": "land-begin",
+                "phase": "default",
+                "target": "refs/heads/main",
+                "old": old,
+                "new": "2" * 40,
+                "results": work.store.write_blob(b"[]\n"),
+                "count": 0,
+            },
+            agent=ORCHESTRATOR,
+        )
     landings.finish_pending(work)
     assert git("rev-parse", "main", cwd=repo) == old
     assert work.ledger.snapshot().settings()["pending"] is None
     verify.verify(work)
 
 
-def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work, whole, _ = landed(repo)
     with monkeypatch.context() as patched:
         calls: list[Any] = []
@@ -281,7 +304,12 @@ def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(repo: Path,
 
 
 def test_rollbacks_during_a_race_leave_no_token_alive_twice(repo: Path) -> None:
-    work = found(repo, tasks(*(f"t{number}" for number in range(12))), *(f"w{number}" for number in range(4)), worktrees=False)
+    work = found(
+        repo,
+        tasks(*(f"t{number}" for number in range(12))),
+        *(f"w{number}" for number in range(4)),
+        worktrees=False,
+    )
     chosen = tip(work)
     acked: list[tuple[str, str, str]] = []
     begun, stop = threading.Event(), threading.Event()
@@ -323,7 +351,9 @@ def test_rollbacks_during_a_race_leave_no_token_alive_twice(repo: Path) -> None:
         with pytest.raises(ClaimLostError):
             results.progress(work, name, task, token, "stale")
     # Every acknowledged claim is reachable: in the chain or from the attic.
-    kept = git("log", "--format=%(trailers:key=Gitcoord-Claim,valueonly)", "--all", cwd=repo).split()
+    kept = git(
+        "log", "--format=%(trailers:key=Gitcoord-Claim,valueonly)", "--all", cwd=repo
+    ).split()
     assert set(tokens) <= set(kept)
     verify.verify(work)
 
@@ -333,25 +363,47 @@ def test_a_rollback_that_lies_is_named_by_verify(repo: Path) -> None:
     claims.claim(work, "x", "a")
     chosen = tip(work)
     results.release(work, "x", "a", record(work, "a")["claim"]["token"])
-    lie = {"kind": "claim", "name": "a", "token": work.ledger.snapshot(chosen).require_task("a")["claim"]["token"]}  # type: ignore[index]
-    work.ledger.execute({"op": "rollback", "onto": chosen, "abandoned": tip(work), "epoch": 1, "surviving": [lie], "carried": {
-        "x": work.store.hash_blob(codec.dump(work.ledger.snapshot().agent("x")))},
-        "reason": "revive", "code": None, "reverts": []}, agent=ORCHESTRATOR)  # fmt: skip
+    claim = work.ledger.snapshot(chosen).require_task("a")["claim"]
+    assert claim is not None
+    lie = {"kind": "claim", "name": "a", "token": claim["token"]}
+    work.ledger.execute(
+        {
+            "op": "rollback",
+            "onto": chosen,
+            "abandoned": tip(work),
+            "epoch": 1,
+            "surviving": [lie],
+            "carried": {"x": work.store.hash_blob(codec.dump(work.ledger.snapshot().agent("x")))},
+            "reason": "revive",
+            "code": None,
+            "reverts": [],
+        },
+        agent=ORCHESTRATOR,
+    )
     with pytest.raises(CorruptError) as caught:
         verify.verify(work)
     assert caught.value.facts["entry"] == tip(work)
 
 
 def test_attic_names_tell_time_and_tip() -> None:
-    assert attic_ref("ledger", 0, "ab" * 20) == "refs/gitcoord/ledger/attic/19700101T000000Z-abababababab"
+    assert (
+        attic_ref("ledger", 0, "ab" * 20)
+        == "refs/gitcoord/ledger/attic/19700101T000000Z-abababababab"
+    )
 
 
 def test_the_command_line_goes_back_and_says_so(repo: Path) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "gitcoord", *args], cwd=repo, env=environment(), capture_output=True,
-                              text=True, check=False)  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-m", "gitcoord", *args],
+            cwd=repo,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     assert run("checkpoint", "start").returncode == 0
     claims.claim(work, "x")

@@ -145,7 +145,9 @@ def test_upkeep_beside_writers_loses_nothing(repo: Path) -> None:
     git("fsck", "--strict", cwd=repo)
 
 
-def test_it_starts_by_itself_when_much_lies_loose(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_starts_by_itself_when_much_lies_loose(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
     assert not upkeep.maybe(work, sample=1.0)
     churn(work, 3)
@@ -158,26 +160,44 @@ def test_it_starts_by_itself_when_much_lies_loose(repo: Path, monkeypatch: pytes
 
 
 def states(work: Workspace, *, fix: bool = False) -> dict[str, str]:
-    return {one.check: one.state for one in doctor.examine(work, fix=fix).findings if one.state != "ok"}
+    return {
+        one.check: one.state for one in doctor.examine(work, fix=fix).findings if one.state != "ok"
+    }
 
 
 def test_a_sound_repository_has_no_findings(repo: Path) -> None:
     work = found(repo, tasks("a"), "x")
     assert states(work) == {}
     assert {one.check for one in doctor.examine(work).findings} >= {
-        "git", "engine", "repository", "durability", "ledger", "worktrees", "hooks", "leftovers", "clocks", "disk", "objects",
-        "ownership", "attic", "index",
-    }  # fmt: skip
+        "git",
+        "engine",
+        "repository",
+        "durability",
+        "ledger",
+        "worktrees",
+        "hooks",
+        "leftovers",
+        "clocks",
+        "disk",
+        "objects",
+        "ownership",
+        "attic",
+        "index",
+    }
 
 
-def test_each_ailment_is_named_and_what_is_safe_is_healed(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_ailment_is_named_and_what_is_safe_is_healed(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = found(repo, tasks("a"), "x")
     git("config", "gc.pruneExpire", "now", cwd=repo)
     git("config", "remote.origin.fetch", "+refs/heads/*:refs/heads/*", cwd=repo)
     monkeypatch.setenv("GITCOORD_DURABILITY", "process")
     work.index.update(work.store, work.ledger.snapshot().oid)
     work.index.close()
-    work.ledger.files.index.write_bytes(b"no database at all, and long enough to be read as one" * 40)
+    work.ledger.files.index.write_bytes(
+        b"no database at all, and long enough to be read as one" * 40
+    )
     (repo / ".git/refs/heads/gitcoord/ledger.lock").touch()
     git("branch", "task/gone/1-abcdef", cwd=repo)
     place = work.worktree_of("x")
@@ -185,11 +205,37 @@ def test_each_ailment_is_named_and_what_is_safe_is_healed(repo: Path, monkeypatc
     place.rename(place.with_name("moved"))
     dead = work.ledger.files.pending / "x" / ("0" * 32 + ".json")
     dead.parent.mkdir(parents=True)
-    dead.write_text(json.dumps({"process": "another-boot:1:1:1", "op": "claim", "task": "a", "token": "t", "tip": "gone"}))
-    assert states(work) == {"gc": "problem", "fetch": "problem", "durability": "problem", "index": "problem",
-                            "locks": "problem", "branches": "problem", "worktrees": "problem", "leftovers": "problem"}  # fmt: skip
-    assert states(work, fix=True) == {"gc": "problem", "fetch": "problem", "durability": "problem", "index": "fixed",
-                                      "locks": "fixed", "branches": "problem", "worktrees": "problem", "leftovers": "fixed"}  # fmt: skip
+    dead.write_text(
+        json.dumps(
+            {
+                "process": "another-boot:1:1:1",
+                "op": "claim",
+                "task": "a",
+                "token": "t",
+                "tip": "gone",
+            }
+        )
+    )
+    assert states(work) == {
+        "gc": "problem",
+        "fetch": "problem",
+        "durability": "problem",
+        "index": "problem",
+        "locks": "problem",
+        "branches": "problem",
+        "worktrees": "problem",
+        "leftovers": "problem",
+    }
+    assert states(work, fix=True) == {
+        "gc": "problem",
+        "fetch": "problem",
+        "durability": "problem",
+        "index": "fixed",
+        "locks": "fixed",
+        "branches": "problem",
+        "worktrees": "problem",
+        "leftovers": "fixed",
+    }
     assert not (repo / ".git/refs/heads/gitcoord/ledger.lock").exists()
     assert "task/gone/1-abcdef" in git("branch", "--list", "task/*", cwd=repo)
     assert record(work, "a")["state"] == "open"
@@ -206,7 +252,9 @@ def test_the_hooks_that_git_really_runs_are_named(repo: Path, tmp_path: Path) ->
     assert f"git looks in {folder} and runs nothing for pre-commit, commit-msg" in told[1].text
     (folder / "pre-commit").chmod(0o755)
     assert states(work) == {}
-    assert "runs your hook for pre-commit; nothing for commit-msg" in next(one.text for one in doctor.examine(work).findings if one.check == "hooks")
+    assert "runs your hook for pre-commit; nothing for commit-msg" in next(
+        one.text for one in doctor.examine(work).findings if one.check == "hooks"
+    )
 
 
 def test_a_lock_of_a_living_git_is_never_removed(repo: Path) -> None:
@@ -218,7 +266,9 @@ def test_a_lock_of_a_living_git_is_never_removed(repo: Path) -> None:
     lock = Path(git("rev-parse", "--absolute-git-dir", cwd=place)) / "index.lock"
     lock.touch()
     os.utime(lock, (0, 0))
-    child = subprocess.Popen(["git", "cat-file", "--batch"], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        ["git", "cat-file", "--batch"], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
     try:
         assert states(work, fix=True) == {"locks": "problem"}
         assert lock.exists()
@@ -232,11 +282,15 @@ def test_a_lock_of_a_living_git_is_never_removed(repo: Path) -> None:
     assert not lock.exists()
 
 
-def test_a_pending_move_is_a_finding_and_fix_finishes_it(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pending_move_is_a_finding_and_fix_finishes_it(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = found(repo, tasks("a"), "x")
     do(work, "x", "a")
     with monkeypatch.context() as patched:
-        patched.setattr(landings, "_finish", lambda *_args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            landings, "_finish", lambda *_args: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             landings.land(work, "default")
     assert states(work) == {"pending": "problem"}
@@ -248,8 +302,14 @@ def test_the_commands_speak(repo: Path) -> None:
     found(repo, tasks("a"), "x", worktrees=False)
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "gitcoord", *args], cwd=repo, env=environment(), capture_output=True,
-                              text=True, check=False)  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-m", "gitcoord", *args],
+            cwd=repo,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     well = run("doctor")
     assert well.returncode == 0

@@ -39,7 +39,9 @@ def rebuild(work: Workspace, entries: list[EntryObject]) -> str:
     parents: tuple[str, ...] = ()
     oid = ""
     for entry in entries:
-        oid = work.store.write_entry(entry.tree, parents, entry.message, (entry.author, entry.author_email), entry.time)
+        oid = work.store.write_entry(
+            entry.tree, parents, entry.message, (entry.author, entry.author_email), entry.time
+        )
         parents = (oid,)
     return oid
 
@@ -51,7 +53,19 @@ def test_an_honest_history_verifies_whole_and_in_part(work: Workspace) -> None:
     assert rebuild(work, entries) == work.ledger.tip()
 
 
-@pytest.mark.parametrize("way", ["dropped", "doubled", "swapped", "cut-off-genesis", "tree-of-another", "author", "time", "merge"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "dropped",
+        "doubled",
+        "swapped",
+        "cut-off-genesis",
+        "tree-of-another",
+        "author",
+        "time",
+        "merge",
+    ],
+)
 def test_a_history_that_was_meddled_with_is_named(work: Workspace, way: str) -> None:
     entries = chain(work)
     if way == "dropped":
@@ -72,7 +86,9 @@ def test_a_history_that_was_meddled_with_is_named(work: Workspace, way: str) -> 
     if way == "merge":
         last = entries[-1]
         author = (last.author, last.author_email)
-        tip = work.store.write_entry(last.tree, (entries[-2].oid, entries[-3].oid), last.message, author, last.time)
+        tip = work.store.write_entry(
+            last.tree, (entries[-2].oid, entries[-3].oid), last.message, author, last.time
+        )
     with pytest.raises(CorruptError) as caught:
         verify.verify(work, until=tip)
     assert caught.value.facts["entry"]
@@ -82,7 +98,12 @@ def test_any_changed_record_of_the_tip_is_named(work: Workspace, repo: Path) -> 
     entries = chain(work)
     tip = entries[-1]
     for path in git("ls-tree", "-r", "--name-only", tip.oid, cwd=repo).splitlines():
-        content = subprocess.run(["git", "cat-file", "blob", f"{tip.oid}:{path}"], cwd=repo, check=True, capture_output=True).stdout
+        content = subprocess.run(
+            ["git", "cat-file", "blob", f"{tip.oid}:{path}"],
+            cwd=repo,
+            check=True,
+            capture_output=True,
+        ).stdout
         changed = content.replace(b'"', b"'", 1) if b'"' in content else content + b" "
         tree = work.store.write_tree(tip.tree, {path: changed})
         forged = rebuild(work, [*entries[:-1], tip._replace(tree=tree)])
@@ -109,7 +130,9 @@ def test_verify_writes_nothing(work: Workspace, repo: Path) -> None:
 
 def test_a_flipped_byte_of_any_object_on_the_disk_is_named(work: Workspace) -> None:
     objects = work.place.common_dir / "objects"
-    oids = git("rev-list", "--objects", "--no-object-names", "gitcoord/ledger", cwd=work.place.common_dir).split()
+    oids = git(
+        "rev-list", "--objects", "--no-object-names", "gitcoord/ledger", cwd=work.place.common_dir
+    ).split()
     named = 0
     for oid in oids:
         path = objects / oid[:2] / oid[2:]
@@ -131,7 +154,9 @@ def test_a_flipped_byte_of_any_object_on_the_disk_is_named(work: Workspace) -> N
     verify.verify_ledger(work)
 
 
-def test_a_rewritten_history_is_named_on_the_machine_that_verified_the_old_one(work: Workspace) -> None:
+def test_a_rewritten_history_is_named_on_the_machine_that_verified_the_old_one(
+    work: Workspace,
+) -> None:
     verify.verify_ledger(work)
     verified = work.ledger.tip()
     shorter = chain(work)[-4].oid

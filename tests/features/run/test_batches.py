@@ -26,15 +26,21 @@ def lines(*rows: dict[str, object]) -> list[batches.Line]:
 def test_a_batch_is_one_entry_that_names_every_task(repo: Path) -> None:
     work = found(repo, tasks("a", "b", "c"), "x", worktrees=False)
     before = work.ledger.tip()
-    done = batches.batch(work, lines(
-        {"op": "cancel", "task": "a", "reason": "not wanted"},
-        {"op": "assign", "task": "b", "to": "x"},
-        {"op": "note", "text": "mind the gap", "task": "c"},
-        {"op": "checkpoint", "name": "sorted"},
-        {"op": "agent add", "id": "y", "pool": "default"},
-    ), agent=ORCHESTRATOR)  # fmt: skip
+    done = batches.batch(
+        work,
+        lines(
+            {"op": "cancel", "task": "a", "reason": "not wanted"},
+            {"op": "assign", "task": "b", "to": "x"},
+            {"op": "note", "text": "mind the gap", "task": "c"},
+            {"op": "checkpoint", "name": "sorted"},
+            {"op": "agent add", "id": "y", "pool": "default"},
+        ),
+        agent=ORCHESTRATOR,
+    )
     assert work.store.read_entry(done.entry).parents == (before,)
-    named = git("log", "-1", "--format=%(trailers:key=Gitcoord-Task,valueonly)", "gitcoord/ledger", cwd=repo)
+    named = git(
+        "log", "-1", "--format=%(trailers:key=Gitcoord-Task,valueonly)", "gitcoord/ledger", cwd=repo
+    )
     assert named.split() == ["a", "b", "c"]
     assert record(work, "a")["state"] == "cancelled"
     assert record(work, "b")["assigned"] == "x"
@@ -45,7 +51,10 @@ def test_a_batch_is_one_entry_that_names_every_task(repo: Path) -> None:
 def test_the_first_refusal_names_its_line_and_nothing_is_applied(repo: Path) -> None:
     work = found(repo, tasks("a", "b"), "x", worktrees=False)
     before = work.ledger.tip()
-    text = '{"op": "cancel", "task": "a"}\n\n{"op": "retry", "task": "b"}\n{"op": "cancel", "task": "zz"}\n'
+    text = (
+        '{"op": "cancel", "task": "a"}\n\n{"op": "retry", "task": "b"}\n{"op": "cancel", "task": '
+        '"zz"}\n'
+    )
     with pytest.raises(GitcoordError) as caught:
         batches.batch(work, batches.parse_lines(text), agent=ORCHESTRATOR)
     assert caught.value.facts["line"] == 3
@@ -57,10 +66,16 @@ def test_later_lines_see_what_earlier_ones_did(repo: Path) -> None:
     work = found(repo, tasks("a", "b", b=["a"]), "x", worktrees=False)
     git("checkout", "-q", "-b", "mine", cwd=repo)
     oid = write(repo, "a/file.txt")
-    done = batches.batch(work, lines(
-        {"op": "claim", "task": "a"}, {"op": "progress", "message": "begun", "percent": 5},
-        {"op": "complete", "task": "a", "result": oid}, {"op": "claim", "task": "b"},
-    ), agent="x")  # fmt: skip
+    done = batches.batch(
+        work,
+        lines(
+            {"op": "claim", "task": "a"},
+            {"op": "progress", "message": "begun", "percent": 5},
+            {"op": "complete", "task": "a", "result": oid},
+            {"op": "claim", "task": "b"},
+        ),
+        agent="x",
+    )
     assert record(work, "a")["state"] == "done"
     held = record(work, "b")["claim"]
     assert held["built_on"] == {"a": oid}
@@ -72,13 +87,19 @@ def test_later_lines_see_what_earlier_ones_did(repo: Path) -> None:
 
 
 def test_a_batch_runs_the_checks_of_what_it_completes_before_its_entry(repo: Path) -> None:
-    plan = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\ncheck = "test -f a/good"\n[[task]]\nid = "b"\ntitle = "B"\npaths = ["b/"]\n'
+    plan = (
+        '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\ncheck = "test -f a/good"\n[[task]]\nid = '
+        '"b"\ntitle = "B"\npaths = ["b/"]\n'
+    )
     work = found(repo, plan, "x", worktrees=False)
     trust.trust(work, work.ledger.snapshot())
     claims.claim(work, "x", "a", checkout=False)
     git("checkout", "-q", "-b", "mine", cwd=repo)
     wrong = write(repo, "a/bad")
-    rows: tuple[dict[str, object], ...] = ({"op": "note", "text": "hello"}, {"op": "complete", "task": "a", "result": "mine"})
+    rows: tuple[dict[str, object], ...] = (
+        {"op": "note", "text": "hello"},
+        {"op": "complete", "task": "a", "result": "mine"},
+    )
     with pytest.raises(RefusedError, match="the check of task a failed") as caught:
         batches.batch(work, lines(*rows), agent="x")
     assert caught.value.message.startswith("line 2: the check of task a failed")
@@ -96,22 +117,31 @@ def test_a_stale_token_in_a_batch_refuses_it_whole(repo: Path) -> None:
     claims.claim(work, "x", "a", checkout=False)
     work.ledger.execute({"op": "assign", "task": "a", "to": "y", "reason": ""}, agent=ORCHESTRATOR)
     with pytest.raises(ClaimLostError) as caught:
-        batches.batch(work, lines({"op": "note", "text": "hello"}, {"op": "progress", "task": "a", "message": "on"}), agent="x")
+        batches.batch(
+            work,
+            lines(
+                {"op": "note", "text": "hello"}, {"op": "progress", "task": "a", "message": "on"}
+            ),
+            agent="x",
+        )
     assert caught.value.facts["line"] == 2
     assert not work.ledger.snapshot().notes()
 
 
-@pytest.mark.parametrize(("row", "what"), [
-    ("{", "not valid JSON"),
-    ("[1]", "no object"),
-    ('{"op": "rollback"}', "no operation"),
-    ('{"op": "cancl", "task": "a"}', "no operation"),
-    ('{"op": "cancel"}', "needs task"),
-    ('{"op": "cancel", "task": "a", "reson": "x"}', "no key"),
-    ('{"op": "cancel", "task": 25}', "wrong type"),
-    ('{"op": "progress", "message": "m", "percent": true}', "wrong type"),
-    ('{"op": "cancel", "task": "a", "task": "b"}', "twice"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ("{", "not valid JSON"),
+        ("[1]", "no object"),
+        ('{"op": "rollback"}', "no operation"),
+        ('{"op": "cancl", "task": "a"}', "no operation"),
+        ('{"op": "cancel"}', "needs task"),
+        ('{"op": "cancel", "task": "a", "reson": "x"}', "no key"),
+        ('{"op": "cancel", "task": 25}', "wrong type"),
+        ('{"op": "progress", "message": "m", "percent": true}', "wrong type"),
+        ('{"op": "cancel", "task": "a", "task": "b"}', "twice"),
+    ],
+)
 def test_a_line_that_is_wrong_is_named_before_anything_happens(row: str, what: str) -> None:
     with pytest.raises(UsageError) as caught:
         batches.parse_lines('{"op": "reap"}\n' + row)
@@ -134,8 +164,15 @@ def test_the_command_reads_standard_input_and_keeps_agents_in_their_role(repo: P
     assert place is not None
 
     def run(cwd: Path, text: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "gitcoord", "batch", "--json"], cwd=cwd, env=environment(), input=text,
-                              capture_output=True, text=True, check=False)  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-m", "gitcoord", "batch", "--json"],
+            cwd=cwd,
+            env=environment(),
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     done = run(place, '{"op": "claim", "task": "a"}\n{"op": "note", "text": "mine"}\n')
     assert json.loads(done.stdout)["results"][0]["token"] == record(work, "a")["claim"]["token"]

@@ -55,7 +55,9 @@ def clear(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_way_round_a_boundary_is_accepted_or_landed(lab: Lab, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_way_round_a_boundary_is_accepted_or_landed(
+    lab: Lab, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repo = lab.repo
     result = WAYS[way](lab)
     tip = lab.work.ledger.tip()
@@ -68,7 +70,9 @@ def test_no_way_round_a_boundary_is_accepted_or_landed(lab: Lab, way: str, monke
     before = git(repo, "rev-parse", "main")
     if way in IN_THE_TARGET:
         landed = landings.land(lab.work, "default")
-        assert git(repo, "rev-parse", f"{landed.new}^{{tree}}") == git(repo, "rev-parse", f"{before}^{{tree}}")
+        assert git(repo, "rev-parse", f"{landed.new}^{{tree}}") == git(
+            repo, "rev-parse", f"{before}^{{tree}}"
+        )
         return
     with pytest.raises(RefusedError) as caught:
         landings.land(lab.work, "default")
@@ -88,28 +92,39 @@ def test_what_only_looks_like_a_way_round_is_accepted_and_lands(lab: Lab, way: s
     lab.complete(result)
     for name in ("o", "n", "u", "t"):
         if lab.work.ledger.snapshot().require_task(name)["state"] == "open":
-            lab.work.ledger.execute({"op": "cancel", "task": name, "reason": ""}, agent="orchestrator")
+            lab.work.ledger.execute(
+                {"op": "cancel", "task": name, "reason": ""}, agent="orchestrator"
+            )
     landed = landings.land(lab.work, "default")
     assert git(repo, "rev-parse", "main") == landed.new
     git(repo, "merge-base", "--is-ancestor", result, landed.new)
     verify.verify(lab.work)
 
 
-@pytest.mark.parametrize("revision", ["--output=/tmp/x", "^main", "main^{tree}", "-x", "", "main\n", "0" * 40, "HEAD@{5}"])
+@pytest.mark.parametrize(
+    "revision",
+    ["--output=/tmp/x", "^main", "main^{tree}", "-x", "", "main\n", "0" * 40, "HEAD@{5}"],
+)
 def test_what_names_no_commit_is_no_result(lab: Lab, revision: str) -> None:
     with pytest.raises(NotFoundError):
         lab.complete(revision)
 
 
-def test_objects_that_only_an_environment_shows_are_not_there(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects_that_only_an_environment_shows_are_not_there(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = elsewhere(lab)
-    monkeypatch.setenv("GIT_ALTERNATE_OBJECT_DIRECTORIES", str(lab.repo.parent / "other" / ".git" / "objects"))
+    monkeypatch.setenv(
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES", str(lab.repo.parent / "other" / ".git" / "objects")
+    )
     with pytest.raises(NotFoundError):
         lab.complete(made)
 
 
 @pytest.mark.parametrize("is_symbolic", [False, True])
-def test_the_tip_of_the_claims_branch_is_looked_at_however_it_was_written(lab: Lab, is_symbolic: bool) -> None:
+def test_the_tip_of_the_claims_branch_is_looked_at_however_it_was_written(
+    lab: Lab, is_symbolic: bool
+) -> None:
     TOOLS["a branch that is another's name" if is_symbolic else "a branch written as a file"](lab)
     with pytest.raises(RefusedError) as caught:
         lab.complete(None)
@@ -148,11 +163,18 @@ paths = ["src/a/", "tests/a/", "docs/a/", "etc/"]
 WIDER = LAYERS.replace('paths = ["src/"]', 'paths = ["src/", "tests/", "docs/"]')
 
 
-@pytest.mark.parametrize(("plan", "path", "layer"), [
-    (LAYERS, "src/b/x", "outside"), (LAYERS, "tests/a/x", "outside of pool default"), (WIDER, "docs/a/x", "outside of phase default"),
-    (WIDER, "tests/a/x", "outside of agent x"),
-])  # fmt: skip
-def test_each_layer_is_asked_by_complete_and_at_landing(repo: Path, plan: str, path: str, layer: str) -> None:
+@pytest.mark.parametrize(
+    ("plan", "path", "layer"),
+    [
+        (LAYERS, "src/b/x", "outside"),
+        (LAYERS, "tests/a/x", "outside of pool default"),
+        (WIDER, "docs/a/x", "outside of phase default"),
+        (WIDER, "tests/a/x", "outside of agent x"),
+    ],
+)
+def test_each_layer_is_asked_by_complete_and_at_landing(
+    repo: Path, plan: str, path: str, layer: str
+) -> None:
     git(repo, "switch", "-q", "-c", "bench")
     work = found(repo, LAYERS)
     agents.add(work, "x", no_worktree=True, paths=["src/"])
@@ -164,15 +186,27 @@ def test_each_layer_is_asked_by_complete_and_at_landing(repo: Path, plan: str, p
         results.complete(work, "x", "t", held["token"], result=made)
     assert caught.value.reason == "boundary"
     work.ledger.keep(f"refs/gitcoord/ledger/results/t/{made}", made)
-    facts = {"oid": made, "tree": made, "base": held["base"], "built_on": {}, "commits": 1, "files": 1}
-    work.ledger.execute({"op": "complete", "agent": "x", "task": "t", "token": held["token"], "result": facts}, agent="x")
+    facts = {
+        "oid": made,
+        "tree": made,
+        "base": held["base"],
+        "built_on": {},
+        "commits": 1,
+        "files": 1,
+    }
+    work.ledger.execute(
+        {"op": "complete", "agent": "x", "task": "t", "token": held["token"], "result": facts},
+        agent="x",
+    )
     agents.remove(work, "x")
     with pytest.raises(RefusedError, match="outside of" if layer != "outside" else layer):
         landings.land(work, "default")
     assert git(repo, "rev-parse", "main") == held["base"]
 
 
-def test_an_agent_whose_paths_cover_no_task_is_told_that_the_plan_is_over_for_it(repo: Path) -> None:
+def test_an_agent_whose_paths_cover_no_task_is_told_that_the_plan_is_over_for_it(
+    repo: Path,
+) -> None:
     work = found(repo, LAYERS.replace('target = "main"', ""))
     agents.add(work, "x", no_worktree=True, paths=["other/"])
     with pytest.raises(PlanFinishedError):
@@ -188,6 +222,8 @@ def test_a_twin_of_what_another_task_of_the_phase_adds_does_not_land(repo: Path)
     for name, folder in (("a", "src/a"), ("b", "src/A")):
         held = claims.claim(work, "x", name, checkout=False).claim
         tip = git(repo, "rev-parse", "main")
-        results.complete(work, "x", name, held["token"], result=commit(repo, {f"{folder}/x": name}, tip))
+        results.complete(
+            work, "x", name, held["token"], result=commit(repo, {f"{folder}/x": name}, tip)
+        )
     with pytest.raises(RefusedError, match="the same file as src/a"):
         landings.land(work, "default")

@@ -21,7 +21,9 @@ PYTHON = sys.executable
 
 def check(repo: Path, command: str, timeout_s: float = 30, **about: str) -> Verdict:
     commit = git("rev-parse", "HEAD", cwd=repo)
-    return run_check(Git(repo), Job(commit, command, int(timeout_s * 1000), about, repo / ".git" / "log"))
+    return run_check(
+        Git(repo), Job(commit, command, int(timeout_s * 1000), about, repo / ".git" / "log")
+    )
 
 
 def assert_clean(repo: Path) -> None:
@@ -32,7 +34,10 @@ def assert_clean(repo: Path) -> None:
 
 def is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {
+            b"Z",
+            b"X",
+        }
     except FileNotFoundError:
         return False
 
@@ -45,24 +50,33 @@ def wait_for_end(pid: int) -> bool:
 
 
 def test_a_command_that_ends_well_has_passed_and_leaves_nothing(repo: Path) -> None:
-    verdict = check(repo, "cat README.md; ls -A; git status --porcelain; git symbolic-ref -q HEAD || echo detached")
+    verdict = check(
+        repo,
+        "cat README.md; ls -A; git status --porcelain; git symbolic-ref -q HEAD || echo detached",
+    )
     assert verdict.is_passed
     assert verdict.output.decode().split() == ["hello", ".git", "README.md", "detached"]
     assert_clean(repo)
 
 
-@pytest.mark.parametrize(("command", "why"), [
-    ("exit 3", "it ended with status 3"),
-    ("no-such-command-here", "a command was not found (status 127)"),
-    ("./README.md", "a command could not be executed (status 126)"),
-    ("kill -9 $$", "it died by signal SIGKILL"),
-    ("kill -SEGV $$", "it died by signal SIGSEGV"),
-    (f"{PYTHON} -m pytest -q -p no:cacheprovider", "no tests ran (pytest)"),
-    (f"{PYTHON} -m pytest -q -p no:cacheprovider || true", "no tests ran (pytest)"),
-    (f"{PYTHON} -m unittest discover", "no tests ran (unittest)"),
-    ("echo 'testing: warning: no tests to run'; echo 'ok  \tx\t0.01s [no tests to run]'", "no tests ran (go test)"),
-    ("cat <&0 | grep -q x", "it ended with status 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("exit 3", "it ended with status 3"),
+        ("no-such-command-here", "a command was not found (status 127)"),
+        ("./README.md", "a command could not be executed (status 126)"),
+        ("kill -9 $$", "it died by signal SIGKILL"),
+        ("kill -SEGV $$", "it died by signal SIGSEGV"),
+        (f"{PYTHON} -m pytest -q -p no:cacheprovider", "no tests ran (pytest)"),
+        (f"{PYTHON} -m pytest -q -p no:cacheprovider || true", "no tests ran (pytest)"),
+        (f"{PYTHON} -m unittest discover", "no tests ran (unittest)"),
+        (
+            "echo 'testing: warning: no tests to run'; echo 'ok  \tx\t0.01s [no tests to run]'",
+            "no tests ran (go test)",
+        ),
+        ("cat <&0 | grep -q x", "it ended with status 1"),
+    ],
+)
 def test_whatever_is_no_plain_success_has_failed(repo: Path, command: str, why: str) -> None:
     verdict = check(repo, command)
     assert (verdict.is_passed, verdict.reason) == (False, why)
@@ -71,14 +85,21 @@ def test_whatever_is_no_plain_success_has_failed(repo: Path, command: str, why: 
 
 def test_a_command_that_hangs_is_ended_with_its_whole_group(repo: Path, tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    verdict = check(repo, f"trap '' TERM; (cd /; trap '' TERM; exec env -i sleep 60) & echo $! > {file}; echo begun; sleep 600", 0.5)
+    verdict = check(
+        repo,
+        f"trap '' TERM; (cd /; trap '' TERM; exec env -i sleep 60) & echo $! > {file}; echo begun; "
+        "sleep 600",
+        0.5,
+    )
     assert (verdict.is_passed, verdict.reason) == (False, "it took longer than 0s")
     assert verdict.output == b"begun\n"
     assert wait_for_end(int(file.read_text()))
     assert_clean(repo)
 
 
-def test_children_that_outlive_a_command_are_ended_and_it_has_passed(repo: Path, tmp_path: Path) -> None:
+def test_children_that_outlive_a_command_are_ended_and_it_has_passed(
+    repo: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "pid"
     verdict = check(repo, f"(cd /; exec env -i sleep 600) & echo $! > {file}; echo done")
     assert verdict.is_passed
@@ -97,23 +118,36 @@ def test_a_child_that_fled_the_group_is_not_waited_for(repo: Path, tmp_path: Pat
 
 def test_a_daemon_that_a_command_left_is_ended(repo: Path, tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    script = f"import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\nos.chdir('/')\nfor n in range(3): os.close(n)\nopen('{file}', 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    script = (
+        "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): "
+        f"os._exit(0)\nos.chdir('/')\nfor n in range(3): os.close(n)\nopen('{file}', "
+        "'w').write(str(os.getpid()))\ntime.sleep(600)"
+    )
     verdict = check(repo, f'{PYTHON} -c "{script}"; while ! test -s {file}; do sleep 0.02; done')
     assert verdict.is_passed
     assert wait_for_end(int(file.read_text()))
     assert_clean(repo)
 
 
-def test_a_child_that_fled_the_group_and_stays_in_the_worktree_is_ended(repo: Path, tmp_path: Path) -> None:
+def test_a_child_that_fled_the_group_and_stays_in_the_worktree_is_ended(
+    repo: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "pid"
-    verdict = check(repo, f"setsid sh -c 'echo $$ > {file}; exec sleep 600' & while ! test -s {file}; do sleep 0.02; done")
+    verdict = check(
+        repo,
+        f"setsid sh -c 'echo $$ > {file}; exec sleep 600' & while ! test -s {file}; do sleep 0.02; "
+        "done",
+    )
     assert verdict.is_passed
     assert wait_for_end(int(file.read_text()))
     assert_clean(repo)
 
 
 def test_a_command_that_forks_without_end_is_ended(repo: Path) -> None:
-    script = "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(600)\ntime.sleep(600)"
+    script = (
+        "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        "
+        "time.sleep(600)\ntime.sleep(600)"
+    )
     verdict = check(repo, f'{PYTHON} -c "{script}"', 1.5)
     assert not verdict.is_passed
     assert_clean(repo)
@@ -130,7 +164,10 @@ def test_a_flood_is_cut_in_the_middle_and_says_so(repo: Path) -> None:
 
 
 def test_what_a_command_leaves_in_its_worktree_is_no_obstacle(repo: Path) -> None:
-    assert check(repo, "mkdir -p d/e && touch d/e/f && chmod 0 d/e && chmod 500 d . && git config -l >/dev/null").is_passed
+    assert check(
+        repo,
+        "mkdir -p d/e && touch d/e/f && chmod 0 d/e && chmod 500 d . && git config -l >/dev/null",
+    ).is_passed
     assert_clean(repo)
     assert check(repo, "rm -rf .git README.md && ln -s / root").is_passed
     assert_clean(repo)
@@ -138,14 +175,18 @@ def test_what_a_command_leaves_in_its_worktree_is_no_obstacle(repo: Path) -> Non
     assert_clean(repo)
 
 
-def test_the_environment_has_no_token_and_nothing_of_git(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_has_no_token_and_nothing_of_git(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit = git("rev-parse", "HEAD", cwd=repo)
     monkeypatch.setenv("GITCOORD_CLAIM", "token")
     monkeypatch.setenv("GITCOORD_AGENT", "x")
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
     command = "env | grep -o '^GITCOORD_[A-Z]*' | sort; git rev-parse --is-inside-work-tree"
-    verdict = run_check(Git(repo), Job(commit, command, 30_000, {"GITCOORD_GATE": "g"}, repo / ".git" / "log"))
+    verdict = run_check(
+        Git(repo), Job(commit, command, 30_000, {"GITCOORD_GATE": "g"}, repo / ".git" / "log")
+    )
     assert verdict.output.decode().split() == ["GITCOORD_GATE", "GITCOORD_WORKTREE", "true"]
 
 
@@ -171,7 +212,10 @@ run_check(Git(Path(repo)), Job(commit, command, 600000, {}, Path(repo) / '.git' 
 def begin(repo: Path, file: Path) -> subprocess.Popen[bytes]:
     """Start a checker, and wait until its command runs."""
     commit = git("rev-parse", "HEAD", cwd=repo)
-    child = subprocess.Popen([PYTHON, "-c", CHECKER, str(repo), commit, f"echo $$ > {file}; sleep 600"], env=environment())
+    child = subprocess.Popen(
+        [PYTHON, "-c", CHECKER, str(repo), commit, f"echo $$ > {file}; sleep 600"],
+        env=environment(),
+    )
     deadline = Deadline(Clock(), 60)
     while not (file.exists() and file.read_text().strip()) and not deadline.expired:
         Clock().sleep(0.02)
@@ -202,25 +246,44 @@ def test_a_checker_that_is_asked_to_end_cleans_up_after_itself(repo: Path, tmp_p
 NOTHING = {
     "pytest": ["= no tests ran in 0.01s =", "no tests ran in 0.00s", "collected 0 items\n\n"],
     "unittest": ["Ran 0 tests in 0.000s\n\nOK", "NO TESTS RAN"],
-    "go test": ["?   \texample/a\t[no test files]\n?   \texample/b\t[no test files]", "ok  \ta\t0.002s [no tests to run]"],
-    "jest or vitest": ["No tests found, exiting with code 0", "No test files found, exiting with code 0"],
+    "go test": [
+        "?   \texample/a\t[no test files]\n?   \texample/b\t[no test files]",
+        "ok  \ta\t0.002s [no tests to run]",
+    ],
+    "jest or vitest": [
+        "No tests found, exiting with code 0",
+        "No test files found, exiting with code 0",
+    ],
     "cargo test": ["running 0 tests\n\ntest result: ok. 0 passed; 0 failed"],
     "mocha": ["\n  0 passing (1ms)\n"],
     "phpunit": ["PHPUnit 11\n\nNo tests executed!\n"],
     "ctest": ["Test project /x\nNo tests were found!!!"],
     "rspec": ["No examples found.\n\n0 examples, 0 failures"],
     "node --test": ["# tests 0\n# pass 0", "\x1b[34m\u2139 tests 0\x1b[39m\n"],
-}  # fmt: skip
+}
 SOMETHING = [
-    "collected 0 items / 3 deselected\n=== 2 passed in 0.1s ===", "3 passed in 0.01s", "collected 2 items\n2 skipped in 0.1s",
-    "Ran 12 tests in 0.100s\n\nOK", "ok  \texample/a\t0.004s\n?   \texample/b\t[no test files]", "ok  \ta\t(cached)\n?   \tb\t[no test files]",
-    "Tests:       3 passed, 3 total\nNo tests found related to files changed", " Tests  4 passed (4)",
-    "running 3 tests\ntest result: ok. 3 passed\n   Doc-tests x\nrunning 0 tests", "  5 passing (2ms)", "OK (5 tests, 9 assertions)",
-    "100% tests passed, 0 tests failed out of 4", "4 examples, 0 failures", "# tests 3\n# pass 3", "nothing of a test runner", "",
-]  # fmt: skip
+    "collected 0 items / 3 deselected\n=== 2 passed in 0.1s ===",
+    "3 passed in 0.01s",
+    "collected 2 items\n2 skipped in 0.1s",
+    "Ran 12 tests in 0.100s\n\nOK",
+    "ok  \texample/a\t0.004s\n?   \texample/b\t[no test files]",
+    "ok  \ta\t(cached)\n?   \tb\t[no test files]",
+    "Tests:       3 passed, 3 total\nNo tests found related to files changed",
+    " Tests  4 passed (4)",
+    "running 3 tests\ntest result: ok. 3 passed\n   Doc-tests x\nrunning 0 tests",
+    "  5 passing (2ms)",
+    "OK (5 tests, 9 assertions)",
+    "100% tests passed, 0 tests failed out of 4",
+    "4 examples, 0 failures",
+    "# tests 3\n# pass 3",
+    "nothing of a test runner",
+    "",
+]
 
 
-@pytest.mark.parametrize(("runner", "text"), [(name, text) for name, texts in NOTHING.items() for text in texts])
+@pytest.mark.parametrize(
+    ("runner", "text"), [(name, text) for name, texts in NOTHING.items() for text in texts]
+)
 def test_a_runner_without_a_test_is_recognised(runner: str, text: str) -> None:
     assert without_tests(text.encode()) == runner
 

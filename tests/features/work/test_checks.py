@@ -92,7 +92,9 @@ def test_the_output_of_a_check_is_kept_in_the_ledger(repo: Path) -> None:
     assert facts.show(work, "a")["task"]["check"]["verdict"] == "failed"
 
 
-def test_an_untrusted_check_runs_nothing_and_a_changed_one_is_untrusted_again(repo: Path, tmp_path: Path) -> None:
+def test_an_untrusted_check_runs_nothing_and_a_changed_one_is_untrusted_again(
+    repo: Path, tmp_path: Path
+) -> None:
     mark = tmp_path / "ran"
     work = found(repo, checked(f"touch {mark}"), "x")
     for run in (f"touch {mark}", f"touch  {mark}"):
@@ -113,7 +115,9 @@ def test_a_pass_is_used_again_for_the_same_tree_and_definition(repo: Path, tmp_p
     count = tmp_path / "count"
     work = trusted(repo, checked(f"echo x >> {count}"), "x")
     claimed = do(work, "x", "a")
-    work.ledger.execute({"op": "reopen", "task": "a", "kind": "conflict", "reason": "again"}, agent="orchestrator")
+    work.ledger.execute(
+        {"op": "reopen", "task": "a", "kind": "conflict", "reason": "again"}, agent="orchestrator"
+    )
     again = claims.claim(work, "x", "a")
     tip = git("rev-parse", claimed.claim["branch"], cwd=repo)
     results.complete(work, "x", "a", again.claim["token"], result=tip)
@@ -134,9 +138,25 @@ def test_the_lease_is_kept_while_a_check_runs(repo: Path) -> None:
     write(Path(claimed.worktree or ""), "a/file.txt")
     work.ledger.beat("x", claimed.claim["token"])
     thief = subprocess.Popen(
-        [sys.executable, "-m", "gitcoord", "-C", str(repo), "--agent", "y", "claim", "a", "--no-checkout", "--wait", "--timeout", "2"],
-        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "gitcoord",
+            "-C",
+            str(repo),
+            "--agent",
+            "y",
+            "claim",
+            "a",
+            "--no-checkout",
+            "--wait",
+            "--timeout",
+            "2",
+        ],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     assert results.complete(work, "x", "a", claimed.claim["token"]).task["state"] == "done"
     assert thief.wait() != 0
 
@@ -144,7 +164,9 @@ def test_the_lease_is_kept_while_a_check_runs(repo: Path) -> None:
 def test_a_check_is_ended_when_the_claim_is_taken(repo: Path) -> None:
     head = '[plan]\nlease = "900ms"\nheartbeat = "200ms"\n'
     take = f"cd {repo} && {sys.executable} -m gitcoord assign a y >/dev/null && sleep 600"
-    work = trusted(repo, checked(f"export PYTHONPATH={environment()['PYTHONPATH']}; {take}", head), "x", "y")
+    work = trusted(
+        repo, checked(f"export PYTHONPATH={environment()['PYTHONPATH']}; {take}", head), "x", "y"
+    )
     claimed = claims.claim(work, "x", "a")
     write(Path(claimed.worktree or ""), "a/file.txt")
     work.ledger.beat("x", claimed.claim["token"])
@@ -159,17 +181,31 @@ def test_a_check_is_ended_when_the_claim_is_taken(repo: Path) -> None:
 
 def test_what_lands_is_the_very_commit_that_was_tested(repo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run = f"env | grep ^GITCOORD | grep -v WORKTREE | sort > {out}; ls >> {out}; git rev-parse HEAD >> {out}"
+    run = (
+        f"env | grep ^GITCOORD | grep -v WORKTREE | sort > {out}; ls >> {out}; git rev-parse HEAD "
+        f">> {out}"
+    )
     work = trusted(repo, gated("a", "b", run=run), "x", "y")
     do(work, "x", "a")
     do(work, "y", "b")
     done = landings.land(work, "default")
     assert list(done.gates) == ["g"]
     assert out.read_text().split() == [
-        f"GITCOORD_COMMIT={done.new}", "GITCOORD_GATE=g", "GITCOORD_LEDGER=ledger", "GITCOORD_PHASE=default", "README.md", "a", "b", done.new,
-    ]  # fmt: skip
+        f"GITCOORD_COMMIT={done.new}",
+        "GITCOORD_GATE=g",
+        "GITCOORD_LEDGER=ledger",
+        "GITCOORD_PHASE=default",
+        "README.md",
+        "a",
+        "b",
+        done.new,
+    ]
     assert git("rev-parse", "main", cwd=repo) == done.new
-    event = next(entry for entry in facts.history(work, work.ledger.tip(), limit=10) if entry["op"] == "land-begin")
+    event = next(
+        entry
+        for entry in facts.history(work, work.ledger.tip(), limit=10)
+        if entry["op"] == "land-begin"
+    )
     assert event["tasks"] == []
     assert landings.land(work, "default").already
     verify.verify(work)
@@ -193,7 +229,10 @@ def test_an_untrusted_gate_runs_nothing_and_lands_nothing(repo: Path, tmp_path: 
     landings.land(work, "default")
 
 
-@pytest.mark.parametrize("run", ["no-such-command", "kill -9 $$", "./README.md", f"{sys.executable} -m unittest discover"])
+@pytest.mark.parametrize(
+    "run",
+    ["no-such-command", "kill -9 $$", "./README.md", f"{sys.executable} -m unittest discover"],
+)
 def test_a_gate_that_cannot_run_has_failed(repo: Path, run: str) -> None:
     work = trusted(repo, gated("a", run=run), "x")
     do(work, "x", "a")
@@ -270,7 +309,11 @@ def test_a_target_that_has_no_tests_yet_is_not_to_blame(repo: Path) -> None:
     claimed = claims.claim(work, "x", "a")
     place = Path(claimed.worktree or "")
     write(place, "a/__init__.py", "")
-    write(place, "a/test_a.py", "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.fail()\n")
+    write(
+        place,
+        "a/test_a.py",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.fail()\n",
+    )
     results.complete(work, "x", "a", claimed.claim["token"])
     do(work, "x", "b")
     assert refusal(work).facts["tasks"] == ["a"]
@@ -295,7 +338,9 @@ def test_a_gate_that_passed_is_not_run_again_on_the_same_tree(repo: Path, tmp_pa
     work = trusted(repo, gated("a", run=f"echo x >> {tmp_path}/count"), "x")
     do(work, "x", "a")
     hook = repo / ".git/hooks/reference-transaction"
-    hook.write_text('#!/bin/sh\nif test "$1" = prepared && grep -q refs/heads/main; then exit 1; fi\n')
+    hook.write_text(
+        '#!/bin/sh\nif test "$1" = prepared && grep -q refs/heads/main; then exit 1; fi\n'
+    )
     hook.chmod(0o755)
     assert refusal(work).reason == "target-moved"
     hook.unlink()
@@ -303,8 +348,13 @@ def test_a_gate_that_passed_is_not_run_again_on_the_same_tree(repo: Path, tmp_pa
     assert (tmp_path / "count").read_text() == "x\n"
 
 
-def test_two_gates_run_in_their_order_and_the_first_failure_ends_it(repo: Path, tmp_path: Path) -> None:
-    gates = f'[{{ name = "one", run = "echo one >> {tmp_path}/out; exit 1" }}, {{ name = "two", run = "echo two >> {tmp_path}/out" }}]'
+def test_two_gates_run_in_their_order_and_the_first_failure_ends_it(
+    repo: Path, tmp_path: Path
+) -> None:
+    gates = (
+        f'[{{ name = "one", run = "echo one >> {tmp_path}/out; exit 1" }}, {{ name = "two", run = '
+        f'"echo two >> {tmp_path}/out" }}]'
+    )
     work = trusted(repo, f'[[phase]]\nname = "default"\ngates = {gates}\n' + tasks("a"), "x")
     do(work, "x", "a")
     assert refusal(work).facts["gate"] == "one"
@@ -323,14 +373,19 @@ def test_gates_required_lands_nothing_without_one(repo: Path) -> None:
 
 def once(tmp_path: Path, act: str) -> str:
     """Give a gate that does something beside it, the first time it runs."""
-    return f"test -e {tmp_path}/acted || {{ touch {tmp_path}/acted; {act}; }} >/dev/null 2>&1; echo x >> {tmp_path}/runs"
+    return (
+        f"test -e {tmp_path}/acted || {{ touch {tmp_path}/acted; {act}; }} >/dev/null 2>&1; echo x "
+        f">> {tmp_path}/runs"
+    )
 
 
 def runs(tmp_path: Path) -> int:
     return (tmp_path / "runs").read_text().count("x")
 
 
-def test_a_target_that_moves_while_gates_run_is_merged_and_tested_again(repo: Path, tmp_path: Path) -> None:
+def test_a_target_that_moves_while_gates_run_is_merged_and_tested_again(
+    repo: Path, tmp_path: Path
+) -> None:
     act = f"cd {repo} && echo more > more.txt && git add more.txt && git commit -qm more"
     work = trusted(repo, gated("a", run=once(tmp_path, act)), "x")
     do(work, "x", "a")
@@ -340,7 +395,9 @@ def test_a_target_that_moves_while_gates_run_is_merged_and_tested_again(repo: Pa
     assert git("rev-list", "--count", f"{done.old}..main", "--first-parent", cwd=repo) == "1"
 
 
-def test_a_target_that_moves_right_after_the_merge_loses_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_moves_right_after_the_merge_loses_nothing(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = trusted(repo, gated("a"), "x")
     do(work, "x", "a")
     merge = candidates.merge
@@ -359,10 +416,14 @@ def test_a_target_that_moves_right_after_the_merge_loses_nothing(repo: Path, mon
 
 
 def gitcoord(*words: str) -> str:
-    return f"PYTHONPATH={environment()['PYTHONPATH']} {sys.executable} -m gitcoord {' '.join(words)}"
+    return (
+        f"PYTHONPATH={environment()['PYTHONPATH']} {sys.executable} -m gitcoord {' '.join(words)}"
+    )
 
 
-def test_a_task_that_is_added_while_gates_run_keeps_the_phase_from_landing(repo: Path, tmp_path: Path) -> None:
+def test_a_task_that_is_added_while_gates_run_keeps_the_phase_from_landing(
+    repo: Path, tmp_path: Path
+) -> None:
     run = once(tmp_path, f"cd {repo} && {gitcoord('plan apply', str(tmp_path / 'more.toml'))}")
     work = trusted(repo, gated("a", run=run), "x")
     (tmp_path / "more.toml").write_text(gated("a", "b", run=run))
@@ -371,7 +432,9 @@ def test_a_task_that_is_added_while_gates_run_keeps_the_phase_from_landing(repo:
     assert (error.reason, error.facts["missing"]) == ("not-whole", ["b"])
 
 
-def test_a_gate_that_is_redefined_while_it_runs_is_run_again_and_needs_trust(repo: Path, tmp_path: Path) -> None:
+def test_a_gate_that_is_redefined_while_it_runs_is_run_again_and_needs_trust(
+    repo: Path, tmp_path: Path
+) -> None:
     run = once(tmp_path, f"cd {repo} && {gitcoord('plan apply', str(tmp_path / 'other.toml'))}")
     work = trusted(repo, gated("a", run=run), "x")
     (tmp_path / "other.toml").write_text(gated("a", run="exit 1"))
@@ -382,7 +445,9 @@ def test_a_gate_that_is_redefined_while_it_runs_is_run_again_and_needs_trust(rep
 
 
 def test_a_result_that_is_redone_while_gates_run_is_not_landed(repo: Path, tmp_path: Path) -> None:
-    work = trusted(repo, gated("a", "b", run=once(tmp_path, f"cd {repo} && {gitcoord('cancel', 'b')}")), "x")
+    work = trusted(
+        repo, gated("a", "b", run=once(tmp_path, f"cd {repo} && {gitcoord('cancel', 'b')}")), "x"
+    )
     do(work, "x", "a")
     do(work, "x", "b")
     done = landings.land(work, "default")
@@ -390,8 +455,14 @@ def test_a_result_that_is_redone_while_gates_run_is_not_landed(repo: Path, tmp_p
     assert not (repo / "b").exists()
 
 
-def test_changes_that_come_in_the_way_while_gates_run_are_a_refusal(repo: Path, tmp_path: Path) -> None:
-    work = trusted(repo, gated("a", run=once(tmp_path, f"mkdir -p {repo}/a && echo mine > {repo}/a/file.txt")), "x")
+def test_changes_that_come_in_the_way_while_gates_run_are_a_refusal(
+    repo: Path, tmp_path: Path
+) -> None:
+    work = trusted(
+        repo,
+        gated("a", run=once(tmp_path, f"mkdir -p {repo}/a && echo mine > {repo}/a/file.txt")),
+        "x",
+    )
     do(work, "x", "a")
     assert refusal(work).reason == "worktree"
     assert (repo / "a/file.txt").read_text() == "mine\n"
@@ -405,14 +476,21 @@ def test_two_landings_at_once_are_one_and_the_other_waits_or_says_who(repo: Path
     do(work, "x", "a")
     command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "phase", "land", "default"]
     command += ["--json"]
-    both = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "12"]
+    both = [
+        subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in "12"
+    ]
     said = [one.communicate() for one in both]
     assert [one.returncode for one in both] == [0, 0], said
     assert sum('"already": true' in out for out, _ in said) == 1
     assert ops(work).count("land-done") == 1
 
 
-def test_a_landed_phase_that_was_taken_out_of_the_target_is_not_said_to_be_there(repo: Path) -> None:
+def test_a_landed_phase_that_was_taken_out_of_the_target_is_not_said_to_be_there(
+    repo: Path,
+) -> None:
     work = trusted(repo, gated("a"), "x")
     do(work, "x", "a")
     done = landings.land(work, "default")
@@ -423,8 +501,17 @@ def test_a_landed_phase_that_was_taken_out_of_the_target_is_not_said_to_be_there
     git("reset", "-q", "--hard", done.old, cwd=repo)
     refused = refusal(work)
     assert refused.reason == "target-moved"
-    assert refused.message == f"phase default landed as {done.new[:12]}, and main does not contain it any more"
-    for ref in git("for-each-ref", "--format=%(refname)", "refs/gitcoord/ledger/landing", "refs/gitcoord/ledger/results", cwd=repo).splitlines():
+    assert (
+        refused.message
+        == f"phase default landed as {done.new[:12]}, and main does not contain it any more"
+    )
+    for ref in git(
+        "for-each-ref",
+        "--format=%(refname)",
+        "refs/gitcoord/ledger/landing",
+        "refs/gitcoord/ledger/results",
+        cwd=repo,
+    ).splitlines():
         git("update-ref", "-d", ref, cwd=repo)
     git("reflog", "expire", "--expire=now", "--all", cwd=repo)
     git("gc", "-q", "--prune=now", cwd=repo)
@@ -444,7 +531,9 @@ def test_a_landing_that_runs_elsewhere_is_named(repo: Path) -> None:
         landings.land(work, "default")
 
 
-def test_a_lander_that_slept_while_another_finished_changes_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lander_that_slept_while_another_finished_changes_nothing(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = trusted(repo, gated("a"), "x")
     do(work, "x", "a")
     finish = landings.finish_pending
@@ -464,7 +553,9 @@ def test_a_lander_that_slept_while_another_finished_changes_nothing(repo: Path, 
     assert ops(work).count("land-done") == 1
 
 
-def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_gated_landing(repo: Path, tmp_path: Path) -> None:
+def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_gated_landing(
+    repo: Path, tmp_path: Path
+) -> None:
     work = trusted(repo, gated("a", "b", run="true"), "x", "y")
     do(work, "x", "a")
     do(work, "y", "b")
@@ -482,7 +573,9 @@ def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_gated_landing(repo: 
         else:
             is_dead = False
         heir = open_workspace(repo)
-        assert git("rev-list", "--count", "main", cwd=repo) in {"1", "5"}, "all of the phase, or nothing"
+        assert git("rev-list", "--count", "main", cwd=repo) in {"1", "5"}, (
+            "all of the phase, or nothing"
+        )
         done = landings.land(heir, "default")
         assert git("rev-parse", "main", cwd=repo) == done.new
         assert list(done.gates) == ["g"]
@@ -502,8 +595,15 @@ def test_a_person_can_land_the_rest_and_what_was_left_out_is_cancelled(repo: Pat
         do(work, "x", name, "bad\n" if name == "b" else "good\n")
     done = landings.land(work, "default", without=["b"])
     assert (list(done.without), done.results) == (["b", "c"], 2)
-    assert [record(work, name)["state"] for name in "abcd"] == ["done", "cancelled", "cancelled", "done"]
-    assert sorted(path.name for path in repo.iterdir() if path.is_dir() and path.name != ".git") == ["a", "d"]
+    assert [record(work, name)["state"] for name in "abcd"] == [
+        "done",
+        "cancelled",
+        "cancelled",
+        "done",
+    ]
+    assert sorted(
+        path.name for path in repo.iterdir() if path.is_dir() and path.name != ".git"
+    ) == ["a", "d"]
     assert list(landings.land(work, "default").without) == ["b", "c"]
     verify.verify(work)
 
@@ -566,11 +666,21 @@ def test_landed_work_branches_go_and_what_is_unmerged_or_in_use_stays(repo: Path
     second = do(work, "x", "b")
     last = do(work, "y", "c")
     git("branch", "task/a/9-mine", first.claim["branch"], cwd=repo)
-    tip = git("commit-tree", f"{second.claim['branch']}^{{tree}}", "-p", second.claim["branch"], "-m", "unmerged", cwd=repo)
+    tip = git(
+        "commit-tree",
+        f"{second.claim['branch']}^{{tree}}",
+        "-p",
+        second.claim["branch"],
+        "-m",
+        "unmerged",
+        cwd=repo,
+    )
     git("branch", "task/b/8-mine", tip, cwd=repo)
     landings.land(work, "default")
     left = git("for-each-ref", "--format=%(refname:short)", "refs/heads/task/", cwd=repo).split()
-    assert sorted(left) == sorted(["task/b/8-mine", second.claim["branch"], last.claim["branch"]]), "two are checked out"
+    assert sorted(left) == sorted(
+        ["task/b/8-mine", second.claim["branch"], last.claim["branch"]]
+    ), "two are checked out"
 
 
 def test_an_automatic_landing_runs_the_gates(repo: Path) -> None:
@@ -581,10 +691,15 @@ def test_an_automatic_landing_runs_the_gates(repo: Path) -> None:
     assert (error.reason, error.facts["tasks"]) == ("gate", ["a"])
 
 
-def test_a_run_works_behind_gates_and_needs_trust_before_it_begins(repo: Path, tmp_path: Path) -> None:
+def test_a_run_works_behind_gates_and_needs_trust_before_it_begins(
+    repo: Path, tmp_path: Path
+) -> None:
     script = tmp_path / "agent.sh"
-    script.write_text("#!/bin/sh\nmkdir -p $GITCOORD_TASK\n"
-                      f"test -e {tmp_path}/once && echo good > $GITCOORD_TASK/f || echo bad > $GITCOORD_TASK/f\ntouch {tmp_path}/once\n")  # fmt: skip
+    script.write_text(
+        "#!/bin/sh\nmkdir -p $GITCOORD_TASK\n"
+        f"test -e {tmp_path}/once && echo good > $GITCOORD_TASK/f || echo bad > "
+        f"$GITCOORD_TASK/f\ntouch {tmp_path}/once\n"
+    )
     script.chmod(0o755)
     work = found(repo, gated("a", "b"))
     with pytest.raises(RefusedError) as caught:

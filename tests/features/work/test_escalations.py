@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import ConflictError, NotFoundError, NothingReadyError, PlanFinishedError, RefusedError, UsageError
+from gitcoord.core.errors import (
+    ConflictError,
+    NotFoundError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+    UsageError,
+)
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_NOTES
 from gitcoord.features.inspect import facts
@@ -20,12 +27,26 @@ from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git, record, write
 
-CHAIN = tasks("a", "b", "c", b=["a"], c=["b"], head='[plan]\nmax_attempts = 1\nlease = "1s"\nheartbeat = "300ms"\n')
+CHAIN = tasks(
+    "a",
+    "b",
+    "c",
+    b=["a"],
+    c=["b"],
+    head='[plan]\nmax_attempts = 1\nlease = "1s"\nheartbeat = "300ms"\n',
+)
 
 
 def run(cwd: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "gitcoord", *args], cwd=cwd, env=environment(), capture_output=True,
-                          text=True, check=False, input=stdin)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "gitcoord", *args],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        input=stdin,
+    )
 
 
 def failed(work: Workspace, agent: str, task: str, log: bytes | None = None) -> None:
@@ -55,7 +76,9 @@ def test_a_failure_names_who_is_blocked_everywhere(repo: Path) -> None:
     answered = json.loads(run(repo, "fail", "--reason", "no", "--agent", "x", "--json").stdout)
     assert answered["blocked"]["tasks"] == ["b", "c"]
     status = facts.status(work)
-    assert [(one["task"], one["state"], one["tasks"]) for one in status["blocked"]] == [("a", "failed", ["b", "c"])]
+    assert [(one["task"], one["state"], one["tasks"]) for one in status["blocked"]] == [
+        ("a", "failed", ["b", "c"])
+    ]
     assert [one["kind"] for one in status["escalations"]] == ["task-failed"]
     assert facts.show(work, "b")["task"]["blocked_by"] == ["a"]
     with pytest.raises(PlanFinishedError) as caught:
@@ -131,7 +154,9 @@ def test_ten_lost_claims_in_a_row_are_escalated_once_and_a_won_one_forgets(repo:
     for number in range(contention.LOSSES * 3):
         with pytest.raises(ConflictError):
             claims.claim(work, "y", "a", checkout=False)
-        opened = [one for one in work.ledger.snapshot().escalations() if one["kind"] == "contention"]
+        opened = [
+            one for one in work.ledger.snapshot().escalations() if one["kind"] == "contention"
+        ]
         assert len(opened) == (number >= contention.LOSSES - 1)
     assert "y lost 10 claims" in opened[0]["text"]
     assert "held by x" in opened[0]["text"]

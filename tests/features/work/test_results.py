@@ -43,7 +43,9 @@ def test_a_claim_checks_its_branch_out_in_the_agents_worktree_only(repo: Path) -
     head = git("rev-parse", "HEAD", cwd=repo)
     claimed = claims.claim(work, "x")
     assert claimed.checkout == "done"
-    assert git("branch", "--show-current", cwd=Path(claimed.worktree or "")) == claimed.claim["branch"]
+    assert (
+        git("branch", "--show-current", cwd=Path(claimed.worktree or "")) == claimed.claim["branch"]
+    )
     assert git("branch", "--show-current", cwd=repo) == "main"
     assert git("rev-parse", "HEAD", cwd=repo) == head
     assert git("status", "--porcelain", cwd=repo) == ""
@@ -141,10 +143,15 @@ def test_a_beating_holder_keeps_its_task_far_beyond_its_lease(repo: Path) -> Non
 
 def test_thirteen_agents_added_at_the_same_time_all_succeed(repo: Path) -> None:
     found(repo, tasks("a")).close()
-    script = ("import sys; from pathlib import Path; from gitcoord.features.setup import agents\n"
-              "from gitcoord.features.workspace import open_workspace\n"
-              "agents.add(open_workspace(Path(sys.argv[1])), sys.argv[2])")  # fmt: skip
-    running = [subprocess.Popen([sys.executable, "-c", script, str(repo), f"x{number}"], env=environment()) for number in range(13)]
+    script = (
+        "import sys; from pathlib import Path; from gitcoord.features.setup import agents\n"
+        "from gitcoord.features.workspace import open_workspace\n"
+        "agents.add(open_workspace(Path(sys.argv[1])), sys.argv[2])"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", script, str(repo), f"x{number}"], env=environment())
+        for number in range(13)
+    ]
     assert [process.wait() for process in running] == [0] * 13
     assert len(git("worktree", "list", cwd=repo).splitlines()) == 14
     assert len(facts.status(open_workspace(repo))["agents"]) == 13
@@ -216,11 +223,23 @@ def test_a_large_plan_is_one_pack(repo: Path) -> None:
 
 
 def test_selections_choose_as_they_say(repo: Path) -> None:
-    rows = [("a", 1, "src/one/a"), ("b", 5, "src/two/b"), ("c", 3, "src/one/c"), ("d", 4, "src/three/d")]
-    text = "".join(f'[[task]]\nid="{name}"\ntitle="T"\npriority={priority}\npaths=["{path}"]\n' for name, priority, path in rows)
+    rows = [
+        ("a", 1, "src/one/a"),
+        ("b", 5, "src/two/b"),
+        ("c", 3, "src/one/c"),
+        ("d", 4, "src/three/d"),
+    ]
+    text = "".join(
+        f'[[task]]\nid="{name}"\ntitle="T"\npriority={priority}\npaths=["{path}"]\n'
+        for name, priority, path in rows
+    )
     text += '[[task]]\nid="e"\ntitle="T"\npaths=["e"]\nneeds=["d"]\nestimate="9h"\n'
     work = found(repo, text, worktrees=False)
-    for selection, expected in (("round-robin", "abcd"), ("priority", "bdca"), ("critical-path", "dabc")):
+    for selection, expected in (
+        ("round-robin", "abcd"),
+        ("priority", "bdca"),
+        ("critical-path", "dabc"),
+    ):
         ledger.apply_plan(work, f'[plan]\nselection = "{selection}"\n' + text, "plan.toml")
         got = []
         for number in range(4):
@@ -242,10 +261,26 @@ def test_selections_choose_as_they_say(repo: Path) -> None:
 # results
 
 
-@pytest.mark.parametrize("way", [
-    "outside", "rename-out", "delete-outside", "mode-outside", "link-out", "link-git", "submodule", "case-twin", "second-commit",
-    "merge-foreign", "evil-merge", "amended-base", "newline", "other-history", "undone-outside",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "way",
+    [
+        "outside",
+        "rename-out",
+        "delete-outside",
+        "mode-outside",
+        "link-out",
+        "link-git",
+        "submodule",
+        "case-twin",
+        "second-commit",
+        "merge-foreign",
+        "evil-merge",
+        "amended-base",
+        "newline",
+        "other-history",
+        "undone-outside",
+    ],
+)
 def test_no_way_round_the_boundary_is_accepted(repo: Path, way: str) -> None:
     (repo / "other").mkdir()
     (repo / "other" / "file.txt").write_text("other\n")
@@ -273,7 +308,13 @@ def test_no_way_round_the_boundary_is_accepted(repo: Path, way: str) -> None:
         git("add", "-A", cwd=place)
         git("commit", "-q", "-m", "link", cwd=place)
     elif way == "submodule":
-        git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD', cwd=repo)},a/sub", cwd=place)
+        git(
+            "update-index",
+            "--add",
+            "--cacheinfo",
+            f"160000,{git('rev-parse', 'HEAD', cwd=repo)},a/sub",
+            cwd=place,
+        )
         git("commit", "-q", "-m", "sub", cwd=place)
         (place / "a" / "sub").mkdir()
     elif way == "case-twin":
@@ -309,7 +350,9 @@ def test_no_way_round_the_boundary_is_accepted(repo: Path, way: str) -> None:
         git("commit", "-q", "-m", "orphan", cwd=place)
     tip = work.ledger.tip()
     with pytest.raises(RefusedError) as caught:
-        results.complete(work, "x", "a", claimed.claim["token"], result=git("rev-parse", "HEAD", cwd=place))
+        results.complete(
+            work, "x", "a", claimed.claim["token"], result=git("rev-parse", "HEAD", cwd=place)
+        )
     assert caught.value.reason == "boundary"
     assert work.ledger.tip() == tip
     assert record(work, "a")["state"] == "claimed"
@@ -363,7 +406,11 @@ def test_completing_again_says_already(repo: Path) -> None:
 
 
 def test_a_base_contains_the_results_that_a_task_needs_or_overlaps(repo: Path) -> None:
-    plan = tasks("a", "b", c=["a", "b"]) + tasks("c", c=["a", "b"]) + '[[task]]\nid="d"\ntitle="D"\npaths=["a/x/","d/"]\n'
+    plan = (
+        tasks("a", "b", c=["a", "b"])
+        + tasks("c", c=["a", "b"])
+        + '[[task]]\nid="d"\ntitle="D"\npaths=["a/x/","d/"]\n'
+    )
     work = found(repo, plan, "x")
     do(work, "x", "a")
     do(work, "x", "b")
@@ -380,7 +427,10 @@ def test_a_base_contains_the_results_that_a_task_needs_or_overlaps(repo: Path) -
 
 
 def test_a_base_that_cannot_be_made_is_escalated_once(repo: Path) -> None:
-    rows = "".join(f'[[task]]\nid="{name}"\ntitle="T"\nneeds={needs}\n' for name, needs in [("a", []), ("b", []), ("c", ["a", "b"])])
+    rows = "".join(
+        f'[[task]]\nid="{name}"\ntitle="T"\nneeds={needs}\n'
+        for name, needs in [("a", []), ("b", []), ("c", ["a", "b"])]
+    )
     work = found(repo, '[plan]\nboundaries = "open"\n' + rows, "x")
     for name in "ab":
         claimed = claims.claim(work, "x", name)
@@ -465,7 +515,9 @@ def test_a_hook_that_forbids_the_move_aborts_the_landing(repo: Path) -> None:
     do(work, "x")
     hook = repo / ".git" / "hooks" / "reference-transaction"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text('#!/bin/sh\n[ "$1" = prepared ] || exit 0\n[ -z "$GITCOORD_LANDING" ] || exit 1\n')
+    hook.write_text(
+        '#!/bin/sh\n[ "$1" = prepared ] || exit 0\n[ -z "$GITCOORD_LANDING" ] || exit 1\n'
+    )
     hook.chmod(0o755)
     before = git("rev-parse", "main", cwd=repo)
     with pytest.raises(RefusedError) as caught:
@@ -525,8 +577,10 @@ def test_waiting_wakes_when_the_ledger_moves_and_not_by_reading(repo: Path) -> N
 def test_run_lands_everything_and_tries_failures_again(repo: Path, tmp_path: Path) -> None:
     work = found(repo, SHORT.replace("1s", "20s") + tasks("a", "b", "c", c=["a", "b"]))
     flag = tmp_path / "failed-once"
-    script = (f'[ "$GITCOORD_TASK" = b ] && [ ! -e {flag} ] && touch {flag} && echo broken && exit 3\n'
-              'mkdir -p "$GITCOORD_TASK" && echo "$GITCOORD_TITLE" > "$GITCOORD_TASK/out.txt"')  # fmt: skip
+    script = (
+        f'[ "$GITCOORD_TASK" = b ] && [ ! -e {flag} ] && touch {flag} && echo broken && exit 3\n'
+        'mkdir -p "$GITCOORD_TASK" && echo "$GITCOORD_TITLE" > "$GITCOORD_TASK/out.txt"'
+    )
     notes: list[reviews.Note] = []
     done = runner.run(work, repo, ["sh", "-c", script], 2, notes.append)
     assert done.is_landed
@@ -541,7 +595,13 @@ def test_run_lands_everything_and_tries_failures_again(repo: Path, tmp_path: Pat
 
 def test_run_fails_a_command_that_writes_outside_and_keeps_what_it_left(repo: Path) -> None:
     work = found(repo, "[plan]\nmax_attempts = 1\n" + tasks("a"))
-    done = runner.run(work, repo, ["sh", "-c", "mkdir -p a; echo x > a/f; echo x > outside.txt"], 1, lambda _note: None)
+    done = runner.run(
+        work,
+        repo,
+        ["sh", "-c", "mkdir -p a; echo x > a/f; echo x > outside.txt"],
+        1,
+        lambda _note: None,
+    )
     assert not done.is_landed
     task = record(work, "a")
     assert task["state"] == "failed"
@@ -576,10 +636,12 @@ def test_an_interrupted_run_releases_its_claims_and_ends_its_children(repo: Path
     work = found(repo, tasks("a", "b"))
     # Whatever started the tests may ignore the signal, as a shell's background jobs do.
     process = subprocess.Popen(
-        [sys.executable, "-m", "gitcoord", "-C", str(repo), "run", "-j", "2", "--", "sleep", "987"], env=environment(),
-        stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "gitcoord", "-C", str(repo), "run", "-j", "2", "--", "sleep", "987"],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - this test has no threads
-    )  # fmt: skip
+    )
     while len(facts.status(work)["claims"]) < 2:
         time.sleep(0.05)
     time.sleep(0.3)
@@ -588,7 +650,10 @@ def test_an_interrupted_run_releases_its_claims_and_ends_its_children(repo: Path
     assert process.returncode == 18, err
     assert facts.status(work)["claims"] == []
     assert record(work, "a")["failures"] == 0
-    assert "sleep 987" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    assert (
+        "sleep 987"
+        not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    )
 
 
 def test_keepalive_beats_passes_the_status_on_and_ends_a_lost_command(repo: Path) -> None:
@@ -596,7 +661,9 @@ def test_keepalive_beats_passes_the_status_on_and_ends_a_lost_command(repo: Path
     held = claims.claim(work, "x")
     base = [sys.executable, "-m", "gitcoord", "-C", str(repo), "--agent", "x", "keepalive", "--"]
     env = environment(GITCOORD_CLAIM=held.claim["token"])
-    assert subprocess.run([*base, "sh", "-c", "sleep 6; exit 7"], env=env, check=False).returncode == 7
+    assert (
+        subprocess.run([*base, "sh", "-c", "sleep 6; exit 7"], env=env, check=False).returncode == 7
+    )
     assert record(work, "a")["claim"] is not None
     with pytest.raises(NothingReadyError):
         claims.claim(work, "y")
@@ -628,5 +695,7 @@ def test_the_python_interface_does_the_same(repo: Path) -> None:
 def test_errors_are_all_listed() -> None:
     from gitcoord.core import errors
 
-    named = {getattr(errors, name) for name in errors.__all__ if isinstance(getattr(errors, name), type)}
+    named = {
+        getattr(errors, name) for name in errors.__all__ if isinstance(getattr(errors, name), type)
+    }
     assert named - {GitcoordError} == set(errors.ERRORS)

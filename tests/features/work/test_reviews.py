@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 import gitcoord
-from gitcoord.core.errors import ClaimLostError, ConflictError, NotFoundError, NothingReadyError, PlanFinishedError, RefusedError
+from gitcoord.core.errors import (
+    ClaimLostError,
+    ConflictError,
+    NotFoundError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+)
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
@@ -23,7 +30,10 @@ from tests.support.builders import tasks
 from tests.support.cli import Cli
 from tests.support.world import do, found, git, record, write
 
-REVIEWED = '[[pool]]\nname = "default"\n[[pool]]\nname = "checkers"\n[[phase]]\nname = "default"\nreviews = 1\n'
+REVIEWED = (
+    '[[pool]]\nname = "default"\n[[pool]]\nname = "checkers"\n[[phase]]\nname = "default"\nreviews '
+    "= 1\n"
+)
 
 
 def test_a_phase_lands_only_what_was_reviewed(repo: Path) -> None:
@@ -37,13 +47,20 @@ def test_a_phase_lands_only_what_was_reviewed(repo: Path) -> None:
         assert reviews.claim(work, agent).task["id"] == task
         reviews.judge(work, agent, None, "approve", "")
     assert landings.land(work, "default").results == 2
-    assert git("ls-tree", "-r", "--name-only", "main", cwd=repo).split() == ["README.md", "a/file.txt", "b/file.txt"]
+    assert git("ls-tree", "-r", "--name-only", "main", cwd=repo).split() == [
+        "README.md",
+        "a/file.txt",
+        "b/file.txt",
+    ]
     verify.verify(work)
 
 
 def test_a_reviewer_is_given_the_task_the_results_own_changes_and_the_check(repo: Path) -> None:
-    plan = REVIEWED + ('[[task]]\nid = "a"\ntitle = "Do a"\npaths = ["a/"]\n'
-                       '[[task]]\nid = "b"\ntitle = "Do b"\ndescription = "as said"\nneeds = ["a"]\npaths = ["b/"]\ncheck = "cat b/f"\n')  # fmt: skip
+    plan = REVIEWED + (
+        '[[task]]\nid = "a"\ntitle = "Do a"\npaths = ["a/"]\n'
+        '[[task]]\nid = "b"\ntitle = "Do b"\ndescription = "as said"\nneeds = ["a"]\npaths = '
+        '["b/"]\ncheck = "cat b/f"\n'
+    )
     work = found(repo, plan, "x", "y")
     trust.trust(work, work.ledger.snapshot())
     do(work, "x", "a")
@@ -81,7 +98,11 @@ def test_a_huge_result_is_shown_within_a_bound_and_runs_nothing(repo: Path, tmp_
     assert diff["is_cut"]
     assert len(diff["text"].encode()) <= reviews.MOST_DIFF_BYTES
     assert "\x1b" not in diff["text"]
-    assert {one["path"]: one["added"] for one in diff["files"]} == {"a/.gitattributes": 1, "a/big.txt": 200_000, "a/blob.bin": None}
+    assert {one["path"]: one["added"] for one in diff["files"]} == {
+        "a/.gitattributes": 1,
+        "a/big.txt": 200_000,
+        "a/blob.bin": None,
+    }
     assert not marker.exists()
 
 
@@ -100,7 +121,10 @@ def test_what_is_rejected_comes_back_with_the_reason_and_a_new_result(repo: Path
     reviews.claim(work, "y")
     reviews.judge(work, "y", None, "reject", "the empty file is not handled")
     again = claims.claim(work, "x", resume=True)
-    assert again.task["setbacks"][-1]["reason"] == "y rejected the result: the empty file is not handled"
+    assert (
+        again.task["setbacks"][-1]["reason"]
+        == "y rejected the result: the empty file is not handled"
+    )
     assert (again.claim["attempt"], again.is_resumed) == (2, True)
     write(Path(again.worktree or ""), "a/empty.txt", "")
     results.complete(work, "x", "a", again.claim["token"])
@@ -112,14 +136,20 @@ def test_what_is_rejected_comes_back_with_the_reason_and_a_new_result(repo: Path
     verify.verify(work)
 
 
-def test_asking_again_gives_the_same_review_and_another_session_waits(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_again_gives_the_same_review_and_another_session_waits(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = found(repo, tasks("a", "b", head=REVIEWED), "x", "y")
     do(work, "x", "a")
     do(work, "x", "b")
     monkeypatch.setenv("GITCOORD_SESSION", "one")
     first = reviews.claim(work, "y")
     again = reviews.claim(work, "y")
-    assert (again.already, again.review["token"], again.task["id"]) == (True, first.review["token"], "a")
+    assert (again.already, again.review["token"], again.task["id"]) == (
+        True,
+        first.review["token"],
+        "a",
+    )
     monkeypatch.setenv("GITCOORD_SESSION", "another")
     with pytest.raises(ConflictError, match="another session of y"):
         reviews.claim(work, "y")
@@ -138,7 +168,9 @@ def test_approving_twice_is_approving_once(repo: Path) -> None:
 
 
 def test_a_reviewer_beats_and_a_silent_one_is_replaced(repo: Path) -> None:
-    work = found(repo, tasks("a", head='[plan]\nlease = "2s"\nheartbeat = "1s"\n' + REVIEWED), "x", "y", "z")
+    work = found(
+        repo, tasks("a", head='[plan]\nlease = "2s"\nheartbeat = "1s"\n' + REVIEWED), "x", "y", "z"
+    )
     do(work, "x", "a")
     held = reviews.claim(work, "y")
     for _ in range(5):
@@ -215,7 +247,9 @@ def test_the_oldest_result_is_reviewed_first(repo: Path) -> None:
 
 
 def test_status_and_show_tell_of_reviews(repo: Path) -> None:
-    work = found(repo, tasks("a", "b", head=REVIEWED.replace("reviews = 1", "reviews = 2")), "x", "y", "z")
+    work = found(
+        repo, tasks("a", "b", head=REVIEWED.replace("reviews = 1", "reviews = 2")), "x", "y", "z"
+    )
     do(work, "x", "a")
     reviews.claim(work, "y")
     reviews.judge(work, "y", None, "approve", "well done")
@@ -224,7 +258,10 @@ def test_status_and_show_tell_of_reviews(repo: Path) -> None:
     assert status["counts"] == {"review": 1, "ready": 1}
     assert [(one["task"], one["agent"]) for one in status["reviews"]] == [("a", "z")]
     shown = facts.show(work, "a")["task"]
-    assert [(one["agent"], one["verdict"], one["message"]) for one in shown["reviews"]] == [("y", "approved", "well done"), ("z", None, "")]
+    assert [(one["agent"], one["verdict"], one["message"]) for one in shown["reviews"]] == [
+        ("y", "approved", "well done"),
+        ("z", None, ""),
+    ]
     listed = reviews.listing(work)["reviews"]
     assert [(one["task"], one["approved"], one["needed"]) for one in listed] == [("a", 1, 2)]
     claims.claim(work, "x", "b")
@@ -256,10 +293,20 @@ def test_the_interface_for_python_reviews(repo: Path) -> None:
 def test_run_reviews_with_a_command_and_lands(repo: Path, tmp_path: Path) -> None:
     work = found(repo, tasks("a", "b", "c", head=REVIEWED))
     flag = tmp_path / "rejected-once"
-    review = (f'[ "$GITCOORD_TASK" = b ] && [ ! -e {flag} ] && touch {flag} && echo "b is not good" && exit 1\n'
-              'git diff --quiet "$GITCOORD_BASE" HEAD && exit 1; grep -q . "$GITCOORD_TASK/f"')  # fmt: skip
+    review = (
+        f'[ "$GITCOORD_TASK" = b ] && [ ! -e {flag} ] && touch {flag} && echo "b is not good" && '
+        "exit 1\n"
+        'git diff --quiet "$GITCOORD_BASE" HEAD && exit 1; grep -q . "$GITCOORD_TASK/f"'
+    )
     notes: list[run_reviews.Note] = []
-    done = runner.run(work, repo, ["sh", "-c", 'mkdir -p "$GITCOORD_TASK"; echo x > "$GITCOORD_TASK/f"'], 2, notes.append, review=review)
+    done = runner.run(
+        work,
+        repo,
+        ["sh", "-c", 'mkdir -p "$GITCOORD_TASK"; echo x > "$GITCOORD_TASK/f"'],
+        2,
+        notes.append,
+        review=review,
+    )
     assert done.is_landed, notes
     assert "b is not good" in record(work, "b")["setbacks"][0]["reason"]
     assert any(note.what == "rejected" and note.text == "b is not good" for note in notes)
@@ -281,9 +328,15 @@ def test_run_without_a_reviewer_ends_and_says_what_is_waited_for(repo: Path) -> 
 def test_a_review_command_without_a_verdict_judges_nothing(repo: Path, command: str) -> None:
     work = found(repo, tasks("a", head=REVIEWED))
     with pytest.raises(RefusedError, match="gave no verdict") as refused:
-        runner.run(work, repo, ["sh", "-c", "mkdir a; echo x > a/f"], 2, lambda _note: None, review=command)
+        runner.run(
+            work, repo, ["sh", "-c", "mkdir a; echo x > a/f"], 2, lambda _note: None, review=command
+        )
     assert refused.value.reason == "review-command"
-    assert (record(work, "a")["state"], record(work, "a")["reviews"], record(work, "a")["failures"]) == ("review", [], 0)
+    assert (
+        record(work, "a")["state"],
+        record(work, "a")["reviews"],
+        record(work, "a")["failures"],
+    ) == ("review", [], 0)
 
 
 def test_a_killed_claim_of_a_review_is_settled_by_the_next_command(repo: Path) -> None:
@@ -315,17 +368,34 @@ def cli(repo: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
 
 def test_the_commands_of_a_reviewer(cli: Cli) -> None:
     text = cli("review", "claim", "--agent", "y")
-    for part in ("reviewing a: Do a", "by x, attempt 1", "+first line", "next: gitcoord review approve a"):
+    for part in (
+        "reviewing a: Do a",
+        "by x, attempt 1",
+        "+first line",
+        "next: gitcoord review approve a",
+    ):
         assert part in text
     again = cli.json("review", "claim", "--agent", "y")
-    assert (again["op"], again["already"], again["review"]["agent"], again["task"]["state"]) == ("review claim", True, "y", "review")
+    assert (again["op"], again["already"], again["review"]["agent"], again["task"]["state"]) == (
+        "review claim",
+        True,
+        "y",
+        "review",
+    )
     assert cli.json("beat", "--agent", "y")["task"] == "a"
     assert "x" in cli("review", "list")
-    assert "a waits for another review" in cli("review", "release", "--agent", "y", "--reason", "later")
+    assert "a waits for another review" in cli(
+        "review", "release", "--agent", "y", "--reason", "later"
+    )
     assert cli.json("review", "approve", "--agent", "y", status=13)["code"] == "claim-lost"
     cli("review", "claim", "a", "--agent", "y")
     done = cli.json("review", "approve", "--agent", "y", "--message", "good")
-    assert (done["state"], done["approved"], done["needed"], done["already"]) == ("done", 1, 1, False)
+    assert (done["state"], done["approved"], done["needed"], done["already"]) == (
+        "done",
+        1,
+        1,
+        False,
+    )
     assert cli.json("review", "approve", "--agent", "y")["already"] is True
     assert "approve" in cli("log", "a")
 
@@ -333,7 +403,9 @@ def test_the_commands_of_a_reviewer(cli: Cli) -> None:
 def test_a_rejection_on_the_command_line_needs_a_reason(cli: Cli) -> None:
     cli("review", "claim", "--agent", "y")
     assert cli.json("review", "reject", "--agent", "y", status=2)["code"] == "usage"
-    assert cli.json("review", "reject", "--agent", "y", "--reason", " ", status=2)["code"] == "usage"
+    assert (
+        cli.json("review", "reject", "--agent", "y", "--reason", " ", status=2)["code"] == "usage"
+    )
     done = cli.json("review", "reject", "--agent", "y", "--reason", "no tests\nat all")
     assert (done["state"], done["failures"]) == ("open", 1)
     subject = git("log", "-1", "--format=%s", "gitcoord/ledger", cwd=cli.repo)
@@ -341,17 +413,26 @@ def test_a_rejection_on_the_command_line_needs_a_reason(cli: Cli) -> None:
 
 
 def test_who_may_not_review_is_told_why(cli: Cli) -> None:
-    assert cli.json("review", "claim", "--agent", "x", status=10)["waiting_for"] == ["x is the author of task a"]
+    assert cli.json("review", "claim", "--agent", "x", status=10)["waiting_for"] == [
+        "x is the author of task a"
+    ]
     assert cli.json("review", "claim", "a", "--agent", "x", status=14)["reason"] == "author"
     assert cli.json("review", "claim", "b", "--agent", "y", status=14)["reason"] == "state"
-    assert cli.json("review", "claim", "--agent", "y", "--timeout", "-1", status=2)["code"] == "usage"
+    assert (
+        cli.json("review", "claim", "--agent", "y", "--timeout", "-1", status=2)["code"] == "usage"
+    )
     assert cli.json("review", "approve", "--agent", "y", status=2)["code"] == "not-found"
     cli("review", "claim", "--agent", "y")
-    assert cli.json("review", "claim", "--agent", "x", "--wait", "--timeout", "0.1", status=10)["code"] == "nothing-ready"
+    assert (
+        cli.json("review", "claim", "--agent", "x", "--wait", "--timeout", "0.1", status=10)["code"]
+        == "nothing-ready"
+    )
 
 
 def test_completing_says_that_approvals_are_needed(cli: Cli) -> None:
     held = json.loads(cli("claim", "b", "--agent", "x", "--json"))
     write(Path(held["worktree"]), "b/f.txt")
     text = cli("complete", "--agent", "x")
-    assert "b is in review: 1 commit(s), 1 file(s); 1 approval(s) of other agents make it done" in text
+    assert (
+        "b is in review: 1 commit(s), 1 file(s); 1 approval(s) of other agents make it done" in text
+    )
