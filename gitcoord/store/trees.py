@@ -26,9 +26,10 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
     """
     rows = _ROWS[oid_bytes].findall(content)
     # What is no row is passed over: then the rows do not make up the whole.
-    if sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (oid_bytes + 2) != len(
-        content
-    ):
+    read_bytes = sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (
+        oid_bytes + 2
+    )
+    if read_bytes != len(content):
         raise ValueError("the tree is cut off")
     return {
         name.decode("utf-8", "surrogateescape"): _item(TreeItem, (oid.hex(), mode == _TREE_MODE))

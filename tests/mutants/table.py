@@ -73,9 +73,8 @@ MUTANTS = [
     Mutant(
         "no-verified-beat",
         LEDGER,
-        '{beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)} | '
-        "dict(turn.verify)",
-        "dict(turn.verify)",
+        "            } | dict(turn.verify)\n",
+        "            } and dict(turn.verify)\n",
         f"{RACES}::test_a_beat_that_came_before_the_takeover_stops_it",
         "a holder that beat between our look and our swap would lose its task",
     ),
@@ -158,8 +157,8 @@ MUTANTS = [
     Mutant(
         "unknown-is-ok",
         PENDING,
-        '                        entry is not None, entry or "")\n',
-        '                        True, entry or "")\n',
+        "                    entry is not None,\n",
+        "                    True,\n",
         f"{RACES}::test_not_applied_is_said_only_once_the_tip_was_replaced",
         "an outcome that nobody knows would be called a success",
     ),
@@ -233,8 +232,8 @@ MUTANTS = [
     Mutant(
         "unread-evidence",
         CLAIMS,
-        ' or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000:\n',
-        ":\n",
+        '        or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000\n    ):\n',
+        "    ):\n",
         f"{MACHINE}::test_forged_evidence_is_refused",
         "anybody could push the takeover of a lease that runs",
     ),
@@ -359,8 +358,7 @@ MUTANTS = [
     Mutant(
         "unread-results",
         CHECK,
-        '    if snapshot.json_blob(event["results"], "the landing\'s results") != order or '
-        'event["count"] != len(order):\n',
+        '    if listed != order or event["count"] != len(order):\n',
         "    if False:\n",
         f"{MACHINE}::test_a_landing_of_results_that_changed_meanwhile_is_refused",
         "a result that was redone while it was merged would land in its old form",
@@ -459,8 +457,8 @@ MUTANTS = [
     Mutant(
         "stale-verdict",
         REVIEWING,
-        '               and review["result"] == event["reviewed"] for review',
-        "               for review",
+        '        and review["result"] == event["reviewed"]\n        for review',
+        "        for review",
         f"{REVIEWS}::test_a_verdict_on_an_earlier_result_is_stale",
         "a result could be approved that nobody looked at",
     ),
@@ -500,8 +498,7 @@ MUTANTS = [
     Mutant(
         "cut-tree",
         "gitcoord/store/trees.py",
-        "    if sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (oid_bytes + "
-        "2) != len(content):\n",
+        "    if read_bytes != len(content):\n",
         "    if False:\n",
         "tests/store/test_fuzz.py::test_a_tree_that_git_would_not_write_is_missing",
         "an abbreviated oid names whatever object begins with it",
@@ -512,8 +509,9 @@ HARMLESS = [
     Mutant(
         "no-queue",
         LEDGER,
-        "            with self._turns.take(min(QUEUE_WAIT_S, self.timeout_s), lambda: "
-        "self._decided(turn)) as is_queued:\n",
+        "            with self._turns.take(\n"
+        "                min(QUEUE_WAIT_S, self.timeout_s), lambda: self._decided(turn)\n"
+        "            ) as is_queued:\n",
         "            for is_queued in (False,):\n",
         f"{RACES}::test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who",
         "the queue is only a queue: without it races are slower, and as right",

@@ -289,9 +289,8 @@ def _check_land_begin(snapshot: Snapshot, event: Event) -> None:
             reason="not-whole",
         )
     order = merge_order(tasks)
-    if snapshot.json_blob(event["results"], "the landing's results") != order or event[
-        "count"
-    ] != len(order):
+    listed = snapshot.json_blob(event["results"], "the landing's results")
+    if listed != order or event["count"] != len(order):
         raise RefusedError(
             f"the results of phase {phase['id']} changed meanwhile", reason="results-changed"
         )
