@@ -1,0 +1,143 @@
+"""Keep what the commands of a plan print, on this machine alone.
+
+One file for each command of each attempt, and for each run of a gate.
+They are written while the command runs, so that others can follow. The
+ledger keeps only the end of what failed: it is shared.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Literal
+
+__all__ = ["MAX_LOG_BYTES", "Kind", "LogFile", "Logs"]
+
+Kind = Literal["run", "check", "review"]
+
+MAX_LOG_BYTES = 8 * 1024 * 1024
+MAX_TOTAL_BYTES = 512 * 1024 * 1024
+_HALF = MAX_LOG_BYTES // 2 - 64
+
+
+class LogFile:
+    """One log that is being written, by us or by a child that has its handle.
+
+    While it is open, or a child has it open, it is not removed to make
+    room for others.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+        handle = os.open(path, flags, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        self.path = path
+        self.file: IO[bytes] = os.fdopen(handle, "r+b", buffering=0)
+        self._cut = 0
+
+    def bound(self) -> None:
+        """Cut the middle out of a log that has become too long.
+
+        Its writers append, so they go on at the new end. What they write in
+        this very moment may be cut too. If it fails the log is only longer.
+        """
+        size = self.file.seek(0, os.SEEK_END)
+        if size <= MAX_LOG_BYTES:
+            return
+        with suppress(OSError):
+            self.file.seek(size - _HALF)
+            tail = self.file.read(_HALF)
+            self._cut += size - 2 * _HALF
+            self.file.truncate(_HALF)
+            self.file.write(f"\n[{self._cut} bytes cut here]\n".encode() + tail)
+
+    def tail(self, count: int) -> bytes:
+        """Return the last bytes of what was written."""
+        size = self.file.seek(0, os.SEEK_END)
+        self.file.seek(max(0, size - count))
+        return self.file.read(count)
+
+    def close(self) -> None:
+        """Bound the log a last time, and give its handle back."""
+        self.bound()
+        self.file.close()
+
+
+class Logs:
+    """Where one ledger's logs lie on this machine."""
+
+    def __init__(self, root: Path, ledger: str) -> None:
+        self.folder = root / "logs" / ledger
+
+    def of_attempt(self, task: str, attempt: int, token: str, kind: Kind) -> Path:
+        """Return the path of a log of one attempt at a task."""
+        return self.folder / "tasks" / task / f"{attempt}-{token[:6]}" / f"{kind}.log"
+
+    def of_gate(self, phase: str, gate: str, tree: str) -> Path:
+        """Return the path of the log of a gate's run on one tree."""
+        return self.folder / "gates" / phase / f"{gate}-{tree[:12]}.log"
+
+    def of_setup(self, agent: str) -> Path:
+        """Return the path of the log of a worktree's setup."""
+        return self.folder / "setup" / f"{agent}.log"
+
+    def attempts_of(self, task: str) -> list[Path]:
+        """Return the logs of a task, the newest attempt's last."""
+        found = (self.folder / "tasks" / task).glob("*/*.log")
+        return sorted(found, key=_age)
+
+    def open(self, path: Path) -> LogFile:
+        """Begin a log, and make room for it.
+
+        Raises:
+            OSError: It cannot be written.
+
+        """
+        self.make_room()
+        return LogFile(path)
+
+    def make_room(self) -> None:
+        """Remove the oldest logs while all together are too large.
+
+        Those that are being written stay. If it fails some log stays.
+        """
+        known = [(path, path.stat()) for path in self._all()]
+        total = sum(facts.st_size for _, facts in known)
+        known.sort(key=lambda one: one[1].st_mtime_ns)
+        for path, facts in known:
+            if total <= MAX_TOTAL_BYTES - MAX_LOG_BYTES:
+                return
+            if _remove_finished(path):
+                total -= facts.st_size
+
+    def _all(self) -> Iterator[Path]:
+        return self.folder.rglob("*.log")
+
+
+def _age(path: Path) -> tuple[int, str]:
+    attempt = path.parent.name.partition("-")[0]
+    number = int(attempt) if attempt.isdecimal() else 0
+    return number, path.name
+
+
+def _remove_finished(path: Path) -> bool:
+    """Remove a log that nobody writes; return whether it is gone."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+        with suppress(OSError):
+            path.parent.rmdir()
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(handle)
