@@ -331,7 +331,7 @@ def agent_show(app: App, name: str) -> None:
 
     Example: gitcoord agent show builder-1
     """
-    from gitcoord.core.machine.check_claims import require_agent
+    from gitcoord.core.operations.claims import require_agent
     from gitcoord.features.inspect import facts
 
     snapshot = app.work.ledger.snapshot()

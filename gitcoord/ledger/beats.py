@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gitcoord.core.machine.leases import Beat
+from gitcoord.core.leases import Beat
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.protocol import MissingObjectError, Store

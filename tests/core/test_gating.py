@@ -9,9 +9,9 @@ import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UsageError
 from gitcoord.core.events import Event
-from gitcoord.core.machine.gating import check_of, definition_of
-from gitcoord.core.machine.landings import left_out, merge_order, wholeness
 from gitcoord.core.model import GateSpec
+from gitcoord.core.operations.gates import check_of, definition_of
+from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from tests.support.builders import TARGET, PureLedger, oid_of, tasks
 
 COMMANDS = ("make test", "make lint", "make slow")

@@ -402,7 +402,7 @@ def test_reviews_decide_between_done_and_open() -> None:
 
 
 def land(pure: PureLedger, phase: str = "default") -> dict[str, object]:
-    from gitcoord.core.machine.landings import merge_order, wholeness
+    from gitcoord.core.operations.landings import merge_order, wholeness
 
     order = merge_order(wholeness(pure.snapshot, phase).tasks)
     return {

@@ -26,15 +26,15 @@ class Mutant(NamedTuple):
 FILE_REFS = "gitcoord/store/file_refs.py"
 LEDGER = "gitcoord/ledger/ledger.py"
 PENDING = "gitcoord/ledger/pending.py"
-LEASES = "gitcoord/core/machine/leases.py"
+LEASES = "gitcoord/core/leases.py"
 CHECK = "gitcoord/core/machine/check.py"
-CLAIMS = "gitcoord/core/machine/check_claims.py"
+CLAIMS = "gitcoord/core/operations/claims.py"
 APPLY = "gitcoord/core/machine/apply.py"
 RESULTS = "gitcoord/git/results.py"
 LANDING = "gitcoord/features/land/landings.py"
 READINESS = "gitcoord/features/land/candidates.py"
-GATING = "gitcoord/core/machine/gating.py"
-REVIEWING = "gitcoord/core/machine/reviewing.py"
+GATING = "gitcoord/core/operations/gates.py"
+REVIEWING = "gitcoord/core/operations/reviews.py"
 REVIEWS = "tests/core/test_reviewing.py"
 GATES = "tests/features/work/test_checks.py"
 MACHINE = "tests/core/test_machine.py"
@@ -255,7 +255,7 @@ MUTANTS = [
     ),
     Mutant(
         "claims-survive-by-name",
-        "gitcoord/core/machine/rollbacks.py",
+        "gitcoord/core/operations/rollbacks.py",
         "    return [one for one in holders(chosen) if one in current]\n",
         "    return holders(chosen)\n",
         "tests/features/land/test_rollbacks.py::test_claims_made_since_and_claims_given_back_since_are_both_fenced",
@@ -349,7 +349,7 @@ MUTANTS = [
     ),
     Mutant(
         "unordered-landing",
-        "gitcoord/core/machine/landings.py",
+        "gitcoord/core/operations/landings.py",
         '{*task["spec"]["needs"], *record["built_on"]}',
         '{*task["spec"]["needs"]}',
         "tests/features/land/test_landings.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",

@@ -9,8 +9,8 @@ from typing import Any
 from gitcoord.core import codec
 from gitcoord.core.events import Command, Event
 from gitcoord.core.machine import Context, apply, check, decide
-from gitcoord.core.machine.rollbacks import survivors
 from gitcoord.core.messages import parse, render
+from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.plan import parse as parse_plan
 from gitcoord.core.snapshot import BlobOid, Snapshot
 from gitcoord.ledger.ledger import encoded

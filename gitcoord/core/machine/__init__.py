@@ -9,9 +9,9 @@ byte for byte.
 
 from __future__ import annotations
 
+from gitcoord.core.leases import Beat, Context
 from gitcoord.core.machine.apply import apply
 from gitcoord.core.machine.check import check
 from gitcoord.core.machine.decide import decide
-from gitcoord.core.machine.leases import Beat, Context
 
 __all__ = ["Beat", "Context", "apply", "check", "decide"]

@@ -12,31 +12,6 @@ from typing import Any, cast
 from gitcoord.core import codec
 from gitcoord.core.events import Event
 from gitcoord.core.machine.batches import apply_batch
-from gitcoord.core.machine.gating import apply_check, apply_gate
-from gitcoord.core.machine.locks import (
-    apply_lock,
-    apply_unlock,
-    end_lapsed,
-    end_locks_of,
-    end_with_claims,
-)
-from gitcoord.core.machine.matters import (
-    apply_checkpoint,
-    apply_escalate,
-    apply_note,
-    apply_note_drop,
-    apply_resolve,
-    close_escalations,
-    escalate,
-)
-from gitcoord.core.machine.reviewing import (
-    apply_approve,
-    apply_review,
-    apply_review_release,
-    approvals_of,
-    end_reviews,
-)
-from gitcoord.core.machine.rollbacks import apply_rollback, apply_rollback_end
 from gitcoord.core.model import (
     AgentRecord,
     Claim,
@@ -49,6 +24,31 @@ from gitcoord.core.model import (
     TaskRecord,
     TaskSpec,
 )
+from gitcoord.core.operations.escalations import (
+    apply_checkpoint,
+    apply_escalate,
+    apply_note,
+    apply_note_drop,
+    apply_resolve,
+    close_escalations,
+    escalate,
+)
+from gitcoord.core.operations.gates import apply_check, apply_gate
+from gitcoord.core.operations.locks import (
+    apply_lock,
+    apply_unlock,
+    end_lapsed,
+    end_locks_of,
+    end_with_claims,
+)
+from gitcoord.core.operations.reviews import (
+    apply_approve,
+    apply_review,
+    apply_review_release,
+    approvals_of,
+    end_reviews,
+)
+from gitcoord.core.operations.rollbacks import apply_rollback, apply_rollback_end
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["apply"]

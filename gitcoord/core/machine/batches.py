@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from gitcoord.core.errors import GitcoordError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
-from gitcoord.core.machine.leases import Context
+from gitcoord.core.leases import Context
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = ["BATCHED", "MAX_BATCH", "Step", "apply_batch", "check_batch", "fold"]

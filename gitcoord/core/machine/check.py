@@ -21,8 +21,11 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.events import Event
+from gitcoord.core.leases import leases_of
 from gitcoord.core.machine.batches import check_batch
-from gitcoord.core.machine.check_claims import (
+from gitcoord.core.messages import FIELDS
+from gitcoord.core.model import FORMAT, PlanDocument
+from gitcoord.core.operations.claims import (
     check_built_on,
     check_claim,
     check_expired,
@@ -33,21 +36,18 @@ from gitcoord.core.machine.check_claims import (
     require_agent,
     task_of,
 )
-from gitcoord.core.machine.gating import check_check, check_gate, require_check, require_gates
-from gitcoord.core.machine.landings import check_left_out, merge_order, wholeness
-from gitcoord.core.machine.leases import leases_of
-from gitcoord.core.machine.locks import check_lock, check_unlock
-from gitcoord.core.machine.matters import (
+from gitcoord.core.operations.escalations import (
     check_checkpoint,
     check_escalate,
     check_note,
     check_note_drop,
     check_resolve,
 )
-from gitcoord.core.machine.reviewing import check_review, check_verdict
-from gitcoord.core.machine.rollbacks import check_rollback, check_rollback_end
-from gitcoord.core.messages import FIELDS
-from gitcoord.core.model import FORMAT, PlanDocument
+from gitcoord.core.operations.gates import check_check, check_gate, require_check, require_gates
+from gitcoord.core.operations.landings import check_left_out, merge_order, wholeness
+from gitcoord.core.operations.locks import check_lock, check_unlock
+from gitcoord.core.operations.reviews import check_review, check_verdict
+from gitcoord.core.operations.rollbacks import check_rollback, check_rollback_end
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["check"]

@@ -14,13 +14,13 @@ from gitcoord.core import ids, paths
 from gitcoord.core.boundary import boundary_of, recorded
 from gitcoord.core.errors import ConflictError, NothingReadyError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.machine.check import check
-from gitcoord.core.machine.check_claims import dependents_on_result, require_agent
-from gitcoord.core.machine.gating import decide_check, decide_gate, proofs
-from gitcoord.core.machine.leases import Context, judge, remaining_ms, wait_ms
-from gitcoord.core.machine.locks import decide_lock, decide_unlock, lapses, over_claims
-from gitcoord.core.machine.reviewing import decide_review, decide_verdict, over_reviews
 from gitcoord.core.model import FORMAT, Evidence, Lapse, PlanDocument, PlanRecord, TaskRecord
+from gitcoord.core.operations.claims import dependents_on_result, require_agent
+from gitcoord.core.operations.gates import decide_check, decide_gate, proofs
+from gitcoord.core.operations.locks import decide_lock, decide_unlock, lapses, over_claims
+from gitcoord.core.operations.reviews import decide_review, decide_verdict, over_reviews
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["decide", "expiries", "retry_delay_ms"]

@@ -9,12 +9,12 @@ from gitcoord.core import graph, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import tasks_of
-from gitcoord.core.machine.gating import check_log_path, run_of
-from gitcoord.core.machine.holds import Hold, holds_of, obstacles
-from gitcoord.core.machine.leases import Context, is_late, remaining_ms, wait_ms
-from gitcoord.core.machine.reviewing import running
+from gitcoord.core.holds import Hold, holds_of, obstacles
+from gitcoord.core.leases import Context, is_late, remaining_ms, wait_ms
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, Lease, Review, TaskRecord
+from gitcoord.core.operations.gates import check_log_path, run_of
+from gitcoord.core.operations.reviews import running
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.waiting import describe_waiting

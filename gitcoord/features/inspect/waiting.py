@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gitcoord.core.machine.holds import describe, holds_of, obstacles
-from gitcoord.core.machine.reviewing import running
+from gitcoord.core.holds import describe, holds_of, obstacles
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.operations.reviews import running
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["NO_ROOM", "describe_waiting"]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec, ids
 from gitcoord.core.boundary import boundary_of_result
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
-from gitcoord.core.machine.landings import left_out, merge_order, wholeness
 from gitcoord.core.model import Result, TaskRecord
+from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.checks import gate_facts
 from gitcoord.features.workspace import Workspace, plan_of

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.machine.leases import Context
+from gitcoord.core.leases import Context
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.check_outcome import NO_TESTS

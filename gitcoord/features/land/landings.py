@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.machine.landings import left_out, wholeness
 from gitcoord.core.model import Pending, PhaseRecord
+from gitcoord.core.operations.landings import left_out, wholeness
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import Conflicted, PhaseCheck, check_phase, in_the_way

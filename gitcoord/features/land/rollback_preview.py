@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import CorruptError, RefusedError
-from gitcoord.core.machine.rollbacks import holders, survivors
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Survivor
+from gitcoord.core.operations.rollbacks import holders, survivors
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.store.protocol import MissingObjectError, TreeItem

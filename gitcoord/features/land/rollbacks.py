@@ -16,9 +16,9 @@ from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, Usag
 from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.machine import Context
-from gitcoord.core.machine.rollbacks import survivors
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Pending
+from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.landings import finish_pending
 from gitcoord.features.land.rollback_preview import CodeMove, code_move

@@ -16,8 +16,8 @@ from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, GitcoordError
 from gitcoord.core.events import Event
 from gitcoord.core.machine import apply, check
-from gitcoord.core.machine.rollbacks import survivors
 from gitcoord.core.messages import author_of, parse
+from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json

@@ -23,7 +23,7 @@ from gitcoord.core.errors import (
     UnavailableError,
     UsageError,
 )
-from gitcoord.core.machine.leases import wait_ms
+from gitcoord.core.leases import wait_ms
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.run.reviews import Note, review_one

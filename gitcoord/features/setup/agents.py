@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.model import AgentRecord
+from gitcoord.core.operations.claims import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup
 from gitcoord.features.workspace import Workspace

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import ClaimLostError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.machine.gating import check_of, definition_of, require_check, run_of
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, TaskRecord
+from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.setup.trust import require_trust, shown, untrusted
 from gitcoord.features.work.check_outcome import Verdict

@@ -9,11 +9,11 @@ from typing import Any
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.events import Command
+from gitcoord.core.holds import Hold, holds_of, obstacles
+from gitcoord.core.leases import lock_left_ms, remaining_ms
 from gitcoord.core.machine import Context
-from gitcoord.core.machine.check_claims import require_agent
-from gitcoord.core.machine.holds import Hold, holds_of, obstacles
-from gitcoord.core.machine.leases import lock_left_ms, remaining_ms
 from gitcoord.core.model import LockRecord, TaskRecord
+from gitcoord.core.operations.claims import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.results import text_of
 from gitcoord.features.work.tokens import current_claim

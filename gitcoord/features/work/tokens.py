@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
 from gitcoord.core.events import Event
-from gitcoord.core.machine.leases import judge, leases_of, remaining_ms
+from gitcoord.core.leases import judge, leases_of, remaining_ms
 from gitcoord.core.model import Lease
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace

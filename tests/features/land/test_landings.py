@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import RefusedError
-from gitcoord.core.machine.landings import merge_order, wholeness
+from gitcoord.core.operations.landings import merge_order, wholeness
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents

@@ -14,10 +14,10 @@ from typing import Any, cast
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
-from gitcoord.core.machine.check_claims import check_expired, check_lapsed, fence, require_agent
-from gitcoord.core.machine.holds import holds_of, obstacles, refuse
-from gitcoord.core.machine.leases import Context, judge, judge_lock
+from gitcoord.core.holds import holds_of, obstacles, refuse
+from gitcoord.core.leases import Context, judge, judge_lock
 from gitcoord.core.model import Evidence, Lapse, LockRecord, TaskRecord
+from gitcoord.core.operations.claims import check_expired, check_lapsed, fence, require_agent
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = [

@@ -16,7 +16,7 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
-from gitcoord.core.machine.leases import Context
+from gitcoord.core.leases import Context
 from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecord, TaskSpec
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 
@@ -194,7 +194,7 @@ def decide_check(snapshot: Snapshot, command: Command, _context: Context) -> dic
 
 def check_gate(snapshot: Snapshot, event: Event) -> None:
     """Refuse the run of a gate that the ledger does not define so."""
-    from gitcoord.core.machine.check_claims import open_phase
+    from gitcoord.core.operations.claims import open_phase
 
     phase = open_phase(snapshot, event["phase"])
     spec = next((gate for gate in phase["spec"]["gates"] if gate["name"] == event["gate"]), None)
@@ -210,7 +210,7 @@ def check_gate(snapshot: Snapshot, event: Event) -> None:
 
 def check_check(snapshot: Snapshot, event: Event) -> None:
     """Refuse the run of a check by anyone but the holder, or of another check."""
-    from gitcoord.core.machine.check_claims import held
+    from gitcoord.core.operations.claims import held
 
     task = held(snapshot, event)
     spec = check_of(task["spec"])

@@ -14,9 +14,9 @@ from typing import Any, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, ConflictError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
-from gitcoord.core.machine.check_claims import check_expired, require_agent, task_of
-from gitcoord.core.machine.leases import Context, judge, remaining_ms
+from gitcoord.core.leases import Context, judge, remaining_ms
 from gitcoord.core.model import AgentRecord, Evidence, Lease, Result, Review, TaskRecord, TaskSpec
+from gitcoord.core.operations.claims import check_expired, require_agent, task_of
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
 __all__ = [

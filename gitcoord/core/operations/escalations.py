@@ -12,7 +12,6 @@ from typing import Any, cast
 from gitcoord.core import codec, ids, paths
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Event
-from gitcoord.core.machine.check_claims import require_agent
 from gitcoord.core.model import (
     MAX_MESSAGE_BYTES,
     MAX_NOTE_BYTES,
@@ -21,6 +20,7 @@ from gitcoord.core.model import (
     Escalation,
     NoteRecord,
 )
+from gitcoord.core.operations.claims import require_agent
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = [

@@ -16,8 +16,8 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.events import Event
-from gitcoord.core.machine.holds import holds_of, obstacles, refuse
-from gitcoord.core.machine.leases import leases_of
+from gitcoord.core.holds import holds_of, obstacles, refuse
+from gitcoord.core.leases import leases_of
 from gitcoord.core.machine.table import require
 from gitcoord.core.model import AgentRecord, Evidence, PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot

@@ -133,7 +133,7 @@ def apply_rollback_end(snapshot: Snapshot, event: Event, changes: Changes) -> No
     if event["op"] == "rollback-done":
         settings["target_tip"] = event["new"]
     else:
-        from gitcoord.core.machine.matters import escalate
+        from gitcoord.core.operations.escalations import escalate
 
         escalate(
             changes,

@@ -1,0 +1,1 @@
+"""Hold the operations of the ledger, one file for a topic."""
