@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from gitcoord.core.sessions import VARIABLES
+
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("here")
 
@@ -21,6 +23,8 @@ def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("GIT_", "GITCOORD_", "XDG_")) and name != "GITCOORD_SOAK":
             monkeypatch.delenv(name)
+    for name in VARIABLES.values():
+        monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"
     home.mkdir()
     config = home / "gitconfig"

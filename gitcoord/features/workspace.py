@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.model import PlanRecord
+from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.engines import open_store
 from gitcoord.git.program import Git, Place, discover
@@ -153,10 +154,14 @@ class Workspace:
         )
 
     def session(self) -> str:
-        """Name the session that asks: ``GITCOORD_SESSION`` or the leader's process."""
-        named = os.environ.get("GITCOORD_SESSION", "")
+        """Return the session that asks.
+
+        Its name is ``GITCOORD_SESSION``, else what the variables of coding
+        assistants say together, else the session leader's process.
+        """
+        named = named_session(os.environ)
         if named:
-            return f"named:{named[:120]}"
+            return named
         from gitcoord.host.processes import session_identity
 
         return session_identity()

@@ -16,6 +16,7 @@ from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
 from gitcoord.core.events import Event
 from gitcoord.core.leases import judge, leases_of, remaining_ms
 from gitcoord.core.model import Lease
+from gitcoord.core.sessions import is_of_assistant
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 
@@ -56,6 +57,10 @@ def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) ->
         "session": event["session"],
         "entry_id": event["id"],
     }
+    if is_of_assistant(event["session"]):
+        from gitcoord.features.sessions import note_session
+
+        note_session(work.place.common_dir, event["session"])
     return work.tokens(agent, kind).write(event["token"], facts)
 
 
@@ -157,12 +162,12 @@ def refuse_living_session(work: Workspace, task: str, held: Lease, session: str)
         ConflictError: It lives, as far as can be told, and its lease runs.
 
     """
-    from gitcoord.host.processes import is_alive
+    from gitcoord.features.sessions import SessionFiles
 
     context = work.ledger.context()
     if held["session"] == session or judge(task, held, context) is not None:
         return
-    if held["session"].startswith("named:") or is_alive(held["session"]) is not False:
+    if SessionFiles(work.place.common_dir).is_over(held["session"]) is not True:
         left = remaining_ms(held, context)
         raise ConflictError(
             f"another session of {held['agent']} holds task {task}; its lease runs for another "

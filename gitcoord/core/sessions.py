@@ -1,0 +1,60 @@
+"""Name the session that asks, from the variables of its environment.
+
+An assistant starts each shell command in a session of the kernel's own, so
+that the leader's process tells nothing there; its variable does. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["VARIABLES", "is_named", "is_of_assistant", "named_session", "with_own"]
+
+NAMED = "named:"
+ASSISTANT = "assistant:"
+VARIABLES = {
+    "claude": "CLAUDE_CODE_SESSION_ID",
+    "codex": "CODEX_SESSION_ID",
+    "copilot": "COPILOT_AGENT_SESSION_ID",
+    "gemini": "GEMINI_SESSION_ID",
+}
+MAX_CHARS = 120
+
+
+def named_session(environment: Mapping[str, str]) -> str | None:
+    """Return the session that the variables name, or None where none does.
+
+    An assistant that another one started has the variables of both, and is
+    a session of its own.
+    """
+    named = environment.get("GITCOORD_SESSION", "")
+    if named:
+        return NAMED + named[:MAX_CHARS]
+    found = [
+        f"{assistant}={environment[variable][:MAX_CHARS]}"
+        for assistant, variable in sorted(VARIABLES.items())
+        if environment.get(variable)
+    ]
+    return ASSISTANT + "+".join(found) if found else None
+
+
+def with_own(environment: Mapping[str, str], assistant: str, session: str) -> dict[str, str]:
+    """Return a hook's variables with those that the assistant's shell would have.
+
+    Codex tells its hooks the session on standard input alone, and its shell
+    commands in the environment alone: both have to name one session.
+    """
+    variable = VARIABLES.get(assistant)
+    if not variable or not session:
+        return dict(environment)
+    return {**environment, variable: session}
+
+
+def is_named(session: str) -> bool:
+    """Return whether a session was named by whoever started it."""
+    return session.startswith(NAMED)
+
+
+def is_of_assistant(session: str) -> bool:
+    """Return whether a session was named by an assistant's own variables."""
+    return session.startswith(ASSISTANT)

@@ -1,0 +1,172 @@
+"""Which session asks, and whether it lives: with real processes and variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitcoord.core.sessions import named_session, with_own
+from gitcoord.features.sessions import SessionFiles
+from gitcoord.features.workspace import Workspace
+from tests.support.builders import tasks
+from tests.support.world import environment, found
+
+ASSISTANT = """
+import subprocess, sys
+for line in sys.stdin:
+    words = line.split()
+    done = subprocess.run(words[1:], env={**__import__("os").environ, **dict(
+        pair.split("=", 1) for pair in words[0].split(","))}, capture_output=True, start_new_session=True)
+    print(done.returncode, (done.stdout or done.stderr).decode().replace(chr(10), " "), flush=True)
+"""
+
+
+class Assistant:
+    """A process that starts each command in a session of its own, as assistants do."""
+
+    def __init__(self, cwd: Path, **variables: str) -> None:
+        self.variables = ",".join(f"{name}={value}" for name, value in variables.items())
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", ASSISTANT],
+            cwd=cwd,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def gitcoord(self, *args: str) -> tuple[int, Any]:
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        words = [self.variables, sys.executable, "-m", "gitcoord", *args, "--json"]
+        self.child.stdin.write(" ".join(words) + "\n")
+        self.child.stdin.flush()
+        status, _, text = self.child.stdout.readline().partition(" ")
+        return int(status), json.loads(text)
+
+    def kill(self) -> None:
+        self.child.send_signal(signal.SIGKILL)
+        self.child.communicate()
+
+
+@pytest.fixture
+def work(repo: Path) -> Iterator[Workspace]:
+    work = found(repo, tasks("a", "b"), "builder")
+    yield work
+    work.close()
+
+
+@pytest.fixture
+def start(work: Workspace) -> Iterator[Any]:
+    started = []
+
+    def one(**variables: str) -> Assistant:
+        place = work.worktree_of("builder")
+        assert place is not None
+        started.append(Assistant(place, **variables))
+        return started[-1]
+
+    yield one
+    for assistant in started:
+        assistant.kill()
+
+
+@pytest.mark.parametrize(
+    "variable", ["CLAUDE_CODE_SESSION_ID", "CODEX_SESSION_ID", "COPILOT_AGENT_SESSION_ID"]
+)
+def test_each_shell_command_of_one_assistant_is_the_same_session(start: Any, variable: str) -> None:
+    one = start(**{variable: "s1"})
+    status, first = one.gitcoord("claim")
+    assert status == 0
+    status, again = one.gitcoord("claim")
+    assert status == 0
+    assert (again["already"], again["reissued"]) == (True, False)
+    assert again["claim"]["token"] == first["claim"]["token"]
+
+
+def test_a_second_living_assistant_under_one_id_is_refused(start: Any) -> None:
+    one, other = start(CLAUDE_CODE_SESSION_ID="s1"), start(CLAUDE_CODE_SESSION_ID="s2")
+    assert one.gitcoord("claim")[0] == 0
+    status, answer = other.gitcoord("claim")
+    assert (status, answer["error"]["code"]) == (12, "conflict")
+
+
+def test_a_killed_assistant_that_is_started_anew_gets_its_claim_back_at_once(start: Any) -> None:
+    one = start(CODEX_SESSION_ID="s1")
+    first = one.gitcoord("claim")[1]
+    one.kill()
+    status, again = start(CODEX_SESSION_ID="s2").gitcoord("claim")
+    assert status == 0
+    assert again["reissued"] is True
+    assert again["task"]["id"] == first["task"]["id"]
+    assert again["branch"] == first["branch"]
+
+
+def test_an_assistant_that_told_its_end_gives_its_claim_to_the_next(
+    start: Any, work: Workspace
+) -> None:
+    one = start(CLAUDE_CODE_SESSION_ID="s1")
+    assert one.gitcoord("claim")[0] == 0
+    SessionFiles(work.place.common_dir).end("assistant:claude=s1")
+    status, again = start(CLAUDE_CODE_SESSION_ID="s2").gitcoord("claim")
+    assert (status, again["reissued"]) == (0, True)
+
+
+def test_a_session_that_is_resumed_after_its_end_is_at_work_again(
+    start: Any, work: Workspace
+) -> None:
+    SessionFiles(work.place.common_dir).end("assistant:claude=s1")
+    assert start(CLAUDE_CODE_SESSION_ID="s1").gitcoord("claim")[0] == 0
+    status, _ = start(CLAUDE_CODE_SESSION_ID="s2").gitcoord("claim")
+    assert status == 12
+
+
+def test_claude_started_by_codex_is_a_session_of_its_own(start: Any) -> None:
+    outer = start(CODEX_SESSION_ID="c1")
+    inner = start(CODEX_SESSION_ID="c1", CLAUDE_CODE_SESSION_ID="s1")
+    assert outer.gitcoord("claim")[0] == 0
+    assert inner.gitcoord("claim")[0] == 12
+    outer.kill()
+    assert inner.gitcoord("claim")[1]["reissued"] is True
+
+
+def test_a_process_that_cannot_be_seen_leaves_it_to_the_lease(work: Workspace) -> None:
+    files = SessionFiles(work.place.common_dir)
+    assert files.is_over("assistant:codex=unseen") is None
+    files.record("assistant:codex=unseen", None)
+    assert files.is_over("assistant:codex=unseen") is None
+    files.record("assistant:codex=unseen", "gone-boot:1:1:1")
+    files.record("assistant:codex=unseen", None)
+    assert files.is_over("assistant:codex=unseen") is True
+
+
+def test_the_folder_of_sessions_stays_small(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gitcoord.features.sessions.MAX_FILES", 10)
+    files = SessionFiles(work.place.common_dir)
+    for number in range(40):
+        files.record(f"assistant:claude=s{number}", None)
+    assert len(list(files.folder.iterdir())) <= 10
+
+
+def test_names_of_sessions() -> None:
+    assert named_session({}) is None
+    assert named_session({"GITCOORD_SESSION": "x", "CODEX_SESSION_ID": "c"}) == "named:x"
+    both = {"CODEX_SESSION_ID": "c", "CLAUDE_CODE_SESSION_ID": "s"}
+    assert named_session(both) == "assistant:claude=s+codex=c"
+    assert named_session(with_own({"CLAUDE_CODE_SESSION_ID": "s"}, "codex", "c")) == named_session(
+        both
+    )
+    assert named_session(with_own({}, "codex", "c")) == named_session({"CODEX_SESSION_ID": "c"})
+    long = named_session({"CLAUDE_CODE_SESSION_ID": "x" * 5000}) or ""
+    assert len(long) < 200
+    assert os.environ.get("CLAUDE_CODE_SESSION_ID") is None
