@@ -5,7 +5,7 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test hook-tools cover soak-ci soak lint types contracts wheel-test bench bench-full bench-rivals docs clean
+.PHONY: demo test hook-tools cover soak-ci soak lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -58,6 +58,10 @@ bench-full: bench
 # Installs others from the package registries, each in a temporary folder.
 bench-rivals: $(READY)
 	@$(BIN)/python -m benchmarks.rivals
+
+# How the code reads, in figures.
+figures: $(READY)
+	@$(BIN)/python .ci/figures.py
 
 docs: $(READY)
 	@$(BIN)/python docs/generate.py
