@@ -17,11 +17,11 @@ from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, 
 from gitcoord.core.model import PlanRecord
 from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.engines import open_store
 from gitcoord.git.program import Git, Place, discover
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
+from gitcoord.store.open import open_store
 from gitcoord.store.protocol import Store
 
 if TYPE_CHECKING:

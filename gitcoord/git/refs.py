@@ -1,7 +1,9 @@
-"""Move the refs that are not the ledger's through the git program.
+"""Move refs through the git program, and tell what came of it by what is there.
 
 libgit2 creates refs non-atomically; git does not, and it alone runs the
-user's hooks. What git leaves unsynced, the folders, is synced here.
+user's hooks. git's messages change from version to version: so an outcome
+is told by the steps that git reported, the refs, and the lock files. What
+git leaves unsynced, the folders, is synced here.
 """
 
 from __future__ import annotations
@@ -10,36 +12,197 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
-from gitcoord.git.program import DURABLE, LONG_S, Completed, Git, discover
+from gitcoord.git.program import DURABLE, LONG_S, Git, discover
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.open_files import is_open_for_writing
 
 __all__ = [
+    "Attempt",
     "CutOffError",
     "clear_locks",
     "create_ref",
-    "is_moved",
+    "has_expected",
+    "keeps_tables",
+    "lock_in_the_way",
     "locks_of",
     "move_target",
+    "prepares",
     "ref_line",
     "sync_folders",
+    "transact",
 ]
 
 LOCK_WAIT_S = 5.0
 PATIENCE_S = 0.5
+MAX_UNEXPLAINED = 2
+TABLES = "reftable"
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_MOVED = ("but expected", "reference already exists", "unable to resolve reference")
-_BROKEN = "reference broken"
-_HELD = (".lock': File exists",)
 
 
 class CutOffError(Exception):
-    """Say that a git of ours was killed: its locks may have stayed.
+    """Raised when a git of ours was killed: its locks may have stayed.
 
     Whether the ref moved has to be read.
     """
+
+
+class Attempt(NamedTuple):
+    """How far git came with one ref transaction.
+
+    Where it was not prepared nothing moved; where it was prepared and not
+    committed, the refs have to be read.
+    """
+
+    is_prepared: bool
+    is_committed: bool
+    is_killed: bool
+    said: str
+
+    @classmethod
+    def of(cls, steps: Iterable[bytes], status: int = 0, said: str = "") -> Attempt:
+        """Read what ``git update-ref --stdin`` reports of its steps."""
+        told = {step.strip() for step in steps}
+        return cls(b"prepare: ok" in told, b"commit: ok" in told, status < 0, said.strip())
+
+
+Expected = Mapping[str, str | None]
+"""The oid that each ref has to hold; None: the ref has to be absent."""
+
+
+# one transaction
+
+
+def ref_line(verb: str, ref: str, *oids: str) -> str:
+    """Write one line of a ref transaction.
+
+    Raises:
+        UsageError: It is not a full ref name, or not a full oid.
+
+    """
+    if not _REF.fullmatch(ref) or not all(_OID.fullmatch(oid) for oid in oids):
+        raise UsageError(
+            f"{verb} {ref!r} {' '.join(oids)} names no ref or no oid",
+            hint="give a full ref and full oids",
+        )
+    return f"{verb} {ref} {' '.join(oids)}"
+
+
+def transact(
+    git: Git,
+    lines: Iterable[str],
+    *,
+    end: str = "commit",
+    hooks: bool = False,
+    env: Mapping[str, str] | None = None,
+    keep: tuple[int, ...] = (),
+    options: tuple[str, ...] = (),
+) -> Attempt:
+    """Run one ref transaction; ``end="abort"`` only tries whether it can be prepared.
+
+    ``options`` are git's own, before the command. If it fails before it is prepared, nothing moved; afterwards the refs
+    have to be read.
+    """
+    script = "\n".join(["start", *lines, "prepare", end, ""]).encode()
+    done = git.run(
+        *DURABLE,
+        *options,
+        "update-ref",
+        "--stdin",
+        stdin=script,
+        check=False,
+        env=env,
+        hooks=hooks,
+        timeout_s=LONG_S,
+        keep=keep,
+    )
+    return Attempt.of(done.stdout.splitlines(), done.status, done.stderr)
+
+
+def prepares(git: Git, lines: Iterable[str]) -> bool:
+    """Return whether a transaction could be made now, were it not for hooks."""
+    return transact(git, lines, end="abort").is_prepared
+
+
+def has_expected(git: Git, expected: Expected) -> bool:
+    """Return whether every ref holds what is expected of it.
+
+    A broken ref, which git passes over, is not taken for an absent one.
+    """
+    for ref, oid in expected.items():
+        now = _value(git, ref)
+        if now == oid:
+            continue
+        if now is not None:
+            return False
+        zero = "0" * len(oid or "")
+        if prepares(git, [ref_line("verify", ref, zero)]):
+            return False
+    return True
+
+
+def _value(git: Git, ref: str) -> str | None:
+    done = git.run("for-each-ref", "--format=%(objectname) %(refname)", "--", ref, check=False)
+    for line in done.text.splitlines():
+        oid, _, name = line.partition(" ")
+        if name == ref:
+            return oid
+    return None
+
+
+# locks
+
+
+def keeps_tables(common_dir: Path) -> bool:
+    """Return whether a repository keeps its refs in tables (reftable), not in files."""
+    return (common_dir / TABLES).is_dir()
+
+
+def locks_of(git: Git, refs: Iterable[str]) -> list[Path]:
+    """Return the lock files that a transaction on these refs takes."""
+    place = discover(git.cwd)
+    private = git.git_dir or place.git_dir
+    if keeps_tables(place.common_dir):
+        folders = dict.fromkeys((place.common_dir, private))
+        return [folder / TABLES / "tables.list.lock" for folder in folders]
+    return [*(place.common_dir / f"{ref}.lock" for ref in refs), private / "HEAD.lock"]
+
+
+def lock_in_the_way(git: Git, refs: Iterable[str]) -> Path | None:
+    """Return a lock file that is there and keeps these refs from moving."""
+    packed = discover(git.cwd).common_dir / "packed-refs.lock"
+    for path in (*locks_of(git, refs), packed):
+        if os.path.lexists(path):
+            return path
+    return None
+
+
+def clear_locks(locks: Iterable[Path]) -> None:
+    """Remove lock files that stand still and that no process has open.
+
+    The caller knows that a git of ours was at work on them, and that none
+    is now. If it fails, or this process dies, they are still there.
+    """
+    seen = {path: found for path in locks if (found := _look(path)) is not None}
+    if seen:
+        Clock().sleep(PATIENCE_S)
+    for path, found in seen.items():
+        if not is_open_for_writing(path) and _look(path) == found:
+            path.unlink(missing_ok=True)
+
+
+def _look(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+# moves
 
 
 def create_ref(git: Git, ref: str, oid: str) -> bool:
@@ -50,46 +213,43 @@ def create_ref(git: Git, ref: str, oid: str) -> bool:
             to be read.
 
     """
-    done = _transact(git, [ref_line("create", ref, oid)])
-    if done.status == 0:
-        sync_folders(git, ref)
-        return True
-    if is_moved(done.stderr):
-        return False
-    raise UnavailableError(
-        f"{ref} could not be created: {done.stderr.strip()[-300:]}", hint="try again"
-    )
+    lines = [ref_line("create", ref, oid)]
+    patience = _Patience()
+    while True:
+        done = transact(git, lines)
+        if done.is_committed:
+            sync_folders(git, ref)
+            return True
+        if not done.is_prepared and _value(git, ref) is not None:
+            return False
+        is_held = lock_in_the_way(git, [ref]) is not None
+        if done.is_prepared or not patience.wait(is_held=is_held):
+            raise UnavailableError(
+                f"{ref} could not be created: {done.said[-300:]}", hint="try again"
+            )
 
 
-def locks_of(git: Git, refs: Iterable[str]) -> list[Path]:
-    """Name the lock files that a transaction on these refs takes."""
-    place = discover(git.cwd)
-    return [
-        *(place.common_dir / f"{ref}.lock" for ref in refs),
-        (git.git_dir or place.git_dir) / "HEAD.lock",
-    ]
+class _Patience:
+    """How long a transaction that was not prepared is tried again.
 
-
-def clear_locks(locks: Iterable[Path]) -> None:
-    """Remove lock files that stand still.
-
-    The caller knows that a git of ours was at work on them, and that none
-    is now.
+    A lock that someone holds is waited for; where nothing is to be seen it
+    may have been one that is gone by now, or what git has words for.
     """
-    seen = [(path, found) for path in locks if (found := _look(path)) is not None]
-    if seen:
-        Clock().sleep(PATIENCE_S)
-    for path, found in seen:
-        if _look(path) == found:
-            path.unlink(missing_ok=True)
 
+    def __init__(self) -> None:
+        self._clock = Clock()
+        self._deadline = Deadline(self._clock, LOCK_WAIT_S)
+        self._attempt = 0
+        self._unexplained = 0
 
-def _look(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    def wait(self, *, is_held: bool) -> bool:
+        """Wait for the next try; False if there is to be none."""
+        self._unexplained += not is_held
+        if self._deadline.expired or self._unexplained > MAX_UNEXPLAINED:
+            return False
+        self._attempt += 1
+        self._clock.sleep(self._clock.backoff(self._attempt))
+        return True
 
 
 def move_target(
@@ -103,8 +263,9 @@ def move_target(
 ) -> bool:
     """Move the target branch in one transaction that verifies other refs.
 
-    The user's hooks run. ``keep`` are handles that git holds on to. False: the target, or a verified ref, was not as
-    expected; nothing moved. A lock that someone holds is waited for.
+    The user's hooks run. ``keep`` are handles that git holds on to. False:
+    the target, or a verified ref, was not as expected; nothing moved. A
+    lock that someone holds is waited for.
 
     Raises:
         RefusedError: A hook of the user's forbids it (reason ``hook``);
@@ -114,86 +275,68 @@ def move_target(
             read.
 
     """
+    expected = {target: old, **verify}
     lines = [
         ref_line("update", target, new, old),
         *(ref_line("verify", ref, oid) for ref, oid in verify.items()),
     ]
-    done = _transact(git, lines, env=env, hooks=True, keep=keep)
-    if done.status == 0:
-        sync_folders(git, target)
-        return True
-    said = done.stderr.strip()
-    if "ref updates aborted by hook" in said:
-        raise RefusedError(
-            f"a hook forbids the move of {target}: {said[-1000:]}",
-            reason="hook",
-            hint="look at the repository's reference-transaction hook",
-        )
-    if is_moved(said):
-        return False
-    if done.status < 0:
-        raise CutOffError
-    raise UnavailableError(f"{target} could not be moved: {said[-300:]}", hint="try again")
-
-
-def is_moved(stderr: str) -> bool:
-    """Say whether git found that a ref is not where it was expected."""
-    return _BROKEN not in stderr and any(text in stderr for text in _MOVED)
-
-
-def ref_line(verb: str, ref: str, *oids: str) -> str:
-    """Write one line of a ref transaction."""
-    if not _REF.fullmatch(ref) or not all(_OID.fullmatch(oid) for oid in oids):
-        raise UsageError(
-            f"{verb} {ref!r} {' '.join(oids)} names no ref or no oid",
-            hint="give a full ref and full oids",
-        )
-    return f"{verb} {ref} {' '.join(oids)}"
-
-
-def _transact(
-    git: Git,
-    lines: list[str],
-    env: Mapping[str, str] | None = None,
-    *,
-    hooks: bool = False,
-    keep: tuple[int, ...] = (),
-) -> Completed:
-    """Run one ref transaction; wait a while for the lock of another writer."""
-    script = "\n".join(["start", *lines, "prepare", "commit", ""]).encode()
-    clock = Clock()
-    deadline = Deadline(clock, LOCK_WAIT_S)
-    attempt = 0
+    patience = _Patience()
+    was_forbidden = False
     while True:
-        done = git.run(
-            *DURABLE,
-            "update-ref",
-            "--stdin",
-            stdin=script,
-            check=False,
-            env=env,
-            hooks=hooks,
-            timeout_s=LONG_S,
-            keep=keep,
-        )
-        is_held = done.status != 0 and any(text in done.stderr for text in _HELD)
-        if not is_held or deadline.expired:
-            return done
-        attempt += 1
-        clock.sleep(clock.backoff(attempt))
+        done = transact(git, lines, hooks=True, env=env, keep=keep)
+        if done.is_committed:
+            sync_folders(git, target)
+            return True
+        if done.is_killed:
+            raise CutOffError
+        if not done.is_prepared and not has_expected(git, expected):
+            return False
+        is_forbidden = not done.is_prepared and prepares(git, lines)
+        if is_forbidden and was_forbidden:
+            raise _forbidden(target, done.said)
+        # Once may have been a lock that is gone by now.
+        was_forbidden = is_forbidden
+        is_held = lock_in_the_way(git, expected) is not None
+        if done.is_prepared or not patience.wait(is_held=is_held):
+            raise UnavailableError(
+                f"{target} could not be moved: {done.said[-300:]}", hint="try again"
+            )
+
+
+def _forbidden(target: str, said: str) -> RefusedError:
+    return RefusedError(
+        f"a hook forbids the move of {target}: {said[-1000:]}",
+        reason="hook",
+        hint="look at the repository's reference-transaction hook",
+    )
+
+
+# the disk
 
 
 def sync_folders(git: Git, ref: str) -> None:
-    """Sync the folders that lead to a ref: git syncs the file, not its name."""
-    common_dir = discover(git.cwd).common_dir
-    for folder in (common_dir / ref).parents:
-        if folder == common_dir:
+    """Sync the folders that hold the name of a ref, or of its table.
+
+    git syncs the file, and not its name. If it fails the ref has moved,
+    and a power cut may undo that.
+    """
+    place = discover(git.cwd)
+    if keeps_tables(place.common_dir):
+        for folder in dict.fromkeys((place.common_dir, git.git_dir or place.git_dir)):
+            _sync_folder(folder / TABLES)
+        return
+    for folder in (place.common_dir / ref).parents:
+        if folder == place.common_dir:
             return
-        try:
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

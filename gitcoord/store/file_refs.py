@@ -19,7 +19,7 @@ from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.store.loose import Shared, sync_path
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError
 
-__all__ = ["FileRefs", "SymbolicRefError", "is_logged"]
+__all__ = ["FileRefs", "SymbolicRefError", "is_logged", "is_unlogged"]
 
 MAX_REF_BYTES = 4096
 MAX_DEPTH = 5
@@ -43,6 +43,15 @@ def is_logged(ref: str, asked: str, bare: str) -> bool:
     return is_wanted and (
         ref == "HEAD" or ref.startswith(("refs/heads/", "refs/remotes/", "refs/notes/"))
     )
+
+
+def is_unlogged(ref: str) -> bool:
+    """Return whether a ref never gets a reflog, whatever git's settings say.
+
+    A beat's blob goes as soon as the next one is there, and git calls a
+    reflog that names it broken; the other refs there never move.
+    """
+    return ref.startswith("refs/gitcoord/")
 
 
 class FileRefs:

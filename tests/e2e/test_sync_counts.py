@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from gitcoord.features.engines import ENGINES
+from gitcoord.store.open import ENGINES
 from tests.support import strace
 from tests.support.fault_rows import ROWS
 from tests.support.world import environment

@@ -87,7 +87,12 @@ def test_nothing_moves_when_the_target_or_the_ledger_is_elsewhere(
 def test_the_users_hook_sees_the_landing(repo: Path, old: str, new: str, tmp_path: Path) -> None:
     hook(repo, f'echo "$1 $GITCOORD_LANDING" >>{tmp_path}/seen')
     assert refs.move_target(Git(repo), MAIN, old, new, {LEDGER: old}, {"GITCOORD_LANDING": "build"})
-    assert (tmp_path / "seen").read_text() == "prepared build\ncommitted build\n"
+    seen = (tmp_path / "seen").read_text().splitlines()
+    # From git 2.54 on there is a step before.
+    assert [line for line in seen if not line.startswith("preparing")] == [
+        "prepared build",
+        "committed build",
+    ]
 
 
 def test_the_users_hook_can_forbid_the_move(repo: Path, old: str, new: str) -> None:

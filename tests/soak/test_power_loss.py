@@ -36,7 +36,7 @@ import json, os, random, sys
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
 from gitcoord.features.work import claims, results
-from gitcoord.features.engines import ENGINES
+from gitcoord.store.open import ENGINES
 from gitcoord.features.workspace import open_workspace
 
 os.environ["GITCOORD_ENGINE"] = random.choice(ENGINES)

@@ -23,13 +23,13 @@ import pytest
 
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features.engines import ENGINES
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings, rollbacks
 from gitcoord.features.maintain import verify
 from gitcoord.features.run import batches
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git
+from gitcoord.store.open import ENGINES
 from tests.soak.chain import Facts, attempts_in, check_chain
 from tests.soak.workers import Workers
 from tests.support.builders import tasks

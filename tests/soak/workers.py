@@ -20,11 +20,11 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
 from gitcoord.features.work import claims, results
-from gitcoord.features.engines import ENGINES
+from gitcoord.store.open import ENGINES
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host import processes
 from gitcoord.store import index, libgit, plumbing, stale_locks
-import gitcoord.git.merges, gitcoord.git.plumbing, gitcoord.git.results, gitcoord.git.worktrees
+import gitcoord.git.merges, gitcoord.store.git_refs, gitcoord.git.results, gitcoord.git.worktrees
 
 # Processes that are killed twenty times a second have to start quickly:
 # they are forked from this one, which has imported everything.
@@ -103,7 +103,7 @@ while os.getppid() == parent:
 
 CLI_WORKER = """
 import json, os, random, subprocess, sys, time
-from gitcoord.features.engines import ENGINES
+from gitcoord.store.open import ENGINES
 repo, agent, path = sys.argv[1:4]
 acks = open(path, "a", buffering=1)
 chance = random.Random(os.getpid())

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.git.packs import keep_pack
-from gitcoord.git.plumbing import GitProgram
-from gitcoord.git.program import Git
+from gitcoord.git.program import version
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.plumbing import PlumbingStore
@@ -29,8 +27,13 @@ def git(*args: str, cwd: Path) -> str:
 
 def opened(engine: str, common: Path) -> Store:
     if engine == "plumbing":
-        return PlumbingStore(common, GitProgram(common))
-    return LibgitStore(common, keep_pack=lambda stream: keep_pack(Git(common, common), stream))
+        return PlumbingStore(common)
+    return LibgitStore(common)
+
+
+def require_reftable() -> None:
+    if version() < (2, 45):
+        pytest.skip("this git does not know reftable")
 
 
 ENGINES = pytest.mark.parametrize("engine", ["libgit2", "plumbing"])
@@ -44,6 +47,8 @@ KINDS = ["plain", "bare", "linked", "packed", "shallow", "split-index", "no-emai
         "plumbing-sha256",
         "plumbing-sha256-bare",
         "plumbing-partial",
+        "plumbing-reftable",
+        "plumbing-reftable-sha256",
     ]
 )
 def store(
@@ -77,6 +82,11 @@ def store(
         bare = ["--bare"] if kind.endswith("bare") else []
         git("init", "-q", *bare, "--object-format=sha256", str(tmp_path / "long"), cwd=tmp_path)
         common = tmp_path / "long" / ("" if bare else ".git")
+    elif kind.startswith("reftable"):
+        require_reftable()
+        long = ["--object-format=sha256"] if kind.endswith("sha256") else []
+        git("init", "-q", "--ref-format=reftable", *long, str(tmp_path / "tables"), cwd=tmp_path)
+        common = tmp_path / "tables" / ".git"
     elif kind == "partial":
         git("config", "uploadpack.allowFilter", "true", cwd=repo)
         git(

@@ -17,10 +17,10 @@ from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.engines import open_store
 from gitcoord.git.program import Git, GitError, Place
 from gitcoord.ledger.files import TokenFiles, read_json
 from gitcoord.ledger.names import ledger_ref
+from gitcoord.store.open import open_store
 from gitcoord.store.protocol import Store
 from gitcoord.store.reader import RecordCache, open_snapshot
 

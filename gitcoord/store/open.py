@@ -14,7 +14,7 @@ from gitcoord.git.config import incompatible, unsupported
 from gitcoord.git.program import Git, Place
 from gitcoord.store.protocol import Store
 
-__all__ = ["ENGINES", "open_store"]
+__all__ = ["ENGINES", "open_store", "require_own"]
 
 ENGINES = ("libgit2", "plumbing")
 
@@ -36,30 +36,38 @@ def open_store(place: Place, *, is_durable: bool, is_one_shot: bool = False) -> 
     problem = incompatible(place.common_dir)
     if problem:
         raise UnavailableError(
-            problem, hint="use a repository without it; `git config --list` shows the extensions"
+            problem,
+            hint="use a repository without it; `git config --list` shows the extensions",
         )
     limit = unsupported(place.common_dir)
     if limit and asked == "libgit2":
         raise UnavailableError(limit, hint="unset GITCOORD_ENGINE: the plumbing engine can")
     if asked == "plumbing" or (not asked and (is_one_shot or limit)):
-        return _plumbing(place, is_durable=is_durable)
-    return _libgit2(place, is_durable=is_durable)
+        from gitcoord.store.plumbing import PlumbingStore
 
-
-def _plumbing(place: Place, *, is_durable: bool) -> Store:
-    from gitcoord.git.plumbing import GitProgram, require_own
-    from gitcoord.store.plumbing import PlumbingStore
-
-    require_own(place)
-    return PlumbingStore(place.common_dir, GitProgram(place.common_dir), is_durable=is_durable)
-
-
-def _libgit2(place: Place, *, is_durable: bool) -> Store:
+        require_own(place)
+        return PlumbingStore(place.common_dir, is_durable=is_durable)
     from gitcoord.store.libgit import LibgitStore
 
-    def keep(stream: bytes) -> None:
-        from gitcoord.git.packs import keep_pack
+    return LibgitStore(place.common_dir, is_durable=is_durable)
 
-        keep_pack(Git(place.common_dir, place.git_dir), stream)
 
-    return LibgitStore(place.common_dir, is_durable=is_durable, keep_pack=keep)
+def require_own(place: Place) -> None:
+    """Refuse another user's repository, as git and libgit2 do.
+
+    Raises:
+        UnavailableError: git does not trust it (``safe.directory``).
+
+    """
+    us = os.geteuid()
+    owners = {place.common_dir.stat().st_uid, place.git_dir.stat().st_uid}
+    if place.worktree is not None:
+        owners.add(place.worktree.stat().st_uid)
+    if owners == {us}:
+        return
+    asked = Git(place.worktree or place.common_dir).run("rev-parse", "--git-dir", check=False)
+    if asked.status != 0:
+        raise UnavailableError(
+            f"{place.common_dir} belongs to another user: {asked.stderr.strip()[:200]}",
+            hint="check who owns the repository, and what `git status` says there",
+        )

@@ -1,0 +1,87 @@
+"""Tell whether a living process has a file open, whatever container it runs in.
+
+A pid says nothing across pid namespaces, and the age of a file says nothing
+at all. The kernel knows who has a file open, and drops that with the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["is_open_for_writing"]
+
+_LSOF_S = 10
+
+
+def is_open_for_writing(path: Path) -> bool | None:
+    """Return whether any process has a file open for writing.
+
+    None where neither the kernel nor the list of processes can tell. A file
+    that is not there is not open.
+    """
+    if sys.platform != "linux":
+        return _listed_by_lsof(path)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return _listed_by_proc(path)
+    try:
+        return _leased(handle)
+    except OSError:
+        return _listed_by_proc(path)
+    finally:
+        os.close(handle)
+
+
+def _leased(handle: int) -> bool:
+    """Ask for a read lease, which the kernel refuses while anybody may write.
+
+    It is given back at once. Whoever opened the file in that moment would
+    have us signalled: by one that is ignored unless somebody wants it.
+    """
+    fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            return True
+        raise
+    fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def _listed_by_proc(path: Path) -> bool | None:
+    """Look at the handles of the processes that can be seen from here."""
+    wanted = os.path.realpath(path)
+    is_whole = True
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            for handle in (process / "fd").iterdir():
+                with suppress(FileNotFoundError):
+                    if str(handle.readlink()) == wanted:
+                        return True
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            is_whole = False
+    return False if is_whole else None
+
+
+def _listed_by_lsof(path: Path) -> bool | None:
+    import subprocess
+
+    try:
+        asked = subprocess.run(
+            ["lsof", "-t", "--", str(path)], capture_output=True, check=False, timeout=_LSOF_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return bool(asked.stdout.strip())

@@ -1,0 +1,254 @@
+"""Do what both engines do alike with a repository on the disk.
+
+Loose objects, trees, entries and refs that are files are read and written
+here, in one way. An engine says how it reads what is packed, where it finds
+git's configuration, and how the refs are kept where they are not files.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.host.clock import Clock
+from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged, is_unlogged
+from gitcoord.store.loose import LooseObjects, Shared
+from gitcoord.store.objects import encode_commit, parse_commit
+from gitcoord.store.protocol import EntryObject, MissingObjectError, TreeItem
+from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
+
+__all__ = ["NO_USER", "DiskStore", "Refs", "Wanted"]
+
+BULK_CHANGES = 500
+MAX_CACHED_TREES = 2048
+MAX_CACHED_ENTRIES = 64
+
+NO_USER = ("gitcoord", "gitcoord@localhost.invalid")
+
+Wanted = Mapping[str, str | None]
+"""The oid that each ref has to hold; None: it has to be absent."""
+
+
+class Refs(Protocol):
+    """The refs of a repository, however it keeps them."""
+
+    def read(self, ref: str) -> str | None:
+        """Return the oid that a ref holds, through symbolic ones; None: absent."""
+
+    def list(self, prefix: str) -> dict[str, str]:
+        """Return every ref whose name starts with a prefix, sorted."""
+
+    def swap(self, ref: str, wanted: Wanted, new: str) -> None:
+        """Move a ref if every wanted one, itself among them, is as expected.
+
+        Raises as ``Store.swap`` does, and SymbolicRefError.
+        """
+
+
+class DiskStore(ABC):
+    """One repository. Not for use by two threads at once."""
+
+    def __init__(
+        self, common_dir: Path, algorithm: str, *, refs: Refs | None = None, is_durable: bool
+    ) -> None:
+        """Open it; without ``refs`` they are files."""
+        self.common_dir = common_dir
+        self._algorithm = algorithm
+        shared = Shared(self._setting("core", "sharedrepository"))
+        self._loose = LooseObjects(common_dir, algorithm, shared, is_durable=is_durable)
+        self._refs: Refs = refs or FileRefs(
+            common_dir, shared, self._log_line, is_durable=is_durable
+        )
+        self._trees: dict[str, Mapping[str, TreeItem]] = {}
+        self._entries: dict[str, EntryObject] = {}
+        self._fresh: list[str] = []
+
+    # what an engine brings
+
+    @abstractmethod
+    def _setting(self, section: str, key: str) -> str:
+        """Return a value of git's configuration, or nothing."""
+
+    @abstractmethod
+    def _identity(self) -> tuple[str, str]:
+        """Return the user's name and address as a commit may hold them."""
+
+    @abstractmethod
+    def _read_packed(self, oid: str, kind: str) -> tuple[str, bytes]:
+        """Return the kind and the bytes of an object that is not loose.
+
+        Raises:
+            MissingObjectError: It is not there, or larger than its kind may be.
+
+        """
+
+    @abstractmethod
+    def _is_packed(self, oid: str) -> bool:
+        """Return whether an object that is not loose is in the repository."""
+
+    @abstractmethod
+    def _keep_pack(self, stream: bytes) -> None:
+        """Store a pack, synced."""
+
+    # reading
+
+    def read_ref(self, ref: str) -> str | None:
+        """Return the oid that a ref holds now, or None where it is absent."""
+        return self._refs.read(ref)
+
+    def list_refs(self, prefix: str) -> dict[str, str]:
+        """Return every ref whose name starts with ``prefix``."""
+        return self._refs.list(prefix)
+
+    def _raw(self, oid: str, kind: str) -> bytes:
+        """Return the bytes of an object of a kind, loose or packed."""
+        found = self._loose.read(oid) or self._read_packed(oid, kind)
+        if found[0] != kind:
+            raise MissingObjectError(f"{oid} is not a {kind}")
+        return found[1]
+
+    def read_entry(self, oid: str) -> EntryObject:
+        """Read a commit."""
+        known = self._entries.get(oid)
+        if known is None:
+            known = parse_commit(oid, self._raw(oid, "commit"))
+            if len(self._entries) >= MAX_CACHED_ENTRIES:
+                self._entries.clear()
+            self._entries[oid] = known
+        return known
+
+    def read_blob(self, oid: str) -> bytes:
+        """Read a blob."""
+        return self._raw(oid, "blob")
+
+    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+        """Read one level of a tree."""
+        known = self._trees.get(oid)
+        if known is None:
+            try:
+                known = parse_tree(self._raw(oid, "tree"), len(oid) // 2)
+            except ValueError as error:
+                raise MissingObjectError(f"{oid} is not a tree that can be read: {error}") from None
+            self._remember(oid, known)
+        return known
+
+    def _remember(self, oid: str, items: Mapping[str, TreeItem]) -> None:
+        if len(self._trees) >= MAX_CACHED_TREES:
+            self._trees.clear()
+        self._trees[oid] = items
+
+    def hash_blob(self, content: bytes) -> str:
+        """Return the oid that a blob would have; writes nothing."""
+        return self._loose.hash("blob", content)
+
+    # writing
+
+    def _write(self, kind: str, content: bytes) -> str:
+        oid = self._loose.write(kind, content)
+        self._fresh.append(oid)
+        return oid
+
+    def write_blob(self, content: bytes) -> str:
+        """Write a blob, synced, and return its oid."""
+        return self._write("blob", content)
+
+    def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
+        """Write ``base`` with paths changed (None: removed); return the tree."""
+        self._fresh.clear()
+        if len(changes) >= BULK_CHANGES:
+            return self._write_packed_tree(base, changes)
+        written: dict[bytes, str] = {}
+
+        def write_blob(content: bytes) -> str:
+            if content not in written:
+                written[content] = self.write_blob(content)
+            return written[content]
+
+        tree = build_tree(base, changes, self.read_tree, self._write_items, write_blob)
+        return tree or self._write_items({})
+
+    def _write_packed_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
+        from gitcoord.store.packs import PackedObjects
+
+        packed = PackedObjects(self._algorithm)
+
+        def add_tree(items: Mapping[str, TreeItem]) -> str:
+            return packed.add("tree", encode_tree(items))
+
+        def add_blob(content: bytes) -> str:
+            return packed.add("blob", content)
+
+        tree = build_tree(base, changes, self.read_tree, add_tree, add_blob)
+        tree = tree or packed.add("tree", b"")
+        self._keep_pack(packed.stream())
+        return tree
+
+    def _write_items(self, items: Mapping[str, TreeItem]) -> str:
+        oid = self._write("tree", encode_tree(items))
+        self._remember(oid, dict(items))
+        return oid
+
+    def write_entry(
+        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
+    ) -> str:
+        """Write a commit, synced, and return its oid; no ref moves."""
+        content = encode_commit(tree, parents, author, self._identity(), time, message)
+        oid = self._write("commit", content)
+        self._loose.sync()
+        return oid
+
+    # refs
+
+    def swap(
+        self, ref: str, expected: str | None, new: str, *, verify: Wanted | None = None
+    ) -> None:
+        """Move a ref from ``expected`` (None: must not exist) to ``new``."""
+        self._loose.sync()
+        if not self._has(new):
+            raise MissingObjectError(f"{ref} cannot move to {new}, which is not in this repository")
+        wanted = {**(verify or {}), ref: expected}
+        try:
+            self._refs.swap(ref, wanted, new)
+        except SymbolicRefError as error:
+            self._swap_symbolic(ref, wanted, new, str(error))
+
+    def _swap_symbolic(self, ref: str, wanted: Wanted, new: str, symbolic: str) -> None:
+        """Move a ref where it, or one that has to stand, only names another one."""
+        raise UnavailableError(
+            f"{symbolic} is a symbolic ref, which this engine does not move",
+            hint="set GITCOORD_ENGINE=plumbing: that engine can",
+        )
+
+    def _log_line(self, ref: str, has_log: bool) -> str | None:
+        """Return what follows the oids in a reflog; None where there is none."""
+        if is_unlogged(ref):
+            return None
+        asked, bare = self._setting("core", "logallrefupdates"), self._setting("core", "bare")
+        if not has_log and not is_logged(ref, asked, bare):
+            return None
+        name, email = self._identity()
+        return f"{name} <{email}> {Clock().seconds()} +0000"
+
+    # the disk
+
+    def discard(self, oid: str) -> None:
+        """Remove a loose object that nothing reaches and nobody else names."""
+        with suppress(OSError):
+            os.unlink(self._loose.path(oid))
+
+    def _has(self, oid: str) -> bool:
+        return os.path.exists(self._loose.path(oid)) or self._is_packed(oid)
+
+    def is_lost(self) -> bool:
+        """Return whether an object of the last entry is gone from the disk."""
+        return any(not self._has(oid) for oid in self._fresh)
+
+    def refresh(self) -> None:
+        """Forget what is cached of packs and refs."""
+        self._trees.clear()
+        self._entries.clear()

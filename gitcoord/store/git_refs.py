@@ -1,0 +1,185 @@
+"""Read and move refs through the git program, whatever way it keeps them.
+
+One ``git update-ref --stdin`` takes transaction after transaction. It ends
+with the first that fails; the next one starts another. What came of it is
+told by the steps that git reported, by the refs, and by the lock files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.git.program import DURABLE, Git, GitError
+from gitcoord.git.refs import (
+    TABLES,
+    Attempt,
+    has_expected,
+    lock_in_the_way,
+    ref_line,
+    sync_folders,
+    transact,
+)
+from gitcoord.host.clock import Clock, Deadline
+from gitcoord.store.disk_store import Wanted
+from gitcoord.store.git_program import GitProgram, end_process
+from gitcoord.store.protocol import ContendedError, FailedError, LockedError
+
+if TYPE_CHECKING:
+    import subprocess
+
+__all__ = ["GitRefs"]
+
+LOCK_WAIT_S = 1.0
+PATIENCE_NS = 500_000_000
+
+
+class GitRefs:
+    """The refs of a repository, as git reads and moves them."""
+
+    def __init__(self, common_dir: Path, program: GitProgram) -> None:
+        self._git = Git(common_dir, common_dir)
+        self._program = program
+        self._tables = common_dir / TABLES
+        # Refs of ours get no reflog: whoever wants one of every ref gets all
+        # others. git reads the setting once, when it starts.
+        is_always = program.setting("core", "logallrefupdates").lower() == "always"
+        self._logs = ("-c", "core.logAllRefUpdates=true") if is_always else ()
+        self._updates: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    # reading
+
+    def read(self, ref: str) -> str | None:
+        """Return the oid that a ref holds, through symbolic ones; None: absent."""
+        # A ref of that name is looked for before any other that could be meant.
+        known = self._program.resolve(ref)
+        return known or self.list(ref).get(ref)
+
+    def list(self, prefix: str) -> dict[str, str]:
+        """Return every ref whose name starts with a prefix, sorted.
+
+        Raises:
+            UnavailableError: git cannot read them.
+
+        """
+        format_ = "--format=%(objectname) %(refname)"
+        try:
+            lines = self._git.run("for-each-ref", format_, "--", prefix).text.splitlines()
+        except GitError as error:
+            raise UnavailableError(
+                f"git cannot read the refs: {error.stderr.strip()[-200:]}",
+                hint="see what `git for-each-ref` says; reftable needs git 2.45 or newer",
+            ) from None
+        rows = (line.partition(" ") for line in lines)
+        return {name: oid for oid, _, name in rows}
+
+    # moving
+
+    def swap(self, ref: str, wanted: Wanted, new: str) -> None:
+        """Move a ref if every wanted one, itself among them, is as expected.
+
+        Raises:
+            ContendedError: One is not; nothing moved.
+            LockedError: A lock file is in the way; nothing moved.
+            FailedError: git failed otherwise; whether it moved has to be read.
+
+        """
+        zero = "0" * len(new)
+        lines = [ref_line("update", ref, new, wanted[ref] or zero)]
+        lines += [
+            ref_line("verify", name, oid or zero) for name, oid in wanted.items() if name != ref
+        ]
+        self._transact(ref, lines, wanted)
+
+    def delete(self, ref: str, expected: str) -> None:
+        """Remove a ref that holds ``expected``; raises as ``swap`` does."""
+        self._transact(ref, [ref_line("delete", ref, expected)], {ref: expected})
+
+    def _transact(self, ref: str, lines: Sequence[str], wanted: Wanted) -> None:
+        clock = Clock()
+        deadline = Deadline(clock, LOCK_WAIT_S)
+        done = self._asked(lines)
+        attempt = 0
+        while not done.is_committed:
+            if done.is_prepared or done.is_killed:
+                raise FailedError(f"{ref}: git ended in the middle of it {done.said}".strip())
+            if not has_expected(self._git, wanted):
+                raise ContendedError(ref)
+            lock = lock_in_the_way(self._git, wanted)
+            if lock is not None:
+                raise LockedError(lock)
+            if deadline.expired:
+                raise FailedError(f"{ref}: {done.said[-300:]}")
+            # A lock that is gone by now, or what git has words for.
+            clock.sleep(clock.backoff(attempt))
+            attempt += 1
+            done = transact(self._git, lines, options=self._logs)
+        try:
+            sync_folders(self._git, ref)
+            self._clear_table_locks()
+        except OSError as error:
+            raise FailedError(f"{ref}: {error}") from None
+
+    def _asked(self, lines: Sequence[str]) -> Attempt:
+        """Run a transaction in the process that takes one after another."""
+        updates = self._running()
+        assert updates.stdin is not None
+        assert updates.stdout is not None
+        # Where it died before it had read all of it, it still answers for what it did.
+        with suppress(BrokenPipeError):
+            updates.stdin.write("\n".join(["start", *lines, "prepare", "commit", ""]).encode())
+            updates.stdin.flush()
+        done = Attempt.of(islice(updates.stdout, 3))
+        if not done.is_committed:
+            self.end()
+        return done
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._updates is not None and self._owner != os.getpid():
+            self._updates = None  # a fork must not talk into its parent's pipes
+        if self._updates is None:
+            self._updates = self._git.start(*DURABLE, *self._logs, "update-ref", "--stdin")
+            self._owner = os.getpid()
+        return self._updates
+
+    def end(self) -> None:
+        """End the process that moves refs; the next move starts another one."""
+        updates, self._updates = self._updates, None
+        if updates is not None and self._owner == os.getpid():
+            end_process(updates)
+
+    # what the dead left
+
+    def _clear_table_locks(self) -> None:
+        """Remove the locks that a killed compaction left on single tables.
+
+        They stop nobody but later compactions. The list of tables has just
+        been written: by the disk's own clock a lock that is older by half a
+        second stands still, and a living compaction has its new table open.
+        If it fails, or this process dies, they are still there.
+        """
+        if not self._tables.is_dir():
+            return
+        names = [name for name in os.listdir(self._tables) if not name.endswith(".ref")]
+        if not any(name.endswith(".ref.lock") for name in names):
+            return
+        from gitcoord.host.open_files import is_open_for_writing
+
+        newest = (self._tables / "tables.list").stat().st_mtime_ns
+        others = [self._tables / name for name in names if name != "tables.list"]
+        if any(is_open_for_writing(path) is not False for path in others):
+            return
+        for path in others:
+            if path.name.endswith(".ref.lock"):
+                try:
+                    age_ns = newest - path.stat().st_mtime_ns
+                    if age_ns > PATIENCE_NS:
+                        path.unlink()
+                except FileNotFoundError:
+                    continue
