@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,20 @@ MAX_COMMANDS = 20
 
 def _read(path: str) -> tuple[str, str]:
     """Read a plan's text from a file, or from standard input for ``-``."""
+    from gitcoord.core.plan_text import decode
+
     if path == "-":
-        return sys.stdin.read(), "<stdin>"
+        return decode(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
     try:
-        return Path(path).read_text("utf-8"), path
+        return decode(Path(path).read_bytes(), path), path
     except FileNotFoundError:
         raise NotFoundError(
             f"there is no file {path}", hint="name a plan file, or - for standard input"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UsageError(
-            f"{path} cannot be read as text: {error}", hint="name a TOML file in UTF-8"
+            f"{path} cannot be read: {error.strerror}",
+            hint="name a plan file, or - for standard input",
         ) from None
 
 
@@ -63,6 +67,7 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
         "changed": done.changed,
         "kept": done.kept,
         "warnings": done.warnings,
+        "changed_parts": done.changed_parts,
     }
 
 
@@ -157,12 +162,14 @@ def plan_check(app: App, plan_file: str) -> None:
     from gitcoord.features.setup import ledger
 
     text, name = _read(plan_file)
-    try:
+    snapshot = None
+    # A plan can be looked at before there is a ledger, or a repository.
+    with suppress(GitcoordError):
         snapshot = app.work.ledger.snapshot()
-    except GitcoordError:
-        snapshot = None
     with ticking(app, "checking the plan"):
         document, warnings = ledger.check_plan(text, name, snapshot)
+    with suppress(GitcoordError):
+        warnings += ledger.path_notices(app.work, document)
     for warning in warnings:
         app.out.notice(warning)
     facts = {
@@ -170,10 +177,13 @@ def plan_check(app: App, plan_file: str) -> None:
         "phases": len(document["phases"]),
         "warnings": warnings,
     }
+    outcome = "no problems"
+    if warnings:
+        outcome = f"valid, with {len(warnings)} notice(s)"
     app.out.answer(
         "plan check",
         facts,
-        f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), no problems",
+        f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), {outcome}",
     )
 
 
@@ -192,7 +202,10 @@ def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
     """
     app.orchestrate()
     facts = _applied(app, *_read(plan_file), is_trusted=is_trusted)
-    app.out.answer("plan apply", facts, f"{facts['added']} tasks added, {facts['changed']} changed")
+    text = f"{facts['added']} tasks added, {facts['changed']} changed"
+    if facts["changed_parts"]:
+        text += f"; changed: {', '.join(facts['changed_parts'])}"
+    app.out.answer("plan apply", facts, text)
 
 
 @plan.command("show")

@@ -7,7 +7,6 @@ templates are used, ranges are written out, defaults are filled in.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from gitcoord.core.model import (
 )
 from gitcoord.core.plan_graph import check_bounds, check_needs, path_warnings
 from gitcoord.core.plan_source import Places, refuse_bombs
+from gitcoord.core.plan_text import read_tables
 from gitcoord.core.plan_types import Values
 from gitcoord.core.plan_values import MAX_TASKS, expand_ids, fill, shown, use_template
 
@@ -67,6 +67,10 @@ class _Reader(Values):
 
     expanded_bytes = 0
     """How large the tasks are that were read, as records."""
+
+    def __init__(self, raw: dict[str, Any], places: Places, target: str) -> None:
+        super().__init__(raw, places, target)
+        self.needs_at: dict[str, str] = {}
 
     def plan(self) -> PlanRecord:
         """Read [plan], [worktree] and [[pool]]."""
@@ -232,13 +236,13 @@ class _Reader(Values):
             templates = {}
         for name, template in templates.items():
             self.known_keys(template, _TASK_KEYS, f"template.{name}")
-        rows: list[tuple[str, dict[str, Any], str | None, int]] = []
+        rows: list[tuple[str, dict[str, Any], str, int]] = []
         for kind, key in (("task", "id"), ("tasks", "ids")):
             for index, table in enumerate(self.rows(kind)):
                 self.known_keys(table, (key, "use", "with", *_TASK_KEYS), kind, index)
                 at = self.places.at(kind, index, key)
                 if kind == "task":
-                    rows.append((kind, table, self.id(table.get("id"), "task id", at), index))
+                    rows.append((kind, table, self.task_id(table, index, at), index))
                 else:
                     rows += [
                         (kind, table, one, index)
@@ -252,8 +256,6 @@ class _Reader(Values):
         where: dict[str, str] = {}
         folded: dict[str, str] = {}
         for kind, table, task, index in rows:
-            if task is None:
-                continue
             if self.problems.is_full:
                 break
             at = self.places.at(kind, index, "id" if kind == "task" else "ids")
@@ -264,6 +266,7 @@ class _Reader(Values):
                 continue
             folded[task.casefold()] = task
             where[task] = at
+            self.needs_at[task] = self.places.at(kind, index, "needs")
             found.append(self.task(kind, index, table, task, templates, plan))
             if self.expanded_bytes > MAX_EXPANDED_BYTES:
                 self.problems.add(
@@ -273,6 +276,19 @@ class _Reader(Values):
                 )
                 break
         return found, where
+
+    def task_id(self, table: dict[str, Any], index: int, at: str) -> str:
+        """Read a task's id, or a name for the task where its id is wrong.
+
+        So its other mistakes are found too.
+        """
+        named = self.id(table.get("id"), "task id", at)
+        if named is not None:
+            return named
+        value = table.get("id")
+        if isinstance(value, str) and value:
+            return codec.printable(value)[:64]
+        return f"number {index + 1}"
 
     def task(
         self,
@@ -300,7 +316,7 @@ class _Reader(Values):
         title = self.text(merged, "title", at("title"), "").strip()
         if not title and "title" not in merged:
             self.problems.add(at("title"), f"task {task} has no title")
-        elif not title:
+        elif isinstance(merged.get("title"), str) and not merged["title"].strip():
             self.problems.add(at("title"), f"task {task} has an empty title")
         description = self.text(
             merged, "description", at("description"), "", most=MAX_DESCRIPTION_BYTES
@@ -364,16 +380,19 @@ def parse(
         raise InvalidPlanError(
             f"{name} is too large", [f"{name}:1: a plan has at most {MAX_PLAN_BYTES >> 20} MiB"]
         )
+    text = text.removeprefix("\ufeff")
     refuse_bombs(text, name)
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise _syntax_error(error, name) from None
-    reader = _Reader(raw, Places(text, name), target)
+    raw, readable, mistakes = read_tables(text)
+    reader = _Reader(raw, Places(readable, name), target)
+    for mistake in mistakes:
+        reader.problems.add(f"{name}:{mistake.line}", mistake.text)
     reader.known_keys(raw, ("plan", "worktree", "pool", "phase", "template", "task", "tasks"), "")
     plan = reader.plan()
     phases = reader.phases()
     tasks, where = reader.tasks(plan)
+    if mistakes:
+        # What hangs together is looked at when every table can be read.
+        reader.problems.raise_all(name)
     if not tasks and not known_phases:
         reader.problems.add(
             f"{name}:1", "the plan has no task: write [[task]] with id, title and paths"
@@ -381,11 +400,13 @@ def parse(
     _fill_phases_and_pools(reader, plan, phases, tasks, where, known_phases or {})
     _refuse_large(reader, plan, phases, name)
     all_phases = {**(known_phases or {}), **{phase["id"]: phase for phase in phases}}
-    check_needs(tasks, where, all_phases, known or (lambda _task: None), reader.problems)
+    known = known or (lambda _task: None)
+    check_needs(tasks, reader.needs_at, all_phases, known, reader.problems)
     check_bounds(tasks, where, all_phases, plan["pools"], reader.problems)
     reader.problems.raise_all(name)
     document: PlanDocument = {"plan": plan, "phases": phases, "tasks": tasks}
-    return document, path_warnings(tasks, all_phases, where) + _gate_warnings(plan, phases)
+    warnings = reader.notices + path_warnings(tasks, all_phases, where)
+    return document, warnings + _gate_warnings(plan, phases)
 
 
 def _refuse_large(reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], name: str) -> None:
@@ -410,15 +431,6 @@ def _refuse_large(reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], na
     if len(phases) > MAX_PHASES:
         # What follows compares every phase with every other.
         reader.problems.raise_all(name)
-
-
-def _syntax_error(error: Exception, name: str) -> InvalidPlanError:
-    place = re.search(r"line (\d+)", str(error))
-    line = place[1] if place else "1"
-    said = re.sub(r"\s*\(at .*\)$", "", str(error))[:200] or "nested too deeply"
-    return InvalidPlanError(
-        f"{name} is not valid TOML", [f"{name}:{line}: {codec.printable(said)}"]
-    )
 
 
 def _fill_phases_and_pools(

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from gitcoord.core import codec, ids, paths
 from gitcoord.core.model import MAX_TITLE_CHARS
+from gitcoord.core.path_habits import habit_of, two_paths_in
 from gitcoord.core.plan_source import Places
 from gitcoord.core.plan_values import Problems, shown
 
 __all__ = ["Values"]
 
+_OTHER_WORDS = {
+    "after": ("needs",),
+    "blocked_by": ("needs", "after"),
+    "dependencies": ("needs", "after"),
+    "depends": ("needs", "after"),
+    "depends_on": ("needs", "after"),
+    "deps": ("needs", "after"),
+    "requires": ("needs", "after"),
+    "allowed_paths": ("paths",),
+    "boundary": ("paths",),
+    "files": ("paths",),
+    "scope": ("paths",),
+    "command": ("run", "check"),
+    "test": ("check",),
+    "verify": ("check",),
+    "id": ("name",),
+    "name": ("title", "id"),
+    "summary": ("title",),
+    "details": ("description",),
+    "branch": ("target",),
+}
+"""What other tools call the keys of a plan."""
 _DURATION = 'a duration like "90s", "15m" or "2h"'
 
 
@@ -23,6 +47,7 @@ class Values:
         self.places = places
         self.problems = Problems(places)
         self.target = target
+        self.notices: list[str] = []
 
     # values
 
@@ -87,6 +112,9 @@ class Values:
     def texts(self, table: dict[str, Any], key: str, at: str) -> list[str]:
         """Read a list of texts."""
         value = table.get(key, [])
+        if isinstance(value, str):
+            self.problems.add(at, f'{key} is a list of texts: {key} = ["{shown(value)[1:-1]}"]')
+            return []
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             self.problems.add(at, f"{key} is a list of texts, not {_kind(value)}")
             return []
@@ -96,11 +124,14 @@ class Values:
         """Read a list of paths."""
         found = []
         for pattern in self.texts(table, key, at):
-            problem = paths.problem_of(pattern)
+            problem = habit_of(pattern) or paths.problem_of(pattern)
             if problem:
                 self.problems.add(at, f"{key}: {shown(pattern)}: {problem}")
-            else:
-                found.append(pattern)
+                continue
+            if two_paths_in(pattern):
+                several = f"{at}: {key}: {shown(pattern)} is one path with spaces in it"
+                self.notices.append(f"{several}; several are written as several texts")
+            found.append(pattern)
         return found
 
     def id(self, value: object, what: str, at: str) -> str | None:
@@ -108,8 +139,16 @@ class Values:
         if isinstance(value, int) and not isinstance(value, bool):
             self.problems.add(at, f'{what} {shown(value)} is written in quotes: "{shown(value)}"')
             return None
+        if value is None:
+            self.problems.add(at, f"there is no {what}")
+            return None
         if not ids.is_id(value):
-            self.problems.add(at, f"{shown(value)} is no valid {what}: {ids.ID_RULE}")
+            like = ""
+            if isinstance(value, str | float):
+                valid = re.sub(r"[^A-Za-z0-9._-]+", "-", str(value)[:64]).strip("-.")
+                like = f' (such as "{valid}")' if ids.is_id(valid) else ""
+            text = f"{shown(value)} is not a valid {what}{like}: {ids.ID_RULE}"
+            self.problems.add(at, text)
             return None
         return str(value)
 
@@ -135,15 +174,18 @@ class Values:
         """Refuse unknown keys, and name the nearest known one."""
         for key in table:
             if key not in known:
-                near = self.problems.near(key, known, 1)
-                hint = (
-                    f": did you mean {near[0]!r}?"
-                    if near
-                    else f"; known: {', '.join(sorted(known))}"
-                )
-                self.problems.add(
-                    self.places.at(where, index, key), f"unknown key {shown(key)}{hint}"
-                )
+                text = f"unknown key {shown(key)}{self._known_key(key, known, where)}"
+                self.problems.add(self.places.at(where, index, key), text)
+
+    def _known_key(self, key: str, known: Sequence[str], where: str) -> str:
+        """Return what an unknown key may have been meant for."""
+        if where == "tasks" and key == "id":
+            return ": one task is written [[task]]; [[tasks]] with ids makes one for each number"
+        meant = [one for one in _OTHER_WORDS.get(key.casefold(), ()) if one in known]
+        near = meant or self.problems.near(key, known, 1)
+        if near:
+            return f": did you mean {near[0]!r}?"
+        return f"; known: {', '.join(sorted(known))}"
 
 
 def _kind(value: object) -> str:

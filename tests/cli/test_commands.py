@@ -572,3 +572,30 @@ def test_claiming_imports_no_more_than_it_needs(repo: Path, plan: Path) -> None:
         text=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_plan_check_counts_its_notices_and_reads_a_marked_file(
+    cli: Cli, repo: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "marked.toml"
+    text = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n'
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert cli("plan", "check", str(path)) == f"{path}: 1 tasks in 1 phase(s), no problems\n"
+    path.write_text(text.replace("a/", "x/a y/b"))
+    assert (
+        cli("plan", "check", str(path))
+        == f"{path}: 1 tasks in 1 phase(s), valid, with 1 notice(s)\n"
+    )
+    assert "one path with spaces" in cli.err
+
+
+def test_plan_apply_tells_changed_gates(cli: Cli, plan: Path) -> None:
+    cli("init", str(plan))
+    plan.write_text(
+        plan.read_text() + '[[phase]]\nname = "default"\ngates = [{ name = "t", run = "true" }]\n'
+    )
+    assert (
+        cli("plan", "apply", str(plan))
+        == "0 tasks added, 0 changed; changed: phase default (gates)\n"
+    )
+    assert cli.json("plan", "apply", str(plan))["changed_parts"] == []

@@ -194,7 +194,7 @@ def test_every_mistake_of_a_plan_is_listed_with_its_line() -> None:
     for start, text in {
         "selektion": "did you mean 'selection'",
         'lease = "soon"': "lease is a duration",
-        'id = "../x"': "no valid task id",
+        'id = "../x"': "not a valid task id",
         "id = 7": 'written in quotes: "7"',
         'name = "P"': "stands twice",
         "tile =": "did you mean 'title'",
@@ -337,3 +337,74 @@ def test_waves_say_how_wide_and_what_limits() -> None:
         "overlapping paths keep 1 waiting",
         "pool default takes 2 of 4 at a time",
     ]
+
+
+def test_a_wrong_id_hides_no_other_mistake_of_its_task() -> None:
+    text = '[[task]]\nid = "Task 1"\ntitle = "A"\npaths = "src/b/"\nneeds = ["zzz"]\n'
+    found = problems(text)
+    assert [row.partition(": ")[0] for row in found] == [
+        "plan.toml:2",
+        "plan.toml:4",
+        "plan.toml:5",
+    ]
+    assert 'such as "Task-1"' in found[0]
+    assert 'paths = ["src/b/"]' in found[1]
+    assert "zzz" in found[2]
+
+
+@pytest.mark.parametrize("wrong", ["1.1", "1", "true", '""', '"Task 1"', "[]"])
+def test_what_needs_a_task_with_a_wrong_id_is_not_blamed(wrong: str) -> None:
+    text = f'[[task]]\nid = {wrong}\ntitle = "A"\npaths = ["a/"]\n'
+    assert [row.partition(": ")[0] for row in problems(text)] == ["plan.toml:2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("depends_on", "needs"),
+        ("dependencies", "needs"),
+        ("files", "paths"),
+        ("test", "check"),
+        ("name", "title"),
+    ],
+)
+def test_a_key_as_other_tools_call_it_is_told_in_our_word(key: str, known: str) -> None:
+    text = f'[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n{key} = "x"\n'
+    assert problems(text) == [f"plan.toml:5: unknown key {key!r}: did you mean {known!r}?"]
+
+
+def test_a_task_written_as_a_range_is_told_how_one_task_is_written() -> None:
+    found = problems('[[tasks]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n')
+    assert any("one task is written [[task]]" in row for row in found)
+
+
+@pytest.mark.parametrize("pattern", ["src/{a,b}/", "~/x", "$HOME/x", "a/,b/", "a/ b/", "a/ "])
+@pytest.mark.parametrize("table", ["task", "pool", "phase"])
+def test_a_path_that_a_shell_would_expand_is_refused_with_its_line(
+    pattern: str, table: str
+) -> None:
+    keys = {"task": 'id = "a"\ntitle = "A"', "pool": 'name = "p"\n', "phase": 'name = "p"\n'}[table]
+    found = problems(f'[[{table}]]\n{keys}\npaths = ["{pattern}"]\n')
+    assert any(row.startswith(f"plan.toml:4: paths: {pattern!r}: ") for row in found)
+
+
+def test_two_paths_in_one_text_are_worth_a_notice() -> None:
+    text = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/x.py b/y.py"]\n'
+    _, warnings = parse(text)
+    assert warnings == [
+        "plan.toml:4: paths: 'a/x.py b/y.py' is one path with spaces in it; several are written as several texts"
+    ]
+
+
+def test_mistakes_of_toml_and_of_values_are_told_together() -> None:
+    text = '[[task]]\nid = a\n\n[[task]]\nid = "b"\ntitle = 5\npaths = ["/b"]\n'
+    assert [row.partition(": ")[0] for row in problems(text)] == [
+        "plan.toml:2",
+        "plan.toml:6",
+        "plan.toml:7",
+    ]
+
+
+def test_a_plan_with_a_byte_order_mark_is_read() -> None:
+    document, _ = parse('\ufeff[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n')
+    assert [task["id"] for task in document["tasks"]] == ["a"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.bulk import uncollected
@@ -15,7 +15,9 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Applied", "apply_plan", "begun", "check_plan", "init"]
+__all__ = ["Applied", "apply_plan", "begun", "check_plan", "init", "path_notices"]
+
+MAX_NOTICES = 20
 
 
 class Applied(NamedTuple):
@@ -26,6 +28,7 @@ class Applied(NamedTuple):
     changed: int
     kept: list[str]
     warnings: list[str]
+    changed_parts: list[str]
 
 
 def init(work: Workspace) -> Done:
@@ -143,6 +146,8 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
             f"the plan's target branch {document['plan']['target']!r} does not exist",
             hint="create it, or change `target` in the plan",
         )
+    warnings += path_notices(work, document)
+    changed_parts = _changed_parts(snapshot, document)
     work.tell("writing tasks", 0, 0)
     content = codec.dump(document)
     named = {spec["id"] for spec in document["tasks"]}
@@ -151,4 +156,59 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
     done = work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])
     kept = [task["id"] for task in snapshot.tasks() if task["id"] not in named]
-    return Applied(done.entry, done.event["added"], done.event["changed"], sorted(kept), warnings)
+    return Applied(
+        done.entry,
+        done.event["added"],
+        done.event["changed"],
+        sorted(kept),
+        warnings,
+        changed_parts,
+    )
+
+
+def _changed_parts(snapshot: Snapshot, document: PlanDocument) -> list[str]:
+    """Return what a plan changes besides tasks: phases, pools, settings."""
+    before = snapshot.plan()
+    if before is None:
+        return []
+    changed = []
+    for phase in document["phases"]:
+        known = snapshot.phase(phase["id"])
+        if known is None:
+            changed.append(f"phase {phase['id']} (new)")
+            continue
+        old = cast("dict[str, object]", known["spec"])
+        keys = [key for key, value in phase.items() if old.get(key) != value]
+        if keys:
+            changed.append(f"phase {phase['id']} ({', '.join(keys)})")
+    for name, pool in document["plan"]["pools"].items():
+        if before["pools"].get(name) != pool:
+            changed.append(f"pool {name}")
+    old = cast("dict[str, object]", before)
+    keys = [key for key, value in document["plan"].items() if key != "pools" and old[key] != value]
+    if keys:
+        changed.append(f"plan ({', '.join(keys)})")
+    return changed
+
+
+def path_notices(work: Workspace, document: PlanDocument) -> list[str]:
+    """Return paths that name a folder as if it were a file.
+
+    ``src/lexer`` is one file; an agent that writes below it is refused when
+    its work is done, so this is told before anybody begins.
+    """
+    tip = work.store.read_ref(f"refs/heads/{document['plan']['target']}")
+    if tip is None:
+        return []
+    listed = work.git.run("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", tip).stdout
+    folders = set(listed.decode("utf-8", "surrogateescape").split("\0"))
+    named = [
+        f'task {task["id"]}: "{path}" is a folder: write "{path}/" for everything below it'
+        for task in document["tasks"]
+        for path in task["paths"] or []
+        if path in folders
+    ]
+    if len(named) > MAX_NOTICES:
+        more = f"and {len(named) - MAX_NOTICES} more paths that are folders"
+        named = [*named[:MAX_NOTICES], more]
+    return named
