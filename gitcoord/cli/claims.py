@@ -233,6 +233,9 @@ def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
     Example: gitcoord keepalive -- make test
     """
     from gitcoord.features.work.keepalive import keepalive as keep
+    from gitcoord.host.programs import find_program
+
+    find_program(command[0])
 
     agent, found, token = _current(app, task, ("claims", "reviews"))
     return keep(app.work, agent, found, token, list(command))

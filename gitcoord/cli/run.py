@@ -81,12 +81,16 @@ def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> No
     Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
     """
     from gitcoord.features.run import runner
+    from gitcoord.host.programs import find_program, from_here
 
     work = app.orchestrate()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     display = _Display(as_json=app.out.as_json, app=app)
     words = list(command[1:] if command[0] == "--" else command)
+    words = [find_program(words[0]), *words[1:]]
+    if review is not None:
+        review = from_here(review)
     try:
         done = runner.run(work, app.start, words, jobs, display.tell, stop, review)
     finally:
