@@ -21,6 +21,7 @@ __all__ = [
     "duration_ms",
     "is_id",
     "is_oid",
+    "is_ref",
     "nearest",
     "parse_id",
     "shard",
@@ -35,6 +36,7 @@ ID_RULE = (
 )
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]{1,1000}")
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -47,6 +49,19 @@ def is_id(text: object) -> bool:
         and ".." not in text
         and not text.endswith(".")
         and not text.lower().endswith(".lock")
+    )
+
+
+def is_ref(text: object) -> bool:
+    """Return whether a value is the full name of a ref, as git allows it."""
+    return (
+        isinstance(text, str)
+        and _REF.fullmatch(text) is not None
+        and ".." not in text
+        and "//" not in text
+        and "/." not in text
+        and not text.endswith(("/", ".", ".lock"))
+        and ".lock/" not in text
     )
 
 

@@ -14,10 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gitcoord.core import ids
 from gitcoord.core.errors import UnavailableError
+from gitcoord.host.files import read_file, replace_file
 from gitcoord.store.loose import sync_path
 
-__all__ = ["LedgerFiles", "TokenFiles", "read_json", "sync_files", "write_json"]
+__all__ = ["LedgerFiles", "TokenFiles", "read_json", "sync_files", "unwritten", "write_json"]
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -32,24 +34,10 @@ def write_json(path: Path, value: object, *, is_durable: bool = False) -> None:
         UnavailableError: The folder cannot be written.
 
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    content = json.dumps(value, sort_keys=True).encode()
     try:
-        try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            while content:
-                content = content[os.write(handle, content) :]
-            if is_durable:
-                os.fsync(handle)
-        finally:
-            os.close(handle)
-        temporary.replace(path)
+        replace_file(path, json.dumps(value, sort_keys=True).encode(), is_durable=is_durable)
     except OSError as error:
-        raise _unwritten(path, error) from None
+        raise unwritten(path, error) from None
 
 
 def sync_files(paths: Iterable[Path]) -> None:
@@ -63,10 +51,11 @@ def sync_files(paths: Iterable[Path]) -> None:
         try:
             sync_path(path)
         except OSError as error:
-            raise _unwritten(path, error) from None
+            raise unwritten(path, error) from None
 
 
-def _unwritten(path: Path, error: OSError) -> UnavailableError:
+def unwritten(path: Path, error: OSError) -> UnavailableError:
+    """Return the error of a private file that could not be written."""
     return UnavailableError(
         f"{path} cannot be written: {error.strerror}",
         hint="check the space on the disk, and whether .git can be written here; "
@@ -75,11 +64,9 @@ def _unwritten(path: Path, error: OSError) -> UnavailableError:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a small file; None where it is missing, torn or far too large."""
+    """Read a small file; None where it is missing, torn, too large or no file."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        value = json.loads(content) if len(content) <= MAX_FILE_BYTES else None
+        value = json.loads(read_file(path, MAX_FILE_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -162,5 +149,7 @@ class TokenFiles:
 
     def remove(self, token: str) -> None:
         """Forget a token; one that stays is not current, and harms nobody."""
+        if not ids.is_id(token):
+            return
         with suppress(OSError):
             (self.folder / f"{token}.json").unlink()

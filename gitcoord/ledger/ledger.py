@@ -7,7 +7,7 @@ happened. A retry decides again from a fresh read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from gitcoord.host.clock import Clock, Deadline
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
 from gitcoord.ledger.files import LedgerFiles, sync_files
 from gitcoord.ledger.names import attic_ref, ledger_ref
-from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
+from gitcoord.ledger.pending import HINTS, PendingFiles, Settled, find_entry, verified_refs
 from gitcoord.ledger.prune_guard import outlast_prune, require_written
 from gitcoord.store.protocol import (
     BlobRef,
@@ -34,7 +34,7 @@ from gitcoord.store.protocol import (
 )
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
-from gitcoord.store.stale_locks import heal, living_writers
+from gitcoord.store.stale_locks import heal, is_empty_lock, living_writers
 
 __all__ = ["Done", "Ledger", "encoded"]
 
@@ -141,12 +141,30 @@ class Ledger:
         """Settle what this agent's dead processes left unknown."""
         if not (self.files.pending / agent).is_dir():
             return []
-        for ref in self.pending.left_locked(agent):
-            # No later swap of ours need come across it. One that a swap only
-            # verifies is locked by an empty file.
-            self._heal(self.store.common_dir / f"{ref}.lock", only_empty=True)
+        # No later swap of ours need come across them.
+        self.clear_left_locks(agent)
         attic = list(self.store.list_refs(f"refs/gitcoord/{self.name}/attic/").values())
-        return self.pending.settle(self.store, agent, self.tip(), attic)
+        return self.pending.settle(
+            self.store, agent, self.tip(), attic, lambda ref: is_empty_lock(self._lock_of(ref))
+        )
+
+    def clear_left_locks(self, agent: str = "") -> None:
+        """Remove the locks that dead writers left on refs which they only verified.
+
+        By default those of every agent. Such a lock is an empty file: one
+        that holds something is another's, and so is one that no record of a
+        dead writer accounts for. What cannot be removed now stays, with the
+        record of it.
+        """
+        for path, facts in self.pending.of_dead(agent):
+            locks = [self._lock_of(ref) for ref in verified_refs(facts)]
+            for lock in filter(is_empty_lock, locks):
+                self._heal(lock, only_empty=True)
+            if path.parent.name == HINTS and not any(map(is_empty_lock, locks)):
+                path.unlink(missing_ok=True)
+
+    def _lock_of(self, ref: str) -> Path:
+        return self.store.common_dir / f"{ref}.lock"
 
     # writing
 
@@ -200,7 +218,7 @@ class Ledger:
             is_known = True
             raise
         finally:
-            self.pending.end(agent, turn.context.id, is_known=is_known)
+            self.pending.end(turn.context.id, is_known=is_known)
             # A refusal counts as a look too: the next command's observer
             # has to know since when a foreign lease stands still.
             self.remember()
@@ -233,9 +251,9 @@ class Ledger:
             try:
                 self._swap(tip, entry, event, wanted)
             except (ContendedError, LockedError) as error:
-                self.pending.touch(turn.agent, event["id"])
-                self._wait(error, attempt, turn.deadline, is_queued=is_queued)
-                self.pending.touch(turn.agent, event["id"])
+                self.pending.touch(event["id"])
+                self._wait(error, attempt, turn.deadline, turn.verify, is_queued=is_queued)
+                self.pending.touch(event["id"])
                 attempt += 1
                 continue
             self._read_back(entry, write, event, turn.deadline)
@@ -268,9 +286,8 @@ class Ledger:
         self.keep(ref, tip)
 
     def _heal(self, lock: Path, *, only_empty: bool = False) -> bool:
-        return heal(
-            lock, self.files.root / "pending", self._healing, self.clock, only_empty=only_empty
-        )
+        writers, own = self.files.root / "pending", self.pending.own()
+        return heal(lock, writers, self._healing, self.clock, own=own, only_empty=only_empty)
 
     def _writing(
         self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
@@ -323,29 +340,47 @@ class Ledger:
             entry_id=event["id"],
         ) from None
 
-    def _wait(self, error: Exception, attempt: int, deadline: Deadline, *, is_queued: bool) -> None:
-        """Back off before the next try; heal a dead writer's lock on the way."""
-        if isinstance(error, LockedError) and is_queued and self._heal(error.path):
-            return
+    def _wait(
+        self,
+        error: Exception,
+        attempt: int,
+        deadline: Deadline,
+        verify: Iterable[str] = (),
+        *,
+        is_queued: bool,
+    ) -> None:
+        """Back off before the next try; heal a dead writer's lock on the way.
+
+        ``verify`` names refs that are not ours: their locks may be another
+        program's, and go only where a dead writer of ours accounts for them.
+        """
+        if isinstance(error, LockedError) and is_queued:
+            if error.path in map(self._lock_of, verify):
+                self.clear_left_locks()
+                is_free = not error.path.exists()
+            else:
+                is_free = self._heal(error.path)
+            if is_free and not deadline.expired:
+                return
         if deadline.expired:
-            what = "other writers were faster"
-            if isinstance(error, LockedError):
-                alive = ", ".join(
-                    sorted(
-                        {
-                            name.split(":")[2]
-                            for name, _ in living_writers(self.files.root / "pending")
-                        }
-                    )[:5]
-                )
-                what = f"{error.path} is in the way" + (
-                    f", and process {alive} may still be at work on it" if alive else ""
-                )
             raise UnavailableError(
-                f"the ledger could not be written within {self.timeout_s:g} seconds: {what}",
-                hint="try again; `gitcoord status` shows whether others get through",
+                f"the ledger could not be written within {self.timeout_s:g} seconds: "
+                + self._hindrance(error),
+                hint="try again; `gitcoord doctor` looks at what is in the way",
             ) from None
         self.clock.sleep(min(self.clock.backoff(attempt), max(0.0, deadline.remaining())))
+
+    def _hindrance(self, error: Exception) -> str:
+        """Return what kept a write from being made."""
+        if not isinstance(error, LockedError):
+            return "other writers were faster"
+        living = living_writers(self.files.root / "pending", self.pending.own()).values()
+        numbers = sorted(
+            {process.split(":")[2] for _, process in living if process.count(":") == 3}
+        )
+        if not numbers:
+            return f"{error.path} is in the way"
+        return f"{error.path} is in the way, and process {', '.join(numbers[:5])} may still be at work on it"
 
     def _read_back(
         self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline
@@ -438,7 +473,7 @@ class Ledger:
         Healing knows us by the record, and by its touches when we are at it.
         """
         entry_id = self.clock.token()
-        self.pending.begin(".refs", entry_id, {"op": "ref", "tip": None})
+        self.pending.begin(HINTS, entry_id, {"op": "ref", "tip": None})
         deadline = Deadline(self.clock, self.timeout_s)
         attempt = 0
         try:
@@ -451,9 +486,9 @@ class Ledger:
                         hint="check the space on the disk, and try again",
                     ) from None
                 except (ContendedError, LockedError) as error:
-                    self.pending.touch(".refs", entry_id)
+                    self.pending.touch(entry_id)
                     self._wait(error, attempt, deadline, is_queued=True)
-                    self.pending.touch(".refs", entry_id)
+                    self.pending.touch(entry_id)
                     attempt += 1
         finally:
-            self.pending.end(".refs", entry_id)
+            self.pending.end(entry_id)

@@ -1,26 +1,31 @@
-"""Remember operations that are under way, and settle those of the dead.
+"""Remember operations that are under way, and settle those of dead writers.
 
 A file per operation names its entry's id and its writer's process. It is
-written before the swap and removed after the answer, so that whatever
-kills the writer, the agent's next command can say what became of it. The
-same files tell healing which writers live.
+written before the swap, held while the writer is at work, and removed after
+the answer, so that whatever kills the writer, the agent's next command can
+say what became of it. The same files tell healing which writers live.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.messages import parse
-from gitcoord.host.processes import identity, is_alive
-from gitcoord.ledger.files import read_json, write_json
+from gitcoord.host.live_files import LiveFile
+from gitcoord.host.processes import identity
+from gitcoord.ledger.files import read_json, unwritten
 from gitcoord.store.protocol import MissingObjectError, Store
+from gitcoord.store.stale_locks import is_at_work, record_files
 
-__all__ = ["PendingFiles", "Settled", "find_entry"]
+__all__ = ["HINTS", "PendingFiles", "Settled", "find_entry", "verified_refs"]
+
+HINTS = ".refs"
+"""In place of an agent's name: operations on refs that are hints."""
 
 
 class Settled(NamedTuple):
@@ -59,77 +64,91 @@ def find_entry(store: Store, tip: str | None, until: str | None, entry_id: str) 
 class PendingFiles:
     """The operations under way of every agent of one ledger."""
 
-    __slots__ = ("_in_flight", "folder")
+    __slots__ = ("_own", "folder")
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._in_flight: set[str] = set()
-
-    def _path(self, agent: str, entry_id: str) -> Path:
-        return self.folder / agent / f"{entry_id}.json"
+        self._own: dict[str, LiveFile] = {}
 
     def begin(self, agent: str, entry_id: str, facts: dict[str, Any]) -> None:
-        """Record an operation, before its swap."""
-        self._in_flight.add(entry_id)
-        write_json(self._path(agent, entry_id), {"process": identity(), "id": entry_id, **facts})
+        """Record an operation, before its swap.
 
-    def touch(self, agent: str, entry_id: str) -> None:
-        """Say that no try of this operation is under way just now.
+        Raises:
+            UnavailableError: It cannot be written.
+
+        """
+        path = self.folder / agent / f"{entry_id}.json"
+        file = self._own.setdefault(entry_id, LiveFile(path))
+        content = {"process": identity(), "id": entry_id, **facts}
+        try:
+            file.write(json.dumps(content, sort_keys=True).encode())
+        except OSError as error:
+            raise unwritten(path, error) from None
+
+    def touch(self, entry_id: str) -> None:
+        """Record that no try of this operation is under way just now.
 
         Between two tries: a lock that stands already is another's.
         """
-        with suppress(OSError):
-            os.utime(self._path(agent, entry_id))
+        self._own[entry_id].touch()
 
-    def end(self, agent: str, entry_id: str, *, is_known: bool = True) -> None:
-        """Forget an operation whose outcome is known; keep one that is not."""
-        self._in_flight.discard(entry_id)
+    def end(self, entry_id: str, *, is_known: bool = True) -> None:
+        """Forget an operation whose outcome is known; leave one that is not."""
+        file = self._own.pop(entry_id, None)
+        if file is None:
+            return
         if is_known:
             # A file that stays only makes the next command look once more.
-            with suppress(OSError):
-                self._path(agent, entry_id).unlink()
+            file.remove()
+        else:
+            file.leave()
 
-    def settle(self, store: Store, agent: str, tip: str | None, attic: list[str]) -> list[Settled]:
+    def own(self) -> set[Path]:
+        """Return the files of the operations that are under way by us."""
+        return {file.path for file in list(self._own.values())}
+
+    def settle(
+        self,
+        store: Store,
+        agent: str,
+        tip: str | None,
+        attic: list[str],
+        is_locked: Callable[[str], bool],
+    ) -> list[Settled]:
         """Find out what became of this agent's operations of dead writers.
 
-        ``not applied`` is said only once the tip that the writer saw was
-        replaced; until then its file stays.
+        ``not applied`` is told only once the tip that the writer saw was
+        replaced; until then its file stays. ``is_locked`` tells whether a ref
+        that the writer only verified may still be locked by it: as long as
+        one is, its file is kept among those of hints, for it alone tells
+        whose that lock is.
         """
         settled = []
-        for path, facts in self._of_dead(agent):
+        for path, facts in self.of_dead(agent):
             entry_id, seen = path.stem, facts.get("tip")
+            if seen is not None and not ids.is_oid(seen):
+                path.unlink(missing_ok=True)
+                continue
             entry = self._find(store, [tip, *attic], seen, entry_id)
             if entry is None and tip == seen:
                 continue
-            settled.append(
-                Settled(
-                    entry_id,
-                    str(facts.get("op")),
-                    str(facts.get("task", "")),
-                    str(facts.get("token", "")),
-                    entry is not None,
-                    entry or "",
-                )
-            )
-            path.unlink(missing_ok=True)
+            op, task, token = (str(facts.get(key, "")) for key in ("op", "task", "token"))
+            settled.append(Settled(entry_id, op, task, token, entry is not None, entry or ""))
+            if any(map(is_locked, verified_refs(facts))):
+                kept = self.folder / HINTS / path.name
+                kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.replace(kept)
+            else:
+                path.unlink(missing_ok=True)
         return settled
 
-    def left_locked(self, agent: str) -> set[str]:
-        """Name the refs that this agent's dead writers may have left locked."""
-        return {
-            ref
-            for _, facts in self._of_dead(agent)
-            for ref in facts.get("verified", ())
-            if isinstance(ref, str)
-        }
-
-    def _of_dead(self, agent: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-        for path in sorted((self.folder / agent).glob("*.json")):
+    def of_dead(self, agent: str = "") -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Read the files of dead writers, by default of every agent."""
+        own = self.own()
+        folder = self.folder / agent if agent else self.folder
+        for path in record_files(folder, depth=0 if agent else 1):
             facts = read_json(path)
-            if facts is None or path.stem in self._in_flight:
-                continue
-            process = str(facts.get("process", ""))
-            if process == identity() or is_alive(process) is False:
+            if facts is not None and path not in own and not is_at_work(path, facts):
                 yield path, facts
 
     def _find(
@@ -143,3 +162,9 @@ class PendingFiles:
             if found is not None:
                 return found
         return None
+
+
+def verified_refs(facts: dict[str, Any]) -> list[str]:
+    """Return the refs that an operation only verifies at its swap."""
+    named = facts.get("verified")
+    return [ref for ref in named if ids.is_ref(ref)] if isinstance(named, list) else []

@@ -16,9 +16,12 @@ from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.files import open_file, read_file
 from gitcoord.host.processes import identity
 
 __all__ = ["QueueLock", "Turns"]
+
+MAX_HOLDER_BYTES = 1024
 
 
 class QueueLock:
@@ -73,16 +76,15 @@ class QueueLock:
     def holder(self) -> str:
         """Return the identity of the last process that took the lock."""
         try:
-            return self.path.read_text("ascii").strip()
+            return read_file(self.path, MAX_HOLDER_BYTES).decode("ascii").strip()
         except (OSError, ValueError):
             return ""
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
             if not self.path.parent.is_dir():
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self.path, flags, 0o600)
+            return open_file(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise UnavailableError(
                 f"{self.path} cannot be opened: {error.strerror}",

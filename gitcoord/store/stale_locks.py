@@ -2,63 +2,115 @@
 
 A process killed between taking ``<ref>.lock`` and renaming it blocks every
 later writer, and nothing else ever clears it. Breaking a lock by its age
-can corrupt the ref; so every writer records itself before its swap and
-touches its record before each further try. A lock is broken only when it
+can corrupt the ref; so every writer holds a record of itself from before its
+swap, and touches it before each further try. A lock is broken only when it
 stands still and no living writer may have made it: one that touched its
 record while the lock stood was not at work on it.
 """
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from gitcoord.core import codec
-from gitcoord.core.errors import CorruptError
-from gitcoord.core.model import MAX_RECORD_BYTES
+from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.host.clock import Clock
-from gitcoord.host.processes import identity, is_alive
+from gitcoord.host.files import read_file
+from gitcoord.host.live_files import has_living_writer
+from gitcoord.host.processes import is_alive
 from gitcoord.store.queue import QueueLock
 
-__all__ = ["heal", "living_writers"]
+__all__ = ["heal", "is_at_work", "is_empty_lock", "living_writers", "record_files"]
 
 PATIENCE_S = 0.5
 _STEP_S = 0.05
+MAX_FACTS_BYTES = 1024 * 1024
+_NO_ONE: AbstractSet[Path] = frozenset()
 
 
-def living_writers(writers: Path) -> dict[tuple[str, str], int]:
-    """Find the recorded writers, other than this process, that may live.
+def record_files(folder: Path, depth: int) -> Iterator[Path]:
+    """List the records that lie so many folders below; no link is followed."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in found:
+        if depth and entry.is_dir(follow_symlinks=False):
+            yield from record_files(folder / entry.name, depth - 1)
+        is_record = entry.name.endswith(".json") and not entry.name.startswith(".")
+        if not depth and is_record and entry.is_file(follow_symlinks=False):
+            yield folder / entry.name
 
-    Gives when each record was last touched, by its process and its path.
+
+def is_at_work(path: Path, facts: Mapping[str, Any]) -> bool:
+    """Return whether the writer of a record may be at work on its refs."""
+    lives = has_living_writer(path)
+    if lives is None:
+        # No lock can tell on this file system.
+        return is_alive(str(facts.get("process", ""))) is not False
+    return lives
+
+
+def living_writers(writers: Path, own: AbstractSet[Path] = _NO_ONE) -> dict[Path, tuple[int, str]]:
+    """Find the recorded writers that may live, but for our own records.
+
+    Returns when each record was last touched, and its process.
     """
-    living: dict[tuple[str, str], int] = {}
-    for path in writers.glob("*/*/*.json"):
-        try:
-            touched = path.stat().st_mtime_ns
-            process = str(
-                codec.load(path.read_bytes(), MAX_RECORD_BYTES, str(path)).get("process", "")
-            )
-        except (OSError, CorruptError, AttributeError):
+    living: dict[Path, tuple[int, str]] = {}
+    for path in record_files(writers, depth=2):
+        if path in own:
             continue
-        if process != identity() and is_alive(process) is not False:
-            living[process, str(path)] = touched
+        try:
+            touched_ns = path.lstat().st_mtime_ns
+        except OSError:
+            continue
+        facts = _facts_of(path)
+        if is_at_work(path, facts):
+            living[path] = (touched_ns, str(facts.get("process", "")))
     return living
 
 
-def heal(
-    lock: Path, writers: Path, healing: QueueLock, clock: Clock, *, only_empty: bool = False
-) -> bool:
-    """Remove a dead writer's lock file; True if the way is free now.
+def _facts_of(path: Path) -> dict[str, Any]:
+    try:
+        facts = codec.load(read_file(path, MAX_FACTS_BYTES), MAX_FACTS_BYTES, str(path))
+    except (OSError, CorruptError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
-    With ``only_empty`` one that holds something is left: it is no lock of a
-    ref that was only to be verified. If it fails, or this process dies in
-    between, the file is still there.
+
+def heal(
+    lock: Path,
+    writers: Path,
+    healing: QueueLock,
+    clock: Clock,
+    *,
+    own: AbstractSet[Path] = _NO_ONE,
+    only_empty: bool = False,
+) -> bool:
+    """Remove a dead writer's lock file; return whether the way is free now.
+
+    ``own`` are the records of whoever asks, who is not at work on the lock.
+    With ``only_empty`` one that holds something is left: it is not the lock
+    of a ref that was only to be verified. If it fails, or this process dies
+    in between, the file is still there.
+
+    Raises:
+        UnavailableError: What is in the way is not a file.
+
     """
     seen = _look(lock)
     if seen is None:
         return True
     if only_empty and seen[2]:
         return False
-    suspects = living_writers(writers)
+    suspects = living_writers(writers, own)
     waited_s = 0.0
     while waited_s < PATIENCE_S:
         clock.sleep(_STEP_S)
@@ -69,15 +121,32 @@ def heal(
     with healing.hold(1.0) as is_held:
         # Looked at again under the lock: another healer may have removed the
         # file, and a writer may have made its own since.
-        if not is_held or suspects.items() & living_writers(writers).items() or _look(lock) != seen:
+        is_suspected = bool(suspects.items() & living_writers(writers, own).items())
+        if not is_held or is_suspected or _look(lock) != seen:
             return _look(lock) is None
-        lock.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            lock.unlink()
     return True
 
 
-def _look(lock: Path) -> tuple[int, int, int] | None:
+def is_empty_lock(lock: Path) -> bool:
+    """Return whether a lock file is there that holds nothing."""
     try:
-        found = lock.stat()
+        known = lock.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(known.st_mode) and not known.st_size
+
+
+def _look(lock: Path) -> tuple[int, int, int] | None:
+    """Return what tells a lock file from another one; None where there is none."""
+    try:
+        known = lock.lstat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    if not stat.S_ISREG(known.st_mode):
+        raise UnavailableError(
+            f"{lock} is in the way, and is not a lock file of git",
+            hint="find out what made it, and move it away",
+        )
+    return known.st_ino, known.st_mtime_ns, known.st_size

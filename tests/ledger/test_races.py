@@ -17,6 +17,8 @@ from gitcoord.features.maintain import verify
 from gitcoord.features.setup import ledger
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
+from gitcoord.host.live_files import LiveFile
+from gitcoord.host.processes import identity
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
 
@@ -172,20 +174,15 @@ def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_not
     work = found(repo, tasks("a"), "x", worktrees=False)
     lock = repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger.lock"
     lock.touch()
-    alive = subprocess.Popen(["sleep", "60"])
-    from gitcoord.host.processes import identity
-
-    record = repo / ".git" / "gitcoord" / "pending" / "ledger" / "z" / "1.json"
-    record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({"process": identity(alive.pid)}))
+    writer = LiveFile(repo / ".git" / "gitcoord" / "pending" / "ledger" / "z" / "1.json")
+    writer.write(json.dumps({"process": identity()}).encode())
     tip = work.ledger.tip()
     work.ledger.timeout_s = 1.0
     with pytest.raises(GitcoordError) as caught:
         claims.claim(work, "x", checkout=False)
     assert caught.value.code == "unavailable"
     assert work.ledger.tip() == tip
-    alive.kill()
-    alive.wait()
+    writer.leave()
     claims.claim(work, "x", checkout=False)
 
 

@@ -131,16 +131,15 @@ MUTANTS = [
     Mutant(
         "verified-stays-locked",
         LEDGER,
-        "        for ref in self.pending.left_locked(agent):\n",
-        "        for ref in set[str]():\n",
+        "        self.clear_left_locks(agent)\n",
+        "",
         f"{RACES}::test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared[-False]",
         "the lock of a target or a beat would stay until somebody stumbles over it",
     ),
     Mutant(
         "lock-broken-by-age",
         "gitcoord/store/stale_locks.py",
-        "        if not is_held or suspects.items() & living_writers(writers).items() or "
-        "_look(lock) != seen:\n",
+        "        if not is_held or is_suspected or _look(lock) != seen:\n",
         "        if not is_held or _look(lock) != seen:\n",
         "tests/store/test_machinery.py::test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
         "a lock that is only old may belong to a writer that sleeps, and breaking it corrupts the "
@@ -157,8 +156,8 @@ MUTANTS = [
     Mutant(
         "unknown-is-ok",
         PENDING,
-        "                    entry is not None,\n",
-        "                    True,\n",
+        'Settled(entry_id, op, task, token, entry is not None, entry or "")',
+        'Settled(entry_id, op, task, token, True, entry or "")',
         f"{RACES}::test_not_applied_is_said_only_once_the_tip_was_replaced",
         "an outcome that nobody knows would be called a success",
     ),
@@ -181,10 +180,26 @@ MUTANTS = [
     Mutant(
         "forgotten-operation",
         LEDGER,
-        "self.pending.end(agent, turn.context.id, is_known=is_known)",
-        "self.pending.end(agent, turn.context.id, is_known=True)",
+        "self.pending.end(turn.context.id, is_known=is_known)",
+        "self.pending.end(turn.context.id, is_known=True)",
         f"{RACES}::test_an_interrupted_swap_is_settled_by_the_same_process",
         "the next command could not tell what became of an interrupted one",
+    ),
+    Mutant(
+        "own-process-is-dead",
+        "gitcoord/host/live_files.py",
+        "            return True\n        handle",
+        "            return False\n        handle",
+        "tests/host/test_live_files.py::test_another_thread_of_this_process_is_a_living_writer",
+        "a thread would break the lock of another thread of its process",
+    ),
+    Mutant(
+        "lock-after-the-name",
+        "gitcoord/host/files.py",
+        "        if is_held:\n            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "",
+        "tests/host/test_live_files.py::test_a_writer_lives_until_it_is_killed",
+        "a living writer would be taken for a dead one, and its lock be broken",
     ),
     # leases and fencing
     Mutant(

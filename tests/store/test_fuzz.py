@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity, is_alive
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.objects import parse_commit, read_loose
@@ -152,9 +152,11 @@ def test_any_text_names_a_process_or_a_dead_one(text: str) -> None:
         b'"x"',
     ],
 )
-def test_a_record_of_a_writer_that_is_none_is_passed_over(tmp_path: Path, content: bytes) -> None:
-    for name, raw in (("bad", content), ("good", codec.dump({"process": identity(1)}))):
-        path = tmp_path / "ledger" / "x" / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(raw)
-    assert [process for process, _ in living_writers(tmp_path)] == [identity(1)]
+def test_whatever_a_writer_wrote_it_lives_while_it_holds_its_record(
+    tmp_path: Path, content: bytes
+) -> None:
+    file = LiveFile(tmp_path / "ledger" / "x" / "bad.json")
+    file.write(content)
+    assert list(living_writers(tmp_path)) == [file.path]
+    file.leave()
+    assert living_writers(tmp_path) == {}

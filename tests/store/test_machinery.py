@@ -21,11 +21,12 @@ from gitcoord.core import codec
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.snapshot import task_path
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity, is_alive, session_identity
 from gitcoord.store.index import ReadyIndex
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.queue import QueueLock, Turns
-from gitcoord.store.stale_locks import heal
+from gitcoord.store.stale_locks import heal, record_files
 
 HOLD = """
 import sys, time
@@ -148,10 +149,11 @@ def test_a_stopped_process_on_deck_does_not_wedge_the_queue(tmp_path: Path) -> N
     end(process)
 
 
-def record(folder: Path, process: str) -> None:
-    path = folder / "ledger" / "x" / f"{process.split(chr(58))[2]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"process": process}))
+def record(folder: Path, name: str) -> LiveFile:
+    """Record a writer; it lives until its file is left."""
+    file = LiveFile(folder / "ledger" / "x" / f"{name}.json")
+    file.write(json.dumps({"process": identity()}).encode())
+    return file
 
 
 @pytest.mark.parametrize(
@@ -162,44 +164,62 @@ def test_a_lock_is_broken_only_when_no_recorded_writer_lives(
 ) -> None:
     lock = tmp_path / "ref.lock"
     lock.touch()
-    child = subprocess.Popen(["sleep", "60"])
     if writer != "none":
-        record(tmp_path / "pending", identity(child.pid))
-    if writer != "living":
-        child.kill()
-        child.wait()
-    assert heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock()) is is_healed
+        file = record(tmp_path / "pending", "one")
+        if writer == "dead":
+            file.leave()
+    healing = QueueLock(tmp_path / "h")
+    assert heal(lock, tmp_path / "pending", healing, Clock()) is is_healed
     assert lock.exists() is not is_healed
-    child.kill()
-    child.wait()
+
+
+def test_a_writer_breaks_no_lock_of_another_thread_of_its_process(tmp_path: Path) -> None:
+    lock, healing = tmp_path / "ref.lock", QueueLock(tmp_path / "h")
+    lock.touch()
+    ours, theirs = (record(tmp_path / "pending", name) for name in ("ours", "theirs"))
+    assert not heal(lock, tmp_path / "pending", healing, Clock(), own={ours.path})
+    theirs.remove()
+    assert heal(lock, tmp_path / "pending", healing, Clock(), own={ours.path})
+    ours.remove()
 
 
 def test_a_living_writer_that_tried_again_meanwhile_did_not_make_the_lock(tmp_path: Path) -> None:
     lock = tmp_path / "ref.lock"
     lock.touch()
-    waiting, maker = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
-    for child in (waiting, maker):
-        record(tmp_path / "pending", identity(child.pid))
-    files = {
-        path: json.loads(path.read_bytes())["process"]
-        for path in (tmp_path / "pending").glob("*/*/*.json")
-    }
-    theirs = next(path for path, process in files.items() if process == identity(waiting.pid))
-
-    def touch() -> None:
-        os.utime(theirs)
-
+    waiting, maker = (record(tmp_path / "pending", name) for name in ("waiting", "maker"))
     for is_maker_dead in (False, True):
         if is_maker_dead:
-            maker.kill()
-            maker.wait()
-        timer = threading.Timer(0.2, touch)
+            maker.leave()
+        timer = threading.Timer(0.2, waiting.touch)
         timer.start()
-        assert heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock()) is is_maker_dead
+        is_healed = heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
+        assert is_healed is is_maker_dead
         timer.join()
     assert not lock.exists()
-    waiting.kill()
-    waiting.wait()
+    waiting.remove()
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_what_is_no_lock_file_is_told_and_stays(tmp_path: Path, kind: str) -> None:
+    lock = tmp_path / "ref.lock"
+    if kind == "folder":
+        lock.mkdir()
+    elif kind == "link":
+        lock.symlink_to("nowhere")
+    else:
+        os.mkfifo(lock)
+    with pytest.raises(UnavailableError, match="is not a lock file of git"):
+        heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
+    assert os.path.lexists(lock)
+
+
+def test_records_are_sought_behind_no_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "x").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "x" / "one.json").write_text("{}")
+    (tmp_path / "pending").mkdir()
+    (tmp_path / "pending" / "ledger").symlink_to(tmp_path / "elsewhere")
+    assert list(record_files(tmp_path / "pending", depth=2)) == []
+    assert [path.name for path in record_files(tmp_path, depth=2)] == ["one.json"]
 
 
 def test_a_lock_that_changes_is_not_broken(tmp_path: Path) -> None:

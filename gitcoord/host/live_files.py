@@ -1,0 +1,108 @@
+"""Tell whether the writer of a file lives, by a lock that the kernel drops.
+
+A writer holds a lock on its file for as long as it is at work. The kernel
+lets go of it when the process ends, whatever ended it and in whatever
+container it ran; a process number means nothing in another container, and
+is the same for two threads.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from gitcoord.host.files import open_file, replace_file
+
+__all__ = ["LiveFile", "has_living_writer"]
+
+_held: dict[int, tuple[int, int]] = {}
+"""The handles of this process's live files, with what each is a file of."""
+
+
+class LiveFile:
+    """A file that says, while it is held, that its writer is at work."""
+
+    __slots__ = ("_handle", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle: int | None = None
+
+    def write(self, content: bytes) -> None:
+        """Replace the file, held from before it has its name.
+
+        Raises:
+            OSError: It cannot be written; what was there is there.
+
+        """
+        try:
+            handle = replace_file(self.path, content, is_held=True)
+        except OSError as error:
+            if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
+                raise
+            # No locks on this file system: the process's number has to do.
+            replace_file(self.path, content)
+            handle = None
+        self._let_go()
+        if handle is not None:
+            known = os.fstat(handle)
+            _held[handle] = (known.st_dev, known.st_ino)
+            self._handle = handle
+
+    def touch(self) -> None:
+        """Change the file's time to now."""
+        with suppress(OSError):
+            os.utime(self.path if self._handle is None else self._handle)
+
+    def remove(self) -> None:
+        """Remove the file, and let go of it; one that stays is nobody's."""
+        with suppress(OSError):
+            self.path.unlink()
+        self._let_go()
+
+    def leave(self) -> None:
+        """Let go of the file, and leave it there as that of a dead writer."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._handle is not None and _held.pop(self._handle, None) is not None:
+            os.close(self._handle)
+        self._handle = None
+
+
+def has_living_writer(path: Path) -> bool | None:
+    """Return whether a file's writer lives; None where no lock can tell."""
+    try:
+        known = os.lstat(path)
+        # Our own, of any thread: where locks belong to processes (NFS), to
+        # open and close the file would drop it.
+        if (known.st_dev, known.st_ino) in _held.values():
+            return True
+        handle = open_file(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return False
+
+
+def _forget_parent() -> None:
+    """Close what a fork inherited: the parent's life is not the child's."""
+    for handle in _held:
+        with suppress(OSError):
+            os.close(handle)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_parent)
