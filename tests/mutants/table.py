@@ -291,7 +291,7 @@ MUTANTS = [
         'state="open", claim=None, setbacks=setbacks))\n\n\ndef _redo',
         'state="open", claim=None, setbacks=setbacks, failures=task["failures"] + 1))\n\n\ndef '
         "_redo",
-        "tests/features/land/test_landings.py::test_giving_back_counts_as_no_failure_and_failing_does",
+        "tests/features/work/test_results.py::test_giving_back_counts_as_no_failure_and_failing_does",
         "agents that give work back politely would use its attempts up",
     ),
     Mutant(
@@ -301,7 +301,7 @@ MUTANTS = [
         "           continue\n",
         "            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):\n     "
         "           break\n",
-        "tests/features/land/test_landings.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
+        "tests/features/work/test_claims.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
         "nothing-ready would be said while there is work",
     ),
     Mutant(
@@ -342,7 +342,7 @@ MUTANTS = [
         READINESS,
         "        boundary = boundary_of_result(task, result)\n",
         "        boundary = boundary_of_result(task, result)._replace(layers=())\n",
-        "tests/features/land/test_landings.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[False]",
+        "tests/features/land/test_candidates.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[False]",
         "whoever writes the ledger by hand could land anything",
     ),
     Mutant(
@@ -351,7 +351,7 @@ MUTANTS = [
         '                inspect(work.git, oid, target_tip, result["built_on"], boundary, '
         'result["base"])\n',
         "                pass\n",
-        "tests/features/land/test_landings.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[True]",
+        "tests/features/land/test_candidates.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[True]",
         "what was written outside and taken back would stay in the target's history",
     ),
     Mutant(
@@ -359,7 +359,7 @@ MUTANTS = [
         READINESS,
         'target_tip, result["built_on"], boundary, ',
         "target_tip, {}, boundary, ",
-        "tests/features/land/test_landings.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+        "tests/features/land/test_candidates.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
         "the commits of what a task was built on would be judged as its own",
     ),
     Mutant(
@@ -367,7 +367,7 @@ MUTANTS = [
         "gitcoord/core/operations/landings.py",
         '{*task["spec"]["needs"], *record["built_on"]}',
         '{*task["spec"]["needs"]}',
-        "tests/features/land/test_landings.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+        "tests/features/land/test_candidates.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
         "a result would be merged before the one that it contains",
     ),
     Mutant(
@@ -449,7 +449,7 @@ MUTANTS = [
         "    target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]\n    if "
         "work.store.read_ref(target) != old:\n        raise _StartAgainError\n",
         "    target, old, new = work.target(snapshot), work.target_tip(snapshot), check.tips[-1]\n",
-        f"{GATES}::test_a_target_that_moves_right_after_the_merge_loses_nothing",
+        "tests/features/land/test_candidates.py::test_a_target_that_moves_right_after_the_merge_loses_nothing",
         "a commit that came while the results were merged would be lost",
     ),
     Mutant(

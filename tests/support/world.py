@@ -12,6 +12,8 @@ from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 
 ENV_PATH = str(Path(__file__).parents[2])
+SHORT = '[plan]\nlease = "1s"\nheartbeat = "300ms"\n'
+LONGER = '[plan]\nlease = "5s"\nheartbeat = "1s"\n'
 
 
 def git(*args: str, cwd: Path) -> str:

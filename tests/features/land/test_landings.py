@@ -1,21 +1,32 @@
-"""Landings that come late, and results that went round the checks."""
+"""A phase lands whole or not at all, whatever comes between."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gitcoord.core.errors import RefusedError
-from gitcoord.core.operations.landings import merge_order, wholeness
+from gitcoord.core.errors import (
+    RefusedError,
+    UnavailableError,
+)
+from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
-from gitcoord.features.maintain import verify
-from gitcoord.features.setup import agents
+from gitcoord.features.maintain import doctor, verify
+from gitcoord.features.setup import trust
 from gitcoord.features.work import claims, results
+from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.store.queue import QueueLock
+from tests.ledger.test_crash_points import Death, dying
 from tests.support.builders import tasks
-from tests.support.world import do, found, git, record, write
+from tests.support.gates import clean, gated, ops, refusal, trusted
+from tests.support.world import do, environment, found, git, record, write
 
 
 def test_a_lander_that_slept_does_not_move_the_target_again(
@@ -39,77 +50,332 @@ def test_a_lander_that_slept_does_not_move_the_target_again(
     assert git("rev-parse", "main", cwd=repo) == old
 
 
-@pytest.mark.parametrize("is_taken_back", [False, True])
-def test_a_result_that_went_round_complete_is_refused_at_the_landing(
-    repo: Path, is_taken_back: bool
-) -> None:
+def conflicting(repo: Path) -> tuple[object, str]:
+    plan = '[[task]]\nid="a"\ntitle="A"\npaths=["s/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["s/"]\n'
+    work = found(repo, plan, "x", "y")
+    first = claims.claim(work, "x", "a")
+    write(Path(first.worktree or ""), "s/file.txt", "one\n")
+    results.complete(work, "x", "a", first.claim["token"])
+    # b's result is made without a's: handed in from a branch at the target.
+    second = claims.claim(work, "y", "b")
+    place = Path(second.worktree or "")
+    git("checkout", "-q", "-b", "own", "main", cwd=place)
+    oid = write(place, "s/file.txt", "two\n")
+    results.complete(work, "y", "b", second.claim["token"], result=oid)
+    return work, oid
+
+
+def test_a_conflict_names_both_tasks_moves_nothing_and_reopens_the_later(repo: Path) -> None:
+    work, _ = conflicting(repo)
+    before = git("rev-parse", "main", cwd=repo)
+    check = landings.check_phase(work, "default")  # type: ignore[arg-type]
+    assert check.conflict == landings.Conflicted("b", "task a", ["s/file.txt"])
+    with pytest.raises(RefusedError) as caught:
+        landings.land(work, "default")  # type: ignore[arg-type]
+    assert caught.value.reason == "conflict"
+    assert (caught.value.facts["task"], caught.value.facts["other"]) == ("b", "task a")
+    assert git("rev-parse", "main", cwd=repo) == before
+    assert record(work, "b")["state"] == "open"  # type: ignore[arg-type]
+    again = claims.claim(work, "y", "b")  # type: ignore[arg-type]
+    assert set(again.claim["built_on"]) == {"a"}
+    assert (Path(again.worktree or "") / "s" / "file.txt").read_text() == "one\n"
+
+
+def test_a_checked_out_target_follows_and_local_changes_in_the_way_are_refused(repo: Path) -> None:
     work = found(repo, tasks("a"), "x")
-    claimed = claims.claim(work, "x", "a")
-    place = Path(claimed.worktree or "")
-    oid = write(place, "outside.txt")
-    if is_taken_back:
-        (place / "outside.txt").unlink()
-        oid = write(place, "a/file.txt")
-    facts = {
-        "oid": oid,
-        "tree": git("rev-parse", f"{oid}^{{tree}}", cwd=repo),
-        "base": claimed.claim["base"],
-        "built_on": {},
-        "commits": 1,
-        "files": 1,
-    }
-    work.ledger.execute(
-        {
-            "op": "complete",
-            "agent": "x",
-            "task": "a",
-            "token": claimed.claim["token"],
-            "result": facts,
-        },
-        agent="x",
+    do(work, "x")
+    (repo / "a").mkdir()
+    (repo / "a" / "file.txt").write_text("mine\n")
+    tip = work.ledger.tip()
+    with pytest.raises(RefusedError) as caught:
+        landings.land(work, "default")
+    assert caught.value.reason == "worktree"
+    assert work.ledger.tip() == tip
+    assert (repo / "a" / "file.txt").read_text() == "mine\n"
+    (repo / "a" / "file.txt").unlink()
+    (repo / "README.md").write_text("edited, elsewhere\n")
+    landings.land(work, "default")
+    assert (repo / "a" / "file.txt").read_text() == "x\n"
+    assert (repo / "README.md").read_text() == "edited, elsewhere\n"
+    assert git("status", "--porcelain", cwd=repo) == "M README.md"
+    assert landings.land(work, "default").already
+
+
+def test_a_target_that_moved_meanwhile_is_merged_with(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    do(work, "x")
+    write(repo, "elsewhere.txt")
+    landings.land(work, "default")
+    assert (repo / "elsewhere.txt").exists()
+    assert (repo / "a" / "file.txt").exists()
+    log = git("log", "-1", "--format=%(trailers:key=Gitcoord-Task,valueonly)", "main", cwd=repo)
+    assert log == "a"
+
+
+def test_a_hook_that_forbids_the_move_aborts_the_landing(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    do(work, "x")
+    hook = repo / ".git" / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        '#!/bin/sh\n[ "$1" = prepared ] || exit 0\n[ -z "$GITCOORD_LANDING" ] || exit 1\n'
     )
-    verify.verify(work)
+    hook.chmod(0o755)
     before = git("rev-parse", "main", cwd=repo)
     with pytest.raises(RefusedError) as caught:
         landings.land(work, "default")
-    assert caught.value.reason == "boundary"
-    assert caught.value.message.startswith("task a cannot land: ")
-    assert (caught.value.facts["task"], caught.value.hint) == (
-        "a",
-        "`gitcoord phase land default --without a` lands the rest",
-    )
+    assert caught.value.reason == "target-moved"
     assert git("rev-parse", "main", cwd=repo) == before
-
-
-def test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it(repo: Path) -> None:
-    plan = '[[task]]\nid="later"\ntitle="L"\npaths=["s/x/"]\n[[task]]\nid="first"\ntitle="F"\npaths=["s/", "f/"]\n'
-    work = found(repo, plan, "x")
-    do(work, "x", "first", name="s/one.txt")
-    claimed = do(work, "x", "later", name="s/x/two.txt")
-    assert set(claimed.claim["built_on"]) == {"first"}
-    order = merge_order(wholeness(work.ledger.snapshot(), "default").tasks)
-    assert [name for name, _ in order] == ["first", "later"]
+    assert facts.status(work)["escalations"][0]["kind"] == "landing-aborted"
+    hook.unlink()
     landings.land(work, "default")
-    assert git("rev-list", "--count", "main", cwd=repo) == "5"
+    verify.verify(work)
 
 
-def test_a_candidate_that_cannot_be_had_does_not_hide_the_next(repo: Path) -> None:
-    rows = [("a", "s/"), ("b", "s/x/"), ("c", "c/")]
-    text = '[plan]\nselection = "round-robin"\n' + "".join(
-        f'[[task]]\nid="{name}"\ntitle="T"\npaths=["{path}"]\n' for name, path in rows
+def test_work_that_was_landed_and_reverted_lands_again(repo: Path) -> None:
+    plan = tasks("a")
+    work = found(repo, plan, "x")
+    claimed = claims.claim(work, "x", "a")
+    oid = write(Path(claimed.worktree or ""), "a/file.txt")
+    results.complete(work, "x", "a", claimed.claim["token"])
+    git("merge", "-q", "--no-ff", "--no-edit", oid, cwd=repo)
+    git("revert", "--no-edit", "-m", "1", "HEAD", cwd=repo)
+    assert not (repo / "a" / "file.txt").exists()
+    landings.land(work, "default")
+    assert (repo / "a" / "file.txt").exists()
+
+
+def test_what_lands_is_the_very_commit_that_was_tested(repo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = (
+        f"env | grep ^GITCOORD | grep -v WORKTREE | sort > {out}; ls >> {out}; git rev-parse HEAD "
+        f">> {out}"
     )
-    work = found(repo, text, "x", worktrees=False)
-    agents.add(work, "y", no_worktree=True)
-    assert claims.claim(work, "x", checkout=False).task["id"] == "a"
-    assert claims.claim(work, "y", checkout=False).task["id"] == "c"
-    assert record(work, "b")["state"] == "open"
+    work = trusted(repo, gated("a", "b", run=run), "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    done = landings.land(work, "default")
+    assert list(done.gates) == ["g"]
+    assert out.read_text().split() == [
+        f"GITCOORD_COMMIT={done.new}",
+        "GITCOORD_GATE=g",
+        "GITCOORD_LEDGER=ledger",
+        "GITCOORD_PHASE=default",
+        "README.md",
+        "a",
+        "b",
+        done.new,
+    ]
+    assert git("rev-parse", "main", cwd=repo) == done.new
+    event = next(
+        entry
+        for entry in facts.history(work, work.ledger.tip(), limit=10)
+        if entry["op"] == "land-begin"
+    )
+    assert event["tasks"] == []
+    assert landings.land(work, "default").already
+    verify.verify(work)
+    clean(repo)
 
 
-def test_giving_back_counts_as_no_failure_and_failing_does(repo: Path) -> None:
-    work = found(repo, tasks("a"), "x", worktrees=False)
-    for count in (0, 1):
-        held = claims.claim(work, "x", "a", checkout=False)
-        (results.fail if count else results.release)(
-            work, "x", "a", held.claim["token"], reason="enough"
+def once(tmp_path: Path, act: str) -> str:
+    """Give a gate that does something beside it, the first time it runs."""
+    return (
+        f"test -e {tmp_path}/acted || {{ touch {tmp_path}/acted; {act}; }} >/dev/null 2>&1; echo x "
+        f">> {tmp_path}/runs"
+    )
+
+
+def runs(tmp_path: Path) -> int:
+    return (tmp_path / "runs").read_text().count("x")
+
+
+def test_a_target_that_moves_while_gates_run_is_merged_and_tested_again(
+    repo: Path, tmp_path: Path
+) -> None:
+    act = f"cd {repo} && echo more > more.txt && git add more.txt && git commit -qm more"
+    work = trusted(repo, gated("a", run=once(tmp_path, act)), "x")
+    do(work, "x", "a")
+    done = landings.land(work, "default")
+    assert runs(tmp_path) == 2
+    assert git("show", "main:more.txt", cwd=repo) == "more"
+    assert git("rev-list", "--count", f"{done.old}..main", "--first-parent", cwd=repo) == "1"
+
+
+def gitcoord(*words: str) -> str:
+    return (
+        f"PYTHONPATH={environment()['PYTHONPATH']} {sys.executable} -m gitcoord {' '.join(words)}"
+    )
+
+
+def test_a_task_that_is_added_while_gates_run_keeps_the_phase_from_landing(
+    repo: Path, tmp_path: Path
+) -> None:
+    run = once(tmp_path, f"cd {repo} && {gitcoord('plan apply', str(tmp_path / 'more.toml'))}")
+    work = trusted(repo, gated("a", run=run), "x")
+    (tmp_path / "more.toml").write_text(gated("a", "b", run=run))
+    do(work, "x", "a")
+    error = refusal(work)
+    assert (error.reason, error.facts["missing"]) == ("not-whole", ["b"])
+
+
+def test_a_gate_that_is_redefined_while_it_runs_is_run_again_and_needs_trust(
+    repo: Path, tmp_path: Path
+) -> None:
+    run = once(tmp_path, f"cd {repo} && {gitcoord('plan apply', str(tmp_path / 'other.toml'))}")
+    work = trusted(repo, gated("a", run=run), "x")
+    (tmp_path / "other.toml").write_text(gated("a", run="exit 1"))
+    do(work, "x", "a")
+    assert refusal(work).reason == "trust"
+    trust.trust(work, work.ledger.snapshot())
+    assert refusal(work).reason == "gate"
+
+
+def test_a_result_that_is_redone_while_gates_run_is_not_landed(repo: Path, tmp_path: Path) -> None:
+    work = trusted(
+        repo, gated("a", "b", run=once(tmp_path, f"cd {repo} && {gitcoord('cancel', 'b')}")), "x"
+    )
+    do(work, "x", "a")
+    do(work, "x", "b")
+    done = landings.land(work, "default")
+    assert (done.results, runs(tmp_path)) == (1, 2)
+    assert not (repo / "b").exists()
+
+
+def test_changes_that_come_in_the_way_while_gates_run_are_a_refusal(
+    repo: Path, tmp_path: Path
+) -> None:
+    work = trusted(
+        repo,
+        gated("a", run=once(tmp_path, f"mkdir -p {repo}/a && echo mine > {repo}/a/file.txt")),
+        "x",
+    )
+    do(work, "x", "a")
+    assert refusal(work).reason == "worktree"
+    assert (repo / "a/file.txt").read_text() == "mine\n"
+    (repo / "a/file.txt").unlink()
+    landings.land(work, "default")
+    assert runs(tmp_path) == 1
+
+
+def test_two_landings_at_once_are_one_and_the_other_waits_or_says_who(repo: Path) -> None:
+    work = trusted(repo, gated("a", run="sleep 1"), "x")
+    do(work, "x", "a")
+    command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "phase", "land", "default"]
+    command += ["--json"]
+    both = [
+        subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        assert (record(work, "a")["failures"], record(work, "a")["attempt"]) == (count, count + 1)
+        for _ in "12"
+    ]
+    said = [one.communicate() for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert sum('"already": true' in out for out, _ in said) == 1
+    assert ops(work).count("land-done") == 1
+
+
+def test_a_landed_phase_that_was_taken_out_of_the_target_is_not_said_to_be_there(
+    repo: Path,
+) -> None:
+    work = trusted(repo, gated("a"), "x")
+    do(work, "x", "a")
+    done = landings.land(work, "default")
+    assert landings.land(work, "default").already
+    assert [one.state for one in doctor.examine(work).findings if one.check == "landed"] == ["ok"]
+    write(repo, "later.txt")
+    assert landings.land(work, "default").already, "a target that moved on contains it"
+    git("reset", "-q", "--hard", done.old, cwd=repo)
+    refused = refusal(work)
+    assert refused.reason == "target-moved"
+    assert (
+        refused.message
+        == f"phase default landed as {done.new[:12]}, and main does not contain it any more"
+    )
+    for ref in git(
+        "for-each-ref",
+        "--format=%(refname)",
+        "refs/gitcoord/ledger/landing",
+        "refs/gitcoord/ledger/results",
+        cwd=repo,
+    ).splitlines():
+        git("update-ref", "-d", ref, cwd=repo)
+    git("reflog", "expire", "--expire=now", "--all", cwd=repo)
+    git("gc", "-q", "--prune=now", cwd=repo)
+    assert refusal(work).reason == "target-moved", "nor is one that is gone altogether"
+    found = next(one for one in doctor.examine(work).findings if one.check == "landed")
+    assert (found.state, found.text) == ("problem", "main does not contain what landed: default")
+
+
+def test_a_landing_that_runs_elsewhere_is_named(repo: Path) -> None:
+    work = trusted(repo, gated("a"), "x")
+    do(work, "x", "a")
+    work.ledger.timeout_s = 0.2
+    with (
+        QueueLock(work.ledger.files.landing_lock).hold(1),
+        pytest.raises(UnavailableError, match=f"process {os.getpid()} is landing a phase"),
+    ):
+        landings.land(work, "default")
+
+
+def test_a_lander_that_slept_while_another_finished_changes_nothing(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = trusted(repo, gated("a"), "x")
+    do(work, "x", "a")
+    finish = landings.finish_pending
+
+    def sleep_before_it(mine: Workspace, **more: Any) -> Any:
+        if mine is work and mine.ledger.snapshot().settings()["pending"] is not None:
+            other = open_workspace(repo)
+            finish(other)
+            write(repo, "later.txt")
+            other.close()
+        return finish(mine, **more)
+
+    monkeypatch.setattr(landings, "finish_pending", sleep_before_it)
+    done = landings.land(work, "default")
+    assert git("merge-base", done.new, "main", cwd=repo) == done.new
+    assert git("show", "main:later.txt", cwd=repo) == "x"
+    assert ops(work).count("land-done") == 1
+
+
+def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_gated_landing(
+    repo: Path, tmp_path: Path
+) -> None:
+    work = trusted(repo, gated("a", "b", run="true"), "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    work.close()
+    saved = tmp_path / "saved"
+    shutil.copytree(repo, saved, symlinks=True)
+    for at in range(1, 400, 7):
+        shutil.rmtree(repo)
+        shutil.copytree(saved, repo, symlinks=True)
+        victim = dying(repo, at)
+        try:
+            landings.land(victim, "default")
+        except Death:
+            is_dead = True
+        else:
+            is_dead = False
+        heir = open_workspace(repo)
+        assert git("rev-list", "--count", "main", cwd=repo) in {"1", "5"}, (
+            "all of the phase, or nothing"
+        )
+        done = landings.land(heir, "default")
+        assert git("rev-parse", "main", cwd=repo) == done.new
+        assert list(done.gates) == ["g"]
+        verify.verify(heir)
+        heir.close()
+        if not is_dead:
+            return
+    raise AssertionError("the landing never ended")
+
+
+def test_an_automatic_landing_runs_the_gates(repo: Path) -> None:
+    work = trusted(repo, gated("a", head='[plan]\nlanding = "auto"\n'), "x")
+    do(work, "x", "a", "bad\n")
+    error = landings.land_automatically(work, "default")
+    assert isinstance(error, RefusedError)
+    assert (error.reason, error.facts["tasks"]) == ("gate", ["a"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gitcoord.features.maintain import verify
 from gitcoord.features.setup import ledger
+from gitcoord.features.work import claims
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
-from tests.support.world import found, write
+from tests.support.world import found, git, write
 
 GATE = '[[phase]]\nname = "default"\ngates = [{{ name = "tests", run = "{run}" }}]\n'
 
@@ -37,3 +39,13 @@ def test_a_folder_named_as_a_file_is_told_before_anybody_works(repo: Path) -> No
     assert ledger.path_notices(work, document) == [
         'task a: "src/lexer" is a folder: write "src/lexer/" for everything below it'
     ]
+
+
+def test_a_large_plan_is_one_pack(repo: Path) -> None:
+    plan = '[[tasks]]\nids = "1-600"\ntitle = "Task {id}"\npaths = ["out/{id}/"]\n'
+    work = found(repo, plan, "x", worktrees=False)
+    assert len(list((repo / ".git" / "objects" / "pack").glob("*.pack"))) == 1
+    assert int(git("count-objects", cwd=repo).split()[0]) < 30
+    assert claims.claim(work, "x").task["state"] == "claimed"
+    assert verify.verify(work).entries == 4
+    assert git("fsck", "--no-dangling", cwd=repo) == ""

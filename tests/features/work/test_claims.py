@@ -1,0 +1,161 @@
+"""A claim: a task, its token, its branch in the agent's worktree."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import (
+    ClaimLostError,
+    ConflictError,
+    NothingReadyError,
+    RefusedError,
+)
+from gitcoord.features.maintain import verify
+from gitcoord.features.setup import agents, ledger
+from gitcoord.features.work import claims, results
+from tests.support.builders import tasks
+from tests.support.world import SHORT, found, git, record, write
+
+
+def test_a_claim_checks_its_branch_out_in_the_agents_worktree_only(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    head = git("rev-parse", "HEAD", cwd=repo)
+    claimed = claims.claim(work, "x")
+    assert claimed.checkout == "done"
+    assert (
+        git("branch", "--show-current", cwd=Path(claimed.worktree or "")) == claimed.claim["branch"]
+    )
+    assert git("branch", "--show-current", cwd=repo) == "main"
+    assert git("rev-parse", "HEAD", cwd=repo) == head
+    assert git("status", "--porcelain", cwd=repo) == ""
+
+
+def test_uncommitted_changes_are_refused_before_the_claim(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    place = work.worktree_of("x")
+    assert place is not None
+    (place / "README.md").write_text("changed\n")
+    tip = work.ledger.tip()
+    with pytest.raises(RefusedError) as caught:
+        claims.claim(work, "x")
+    assert caught.value.reason == "uncommitted"
+    assert work.ledger.tip() == tip
+    assert (place / "README.md").read_text() == "changed\n"
+    assert claims.claim(work, "x", checkout=False).checkout == "none"
+
+
+def test_asking_again_returns_the_same_claim(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x")
+    first = claims.claim(work, "x", session="s")
+    again = claims.claim(work, "x", session="s")
+    assert again.already
+    assert again.claim["token"] == first.claim["token"]
+    with pytest.raises(RefusedError) as caught:
+        claims.claim(work, "x", "b" if first.task["id"] == "a" else "a", session="s")
+    assert caught.value.reason == "capacity"
+
+
+def test_another_living_session_is_a_conflict_and_a_dead_one_is_fenced(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    first = claims.claim(work, "x", session="named:one")
+    with pytest.raises(ConflictError):
+        claims.claim(work, "x", session="named:two")
+    results.release(work, "x", "a", first.claim["token"])
+    child = subprocess.Popen(["sleep", "60"])
+    from gitcoord.host.processes import identity
+
+    leader = identity(child.pid)
+    first = claims.claim(work, "x", session=leader)
+    with pytest.raises(ConflictError):
+        claims.claim(work, "x", session="named:two")
+    child.kill()
+    child.wait()
+    again = claims.claim(work, "x", session="named:two")
+    assert again.reissued
+    assert again.claim["branch"] == first.claim["branch"]
+    with pytest.raises(ClaimLostError):
+        results.progress(work, "x", "a", first.claim["token"], "hi")
+    results.progress(work, "x", "a", again.claim["token"], "hi")
+
+
+def test_a_dead_agents_task_is_taken_over_while_its_worktree_keeps_its_branch(repo: Path) -> None:
+    work = found(repo, SHORT + tasks("a"), "x", "y")
+    first = claims.claim(work, "x")
+    old = write(Path(first.worktree or ""), "a/half.txt")
+    with pytest.raises(NothingReadyError) as waiting:
+        claims.claim(work, "y")
+    assert 0 < float(str(waiting.value.facts["retry_after"])) <= 1.1
+    time.sleep(1.05)
+    second = claims.claim(work, "y")
+    assert second.task["id"] == "a"
+    assert second.claim["branch"] != first.claim["branch"]
+    with pytest.raises(ClaimLostError):
+        results.complete(work, "x", "a", first.claim["token"])
+    with pytest.raises(ClaimLostError):
+        work.ledger.beat("x", first.claim["token"])
+    write(Path(second.worktree or ""), "a/file.txt")
+    results.complete(work, "y", "a", second.claim["token"])
+    assert git("rev-parse", first.claim["branch"], cwd=repo) == old, "the half-done branch is kept"
+    verify.verify(work)
+
+
+def test_resume_starts_from_the_earlier_attempt(repo: Path) -> None:
+    work = found(repo, SHORT + tasks("a"), "x", "y")
+    first = claims.claim(work, "x")
+    half = write(Path(first.worktree or ""), "a/half.txt")
+    time.sleep(1.05)
+    second = claims.claim(work, "y", resume=True)
+    assert git("rev-parse", "HEAD", cwd=Path(second.worktree or "")) == half
+    results.complete(work, "y", "a", second.claim["token"])
+
+
+def test_selections_choose_as_they_say(repo: Path) -> None:
+    rows = [
+        ("a", 1, "src/one/a"),
+        ("b", 5, "src/two/b"),
+        ("c", 3, "src/one/c"),
+        ("d", 4, "src/three/d"),
+    ]
+    text = "".join(
+        f'[[task]]\nid="{name}"\ntitle="T"\npriority={priority}\npaths=["{path}"]\n'
+        for name, priority, path in rows
+    )
+    text += '[[task]]\nid="e"\ntitle="T"\npaths=["e"]\nneeds=["d"]\nestimate="9h"\n'
+    work = found(repo, text, worktrees=False)
+    for selection, expected in (
+        ("round-robin", "abcd"),
+        ("priority", "bdca"),
+        ("critical-path", "dabc"),
+    ):
+        ledger.apply_plan(work, f'[plan]\nselection = "{selection}"\n' + text, "plan.toml")
+        got = []
+        for number in range(4):
+            name = f"{selection}-{number}"
+            agents.add(work, name, no_worktree=True)
+            claimed = claims.claim(work, name)
+            got.append((name, claimed))
+        assert "".join(claimed.task["id"] for _, claimed in got) == expected
+        for name, claimed in got:
+            results.release(work, name, claimed.task["id"], claimed.claim["token"])
+    ledger.apply_plan(work, '[plan]\nselection = "directory"\n' + text, "plan.toml")
+    agents.add(work, "one", no_worktree=True, capacity=2)
+    agents.add(work, "two", no_worktree=True)
+    assert claims.claim(work, "one", "a").task["id"] == "a"
+    assert claims.claim(work, "two").task["id"] in {"b", "d"}, "away from the directories of others"
+    assert claims.claim(work, "one").task["id"] == "c", "in a directory that is its own already"
+
+
+def test_a_candidate_that_cannot_be_had_does_not_hide_the_next(repo: Path) -> None:
+    rows = [("a", "s/"), ("b", "s/x/"), ("c", "c/")]
+    text = '[plan]\nselection = "round-robin"\n' + "".join(
+        f'[[task]]\nid="{name}"\ntitle="T"\npaths=["{path}"]\n' for name, path in rows
+    )
+    work = found(repo, text, "x", worktrees=False)
+    agents.add(work, "y", no_worktree=True)
+    assert claims.claim(work, "x", checkout=False).task["id"] == "a"
+    assert claims.claim(work, "y", checkout=False).task["id"] == "c"
+    assert record(work, "b")["state"] == "open"
