@@ -13,8 +13,8 @@ import click
 from gitcoord.cli.main import COMMANDS, cli
 from gitcoord.core import model
 from gitcoord.core.errors import ERRORS
-from gitcoord.core.machine.table import STATES, TRANSITIONS
-from gitcoord.core.messages import FIELDS
+from gitcoord.core.machine import operations
+from gitcoord.core.operation import STATES, Transitions
 from gitcoord.core.shapes import is_shape
 
 HERE = Path(__file__).parent
@@ -62,27 +62,36 @@ def errors_page() -> str:
 def states_page() -> str:
     lines = [
         "# States of a task\n\n" + NOTE,
-        "Drawn from the table that the rules themselves use. What is not here is refused.\n\n",
+        "Drawn from the rows of the operations, which the rules themselves ask: what is not "
+        "here is refused.\n\n",
+        "```mermaid\nstateDiagram-v2\n    [*] --> open: plan\n",
     ]
-    lines.append("```mermaid\nstateDiagram-v2\n    [*] --> open: plan apply\n")
-    for op, pairs in TRANSITIONS.items():
-        for state, targets in pairs.items():
+    moving = {op: row for op, row in operations().items() if row.transitions}
+    for op, row in moving.items():
+        for state, targets in row.transitions.items():
             lines += [f"    {state} --> {target}: {op}\n" for target in targets]
-    lines.append("```\n\n| operation | " + " | ".join(STATES) + " |\n|---" * 1)
+    lines.append("```\n\n| operation | " + " | ".join(STATES) + " |\n|---")
     lines.append("|---" * len(STATES) + "|\n")
-    for op, pairs in TRANSITIONS.items():
-        cells = [" or ".join(pairs.get(state, ())) or "refused" for state in STATES]
-        lines.append(f"| {op} | " + " | ".join(cells) + " |\n")
+    lines += [f"| {op} | {_targets(row.transitions)} |\n" for op, row in moving.items()]
+    lines.append("\n## In passing\n\nWhat an event does to tasks that one of its keys lists.\n\n")
+    lines.append("| operation | key | " + " | ".join(STATES) + " |\n|---|---")
+    lines.append("|---" * len(STATES) + "|\n")
+    for op, row in operations().items():
+        for key, transitions in row.in_passing.items():
+            listed = "any task" if key == "*" else f"`{key}`"
+            lines.append(f"| {op} | {listed} | {_targets(transitions)} |\n")
     lines.append(
         "\n## Keys of the events\n\nEvery event has `agent`, `format`, `id`, `op` and `time`; "
         "further:\n\n"
     )
-    common = {"op", "id", "agent", "time", "format"}
-    lines += [
-        f"- `{op}`: {', '.join(f'`{key}`' for key in sorted(fields - common))}\n"
-        for op, fields in FIELDS.items()
-    ]
+    for op, row in operations().items():
+        lines.append(f"- `{op}`: {', '.join(f'`{key}`' for key in sorted(row.fields))}\n")
     return "".join(lines)
+
+
+def _targets(transitions: Transitions) -> str:
+    cells = [" or ".join(transitions.get(state, ())) or "refused" for state in STATES]
+    return " | ".join(cells)
 
 
 def records_page() -> str:

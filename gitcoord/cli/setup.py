@@ -344,7 +344,7 @@ def agent_show(app: App, name: str) -> None:
 
     Example: gitcoord agent show builder-1
     """
-    from gitcoord.core.operations.claims import require_agent
+    from gitcoord.core.operations.preconditions import require_agent
     from gitcoord.features.inspect import facts
 
     snapshot = app.work.ledger.snapshot()

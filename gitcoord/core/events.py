@@ -7,51 +7,12 @@ the entry's message, and everything else in the message follows from it.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired
+from typing import Any, NotRequired
 
 from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Survivor
 from gitcoord.core.shapes import TypedDict
 
-__all__ = ["OPS", "Command", "Event", "Redone", "evidence_of", "tasks_of"]
-
-Op = Literal[
-    "init",
-    "plan",
-    "agent-add",
-    "agent-remove",
-    "claim",
-    "reissue",
-    "progress",
-    "complete",
-    "review",
-    "review-release",
-    "approve",
-    "reject",
-    "fail",
-    "release",
-    "expire",
-    "reopen",
-    "retry",
-    "cancel",
-    "assign",
-    "escalate",
-    "lock",
-    "unlock",
-    "resolve",
-    "note",
-    "note-drop",
-    "checkpoint",
-    "batch",
-    "land-begin",
-    "land-done",
-    "land-abort",
-    "rollback",
-    "rollback-done",
-    "rollback-abort",
-    "check",
-    "gate",
-]
-OPS: tuple[Op, ...] = Op.__args__  # type: ignore[attr-defined]
+__all__ = ["Command", "Event", "Redone", "evidence_of", "tasks_of"]
 
 
 class Redone(TypedDict):
@@ -64,11 +25,11 @@ class Redone(TypedDict):
 class Event(TypedDict):
     """One entry's event; which keys stand in it depends on ``op``.
 
-    ``FIELDS`` in ``core.messages`` lists them for every operation, and
-    ``check`` refuses an event with a key missing or one too many.
+    The operation's row in ``core.operations`` lists them, and ``check``
+    refuses an event with a key missing or one too many.
     """
 
-    op: Op
+    op: str
     id: str
     agent: str
     time: int

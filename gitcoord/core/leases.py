@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, TaskRecord
+from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review, TaskRecord
 
 __all__ = [
     "Beat",
@@ -24,6 +24,7 @@ __all__ = [
     "leases_of",
     "lock_left_ms",
     "remaining_ms",
+    "running",
     "stamp_key",
     "stamps_of",
     "wait_ms",
@@ -67,13 +68,17 @@ def age_ns(boot_id: str, monotonic_ns: int, context: Context) -> int:
     return 0 if seen_ns is None else max(0, context.now_ns - seen_ns)
 
 
+def running(task: TaskRecord) -> list[Review]:
+    """Return the reviews of a task that have no verdict yet."""
+    return [review for review in task["reviews"] if review["verdict"] is None]
+
+
 def leases_of(task: TaskRecord) -> list[Lease]:
-    """List what holds a task by a lease: its claim, or its running reviews."""
-    held: list[Lease] = [cast("Lease", task["claim"])] if task["claim"] else []
-    return [
-        *held,
-        *(cast("Lease", review) for review in task["reviews"] if review["verdict"] is None),
-    ]
+    """Return what holds a task by a lease: its claim, or its running reviews."""
+    held = [cast("Lease", review) for review in running(task)]
+    if task["claim"] is not None:
+        held.insert(0, cast("Lease", task["claim"]))
+    return held
 
 
 def stamps_of(lease: Lease, context: Context) -> list[tuple[str, int]]:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, NotFoundError, UnavailableError, UnknownError
 from gitcoord.core.events import Command, Event, evidence_of
-from gitcoord.core.leases import Beat, leases_of
-from gitcoord.core.machine import Context, apply, decide
+from gitcoord.core.leases import Beat, Context, leases_of
+from gitcoord.core.machine import apply, decide
 from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.host.clock import Clock, Deadline

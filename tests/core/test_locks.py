@@ -217,7 +217,7 @@ def test_reaping_ends_what_is_over_and_nothing_else() -> None:
     lock(pure, "x", "r/")
     pure.now_ns += 2 * 10**9
     event = pure.run({"op": "expire"})
-    assert render(event).splitlines()[0] == "expire by orchestrator: a lock of x"
+    assert render(event).splitlines()[0] == "expire by orchestrator, locks of x"
     assert sorted(one["paths"][0] for one in locks(pure)) == ["q/", "r/"]
     refused(pure, RefusedError, lambda: pure.run({"op": "expire"}))
 
@@ -246,7 +246,7 @@ def test_unlocking_takes_paths_away_one_by_one() -> None:
     event = pure.run(
         {"op": "unlock", "name": "x", "paths": ["q/"], "tokens": [], "reason": "x is gone"}
     )
-    assert render(event).splitlines()[0] == "unlock q/ by orchestrator, locked by x"
+    assert render(event).splitlines()[0] == "unlock q/ of x by orchestrator"
     assert not locks(pure)
 
 
@@ -265,7 +265,7 @@ def test_the_message_of_a_lock_says_what_and_why() -> None:
         pure, "x", "p/", "q/*.py", claim=claim, shared=True, for_ms=90_000, reason="one\nmore"
     )
     lines = render(event).splitlines()
-    assert lines[0] == "lock p/, q/*.py by x (shared, for 90 s, with its claim on a): one"
+    assert lines[0] == "lock p/, q/*.py by x, shared, for 90 s, with its claim on a: one"
     assert f"Gitcoord-Claim: {claim['token']}" in lines
     assert "Gitcoord-Task: a" in lines
 

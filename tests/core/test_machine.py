@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
@@ -13,9 +14,11 @@ from gitcoord.core.errors import (
     NothingReadyError,
     RefusedError,
 )
-from gitcoord.core.machine import Beat, apply, check
-from gitcoord.core.machine.table import STATES, TRANSITIONS, require
-from gitcoord.core.messages import FIELDS
+from gitcoord.core.leases import Beat
+from gitcoord.core.machine import apply, check, operations
+from gitcoord.core.model import State
+from gitcoord.core.operation import COMMON, STATES
+from gitcoord.core.operations.gates import check_of, definition_of
 from tests.support.builders import BOOT, PureLedger, tasks
 
 LEASE_NS = 900 * 10**9
@@ -38,16 +41,126 @@ def refused(pure: PureLedger, error: type[GitcoordError], **command: object) -> 
     return caught.value
 
 
-@pytest.mark.parametrize(("op", "state"), list(itertools.product(TRANSITIONS, STATES)))
-def test_every_operation_in_every_state_is_allowed_or_refused(op: str, state: str) -> None:
-    targets = TRANSITIONS[op].get(state)  # type: ignore[call-overload]
-    if targets:
-        assert require(op, "t", state) == targets  # type: ignore[arg-type]
-        assert set(targets) <= set(STATES)
+MOVING = [op for op, row in operations().items() if row.transitions]
+REVIEWED = """
+[[phase]]
+name = "p"
+reviews = 1
+[[task]]
+id = "a"
+title = "A"
+phase = "p"
+paths = ["a/"]
+check = "true"
+"""
+
+
+def in_state(state: State) -> tuple[PureLedger, str]:
+    """Bring task a into a state; return the token of its last claim or review."""
+    pure = PureLedger()
+    pure.init()
+    pure.plan(REVIEWED)
+    pure.agent("x0")
+    pure.agent("x1")
+    if state == "open":
+        return pure, "f" * 32
+    if state == "cancelled":
+        pure.run({"op": "cancel", "task": "a", "reason": ""})
+        return pure, "f" * 32
+    claim = pure.claim("x0", "a")
+    held = {"agent": "x0", "task": "a", "token": claim["token"]}
+    if state == "failed":
+        pure.run({"op": "fail", **held, "kind": "permanent", "reason": "no way"})
+    if state in {"claimed", "failed"}:
+        return pure, claim["token"]
+    pure.run({"op": "check", **held, **check_run(pure)})
+    pure.run({"op": "complete", **held, "result": RESULT})
+    review = pure.run({"op": "review", "agent": "x1", "task": "a", "session": "s"})
+    if state == "done":
+        verdict = {"token": review["token"], "reviewed": RESULT["oid"], "reason": ""}
+        pure.run({"op": "approve", "agent": "x1", "task": "a", **verdict})
+    return pure, review["token"]
+
+
+RESULT = {
+    "oid": "1" * 40,
+    "tree": "1" * 40,
+    "base": "1" * 40,
+    "built_on": {},
+    "commits": 1,
+    "files": 1,
+}
+
+
+def check_run(pure: PureLedger) -> dict[str, object]:
+    spec = check_of(pure.snapshot.require_task("a")["spec"])
+    assert spec is not None
+    return {
+        "definition": definition_of(spec),
+        "tree": RESULT["tree"],
+        "commit": RESULT["oid"],
+        "verdict": "passed",
+        "reason": "",
+        "millis": 1,
+        "log": None,
+    }
+
+
+def asked(op: str, pure: PureLedger, token: str) -> dict[str, object]:
+    """A command that asks for an operation on task a, by whoever may."""
+    command: dict[str, object] = {
+        **check_run(pure),
+        "op": op,
+        "task": "a",
+        "token": token,
+        "session": "s",
+        "base": "1" * 40,
+        "built_on": {},
+        "old": token,
+        "message": "on",
+        "result": RESULT,
+        "kind": "transient",
+        "reason": "because",
+        "reviewed": RESULT["oid"],
+        "to": "x1",
+    }
+    if op in {"claim", "review", "approve", "reject", "review-release"}:
+        command["agent"] = "x1"
+    elif op in {"reissue", "progress", "complete", "fail", "release", "check"}:
+        command["agent"] = "x0"
+    if op == "check":
+        command["reason"] = ""
+    return command
+
+
+@pytest.mark.parametrize(("op", "state"), list(itertools.product(MOVING, STATES)))
+def test_every_operation_in_every_state_does_what_its_row_says(op: str, state: State) -> None:
+    pure, token = in_state(state)
+    assert pure.state("a") == state
+    if (op, state) == ("complete", "claimed"):
+        pure.run({**asked("check", pure, token)})
+    if op == "claim":
+        pure.now_ns += LEASE_NS + 1
+    command, targets = asked(op, pure, token), operations()[op].transitions.get(state)
+    if targets is None:
+        error = refused(pure, GitcoordError, **command)
+        assert error.facts.get("reason") == "state" or isinstance(error, ClaimLostError)
     else:
-        with pytest.raises(RefusedError) as caught:
-            require(op, "t", state)  # type: ignore[arg-type]
-        assert caught.value.reason == "state"
+        # ``run`` holds the law: the state is one that the row names.
+        pure.run(command)
+        assert pure.state("a") in targets
+
+
+def test_a_row_names_states_and_keys_that_there_are() -> None:
+    for op, row in operations().items():
+        for transitions in (row.transitions, *row.in_passing.values()):
+            assert set(transitions) <= set(STATES), op
+            assert {state for targets in transitions.values() for state in targets} <= set(STATES)
+        assert set(row.in_passing) - {"*"} <= row.fields, op
+        assert row.body in {"", *row.fields}, op
+        assert not row.transitions or "task" in row.fields, op
+        named = {place.partition("/")[0] for place in re.findall(r"\{([a-z_/]+)", row.subject)}
+        assert named <= row.fields | COMMON, op
 
 
 def test_a_claim_gives_the_next_attempt_and_its_own_branch() -> None:
@@ -528,14 +641,6 @@ def test_reserved_and_twin_agent_names_are_refused(name: str) -> None:
         "worktree": None,
     }
     refused(pure, RefusedError, **command)
-
-
-def test_every_operation_has_its_fields() -> None:
-    from gitcoord.core.machine.apply import _APPLY
-    from gitcoord.core.machine.check import _CHECK
-    from gitcoord.core.machine.decide import _DECIDE
-
-    assert set(FIELDS) == set(_APPLY) == set(_CHECK) == set(_DECIDE)
 
 
 def test_apply_changes_nothing_that_it_is_given() -> None:

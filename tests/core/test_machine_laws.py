@@ -13,9 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from gitcoord.core import paths
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.events import Event
-from gitcoord.core.leases import leases_of
-from gitcoord.core.machine import Beat
-from gitcoord.core.machine.batches import fold
+from gitcoord.core.leases import Beat, leases_of
+from gitcoord.core.machine import fold
 from gitcoord.core.operations.landings import merge_order, wholeness
 from tests.support.builders import BOOT, TARGET, PureLedger
 

@@ -18,8 +18,7 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.events import Event
-from gitcoord.core.leases import Beat
-from gitcoord.core.operations.reviews import running
+from gitcoord.core.leases import Beat, running
 from tests.support.builders import BOOT, PureLedger
 
 SECOND = 10**9

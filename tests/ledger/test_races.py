@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, UnknownError
-from gitcoord.core.machine import Context
+from gitcoord.core.leases import Context
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import verify

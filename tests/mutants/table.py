@@ -27,9 +27,12 @@ FILE_REFS = "gitcoord/store/file_refs.py"
 LEDGER = "gitcoord/ledger/ledger.py"
 PENDING = "gitcoord/ledger/pending.py"
 LEASES = "gitcoord/core/leases.py"
-CHECK = "gitcoord/core/machine/check.py"
 CLAIMS = "gitcoord/core/operations/claims.py"
-APPLY = "gitcoord/core/machine/apply.py"
+PRECONDITIONS = "gitcoord/core/operations/preconditions.py"
+EXPIRY = "gitcoord/core/operations/expiry.py"
+BUILT_ON = "gitcoord/core/operations/built_on.py"
+HANDED_IN = "gitcoord/core/operations/results.py"
+LANDINGS = "gitcoord/core/operations/landings.py"
 RESULTS = "gitcoord/git/results.py"
 LANDING = "gitcoord/features/land/landings.py"
 READINESS = "gitcoord/features/land/candidates.py"
@@ -237,7 +240,7 @@ MUTANTS = [
     ),
     Mutant(
         "no-fence",
-        CLAIMS,
+        PRECONDITIONS,
         '    if claim is None or claim["token"] != event["token"] or claim["agent"] != '
         'event["agent"]:\n        now =',
         '    if claim is None or claim["agent"] != event["agent"]:\n        now =',
@@ -246,15 +249,15 @@ MUTANTS = [
     ),
     Mutant(
         "unread-evidence",
-        CLAIMS,
-        '        or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000\n    ):\n',
-        "    ):\n",
+        EXPIRY,
+        '    if gone["lease_ms"] != lease["lease_ms"] or not is_over:\n',
+        '    if gone["lease_ms"] != lease["lease_ms"]:\n',
         f"{MACHINE}::test_forged_evidence_is_refused",
         "anybody could push the takeover of a lease that runs",
     ),
     Mutant(
         "same-attempt",
-        "gitcoord/core/machine/decide.py",
+        CLAIMS,
         '    attempt = task["attempt"] + 1\n',
         '    attempt = task["attempt"]\n',
         f"{MACHINE}::test_a_claim_gives_the_next_attempt_and_its_own_branch",
@@ -287,10 +290,9 @@ MUTANTS = [
     # tasks
     Mutant(
         "release-is-a-failure",
-        APPLY,
-        'state="open", claim=None, setbacks=setbacks))\n\n\ndef _redo',
-        'state="open", claim=None, setbacks=setbacks, failures=task["failures"] + 1))\n\n\ndef '
-        "_redo",
+        CLAIMS,
+        '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))\n',
+        '    failures = task["failures"] + 1\n    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks, failures=failures))\n',
         "tests/features/work/test_results.py::test_giving_back_counts_as_no_failure_and_failing_does",
         "agents that give work back politely would use its attempts up",
     ),
@@ -306,7 +308,7 @@ MUTANTS = [
     ),
     Mutant(
         "untransitive-redo",
-        CLAIMS,
+        BUILT_ON,
         '                queue.append(other["id"])\n',
         "",
         f"{MACHINE}::test_redoing_goes_through_results_that_name_only_the_one_before",
@@ -314,7 +316,7 @@ MUTANTS = [
     ),
     Mutant(
         "stale-base",
-        CHECK,
+        HANDED_IN,
         '    check_built_on(snapshot, task, result["built_on"])\n',
         "",
         f"{MACHINE}::test_a_completion_on_a_base_that_moved_is_refused",
@@ -364,7 +366,7 @@ MUTANTS = [
     ),
     Mutant(
         "unordered-landing",
-        "gitcoord/core/operations/landings.py",
+        LANDINGS,
         '{*task["spec"]["needs"], *record["built_on"]}',
         '{*task["spec"]["needs"]}',
         "tests/features/land/test_candidates.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
@@ -372,8 +374,8 @@ MUTANTS = [
     ),
     Mutant(
         "unread-results",
-        CHECK,
-        '    if listed != order or event["count"] != len(order):\n',
+        LANDINGS,
+        '    if results != order or event["count"] != len(order):\n',
         "    if False:\n",
         f"{MACHINE}::test_a_landing_of_results_that_changed_meanwhile_is_refused",
         "a result that was redone while it was merged would land in its old form",
@@ -405,7 +407,7 @@ MUTANTS = [
     ),
     Mutant(
         "unproved-landing",
-        CHECK,
+        LANDINGS,
         "    require_gates(snapshot, phase, event)\n",
         "",
         "tests/core/test_gating.py::test_nobody_can_name_passes_that_the_ledger_does_not_have",
@@ -413,7 +415,7 @@ MUTANTS = [
     ),
     Mutant(
         "unchecked-result",
-        CHECK,
+        HANDED_IN,
         "    require_check(snapshot, task, result)\n",
         "",
         "tests/core/test_gating.py::test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result",
@@ -472,8 +474,8 @@ MUTANTS = [
     Mutant(
         "stale-verdict",
         REVIEWING,
-        '        and review["result"] == event["reviewed"]\n        for review',
-        "        for review",
+        '    current = {(review["token"], review["agent"], review["result"]) for review in running(task)}\n',
+        '    current = {(review["token"], review["agent"], event["reviewed"]) for review in running(task)}\n',
         f"{REVIEWS}::test_a_verdict_on_an_earlier_result_is_stale",
         "a result could be approved that nobody looked at",
     ),
@@ -488,8 +490,8 @@ MUTANTS = [
     Mutant(
         "unkept-place",
         REVIEWING,
-        "(is_kept and not is_verifier(agent, task))",
-        "0",
+        "        places -= 1\n",
+        "        places -= 0\n",
         f"{REVIEWS}::test_the_last_place_waits_for_a_verifier",
         "a task could be done without its verifier",
     ),

@@ -8,12 +8,14 @@ from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.events import Command, Event
-from gitcoord.core.machine import Context, apply, check, decide
+from gitcoord.core.leases import Context
+from gitcoord.core.machine import apply, check, decide
 from gitcoord.core.messages import parse, render
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.plan import parse as parse_plan
 from gitcoord.core.snapshot import BlobOid, Snapshot
 from gitcoord.ledger.ledger import encoded
+from tests.support.laws import assert_lawful
 
 TARGET = "1" * 40
 BOOT = "boot-a"
@@ -87,6 +89,7 @@ class PureLedger:
         # The replay law: the message is its event, check passes, apply says all.
         assert parse(render(event)) == event
         check(self.snapshot, event)
+        assert_lawful(self.snapshot, event)
         self.past.append(dict(self.files))
         for path, change in encoded(apply(self.snapshot, event)).items():
             if change is None:

@@ -1,223 +1,205 @@
-"""Hold the rules about who may claim what, and what holds a task.
+"""Own the rules of claims: who may have a task, how it is kept, how it ends.
 
-All of them are time-free; ``check`` calls them for the events that they
-are about.
+A claim is one agent's exclusive right to a task. Its token fences it; its
+lease is renewed by progress and by beats, and can be taken when it is over.
 """
 
 from __future__ import annotations
 
-from gitcoord.core import ids
+from typing import Any, cast
+
+from gitcoord.core import codec, ids, paths
 from gitcoord.core.boundary import fits_agent
 from gitcoord.core.errors import (
     ClaimLostError,
-    NotFoundError,
+    ConflictError,
     NothingReadyError,
     RefusedError,
     UsageError,
 )
-from gitcoord.core.events import Event
+from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
-from gitcoord.core.leases import leases_of
-from gitcoord.core.machine.table import require
-from gitcoord.core.model import AgentRecord, Evidence, PhaseRecord, TaskRecord
-from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
+from gitcoord.core.model import MAX_MESSAGE_BYTES, AgentRecord, Claim, Evidence, Lapse, TaskRecord
+from gitcoord.core.operation import Operation, Transitions, holding, keys, stamp, titled
+from gitcoord.core.operations.built_on import check_built_on
+from gitcoord.core.operations.changes import changed, with_setback
+from gitcoord.core.operations.expiry import (
+    EXPIRE,
+    check_evidence,
+    check_expired,
+    check_lapsed,
+    end_expired,
+    over_claims,
+    over_locks,
+    over_reviews,
+)
+from gitcoord.core.operations.preconditions import (
+    held,
+    require_agent,
+    require_plan,
+    task_of,
+)
+from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
-__all__ = [
-    "check_built_on",
-    "check_claim",
-    "check_expired",
-    "check_lapsed",
-    "dependents_on_result",
-    "fence",
-    "held",
-    "open_phase",
-    "require_agent",
-    "task_of",
-]
+__all__ = ["OPERATIONS", "expiries"]
+
+MAX_PROGRESS_BYTES = 500
+_OPEN: Transitions = {"open": ("claimed",)}
+_TAKEN: Transitions = {"claimed": ("claimed",)}
+_KEPT: Transitions = {"claimed": ("claimed",)}
+_RELEASED: Transitions = {"claimed": ("open",)}
 
 
-def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
-    """Return an agent that was added.
+# claim
+
+
+def decide_claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    """Draw a token, and gather what the claim ends in passing."""
+    plan = require_plan(snapshot)
+    agent = require_agent(snapshot, command["agent"])
+    task = snapshot.require_task(command["task"])
+    takeover = _takeover(task, context)
+    attempt = task["attempt"] + 1
+    prefix = snapshot.settings()["task_prefix"]
+    return {
+        **titled(snapshot, command),
+        **stamp(context),
+        "token": context.token,
+        "attempt": attempt,
+        "session": command["session"],
+        "lease_ms": plan["lease_ms"],
+        "base": command["base"],
+        "branch": ids.branch_of(prefix, task["id"], attempt, context.token),
+        "built_on": command["built_on"],
+        "expired": expiries(snapshot, agent["id"], task, context),
+        "lapsed": _lapsed(snapshot, agent["id"], task, context),
+        "takeover": takeover,
+    }
+
+
+def _takeover(task: TaskRecord, context: Context) -> Evidence | None:
+    """Return a takeover's evidence for a claimed task, None for an open one.
 
     Raises:
-        NotFoundError: It was not; the hint is the command that adds it.
+        NothingReadyError: The task waits after a failure.
+        ConflictError: The holder's lease runs.
 
     """
-    record = snapshot.agent(agent) if ids.is_id(agent) else None
-    if record is None:
-        raise NotFoundError(
-            f"there is no agent {agent!r}",
-            hint=f"`gitcoord agent add {agent}` adds it",
-            agent=agent,
-        )
-    return record
-
-
-def open_phase(snapshot: Snapshot, phase: str) -> PhaseRecord:
-    """Return a phase whose tasks may change."""
-    record = snapshot.phase(phase)
-    if record is None:
-        raise NotFoundError(f"there is no phase {phase!r}", hint="`gitcoord phase list` lists them")
-    if record["state"] != "open":
-        is_landing = record["state"] == "landing"
-        what = "has a landing under way" if is_landing else "has landed"
-        raise RefusedError(
-            f"phase {phase} {what}: its tasks are frozen",
-            reason=record["state"],
-            hint=f"`gitcoord phase land {phase}` finishes it" if is_landing else "",
-        )
-    return record
-
-
-def task_of(snapshot: Snapshot, event: Event, op: str | None = None) -> TaskRecord:
-    """Return the event's task, whose phase and state allow the operation."""
-    task = snapshot.require_task(event["task"])
-    if event.get("title", task["spec"]["title"]) != task["spec"]["title"]:
-        raise UsageError("the event names another title than the task has")
-    open_phase(snapshot, task["spec"]["phase"])
-    require(op or event["op"], task["id"], task["state"])
-    return task
-
-
-def fence(snapshot: Snapshot, event: Event) -> TaskRecord:
-    """Return the task that the event's token holds, or fence the event."""
-    task = snapshot.require_task(event["task"])
     claim = task["claim"]
-    if claim is None or claim["token"] != event["token"] or claim["agent"] != event["agent"]:
-        now = f"{claim['agent']} holds it now" if claim else f"the task is {task['state']} now"
-        raise ClaimLostError(
-            f"this claim on task {task['id']} is no longer current: {now}",
-            hint="stop working on it; `gitcoord claim` gives the next task",
-            task=task["id"],
-            holder=claim["agent"] if claim else None,
-        )
-    return task
-
-
-def held(snapshot: Snapshot, event: Event) -> TaskRecord:
-    """Return the task that the event's token holds, if it may change."""
-    task = fence(snapshot, event)
-    if event.get("attempt", task["attempt"]) != task["attempt"]:
-        raise UsageError("the event names another attempt than the claim has")
-    return task_of(snapshot, event)
-
-
-def _gone_from(expired: list[Evidence]) -> set[str]:
-    """Name the tasks whose claims an event ends in passing."""
-    return {gone["task"] for gone in expired}
-
-
-def _check_evidence(snapshot: Snapshot, gone: Evidence, op: str) -> TaskRecord:
-    task = snapshot.require_task(gone["task"])
-    lease = next(
-        (
-            one
-            for one in leases_of(task)
-            if (one["token"], one["agent"]) == (gone["token"], gone["agent"])
-        ),
-        None,
-    )
-    if lease is None:
-        raise ClaimLostError(
-            f"the lease on task {gone['task']} that should be over is not a current one"
-        )
-    if (
-        gone["lease_ms"] != lease["lease_ms"]
-        or gone["now_ns"] - gone["last_ns"] <= gone["lease_ms"] * 1_000_000
-    ):
-        raise RefusedError(
-            f"the evidence that the lease on task {gone['task']} is over does not add up",
-            reason="evidence",
-        )
-    require(op, task["id"], task["state"])
-    open_phase(snapshot, task["spec"]["phase"])
-    return task
-
-
-def check_expired(snapshot: Snapshot, event: Event) -> None:
-    """Refuse to end a lease twice, or one that is not over by its evidence."""
-    own = event.get("task") if event["op"] != "review" else None
-    if len({gone["token"] for gone in event["expired"]}) != len(
-        event["expired"]
-    ) or own in _gone_from(event["expired"]):
-        raise UsageError("an event ends each lease once")
-    for gone in event["expired"]:
-        _check_evidence(snapshot, gone, "expire")
-
-
-def check_lapsed(snapshot: Snapshot, event: Event) -> None:
-    """Refuse to end a lock that is not over by its evidence."""
-    locks = {lock["id"]: lock for lock in snapshot.locks()} if event["lapsed"] else {}
-    if len({gone["lock"] for gone in event["lapsed"]}) != len(event["lapsed"]):
-        raise UsageError("an event ends each lock once")
-    for gone in event["lapsed"]:
-        lock = locks.get(gone["lock"])
-        if (
-            lock is None
-            or lock["agent"] != gone["agent"]
-            or lock["for_ms"] is None
-            or lock["for_ms"] != gone["for_ms"]
-            or gone["now_ns"] - gone["last_ns"] <= gone["for_ms"] * 1_000_000
-        ):
-            raise RefusedError(
-                f"the evidence that the lock {gone['lock']} is over does not add up",
-                reason="evidence",
+    if claim is None:
+        wait = wait_ms(task["retry"], context)
+        if wait:
+            raise NothingReadyError(
+                f"task {task['id']} waits {ids.show_duration(wait + 999)} after its failure",
+                retry_after=round(wait / 1000, 3),
+                waiting_for=["retry-delay"],
             )
+        return None
+    evidence = judge(task["id"], claim, context)
+    if evidence is not None:
+        return evidence
+    left = remaining_ms(claim, context)
+    raise ConflictError(
+        f"task {task['id']} is held by {claim['agent']}, "
+        f"whose lease runs for another {ids.show_duration(left)}",
+        hint="`gitcoord claim` without a task gives another one",
+        holder=claim["agent"],
+        task=task["id"],
+        lease_ms=left,
+        attempt=claim["attempt"],
+    )
 
 
-def _missing_needs(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
-    """List the needs of a task that are not done."""
-    needs = [snapshot.require_task(need) for need in task["spec"]["needs"]]
-    return [need for need in needs if need["state"] != "done"]
+def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Evidence]:
+    """Return the claims that are over and stand in the way of this one.
+
+    They count against capacity, limits and paths until an entry ends them;
+    the claimer in whose way they stand ends them with its own entry.
+    """
+    plan = require_plan(snapshot)
+    pool = plan["pools"].get(task["spec"]["pool"])
+    wanted = task["spec"]["paths"] or []
+    in_pool = [
+        other
+        for other in snapshot.live()
+        if other["claim"]
+        and other["id"] != task["id"]
+        and other["spec"]["pool"] == task["spec"]["pool"]
+    ]
+    is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
+    by_token = {
+        lock["token"]
+        for lock in snapshot.locks()
+        if lock["agent"] != agent and paths.overlaps(wanted, lock["paths"])
+    }
+
+    def stands(other: TaskRecord) -> bool:
+        claim = other["claim"]
+        if claim is None or other["id"] == task["id"]:
+            return False
+        if claim["agent"] == agent or claim["token"] in by_token:
+            return True
+        if is_full and other["spec"]["pool"] == task["spec"]["pool"]:
+            return True
+        return paths.overlaps(wanted, other["spec"]["paths"] or []) is not None
+
+    return over_claims(snapshot, context, stands)
+
+
+def _lapsed(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Lapse]:
+    """Return the timed locks of others that are over and hinder a claim."""
+    wanted = task["spec"]["paths"] or []
+    return over_locks(
+        snapshot,
+        context,
+        lambda lock: lock["agent"] != agent and paths.overlaps(wanted, lock["paths"]) is not None,
+    )
 
 
 def check_claim(snapshot: Snapshot, event: Event) -> None:
     """Refuse a claim that the rules forbid."""
     agent = require_agent(snapshot, event["agent"])
-    takeover = event["takeover"]
-    if takeover is None:
-        task = task_of(snapshot, event)
-    else:
-        if takeover["task"] != event["task"]:
-            raise UsageError("a takeover's evidence is of the same task")
-        task = _check_evidence(snapshot, takeover, "takeover")
-        if task["failures"] + 1 >= _max_attempts(snapshot):
-            raise RefusedError(
-                f"task {task['id']} has used up its attempts",
-                reason="exhausted",
-                hint="`gitcoord reap` ends the claim, which fails the task",
-            )
-    check_expired(snapshot, event)
+    task = _claimable(snapshot, event)
+    check_expired(snapshot, event, own=task["id"])
     check_lapsed(snapshot, event)
     if event["attempt"] != task["attempt"] + 1 or event["lease_ms"] <= 0 or not event["token"]:
         raise UsageError("a claim has the next attempt's number, a token and a lease")
-    if event["branch"] != ids.branch_of(
-        snapshot.settings()["task_prefix"], task["id"], event["attempt"], event["token"]
-    ):
+    prefix = snapshot.settings()["task_prefix"]
+    branch = ids.branch_of(prefix, task["id"], event["attempt"], event["token"])
+    if event["branch"] != branch:
         raise UsageError("a claim's branch is named after its task, attempt and token")
     _check_role(snapshot, agent, task)
     _check_ready(snapshot, task)
-    _check_room(
-        snapshot,
-        agent,
-        task,
-        _gone_from(event["expired"]) | {task["id"]},
-        {gone["lock"] for gone in event["lapsed"]},
-    )
+    _check_room(snapshot, event, agent, task)
     check_built_on(snapshot, task, event["built_on"])
 
 
-def _max_attempts(snapshot: Snapshot) -> int:
+def _claimable(snapshot: Snapshot, event: Event) -> TaskRecord:
+    """Return the event's task: open, or held by a lease that is over."""
+    takeover = event["takeover"]
+    if takeover is None:
+        return task_of(snapshot, event, _OPEN)
+    if takeover["task"] != event["task"]:
+        raise UsageError("a takeover's evidence is of the same task")
+    check_evidence(snapshot, takeover)
+    task = task_of(snapshot, event, _TAKEN)
     plan = snapshot.plan()
-    return plan["max_attempts"] if plan else 1
+    if plan is None or task["failures"] + 1 >= plan["max_attempts"]:
+        raise RefusedError(
+            f"task {task['id']} has used up its attempts",
+            reason="exhausted",
+            hint="`gitcoord reap` ends the claim, which fails the task",
+        )
+    return task
 
 
 def _check_role(snapshot: Snapshot, agent: AgentRecord, task: TaskRecord) -> None:
     spec = task["spec"]
     if agent["pools"] and spec["pool"] not in agent["pools"]:
         raise RefusedError(
-            f"task {task['id']} is for pool {spec['pool']}, and {agent['id']} is in "
-            f"{', '.join(agent['pools'])}",
+            f"task {task['id']} is for pool {spec['pool']}, "
+            f"and {agent['id']} is in {', '.join(agent['pools'])}",
             reason="pool",
         )
     if task["assigned"] not in {None, agent["id"]}:
@@ -242,7 +224,8 @@ def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
             f"phase {phase['id']} has not started: {', '.join(waiting)} has to land first",
             waiting_for=list(waiting),
         )
-    missing = _missing_needs(snapshot, task)
+    needs = [snapshot.require_task(need) for need in task["spec"]["needs"]]
+    missing = [need for need in needs if need["state"] != "done"]
     broken = [need["id"] for need in missing if need["state"] in {"failed", "cancelled"}]
     if broken:
         raise RefusedError(
@@ -257,10 +240,9 @@ def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
         )
 
 
-def _check_room(
-    snapshot: Snapshot, agent: AgentRecord, task: TaskRecord, without: set[str], lapsed: set[str]
-) -> None:
+def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: TaskRecord) -> None:
     """Refuse where capacity, a pool's limit or another's paths leave no room."""
+    without = {gone["task"] for gone in event["expired"]} | {task["id"]}
     live = [other for other in snapshot.live() if other["claim"] and other["id"] not in without]
     own = [
         other["id"] for other in live if other["claim"] and other["claim"]["agent"] == agent["id"]
@@ -272,82 +254,246 @@ def _check_room(
             hint="complete, fail or release it first",
         )
     plan = snapshot.plan()
-    pool = plan["pools"].get(task["spec"]["pool"]) if plan else None
+    name = task["spec"]["pool"]
+    pool = plan["pools"].get(name) if plan else None
     limit = pool["limit"] if pool else None
-    if (
-        limit is not None
-        and sum(other["spec"]["pool"] == task["spec"]["pool"] for other in live) >= limit
-    ):
+    if limit is not None and sum(other["spec"]["pool"] == name for other in live) >= limit:
         raise NothingReadyError(
-            f"pool {task['spec']['pool']} is at its limit of {limit} claims",
-            waiting_for=[f"pool {task['spec']['pool']}"],
+            f"pool {name} is at its limit of {limit} claims", waiting_for=[f"pool {name}"]
         )
-    held_paths = holds_of(snapshot, without=without, lapsed=lapsed)
-    found = obstacles(held_paths, task["spec"]["paths"] or [], agent["id"], for_claim=True)
+    lapsed = {gone["lock"] for gone in event["lapsed"]}
+    holds = holds_of(snapshot, without=without, lapsed=lapsed)
+    found = obstacles(holds, task["spec"]["paths"] or [], agent["id"], for_claim=True)
     refuse(found, f"{found[0].wanted} of task {task['id']}" if found else "", task)
 
 
-def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[str, str]) -> None:
-    """Refuse a base that lacks a need's result, or holds one that is stale."""
-    phase = task["spec"]["phase"]
-    for other, oid in built_on.items():
-        record = snapshot.task(other)
-        result = record["result"] if record else None
-        if record is None or result is None or result["oid"] != oid or record["state"] != "done":
-            raise RefusedError(
-                f"the result of task {other} changed meanwhile",
-                reason="base-moved",
-                hint="merge its new result, and complete again",
-                task=task["id"],
-                moved=[other],
-            )
-        if record["spec"]["phase"] != phase:
-            raise UsageError(f"task {other} belongs to another phase")
-    for need in task["spec"]["needs"]:
-        needed = snapshot.require_task(need)
-        result = needed["result"]
-        if needed["state"] != "done":
-            raise RefusedError(
-                f"task {need}, which {task['id']} needs, is {needed['state']} again",
-                reason="base-moved",
-                hint=f"wait until {need} is done, merge its result, and complete again",
-                task=task["id"],
-                moved=[need],
-            )
-        if (
-            needed["spec"]["phase"] == phase
-            and result
-            and result["oid"]
-            and built_on.get(need) != result["oid"]
-        ):
-            raise RefusedError(
-                f"the work does not contain the result of task {need}, which it needs",
-                reason="base-moved",
-                hint=f"merge {result['oid'][:12]}, and complete again",
-                task=task["id"],
-                moved=[need],
-            )
+def apply_claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Give the task to the claimer, and end what stood in its way."""
+    end_expired(snapshot, event, changes)
+    task = snapshot.require_task(event["task"])
+    after = changed(
+        task,
+        state="claimed",
+        claim=_claim_of(event, event["base"], event["built_on"]),
+        attempt=event["attempt"],
+        branch=event["branch"],
+        retry=None,
+    )
+    takeover = event["takeover"]
+    if takeover is not None:
+        holder = takeover["agent"]
+        reason = f"the lease of {holder} ran out, and {event['agent']} took the task over"
+        after["failures"] = task["failures"] + 1
+        after["setbacks"] = with_setback(task, event, "expired", reason, holder)
+    put_task(changes, after)
 
 
-def dependents_on_result(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
-    """List what must be redone when a task leaves done, transitively.
+def _claim_of(event: Event, base: str, built_on: dict[str, str]) -> Claim:
+    return {
+        "token": event["token"],
+        "agent": event["agent"],
+        "attempt": event["attempt"],
+        "session": event["session"],
+        "boot_id": event["boot_id"],
+        "monotonic_ns": event["monotonic_ns"],
+        "lease_ms": event["lease_ms"],
+        "at": event["time"],
+        "since": event["time"],
+        "base": base,
+        "branch": event["branch"],
+        "built_on": built_on,
+        "progress": None,
+    }
 
-    Reads every task: leaving done is rare, and missing one would let work
-    land that was built on something else.
+
+# reissue
+
+
+def decide_reissue(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    """Draw a new token for the same attempt."""
+    task = snapshot.require_task(command["task"])
+    return {
+        **titled(snapshot, command),
+        **stamp(context),
+        "token": context.token,
+        "attempt": task["attempt"],
+        "session": command["session"],
+        "lease_ms": require_plan(snapshot)["lease_ms"],
+        "branch": task["branch"] or "",
+        "old": command["old"],
+    }
+
+
+def check_reissue(snapshot: Snapshot, event: Event) -> None:
+    """Refuse a new token to anybody but the agent that holds the old one."""
+    task = snapshot.require_task(event["task"])
+    claim = task["claim"]
+    if claim is None or claim["token"] != event["old"] or claim["agent"] != event["agent"]:
+        raise ClaimLostError(
+            f"the claim on task {task['id']} is not {event['agent']}'s any more", task=task["id"]
+        )
+    task_of(snapshot, event, _KEPT)
+    is_same = event["attempt"] == task["attempt"] and event["branch"] == claim["branch"]
+    if event["token"] == event["old"] or not is_same:
+        raise UsageError("a reissue keeps attempt and branch, and has a new token")
+
+
+def apply_reissue(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Replace the token: the older session is fenced."""
+    task = snapshot.require_task(event["task"])
+    old = cast("Claim", task["claim"])
+    claim = _claim_of(event, old["base"], old["built_on"])
+    claim = {**claim, "since": old["since"], "progress": old["progress"]}
+    put_task(changes, changed(task, claim=claim))
+
+
+# progress
+
+
+def decide_progress(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    """Renew the lease, with a message."""
+    return {
+        **holding(snapshot, command),
+        **stamp(context),
+        "message": command["message"],
+        "percent": command.get("percent"),
+    }
+
+
+def check_progress(snapshot: Snapshot, event: Event) -> None:
+    """Refuse progress by anyone but the holder, or in other numbers."""
+    held(snapshot, event, _KEPT)
+    if event["percent"] is not None and not 0 <= event["percent"] <= 100:
+        raise UsageError("a percentage is between 0 and 100")
+    if len(event["message"].encode()) > MAX_MESSAGE_BYTES:
+        raise UsageError("a message has at most 4 KiB")
+
+
+def apply_progress(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Keep the message with the claim; a percentage stays until the next."""
+    task = snapshot.require_task(event["task"])
+    claim = cast("Claim", task["claim"])
+    percent = event["percent"]
+    if percent is None and claim["progress"] is not None:
+        percent = claim["progress"]["percent"]
+    message = codec.cut(event["message"], MAX_PROGRESS_BYTES)
+    renewed: Claim = {
+        **claim,
+        "boot_id": event["boot_id"],
+        "monotonic_ns": event["monotonic_ns"],
+        "at": event["time"],
+        "progress": {"message": message, "percent": percent, "at": event["time"]},
+    }
+    put_task(changes, changed(task, claim=renewed))
+
+
+# release
+
+
+def decide_release(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Give the task back."""
+    return {
+        **holding(snapshot, command),
+        **titled(snapshot, command),
+        "reason": command["reason"],
+    }
+
+
+def check_release(snapshot: Snapshot, event: Event) -> None:
+    """Refuse a release by anyone but the holder."""
+    held(snapshot, event, _RELEASED)
+
+
+def apply_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Open the task again; giving back counts as no failure."""
+    task = snapshot.require_task(event["task"])
+    setbacks = task["setbacks"]
+    if event["reason"]:
+        setbacks = with_setback(task, event, "released", event["reason"], event["agent"])
+    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))
+
+
+# expire
+
+
+def decide_expire(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
+    """Gather everything that is over, or what is over among some tasks.
+
+    Raises:
+        RefusedError: Nothing is over (reason ``nothing-expired``).
+
     """
-    if task["state"] != "done":
-        return []
-    others = [
-        other
-        for other in snapshot.tasks()
-        if other["result"] and other["state"] in {"review", "done"}
-    ]
-    found: dict[str, TaskRecord] = {}
-    queue = [task["id"]]
-    while queue:
-        gone = queue.pop()
-        for other in others:
-            if other["id"] not in found and other["result"] and gone in other["result"]["built_on"]:
-                found[other["id"]] = other
-                queue.append(other["id"])
-    return sorted(found.values(), key=lambda other: other["order"])
+    wanted = command.get("tasks")
+
+    def stands(task: TaskRecord) -> bool:
+        phase = snapshot.phase(task["spec"]["phase"])
+        is_wanted = wanted is None or task["id"] in wanted
+        return phase is not None and phase["state"] == "open" and is_wanted
+
+    found = over_claims(snapshot, context, stands)
+    found += over_reviews(snapshot, context, lambda task, _review: stands(task))
+    lapsed = [] if wanted is not None else over_locks(snapshot, context, lambda _lock: True)
+    if not found and not lapsed:
+        raise RefusedError("no claim, no review and no lock is over", reason="nothing-expired")
+    return {"expired": found, "lapsed": lapsed}
+
+
+def check_expire(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to end what is not over."""
+    if not event["expired"] and not event["lapsed"]:
+        raise UsageError("an expiry names at least one claim or lock")
+    check_expired(snapshot, event)
+    check_lapsed(snapshot, event)
+
+
+_CLAIM = keys("task title token attempt session boot_id monotonic_ns lease_ms branch")
+
+OPERATIONS = {
+    "claim": Operation(
+        fields=_CLAIM | keys("base built_on expired lapsed takeover"),
+        transitions={**_OPEN, **_TAKEN},
+        in_passing={"expired": EXPIRE},
+        decide=decide_claim,
+        check=check_claim,
+        apply=apply_claim,
+        subject="claim {task} by {agent}[, taken over from {takeover/agent}]: {title}",
+        batchable=True,
+    ),
+    "reissue": Operation(
+        fields=_CLAIM | keys("old"),
+        transitions=_KEPT,
+        decide=decide_reissue,
+        check=check_reissue,
+        apply=apply_reissue,
+        subject="reissue {task} by {agent}: {title}",
+    ),
+    "progress": Operation(
+        fields=keys("task token attempt message percent boot_id monotonic_ns"),
+        transitions=_KEPT,
+        decide=decide_progress,
+        check=check_progress,
+        apply=apply_progress,
+        subject="progress {task} by {agent}: {message}[ ({percent}%)]",
+        body="message",
+        batchable=True,
+    ),
+    "release": Operation(
+        fields=keys("task title token attempt reason"),
+        transitions=_RELEASED,
+        decide=decide_release,
+        check=check_release,
+        apply=apply_release,
+        subject="release {task} by {agent}: {title}",
+        body="reason",
+        batchable=True,
+    ),
+    "expire": Operation(
+        fields=keys("expired lapsed"),
+        in_passing={"expired": EXPIRE},
+        decide=decide_expire,
+        check=check_expire,
+        apply=end_expired,
+        subject="expire by {agent}[, tasks {expired/task}][, locks of {lapsed/agent}]",
+        batchable=True,
+    ),
+}

@@ -18,18 +18,15 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
 from gitcoord.core.leases import Context
 from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecord, TaskSpec
+from gitcoord.core.operation import Operation, Transitions, copied, holding, keys, titled
+from gitcoord.core.operations.preconditions import held, open_phase
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 
 __all__ = [
     "CHECK_TIMEOUT_MS",
-    "apply_check",
-    "apply_gate",
-    "check_check",
-    "check_gate",
+    "OPERATIONS",
     "check_log_path",
     "check_of",
-    "decide_check",
-    "decide_gate",
     "definition_of",
     "gate_log_path",
     "proofs",
@@ -40,7 +37,8 @@ __all__ = [
 
 CHECK_TIMEOUT_MS = 600_000
 MAX_REASON_CHARS = 300
-_RUN_KEYS = ("definition", "tree", "commit", "verdict", "reason", "millis", "log")
+_RUN = keys("definition tree commit verdict reason millis log")
+_CHECKED: Transitions = {"claimed": ("claimed",)}
 
 
 def check_of(spec: TaskSpec) -> GateSpec | None:
@@ -172,30 +170,11 @@ def require_check(snapshot: Snapshot, task: TaskRecord, result: Mapping[str, Any
         )
 
 
-# the operations
-
-
-def decide_gate(_snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
-    """Say that a gate ran, where, and how it ended."""
-    return {key: command[key] for key in ("phase", "gate", *_RUN_KEYS)}
-
-
-def decide_check(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
-    """Say that the check of a held task ran, and how it ended."""
-    task = snapshot.require_task(command["task"])
-    about = {
-        "task": task["id"],
-        "title": task["spec"]["title"],
-        "token": command["token"],
-        "attempt": task["attempt"],
-    }
-    return {**about, **{key: command[key] for key in _RUN_KEYS}}
+# gate
 
 
 def check_gate(snapshot: Snapshot, event: Event) -> None:
     """Refuse the run of a gate that the ledger does not define so."""
-    from gitcoord.core.operations.claims import open_phase
-
     phase = open_phase(snapshot, event["phase"])
     spec = next((gate for gate in phase["spec"]["gates"] if gate["name"] == event["gate"]), None)
     if spec is None or definition_of(spec) != event["definition"]:
@@ -208,11 +187,62 @@ def check_gate(snapshot: Snapshot, event: Event) -> None:
     _check_run(event)
 
 
+def _check_run(event: Event) -> None:
+    if not (ids.is_oid(event["tree"]) and ids.is_oid(event["commit"])):
+        raise UsageError("a gate runs on one commit with one tree")
+    has_reason = event["reason"].strip() != ""
+    if (event["verdict"], has_reason) not in {("passed", False), ("failed", True)}:
+        raise UsageError("a gate has passed, or has failed for a reason")
+    if len(event["reason"]) > MAX_REASON_CHARS:
+        raise UsageError(f"a gate's reason has at most {MAX_REASON_CHARS} characters")
+    if event["millis"] < 0:
+        raise UsageError("a gate's duration must not be negative")
+    if event["log"] is not None and not ids.is_oid(event["log"]):
+        raise UsageError("a gate's log is a blob")
+
+
+def apply_gate(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Keep the last run of a gate, and its log."""
+    _put_run(changes, gate_path(event["phase"], event["gate"]), event, event["gate"])
+    _put_log(changes, gate_log_path(event["phase"], event["gate"]), event["log"])
+
+
+def _put_run(changes: Changes, path: str, event: Event, gate: str) -> None:
+    run: GateRun = {
+        "gate": gate,
+        "definition": event["definition"],
+        "tree": str(event["tree"]),
+        "commit": event["commit"],
+        "verdict": "failed",
+        "reason": event["reason"],
+        "millis": event["millis"],
+        "log": event["log"],
+        "agent": event["agent"],
+        "at": event["time"],
+    }
+    if event["verdict"] == "passed":
+        run["verdict"] = "passed"
+    changes[path] = cast("dict[str, Any]", run)
+
+
+def _put_log(changes: Changes, path: str, log: str | None) -> None:
+    changes[path] = None
+    if log is not None:
+        changes[path] = BlobOid(log)
+
+
+# check
+
+
+def decide_check(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Say that the check of a held task ran, and how it ended."""
+    fenced = {**holding(snapshot, command), **titled(snapshot, command)}
+    return {**fenced, **{key: command[key] for key in _RUN}}
+
+
 def check_check(snapshot: Snapshot, event: Event) -> None:
     """Refuse the run of a check by anyone but the holder, or of another check."""
-    from gitcoord.core.operations.claims import held
-
-    task = held(snapshot, event)
+    task = held(snapshot, event, _CHECKED)
     spec = check_of(task["spec"])
     if spec is None or definition_of(spec) != event["definition"]:
         raise RefusedError(
@@ -224,48 +254,28 @@ def check_check(snapshot: Snapshot, event: Event) -> None:
     _check_run(event)
 
 
-def _check_run(event: Event) -> None:
-    if not (ids.is_oid(event["tree"]) and ids.is_oid(event["commit"])):
-        raise UsageError("a gate runs on one commit with one tree")
-    if event["verdict"] not in {"passed", "failed"} or (event["verdict"] == "failed") != bool(
-        event["reason"].strip()
-    ):
-        raise UsageError("a gate has passed, or has failed for a reason")
-    if len(event["reason"]) > MAX_REASON_CHARS or event["millis"] < 0:
-        raise UsageError("a gate's reason is short, and its duration is no less than nothing")
-    if event["log"] is not None and not ids.is_oid(event["log"]):
-        raise UsageError("a gate's log is a blob")
-
-
-def apply_gate(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    """Keep the last run of a gate, and its log."""
-    log = event["log"]
-    changes[gate_path(event["phase"], event["gate"])] = cast(
-        "dict[str, Any]", _record(event, event["gate"])
-    )
-    changes[gate_log_path(event["phase"], event["gate"])] = BlobOid(log) if log else None
-
-
 def apply_check(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Keep the last run of a task's check, and its log."""
-    log = event["log"]
-    changes[check_path(event["task"])] = cast("dict[str, Any]", _record(event, "check"))
-    changes[check_log_path(event["task"])] = BlobOid(log) if log else None
+    _put_run(changes, check_path(event["task"]), event, "check")
+    _put_log(changes, check_log_path(event["task"]), event["log"])
 
 
-def _record(event: Event, gate: str) -> GateRun:
-    return cast(
-        "GateRun",
-        {
-            "gate": gate,
-            "definition": event["definition"],
-            "tree": event["tree"],
-            "commit": event["commit"],
-            "verdict": event["verdict"],
-            "reason": event["reason"],
-            "millis": event["millis"],
-            "log": event["log"],
-            "agent": event["agent"],
-            "at": event["time"],
-        },
-    )
+OPERATIONS = {
+    "gate": Operation(
+        fields=keys("phase gate") | _RUN,
+        decide=copied("phase", "gate", *_RUN),
+        check=check_gate,
+        apply=apply_gate,
+        subject="gate {gate} of {phase}: {verdict}[, {reason}]",
+        body="reason",
+    ),
+    "check": Operation(
+        fields=keys("task title token attempt") | _RUN,
+        transitions=_CHECKED,
+        decide=decide_check,
+        check=check_check,
+        apply=apply_check,
+        subject="check {task} by {agent}: {verdict}[, {reason}]",
+        body="reason",
+    ),
+}

@@ -1,17 +1,34 @@
-"""Say what a landing of a phase would merge, and why it cannot yet."""
+"""Own the rules of landings: what is merged, when, and how a move ends.
+
+A phase lands whole or not at all. ``land-begin`` announces the target's
+move, which freezes the phase; ``land-done`` or ``land-abort`` ends it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import RefusedError, UsageError
-from gitcoord.core.machine.table import require
-from gitcoord.core.model import TaskRecord
-from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.events import Command, Event
+from gitcoord.core.leases import Context
+from gitcoord.core.model import Landing, Pending, PhaseRecord, TaskRecord
+from gitcoord.core.operation import Operation, Transitions, copied, keys
+from gitcoord.core.operations.changes import changed, escalate, with_setback
+from gitcoord.core.operations.gates import proofs, require_gates
+from gitcoord.core.operations.preconditions import open_phase, require_state
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
-__all__ = ["Wholeness", "check_left_out", "left_out", "merge_order", "wholeness"]
+__all__ = ["OPERATIONS", "Wholeness", "left_out", "merge_order", "wholeness"]
+
+_LEFT_OUT: Transitions = {
+    "open": ("cancelled",),
+    "claimed": ("cancelled",),
+    "review": ("cancelled",),
+    "done": ("cancelled",),
+    "failed": ("cancelled",),
+}
 
 
 class Wholeness(NamedTuple):
@@ -65,7 +82,7 @@ def left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
     ]
 
 
-def check_left_out(snapshot: Snapshot, phase: str, without: list[str]) -> None:
+def _check_left_out(snapshot: Snapshot, phase: str, without: list[str]) -> None:
     """Refuse to leave tasks out without those that go with them.
 
     Raises:
@@ -82,10 +99,10 @@ def check_left_out(snapshot: Snapshot, phase: str, without: list[str]) -> None:
             raise UsageError(
                 f"task {name} belongs to phase {task['spec']['phase']}, not to {phase}"
             )
-        require("leave-out", name, task["state"])
+        require_state("leaving out", task, _LEFT_OUT)
     if left_out(snapshot, phase, without) != without:
         raise RefusedError(
-            "the tasks that have to be left out are others by now", reason="results-changed"
+            "the tasks that have to be left out have changed since", reason="results-changed"
         )
 
 
@@ -116,3 +133,145 @@ def merge_order(tasks: list[TaskRecord]) -> list[list[str]]:
             if not missing[later]:
                 heappush(ready, (results[later][0], later))
     return order
+
+
+# land-begin
+
+
+def decide_land_begin(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Name the move of the target, and the passes that it rests on."""
+    phase, tree = snapshot.phase(command["phase"]), command.get("tree")
+    copied_keys = ("phase", "target", "old", "new", "results", "count")
+    event = {key: command[key] for key in copied_keys}
+    event |= {"tree": tree, "without": command.get("without", []), "gates": []}
+    # A phase that is no more, or frozen, is for ``check`` to refuse.
+    is_pending = snapshot.settings()["pending"] is not None
+    if phase is not None and phase["state"] == "open" and not is_pending:
+        event["gates"] = proofs(snapshot, phase, tree or "")
+    return event
+
+
+def check_land_begin(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to land what is not whole, or not what the gates passed on."""
+    pending = snapshot.settings()["pending"]
+    if pending is not None:
+        raise RefusedError(
+            f"a {pending['kind']} is under way",
+            reason="pending",
+            hint="the next orchestrator command finishes it",
+        )
+    phase = open_phase(snapshot, event["phase"])
+    if not snapshot.is_started(phase):
+        raise RefusedError(f"phase {phase['id']} has not started", reason="phase")
+    plan = snapshot.plan()
+    if plan is None or event["target"] != f"refs/heads/{plan['target']}":
+        raise UsageError("a phase lands on the plan's target")
+    _check_left_out(snapshot, phase["id"], event["without"])
+    tasks, missing = wholeness(snapshot, phase["id"], event["without"])
+    if missing:
+        raise RefusedError(
+            f"phase {phase['id']} is not whole: {len(missing)} task(s) are not done",
+            reason="not-whole",
+        )
+    order = merge_order(tasks)
+    results = snapshot.json_blob(event["results"], "the landing's results")
+    if results != order or event["count"] != len(order):
+        raise RefusedError(
+            f"the results of phase {phase['id']} changed meanwhile", reason="results-changed"
+        )
+    require_gates(snapshot, phase, event)
+
+
+def apply_land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Freeze the phase, and announce the move of the target."""
+    landing: Landing = {
+        "old": event["old"],
+        "new": event["new"],
+        "tree": event["tree"],
+        "results": event["results"],
+        "count": event["count"],
+        "gates": event["gates"],
+        "without": event["without"],
+        "at": event["time"],
+    }
+    phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
+    changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landing", "landing": landing}
+    changes[f"landings/{phase['id']}.json"] = BlobOid(event["results"])
+    changes["settings.json"] = {**snapshot.settings(), "pending": _pending(event)}
+
+
+def _pending(event: Event) -> Pending:
+    return {
+        "kind": "landing",
+        "phase": event["phase"],
+        "target": event["target"],
+        "old": event["old"],
+        "new": event["new"],
+    }
+
+
+# land-done, land-abort
+
+
+def check_land_end(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to end a landing that is not under way."""
+    if snapshot.settings()["pending"] != _pending(event):
+        raise RefusedError(
+            f"no such landing of phase {event['phase']} is under way", reason="pending"
+        )
+
+
+def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Close the phase; what was left out is cancelled."""
+    phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
+    for name in phase["landing"]["without"] if phase["landing"] else ():
+        task = snapshot.require_task(name)
+        reason = f"phase {phase['id']} landed without it"
+        setbacks = with_setback(task, event, "left-out", reason, event["agent"])
+        after = changed(
+            task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks
+        )
+        put_task(changes, after)
+    changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
+    changes["settings.json"] = {
+        **snapshot.settings(),
+        "pending": None,
+        "target_tip": event["new"],
+    }
+
+
+def apply_land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Open the phase again, and tell the orchestrator why."""
+    phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
+    changes[f"phases/{phase['id']}.json"] = {**phase, "state": "open", "landing": None}
+    changes[f"landings/{phase['id']}.json"] = None
+    changes["settings.json"] = {**snapshot.settings(), "pending": None}
+    text = f"landing of phase {phase['id']}: {event['reason']}"
+    escalate(changes, event, "landing-aborted", None, text)
+
+
+OPERATIONS = {
+    "land-begin": Operation(
+        fields=keys("phase target old new tree results count gates without"),
+        decide=decide_land_begin,
+        check=check_land_begin,
+        apply=apply_land_begin,
+        subject="land-begin {phase}: {count} results onto {target}",
+    ),
+    "land-done": Operation(
+        fields=keys("phase target old new"),
+        in_passing={"*": _LEFT_OUT},
+        decide=copied("phase", "target", "old", "new"),
+        check=check_land_end,
+        apply=apply_land_done,
+        subject="land-done {phase}: {target} is at {new:12}",
+    ),
+    "land-abort": Operation(
+        fields=keys("phase target old new reason"),
+        decide=copied("phase", "target", "old", "new", "reason"),
+        check=check_land_end,
+        apply=apply_land_abort,
+        subject="land-abort {phase}: {reason}",
+        body="reason",
+    ),
+}

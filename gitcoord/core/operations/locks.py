@@ -8,31 +8,28 @@ evidence, in passing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
-from gitcoord.core.leases import Context, judge, judge_lock
-from gitcoord.core.model import Evidence, Lapse, LockRecord, TaskRecord
-from gitcoord.core.operations.claims import check_expired, check_lapsed, fence, require_agent
+from gitcoord.core.leases import Context
+from gitcoord.core.model import LockRecord, TaskRecord
+from gitcoord.core.operation import Operation, copied, keys, stamp
+from gitcoord.core.operations.changes import put_lock
+from gitcoord.core.operations.expiry import (
+    EXPIRE,
+    check_expired,
+    check_lapsed,
+    end_expired,
+    over_claims,
+    over_locks,
+)
+from gitcoord.core.operations.preconditions import fence, require_agent
 from gitcoord.core.snapshot import Changes, Snapshot
 
-__all__ = [
-    "apply_lock",
-    "apply_unlock",
-    "check_lock",
-    "check_unlock",
-    "decide_lock",
-    "decide_unlock",
-    "end_lapsed",
-    "end_locks_of",
-    "end_with_claims",
-    "lapses",
-    "over_claims",
-]
+__all__ = ["OPERATIONS", "end_locks_of"]
 
 MAX_PATHS = 64
 MAX_PATH_BYTES = 8 * 1024
@@ -41,28 +38,7 @@ MAX_LOCKS = 64
 MAX_FOR_MS = 366 * 24 * 3600 * 1000
 
 
-# deciding
-
-
-def over_claims(
-    snapshot: Snapshot, context: Context, stands: Callable[[TaskRecord], bool]
-) -> list[Evidence]:
-    """Give the evidence for each claim that is over and stands in the way."""
-    found = []
-    for task in snapshot.live():
-        claim = task["claim"]
-        evidence = judge(task["id"], claim, context) if claim and stands(task) else None
-        if evidence is not None:
-            found.append(evidence)
-    return found
-
-
-def lapses(
-    snapshot: Snapshot, context: Context, stands: Callable[[LockRecord], bool]
-) -> list[Lapse]:
-    """Give the evidence for each timed lock that is over and stands in the way."""
-    judged = [judge_lock(lock, context) for lock in snapshot.locks() if stands(lock)]
-    return [evidence for evidence in judged if evidence is not None]
+# lock
 
 
 def decide_lock(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
@@ -71,40 +47,26 @@ def decide_lock(snapshot: Snapshot, command: Command, context: Context) -> dict[
 
     def hinders(lock: LockRecord) -> bool:
         is_beside = command["shared"] and lock["shared"]
-        return (
-            lock["agent"] != agent
-            and not is_beside
-            and paths.overlaps(wanted, lock["paths"]) is not None
-        )
+        if lock["agent"] == agent or is_beside:
+            return False
+        return paths.overlaps(wanted, lock["paths"]) is not None
 
     by_token = {lock["token"] for lock in snapshot.locks() if hinders(lock)}
 
     def stands(task: TaskRecord) -> bool:
         claim = task["claim"]
-        return (
-            claim is not None
-            and claim["agent"] != agent
-            and (
-                claim["token"] in by_token
-                or paths.overlaps(wanted, task["spec"]["paths"] or []) is not None
-            )
-        )
+        if claim is None or claim["agent"] == agent:
+            return False
+        if claim["token"] in by_token:
+            return True
+        return paths.overlaps(wanted, task["spec"]["paths"] or []) is not None
 
     return {
         **{key: command[key] for key in ("task", "token", "paths", "shared", "reason", "for_ms")},
-        "boot_id": context.boot_id,
-        "monotonic_ns": context.now_ns,
+        **stamp(context),
         "expired": over_claims(snapshot, context, stands),
-        "lapsed": lapses(snapshot, context, hinders),
+        "lapsed": over_locks(snapshot, context, hinders),
     }
-
-
-def decide_unlock(_snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
-    """Take the keys from the command as they are."""
-    return {key: command[key] for key in ("name", "paths", "tokens", "reason")}
-
-
-# checking
 
 
 def check_lock(snapshot: Snapshot, event: Event) -> None:
@@ -112,14 +74,9 @@ def check_lock(snapshot: Snapshot, event: Event) -> None:
     require_agent(snapshot, event["agent"])
     if event["task"] or event["token"]:
         fence(snapshot, event)
-    check_expired(snapshot, event)
+    check_expired(snapshot, event, own=event["task"])
     check_lapsed(snapshot, event)
-    wanted = _checked_paths(event)
-    for_ms = event["for_ms"]
-    if for_ms is not None and not 0 < for_ms <= MAX_FOR_MS:
-        raise UsageError("a lock is for a millisecond at the least, and a year at the most")
-    if len(event["reason"].encode()) > MAX_REASON_BYTES:
-        raise UsageError(f"the reason of a lock has at most {MAX_REASON_BYTES} bytes")
+    _check_size(event)
     own = [lock for lock in snapshot.locks() if lock["agent"] == event["agent"]]
     if len(own) >= MAX_LOCKS or any(lock["id"] == _id(event) for lock in snapshot.locks()):
         raise RefusedError(
@@ -129,11 +86,17 @@ def check_lock(snapshot: Snapshot, event: Event) -> None:
         )
     gone = {one["task"] for one in event["expired"]}
     holds = holds_of(snapshot, without=gone, lapsed={one["lock"] for one in event["lapsed"]})
+    wanted = event["paths"] or []
     found = obstacles(holds, wanted, event["agent"], for_claim=False, is_shared=event["shared"])
     refuse(found, found[0].wanted if found else "")
 
 
-def _checked_paths(event: Event) -> list[str]:
+def _check_size(event: Event) -> None:
+    for_ms = event["for_ms"]
+    if for_ms is not None and not 0 < for_ms <= MAX_FOR_MS:
+        raise UsageError("a lock is taken for between 1 ms and 1 year")
+    if len(event["reason"].encode()) > MAX_REASON_BYTES:
+        raise UsageError(f"the reason of a lock has at most {MAX_REASON_BYTES} bytes")
     wanted = event["paths"] or []
     if not wanted or len(wanted) > MAX_PATHS or len(set(wanted)) != len(wanted):
         raise UsageError(f"name 1 to {MAX_PATHS} paths, each once")
@@ -145,7 +108,33 @@ def _checked_paths(event: Event) -> list[str]:
             )
     if sum(len(pattern.encode()) for pattern in wanted) > MAX_PATH_BYTES:
         raise UsageError(f"the paths of one lock have at most {MAX_PATH_BYTES} bytes together")
-    return wanted
+
+
+def _id(event: Event) -> str:
+    return event["id"][:12]
+
+
+def apply_lock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Take a lock; the same paths in an earlier one of the agent go over to it."""
+    end_expired(snapshot, event, changes)
+    _give_back(snapshot, event["agent"], event["paths"] or [], changes)
+    record: LockRecord = {
+        "id": _id(event),
+        "agent": event["agent"],
+        "paths": event["paths"] or [],
+        "shared": event["shared"],
+        "reason": event["reason"],
+        "task": event["task"] or None,
+        "token": event["token"] or None,
+        "boot_id": event["boot_id"],
+        "monotonic_ns": event["monotonic_ns"],
+        "for_ms": event["for_ms"],
+        "at": event["time"],
+    }
+    put_lock(changes, record)
+
+
+# unlock
 
 
 def check_unlock(snapshot: Snapshot, event: Event) -> None:
@@ -170,37 +159,10 @@ def check_unlock(snapshot: Snapshot, event: Event) -> None:
     if stale and event["agent"] == holder:
         raise ClaimLostError(
             f"the lock on {stale[0]['paths'][0]} belongs to a claim on task {stale[0]['task']} "
-            "that is not "
-            "this session's",
+            "that is not this session's",
             hint="it ends with that claim",
             task=stale[0]["task"],
         )
-
-
-# applying
-
-
-def _id(event: Event) -> str:
-    return event["id"][:12]
-
-
-def apply_lock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    """Take a lock; the same paths in an earlier one of the agent go over to it."""
-    _give_back(snapshot, event["agent"], event["paths"] or [], changes)
-    record: LockRecord = {
-        "id": _id(event),
-        "agent": event["agent"],
-        "paths": event["paths"] or [],
-        "shared": event["shared"],
-        "reason": event["reason"],
-        "task": event["task"] or None,
-        "token": event["token"] or None,
-        "boot_id": event["boot_id"],
-        "monotonic_ns": event["monotonic_ns"],
-        "for_ms": event["for_ms"],
-        "at": event["time"],
-    }
-    _put(changes, record)
 
 
 def apply_unlock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -212,17 +174,7 @@ def _give_back(snapshot: Snapshot, agent: str, wanted: list[str], changes: Chang
     for lock in snapshot.locks():
         left = [pattern for pattern in lock["paths"] if pattern not in wanted]
         if lock["agent"] == agent and len(left) < len(lock["paths"]):
-            _put(changes, {**lock, "paths": left})
-
-
-def _put(changes: Changes, lock: LockRecord) -> None:
-    changes[f"locks/{lock['id']}.json"] = cast("dict[str, Any]", lock) if lock["paths"] else None
-
-
-def end_lapsed(event: Event, changes: Changes) -> None:
-    """End the timed locks whose evidence an event holds."""
-    for gone in event["lapsed"]:
-        changes[f"locks/{gone['lock']}.json"] = None
+            put_lock(changes, {**lock, "paths": left})
 
 
 def end_locks_of(snapshot: Snapshot, agent: str, changes: Changes) -> None:
@@ -232,26 +184,27 @@ def end_locks_of(snapshot: Snapshot, agent: str, changes: Changes) -> None:
             changes[f"locks/{lock['id']}.json"] = None
 
 
-def end_with_claims(snapshot: Snapshot, changes: Changes) -> None:
-    """End the locks of every claim that ends: the one place that does.
-
-    However a claim ends, its task's record changes. A reissue keeps agent
-    and attempt: its locks go on under the new token.
-    """
-    for path in [path for path in changes if path.startswith("live/")]:
-        before = snapshot.task(path.removeprefix("live/").removesuffix(".json"))
-        old = before["claim"] if before else None
-        after = cast("TaskRecord | None", changes[path])
-        new = after["claim"] if after else None
-        if old is None or (new is not None and new["token"] == old["token"]):
-            continue
-        goes_on = new is not None and (new["agent"], new["attempt"]) == (
-            old["agent"],
-            old["attempt"],
-        )
-        for lock in snapshot.locks():
-            if lock["token"] == old["token"]:
-                _put(
-                    changes,
-                    {**lock, "token": new["token"]} if new and goes_on else {**lock, "paths": []},
-                )
+OPERATIONS = {
+    "lock": Operation(
+        fields=keys("task token paths shared reason for_ms boot_id monotonic_ns expired lapsed"),
+        in_passing={"expired": EXPIRE},
+        decide=decide_lock,
+        check=check_lock,
+        apply=apply_lock,
+        subject=(
+            "lock {paths} by {agent}[, {shared}][, for {for_ms}]"
+            "[, with its claim on {task}][: {reason}]"
+        ),
+        body="reason",
+        batchable=True,
+    ),
+    "unlock": Operation(
+        fields=keys("name paths tokens reason"),
+        decide=copied("name", "paths", "tokens", "reason"),
+        check=check_unlock,
+        apply=apply_unlock,
+        subject="unlock {paths} of {name} by {agent}",
+        body="reason",
+        batchable=True,
+    ),
+}

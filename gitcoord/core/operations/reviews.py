@@ -8,45 +8,30 @@ a ``verify_by`` pool, one of them is kept for an agent of that pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, ConflictError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
-from gitcoord.core.leases import Context, judge, remaining_ms
-from gitcoord.core.model import AgentRecord, Evidence, Lease, Result, Review, TaskRecord, TaskSpec
-from gitcoord.core.operations.claims import check_expired, require_agent, task_of
+from gitcoord.core.leases import Context, remaining_ms, running
+from gitcoord.core.model import AgentRecord, Lease, Result, Review, State, TaskRecord, TaskSpec
+from gitcoord.core.operation import Operation, Transitions, keys, stamp, titled
+from gitcoord.core.operations.changes import changed, set_back
+from gitcoord.core.operations.expiry import EXPIRE, check_expired, end_reviews, over_reviews
+from gitcoord.core.operations.preconditions import require_agent, require_plan, task_of
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
-__all__ = [
-    "apply_approve",
-    "apply_review",
-    "apply_review_release",
-    "approvals_of",
-    "check_review",
-    "check_verdict",
-    "decide_review",
-    "decide_verdict",
-    "end_reviews",
-    "has_room",
-    "is_verifier",
-    "over_reviews",
-    "review_of",
-    "running",
-]
+__all__ = ["OPERATIONS", "approvals_of", "has_room", "is_verifier", "review_of"]
 
 MAX_APPROVAL_CHARS = 500
+_REVIEWED: Transitions = {"review": ("review",)}
+_APPROVED: Transitions = {"review": ("review", "done")}
+_REJECTED: Transitions = {"review": ("open", "failed")}
 
 
 def approvals_of(reviews: int, spec: TaskSpec) -> int:
-    """Say how many approvals a result needs: its phase's, or its verifier's."""
-    return max(reviews, 1 if spec["verify_by"] else 0)
-
-
-def running(task: TaskRecord) -> list[Review]:
-    """List the reviews of a task that have no verdict yet."""
-    return [review for review in task["reviews"] if review["verdict"] is None]
+    """Return how many approvals a result needs: its phase's, or its verifier's."""
+    return max(reviews, int(spec["verify_by"] is not None))
 
 
 def review_of(task: TaskRecord, agent: str) -> Review | None:
@@ -55,37 +40,25 @@ def review_of(task: TaskRecord, agent: str) -> Review | None:
 
 
 def is_verifier(agent: AgentRecord, task: TaskRecord) -> bool:
-    """Say whether an agent is in the pool that has to verify a task."""
+    """Return whether an agent is in the pool that has to verify a task."""
     pool = task["spec"]["verify_by"]
     return pool is not None and (not agent["pools"] or pool in agent["pools"])
 
 
 def has_room(task: TaskRecord, others: list[Review], agent: AgentRecord) -> bool:
-    """Say whether one more review fits beside the others.
+    """Return whether one more review fits beside the others.
 
     The last place waits for a verifier where the task names a pool and
     none of the others is of it.
     """
-    is_kept = task["spec"]["verify_by"] is not None and not any(
-        review["is_verifier"] for review in others
-    )
-    return len(others) + 1 + (is_kept and not is_verifier(agent, task)) <= task["approvals"]
+    places = task["approvals"] - len(others)
+    has_verifier = any(review["is_verifier"] for review in others)
+    if task["spec"]["verify_by"] is not None and not has_verifier and not is_verifier(agent, task):
+        places -= 1
+    return places >= 1
 
 
-def over_reviews(
-    snapshot: Snapshot, context: Context, stands: Callable[[TaskRecord, Review], bool]
-) -> list[Evidence]:
-    """Give the evidence for each review that is over and stands in the way."""
-    judged = [
-        judge(task["id"], cast("Lease", review), context)
-        for task in snapshot.live()
-        for review in running(task)
-        if stands(task, review)
-    ]
-    return [evidence for evidence in judged if evidence is not None]
-
-
-# deciding
+# review
 
 
 def decide_review(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
@@ -95,27 +68,31 @@ def decide_review(snapshot: Snapshot, command: Command, context: Context) -> dic
         ConflictError: Others review it, and their leases run.
 
     """
+    lease_ms = require_plan(snapshot)["lease_ms"]
     agent = require_agent(snapshot, command["agent"])
     task = snapshot.require_task(command["task"])
-    own = review_of(task, agent["id"])
     others = [review for review in task["reviews"] if review["agent"] != agent["id"]]
     is_full = not has_room(task, others, agent)
 
     def stands(where: TaskRecord, review: Review) -> bool:
         is_own = review["agent"] == agent["id"]
-        return (is_full and not is_own) if where["id"] == task["id"] else is_own
+        if where["id"] == task["id"]:
+            return is_full and not is_own
+        return is_own
 
     expired = over_reviews(snapshot, context, stands)
-    if (
-        is_full
-        and task["state"] == "review"
-        and not any(gone["task"] == task["id"] for gone in expired)
-    ):
+    makes_room = any(gone["task"] == task["id"] for gone in expired)
+    if is_full and task["state"] == "review" and not makes_room:
         _refuse_full(task, others, context)
+    own = review_of(task, agent["id"])
+    is_running = own is not None and own["verdict"] is None
     return {
+        **titled(snapshot, command),
+        **stamp(context),
+        "lease_ms": lease_ms,
         "token": context.token,
         "session": command["session"],
-        "old": own["token"] if own and own["verdict"] is None else "",
+        "old": own["token"] if own is not None and is_running else "",
         "reviewed": task["result"]["oid"] if task["result"] else None,
         "expired": expired,
     }
@@ -135,19 +112,9 @@ def _refuse_full(task: TaskRecord, others: list[Review], context: Context) -> No
     )
 
 
-def decide_verdict(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
-    """Bind a verdict to the result that was looked at."""
-    task = snapshot.require_task(command["task"])
-    about = {"task": task["id"], "title": task["spec"]["title"]}
-    return {**about, **{key: command[key] for key in ("token", "reviewed", "reason")}}
-
-
-# checking
-
-
 def check_review(snapshot: Snapshot, event: Event) -> None:
     """Refuse a review that the rules forbid."""
-    task = task_of(snapshot, event)
+    task = task_of(snapshot, event, _REVIEWED)
     agent = require_agent(snapshot, event["agent"])
     result = cast("Result", task["result"])
     if result["agent"] == agent["id"]:
@@ -169,28 +136,8 @@ def check_review(snapshot: Snapshot, event: Event) -> None:
     if not gone <= {review["token"] for other in snapshot.live() for review in running(other)}:
         raise UsageError("a review ends reviews alone")
     _check_own(task, agent, event["old"])
-    others = [
-        review
-        for review in task["reviews"]
-        if review["agent"] != agent["id"] and review["token"] not in gone
-    ]
-    if not has_room(task, others, agent):
-        _refuse_place(task, others)
-    elsewhere = [
-        other["id"]
-        for other in snapshot.live()
-        if other["id"] != task["id"]
-        for review in running(other)
-        if review["agent"] == agent["id"] and review["token"] not in gone
-    ]
-    if len(elsewhere) >= agent["capacity"]:
-        raise RefusedError(
-            f"{agent['id']} already reviews {', '.join(elsewhere[:5])}, as many as its capacity "
-            "allows",
-            reason="capacity",
-            task=elsewhere[0],
-            hint="approve it, reject it, or give it back with `gitcoord review release`",
-        )
+    _check_place(task, agent, gone)
+    _check_capacity(snapshot, task, agent, gone)
 
 
 def _check_own(task: TaskRecord, agent: AgentRecord, old: str) -> None:
@@ -203,15 +150,23 @@ def _check_own(task: TaskRecord, agent: AgentRecord, old: str) -> None:
         )
     if (own["token"] if own else "") != old:
         raise ClaimLostError(
-            f"the review of task {task['id']} by {agent['id']} is another one by now",
+            f"the review of task {task['id']} by {agent['id']} was replaced by another",
             task=task["id"],
         )
 
 
-def _refuse_place(task: TaskRecord, others: list[Review]) -> None:
+def _check_place(task: TaskRecord, agent: AgentRecord, gone: set[str]) -> None:
+    others = [
+        review
+        for review in task["reviews"]
+        if review["agent"] != agent["id"] and review["token"] not in gone
+    ]
+    if has_room(task, others, agent):
+        return
     if len(others) < task["approvals"]:
+        pool = task["spec"]["verify_by"]
         raise RefusedError(
-            f"task {task['id']} waits for a review by an agent of pool {task['spec']['verify_by']}",
+            f"task {task['id']} waits for a review by an agent of pool {pool}",
             reason="pool",
             hint="an agent of that pool has to review it",
         )
@@ -223,42 +178,25 @@ def _refuse_place(task: TaskRecord, others: list[Review]) -> None:
     )
 
 
-def check_verdict(snapshot: Snapshot, event: Event) -> None:
-    """Refuse a verdict, or a release, of a review that is not current."""
-    task = snapshot.require_task(event["task"])
-    if not any(
-        review["token"] == event["token"]
-        and review["agent"] == event["agent"]
-        and review["verdict"] is None
-        and review["result"] == event["reviewed"]
-        for review in task["reviews"]
-    ):
-        raise ClaimLostError(
-            f"this review of task {task['id']} is no longer current: the task is {task['state']} "
-            "now",
-            hint="`gitcoord review claim` gives the next one",
-            task=task["id"],
+def _check_capacity(
+    snapshot: Snapshot, task: TaskRecord, agent: AgentRecord, gone: set[str]
+) -> None:
+    elsewhere = [
+        other["id"]
+        for other in snapshot.live()
+        for review in running(other)
+        if other["id"] != task["id"]
+        and review["agent"] == agent["id"]
+        and review["token"] not in gone
+    ]
+    if len(elsewhere) >= agent["capacity"]:
+        raise RefusedError(
+            f"{agent['id']} already reviews {', '.join(elsewhere[:5])}, "
+            "as many as its capacity allows",
+            reason="capacity",
+            task=elsewhere[0],
+            hint="approve it, reject it, or give it back with `gitcoord review release`",
         )
-    task_of(snapshot, event)
-    if event["op"] == "reject" and not event["reason"].strip():
-        raise UsageError("a rejection needs a reason", hint="say what has to change: --reason TEXT")
-
-
-# applying
-
-
-def end_reviews(snapshot: Snapshot, event: Event, changes: Changes) -> set[str]:
-    """End the reviews among what an event says is over; return their tokens."""
-    gone = {one["token"] for one in event["expired"]}
-    ended: set[str] = set()
-    for name in sorted({one["task"] for one in event["expired"]}):
-        task = snapshot.require_task(name)
-        over = {review["token"] for review in running(task)} & gone
-        if over:
-            reviews = [review for review in task["reviews"] if review["token"] not in over]
-            put_task(changes, cast("TaskRecord", {**task, "reviews": reviews}))
-            ended |= over
-    return ended
 
 
 def apply_review(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -280,26 +218,123 @@ def apply_review(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         "at": event["time"],
     }
     others = [other for other in task["reviews"] if other["token"] not in over]
-    put_task(changes, cast("TaskRecord", {**task, "reviews": [*others, review]}))
+    put_task(changes, changed(task, reviews=[*others, review]))
 
 
-def apply_approve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    """Record an approval; the last one that was needed makes the task done."""
+# verdicts
+
+
+def decide_verdict(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Bind a verdict to the result that was looked at."""
+    return {
+        **titled(snapshot, command),
+        "token": command["token"],
+        "reviewed": command["reviewed"],
+        "reason": command["reason"],
+    }
+
+
+def _check_current(snapshot: Snapshot, event: Event, transitions: Transitions) -> None:
+    """Refuse what is said of a review that is not current."""
     task = snapshot.require_task(event["task"])
-    approved = {"verdict": "approved", "message": codec.cut(event["reason"], MAX_APPROVAL_CHARS)}
-    reviews = [
-        cast("Review", {**review, **approved}) if review["token"] == event["token"] else review
-        for review in task["reviews"]
-    ]
-    is_done = sum(review["verdict"] == "approved" for review in reviews) >= task["approvals"]
-    put_task(
-        changes,
-        cast("TaskRecord", {**task, "reviews": reviews, "state": "done" if is_done else "review"}),
-    )
+    asked = (event["token"], event["agent"], event["reviewed"])
+    current = {(review["token"], review["agent"], review["result"]) for review in running(task)}
+    if asked not in current:
+        raise ClaimLostError(
+            f"this review of task {task['id']} is no longer current: "
+            f"the task is {task['state']} now",
+            hint="`gitcoord review claim` gives the next one",
+            task=task["id"],
+        )
+    task_of(snapshot, event, transitions)
+
+
+def check_review_release(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to give a review back that is not current."""
+    _check_current(snapshot, event, _REVIEWED)
 
 
 def apply_review_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Take a review out: its place is free again."""
     task = snapshot.require_task(event["task"])
     reviews = [review for review in task["reviews"] if review["token"] != event["token"]]
-    put_task(changes, cast("TaskRecord", {**task, "reviews": reviews}))
+    put_task(changes, changed(task, reviews=reviews))
+
+
+def check_approve(snapshot: Snapshot, event: Event) -> None:
+    """Refuse an approval by a review that is not current."""
+    _check_current(snapshot, event, _APPROVED)
+
+
+def apply_approve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Record an approval; the last one that was needed makes the task done."""
+    task = snapshot.require_task(event["task"])
+    message = codec.cut(event["reason"], MAX_APPROVAL_CHARS)
+    reviews: list[Review] = []
+    for review in task["reviews"]:
+        if review["token"] == event["token"]:
+            reviews.append({**review, "verdict": "approved", "message": message})
+        else:
+            reviews.append(review)
+    approvals = sum(review["verdict"] == "approved" for review in reviews)
+    state: State = "done" if approvals >= task["approvals"] else "review"
+    put_task(changes, changed(task, reviews=reviews, state=state))
+
+
+def check_reject(snapshot: Snapshot, event: Event) -> None:
+    """Refuse a rejection without a reason, or by a review that is not current."""
+    _check_current(snapshot, event, _REJECTED)
+    if not event["reason"].strip():
+        raise UsageError("a rejection needs a reason", hint="say what has to change: --reason TEXT")
+
+
+def apply_reject(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Count a failure of the result's author; the reason is for the next."""
+    task = snapshot.require_task(event["task"])
+    author = cast("Result", task["result"])["agent"]
+    reason = f"{event['agent']} rejected the result: {event['reason']}"
+    set_back(
+        snapshot, event, changes, task, kind="rejected", reason=reason, agent=author, result=None
+    )
+
+
+_VERDICT = keys("task title token reviewed reason")
+
+OPERATIONS = {
+    "review": Operation(
+        fields=keys("task title token session old reviewed boot_id monotonic_ns lease_ms expired"),
+        transitions=_REVIEWED,
+        in_passing={"expired": EXPIRE},
+        decide=decide_review,
+        check=check_review,
+        apply=apply_review,
+        subject="review {task} by {agent}: {title}",
+    ),
+    "review-release": Operation(
+        fields=_VERDICT,
+        transitions=_REVIEWED,
+        decide=decide_verdict,
+        check=check_review_release,
+        apply=apply_review_release,
+        subject="review-release {task} by {agent}: {title}",
+        body="reason",
+    ),
+    "approve": Operation(
+        fields=_VERDICT,
+        transitions=_APPROVED,
+        decide=decide_verdict,
+        check=check_approve,
+        apply=apply_approve,
+        subject="approve {task} by {agent}: {title}",
+        body="reason",
+    ),
+    "reject": Operation(
+        fields=_VERDICT,
+        transitions=_REJECTED,
+        decide=decide_verdict,
+        check=check_reject,
+        apply=apply_reject,
+        subject="reject {task} by {agent}: {reason}",
+        body="reason",
+    ),
+}

@@ -9,22 +9,19 @@ no token that was once lost can ever be current again.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Any, cast
 
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.leases import running
 from gitcoord.core.model import Pending, Survivor, TaskRecord
+from gitcoord.core.operation import Operation, Transitions, copied, keys
+from gitcoord.core.operations.changes import changed, escalate
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
-__all__ = [
-    "apply_rollback",
-    "apply_rollback_end",
-    "check_rollback",
-    "check_rollback_end",
-    "holders",
-    "survivors",
-]
+__all__ = ["OPERATIONS", "holders", "survivors"]
+
+_ENDED: Transitions = {"claimed": ("claimed", "open"), "review": ("review",)}
 
 
 def holders(snapshot: Snapshot) -> list[Survivor]:
@@ -100,46 +97,75 @@ def apply_rollback(chosen: Snapshot, event: Event, changes: Changes) -> None:
 
 def _without_the_dead(task: TaskRecord, surviving: AbstractSet[tuple[str, str, str]]) -> Changes:
     claim = task["claim"]
-    kept = claim if claim and ("claim", task["id"], claim["token"]) in surviving else None
-    reviews = [
-        review
-        for review in task["reviews"]
-        if review["verdict"] is not None or ("review", task["id"], review["token"]) in surviving
-    ]
-    if kept == claim and reviews == task["reviews"]:
-        return {}
-    state = "open" if claim and not kept else task["state"]
+    state = task["state"]
+    if claim is not None and ("claim", task["id"], claim["token"]) not in surviving:
+        claim, state = None, "open"
+    gone = {
+        review["token"]
+        for review in running(task)
+        if ("review", task["id"], review["token"]) not in surviving
+    }
+    reviews = [review for review in task["reviews"] if review["token"] not in gone]
     changes: Changes = {}
-    put_task(
-        changes, cast("TaskRecord", {**task, "state": state, "claim": kept, "reviews": reviews})
-    )
+    if claim is not task["claim"] or gone:
+        put_task(changes, changed(task, state=state, claim=claim, reviews=reviews))
     return changes
 
 
+# rollback-done, rollback-abort
+
+
 def check_rollback_end(snapshot: Snapshot, event: Event) -> None:
-    """Refuse to close a move of a rollback that is not under way."""
-    ours = {
+    """Refuse to end a move of a rollback that is not under way."""
+    ours: Pending = {
         "kind": "rollback",
         "phase": None,
-        **{key: event[key] for key in ("target", "old", "new")},
+        "target": event["target"],
+        "old": event["old"],
+        "new": event["new"],
     }
     if snapshot.settings()["pending"] != ours:
         raise RefusedError("no such move of a rollback is under way", reason="pending")
 
 
-def apply_rollback_end(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    """Close the move; the target's tip is known only where it was made."""
-    settings: dict[str, Any] = {**snapshot.settings(), "pending": None}
-    if event["op"] == "rollback-done":
-        settings["target_tip"] = event["new"]
-    else:
-        from gitcoord.core.operations.escalations import escalate
-
-        escalate(
-            changes,
-            event,
-            "rollback-aborted",
-            None,
-            f"the target was not rolled back: {event['reason']}",
-        )
+def apply_rollback_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """End the move; from now on the target's tip is known to be the new one."""
+    settings = {**snapshot.settings(), "pending": None, "target_tip": event["new"]}
     changes["settings.json"] = settings
+
+
+def apply_rollback_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """End the move, and tell the orchestrator why it was not made."""
+    text = f"the target was not rolled back: {event['reason']}"
+    escalate(changes, event, "rollback-aborted", None, text)
+    changes["settings.json"] = {**snapshot.settings(), "pending": None}
+
+
+OPERATIONS = {
+    "rollback": Operation(
+        fields=keys("onto abandoned epoch surviving carried reason code reverts"),
+        in_passing={"*": _ENDED},
+        decide=copied(
+            "onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"
+        ),
+        check=check_rollback,
+        apply=apply_rollback,
+        subject="rollback to {onto:12} by {agent}[, moving {code/target}]",
+        body="reason",
+    ),
+    "rollback-done": Operation(
+        fields=keys("target old new"),
+        decide=copied("target", "old", "new"),
+        check=check_rollback_end,
+        apply=apply_rollback_done,
+        subject="rollback-done: {target} is at {new:12}",
+    ),
+    "rollback-abort": Operation(
+        fields=keys("target old new reason"),
+        decide=copied("target", "old", "new", "reason"),
+        check=check_rollback_end,
+        apply=apply_rollback_abort,
+        subject="rollback-abort: {reason}",
+        body="reason",
+    ),
+}

@@ -10,11 +10,10 @@ from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import tasks_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
-from gitcoord.core.leases import Context, is_late, remaining_ms, wait_ms
+from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_ms
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, Lease, Review, TaskRecord
 from gitcoord.core.operations.gates import check_log_path, run_of
-from gitcoord.core.operations.reviews import running
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.waiting import describe_waiting

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gitcoord.core.holds import describe, holds_of, obstacles
+from gitcoord.core.leases import running
 from gitcoord.core.model import TaskRecord
-from gitcoord.core.operations.reviews import running
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["NO_ROOM", "describe_waiting"]

@@ -15,7 +15,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.machine import Context
+from gitcoord.core.leases import Context
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Pending
 from gitcoord.core.operations.rollbacks import survivors

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
-from gitcoord.core.machine import Context
-from gitcoord.core.machine.batches import MAX_BATCH, Step, fold
+from gitcoord.core.leases import Context
+from gitcoord.core.machine import MAX_BATCH, Step, fold
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.locks import tidy

@@ -10,7 +10,7 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import AgentRecord
-from gitcoord.core.operations.claims import require_agent
+from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup
 from gitcoord.features.workspace import Workspace

@@ -18,10 +18,10 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.core.events import Command
-from gitcoord.core.leases import judge, remaining_ms, wait_ms
-from gitcoord.core.machine import Context, decide
+from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
+from gitcoord.core.machine import decide
 from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
-from gitcoord.core.operations.claims import require_agent
+from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.waiting import NO_ROOM, describe_waiting

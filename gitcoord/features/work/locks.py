@@ -10,10 +10,9 @@ from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.events import Command
 from gitcoord.core.holds import Hold, holds_of, obstacles
-from gitcoord.core.leases import lock_left_ms, remaining_ms
-from gitcoord.core.machine import Context
+from gitcoord.core.leases import Context, lock_left_ms, remaining_ms
 from gitcoord.core.model import LockRecord, TaskRecord
-from gitcoord.core.operations.claims import require_agent
+from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.results import text_of
 from gitcoord.features.work.tokens import current_claim

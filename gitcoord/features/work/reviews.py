@@ -19,11 +19,12 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.core.events import Command
-from gitcoord.core.machine import Context, decide
+from gitcoord.core.leases import Context, running
+from gitcoord.core.machine import decide
 from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord
-from gitcoord.core.operations.claims import require_agent
 from gitcoord.core.operations.gates import check_log_path, run_of
-from gitcoord.core.operations.reviews import review_of, running
+from gitcoord.core.operations.preconditions import require_agent
+from gitcoord.core.operations.reviews import review_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect.facts import instant, require_task, review_facts, task_facts
 from gitcoord.features.work.claims import RETRY_AFTER_S, is_blocked

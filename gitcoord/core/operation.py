@@ -1,0 +1,105 @@
+"""Define what one operation of the ledger is: one row, everything in it.
+
+A row says which keys its event has, which state a task may go to from
+which, how the event is decided, checked and applied, and how it reads. The
+rows stand in ``core.operations``, by topic; ``core.machine`` runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from gitcoord.core.events import Command, Event
+from gitcoord.core.leases import Context
+from gitcoord.core.model import State
+from gitcoord.core.snapshot import Changes, Snapshot
+
+__all__ = [
+    "COMMON",
+    "STATES",
+    "Apply",
+    "Check",
+    "Decide",
+    "Operation",
+    "Transitions",
+    "copied",
+    "holding",
+    "keys",
+    "nothing_more",
+    "stamp",
+    "titled",
+]
+
+STATES: tuple[State, ...] = ("open", "claimed", "review", "done", "failed", "cancelled")
+
+
+def keys(names: str) -> frozenset[str]:
+    """Return a set of keys, written as one text."""
+    return frozenset(names.split())
+
+
+COMMON = keys("op id agent time format")
+"""The keys of every event."""
+
+Transitions = Mapping[State, tuple[State, ...]]
+"""From which state to which ones; what is not in it is refused."""
+_NOWHERE: Transitions = {}
+_NOBODY: Mapping[str, Transitions] = {}
+
+Decide = Callable[[Snapshot, Command, Context], dict[str, Any]]
+Check = Callable[[Snapshot, Event], None]
+Apply = Callable[[Snapshot, Event, Changes], None]
+
+
+class Operation(NamedTuple):
+    """One operation: what its event holds, what it does, how it reads."""
+
+    fields: frozenset[str]
+    """The keys of its event beside the common ones."""
+    decide: Decide
+    """Return the event's keys, from the command, the clock and chance."""
+    check: Check
+    """Refuse what the rules forbid, without any clock."""
+    apply: Apply
+    """Put the records that change into the changes; never refuse."""
+    subject: str
+    """The line for people, as ``messages`` fills it in."""
+    body: str = ""
+    """The key whose text stands in full below the subject."""
+    transitions: Transitions = _NOWHERE
+    """Where the task that the event is about may go."""
+    in_passing: Mapping[str, Transitions] = _NOBODY
+    """Where the tasks may go that a key of the event lists; ``*`` is any task."""
+    batchable: bool = False
+    """Whether it can be part of a batch."""
+
+
+def copied(*keys: str) -> Decide:
+    """Return a ``decide`` that takes an event's keys from the command."""
+
+    def decide(_snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+        return {key: command[key] for key in keys}
+
+    return decide
+
+
+def nothing_more(_snapshot: Snapshot, _event: Event) -> None:
+    """Accept whatever has the right keys."""
+
+
+def stamp(context: Context) -> dict[str, Any]:
+    """Return the keys that say when a lease or a delay began."""
+    return {"boot_id": context.boot_id, "monotonic_ns": context.now_ns}
+
+
+def titled(snapshot: Snapshot, command: Command) -> dict[str, Any]:
+    """Return the keys of an event that shows its task's title."""
+    task = snapshot.require_task(command["task"])
+    return {"task": task["id"], "title": task["spec"]["title"]}
+
+
+def holding(snapshot: Snapshot, command: Command) -> dict[str, Any]:
+    """Return the keys by which a holder's event is fenced."""
+    task = snapshot.require_task(command["task"])
+    return {"task": task["id"], "token": command["token"], "attempt": task["attempt"]}

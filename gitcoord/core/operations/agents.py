@@ -1,0 +1,104 @@
+"""Own the rules of agents: who is added, and who may be removed."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from gitcoord.core import ids
+from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.events import Event
+from gitcoord.core.leases import leases_of
+from gitcoord.core.model import AgentRecord
+from gitcoord.core.operation import Operation, copied, keys
+from gitcoord.core.operations.locks import end_locks_of
+from gitcoord.core.operations.preconditions import require_agent
+from gitcoord.core.snapshot import Changes, Snapshot
+
+__all__ = ["OPERATIONS"]
+
+MAX_CAPACITY = 1000
+
+
+def check_agent_add(snapshot: Snapshot, event: Event) -> None:
+    """Refuse a name that is taken or reserved, and a pool that is not there."""
+    name = ids.parse_id(event["name"], "agent id")
+    if name.casefold() == ids.ORCHESTRATOR:
+        raise RefusedError(
+            f"{ids.ORCHESTRATOR} is reserved", reason="reserved", hint="choose another name"
+        )
+    twins = [
+        agent["id"] for agent in snapshot.agents() if agent["id"].casefold() == name.casefold()
+    ]
+    if twins:
+        raise RefusedError(
+            f"agent {twins[0]} exists already",
+            reason="exists",
+            hint="`gitcoord agent list` lists them",
+            agent=twins[0],
+        )
+    if not 1 <= event["capacity"] <= MAX_CAPACITY:
+        raise UsageError(f"an agent's capacity is between 1 and {MAX_CAPACITY}")
+    plan = snapshot.plan()
+    for pool in event["pools"]:
+        if plan is not None and pool not in plan["pools"]:
+            near = ids.nearest(pool, plan["pools"])
+            raise NotFoundError(
+                f"there is no pool {pool!r} in the plan",
+                hint=f"known: {', '.join(near or plan['pools'])}",
+            )
+
+
+def apply_agent_add(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Record an agent."""
+    agent: AgentRecord = {
+        "id": event["name"],
+        "pools": event["pools"],
+        "capacity": event["capacity"],
+        "paths": event["paths"],
+        "worktree": event["worktree"],
+        "at": event["time"],
+    }
+    changes[f"agents/{agent['id']}.json"] = cast("dict[str, Any]", agent)
+
+
+def check_agent_remove(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to remove an agent that holds a claim or a review."""
+    require_agent(snapshot, event["name"])
+    holds = [
+        task["id"]
+        for task in snapshot.live()
+        if any(lease["agent"] == event["name"] for lease in leases_of(task))
+    ]
+    if holds:
+        raise RefusedError(
+            f"agent {event['name']} holds {', '.join(holds[:5])}",
+            reason="holds-claims",
+            hint="release the claims and reviews first, or let their leases run out and reap them",
+        )
+
+
+def apply_agent_remove(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Take an agent away, and its locks with it."""
+    end_locks_of(snapshot, event["name"], changes)
+    changes[f"agents/{event['name']}.json"] = None
+
+
+OPERATIONS = {
+    "agent-add": Operation(
+        fields=keys("name pools capacity paths worktree"),
+        decide=copied("name", "pools", "capacity", "paths", "worktree"),
+        check=check_agent_add,
+        apply=apply_agent_add,
+        subject="agent-add {name} by {agent}",
+        batchable=True,
+    ),
+    "agent-remove": Operation(
+        fields=keys("name reason"),
+        decide=copied("name", "reason"),
+        check=check_agent_remove,
+        apply=apply_agent_remove,
+        subject="agent-remove {name} by {agent}",
+        body="reason",
+        batchable=True,
+    ),
+}

@@ -1,0 +1,142 @@
+"""Hold what several operations require: an agent, a phase, a state, a token.
+
+Each function returns the record that it asked for, or refuses.
+"""
+
+from __future__ import annotations
+
+from gitcoord.core import ids
+from gitcoord.core.errors import (
+    ClaimLostError,
+    NotFoundError,
+    NothingReadyError,
+    RefusedError,
+    UsageError,
+)
+from gitcoord.core.events import Event
+from gitcoord.core.model import AgentRecord, PhaseRecord, PlanRecord, TaskRecord
+from gitcoord.core.operation import Transitions
+from gitcoord.core.snapshot import Snapshot
+
+__all__ = [
+    "fence",
+    "held",
+    "open_phase",
+    "require_agent",
+    "require_author",
+    "require_plan",
+    "require_state",
+    "task_of",
+]
+
+
+def require_plan(snapshot: Snapshot) -> PlanRecord:
+    """Return the plan.
+
+    Raises:
+        NothingReadyError: None was applied yet.
+
+    """
+    plan = snapshot.plan()
+    if plan is None:
+        raise NothingReadyError(
+            "the ledger has no plan yet",
+            hint="`gitcoord plan apply FILE` loads one",
+            waiting_for=["plan"],
+        )
+    return plan
+
+
+def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
+    """Return an agent that was added.
+
+    Raises:
+        NotFoundError: It was not; the hint is the command that adds it.
+
+    """
+    record = snapshot.agent(agent) if ids.is_id(agent) else None
+    if record is None:
+        raise NotFoundError(
+            f"there is no agent {agent!r}",
+            hint=f"`gitcoord agent add {agent}` adds it",
+            agent=agent,
+        )
+    return record
+
+
+def require_author(snapshot: Snapshot, event: Event) -> None:
+    """Refuse an event of somebody who is neither an agent nor the orchestrator."""
+    if event["agent"] != ids.ORCHESTRATOR:
+        require_agent(snapshot, event["agent"])
+
+
+def open_phase(snapshot: Snapshot, phase: str) -> PhaseRecord:
+    """Return a phase whose tasks may change."""
+    record = snapshot.phase(phase)
+    if record is None:
+        raise NotFoundError(f"there is no phase {phase!r}", hint="`gitcoord phase list` lists them")
+    if record["state"] == "landing":
+        raise RefusedError(
+            f"phase {phase} has a landing under way: its tasks are frozen",
+            reason="landing",
+            hint=f"`gitcoord phase land {phase}` finishes it",
+        )
+    if record["state"] == "landed":
+        raise RefusedError(f"phase {phase} has landed: its tasks are frozen", reason="landed")
+    return record
+
+
+def require_state(op: str, task: TaskRecord, transitions: Transitions) -> None:
+    """Refuse an operation on a task in a state that it does not start from.
+
+    Raises:
+        RefusedError: The row has no such transition (reason ``state``).
+
+    """
+    if task["state"] in transitions:
+        return
+    raise RefusedError(
+        f"task {task['id']} is {task['state']}, and {op} needs it to be {' or '.join(transitions)}",
+        reason="state",
+        hint=f"`gitcoord show {task['id']}` tells its history",
+        task=task["id"],
+        state=task["state"],
+    )
+
+
+def task_of(snapshot: Snapshot, event: Event, transitions: Transitions) -> TaskRecord:
+    """Return the event's task, whose phase and state allow the operation."""
+    task = snapshot.require_task(event["task"])
+    if event.get("title", task["spec"]["title"]) != task["spec"]["title"]:
+        raise UsageError("the event names another title than the task has")
+    open_phase(snapshot, task["spec"]["phase"])
+    require_state(event["op"], task, transitions)
+    return task
+
+
+def fence(snapshot: Snapshot, event: Event) -> TaskRecord:
+    """Return the task that the event's token holds, or fence the event.
+
+    Raises:
+        ClaimLostError: The token is not the claim's current one.
+
+    """
+    task = snapshot.require_task(event["task"])
+    claim = task["claim"]
+    if claim is None or claim["token"] != event["token"] or claim["agent"] != event["agent"]:
+        now = f"{claim['agent']} holds it now" if claim else f"the task is {task['state']} now"
+        raise ClaimLostError(
+            f"this claim on task {task['id']} is no longer current: {now}",
+            hint="stop working on it; `gitcoord claim` gives the next task",
+            task=task["id"],
+            holder=claim["agent"] if claim else None,
+        )
+    return task
+
+
+def held(snapshot: Snapshot, event: Event, transitions: Transitions) -> TaskRecord:
+    """Return the task that the event's token holds, if it may change."""
+    task = fence(snapshot, event)
+    if event.get("attempt", task["attempt"]) != task["attempt"]:
+        raise UsageError("the event names another attempt than the claim has")
+    return task_of(snapshot, event, transitions)
