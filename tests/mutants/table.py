@@ -144,7 +144,7 @@ MUTANTS = [
         "gitcoord/store/stale_locks.py",
         "        if not is_held or is_suspected or _look(lock) != seen:\n",
         "        if not is_held or _look(lock) != seen:\n",
-        "tests/store/test_machinery.py::test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
+        "tests/store/test_stale_locks.py::test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
         "a lock that is only old may belong to a writer that sleeps, and breaking it corrupts the "
         "ref",
     ),
@@ -153,7 +153,7 @@ MUTANTS = [
         "gitcoord/host/processes.py",
         "found[0] not in _DEAD_STATES and found[1] == start",
         "found[0] not in _DEAD_STATES",
-        "tests/store/test_machinery.py::test_a_process_is_known_by_more_than_its_pid",
+        "tests/host/test_processes.py::test_a_process_is_known_by_more_than_its_pid",
         "a pid is used again, and its new owner would keep the dead one's lock for ever",
     ),
     Mutant(

@@ -1,0 +1,25 @@
+"""A process is known by more than its pid."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from gitcoord.host.processes import identity, is_alive, session_identity
+
+
+def test_a_process_is_known_by_more_than_its_pid() -> None:
+    assert is_alive(identity()) is True
+    assert is_alive(session_identity()) is not None
+    child = subprocess.Popen(["sleep", "60"])
+    name = identity(child.pid)
+    assert is_alive(name) is True
+    child.kill()
+    time.sleep(0.05)
+    assert is_alive(name) is False, "a zombie is dead"
+    child.wait()
+    boot, namespace, pid, start = identity().split(":")
+    assert is_alive(f"{boot}:{namespace}:{pid}:{int(start) + 1}") is False
+    assert is_alive(f"other:{namespace}:{pid}:{start}") is False
+    assert is_alive(f"{boot}:1:{pid}:{start}") is None
+    assert is_alive("nonsense") is False

@@ -1,0 +1,121 @@
+"""One writer at a time: the queue, and who is next on deck."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.host.clock import Clock
+from gitcoord.host.processes import identity
+from gitcoord.store.queue import QueueLock, Turns
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from gitcoord.store.queue import QueueLock
+with QueueLock(Path(sys.argv[1])).hold(5) as held:
+    print(held, flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "True\n"
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_the_queue_is_free_again_when_its_holder_is_killed(tmp_path: Path) -> None:
+    process = holder(tmp_path / "q")
+    lock = QueueLock(tmp_path / "q")
+    assert not lock.acquire(0)
+    assert lock.holder() == identity(process.pid)
+    threading.Timer(0.2, process.kill).start()
+    assert lock.acquire(10)
+    lock.release()
+    process.communicate()
+
+
+def test_a_stopped_holder_does_not_wedge_the_queue(tmp_path: Path) -> None:
+    process = holder(tmp_path / "q")
+    os.kill(process.pid, signal.SIGSTOP)
+    lock = QueueLock(tmp_path / "q")
+    assert not lock.acquire(0.2)
+    end(process)
+    time.sleep(0.1)
+    # The wait that was given up must not have taken the lock behind our back.
+    assert lock.acquire(2)
+    lock.release()
+
+
+def test_threads_of_one_process_exclude_each_other(tmp_path: Path) -> None:
+    with QueueLock(tmp_path / "q").hold(1) as first, QueueLock(tmp_path / "q").hold(0.05) as second:
+        assert (first, second) == (True, False)
+
+
+def turns(folder: Path) -> Turns:
+    return Turns(QueueLock(folder / "queue"), QueueLock(folder / "deck"), Clock())
+
+
+def test_who_is_alone_prepares_nothing(tmp_path: Path) -> None:
+    prepared: list[str] = []
+    for _ in range(2):
+        with turns(tmp_path).take(1, lambda: prepared.append("x")) as is_held:
+            assert is_held
+            assert not QueueLock(tmp_path / "queue").acquire(0)
+    assert prepared == []
+
+
+def test_who_is_next_prepares_while_another_has_its_turn(tmp_path: Path) -> None:
+    first, deck, ours = QueueLock(tmp_path / "queue"), QueueLock(tmp_path / "deck"), turns(tmp_path)
+    assert first.acquire(1)
+
+    def prepare() -> None:
+        assert not deck.acquire(0), "nobody else prepares"
+        first.release()
+
+    with ours.take(10, prepare) as is_held:
+        assert is_held
+        assert not deck.acquire(0), "nobody takes the processor from us"
+        ours.let_next()
+        assert deck.acquire(0), "the next one may prepare"
+        ours.let_next()
+    assert QueueLock(tmp_path / "queue").acquire(0)
+
+
+def test_what_is_refused_on_deck_waits_for_no_turn(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise UnavailableError("no", hint="")
+
+    with (
+        QueueLock(tmp_path / "queue").hold(1),
+        pytest.raises(UnavailableError),
+        turns(tmp_path).take(10, refuse),
+    ):
+        pytest.fail("it had its turn")
+    with turns(tmp_path).take(0, refuse) as is_held:
+        assert is_held, "nothing is left held"
+
+
+def test_a_stopped_process_on_deck_does_not_wedge_the_queue(tmp_path: Path) -> None:
+    process = holder(tmp_path / "deck")
+    os.kill(process.pid, signal.SIGSTOP)
+    with turns(tmp_path).take(0.2, lambda: None) as is_held:
+        assert not is_held
+    end(process)

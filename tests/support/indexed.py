@@ -1,0 +1,104 @@
+"""Records of tasks, and what an index has to say of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import strategies as st
+
+from gitcoord.core import codec
+from gitcoord.core.snapshot import task_path
+from gitcoord.store.index import ReadyIndex
+from gitcoord.store.memory import MemoryStore
+
+STATES = st.sampled_from(["open", "claimed", "done", "failed", "cancelled"])
+
+
+NAMES = ["a", "b", "c", "d", "e", "f"]
+
+
+def task(
+    name: str, order: int, state: str, needs: list[str], phase: str, pool: str, priority: int
+) -> dict[str, Any]:
+    spec = {
+        "id": name,
+        "title": name,
+        "phase": phase,
+        "pool": pool,
+        "paths": [f"{name}/x/", "shared/"],
+        "needs": needs,
+        "estimate_ms": None,
+        "priority": priority,
+    }
+    return {
+        "id": name,
+        "order": order,
+        "spec": spec,
+        "state": state,
+        "assigned": None,
+        "claim": None,
+        "result": None,
+    }
+
+
+RECORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.builds(
+            lambda state, needs, phase, pool, priority, name=name, order=order: task(
+                name, order, state, sorted(needs), phase, pool, priority
+            ),
+            STATES,
+            st.sets(st.sampled_from(NAMES[:order] or ["zz"]), max_size=2),
+            st.sampled_from(["p", "q"]),
+            st.sampled_from(["m", "n"]),
+            st.integers(0, 3),
+        )
+        for order, name in enumerate(NAMES)
+    },
+)
+
+
+def commit(store: MemoryStore, records: dict[str, Any]) -> str:
+    files = {task_path(name): codec.dump(record) for name, record in records.items()}
+    return store.write_entry(
+        store.write_tree(None, {"settings.json": b"{}", **files}), (), "x", ("x", "x"), 1
+    )
+
+
+def ready(records: dict[str, Any], phases: list[str], pools: list[str]) -> set[str]:
+    return {
+        name
+        for name, record in records.items()
+        if record["state"] == "open"
+        and record["spec"]["phase"] in phases
+        and record["spec"]["pool"] in pools
+        and all(
+            need in records and records[need]["state"] == "done" for need in record["spec"]["needs"]
+        )
+    }
+
+
+def tally(records: dict[str, Any]) -> dict[tuple[str, str, str], int]:
+    """Count as the index has to: open tasks by what they wait for."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for record in records.values():
+        state = record["state"]
+        needs = [
+            records[need]["state"] if need in records else "" for need in record["spec"]["needs"]
+        ]
+        if state == "open":
+            state = (
+                "blocked"
+                if {"failed", "cancelled"} & set(needs)
+                else "waiting"
+                if set(needs) - {"done"}
+                else "ready"
+            )
+        found[record["spec"]["phase"], record["spec"]["pool"], state] += 1
+    return dict(found)
+
+
+def counted(index: ReadyIndex) -> dict[tuple[str, str, str], int]:
+    return {(phase, pool, state): number for phase, pool, state, number in index.counts()}
