@@ -8,6 +8,7 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
 from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.times import instant
 
 __all__ = ["escalate", "inbox", "note", "resolve"]
 
@@ -44,7 +45,7 @@ def inbox(app: App, everything: bool) -> None:
 
     Example: gitcoord inbox
     """
-    from gitcoord.features.inspect.facts import instant
+    from gitcoord.core.times import instant
     from gitcoord.features.work import escalations
 
     found = [
@@ -98,7 +99,7 @@ def note(app: App, text: str | None, task: str | None, path: str | None, drop: s
 
     Example: gitcoord note "the parser wants LF line ends" --path src/parser/
     """
-    from gitcoord.features.work import escalations
+    from gitcoord.features.work import notes
 
     if text is None and drop is None:
         _list(app, task, path)
@@ -107,12 +108,12 @@ def note(app: App, text: str | None, task: str | None, path: str | None, drop: s
         raise UsageError("TEXT and --drop exclude each other", hint="give one of them")
     agent = _speaker(app)
     if drop is not None:
-        done = escalations.drop_note(app.work, agent, drop)
+        done = notes.drop_note(app.work, agent, drop)
         app.out.answer(
             "note", {"entry": done.entry, "note": drop, "dropped": True}, f"note {drop} is dropped"
         )
         return
-    done = escalations.note(app.work, agent, text or "", task=task, path=path)
+    done = notes.note(app.work, agent, text or "", task=task, path=path)
     name = done.event["id"][:8]
     facts = {"entry": done.entry, "note": name, "task": task, "path": path}
     app.out.answer("note", facts, f"noted as {name} on {task or path or 'the plan'}")
@@ -129,12 +130,12 @@ def _speaker(app: App) -> str:
 def _list(app: App, task: str | None, path: str | None) -> None:
     from gitcoord.core import paths
     from gitcoord.features.inspect import facts
-    from gitcoord.features.work import escalations
+    from gitcoord.features.inspect.notes import note_facts, notes_about
 
     snapshot = app.work.ledger.snapshot()
     found = snapshot.notes()
     if task is not None:
-        found = escalations.notes_about(snapshot, facts.require_task(app.work, snapshot, task))
+        found = notes_about(snapshot, facts.require_task(app.work, snapshot, task))
     elif path is not None:
         found = [one for one in found if one["path"] and paths.overlaps([one["path"]], [path])]
     rows = [
@@ -142,10 +143,10 @@ def _list(app: App, task: str | None, path: str | None) -> None:
             one["id"],
             one["task"] or one["path"] or "plan",
             one["agent"],
-            facts.instant(one["at"]),
+            instant(one["at"]),
             one["text"],
         )
         for one in found
     ]
     text = table(rows, ("ID", "ABOUT", "AGENT", "SINCE", "NOTE")) or "no notes"
-    app.out.answer("note", {"notes": [escalations.shown(one) for one in found]}, text)
+    app.out.answer("note", {"notes": [note_facts(one) for one in found]}, text)

@@ -39,6 +39,7 @@ def lock(
 
     Example: gitcoord lock src/parser/ --for 30m --reason "renaming"
     """
+    from gitcoord.features.inspect.locks import lock_facts
     from gitcoord.features.work import locks as feature
 
     for_ms = None if duration is None else ids.duration_ms(duration)
@@ -48,7 +49,7 @@ def lock(
     done = feature.lock(
         app.work, agent, paths, shared=shared, for_ms=for_ms, reason=reason, task=task
     )
-    facts = feature.lock_facts(feature.record_of(done), app.work.ledger.context())
+    facts = lock_facts(feature.record_of(done), app.work.ledger.context())
     lines = [f"locked {', '.join(facts['paths'])}"]
     lines += (
         [f"  shared with other shared locks, by {agent}"] if shared else [f"  for {agent} alone"]
@@ -90,9 +91,9 @@ def locks(app: App) -> None:
 
     Example: gitcoord locks
     """
-    from gitcoord.features.work import locks as feature
+    from gitcoord.features.inspect.locks import listing
 
-    found = feature.listing(app.work, agent=app.named_agent)
+    found = listing(app.work, agent=app.named_agent)
     rows: list[tuple[object, ...]] = [
         (
             ", ".join(one["paths"]),

@@ -13,6 +13,7 @@ from gitcoord.cli.output import table
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.times import instant
 
 __all__ = ["batch", "checkpoint", "rollback"]
 
@@ -160,10 +161,9 @@ def rollback_list(app: App) -> None:
 
     Example: gitcoord rollback list
     """
-    from gitcoord.features.inspect import facts
     from gitcoord.features.land import rollbacks
 
-    found = [{**one, "at": facts.instant(one.pop("time"))} for one in rollbacks.rollbacks(app.work)]
+    found = [{**one, "at": instant(one.pop("time"))} for one in rollbacks.rollbacks(app.work)]
     rows = [
         (
             one["entry"][:12],

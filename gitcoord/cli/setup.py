@@ -13,6 +13,7 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
+from gitcoord.core.times import instant
 
 __all__ = ["agent", "init", "plan", "trust"]
 
@@ -354,7 +355,7 @@ def agent_show(app: App, name: str) -> None:
     entries = list(facts.history(app.work, snapshot.oid, agent=name, limit=10))
     detail = {
         **record,
-        "at": facts.instant(record["at"]),
+        "at": instant(record["at"]),
         "worktree": str(place) if place else None,
         "claims": claims,
     }

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.features.inspect.locks import listing
 from gitcoord.features.maintain import verify
-from gitcoord.features.work import locks
 from tests.support.world import environment, found
 
 PLAN = (
@@ -74,6 +74,6 @@ def test_of_those_that_ask_for_the_same_paths_one_has_them_or_sharers_do(
     losers = [answer for answer in answers if answer["code"] is not None]
     assert {answer["code"] for answer in losers} <= {"conflict"}
     assert {answer["holder"] for answer in losers} <= winners.keys()
-    listed = locks.listing(work)
+    listed = listing(work)
     assert {one["agent"] for one in [*listed["locks"], *listed["claims"]]} == winners.keys()
     verify.verify(work)

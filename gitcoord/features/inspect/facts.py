@@ -15,17 +15,17 @@ from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, Lease, Review, TaskRecord
 from gitcoord.core.operations.gates import check_log_path, run_of
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.times import instant
 from gitcoord.features.inspect.impact import behind, blocked
+from gitcoord.features.inspect.locks import lock_facts, waits
+from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.inspect.waiting import describe_waiting
-from gitcoord.features.work import escalations
-from gitcoord.features.work.locks import lock_facts, waits
 from gitcoord.features.workspace import Workspace
 
 __all__ = [
     "claim_facts",
     "history",
     "impact",
-    "instant",
     "log",
     "log_of",
     "require_task",
@@ -35,13 +35,6 @@ __all__ = [
     "task_facts",
     "tasks",
 ]
-
-
-def instant(seconds: float) -> str:
-    """Write a time as RFC 3339 in UTC."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def require_task(work: Workspace, snapshot: Snapshot, task: str) -> TaskRecord:
@@ -241,9 +234,7 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     run = run_of(snapshot, task=record["id"]) if record["spec"]["check"] else None
     facts["check"] = {**run, "at": instant(run["at"])} if run else None
     facts["logs"] += [check_log_path(record["id"])] if run and run["log"] else []
-    facts["notes"] = [
-        {**one, "at": instant(one["at"])} for one in escalations.notes_about(snapshot, record)
-    ]
+    facts["notes"] = [note_facts(one) for one in notes_about(snapshot, record)]
     facts["escalations"] = [
         {**one, "at": instant(one["at"])}
         for one in snapshot.escalations()

@@ -213,7 +213,7 @@ def _note(work: Workspace, done: dict[str, Any]) -> None:
     lines += [f"expired {name}" for name in done["attic"]]
     if not lines:
         return
-    from gitcoord.features.inspect.facts import instant
+    from gitcoord.core.times import instant
 
     file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.log"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
-from gitcoord.features.work import escalations
+from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.work.claims import Claimed, earlier_branch
 from gitcoord.features.workspace import Workspace
 
@@ -26,7 +26,7 @@ def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[
     if tip is not None and _is_bare_base(work, tip, claimed.claim["base"]):
         tip = None
     return {
-        "notes": [escalations.shown(one) for one in escalations.notes_about(snapshot, task)],
+        "notes": [note_facts(one) for one in notes_about(snapshot, task)],
         "answers": [
             {"id": one["id"], "text": one["text"], "answer": one["answer"]}
             for one in snapshot.escalations()

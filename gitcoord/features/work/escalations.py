@@ -1,14 +1,9 @@
-"""Escalations and notes: ask the orchestrator, and tell the others."""
+"""Escalations: ask the orchestrator, and hear the answer once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from gitcoord.core import paths
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.model import Escalation, NoteRecord, TaskRecord
-from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.model import Escalation
 from gitcoord.features.work.results import text_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
@@ -16,12 +11,9 @@ from gitcoord.ledger.ledger import Done
 
 __all__ = [
     "answers_for",
-    "drop_note",
     "escalate",
     "escalate_once",
     "inbox",
-    "note",
-    "notes_about",
     "resolve",
 ]
 
@@ -103,50 +95,3 @@ def answers_for(work: Workspace, agent: str) -> list[Escalation]:
     if over:
         write_json(file, {"seen": sorted(seen | over)})
     return found
-
-
-def note(
-    work: Workspace, agent: str, text: str, *, task: str | None = None, path: str | None = None
-) -> Done:
-    """Leave a finding for the others: on a task, a path, or the plan.
-
-    Raises:
-        UsageError: It is empty or larger than 1 KiB.
-        RefusedError: The ledger holds as many notes as it may.
-
-    """
-    command = {
-        "op": "note",
-        "agent": agent,
-        "task": task,
-        "path": path,
-        "message": text_of(text, "note"),
-    }
-    return work.ledger.execute(command, agent=agent)
-
-
-def drop_note(work: Workspace, agent: str, name: str) -> Done:
-    """Take a note away: its author or the orchestrator may."""
-    return work.ledger.execute(
-        {"op": "note-drop", "agent": agent, "note": name, "reason": ""}, agent=agent
-    )
-
-
-def notes_about(snapshot: Snapshot, task: TaskRecord) -> list[NoteRecord]:
-    """List the notes that matter to a task: its own, its paths', the plan's."""
-    spec = task["spec"]
-    touched = [*(spec["paths"] or []), *spec["reads"]] or ["**"]
-    return [one for one in snapshot.notes() if _matters(one, task["id"], touched)]
-
-
-def _matters(note: NoteRecord, task: str, touched: Iterable[str]) -> bool:
-    if note["path"] is not None:
-        return paths.overlaps([note["path"]], list(touched)) is not None
-    return note["task"] in {None, task}
-
-
-def shown(note: NoteRecord) -> dict[str, Any]:
-    """Give a note as ``--json`` shows it."""
-    from gitcoord.features.inspect.facts import instant
-
-    return {**note, "at": instant(note["at"])}

@@ -26,7 +26,8 @@ from gitcoord.core.operations.gates import check_log_path, run_of
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.operations.reviews import review_of
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.inspect.facts import instant, require_task, review_facts, task_facts
+from gitcoord.core.times import instant
+from gitcoord.features.inspect.facts import require_task, review_facts, task_facts
 from gitcoord.features.work.claims import RETRY_AFTER_S, is_blocked
 from gitcoord.features.work.tokens import (
     REVIEWS,

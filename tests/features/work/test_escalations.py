@@ -22,7 +22,7 @@ from gitcoord.core.model import MAX_LOG_BYTES, MAX_NOTES
 from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents
-from gitcoord.features.work import claims, contention, escalations, results
+from gitcoord.features.work import claims, contention, escalations, notes, results
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git, record, write
@@ -118,9 +118,9 @@ def test_an_answer_is_shown_once_by_the_agents_next_command(repo: Path) -> None:
 
 def test_notes_are_shown_to_those_they_matter_to(repo: Path) -> None:
     work = found(repo, tasks("a", "b"), "x", worktrees=False)
-    escalations.note(work, "x", "for everyone")
-    escalations.note(work, "x", "about a", task="a")
-    escalations.note(work, ORCHESTRATOR, "about b's files", path="b/deep/")
+    notes.note(work, "x", "for everyone")
+    notes.note(work, "x", "about a", task="a")
+    notes.note(work, ORCHESTRATOR, "about b's files", path="b/deep/")
     said = json.loads(run(repo, "claim", "b", "--agent", "x", "--json").stdout)["notes"]
     assert {one["text"] for one in said} == {"for everyone", "about b's files"}
     shown = json.loads(run(repo, "note", "--task", "a", "--json").stdout)["notes"]
@@ -135,16 +135,16 @@ def test_notes_are_shown_to_those_they_matter_to(repo: Path) -> None:
 def test_notes_are_bounded_and_belong_to_their_author(repo: Path) -> None:
     work = found(repo, tasks("a"), "x", "y", worktrees=False)
     with pytest.raises(UsageError):
-        escalations.note(work, "x", "n" * 1025)
+        notes.note(work, "x", "n" * 1025)
     with pytest.raises(UsageError):
-        escalations.note(work, "x", "both", task="a", path="a/")
+        notes.note(work, "x", "both", task="a", path="a/")
     with pytest.raises(NotFoundError):
-        escalations.note(work, "x", "where", task="zz")
+        notes.note(work, "x", "where", task="zz")
     with pytest.raises(NotFoundError):
-        escalations.note(work, "nobody", "who")
-    mine = escalations.note(work, "x", "mine").event["id"][:8]
+        notes.note(work, "nobody", "who")
+    mine = notes.note(work, "x", "mine").event["id"][:8]
     with pytest.raises(RefusedError):
-        escalations.drop_note(work, "y", mine)
+        notes.drop_note(work, "y", mine)
     assert MAX_NOTES == 200
 
 

@@ -1,0 +1,100 @@
+"""Show locks, the paths that claims hold, and who waits for whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitcoord.core.holds import Hold, holds_of, obstacles
+from gitcoord.core.leases import Context, lock_left_ms, remaining_ms
+from gitcoord.core.model import LockRecord, TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.times import instant
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["listing", "lock_facts", "waits"]
+
+MAX_WAITING = 200
+
+
+def lock_facts(lock: LockRecord, context: Context) -> dict[str, Any]:
+    """Give what people and scripts want to know of a lock."""
+    left_ms = lock_left_ms(lock, context)
+    return {
+        **{key: lock[key] for key in ("id", "agent", "paths", "shared", "reason", "task")},
+        "since": instant(lock["at"]),
+        "expires_at": None if left_ms is None else instant(context.time + left_ms / 1000),
+        "left_ms": left_ms,
+        "is_over": left_ms is not None and left_ms <= 0,
+    }
+
+
+def listing(work: Workspace, *, agent: str | None = None) -> dict[str, Any]:
+    """List locks, the paths that claims hold, and who waits for whom."""
+    snapshot, context = work.ledger.snapshot(), work.ledger.context()
+    held = [task for task in sorted(snapshot.live(), key=lambda one: one["order"]) if task["claim"]]
+    locks = sorted(snapshot.locks(), key=lambda one: (one["at"], one["id"]))
+    claims = [
+        {
+            "task": task["id"],
+            "agent": task["claim"]["agent"],
+            "paths": task["spec"]["paths"],
+            "lease_left_ms": remaining_ms(task["claim"], context),
+        }
+        for task in held
+        if task["claim"]
+    ]
+    found = {
+        "tip": snapshot.oid,
+        "locks": [lock_facts(one, context) for one in locks if agent in {None, one["agent"]}],
+        "claims": [one for one in claims if agent in {None, one["agent"]}],
+        "waiting": [
+            one
+            for one in waits(work, snapshot)
+            if agent is None or any(agent == by["agent"] for by in one["for"])
+        ],
+    }
+    work.ledger.remember()
+    return found
+
+
+def waits(work: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """List ready tasks that wait for paths, with who holds which of them.
+
+    Asks the index which tasks lie near what is held, so that the cost is
+    that of what is held and not that of the plan.
+    """
+    holds = holds_of(snapshot)
+    work.index.update(work.store, snapshot.oid)
+    names = work.index.ready_near(
+        (pattern for hold in holds for pattern in hold.patterns), MAX_WAITING
+    )
+    tasks = sorted(filter(None, map(snapshot.task, names)), key=lambda one: one["order"])
+    waiting = [(task, _blockers(holds, task)) for task in tasks if _is_open(snapshot, task)]
+    return [
+        {"task": task["id"], "title": task["spec"]["title"], "for": blockers}
+        for task, blockers in waiting
+        if blockers
+    ]
+
+
+def _is_open(snapshot: Snapshot, task: TaskRecord) -> bool:
+    phase = snapshot.phase(task["spec"]["phase"])
+    return (
+        task["state"] == "open"
+        and phase is not None
+        and phase["state"] == "open"
+        and snapshot.is_started(phase)
+    )
+
+
+def _blockers(holds: list[Hold], task: TaskRecord) -> list[dict[str, Any]]:
+    found = obstacles(holds, task["spec"]["paths"] or [], task["assigned"] or "", for_claim=True)
+    return [
+        {
+            "agent": one.hold.agent,
+            "task": one.hold.task,
+            "lock": one.hold.lock["id"] if one.hold.lock else None,
+            "paths": [one.wanted, one.held],
+        }
+        for one in found
+    ]

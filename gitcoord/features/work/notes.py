@@ -1,0 +1,36 @@
+"""Notes: leave findings for the others, and take them away."""
+
+from __future__ import annotations
+
+from gitcoord.features.work.results import text_of
+from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.ledger import Done
+
+__all__ = ["drop_note", "note"]
+
+
+def note(
+    work: Workspace, agent: str, text: str, *, task: str | None = None, path: str | None = None
+) -> Done:
+    """Leave a finding for the others: on a task, a path, or the plan.
+
+    Raises:
+        UsageError: It is empty or larger than 1 KiB.
+        RefusedError: The ledger holds as many notes as it may.
+
+    """
+    command = {
+        "op": "note",
+        "agent": agent,
+        "task": task,
+        "path": path,
+        "message": text_of(text, "note"),
+    }
+    return work.ledger.execute(command, agent=agent)
+
+
+def drop_note(work: Workspace, agent: str, name: str) -> Done:
+    """Take a note away: its author or the orchestrator may."""
+    return work.ledger.execute(
+        {"op": "note-drop", "agent": agent, "note": name, "reason": ""}, agent=agent
+    )
