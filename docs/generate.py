@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import click
@@ -113,6 +114,9 @@ def records_page() -> str:
 
 def _plain(value: object) -> str:
     text = getattr(value, "__forward_arg__", str(value))
+    optional = re.fullmatch(r"NotRequired\[(.+)\]", text)
+    if optional:
+        return _plain(optional[1]) + ", or absent"
     return text.replace("|", "or").replace("None", "null")
 
 

@@ -70,14 +70,23 @@ class App:
         """
         name = self._asking()
         if not name:
-            raise UsageError(
-                "which agent is asking?",
-                hint="give --agent ID, set GITCOORD_AGENT, or stand in the agent's worktree",
-            )
+            raise _unnamed()
         self.settle(ids.parse_id(name, "agent id"))
         self._finish_refs()
         self._show_answers(name)
         return name
+
+    def reading_agent(self) -> str:
+        """Return which agent asks, for a command that reads alone.
+
+        Raises:
+            UsageError: Nobody said, and this is not an agent's worktree.
+
+        """
+        name = self._asking()
+        if not name:
+            raise _unnamed()
+        return ids.parse_id(name, "agent id")
 
     def is_agent_known(self) -> bool:
         """Say whether some agent asks, rather than the orchestrator."""
@@ -156,6 +165,13 @@ class App:
                 hint="run it in the main worktree"
                 + ("" if never else ", or add --as-orchestrator"),
             )
+
+
+def _unnamed() -> UsageError:
+    return UsageError(
+        "which agent is asking?",
+        hint="give --agent ID, set GITCOORD_AGENT, or stand in the agent's worktree",
+    )
 
 
 pass_app = click.make_pass_decorator(App)

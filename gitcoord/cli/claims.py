@@ -265,6 +265,7 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
         raise UsageError("--result and --no-result exclude each other", hint="give one of them")
     agent, found, token = _current(app, task)
     done = results.complete(app.work, agent, found, token, result=result, no_result=no_result)
+    _forget_brief(app, agent)
     if not done.already:
         land_automatically(app, done.task["spec"]["phase"])
     handed = done.task["result"]
@@ -291,6 +292,13 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
         f"{found} is{was} {'in review' if done.task['state'] == 'review' else done.task['state']}: "
         f"{what}\nnext: gitcoord claim",
     )
+
+
+def _forget_brief(app: App, agent: str) -> None:
+    """Remove the brief that was written into the agent's worktree."""
+    from gitcoord.features.assist.written_briefs import forget_brief
+
+    forget_brief(app.work, agent)
 
 
 def land_automatically(app: App, phase: str) -> None:
@@ -340,6 +348,7 @@ def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
 
     agent, found, token = _current(app, task)
     done = results.fail(app.work, agent, found, token, reason, kind, log.read() if log else None)
+    _forget_brief(app, agent)
     record = done.snapshot.require_task(found)
     facts: dict[str, Any] = {
         "entry": done.entry,
@@ -375,4 +384,5 @@ def release(app: App, task: str | None, reason: str) -> None:
 
     agent, found, token = _current(app, task)
     done = results.release(app.work, agent, found, token, reason)
+    _forget_brief(app, agent)
     app.out.answer("release", {"entry": done.entry, "task": found}, f"{found} is open again")

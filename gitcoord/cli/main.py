@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("claims", "Hand in the claimed task's result"),
     "fail": ("claims", "Report that the claimed task failed"),
     "release": ("claims", "Give the claimed task back"),
+    "brief": ("brief", "Show what an agent should know of its task"),
     "review": ("reviews", "Review what another agent handed in"),
     "lock": ("locks", "Reserve paths"),
     "unlock": ("locks", "Give locked paths back"),

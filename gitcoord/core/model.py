@@ -9,11 +9,14 @@ that describes every key to a second implementation.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
 from gitcoord.core.model_leases import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review
 from gitcoord.core.shapes import TypedDict
+
+if TYPE_CHECKING:
+    from typing import NotRequired
 
 __all__ = [
     "FORMAT",
@@ -100,6 +103,7 @@ class TaskSpec(TypedDict):
     result: str
     check: str | None
     verify_by: str | None
+    context: NotRequired[str]
 
 
 class PoolSpec(TypedDict):
@@ -111,6 +115,7 @@ class PoolSpec(TypedDict):
     limit: int | None
     selection: str | None
     paths: list[str] | None
+    context: NotRequired[str]
 
 
 class WorktreeSpec(TypedDict):

@@ -46,6 +46,8 @@ _PLAN_KEYS = (
     "landing",
     "gates_required",
 )
+_POOL_KEYS = ("name", "limit", "selection", "paths", "context")
+MAX_CONTEXT_CHARS = 2000
 _TASK_KEYS = (
     "title",
     "description",
@@ -59,6 +61,7 @@ _TASK_KEYS = (
     "check",
     "result",
     "verify_by",
+    "context",
 )
 
 
@@ -130,7 +133,7 @@ class _Reader(Values):
             if index >= MAX_PHASES:
                 self.problems.add(at, f"a plan has at most {MAX_PHASES} pools")
                 break
-            self.known_keys(table, ("name", "limit", "selection", "paths"), "pool", index)
+            self.known_keys(table, _POOL_KEYS, "pool", index)
             name = self.id(table.get("name"), "pool name", at)
             if name is None:
                 continue
@@ -148,12 +151,20 @@ class _Reader(Values):
             limit = self.number(
                 table, "limit", self.places.at("pool", index, "limit"), None, 1, 100_000
             )
-            found[name] = {
+            spec: PoolSpec = {
                 "limit": limit,
                 "selection": selection,
                 "paths": self.bound(table, "pool", index),
             }
+            context = self.context(table, self.places.at("pool", index, "context"))
+            if context:
+                spec["context"] = context
+            found[name] = spec
         return found
+
+    def context(self, table: dict[str, Any], at: str) -> str:
+        """Read what every brief of a pool, or of a task, is to say."""
+        return self.text(table, "context", at, "", most=MAX_CONTEXT_CHARS)
 
     def phases(self) -> list[PhaseSpec]:
         """Read every [[phase]]."""
@@ -341,6 +352,9 @@ class _Reader(Values):
             "check": check or None,
             "verify_by": verify_by or None,
         }
+        context = self.context(merged, at("context"))
+        if context:
+            spec["context"] = context
         for need in self.texts(merged, "needs", at("needs")):
             if len(spec["needs"]) > MAX_NEEDS:
                 self.problems.add(at("needs"), f"task {task} has more than {MAX_NEEDS} needs")

@@ -36,6 +36,7 @@ _OTHER_WORDS = {
     "branch": ("target",),
 }
 """What other tools call the keys of a plan."""
+_MANY_LINES = frozenset({"description", "context"})
 _DURATION = 'a duration like "90s", "15m" or "2h"'
 
 
@@ -59,7 +60,7 @@ class Values:
         if not isinstance(value, str):
             self.problems.add(at, f"{key} is a text, not {_kind(value)}")
             return default
-        if codec.printable(value, lines=key == "description") != value:
+        if codec.printable(value, lines=key in _MANY_LINES) != value:
             self.problems.add(at, f"{key} holds control or invisible characters")
             return default
         if len(value) > most:

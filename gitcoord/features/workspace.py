@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitcoord.core import ids
-from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
+from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.model import PlanRecord
 from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_LEDGER", "Workspace", "open_workspace", "plan_of", "result_ref"]
 
 DEFAULT_LEDGER = "ledger"
-NO_WRITE_HINT = (
-    "check whether .git can be written here; in a sandbox without access to .git, run gitcoord "
-    "outside of it"
-)
 
 
 def result_ref(ledger: str, task: str, oid: str) -> str:
@@ -210,8 +206,6 @@ def open_workspace(
     if not start.is_dir():
         raise UsageError(f"{start} is not a directory", hint="give an existing directory to -C")
     place = discover(start)
-    if not os.access(place.common_dir, os.W_OK | os.X_OK):
-        raise UnavailableError(f"{place.common_dir} cannot be written", hint=NO_WRITE_HINT)
     store = open_store(place, is_durable=is_durable(), is_one_shot=is_one_shot)
     return Workspace(place, store, ledger, clock or Clock(), timeout_s=timeout_s)
 

@@ -9,8 +9,10 @@ there before a takeover looked, or its holder is told that it lost.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from gitcoord.core.errors import UnavailableError
 from gitcoord.core.leases import Beat
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import read_json, write_json
@@ -119,5 +121,7 @@ class Observations(Mapping[str, int]):
         """Keep what was seen, the newest if it is much."""
         if self._is_changed and self._seen is not None:
             newest = dict(sorted(self._seen.items(), key=lambda item: item[1])[-MAX_OBSERVED:])
-            write_json(self._path, {"boot": self._clock.boot_id(), "seen": newest})
+            with suppress(UnavailableError):
+                # Who may only read goes without a memory.
+                write_json(self._path, {"boot": self._clock.boot_id(), "seen": newest})
             self._is_changed = False

@@ -7,6 +7,7 @@ locks must survive.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable
@@ -19,7 +20,15 @@ from gitcoord.core.errors import UnavailableError
 from gitcoord.host.files import read_file, replace_file
 from gitcoord.store.loose import sync_path
 
-__all__ = ["LedgerFiles", "TokenFiles", "read_json", "sync_files", "unwritten", "write_json"]
+__all__ = [
+    "LedgerFiles",
+    "TokenFiles",
+    "read_json",
+    "require_writable",
+    "sync_files",
+    "unwritten",
+    "write_json",
+]
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -56,11 +65,29 @@ def sync_files(paths: Iterable[Path]) -> None:
 
 def unwritten(path: Path, error: OSError) -> UnavailableError:
     """Return the error of a private file that could not be written."""
-    return UnavailableError(
-        f"{path} cannot be written: {error.strerror}",
-        hint="check the space on the disk, and whether .git can be written here; "
-        "in a sandbox without access to .git, run gitcoord outside of it",
-    )
+    told = f"{path} cannot be written: {error.strerror}"
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return _kept_out(told)
+    return UnavailableError(told, hint="check the space on the disk, and try again")
+
+
+def require_writable(common_dir: Path) -> None:
+    """Refuse to go on where gitcoord's own folder cannot be written.
+
+    Raises:
+        UnavailableError: It cannot (reason ``sandbox``): nothing changed.
+
+    """
+    own = common_dir / "gitcoord"
+    folder = own if own.is_dir() else common_dir
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _kept_out(f"{folder} cannot be written")
+
+
+def _kept_out(told: str) -> UnavailableError:
+    from gitcoord.ledger.sandboxes import way_out
+
+    return UnavailableError(told, hint=way_out(os.environ), reason="sandbox")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

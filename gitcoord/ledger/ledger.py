@@ -20,7 +20,7 @@ from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
-from gitcoord.ledger.files import LedgerFiles, sync_files
+from gitcoord.ledger.files import LedgerFiles, require_writable, sync_files
 from gitcoord.ledger.names import attic_ref, ledger_ref
 from gitcoord.ledger.pending import HINTS, PendingFiles, Settled, find_entry, verified_refs
 from gitcoord.ledger.prune_guard import outlast_prune, require_written
@@ -192,6 +192,7 @@ class Ledger:
             UnknownError: Cut off in the swap; ``settle`` tells later.
 
         """
+        require_writable(self.store.common_dir)
         turn = _Turn(
             request,
             agent,
@@ -472,6 +473,7 @@ class Ledger:
 
         Healing knows us by the record, and by its touches when we are at it.
         """
+        require_writable(self.store.common_dir)
         entry_id = self.clock.token()
         self.pending.begin(HINTS, entry_id, {"op": "ref", "tip": None})
         deadline = Deadline(self.clock, self.timeout_s)

@@ -171,6 +171,13 @@ class ReadyIndex:
         """List done tasks of a phase whose paths may overlap the patterns'."""
         return self._near(patterns, "t.phase = ? AND t.state = 'done'", (phase,))
 
+    def assigned_to(self, agent: str) -> list[str]:
+        """List the tasks that are kept for an agent and not finished, in plan order."""
+        query = (
+            "SELECT id FROM tasks WHERE assigned = ? AND state IN ('open', 'claimed') ORDER BY ord"
+        )
+        return [name for (name,) in self._select(query, (agent,))]
+
     def ready_near(self, patterns: Iterable[str], limit: int) -> list[str]:
         """List some open tasks, their needs met, whose paths may overlap."""
         return self._near(patterns, "t.state = 'open' AND t.unmet = 0", (), limit)

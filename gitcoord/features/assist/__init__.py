@@ -1,0 +1,1 @@
+"""Work with coding assistants: briefs, sessions, hooks, settings."""

@@ -1,0 +1,284 @@
+"""Gather what one agent should know of its task, and write it down.
+
+Everything comes from one entry of the ledger and from git's objects, so
+that a brief can be read where nothing can be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from gitcoord.core import ids, paths
+from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result
+from gitcoord.core.brief_text import BUDGET_BYTES, LEAST_BUDGET_BYTES, compose
+from gitcoord.core.errors import GitcoordError, UsageError
+from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
+from gitcoord.core.operations.claims import require_agent
+from gitcoord.core.operations.reviews import running
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect import impact
+from gitcoord.features.inspect.facts import require_task
+from gitcoord.features.work import escalations
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["Brief", "brief_of"]
+
+MAX_NEIGHBOURS = 10
+MAX_FILES = 50
+LOG_TAIL_CHARS = 800
+MAX_SUMMARY_CHARS = 400
+
+
+class Brief(NamedTuple):
+    """A brief as text, and the facts that it was written from."""
+
+    text: str
+    facts: dict[str, Any]
+
+
+def brief_of(
+    work: Workspace, agent: str, task: str | None = None, budget_bytes: int = BUDGET_BYTES
+) -> Brief:
+    """Return the brief of what an agent holds, or of a task that is named.
+
+    Nothing is written.
+
+    Raises:
+        UsageError: The budget is too small for what a brief always says.
+        NotFoundError: There is no such agent or task.
+
+    """
+    if budget_bytes < LEAST_BUDGET_BYTES:
+        raise UsageError(
+            f"a brief needs at least {LEAST_BUDGET_BYTES} bytes",
+            hint=f"give --budget {LEAST_BUDGET_BYTES} or more",
+        )
+    facts = _facts(work, work.ledger.snapshot(), agent, task)
+    return Brief(compose(facts, budget_bytes), facts)
+
+
+def _facts(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> dict[str, Any]:
+    record = require_agent(snapshot, agent)
+    worktree = work.worktree_of(agent)
+    facts: dict[str, Any] = {
+        "agent": {
+            "id": agent,
+            "pools": record["pools"],
+            "paths": record["paths"],
+            "worktree": str(worktree) if worktree else None,
+        },
+        "assigned": _assigned(work, snapshot, agent),
+        "task": None,
+    }
+    chosen = _chosen(work, snapshot, agent, task)
+    if chosen is None:
+        return facts | {"commands": _idle_commands()}
+    review = next((one for one in running(chosen) if one["agent"] == agent), None)
+    facts |= _task_facts(work, snapshot, record, chosen)
+    if review is not None:
+        return facts | _review_facts(work, snapshot, chosen, review)
+    return facts | {"commands": _commands(snapshot)}
+
+
+def _chosen(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> TaskRecord | None:
+    """Return the task that a brief is about: the named one, or what is held."""
+    if task is not None:
+        return require_task(work, snapshot, task)
+    live = snapshot.live()
+    held = [one for one in live if one["claim"] and one["claim"]["agent"] == agent]
+    held.sort(key=lambda one: cast("Claim", one["claim"])["since"])
+    reviewed = [one for one in live if any(review["agent"] == agent for review in running(one))]
+    return next(iter([*held, *reviewed]), None)
+
+
+def _assigned(work: Workspace, snapshot: Snapshot, agent: str) -> list[str]:
+    work.index.update(work.store, snapshot.oid)
+    return work.index.assigned_to(agent)
+
+
+def _task_facts(
+    work: Workspace, snapshot: Snapshot, agent: AgentRecord, task: TaskRecord
+) -> dict[str, Any]:
+    spec, held = task["spec"], task["claim"]
+    boundary = boundary_of(snapshot, task, agent)
+    return {
+        "task": {
+            "id": task["id"],
+            "title": spec["title"],
+            "description": spec["description"],
+            "phase": spec["phase"],
+            "pool": spec["pool"],
+            "state": task["state"],
+            "attempt": task["attempt"],
+            "failures": task["failures"],
+        },
+        "context": _contexts(snapshot, task),
+        "branch": held["branch"] if held else task["branch"],
+        "base": held["base"] if held else None,
+        "boundary": _layers(boundary),
+        "check": spec["check"],
+        "reads": spec["reads"],
+        "needs": [_need(work, snapshot, need) for need in spec["needs"]],
+        "neighbours": _neighbours(snapshot, task, agent["id"]),
+        "blocks": impact.behind(work, snapshot, task["id"]),
+        "setbacks": _setbacks(snapshot, task),
+        "reviews": [_remark(review) for review in task["reviews"] if review["verdict"]],
+        "notes": [
+            {
+                "agent": one["agent"],
+                "about": one["path"] or one["task"] or "the plan",
+                "text": one["text"],
+            }
+            for one in escalations.notes_about(snapshot, task)
+        ],
+        "answers": [
+            {"text": one["text"], "answer": one["answer"]}
+            for one in snapshot.escalations()
+            if one["task"] == task["id"] and one["state"] == "resolved"
+        ],
+    }
+
+
+def _layers(boundary: Boundary) -> list[dict[str, Any]]:
+    return [{"name": layer.name, "patterns": list(layer.patterns)} for layer in boundary.layers]
+
+
+def _contexts(snapshot: Snapshot, task: TaskRecord) -> dict[str, str]:
+    """Return what the plan tells every agent of a pool, and of this task."""
+    plan = snapshot.plan()
+    pool: Mapping[str, Any] = (plan["pools"].get(task["spec"]["pool"]) if plan else None) or {}
+    found = {
+        f"pool {task['spec']['pool']}": pool.get("context"),
+        "task": task["spec"].get("context"),
+    }
+    return {name: str(text) for name, text in found.items() if text}
+
+
+def _need(work: Workspace, snapshot: Snapshot, name: str) -> dict[str, Any]:
+    """Return what a need delivered: its commit, in a line, and its files."""
+    task = snapshot.require_task(name)
+    result = task["result"]
+    facts: dict[str, Any] = {
+        "task": name,
+        "title": task["spec"]["title"],
+        "state": task["state"],
+        "result": result["oid"] if result else None,
+        "summary": "",
+        "files": [],
+    }
+    if result is None or result["oid"] is None:
+        return facts
+    from gitcoord.git.program import GitError
+    from gitcoord.git.results import changed_files
+
+    try:
+        facts["files"] = sorted(changed_files(work.git, result["base"], result["oid"]))[:MAX_FILES]
+        facts["summary"] = _summary(work, result["oid"])
+    except (GitError, GitcoordError):
+        # The objects are not here: what the ledger says has to do.
+        facts["summary"] = ""
+    return facts
+
+
+def _summary(work: Workspace, oid: str) -> str:
+    message = work.git.run("show", "-s", "--format=%B", "--end-of-options", oid).text.strip()
+    return message[:MAX_SUMMARY_CHARS]
+
+
+def _neighbours(snapshot: Snapshot, task: TaskRecord, agent: str) -> list[dict[str, Any]]:
+    """Return who else is at work, those nearest to this task's paths first."""
+    own = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
+    found = []
+    for other in snapshot.live():
+        held = other["claim"]
+        if held is None or held["agent"] == agent:
+            continue
+        patterns = other["spec"]["paths"] or []
+        near = max((_shared(a, paths.literal_prefix(b)) for a in own for b in patterns), default=0)
+        facts = {"task": other["id"], "agent": held["agent"], "paths": patterns}
+        found.append((-near, other["order"], facts))
+    found.sort(key=lambda one: one[:2])
+    return [facts for _, _, facts in found[:MAX_NEIGHBOURS]]
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many leading folders two paths have in common."""
+    count = 0
+    for a, b in zip(one.split("/"), other.split("/"), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _setbacks(snapshot: Snapshot, task: TaskRecord) -> list[dict[str, Any]]:
+    found = []
+    for one in task["setbacks"]:
+        name = f"logs/{task['id']}-{one['attempt']}.txt"
+        log = (snapshot.file(name) or b"").decode("utf-8", "replace").strip()
+        facts = {key: one[key] for key in ("attempt", "agent", "kind", "reason")}
+        found.append({**facts, "log": name if log else None, "log_tail": log[-LOG_TAIL_CHARS:]})
+    return found
+
+
+def _remark(review: Review) -> dict[str, Any]:
+    return {"agent": review["agent"], "verdict": review["verdict"], "message": review["message"]}
+
+
+def _review_facts(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, review: Review
+) -> dict[str, Any]:
+    """Return what a reviewer needs beside the task: the diff and the gates."""
+    from gitcoord.features.work.reviews import material
+
+    shown = material(work, snapshot, task)
+    diff = shown["diff"] or {}
+    result = cast("Result", task["result"])
+    phase = snapshot.phase(task["spec"]["phase"])
+    gates = phase["spec"]["gates"] if phase else []
+    return {
+        "review": {
+            "token": review["token"],
+            "author": result["agent"],
+            "problem": shown["problem"],
+        },
+        "boundary": _layers(boundary_of_result(task, result)),
+        "base": diff.get("old"),
+        "result": diff.get("new"),
+        "diff": diff.get("text") or "",
+        "files": diff.get("files") or [],
+        "gates": [{"name": gate["name"], "run": gate.get("run") or ""} for gate in gates],
+        "check_run": shown["check"],
+        "commands": _review_commands(),
+    }
+
+
+def _commands(snapshot: Snapshot) -> list[str]:
+    plan = snapshot.plan()
+    every = ids.show_duration(plan["heartbeat_ms"]) if plan else "5m"
+    return [
+        f'`gitcoord progress "TEXT" --percent N` reports; expected at least every {every}',
+        '`gitcoord complete --commit "MESSAGE"` commits what lies inside the boundary and hands it in',
+        "`gitcoord complete --dry-run` tells what `complete` would say, and changes nothing",
+        '`gitcoord fail --reason "TEXT"` reports a failure; '
+        '`gitcoord release --reason "TEXT"` gives the task back',
+        '`gitcoord escalate "TEXT"` asks the orchestrator; `gitcoord note "TEXT"` tells the others',
+    ]
+
+
+def _review_commands() -> list[str]:
+    return [
+        "`gitcoord review approve` approves the result",
+        '`gitcoord review reject --reason "TEXT"` sends it back; the reason is in the next brief',
+        "`gitcoord beat` keeps the review's lease",
+        '`gitcoord escalate "TEXT"` asks the orchestrator',
+    ]
+
+
+def _idle_commands() -> list[str]:
+    return [
+        "`gitcoord claim` takes the next task, `gitcoord claim --wait` waits for one",
+        "`gitcoord brief` shows the task that is held",
+        "`gitcoord status` shows where the plan stands",
+    ]

@@ -1,0 +1,91 @@
+"""Let git pass over files of ours, by lines in ``info/exclude``.
+
+Only whole lines that we wrote are taken away again; the rest of the file is
+its owner's.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.git.program import Git, discover
+
+__all__ = ["exclude", "include"]
+
+_MARK = "# gitcoord"
+
+
+def exclude(worktree: Path, *patterns: str) -> list[str]:
+    """Exclude paths that git would show; return the lines that were added.
+
+    Raises:
+        UnavailableError: The file cannot be written; it is as it was.
+
+    """
+    git = Git(worktree)
+    seen = [one for one in patterns if not _is_ignored(git, one.removeprefix("/"))]
+    if not seen:
+        return []
+    file = _file(worktree)
+    before = _read(file)
+    start = before if before.endswith("\n") or not before else before + "\n"
+    lines = "".join(f"{_MARK}: {pattern}\n{pattern}\n" for pattern in seen)
+    _replace(file, start + lines)
+    return seen
+
+
+def include(worktree: Path, *patterns: str) -> list[str]:
+    """Take lines that ``exclude`` wrote away again; return them.
+
+    Raises:
+        UnavailableError: The file cannot be written; it is as it was.
+
+    """
+    file = _file(worktree)
+    text = _read(file)
+    gone = []
+    for pattern in patterns:
+        ours = f"{_MARK}: {pattern}\n{pattern}\n"
+        if ours in text:
+            text = text.replace(ours, "", 1)
+            gone.append(pattern)
+    if gone:
+        _replace(file, text)
+    return gone
+
+
+def _is_ignored(git: Git, path: str) -> bool:
+    return git.run("check-ignore", "-q", "--no-index", "--", path, check=False).status == 0
+
+
+def _file(worktree: Path) -> Path:
+    return discover(worktree).common_dir / "info" / "exclude"
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise _failed(file, error) from None
+
+
+def _replace(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, "utf-8", "surrogateescape")
+        temporary.replace(file)
+    except OSError as error:
+        raise _failed(file, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _failed(file: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"{file} cannot be used: {error.strerror}", hint="check its owner and permissions"
+    )
