@@ -9,13 +9,18 @@ import pytest
 
 from gitcoord.core.errors import (
     ClaimLostError,
+    ConflictError,
     NothingReadyError,
 )
+from gitcoord.core.leases import Context
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import facts
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host.clock import Clock
+from gitcoord.ledger.beats import beat_ref
 from tests.support.builders import tasks
+from tests.support.moments import before_swap
 from tests.support.world import LONGER, SHORT, found
 
 
@@ -50,3 +55,46 @@ def test_a_lease_of_another_boot_ends_only_after_it_was_watched_that_long(repo: 
     assert '"rule":"observed"' in entry.message
     with pytest.raises(ClaimLostError):
         open_workspace(repo).ledger.beat("x", held.claim["token"])
+
+
+def test_a_beat_that_came_before_the_takeover_stops_it(repo: Path) -> None:
+    plan = '[plan]\nlease = "3s"\nheartbeat = "1s"\n' + tasks("a")
+    work = found(repo, plan, "x", "y", worktrees=False)
+    held = claims.claim(work, "x", "a", checkout=False)
+    work.clock.sleep(3.1)
+    other = open_workspace(repo)
+    beats = iter([held.claim["token"]])
+
+    def claim_a(snapshot: Snapshot, _context: Context) -> dict[str, object]:
+        command: dict[str, object] = {
+            "op": "claim",
+            "agent": "y",
+            "task": "a",
+            "session": "s",
+            "base": other.target_tip(snapshot),
+            "built_on": {},
+        }
+        from gitcoord.core.machine import decide
+
+        decide(snapshot, command, work.ledger.context())
+        return command
+
+    def beat_now(_event: object) -> None:
+        for token in beats:
+            other.ledger.beat("x", token)
+
+    with pytest.raises(ConflictError):
+        work.ledger.execute(claim_a, agent="y", before_swap=beat_now)
+    assert claims.claim(work, "x", checkout=False).task["id"] == "a"
+
+
+def test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost(repo: Path) -> None:
+    work = found(repo, SHORT + tasks("a"), "x", "y", worktrees=False)
+    held = claims.claim(work, "x", "a", checkout=False)
+    time.sleep(1.05)
+    other = open_workspace(repo)
+    before_swap(
+        work, beat_ref("ledger", "x"), lambda: claims.claim(other, "y", "a", checkout=False)
+    )
+    with pytest.raises(ClaimLostError):
+        work.ledger.beat("x", held.claim["token"])

@@ -42,7 +42,9 @@ REVIEWS = "tests/core/test_reviewing.py"
 GATES = "tests/features/work/test_checks.py"
 MACHINE = "tests/core/test_machine.py"
 RACES = "tests/ledger/test_races.py"
-MOMENTS = "tests/ledger/test_interleavings.py"
+PENDING_TESTS = "tests/ledger/test_pending.py"
+LEDGER_TESTS = "tests/ledger/test_ledger.py"
+BEATS_TESTS = "tests/ledger/test_beats.py"
 
 MUTANTS = [
     # the swap
@@ -51,7 +53,7 @@ MUTANTS = [
         FILE_REFS,
         "                if value != oid:\n",
         "                if value != oid and oid is None:\n",
-        f"{RACES}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
+        f"{LEDGER_TESTS}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
         "without the comparison the queue alone decides, and a queue can be passed",
     ),
     Mutant(
@@ -70,7 +72,7 @@ MUTANTS = [
         "            tip, parent, snapshot, event = (\n"
         "                (newest, newest, open_snapshot(self.store, newest, self._cache), event) "
         "if attempt else self._decided(turn))\n",
-        f"{RACES}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
+        f"{LEDGER_TESTS}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
         "after contention the old event would be published on a state that it was not decided on",
     ),
     Mutant(
@@ -78,7 +80,7 @@ MUTANTS = [
         LEDGER,
         "            } | dict(turn.verify)\n",
         "            } and dict(turn.verify)\n",
-        f"{RACES}::test_a_beat_that_came_before_the_takeover_stops_it",
+        f"{BEATS_TESTS}::test_a_beat_that_came_before_the_takeover_stops_it",
         "a holder that beat between our look and our swap would lose its task",
     ),
     Mutant(
@@ -86,7 +88,7 @@ MUTANTS = [
         LEDGER,
         "        if token not in self._tokens():\n",
         "        if False:\n",
-        f"{MOMENTS}::test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost",
+        f"{BEATS_TESTS}::test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost",
         "a holder whose task was taken while it beat would go on",
     ),
     Mutant(
@@ -94,7 +96,7 @@ MUTANTS = [
         LEDGER,
         "            self._read_back(entry, write, event, turn.deadline)\n",
         "",
-        f"{MOMENTS}::test_done_is_not_said_of_an_entry_that_is_not_in_the_chain",
+        f"{LEDGER_TESTS}::test_done_is_not_said_of_an_entry_that_is_not_in_the_chain",
         "done would be said of what nobody can read",
     ),
     Mutant(
@@ -102,7 +104,7 @@ MUTANTS = [
         LEDGER,
         " and not self.store.is_lost():\n",
         ":\n",
-        f"{MOMENTS}::test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
+        f"{LEDGER_TESTS}::test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
         "a prune beside us could take objects of what was acknowledged",
     ),
     Mutant(
@@ -136,7 +138,7 @@ MUTANTS = [
         LEDGER,
         "        self.clear_left_locks(agent)\n",
         "",
-        f"{RACES}::test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared[-False]",
+        f"{PENDING_TESTS}::test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared[-False]",
         "the lock of a target or a beat would stay until somebody stumbles over it",
     ),
     Mutant(
@@ -161,7 +163,7 @@ MUTANTS = [
         PENDING,
         'Settled(entry_id, op, task, token, entry is not None, entry or "")',
         'Settled(entry_id, op, task, token, True, entry or "")',
-        f"{RACES}::test_not_applied_is_said_only_once_the_tip_was_replaced",
+        f"{PENDING_TESTS}::test_not_applied_is_said_only_once_the_tip_was_replaced",
         "an outcome that nobody knows would be called a success",
     ),
     Mutant(
@@ -169,7 +171,7 @@ MUTANTS = [
         PENDING,
         "            if entry is None and tip == seen:\n",
         "            if False:\n",
-        f"{RACES}::test_not_applied_is_said_only_once_the_tip_was_replaced",
+        f"{PENDING_TESTS}::test_not_applied_is_said_only_once_the_tip_was_replaced",
         "a swap that is still under way could take place after we said that it did not",
     ),
     Mutant(
@@ -177,7 +179,7 @@ MUTANTS = [
         LEDGER,
         '            now = ""\n',
         "            now = tip\n",
-        f"{RACES}::test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command",
+        f"{PENDING_TESTS}::test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command",
         "a swap whose outcome cannot be read would be said to have changed nothing",
     ),
     Mutant(
@@ -185,7 +187,7 @@ MUTANTS = [
         LEDGER,
         "self.pending.end(turn.context.id, is_known=is_known)",
         "self.pending.end(turn.context.id, is_known=True)",
-        f"{RACES}::test_an_interrupted_swap_is_settled_by_the_same_process",
+        f"{PENDING_TESTS}::test_an_interrupted_swap_is_settled_by_the_same_process",
         "the next command could not tell what became of an interrupted one",
     ),
     Mutant(
@@ -210,7 +212,7 @@ MUTANTS = [
         "gitcoord/host/clock.py",
         "        return time.monotonic_ns()\n",
         "        return time.time_ns()\n",
-        f"{MOMENTS}::test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back[1]",
+        f"{LEDGER_TESTS}::test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back[1]",
         "whoever sets a clock would end every lease",
     ),
     Mutant(

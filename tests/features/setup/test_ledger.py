@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from gitcoord.core.errors import GitcoordError
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import ledger
 from gitcoord.features.work import claims
@@ -49,3 +52,12 @@ def test_a_large_plan_is_one_pack(repo: Path) -> None:
     assert claims.claim(work, "x").task["state"] == "claimed"
     assert verify.verify(work).entries == 4
     assert git("fsck", "--no-dangling", cwd=repo) == ""
+
+
+def test_the_ledger_is_not_made_over_a_branch_in_the_way(repo: Path) -> None:
+    import subprocess as run
+
+    run.run(["git", "branch", "gitcoord"], cwd=repo, check=True)
+    with pytest.raises(GitcoordError) as caught:
+        ledger.init(open_workspace(repo))
+    assert caught.value.code == "refused"

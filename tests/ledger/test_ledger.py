@@ -1,0 +1,145 @@
+"""Read, decide, write, swap: and decide again where somebody was first."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, UnknownError
+from gitcoord.core.leases import Context
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.maintain import verify
+from gitcoord.features.work import claims, results
+from gitcoord.features.workspace import open_workspace
+from gitcoord.host.live_files import LiveFile
+from gitcoord.host.processes import identity
+from tests.support.builders import tasks
+from tests.support.moments import before_swap
+from tests.support.world import found, record
+
+
+def test_a_foreign_move_between_decision_and_swap_means_deciding_again(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", "y", worktrees=False)
+    other = open_workspace(repo)
+    moves = iter(["y"])
+
+    def claim_a(snapshot: Snapshot, _context: Context) -> dict[str, object]:
+        for name in moves:
+            claims.claim(other, name, "a", checkout=False)
+        return {
+            "op": "claim",
+            "agent": "x",
+            "task": "a",
+            "session": "s",
+            "base": other.target_tip(snapshot),
+            "built_on": {},
+        }
+
+    # The other writer waits for the queue, gives up, and goes on without it.
+    with pytest.raises(ConflictError) as caught:
+        work.ledger.execute(claim_a, agent="x")
+    assert caught.value.facts["holder"] == "y"
+
+
+def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_nothing_changed(
+    repo: Path,
+) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    lock = repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger.lock"
+    lock.touch()
+    writer = LiveFile(repo / ".git" / "gitcoord" / "pending" / "ledger" / "z" / "1.json")
+    writer.write(json.dumps({"process": identity()}).encode())
+    tip = work.ledger.tip()
+    work.ledger.timeout_s = 1.0
+    with pytest.raises(GitcoordError) as caught:
+        claims.claim(work, "x", checkout=False)
+    assert caught.value.code == "unavailable"
+    assert work.ledger.tip() == tip
+    writer.leave()
+    claims.claim(work, "x", checkout=False)
+
+
+def test_a_swap_that_took_place_and_then_failed_is_done(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    swap = work.store.swap
+
+    def fails_after(*args: object, **more: object) -> None:
+        swap(*args, **more)  # type: ignore[arg-type]
+        raise OSError(5, "the folder could not be synced")
+
+    work.store.swap = fails_after  # type: ignore[method-assign]
+    claimed = claims.claim(work, "x", checkout=False)
+    assert work.ledger.tip() == claimed.entry
+    assert list((repo / ".git" / "gitcoord" / "pending" / "ledger" / "x").iterdir()) == []
+
+
+def test_a_command_that_is_refused_does_not_wait_for_its_turn(repo: Path) -> None:
+    work, other = found(repo, tasks("a"), "x", worktrees=False), open_workspace(repo)
+    claims.claim(work, "x", checkout=False)
+    tip = work.ledger.tip()
+    with other.ledger.queue.hold(1) as is_held, pytest.raises(ClaimLostError):
+        results.release(work, "x", "a", "0" * 32)
+    assert is_held
+    assert work.ledger.tip() == tip
+
+
+def test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer(
+    repo: Path,
+) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    objects = repo / ".git" / "objects"
+    old = set(objects.glob("??/*"))
+
+    def prune() -> None:
+        # As gc --prune=now does with what no ref reaches yet, save the entry
+        # itself: libgit2 looks at that one before it moves the ref.
+        fresh = [path for path in set(objects.glob("??/*")) - old if not _is_commit(repo, path)]
+        assert fresh
+        for path in fresh:
+            path.unlink()
+
+    before_swap(work, work.ledger.ref, prune)
+    claimed = claims.claim(work, "x", "a", checkout=False)
+    heir = open_workspace(repo)
+    assert record(heir, "a")["claim"]["token"] == claimed.claim["token"]
+    assert verify.verify(heir).tip == claimed.entry
+
+
+def _is_commit(repo: Path, path: Path) -> bool:
+    from tests.support.world import git
+
+    return git("cat-file", "-t", path.parent.name + path.name, cwd=repo) == "commit"
+
+
+def test_done_is_not_said_of_an_entry_that_is_not_in_the_chain(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    tip = work.ledger.tip()
+    work.store.swap = lambda *_args, **_more: None  # type: ignore[method-assign]
+    with pytest.raises(UnknownError) as caught:
+        claims.claim(work, "x", "a", checkout=False, session="s")
+    heir = open_workspace(repo)
+    assert heir.ledger.tip() == tip
+    assert caught.value.facts["entry_id"]
+    assert record(heir, "a")["state"] == "open"
+
+
+@pytest.mark.parametrize("years", [1, -1])
+def test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    work = found(repo, tasks("a"), "x", "y", worktrees=False)
+    held = claims.claim(work, "x", "a", checkout=False)
+    now, now_ns, year = time.time, time.time_ns, years * 365 * 86_400
+    monkeypatch.setattr(time, "time", lambda: now() + year)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + year * 10**9)
+    other = open_workspace(repo)
+    with pytest.raises(ConflictError):
+        claims.claim(other, "y", "a", checkout=False)
+    work.ledger.beat("x", held.claim["token"])
+    entry = results.progress(work, "x", "a", held.claim["token"], "on").entry
+    parent = work.store.read_entry(work.store.read_entry(entry).parents[0])
+    assert work.store.read_entry(entry).time >= parent.time
+    verify.verify(other)
