@@ -13,13 +13,13 @@ from gitcoord.core import ids, paths
 from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result
 from gitcoord.core.brief_text import BUDGET_BYTES, LEAST_BUDGET_BYTES, compose
 from gitcoord.core.errors import GitcoordError, UsageError
+from gitcoord.core.leases import running
 from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
-from gitcoord.core.operations.claims import require_agent
-from gitcoord.core.operations.reviews import running
+from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.facts import require_task
-from gitcoord.features.work import escalations
+from gitcoord.features.inspect.notes import notes_about
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["Brief", "brief_of"]
@@ -130,7 +130,7 @@ def _task_facts(
                 "about": one["path"] or one["task"] or "the plan",
                 "text": one["text"],
             }
-            for one in escalations.notes_about(snapshot, task)
+            for one in notes_about(snapshot, task)
         ],
         "answers": [
             {"text": one["text"], "answer": one["answer"]}
