@@ -9,7 +9,14 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.core import ids
-from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError, UsageError
+from gitcoord.core.errors import (
+    ConflictError,
+    GitcoordError,
+    NotFoundError,
+    NothingReadyError,
+    UsageError,
+)
+from gitcoord.core.snapshot import Snapshot
 
 __all__ = [
     "beat",
@@ -34,8 +41,26 @@ def _current(
     from gitcoord.features.work.tokens import current_lease
 
     agent = app.agent()
-    found = current_lease(app.work, app.work.ledger.snapshot(), agent, task, kinds)
+    snapshot = app.work.ledger.snapshot()
+    try:
+        found = current_lease(app.work, snapshot, agent, task, kinds)
+    except NotFoundError:
+        meant = _meant(app, snapshot, agent, task)
+        if meant in {None, task}:
+            raise
+        found = current_lease(app.work, snapshot, agent, meant, kinds)
     return agent, found.task, found.token
+
+
+def _meant(app: App, snapshot: Snapshot, agent: str, task: str | None) -> str | None:
+    """Return the task that was meant; an unknown agent or task is not found."""
+    from gitcoord.core.operations.preconditions import require_agent
+    from gitcoord.features.names import named_task
+
+    require_agent(snapshot, agent)
+    if task is None:
+        return None
+    return named_task(app.work, snapshot, task)["id"]
 
 
 @click.command()

@@ -27,6 +27,7 @@ def escalate(app: App, text: str, task: str | None) -> None:
     from gitcoord.features.work import escalations
 
     agent = app.agent()
+    task = _task_id(app, task)
     done = escalations.escalate(app.work, agent, text, task)
     name = done.event["id"][:8]
     app.out.answer(
@@ -113,10 +114,20 @@ def note(app: App, text: str | None, task: str | None, path: str | None, drop: s
             "note", {"entry": done.entry, "note": drop, "dropped": True}, f"note {drop} is dropped"
         )
         return
+    task = _task_id(app, task)
     done = notes.note(app.work, agent, text or "", task=task, path=path)
     name = done.event["id"][:8]
     facts = {"entry": done.entry, "note": name, "task": task, "path": path}
     app.out.answer("note", facts, f"noted as {name} on {task or path or 'the plan'}")
+
+
+def _task_id(app: App, task: str | None) -> str | None:
+    """Return the id of the task that was named, if one was."""
+    from gitcoord.features.names import named_task
+
+    if task is None:
+        return None
+    return named_task(app.work, app.work.ledger.snapshot(), task)["id"]
 
 
 def _speaker(app: App) -> str:
@@ -129,13 +140,13 @@ def _speaker(app: App) -> str:
 
 def _list(app: App, task: str | None, path: str | None) -> None:
     from gitcoord.core import paths
-    from gitcoord.features.inspect import facts
     from gitcoord.features.inspect.notes import note_facts, notes_about
+    from gitcoord.features.names import named_task
 
     snapshot = app.work.ledger.snapshot()
     found = snapshot.notes()
     if task is not None:
-        found = notes_about(snapshot, facts.require_task(app.work, snapshot, task))
+        found = notes_about(snapshot, named_task(app.work, snapshot, task))
     elif path is not None:
         found = [one for one in found if one["path"] and paths.overlaps([one["path"]], [path])]
     rows = [

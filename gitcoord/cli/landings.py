@@ -16,13 +16,13 @@ __all__ = ["assign", "cancel", "phase", "reap", "retry"]
 
 
 def _execute(app: App, command: dict[str, Any]) -> Any:
-    from gitcoord.features.inspect.facts import require_task
+    from gitcoord.features.names import named_task
     from gitcoord.features.work.results import text_of
 
     work = app.orchestrate()
     if command.get("reason"):
         command["reason"] = text_of(command["reason"], "reason")
-    require_task(work, work.ledger.snapshot(), command["task"])
+    command["task"] = named_task(work, work.ledger.snapshot(), command["task"])["id"]
     return work.ledger.execute({"agent": ORCHESTRATOR, **command}, agent=ORCHESTRATOR)
 
 
@@ -39,8 +39,10 @@ def assign(app: App, task: str, to: str, reason: str) -> None:
     done = _execute(
         app, {"op": "assign", "task": task, "to": None if to == "-" else to, "reason": reason}
     )
-    facts = {"entry": done.entry, "task": task, "assigned": None if to == "-" else to}
-    app.out.answer("assign", facts, f"{task} is for {'anyone' if to == '-' else to}")
+    assigned = done.event["to"]
+    task = done.event["task"]
+    facts = {"entry": done.entry, "task": task, "assigned": assigned}
+    app.out.answer("assign", facts, f"{task} is for {assigned or 'anyone'}")
 
 
 @click.command()
@@ -53,6 +55,7 @@ def retry(app: App, task: str, reason: str) -> None:
     Example: gitcoord retry 25
     """
     done = _execute(app, {"op": "retry", "task": task, "reason": reason})
+    task = done.event["task"]
     app.out.answer("retry", {"entry": done.entry, "task": task}, f"{task} is open again")
 
 
@@ -66,6 +69,7 @@ def cancel(app: App, task: str, reason: str) -> None:
     Example: gitcoord cancel 25 --reason "done by hand"
     """
     done = _execute(app, {"op": "cancel", "task": task, "reason": reason})
+    task = done.event["task"]
     redone = [one["task"] for one in done.event["redone"]]
     text = f"{task} is cancelled" + (f"; to be done again: {', '.join(redone)}" if redone else "")
     app.out.answer("cancel", {"entry": done.entry, "task": task, "redone": redone}, text)
@@ -134,6 +138,13 @@ def phase_list(app: App) -> None:
     )
 
 
+def _phase_id(app: App, name: str) -> str:
+    """Return the id of the phase that was named."""
+    from gitcoord.features.names import named_phase
+
+    return named_phase(app.work.ledger.snapshot(), name)["id"]
+
+
 def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
     from gitcoord.features.land import landings
 
@@ -141,7 +152,7 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
         check = landings.check_phase(app.work, name, without=without)
     conflict = check.conflict._asdict() if check.conflict else None
     facts: dict[str, Any] = {
-        "phase": name,
+        "phase": check.phase,
         "state": check.state,
         "ready": check.is_ready,
         "results": check.results,
@@ -220,6 +231,7 @@ def phase_check(app: App, name: str) -> int:
 
     Example: gitcoord phase check build
     """
+    name = _phase_id(app, name)
     facts, text = _check(app, name)
     facts["rollback"], way_back = _way_back(app, name)
     app.out.answer("phase check", facts, text + way_back)
@@ -254,6 +266,7 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
     """
     from gitcoord.features.land import landings
 
+    name = _phase_id(app, name)
     if dry_run:
         facts, text = _check(app, name, without)
         app.out.answer("phase land", {**facts, "dry_run": True}, text)

@@ -284,7 +284,7 @@ def agent_add(
     done = agents.add(
         app.work,
         name,
-        pools=list(pools),
+        pools=list(pools) or None,
         capacity=capacity,
         paths=list(paths) or None,
         worktree=worktree,
@@ -292,11 +292,13 @@ def agent_add(
     )
     if done.setup == "untrusted":
         app.out.notice(
-            "the plan's worktree setup was not run: `gitcoord trust` allows it on this machine"
+            "the plan's worktree setup was not run: `gitcoord trust` allows it on this machine, "
+            f"then `gitcoord agent add {name}` runs it"
         )
     elif done.setup == "failed":
         app.out.notice(
-            f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs"
+            f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs; "
+            f"`gitcoord agent add {name}` runs it again"
         )
     facts = {
         "entry": done.entry,
@@ -345,11 +347,12 @@ def agent_show(app: App, name: str) -> None:
 
     Example: gitcoord agent show builder-1
     """
-    from gitcoord.core.operations.preconditions import require_agent
     from gitcoord.features.inspect import facts
+    from gitcoord.features.names import named_agent
 
     snapshot = app.work.ledger.snapshot()
-    record = require_agent(snapshot, name)
+    record = named_agent(snapshot, name)
+    name = record["id"]
     place = app.work.worktree_of(name)
     claims = [claim for claim in facts.status(app.work)["claims"] if claim["agent"] == name]
     entries = list(facts.history(app.work, snapshot.oid, agent=name, limit=10))

@@ -14,7 +14,7 @@ import pytest
 
 from gitcoord.cli.main import run
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features.work import claims, escalations, results, reviews
+from gitcoord.features.work import claims, notes, results, reviews
 from gitcoord.features.workspace import Workspace
 from tests.support.cli import Cli
 from tests.support.world import do, environment, found, git, write
@@ -84,7 +84,7 @@ def test_a_brief_of_a_real_claim(work: Workspace, capsys: pytest.CaptureFixture[
         "transient",
         b"line\nflex: not found\n",
     )
-    escalations.note(work, "two", "tabs are evil", path="lexer/")
+    notes.note(work, "two", "tabs are evil", path="lexer/")
     claims.claim(work, "two", "parser")
     work.ledger.execute(
         {"op": "cancel", "agent": ORCHESTRATOR, "task": "lexer", "reason": "x"}, agent=ORCHESTRATOR

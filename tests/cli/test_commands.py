@@ -185,7 +185,7 @@ def test_the_same_in_json(cli: Cli, repo: Path, plan: Path) -> None:
         (["agent", "add", "y", "--pool", "nope"], 2, "no pool"),
         (["agent", "remove", "nobody"], 2, "there is no agent"),
         (["plan", "apply", "missing.toml"], 2, "there is no file"),
-        (["phase", "land", "defalt"], 2, "known: default"),
+        (["phase", "land", "defalt"], 2, "did you mean default?"),
         (["phase", "land", "default"], 14, "not whole"),
         (["assign", "a", "nobody"], 2, "there is no agent"),
         (["retry", "a"], 14, "needs it to be failed or cancelled"),

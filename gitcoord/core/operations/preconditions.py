@@ -58,10 +58,18 @@ def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
     if record is None:
         raise NotFoundError(
             f"there is no agent {agent!r}",
-            hint=f"`gitcoord agent add {agent}` adds it",
+            hint=f"{_agents_like(snapshot, agent)}`gitcoord agent add {agent}` adds it",
             agent=agent,
         )
     return record
+
+
+def _agents_like(snapshot: Snapshot, agent: str) -> str:
+    """Return a question after the agents whose ids look like another."""
+    near = ids.nearest(agent, [one["id"] for one in snapshot.agents()])
+    if not near:
+        return ""
+    return f"did you mean {', '.join(near)}? "
 
 
 def require_author(snapshot: Snapshot, event: Event) -> None:

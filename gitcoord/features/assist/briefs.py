@@ -18,8 +18,8 @@ from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
-from gitcoord.features.inspect.facts import require_task
 from gitcoord.features.inspect.notes import notes_about
+from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["Brief", "brief_of"]
@@ -84,7 +84,7 @@ def _facts(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) ->
 def _chosen(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> TaskRecord | None:
     """Return the task that a brief is about: the named one, or what is held."""
     if task is not None:
-        return require_task(work, snapshot, task)
+        return named_task(work, snapshot, task)
     live = snapshot.live()
     held = [one for one in live if one["claim"] and one["claim"]["agent"] == agent]
     held.sort(key=lambda one: cast("Claim", one["claim"])["since"])

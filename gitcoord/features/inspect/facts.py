@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 from gitcoord.core import graph, ids
@@ -20,6 +21,7 @@ from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.locks import lock_facts, waits
 from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.inspect.waiting import describe_waiting
+from gitcoord.features.names import named_agent, named_phase, named_pool, named_task
 from gitcoord.features.workspace import Workspace
 
 __all__ = [
@@ -28,32 +30,12 @@ __all__ = [
     "impact",
     "log",
     "log_of",
-    "require_task",
     "review_facts",
     "show",
     "status",
     "task_facts",
     "tasks",
 ]
-
-
-def require_task(work: Workspace, snapshot: Snapshot, task: str) -> TaskRecord:
-    """Return a task, or name the nearest ids.
-
-    Raises:
-        NotFoundError: There is none of that id.
-
-    """
-    record = snapshot.task(task) if ids.is_id(task) else None
-    if record is None:
-        work.index.update(work.store, snapshot.oid)
-        near = ids.nearest(task, work.index.all_ids())
-        raise NotFoundError(
-            f"there is no task {task!r}",
-            task=task,
-            hint=f"did you mean {', '.join(near)}?" if near else "`gitcoord tasks` lists them",
-        )
-    return record
 
 
 def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, Any]:
@@ -195,8 +177,15 @@ def tasks(
     pool: str | None = None,
     agent: str | None = None,
 ) -> dict[str, Any]:
-    """List tasks in plan order, filtered."""
+    """List tasks in plan order, filtered.
+
+    Raises:
+        NotFoundError: What they are filtered by does not exist.
+
+    """
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
+    phase = named_phase(snapshot, phase)["id"] if phase else None
+    pool = named_pool(snapshot, pool) if pool else None
     work.index.update(work.store, snapshot.oid)
     found, holds = [], holds_of(snapshot)
     listed = work.index.listed()
@@ -212,13 +201,15 @@ def tasks(
         facts = task_facts(snapshot, task, context, derived, holds)
         if state is None or state in {facts["state"], task["state"]}:
             found.append(facts)
+    if agent and not found:
+        named_agent(snapshot, agent)
     return {"tip": snapshot.oid, "tasks": found}
 
 
 def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     """Show one task with its history, newest first."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
-    record = require_task(work, snapshot, task)
+    record = named_task(work, snapshot, task)
     facts = task_facts(snapshot, record, context)
     work.index.update(work.store, snapshot.oid)
     facts["needed_by"] = work.index.dependents(record["id"])
@@ -255,7 +246,7 @@ def log_of(work: Workspace, task: str) -> tuple[str, str]:
 
     """
     snapshot = work.ledger.snapshot()
-    record = require_task(work, snapshot, task)
+    record = named_task(work, snapshot, task)
     names = [f"logs/{record['id']}-{attempt}.txt" for attempt in range(record["attempt"], 0, -1)]
     run = run_of(snapshot, task=record["id"])
     # What keeps the attempt that runs now from completion comes first.
@@ -273,7 +264,7 @@ def log_of(work: Workspace, task: str) -> tuple[str, str]:
 def impact(work: Workspace, task: str) -> dict[str, Any]:
     """Say what waits for a task, and what would be blocked if it failed."""
     snapshot = work.ledger.snapshot()
-    record = require_task(work, snapshot, task)
+    record = named_task(work, snapshot, task)
     needs = {one["id"]: one["spec"]["needs"] for one in snapshot.tasks()}
     direct, further = graph.impact(graph.dependents_of(needs), record["id"])
     phase = record["spec"]["phase"]
@@ -334,9 +325,25 @@ def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
 def log(
     work: Workspace, *, task: str | None = None, agent: str | None = None, limit: int = 20
 ) -> dict[str, Any]:
-    """List the newest entries."""
-    tip = work.ledger.snapshot().oid
-    return {"tip": tip, "entries": list(history(work, tip, task=task, agent=agent, limit=limit))}
+    """List the newest entries.
+
+    What a rollback took out of the ledger, or was removed from it, can be
+    asked for as long as its entries are there.
+
+    Raises:
+        NotFoundError: There was never such a task, or such an agent.
+
+    """
+    snapshot = work.ledger.snapshot()
+    if task is not None:
+        with suppress(NotFoundError):
+            task = named_task(work, snapshot, task)["id"]
+    entries = list(history(work, snapshot.oid, task=task, agent=agent, limit=limit))
+    if not entries and task is not None:
+        named_task(work, snapshot, task)
+    if not entries and agent not in {None, ids.ORCHESTRATOR}:
+        named_agent(snapshot, str(agent))
+    return {"tip": snapshot.oid, "entries": entries}
 
 
 def status(work: Workspace) -> dict[str, Any]:

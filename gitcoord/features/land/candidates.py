@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
-from gitcoord.core import codec, ids
+from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
-from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.model import Result, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.names import named_phase
 from gitcoord.features.work.checks import gate_facts
 from gitcoord.features.workspace import Workspace, plan_of
 
@@ -60,13 +61,8 @@ def check_phase(
     """
     snapshot = snapshot or work.ledger.snapshot()
     plan = plan_of(snapshot)
-    record = snapshot.phase(phase)
-    if record is None:
-        known = [one["id"] for one in snapshot.phases()]
-        near = ids.nearest(phase, known)
-        raise NotFoundError(
-            f"there is no phase {phase!r}", hint=f"known: {', '.join(near or known) or 'none'}"
-        )
+    record = named_phase(snapshot, phase)
+    phase = record["id"]
     gone = _left_out(snapshot, phase, without)
     tasks, missing = wholeness(snapshot, phase, gone)
     results = merge_order(tasks)

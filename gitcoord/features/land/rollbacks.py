@@ -22,6 +22,7 @@ from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.landings import finish_pending
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
+from gitcoord.features.names import named_phase
 from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.names import attic_ref
 from gitcoord.store.protocol import MissingObjectError
@@ -146,8 +147,7 @@ def _before(work: Workspace, tip: str, before: int) -> Choice:
 
 def _phase_start(work: Workspace, tip: str, phase: str) -> Choice:
     snapshot = work.ledger.snapshot(tip)
-    if snapshot.phase(phase) is None:
-        raise NotFoundError(f"there is no phase {phase!r}", hint="`gitcoord phase list` lists them")
+    phase = named_phase(snapshot, phase)["id"]
     first_claim = None
     for _oid, event, _, parent in entries(work, tip):
         if event["op"] == "land-begin" and event["phase"] == phase and parent is not None:

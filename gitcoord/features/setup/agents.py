@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -10,8 +12,8 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import AgentRecord
-from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.names import existing_agent, named_pool
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError, discover
@@ -22,7 +24,6 @@ from gitcoord.ledger.ledger import Done
 __all__ = ["Added", "add", "default_worktree", "finish_removals", "remove"]
 
 _REMOVING = "removing.json"
-_GIVEN = ("pools", "capacity", "paths", "worktree")
 
 
 class Added(NamedTuple):
@@ -40,8 +41,6 @@ def default_worktree(work: Workspace, agent: str) -> Path:
     if main is None:
         return work.place.common_dir / "gitcoord" / "worktrees" / agent
     beside = main.parent / f"{main.name}.worktrees"
-    import os
-
     if os.access(main.parent, os.W_OK):
         return beside / agent
     return work.place.common_dir / "gitcoord" / "worktrees" / agent
@@ -64,10 +63,21 @@ def add(
 
     Raises:
         RefusedError: ``exists``; or a worktree's place is taken.
+        NotFoundError: The plan has no such pool.
 
     """
     ids.parse_id(agent, "agent id")
     snapshot = work.ledger.snapshot()
+    known = snapshot.agent(agent)
+    if known is not None:
+        given: dict[str, object] = {"paths": paths, "worktree": worktree}
+        if pools:
+            given["pools"] = sorted(set(pools))
+        if capacity != 1:
+            given["capacity"] = capacity
+        return _whole(work, snapshot, known, given)
+    if pools and snapshot.plan() is not None:
+        pools = [named_pool(snapshot, pool) for pool in pools]
     place = None if no_worktree else (worktree or default_worktree(work, agent)).absolute()
     shown = None if place is None else _shown(work, place)
     command = {
@@ -79,16 +89,6 @@ def add(
         "paths": paths,
         "worktree": shown,
     }
-    known = snapshot.agent(agent)
-    lacks = place is not None and known is not None and work.worktree_of(agent) is None
-    if (
-        known is not None
-        and place is not None
-        and lacks
-        and all(known.get(key) == command[key] for key in _GIVEN)
-    ):
-        # Whoever added it was cut off before its worktree was whole.
-        return _equipped(work, agent, place, snapshot.oid)
     if place is not None and not _is_free(work, place):
         raise RefusedError(
             f"{place} exists and is not empty",
@@ -104,6 +104,56 @@ def add(
     except (GitcoordError, GitError, OSError):
         _unmake(work, agent, place)
         raise
+
+
+def _whole(
+    work: Workspace, snapshot: Snapshot, known: AgentRecord, given: Mapping[str, object]
+) -> Added:
+    """Give an agent that was added before what it lacks: worktree, or setup.
+
+    Whoever added it was cut off, its worktree was deleted, or the plan's
+    setup failed there.
+
+    Raises:
+        RefusedError: ``exists``: it lacks nothing, or is asked for otherwise.
+
+    """
+    agent = known["id"]
+    place = _recorded_place(work, known)
+    asked = given["worktree"]
+    if asked is not None and place is not None and Path(str(asked)).absolute() == place:
+        given = {**given, "worktree": None}
+    other = [key for key, value in given.items() if value is not None and value != known.get(key)]
+    if other:
+        raise RefusedError(
+            f"agent {agent} is there already, with other {', '.join(other)}",
+            reason="exists",
+            hint=f"`gitcoord agent show {agent}` shows them; another agent needs another id",
+        )
+    if place is not None and (work.worktree_of(agent) is None or not _is_set_up(work, agent)):
+        return _equipped(work, agent, place, snapshot.oid)
+    raise RefusedError(
+        f"agent {agent} is there already" + (f", with worktree {place}" if place else ""),
+        reason="exists",
+        hint=f"`gitcoord agent show {agent}` shows it; another agent needs another id",
+    )
+
+
+def _recorded_place(work: Workspace, known: AgentRecord) -> Path | None:
+    """Return where an agent's worktree is, or was, on this machine."""
+    if known["worktree"] is None:
+        return None
+    main = work.place.main_worktree or work.place.common_dir
+    return work.worktree_of(known["id"]) or Path(os.path.normpath(main / known["worktree"]))
+
+
+def _setup_file(work: Workspace, agent: str) -> Path:
+    return work.agent_folder(agent) / "setup.json"
+
+
+def _is_set_up(work: Workspace, agent: str) -> bool:
+    facts = read_json(_setup_file(work, agent)) or {}
+    return facts.get("state", "done") in {"none", "done"}
 
 
 def _unmake(work: Workspace, agent: str, place: Path) -> None:
@@ -135,8 +185,6 @@ def _is_free(work: Workspace, place: Path) -> bool:
 
 def _shown(work: Workspace, place: Path) -> str:
     """Name a worktree without telling this machine's folders to others."""
-    import os
-
     main = work.place.main_worktree or work.place.common_dir
     return codec.printable(os.path.relpath(place, main))
 
@@ -150,7 +198,9 @@ def _equipped(work: Workspace, agent: str, place: Path, entry: str, tip: str = "
         worktrees.add(work.git, place, commit=tip or work.target_tip(snapshot))
     work.record_worktree(agent, place)
     record = cast("AgentRecord", snapshot.agent(agent))
-    return Added(entry, record, str(place), _prepare(work, snapshot, place))
+    state = _prepare(work, snapshot, place)
+    write_json(_setup_file(work, agent), {"state": state}, is_durable=work.is_durable)
+    return Added(entry, record, str(place), state)
 
 
 def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:
@@ -183,7 +233,7 @@ def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[st
 
     """
     snapshot = work.ledger.snapshot()
-    require_agent(snapshot, agent)
+    existing_agent(snapshot, agent)
     place = work.worktree_of(agent)
     marker = work.agent_folder(agent) / _REMOVING
     if place is not None:

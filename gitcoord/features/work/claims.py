@@ -25,6 +25,7 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.waiting import NO_ROOM, describe_waiting
+from gitcoord.features.names import named_pool, named_task
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
@@ -74,11 +75,16 @@ def claim(
         PlanFinishedError: No task will ever come for it.
         ConflictError: The named task, or this agent, is held by another.
         RefusedError: A rule forbids it.
+        NotFoundError: There is no such agent, task or pool.
 
     """
     session = session or work.session()
     snapshot = work.ledger.snapshot()
     record = require_agent(snapshot, agent)
+    if task is not None:
+        task = named_task(work, snapshot, task)["id"]
+    if pool is not None and snapshot.plan() is not None:
+        pool = named_pool(snapshot, pool)
     worktree = _checkout_place(work, agent) if checkout else None
     own = _own_claims(snapshot, agent)
     mine = next((held for held in own if held["id"] == task), None)
@@ -254,16 +260,8 @@ class _Chooser:
         """Return a command that ``decide`` accepts on this snapshot."""
         self._work.index.update(self._work.store, snapshot.oid)
         if self._task is not None:
-            if not ids.is_id(self._task) or snapshot.task(self._task) is None:
-                near = ids.nearest(self._task, self._work.index.all_ids())
-                raise NotFoundError(
-                    f"there is no task {self._task!r}",
-                    task=self._task,
-                    hint=f"did you mean {', '.join(near)}?"
-                    if near
-                    else "`gitcoord tasks` lists them",
-                )
-            return self._command(snapshot, snapshot.require_task(self._task), context)
+            named = named_task(self._work, snapshot, self._task)
+            return self._command(snapshot, named, context)
         for candidate in self._candidates(snapshot, context):
             task = snapshot.task(candidate)
             if task is None:

@@ -12,6 +12,7 @@ from gitcoord.core.leases import Context
 from gitcoord.core.model import LockRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.names import existing_agent
 from gitcoord.features.work.results import text_of
 from gitcoord.features.work.tokens import current_claim
 from gitcoord.features.workspace import Workspace
@@ -79,6 +80,8 @@ def unlock(
         raise UsageError(
             "name paths, or --all, and not both", hint="`gitcoord locks` lists what is locked"
         )
+    if of is not None:
+        existing_agent(work.ledger.snapshot(), of)
     holder = of or agent
     ids.parse_id(holder, "agent id")
     tokens = (

@@ -27,7 +27,8 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.operations.reviews import review_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
-from gitcoord.features.inspect.facts import require_task, review_facts, task_facts
+from gitcoord.features.inspect.facts import review_facts, task_facts
+from gitcoord.features.names import named_task
 from gitcoord.features.work.claims import RETRY_AFTER_S, is_blocked
 from gitcoord.features.work.tokens import (
     REVIEWS,
@@ -93,7 +94,7 @@ def claim(
     snapshot = work.ledger.snapshot()
     record = require_agent(snapshot, agent)
     if task is not None:
-        task = require_task(work, snapshot, task)["id"]
+        task = named_task(work, snapshot, task)["id"]
     own = _own_reviews(snapshot, agent)
     held = next(
         (one for one in own if one["id"] == task),

@@ -1,18 +1,17 @@
-"""Agents and their worktrees come and go."""
+"""Agents and their worktrees come and go; each is added once, and given what it lacks."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import (
-    RefusedError,
-)
+from gitcoord.core.errors import NotFoundError, RefusedError
 from gitcoord.features.inspect import facts
-from gitcoord.features.setup import agents, trust
+from gitcoord.features.setup import agents, ledger, trust
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
@@ -65,3 +64,58 @@ def test_files_are_copied_and_setup_runs_only_when_trusted(repo: Path) -> None:
     two = agents.add(work, "y")
     assert two.setup == "done"
     assert (Path(two.worktree or "") / "setup.txt").exists()
+
+
+POOLS = '[[pool]]\nname = "default"\n[[pool]]\nname = "builders"\n'
+
+
+def test_a_second_add_of_one_id_says_that_it_is_there_already(repo: Path) -> None:
+    work = found(repo, tasks("a"), "ada")
+    tip = work.ledger.tip()
+    with pytest.raises(
+        RefusedError, match=r"agent ada is there already, with worktree .*/ada"
+    ) as caught:
+        agents.add(work, "ada")
+    assert caught.value.reason == "exists"
+    assert "agent show ada" in caught.value.hint
+    with pytest.raises(RefusedError, match="with other capacity"):
+        agents.add(work, "ada", capacity=3)
+    with pytest.raises(RefusedError, match="with other worktree"):
+        agents.add(work, "ada", worktree=repo.parent / "elsewhere")
+    assert work.ledger.tip() == tip
+
+
+def test_a_worktree_that_was_deleted_is_made_again(repo: Path) -> None:
+    work = found(repo, tasks("a"), "ada")
+    place = work.worktree_of("ada")
+    assert place is not None
+    shutil.rmtree(place)
+    assert work.worktree_of("ada") is None
+    added = agents.add(work, "ada")
+    assert added.worktree == str(place)
+    assert work.worktree_of("ada") == place
+
+
+def test_a_setup_that_failed_runs_again_when_the_agent_is_added_again(repo: Path) -> None:
+    ready = repo.parent / "ready"
+    work = found(repo, tasks("a", head=f'[worktree]\nsetup = "test -e {ready}"\n'))
+    trust.trust(work, work.ledger.snapshot())
+    assert agents.add(work, "ada").setup == "failed"
+    assert agents.add(work, "ada").setup == "failed"
+    ready.touch()
+    assert agents.add(work, "ada").setup == "done"
+    with pytest.raises(RefusedError, match="there already"):
+        agents.add(work, "ada")
+
+
+def test_a_pool_that_the_plan_lacks_is_not_found(repo: Path) -> None:
+    work = found(repo, tasks("a", head=POOLS))
+    with pytest.raises(NotFoundError, match="there is no pool 'buidlers'") as caught:
+        agents.add(work, "ada", pools=["buidlers"], no_worktree=True)
+    assert "builders" in caught.value.hint
+
+
+def test_pools_may_be_named_before_there_is_a_plan(repo: Path) -> None:
+    work = open_workspace(repo)
+    ledger.init(work)
+    assert agents.add(work, "ada", pools=["later"], no_worktree=True).agent["pools"] == ["later"]
