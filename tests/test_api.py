@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings
+from gitcoord.features.land import target_moves
 from tests.support.builders import tasks
 from tests.support.world import found, git, write
 
@@ -23,9 +23,9 @@ def test_with_automatic_landing_the_last_to_complete_lands_the_phase(repo: Path)
             coord.complete(claim)
             assert facts.status(work)["counts"].get("landed", 0) == (0 if count == 1 else 2)
     # Agents' commands finish refs only; the orchestrator's next one brings the checkout along.
-    assert landings.lagging(work) == [repo]
-    landings.finish_pending(work)
-    assert landings.lagging(work) == []
+    assert target_moves.lagging(work) == [repo]
+    target_moves.finish_pending(work)
+    assert target_moves.lagging(work) == []
     assert git("status", "--porcelain", cwd=repo) == ""
 
 

@@ -9,7 +9,7 @@ import click
 
 from gitcoord.cli.output import Output
 from gitcoord.core import ids
-from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.core.errors import CorruptError, RefusedError, UsageError
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["App", "pass_app"]
@@ -120,17 +120,13 @@ class App:
     def _finish_refs(self) -> None:
         """Finish the refs of a landing that was cut off; files follow later."""
         tip = self.work.ledger.tip()
-        if tip is None:
+        if tip is None or self.work.ledger.snapshot(tip).settings()["pending"] is None:
             return
-        pending = self.work.ledger.snapshot(tip).settings()["pending"]
-        if pending is not None:
-            from gitcoord.features.land.landings import finish_pending
-            from gitcoord.store.queue import QueueLock
+        from gitcoord.features.land.target_moves import finish_for_agent
 
-            # A lander at work holds this lock: its landing is not cut off.
-            with QueueLock(self.work.ledger.files.landing_lock).hold(0) as is_free:
-                if is_free:
-                    finish_pending(self.work, follow=False)
+        hindrance = finish_for_agent(self.work)
+        if hindrance:
+            self.out.notice(hindrance)
 
     def orchestrate(self) -> Workspace:
         """Open the workspace for an orchestrator's command.
@@ -142,10 +138,14 @@ class App:
         self.refuse_agents()
         self.settle(ids.ORCHESTRATOR)
         if self.work.ledger.tip() is not None:
-            from gitcoord.features.land.landings import finish_pending, lagging
+            from gitcoord.features.land.target_moves import finish_pending, lagging
             from gitcoord.features.setup.agents import finish_removals
 
-            finish_pending(self.work)
+            try:
+                finish_pending(self.work)
+            except CorruptError as error:
+                # To go back before such an entry is the orchestrator's, too.
+                self.out.notice(f"a move of the target is not followed: {error.message}")
             for text in finish_removals(self.work):
                 self.out.notice(text)
             for worktree in lagging(self.work):

@@ -36,11 +36,11 @@ def status(app: App) -> None:
     Example: gitcoord status
     """
     from gitcoord.features.inspect import facts
-    from gitcoord.features.land import landings
+    from gitcoord.features.land.target_moves import lagging
 
     with ticking(app, "reading the ledger"):
         found = facts.status(app.work)
-        found["behind"] = [str(path) for path in landings.lagging(app.work)]
+        found["behind"] = [str(path) for path in lagging(app.work)]
     app.out.answer("status", found, _status_text(app, found))
 
 

@@ -265,6 +265,7 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
     Example: gitcoord phase land build
     """
     from gitcoord.features.land import landings
+    from gitcoord.features.land.target_moves import lagging
 
     name = _phase_id(app, name)
     if dry_run:
@@ -278,7 +279,7 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
         if error.reason == "conflict" or (error.reason == "gate" and error.facts["tasks"]):
             raise IncompleteError(error.message, hint=error.hint, **error.facts) from None
         raise
-    for worktree in landings.lagging(work):
+    for worktree in lagging(work):
         app.out.notice(f"{worktree} has the target checked out and is behind it")
     facts = {
         "phase": name,

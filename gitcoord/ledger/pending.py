@@ -22,7 +22,7 @@ from gitcoord.ledger.files import read_json, unwritten
 from gitcoord.store.protocol import MissingObjectError, Store
 from gitcoord.store.stale_locks import is_at_work, record_files
 
-__all__ = ["HINTS", "PendingFiles", "Settled", "find_entry", "verified_refs"]
+__all__ = ["HINTS", "PendingFiles", "Settled", "chain", "find_entry", "verified_refs"]
 
 HINTS = ".refs"
 """In place of an agent's name: operations on refs that are hints."""

@@ -11,7 +11,7 @@ import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings
+from gitcoord.features.land import landings, target_moves
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents, ledger
 from gitcoord.features.work import claims, results
@@ -221,7 +221,7 @@ def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(
         assert git("status", "--porcelain", cwd=repo) == ""
         assert (repo / "a" / "file.txt").exists()
         assert (repo / "b" / "file.txt").exists()
-        assert landings.lagging(heir) == []
+        assert target_moves.lagging(heir) == []
         verify.verify(heir)
         heir.close()
         if not is_dead:

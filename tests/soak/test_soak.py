@@ -24,7 +24,7 @@ import pytest
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.land import landings, rollbacks, target_moves
 from gitcoord.features.maintain import verify
 from gitcoord.features.run import batches
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -151,7 +151,7 @@ def soak(
     for number in range(WORKERS):
         after.ledger.settle(f"x{number}")
     # The next command works at once: what the dead left is healed by it.
-    landings.finish_pending(after)
+    target_moves.finish_pending(after)
     command = {
         "op": "escalate",
         "agent": ORCHESTRATOR,

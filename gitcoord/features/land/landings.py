@@ -8,21 +8,19 @@ by the same three questions, so that a crash never leaves half of one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
-from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
+from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.model import Pending, PhaseRecord
+from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import Conflicted, PhaseCheck, check_phase, in_the_way
+from gitcoord.features.land.target_moves import finish_pending, holder_of
 from gitcoord.features.workspace import Workspace, plan_of
-from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.queue import QueueLock
 
 __all__ = [
@@ -30,8 +28,6 @@ __all__ = [
     "Landed",
     "PhaseCheck",
     "check_phase",
-    "finish_pending",
-    "lagging",
     "land",
     "land_automatically",
     "lost",
@@ -94,7 +90,8 @@ def land(
     with lock.hold(work.ledger.timeout_s) as is_held:
         if not is_held:
             raise UnavailableError(
-                f"{_holder(lock)} is landing a phase", hint="`gitcoord status` shows it; try again"
+                f"{holder_of(lock)} is landing a phase",
+                hint="`gitcoord status` shows it; try again",
             )
         finish_pending(work, follow=follow)
         for _ in range(8):
@@ -105,11 +102,6 @@ def land(
         raise UnavailableError(
             "the target branch, or the plan, keeps changing", hint="try again when it is quiet"
         )
-
-
-def _holder(lock: QueueLock) -> str:
-    parts = lock.holder().split(":")
-    return f"process {parts[2]}" if len(parts) == 4 else "another process"
 
 
 class _StartAgainError(Exception):
@@ -146,7 +138,7 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
         if error.reason in _CHANGED:
             raise _StartAgainError from None
         raise
-    finish_pending(work, follow=follow)
+    finish_pending(work, follow=follow, made=check.tips[-1])
     done = _verified(work, phase, check, tree)
     from gitcoord.features.land.branches import reclaim_branches
 
@@ -319,167 +311,3 @@ def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
         hint=f"claim {conflict.task} again: its next base contains the other's result",
         entry=done.entry,
     )
-
-
-# finishing
-
-
-def finish_pending(work: Workspace, *, follow: bool = True) -> Landed | None:
-    """Finish or abort a target move that is pending; None where there is none.
-
-    In this order: the target is ``old``: move it; the target contains
-    ``new``: done; else abort, and escalate. With ``follow``, worktrees that
-    have the target checked out are brought along.
-    """
-    landed = None
-    for _ in range(8):
-        snapshot = work.ledger.snapshot()
-        pending = snapshot.settings()["pending"]
-        if pending is None:
-            break
-        try:
-            landed = _finish(work, snapshot, pending)
-        except RefusedError as error:
-            if error.reason != "pending":
-                raise
-    else:
-        raise UnavailableError(
-            "the pending move of the target could not be finished", hint="try again"
-        )
-    if follow:
-        lagging(work, bring_along=True)
-    return landed
-
-
-def _finish(work: Workspace, snapshot: Snapshot, pending: Pending) -> Landed | None:
-    from gitcoord.git.refs import CutOffError, locks_of, move_target, sync_folders
-
-    phase, target, old, new = (
-        pending["phase"] or "rollback",
-        pending["target"],
-        pending["old"],
-        pending["new"],
-    )
-    ends = {"target": target, "old": old, "new": new} | (
-        {"phase": phase} if pending["kind"] == "landing" else {}
-    )
-    op = "land" if pending["kind"] == "landing" else "rollback"
-    reason = ""
-    marker = _follow_folder(work) / f"{phase}.json"
-    move = {"target": target, "old": old, "new": new}
-    if (begun := read_json(marker)) is not None and move.items() <= begun.items():
-        _clear_after_mover(work, marker, begun)
-    now = work.store.read_ref(target)
-    if now == old:
-        # One that is there already is another's, and stays.
-        locks = [
-            str(path) for path in locks_of(work.git, (target, work.ledger.ref)) if not path.exists()
-        ]
-        write_json(marker, {**move, "locks": locks})
-        try:
-            with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
-                if not is_held:
-                    raise UnavailableError(
-                        f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again"
-                    )
-                verify = {work.ledger.ref: snapshot.oid}
-                # A git that outlives us holds the queue until it is over.
-                moved = move_target(
-                    work.git,
-                    target,
-                    old,
-                    new,
-                    verify,
-                    {"GITCOORD_LANDING": phase},
-                    work.ledger.queue.handles,
-                )
-        except RefusedError as error:
-            moved, reason = False, error.message
-        except CutOffError:
-            moved = False
-            _clear_after_mover(work, marker, {**move, "locks": locks})
-            sync_folders(work.git, target)
-        now = work.store.read_ref(target)
-        if not moved and not reason and now == old:
-            return None
-    if now is not None and (now == new or (now != old and _contains(work, now, old, new))):
-        done = work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
-        return Landed(done.entry, phase, target, old, new, 0, already=False)
-    reason = reason or (
-        f"{target.removeprefix('refs/heads/')} moved to {now[:12] if now else 'nothing'} meanwhile"
-    )
-    work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
-    return None
-
-
-def _clear_after_mover(work: Workspace, marker: Path, facts: Mapping[str, Any]) -> None:
-    """Remove the locks that a killed git left when it moved the target.
-
-    Looked at once, under the queue, which that git would still hold; from
-    then on a lock there is somebody else's.
-    """
-    from gitcoord.git.refs import clear_locks
-
-    if "locks" not in facts:
-        return
-    with work.ledger.queue.hold(work.ledger.timeout_s) as is_held:
-        if not is_held:
-            raise UnavailableError(
-                f"{_holder(work.ledger.queue)} keeps the ledger busy", hint="try again"
-            )
-        clear_locks(Path(path) for path in facts["locks"])
-        write_json(marker, {key: value for key, value in facts.items() if key != "locks"})
-
-
-def _contains(work: Workspace, now: str, old: str, new: str) -> bool:
-    """Say whether a target that moved on has the move in it already.
-
-    A rollback may be a reset: then its old tip contains the new one, and
-    only a target without the old one was reset.
-    """
-    from gitcoord.git.merges import is_ancestor
-
-    is_reset = is_ancestor(work.git, new, old)
-    return is_ancestor(work.git, new, now) and not (is_reset and is_ancestor(work.git, old, now))
-
-
-def _follow_folder(work: Workspace) -> Path:
-    return work.ledger.files.root / "follow" / work.ledger.name
-
-
-def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
-    """List worktrees that have the target checked out and are behind it.
-
-    Their branch moved by a landing and their files did not follow yet: the
-    lander died, or local changes came in the way meanwhile. With
-    ``bring_along`` those that can follow do, as by a fast-forward.
-    """
-    from gitcoord.git.checkout import undo
-    from gitcoord.git.program import GitError
-    from gitcoord.git.worktrees import checkouts_of, follow, in_the_way
-
-    left: list[Path] = []
-    for marker in sorted(_follow_folder(work).glob("*.json")):
-        facts = read_json(marker)
-        still: list[Path] = []
-        if (
-            facts is not None
-            and facts.keys() >= {"target", "old", "new"}
-            and work.store.read_ref(facts["target"]) == facts["new"]
-        ):
-            for worktree in checkouts_of(work.git, facts["target"]):
-                try:
-                    if bring_along:
-                        _clear_after_mover(work, marker, facts)
-                        undo(worktree)
-                    if not bring_along or in_the_way(worktree, facts["old"], facts["new"]):
-                        still.append(worktree)
-                    else:
-                        follow(worktree, facts["old"], facts["new"])
-                except (GitError, GitcoordError, OSError):
-                    still.append(worktree)
-        if not still and bring_along:
-            with suppress(OSError):
-                marker.unlink()
-        left += still
-    return left

@@ -18,7 +18,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.store.protocol import MissingObjectError, TreeItem
 
-__all__ = ["CodeMove", "changes_of", "code_move", "refuse_in_the_way"]
+__all__ = ["CodeMove", "changes_of", "code_move", "moves_since", "refuse_in_the_way"]
 
 
 class CodeMove(NamedTuple):
@@ -51,7 +51,7 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
         work.target_tip(chosen),
         chosen.settings()["target_tip"],
     )
-    moves = _moves_since(work, tip.oid, chosen.oid)
+    moves = moves_since(work, tip.oid, chosen.oid)
     reverts: list[tuple[str, str]] = []
     undone: set[str] = set()
     is_foreign = False
@@ -93,7 +93,7 @@ def _first_parent(work: Workspace, oid: str) -> str | None:
     return parents[0] if parents else None
 
 
-def _moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
+def moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
     """Collect what moved the target since an entry, abandoned history too."""
     moves = _Moves({}, {})
     begun: dict[str, tuple[str, ...]] = {}

@@ -9,6 +9,7 @@ branches and results are left alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
@@ -20,11 +21,13 @@ from gitcoord.core.messages import parse
 from gitcoord.core.model import Pending
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.land.landings import finish_pending
+from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
+from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.names import named_phase
 from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.names import attic_ref
+from gitcoord.ledger.pending import chain
 from gitcoord.store.protocol import MissingObjectError
 
 __all__ = ["Choice", "RolledBack", "choose", "rollback", "rollbacks", "undo"]
@@ -118,7 +121,7 @@ def _named(work: Workspace, tip: str, name: str) -> Choice:
             ):
                 return Choice(oid, f"checkpoint {name}")
     wanted = resolve(work.git, name)
-    if any(oid == wanted for oid, _, _, _ in entries(work, tip)):
+    if any(oid == wanted for oid, _ in chain(work.store, tip, None)):
         return Choice(wanted, f"entry {wanted[:12]}")
     raise NotFoundError(
         f"{wanted[:12]} is no entry of this ledger's history",
@@ -177,7 +180,7 @@ def rollback(
             ``worktree`` (local changes are in the way), ``pending``.
 
     """
-    finish_pending(work)
+    _finish_what_was_begun(work)
     plan: CodeMove | None = None
     if code:
         tip = work.ledger.snapshot()
@@ -196,7 +199,7 @@ def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> Roll
         RefusedError: The target moved since (reason ``target-moved``).
 
     """
-    finish_pending(work)
+    _finish_what_was_begun(work)
     tip = work.ledger.snapshot().oid
     found = next(
         (
@@ -280,10 +283,16 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
 
     verify = {plan.target: plan.old} if plan else {}
     done = work.ledger.execute(request, agent=ORCHESTRATOR, verify=verify)
-    finish_pending(work)
+    finish_pending(work, made=plan.new if plan is not None else "")
     return RolledBack(
         done.entry, onto, done.event["abandoned"], done.event["epoch"], done.event["code"]
     )
+
+
+def _finish_what_was_begun(work: Workspace) -> None:
+    """Finish or abort a pending move; one that no entry began keeps nobody from going back."""
+    with suppress(CorruptError):
+        finish_pending(work)
 
 
 def _keep_results(work: Workspace, onto: str) -> None:
@@ -305,11 +314,20 @@ def _require_known(work: Workspace, tip: Snapshot, onto: str) -> None:
             reason="nothing-to-do",
             hint="`gitcoord log` lists earlier entries",
         )
-    if tip.settings()["pending"] is not None:
+    pending = tip.settings()["pending"]
+    if pending is not None and _is_begun(work, tip, pending):
         raise RefusedError(
             "a move of the target began meanwhile", reason="pending", hint="try again"
         )
     work.store.read_entry(onto)
+
+
+def _is_begun(work: Workspace, tip: Snapshot, pending: Pending) -> bool:
+    try:
+        require_begun(work, tip, pending)
+    except CorruptError:
+        return False
+    return True
 
 
 def rollbacks(work: Workspace, tip: str | None = None) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ def _pending(work: Workspace, snapshot: Snapshot, fix: bool) -> Iterator[Finding
             "pending", text, "the next orchestrator's command finishes or aborts it; so does --fix"
         )
         return
-    from gitcoord.features.land.landings import finish_pending
+    from gitcoord.features.land.target_moves import finish_pending
 
     finish_pending(work)
     yield fine("pending", text, "it was finished or aborted")

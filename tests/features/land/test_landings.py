@@ -17,7 +17,7 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings
+from gitcoord.features.land import landings, target_moves
 from gitcoord.features.maintain import doctor, verify
 from gitcoord.features.setup import trust
 from gitcoord.features.work import claims, results
@@ -36,17 +36,18 @@ def test_a_lander_that_slept_does_not_move_the_target_again(
     do(work, "x")
     old = git("rev-parse", "main", cwd=repo)
     stale: list[Any] = []
-    finish: Callable[..., object] = landings._finish
+    finish: Callable[..., None] = target_moves._finish
 
-    def remembered(*args: object) -> object:
-        stale.append(args)
-        return finish(*args)
+    def remembered(*args: object, **more: object) -> None:
+        stale.append((args, more))
+        finish(*args, **more)
 
-    monkeypatch.setattr(landings, "_finish", remembered)
+    monkeypatch.setattr(target_moves, "_finish", remembered)
     landings.land(work, "default")
     # The landing is done; then somebody takes the target back on purpose.
     git("reset", "-q", "--hard", old, cwd=repo)
-    assert finish(*stale[0]) is None
+    args, more = stale[0]
+    finish(*args, **more)
     assert git("rev-parse", "main", cwd=repo) == old
 
 
@@ -323,7 +324,7 @@ def test_a_lander_that_slept_while_another_finished_changes_nothing(
 ) -> None:
     work = trusted(repo, gated("a"), "x")
     do(work, "x", "a")
-    finish = landings.finish_pending
+    finish = target_moves.finish_pending
 
     def sleep_before_it(mine: Workspace, **more: Any) -> Any:
         if mine is work and mine.ledger.snapshot().settings()["pending"] is not None:

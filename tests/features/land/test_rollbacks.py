@@ -20,7 +20,7 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features.land import landings, rollback_preview, rollbacks
+from gitcoord.features.land import landings, rollback_preview, rollbacks, target_moves
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents
 from gitcoord.features.work import claims, results, tokens
@@ -282,7 +282,7 @@ def test_a_rollback_cut_off_before_the_move_is_finished_by_the_next_command(
             },
             agent=ORCHESTRATOR,
         )
-    landings.finish_pending(work)
+    target_moves.finish_pending(work)
     assert git("rev-parse", "main", cwd=repo) == old
     assert work.ledger.snapshot().settings()["pending"] is None
     verify.verify(work)
@@ -297,7 +297,7 @@ def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(
         patched.setattr(rollbacks, "finish_pending", lambda *args, **_more: calls.append(args))
         back(work, whole, code=True)
     moved = write(repo, "foreign.txt")
-    landings.finish_pending(work)
+    target_moves.finish_pending(work)
     assert git("rev-parse", "main", cwd=repo) == moved
     assert [one["kind"] for one in work.ledger.snapshot().escalations()] == ["rollback-aborted"]
     verify.verify(work)

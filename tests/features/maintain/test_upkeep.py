@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import GitcoordError
-from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.land import landings, rollbacks, target_moves
 from gitcoord.features.maintain import doctor, upkeep, verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -289,7 +289,9 @@ def test_a_pending_move_is_a_finding_and_fix_finishes_it(
     do(work, "x", "a")
     with monkeypatch.context() as patched:
         patched.setattr(
-            landings, "_finish", lambda *_args: (_ for _ in ()).throw(KeyboardInterrupt)
+            target_moves,
+            "_finish",
+            lambda *_args, **_more: (_ for _ in ()).throw(KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):
             landings.land(work, "default")

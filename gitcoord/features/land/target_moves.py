@@ -1,0 +1,287 @@
+"""Finish or abort a move of the target that is pending, and let files follow.
+
+Whoever finds a move that was cut off decides by the same three questions,
+so that a crash never leaves half of one. Agents finish refs only, and go on
+without a move that they cannot finish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gitcoord.core import ids
+from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
+from gitcoord.core.events import Event
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.model import Pending
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.land.pending_moves import require_begun, unlike
+from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.files import read_json, write_json
+from gitcoord.store.queue import QueueLock
+from gitcoord.store.stale_locks import record_files
+
+__all__ = ["finish_for_agent", "finish_pending", "holder_of", "lagging"]
+
+AGENT_WAIT_S = 2.0
+_TRIES = 8
+
+
+def holder_of(lock: QueueLock) -> str:
+    """Return the process that holds a lock, as messages name it."""
+    parts = lock.holder().split(":")
+    return f"process {parts[2]}" if len(parts) == 4 else "another process"
+
+
+def finish_for_agent(work: Workspace) -> str:
+    """Finish the refs of a move that was cut off, if that can be done at once.
+
+    Returns what keeps it from being finished, with the remedy, or nothing.
+    Whatever that is, the agent's own command goes on.
+    """
+    from gitcoord.git.program import GitError
+    from gitcoord.git.refs import lock_in_the_way
+
+    pending = work.ledger.snapshot().settings()["pending"]
+    if pending is None:
+        return ""
+    what = f"the {pending['kind']} of {pending['target'].removeprefix('refs/heads/')} is not over"
+    # A lander at work holds this lock: its landing is not cut off.
+    with QueueLock(work.ledger.files.landing_lock).hold(0) as is_free:
+        if not is_free:
+            return ""
+        try:
+            _clear_dead_locks(work, pending, AGENT_WAIT_S)
+            lock = lock_in_the_way(work.git, [pending["target"]])
+            if lock is not None:
+                return f"{what}: {lock} is in the way; `gitcoord doctor --fix` looks at it"
+            finish_pending(work, follow=False, wait_s=AGENT_WAIT_S)
+        except GitcoordError as error:
+            return "; ".join(filter(None, [f"{what}: {error.message}", error.hint]))
+        except (GitError, OSError) as error:
+            return f"{what}: {error}; `gitcoord doctor` looks at everything around the ledger"
+    return ""
+
+
+def finish_pending(
+    work: Workspace, *, follow: bool = True, made: str = "", wait_s: float | None = None
+) -> None:
+    """Finish or abort a target move that is pending, if there is one.
+
+    In this order: the target is ``old``: move it; the target contains
+    ``new``: done; else abort, and escalate. With ``follow``, worktrees that
+    have the target checked out are brought along. ``made`` is the candidate
+    that the caller has just made itself. If this fails, the target is where
+    it was or where the move takes it, and the next command goes on.
+
+    Raises:
+        CorruptError: The move that is pending was begun by no legal entry;
+            it was not followed.
+        UnavailableError: A lock is in the way, or the queue is stuck.
+
+    """
+    wait_s = work.ledger.timeout_s if wait_s is None else wait_s
+    for _ in range(_TRIES):
+        snapshot = work.ledger.snapshot()
+        pending = snapshot.settings()["pending"]
+        if pending is None:
+            break
+        event = require_begun(work, snapshot, pending)
+        try:
+            _finish(work, snapshot, pending, event, made=made, wait_s=wait_s)
+        except RefusedError as error:
+            if error.reason != "pending":
+                raise
+    else:
+        raise UnavailableError(
+            "the pending move of the target could not be finished", hint="try again"
+        )
+    if follow:
+        lagging(work, bring_along=True)
+
+
+def _finish(
+    work: Workspace,
+    snapshot: Snapshot,
+    pending: Pending,
+    event: Event,
+    *,
+    made: str,
+    wait_s: float,
+) -> None:
+    """Take one step towards the end of a move."""
+    target, old, new = pending["target"], pending["old"], pending["new"]
+    ends = {"target": target, "old": old, "new": new}
+    op = "rollback"
+    if pending["kind"] == "landing":
+        op = "land"
+        ends["phase"] = str(pending["phase"])
+    _clear_dead_locks(work, pending, wait_s)
+    now = work.store.read_ref(target)
+    reason = ""
+    if now == old:
+        if new != made:
+            reason = unlike(work, snapshot, event)
+        if not reason:
+            reason = _move(work, snapshot, pending, wait_s)
+        now = work.store.read_ref(target)
+        if not reason and now == old != new:
+            return
+    if now is not None and (now == new or (now != old and _contains(work, now, old, new))):
+        work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
+        return
+    if not reason:
+        place = now[:12] if now else "nothing"
+        reason = f"{target.removeprefix('refs/heads/')} moved to {place} meanwhile"
+    work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
+
+
+def _move(work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float) -> str:
+    """Try to move the target; return what forbids it, or nothing.
+
+    Whether it moved has to be read.
+    """
+    from gitcoord.git.refs import CutOffError, locks_of, move_target, sync_folders
+
+    target, old, new = pending["target"], pending["old"], pending["new"]
+    marker, move = _marker_of(work, pending), {"target": target, "old": old, "new": new}
+    # One that is there already is another's, and stays.
+    locks = [
+        str(path) for path in locks_of(work.git, (target, work.ledger.ref)) if not path.exists()
+    ]
+    write_json(marker, {**move, "locks": locks})
+    try:
+        with work.ledger.queue.hold(wait_s) as is_held:
+            if not is_held:
+                raise _busy(work)
+            move_target(
+                work.git,
+                target,
+                old,
+                new,
+                {work.ledger.ref: snapshot.oid},
+                {"GITCOORD_LANDING": pending["phase"] or "rollback"},
+                # A git that outlives us holds the queue until it is over.
+                work.ledger.queue.handles,
+            )
+    except RefusedError as error:
+        return error.message
+    except CutOffError:
+        _clear_after_mover(work, marker, {**move, "locks": locks}, wait_s)
+        sync_folders(work.git, target)
+    return ""
+
+
+def _busy(work: Workspace) -> UnavailableError:
+    return UnavailableError(
+        f"{holder_of(work.ledger.queue)} keeps the ledger busy", hint="try again"
+    )
+
+
+def _clear_dead_locks(work: Workspace, pending: Pending, wait_s: float) -> None:
+    """Remove the locks that dead processes of ours left on the target."""
+    work.ledger.clear_left_locks()
+    marker = _marker_of(work, pending)
+    move = {key: pending[key] for key in ("target", "old", "new")}
+    begun = read_json(marker)
+    if begun is not None and move.items() <= begun.items():
+        _clear_after_mover(work, marker, begun, wait_s)
+
+
+def _clear_after_mover(
+    work: Workspace, marker: Path, facts: Mapping[str, Any], wait_s: float
+) -> None:
+    """Remove the locks that a killed git left when it moved the target.
+
+    Looked at once, under the queue, which that git would still hold; from
+    then on a lock there is somebody else's. If this fails they stay.
+    """
+    from gitcoord.git.refs import clear_locks, locks_of
+
+    named = facts.get("locks")
+    if not isinstance(named, list):
+        return
+    with work.ledger.queue.hold(wait_s) as is_held:
+        if not is_held:
+            raise _busy(work)
+        # The file may name anything: only what a move of ours locks is looked at.
+        known = locks_of(work.git, (facts["target"], work.ledger.ref))
+        clear_locks(path for path in known if str(path) in named)
+        write_json(marker, {key: value for key, value in facts.items() if key != "locks"})
+
+
+def _contains(work: Workspace, now: str, old: str, new: str) -> bool:
+    """Return whether a target that moved on has the move in it already.
+
+    A rollback may be a reset: then its old tip contains the new one, and
+    only a target without the old one was reset.
+    """
+    from gitcoord.git.merges import is_ancestor
+
+    is_reset = is_ancestor(work.git, new, old)
+    return is_ancestor(work.git, new, now) and not (is_reset and is_ancestor(work.git, old, now))
+
+
+# files
+
+
+def _follow_folder(work: Workspace) -> Path:
+    return work.ledger.files.root / "follow" / work.ledger.name
+
+
+def _marker_of(work: Workspace, pending: Pending) -> Path:
+    return _follow_folder(work) / f"{pending['phase'] or 'rollback'}.json"
+
+
+def lagging(work: Workspace, *, bring_along: bool = False) -> list[Path]:
+    """List worktrees that have the target checked out and are behind it.
+
+    Their branch moved by a landing and their files did not follow yet: the
+    lander died, or local changes came in the way meanwhile. With
+    ``bring_along`` those that can follow do, as by a fast-forward.
+    """
+    left: list[Path] = []
+    for marker in record_files(_follow_folder(work), depth=0):
+        facts = read_json(marker)
+        still: list[Path] = []
+        if facts is not None and _is_our_move(work, facts):
+            still = _bring_along(work, marker, facts, bring_along=bring_along)
+        if not still and bring_along:
+            with suppress(OSError):
+                marker.unlink()
+        left += still
+    return left
+
+
+def _is_our_move(work: Workspace, facts: Mapping[str, Any]) -> bool:
+    """Return whether a file tells of a move of the target, which is where that led."""
+    target, old, new = (facts.get(key) for key in ("target", "old", "new"))
+    if target != work.target(work.ledger.snapshot()):
+        return False
+    return ids.is_oid(old) and ids.is_oid(new) and work.store.read_ref(target) == new
+
+
+def _bring_along(
+    work: Workspace, marker: Path, facts: Mapping[str, Any], *, bring_along: bool
+) -> list[Path]:
+    """Let the worktrees that have the target follow; return those that cannot."""
+    from gitcoord.git.checkout import undo
+    from gitcoord.git.program import GitError
+    from gitcoord.git.worktrees import checkouts_of, follow, in_the_way
+
+    still: list[Path] = []
+    for worktree in checkouts_of(work.git, facts["target"]):
+        try:
+            if bring_along:
+                _clear_after_mover(work, marker, facts, work.ledger.timeout_s)
+                undo(worktree)
+            if not bring_along or in_the_way(worktree, facts["old"], facts["new"]):
+                still.append(worktree)
+            else:
+                follow(worktree, facts["old"], facts["new"])
+        except (GitError, GitcoordError, OSError):
+            still.append(worktree)
+    return still
