@@ -147,12 +147,10 @@ def waited(
                 if wait:
                     gave_up(error)
                 raise
-            from gitcoord.features.work.wait import wait_for_change
+            from gitcoord.features.work.wait import seconds_until_worth, wait_for_change
 
-            again_s = error.facts.get("retry_after") or (
-                int(str(error.facts.get("lease_ms") or 5000)) / 1000
-            )
-            wait_for_change(app.work, tip, min(deadline.remaining(), float(str(again_s)) + 0.05))
+            again_s = seconds_until_worth(error, app.work.clock)
+            wait_for_change(app.work, tip, min(deadline.remaining(), again_s))
 
 
 def _show_claim(app: App, done: Any) -> None:

@@ -84,7 +84,9 @@ class NotFoundError(GitcoordError):
 class NothingReadyError(GitcoordError):
     """Say that no task can be had now, and when to ask again.
 
-    Facts: ``retry_after`` in seconds, ``waiting_for``.
+    Facts: ``retry_after`` in seconds, ``waiting_for``; ``changes_after`` in
+    seconds, until a lease, a timed lock or a delay ends, where one runs:
+    nothing else changes the answer but an entry.
     """
 
     code = "nothing-ready"

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of
@@ -26,12 +26,13 @@ from gitcoord.core.errors import (
 from gitcoord.core.leases import wait_ms
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
+from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.run.reviews import Note, review_one
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.trust import commands_of, require_trust
 from gitcoord.features.work import claims, results
 from gitcoord.features.work.keepalive import Child, beat_every_s
-from gitcoord.features.work.wait import wait_for_change
+from gitcoord.features.work.wait import seconds_until_worth, wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 from gitcoord.git.program import GitError
 from gitcoord.git.worktrees import commit_paths, status_of
@@ -102,7 +103,7 @@ def run(
     )
     if stop is not None:
         shared.stop = stop
-    landings.finish_pending(work)
+    finish_pending(work)
     names = [f"run-{number}" for number in range(1, jobs + 1)]
     for name in names:
         if work.ledger.snapshot().agent(name) is None:
@@ -181,9 +182,7 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             if _is_stuck(work):
                 shared.tell(Note(agent, "", "idle", error.message))
                 return
-            wait_for_change(
-                work, tip, float(cast("float", error.facts.get("retry_after") or 1.0)), shared.stop
-            )
+            wait_for_change(work, tip, seconds_until_worth(error, work.clock), shared.stop)
             continue
         except UnavailableError as error:
             shared.tell(Note(agent, "", "waits", error.message))

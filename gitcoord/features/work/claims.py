@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,7 +18,14 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.core.events import Command
-from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
+from gitcoord.core.leases import (
+    Context,
+    judge,
+    leases_of,
+    lock_left_ms,
+    remaining_ms,
+    wait_ms,
+)
 from gitcoord.core.machine import decide
 from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
@@ -32,9 +39,10 @@ from gitcoord.features.work.escalations import escalate_once
 from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refuse_living_session
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["RETRY_AFTER_S", "Claimed", "claim", "earlier_branch", "is_blocked"]
+__all__ = ["RETRY_AFTER_S", "Claimed", "claim", "earlier_branch", "ends_of", "is_blocked"]
 
 RETRY_AFTER_S = 5.0
+PATIENCE_S = 0.05
 
 
 class Claimed(NamedTuple):
@@ -255,6 +263,7 @@ class _Chooser:
         self._pool = pool
         self._session = session
         self.base_conflicts: list[RefusedError] = []
+        self._delays_ms: list[int] = []
 
     def choose(self, snapshot: Snapshot, context: Context) -> Command:
         """Return a command that ``decide`` accepts on this snapshot."""
@@ -269,6 +278,7 @@ class _Chooser:
             try:
                 command = self._command(snapshot, task, context)
             except (NothingReadyError, ConflictError, RefusedError, NotFoundError):
+                self._delays_ms += [wait_ms(task["retry"], context)] if task["retry"] else []
                 continue
             return command
         raise self._nothing(snapshot, context)
@@ -378,6 +388,7 @@ class _Chooser:
             f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
             hint="`gitcoord claim --wait` waits for the next one",
             retry_after=round(after_s, 3),
+            **ends_of(snapshot, context, self._delays_ms),
             waiting_for=cast("Any", reasons),
             blocked=blocked,
             no_room=any(NO_ROOM in reason for reason in reasons),
@@ -390,6 +401,23 @@ class _Chooser:
             self._agent["id"],
         }
         return fits and fits_agent(snapshot, task, self._agent)
+
+
+def ends_of(
+    snapshot: Snapshot, context: Context, delays_ms: Iterable[int] = ()
+) -> dict[str, float]:
+    """Return after how long time alone may make something ready, if ever."""
+    ends_ms = [
+        remaining_ms(lease, context) for task in snapshot.live() for lease in leases_of(task)
+    ]
+    for lock in snapshot.locks():
+        left_ms = lock_left_ms(lock, context)
+        if left_ms is not None:
+            ends_ms.append(left_ms)
+    ends_ms += delays_ms
+    if not ends_ms:
+        return {}
+    return {"changes_after": round(max(0, min(ends_ms)) / 1000 + PATIENCE_S, 3)}
 
 
 def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:

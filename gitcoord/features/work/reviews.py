@@ -29,7 +29,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.facts import review_facts, task_facts
 from gitcoord.features.names import named_task
-from gitcoord.features.work.claims import RETRY_AFTER_S, is_blocked
+from gitcoord.features.work.claims import RETRY_AFTER_S, ends_of, is_blocked
 from gitcoord.features.work.tokens import (
     REVIEWS,
     Current,
@@ -224,10 +224,12 @@ def _chosen(
             reasons.append(error.message)
             continue
         return {**command, "task": found["id"]}
-    raise _nothing(snapshot, agent["id"], reasons)
+    raise _nothing(snapshot, agent["id"], reasons, ends_of(snapshot, work.ledger.context()))
 
 
-def _nothing(snapshot: Snapshot, agent: str, reasons: list[str]) -> GitcoordError:
+def _nothing(
+    snapshot: Snapshot, agent: str, reasons: list[str], ends: dict[str, float]
+) -> GitcoordError:
     known: dict[str, bool] = {}
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
     for task in snapshot.tasks():
@@ -237,6 +239,7 @@ def _nothing(snapshot: Snapshot, agent: str, reasons: list[str]) -> GitcoordErro
             return NothingReadyError(
                 f"no review is ready for {agent}: {told}",
                 retry_after=RETRY_AFTER_S,
+                **ends,
                 hint="`gitcoord review claim --wait` waits for the next one",
                 waiting_for=cast("Any", reasons[:5] or ["a result to review"]),
             )
