@@ -8,9 +8,11 @@ from typing import Any
 
 from gitcoord.core import codec, paths
 from gitcoord.core.bulk import uncollected
+from gitcoord.core.errors import CorruptError
 from gitcoord.core.graph import remaining_chain_ms
 from gitcoord.core.hashing import sha256
 from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
+from gitcoord.core.records import problem_of
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
 __all__ = ["SHOWN", "bring_to", "connect"]
@@ -105,6 +107,18 @@ def _write(
         _recount(database, shifted)
 
 
+def _task_of(store: Store, name: str, oid: str) -> TaskRecord:
+    what = f"the record of task {name}"
+    record: TaskRecord = codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, what)
+    problem = problem_of("tasks", record)
+    if problem or record["id"] != name:
+        raise CorruptError(
+            f"{what} is not one: {problem or 'it is about another task'}",
+            hint="`gitcoord verify` names the first illegal entry",
+        )
+    return record
+
+
 def _write_some(
     database: sqlite3.Connection,
     store: Store,
@@ -114,11 +128,7 @@ def _write_some(
 ) -> tuple[list[str], bool]:
     """Write some records; name those that others have to count again, and say if a spec is new."""
     gone = [name for name, oid in changed if oid is None]
-    records: list[TaskRecord] = [
-        codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, f"the record of {name}")
-        for name, oid in changed
-        if oid is not None
-    ]
+    records = [_task_of(store, name, oid) for name, oid in changed if oid is not None]
     old = {
         name: None if is_first else _row(database, name)
         for name in [*gone, *(record["id"] for record in records)]

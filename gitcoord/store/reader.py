@@ -8,6 +8,7 @@ from typing import Any
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.model import FORMAT, MAX_PLAN_BYTES, MAX_RECORD_BYTES
+from gitcoord.core.records import problem_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
@@ -78,7 +79,15 @@ class TreeReader:
             limit = (
                 MAX_RECORD_BYTES * 4 if folder not in {"inputs", "landings"} else MAX_PLAN_BYTES * 2
             )
-            record = codec.load(self.blob(item.oid), limit, f"{path} of entry {self._oid[:12]}")
+            what = f"{path} of entry {self._oid[:12]}"
+            record = codec.load(self.blob(item.oid), limit, what)
+            problem = problem_of(path, record)
+            if problem:
+                raise CorruptError(
+                    f"{what} is not a record: {problem}",
+                    entry=self._oid,
+                    hint="`gitcoord verify` names the first illegal entry",
+                )
             self._cache.put(item.oid, record)
         return record
 
@@ -129,4 +138,7 @@ def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot
             else "`gitcoord verify` names the first bad entry",
             entry=oid,
         )
+    problem = problem_of("settings", settings)
+    if problem:
+        raise CorruptError(f"settings.json of entry {oid[:12]} is damaged: {problem}", entry=oid)
     return snapshot

@@ -30,15 +30,27 @@ def task(
         "needs": needs,
         "estimate_ms": None,
         "priority": priority,
+        "description": "",
+        "reads": [],
+        "result": "required",
+        "check": None,
+        "verify_by": None,
     }
     return {
         "id": name,
         "order": order,
         "spec": spec,
         "state": state,
+        "approvals": 0,
         "assigned": None,
+        "attempt": 0,
+        "failures": 0,
         "claim": None,
+        "reviews": [],
         "result": None,
+        "branch": None,
+        "retry": None,
+        "setbacks": [],
     }
 
 

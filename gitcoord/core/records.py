@@ -1,0 +1,125 @@
+"""Tell what is a record from what is only JSON.
+
+Whoever can write the ledger can put any JSON in a record's place. What is
+read is checked once against the declared shape, so that every rule may
+trust it afterwards; what does not fit is damage of the ledger.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from gitcoord.core import model
+
+__all__ = ["problem_of"]
+
+_SHAPES = {
+    "settings": model.Settings,
+    "plan.json": model.PlanRecord,
+    "tasks": model.TaskRecord,
+    "live": model.TaskRecord,
+    "agents": model.AgentRecord,
+    "phases": model.PhaseRecord,
+    "locks": model.LockRecord,
+    "escalations": model.Escalation,
+    "notes": model.NoteRecord,
+    "checkpoints": model.CheckpointRecord,
+    "gates": model.GateRun,
+    "checks": model.GateRun,
+}
+"""The shape of the records in each folder.
+
+``plan.json`` lies at the top; ``settings.json``, whose shape depends on the
+format that it names, is asked for as ``settings``.
+"""
+
+Fits = Callable[[Any], bool]
+
+
+def problem_of(path: str, record: object) -> str:
+    """Return what is wrong with the record at a path, or nothing.
+
+    Keys that are not declared are passed over: a newer gitcoord may have
+    written them.
+    """
+    shape = _SHAPES.get(path.partition("/")[0])
+    if shape is None:
+        return ""
+    if not isinstance(record, dict):
+        return "it is not an object"
+    for key, is_required, fits in _fields(shape):
+        if key not in record:
+            if is_required:
+                return f"it has no {key}"
+        elif not fits(record[key]):
+            return f"its {key} is not what it has to be"
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _fields(shape: type) -> tuple[tuple[str, bool, Fits], ...]:
+    """Return the keys of a shape, whether each is required, and its test."""
+    fields = []
+    for owner in reversed(shape.__mro__):
+        for key, annotation in vars(owner).get("__annotations__", {}).items():
+            hint = _evaluated(owner.__module__, annotation)
+            is_optional = typing.get_origin(hint) is typing.NotRequired
+            if is_optional:
+                (hint,) = typing.get_args(hint)
+            fields.append((key, not is_optional, _test_of(hint)))
+    return tuple(fields)
+
+
+@lru_cache(maxsize=256)
+def _evaluated(module: str, annotation: str) -> Any:
+    """Return the type that an annotation of ours names.
+
+    ``typing.get_type_hints`` does the same in five times as long, which
+    every command would wait for.
+    """
+    known = {"NotRequired": typing.NotRequired}
+    return eval(annotation, vars(sys.modules[module]), known)  # noqa: S307 - our own source
+
+
+@lru_cache(maxsize=256)
+def _test_of(hint: Any) -> Fits:
+    """Return what tells whether a value is of a type."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any or hint is object:
+        return lambda _value: True
+    if hint is None or hint is types.NoneType:
+        return lambda value: value is None
+    if origin is typing.Literal:
+        return lambda value: type(value) is str and value in arguments
+    if origin in {typing.Union, types.UnionType}:
+        tests = [_test_of(one) for one in arguments]
+        return lambda value: any(test(value) for test in tests)
+    if origin is list:
+        inner = _test_of(arguments[0])
+        return lambda value: type(value) is list and all(map(inner, value))
+    if origin is dict:
+        inner = _test_of(arguments[1])
+        return lambda value: type(value) is dict and all(map(inner, value.values()))
+    if hint in {str, int, bool, float}:
+        return lambda value: type(value) is hint
+    return _fits_shape(hint)
+
+
+def _fits_shape(shape: type) -> Fits:
+    def fits(value: object) -> bool:
+        if type(value) is not dict:
+            return False
+        for key, is_required, is_right in _fields(shape):
+            if key not in value:
+                if is_required:
+                    return False
+            elif not is_right(value[key]):
+                return False
+        return True
+
+    return fits
