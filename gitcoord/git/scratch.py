@@ -7,6 +7,7 @@ comes next clears what a killed process left, its command included.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -17,30 +18,38 @@ from pathlib import Path
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git import worktrees
 from gitcoord.git.half_made import LOCK_WAIT_S
-from gitcoord.git.program import LONG_S, Git, discover
+from gitcoord.git.program import Git, discover
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
+from gitcoord.host.files import read_file
+from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity, is_alive
+from gitcoord.store.stale_locks import is_at_work
 
-__all__ = ["Throwaway", "throw_away"]
+__all__ = ["Throwaway", "clear_dead", "throw_away"]
 
 TRIES = 3
 PAUSE_S = 0.1
+NAME_CHARS = 12
+MAX_MARKER_BYTES = 16 * 1024
+_NAME = re.compile(r"[0-9a-f]{12}")
 _VARIABLE = "GITCOORD_WORKTREE"
 
 
 class Throwaway:
     """A worktree that does not stay, and the marker that names it.
 
-    The marker has a line each for the place, the process that made it and
-    the command that runs in it.
+    The marker is held while its maker lives. Its name says where the
+    worktree lies: what is written in it is only which processes made it and
+    ran in it.
     """
 
-    __slots__ = ("marker", "place")
+    __slots__ = ("_file", "marker", "place")
 
     def __init__(self, place: Path, marker: Path) -> None:
         self.place = place
         self.marker = marker
+        self._file = LiveFile(marker)
 
     def note(self, *processes: str) -> None:
         """Write the marker, in one step.
@@ -49,13 +58,9 @@ class Throwaway:
             UnavailableError: It cannot be written.
 
         """
-        fresh = self.marker.with_suffix(".new")
+        lines = (str(self.place), *processes)
         try:
-            self.marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh.write_bytes(
-                b"\n".join(os.fsencode(line) for line in (str(self.place), *processes))
-            )
-            fresh.replace(self.marker)
+            self._file.write(b"\n".join(os.fsencode(line) for line in lines))
         except OSError as error:
             raise UnavailableError(
                 f"{self.marker} cannot be written: {error.strerror}",
@@ -70,6 +75,14 @@ class Throwaway:
         """Record the command, so that it can be ended if we are killed."""
         self.note(identity(), identity(pid))
 
+    def forget(self) -> None:
+        """Remove the marker: nothing is left of the worktree."""
+        self._file.remove()
+
+    def leave(self) -> None:
+        """Leave the marker to whoever comes next, with what could not be removed."""
+        self._file.leave()
+
 
 @contextmanager
 def throw_away(git: Git, commit: str) -> Iterator[Throwaway]:
@@ -83,13 +96,10 @@ def throw_away(git: Git, commit: str) -> Iterator[Throwaway]:
         UnavailableError: It could not be made; nothing is left of it.
 
     """
-    where = discover(git.cwd)
-    folder = where.common_dir / "gitcoord" / "checks"
-    _clear_leftovers(git, folder)
-    name, main = Clock().token()[:12], where.main_worktree
-    is_beside = main is not None and os.access(main.parent, os.W_OK)
-    beside = main.parent / f"{main.name}.gates" if main is not None and is_beside else folder
-    thrown = Throwaway(beside / name, folder / f"{name}.marker")
+    clear_dead(git)
+    folders = _Folders(git)
+    name = Clock().token()[:NAME_CHARS]
+    thrown = Throwaway(folders.best() / name, folders.markers / f"{name}.marker")
     thrown.note(identity())
     try:
         worktrees.add(git, thrown.place, commit=commit)
@@ -98,25 +108,80 @@ def throw_away(git: Git, commit: str) -> Iterator[Throwaway]:
         _remove(git, thrown)
 
 
-def _clear_leftovers(git: Git, folder: Path) -> None:
-    """End and remove what processes left that were killed over a check."""
-    for marker in folder.glob("*.marker"):
+class _Folders:
+    """Where the worktrees of a repository lie that do not stay, and their markers."""
+
+    def __init__(self, git: Git) -> None:
+        where = discover(git.cwd)
+        self.private = where.common_dir / "worktrees"
+        self.markers = where.common_dir / "gitcoord" / "checks"
+        self._main = where.main_worktree
+
+    def best(self) -> Path:
+        """Return the folder for a new worktree."""
+        main = self._main
+        if main is not None and os.access(main.parent, os.W_OK):
+            return self._beside(main)
+        return self.markers
+
+    def possible(self) -> list[Path]:
+        """Return every folder in which one may lie; links are none."""
+        folders = [self.markers]
+        if self._main is not None:
+            folders.append(self._beside(self._main))
+        return [folder for folder in folders if not folder.is_symlink()]
+
+    @staticmethod
+    def _beside(main: Path) -> Path:
+        return main.parent / f"{main.name}.gates"
+
+
+def clear_dead(git: Git) -> int:
+    """End and remove what processes left that were killed over a check.
+
+    Returns how many worktrees are gone. If it fails, or this process dies
+    in between, the marker is still there.
+    """
+    folders = _Folders(git)
+    count = 0
+    for marker in sorted(folders.markers.glob("*.marker")):
         try:
-            lines = [os.fsdecode(line) for line in marker.read_bytes().split(b"\n")]
+            lines = read_file(marker, MAX_MARKER_BYTES).split(b"\n")
         except OSError:
             continue
-        place, process, child = (*lines, "", "", "")[:3]
-        # A folder with a line feed in its name has more lines: left to a person.
-        if len(lines) > 3 or is_alive(process) is not False:
+        named, process, child = ([os.fsdecode(line) for line in lines] + ["", "", ""])[:3]
+        if not _NAME.fullmatch(marker.stem) or is_at_work(marker, {"process": process}):
             continue
-        if child and is_alive(child):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(int(child.split(":")[2]), signal.SIGKILL)
-        _remove(git, Throwaway(Path(place), marker))
+        # What is written there may name anything: only a place where we make them counts.
+        places = [folder / marker.stem for folder in folders.possible()]
+        for place in places:
+            if str(place) == named:
+                _end_child(place, child)
+                count += _remove(git, Throwaway(place, marker))
+    return count
 
 
-def _remove(git: Git, thrown: Throwaway) -> None:
-    """Take a worktree away, whatever the command made of it.
+def _end_child(place: Path, child: str) -> None:
+    """End the group of the command that ran in a worktree, if it provably is that.
+
+    It has to be the very process that was recorded, to lead its group, and
+    to have been started for this worktree: its environment says so.
+    """
+    if not child or not is_alive(child):
+        return
+    pid = int(child.split(":")[2])
+    with suppress(OSError):
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if os.getpgid(pid) == pid and _mark_of(place) in environment:
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _mark_of(place: Path) -> bytes:
+    return os.fsencode(f"{_VARIABLE}={place}")
+
+
+def _remove(git: Git, thrown: Throwaway) -> bool:
+    """Take a worktree away, whatever the command made of it; False if it stays.
 
     The marker goes last: if this is cut off the next check goes on with it.
     """
@@ -126,16 +191,31 @@ def _remove(git: Git, thrown: Throwaway) -> None:
         if not os.path.lexists(thrown.place):
             break
         Clock().sleep(PAUSE_S)
-    with exclusive(git, LOCK_WAIT_S) as lock:
-        # Twice: also one that was locked, or whose making was cut off.
-        args = ("worktree", "remove", "--force", "--force", "--end-of-options", str(thrown.place))
-        git.run(*args, check=False, timeout_s=LONG_S, keep=(lock,))
-    if not os.path.lexists(thrown.place):
+    folders = _Folders(git)
+    is_gone = not os.path.lexists(thrown.place)
+    with exclusive(git, LOCK_WAIT_S):
+        # As git would, which does not go on with what was half removed.
+        for private in _private_dirs(folders.private, thrown.place):
+            shutil.rmtree(private, ignore_errors=True)
+            is_gone = is_gone and not private.exists()
         with suppress(OSError):
-            thrown.marker.unlink()
+            folders.private.rmdir()
+    if is_gone:
+        thrown.forget()
+    else:
+        thrown.leave()
     if thrown.place.parent != thrown.marker.parent:
         with suppress(OSError):
             thrown.place.parent.rmdir()
+    return is_gone
+
+
+def _private_dirs(folder: Path, place: Path) -> list[Path]:
+    """Return the private git directories of a worktree, half-removed ones too.
+
+    git names them by the worktree's last part, which nothing else has here.
+    """
+    return [path for path in folder.glob(f"{place.name}*") if not path.is_symlink()]
 
 
 def _end_inside(place: Path) -> None:
@@ -147,7 +227,7 @@ def _end_inside(place: Path) -> None:
     """
     if not Path("/proc/self/stat").exists():
         return
-    inside, mark = f"{os.path.realpath(place)}/", os.fsencode(f"{_VARIABLE}={place}")
+    inside, mark = f"{os.path.realpath(place)}/", _mark_of(place)
     for name in os.listdir("/proc"):  # noqa: PTH208 - names, most of them of no interest
         if name.isdecimal():
             with suppress(OSError):

@@ -8,11 +8,11 @@ there before a takeover looked, or its holder is told that it lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from gitcoord.core.errors import UnavailableError
+from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.core.leases import Beat
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import read_json, write_json
@@ -22,6 +22,8 @@ __all__ = ["Beats", "Observations", "beat_ref", "beat_text", "parse_beat"]
 
 MAX_BEAT_BYTES = 256 * 1024
 MAX_OBSERVED = 2000
+BROKEN = "broken"
+"""In place of the oid of a beat whose ref is broken."""
 
 
 def beat_ref(ledger: str, agent: str) -> str:
@@ -48,9 +50,16 @@ def parse_beat(content: bytes) -> dict[str, tuple[str, int]]:
 
 
 class Beats(Mapping[str, Beat]):
-    """Every agent's beat, read when it is asked for."""
+    """Every agent's beat, read when it is asked for.
 
-    def __init__(self, store: Store, ledger: str) -> None:
+    ``mend`` gives a ref that is broken a beat which says nothing; a reader,
+    who has nothing to write, passes over it.
+    """
+
+    def __init__(
+        self, store: Store, ledger: str, mend: Callable[[str], None] | None = None
+    ) -> None:
+        self._mend = mend
         self._store = store
         self._ledger = ledger
         self._known: dict[str, Beat | None] = {}
@@ -58,7 +67,7 @@ class Beats(Mapping[str, Beat]):
     def __getitem__(self, agent: str) -> Beat:
         """Read one agent's beat; KeyError where there is none."""
         if agent not in self._known:
-            oid = self._store.read_ref(beat_ref(self._ledger, agent))
+            oid = self._oid_of(beat_ref(self._ledger, agent))
             beat = None
             if oid is not None:
                 try:
@@ -70,6 +79,15 @@ class Beats(Mapping[str, Beat]):
         if found is None:
             raise KeyError(agent)
         return found
+
+    def _oid_of(self, ref: str) -> str | None:
+        try:
+            return self._store.read_ref(ref)
+        except CorruptError:
+            if self._mend is None:
+                return BROKEN
+        self._mend(ref)
+        return self._store.read_ref(ref)
 
     def __iter__(self) -> Iterator[str]:
         """List the agents whose beats were asked for."""

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core import codec
-from gitcoord.core.errors import ClaimLostError, NotFoundError, UnavailableError, UnknownError
+from gitcoord.core.errors import (
+    ClaimLostError,
+    CorruptError,
+    NotFoundError,
+    UnavailableError,
+    UnknownError,
+)
 from gitcoord.core.events import Command, Event, evidence_of
 from gitcoord.core.leases import Beat, Context, leases_of
 from gitcoord.core.machine import apply, decide
@@ -266,7 +272,7 @@ class Ledger:
         context = turn.context._replace(
             now_ns=self.clock.monotonic_ns(),
             time=self.clock.seconds(),
-            beats=Beats(self.store, self.name),
+            beats=Beats(self.store, self.name, self._mend_beat),
         )
         snapshot = self._opened(tip)
         if tip is not None:
@@ -421,7 +427,12 @@ class Ledger:
         lock = self.store.common_dir / f"{ref}.lock"
 
         def create() -> None:
-            if self.store.read_ref(ref) != oid:
+            try:
+                is_kept = self.store.read_ref(ref) == oid
+            except CorruptError:
+                self.store.repair_ref(ref, oid)
+                return
+            if not is_kept:
                 self.store.swap(ref, None, oid)
             if lock.exists():
                 # A maker died between the ref's link and the lock's unlink.
@@ -439,11 +450,11 @@ class Ledger:
         ref = beat_ref(self.name, agent)
 
         def write() -> Beat:
+            known = Beats(self.store, self.name, self._mend_beat).get(agent)
             old = self.store.read_ref(ref)
             live = self._tokens()
             if token not in live:
                 raise ClaimLostError("this claim is no longer current", hint="stop working on it")
-            known = Beats(self.store, self.name).get(agent)
             stamps = {
                 name: stamp
                 for name, stamp in (known.stamps if known else {}).items()
@@ -464,6 +475,15 @@ class Ledger:
         if token not in self._tokens():
             raise ClaimLostError("this claim was taken over", hint="stop working on it")
         return beat
+
+    def _mend_beat(self, ref: str) -> None:
+        """Let a broken beat ref hold a beat that says nothing of any lease.
+
+        It may have been a fresh beat, so that it counts from now on. If this
+        fails the ref is broken as before.
+        """
+        oid = self.store.write_blob(f"torn {self.clock.token()}\n".encode())
+        self._recorded(lambda: self.store.repair_ref(ref, oid))
 
     def _tokens(self) -> set[str]:
         return {lease["token"] for task in self.snapshot().live() for lease in leases_of(task)}

@@ -49,6 +49,12 @@ class Refs(Protocol):
         Raises as ``Store.swap`` does, and SymbolicRefError.
         """
 
+    def broken(self, prefix: str) -> tuple[str, ...]:
+        """Return the refs of a prefix that hold no oid, where they can be broken."""
+
+    def repair(self, ref: str, new: str) -> None:
+        """Give a ref that is broken an oid; one that is whole is left."""
+
 
 class DiskStore(ABC):
     """One repository. Not for use by two threads at once."""
@@ -104,6 +110,10 @@ class DiskStore(ABC):
     def list_refs(self, prefix: str) -> dict[str, str]:
         """Return every ref whose name starts with ``prefix``."""
         return self._refs.list(prefix)
+
+    def broken_refs(self, prefix: str) -> tuple[str, ...]:
+        """Return every ref whose name starts with ``prefix`` and that holds no oid."""
+        return self._refs.broken(prefix)
 
     def _raw(self, oid: str, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
@@ -216,6 +226,11 @@ class DiskStore(ABC):
             self._refs.swap(ref, wanted, new)
         except SymbolicRefError as error:
             self._swap_symbolic(ref, wanted, new, str(error))
+
+    def repair_ref(self, ref: str, new: str) -> None:
+        """Give a ref that is broken an oid; one that is whole is left."""
+        self._loose.sync()
+        self._refs.repair(ref, new)
 
     def _swap_symbolic(self, ref: str, wanted: Wanted, new: str, symbolic: str) -> None:
         """Move a ref where it, or one that has to stand, only names another one."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -93,15 +94,20 @@ class FileRefs:
     def _value(self, ref: str) -> str | None:
         """Return what a ref's file, or else packed-refs, says of it."""
         try:
-            with open(f"{self._top}/{ref}", "rb") as file:
-                text = file.read(MAX_REF_BYTES).decode("utf-8", "replace").strip()
+            text = _start_of(f"{self._top}/{ref}").decode("utf-8", "replace").strip()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             # Looked up afterwards: git packs a ref before it removes its file.
             return self._packed().get(ref)
+        except OSError as error:
+            raise UnavailableError(
+                f"the ref {ref} cannot be read: {error.strerror}",
+                hint="check whether .git can be read here, and try again",
+            ) from None
         if not (text.startswith("ref:") or ids.is_oid(text)):
             raise CorruptError(
                 f"the ref {ref} is broken: it holds {text[:60]!r}",
-                hint=f"`git reflog show {ref}` names its earlier values",
+                hint=f"`git reflog show {ref}` names its earlier values, and `gitcoord doctor "
+                "--fix` mends the refs of its own that it can",
             )
         return text
 
@@ -114,14 +120,55 @@ class FileRefs:
 
     def list(self, prefix: str) -> dict[str, str]:
         """Return every ref whose name starts with a prefix, sorted."""
+        names = self._names(prefix)
+        found: dict[str, str] = {}
+        for name in sorted(names):
+            # One broken ref is no reason to see none: so does git list them.
+            with suppress(CorruptError):
+                oid = self.read(name)
+                if oid is not None:
+                    found[name] = oid
+        return found
+
+    def broken(self, prefix: str) -> tuple[str, ...]:
+        """Return the refs of a prefix whose files hold neither an oid nor a ref."""
+        found = []
+        for name in sorted(self._names(prefix)):
+            try:
+                self.read(name)
+            except CorruptError:
+                found.append(name)
+        return tuple(found)
+
+    def _names(self, prefix: str) -> set[str]:
         names = self._packed().below(prefix)
         for folder, _, files in os.walk(f"{self._top}/{prefix}"):
             below = folder[len(self._top) + 1 :].rstrip("/")
             names |= {f"{below}/{file}" for file in files if not file.endswith(".lock")}
-        found = {name: self.read(name) for name in sorted(names)}
-        return {name: oid for name, oid in found.items() if oid is not None}
+        return names
 
     # moving
+
+    def repair(self, ref: str, new: str) -> None:
+        """Give a ref whose file is broken an oid; one that is whole is left.
+
+        If it fails, the ref is broken as before.
+
+        Raises:
+            LockedError: A lock file is in the way; nothing moved.
+            FailedError: The disk failed; whether it was mended has to be read.
+
+        """
+        lock = self._lock(ref)
+        try:
+            self._value(ref)
+        except CorruptError:
+            try:
+                self._move(lock, "0" * len(new), new)
+            except OSError as error:
+                raise FailedError(f"{ref}: {error}") from None
+        finally:
+            lock.release()
 
     def swap(self, ref: str, wanted: Mapping[str, str | None], new: str) -> None:
         """Move a ref if every wanted one, itself among them, is as expected.
@@ -273,6 +320,17 @@ def _in_the_way(ref: str) -> UnavailableError:
         f"{ref} cannot be made: another ref takes its place or one of its folders",
         hint="`git for-each-ref` lists the refs",
     )
+
+
+def _start_of(path: str) -> bytes:
+    """Read what a ref's file may hold; never wait for a pipe in its place."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return b""
+        return os.read(handle, MAX_REF_BYTES)
+    finally:
+        os.close(handle)
 
 
 class _PackedRefs:

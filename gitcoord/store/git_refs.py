@@ -81,6 +81,13 @@ class GitRefs:
 
     # moving
 
+    def broken(self, _prefix: str) -> tuple[str, ...]:
+        """Return no ref: a table is whole, or not there."""
+        return ()
+
+    def repair(self, ref: str, new: str) -> None:
+        """Leave every ref as it is: none is broken here."""
+
     def swap(self, ref: str, wanted: Wanted, new: str) -> None:
         """Move a ref if every wanted one, itself among them, is as expected.
 

@@ -52,6 +52,13 @@ class MemoryStore:
         with self._lock:
             return {ref: oid for ref, oid in sorted(self.refs.items()) if ref.startswith(prefix)}
 
+    def broken_refs(self, _prefix: str) -> tuple[str, ...]:
+        """Return no ref: none can be broken here."""
+        return ()
+
+    def repair_ref(self, ref: str, new: str) -> None:
+        """Leave every ref as it is: none is broken here."""
+
     def read_entry(self, oid: str) -> EntryObject:
         """Read a commit."""
         if oid not in self.entries:

@@ -133,6 +133,19 @@ class Store(Protocol):
         moved; after any other error the outcome is not known.
         """
 
+    def broken_refs(self, prefix: str) -> tuple[str, ...]:
+        """Return every ref whose name starts with ``prefix`` and that holds no oid.
+
+        A crash or a full disk can leave such a file; ``list_refs`` passes it
+        over, and to read it raises CorruptError.
+        """
+
+    def repair_ref(self, ref: str, new: str) -> None:
+        """Give a ref that is broken an oid; one that is whole is left.
+
+        Raises as ``swap`` does; if it fails, the ref is broken as before.
+        """
+
     def delete_ref(self, ref: str, expected: str) -> None:
         """Remove a ref that holds ``expected``. Raises as ``swap`` does."""
 

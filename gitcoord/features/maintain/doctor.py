@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,13 @@ from typing import NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, UnavailableError
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.maintain.doctor_places import hooks, leftovers, orphans, worktrees
+from gitcoord.features.maintain.doctor_places import (
+    broken_refs,
+    hooks,
+    leftovers,
+    orphans,
+    worktrees,
+)
 from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.upkeep import attic_keep_ms
 from gitcoord.features.workspace import Workspace
@@ -248,8 +255,11 @@ def _settings(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterat
 
 def _index(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
     file = work.ledger.files.index
-    if not file.exists():
+    if not os.path.lexists(file):
         yield fine("index", "none yet: the next claim makes it")
+        return
+    if not stat.S_ISREG(file.lstat().st_mode):
+        yield problem("index", f"{file} is not a file", "remove it; the next claim makes it anew")
         return
     try:
         database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
@@ -285,6 +295,7 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("worktrees", worktrees),
     ("hooks", hooks),
     ("leftovers", leftovers),
+    ("refs", broken_refs),
     ("orphans", orphans),
     ("clocks", _clocks),
     ("disk", _disk),

@@ -10,14 +10,16 @@ from pathlib import Path
 from gitcoord.core import ids
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.findings import Finding, fine, problem
+from gitcoord.features.maintain.litter import clear_litter
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import discover
-from gitcoord.host.processes import is_alive
 from gitcoord.ledger.files import read_json
+from gitcoord.ledger.pending import HINTS
+from gitcoord.store.protocol import MissingObjectError
 from gitcoord.store.queue import QueueLock
 from gitcoord.store.stale_locks import heal
 
-__all__ = ["hooks", "leftovers", "orphans", "worktrees"]
+__all__ = ["broken_refs", "hooks", "leftovers", "orphans", "worktrees"]
 
 OLD_S = 60.0
 
@@ -80,6 +82,57 @@ def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
         )
 
 
+def broken_refs(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
+    """Look for refs of ours whose files hold no oid, and mend what is known."""
+    prefix = f"refs/gitcoord/{work.ledger.name}/"
+    for ref in work.store.broken_refs(prefix):
+        oid = _oid_of(work, ref.removeprefix(prefix))
+        if not fix or not oid:
+            yield problem(
+                "refs",
+                f"the ref {ref} is broken",
+                "--fix mends it" if oid else "look at it, and remove its file",
+            )
+            continue
+        work.ledger.keep(ref, oid)
+        yield fine("refs", f"the ref {ref} was broken", f"it is at {oid[:12]} again")
+    for ref in work.store.broken_refs("refs/heads/gitcoord/"):
+        yield problem(
+            "refs", f"the ref {ref} is broken", f"`git reflog show {ref}` names its values"
+        )
+    if snapshot is not None:
+        lock = work.place.common_dir / f"{work.target(snapshot)}.lock"
+        yield from _foreign_lock(work, lock, work.place.worktree or work.place.common_dir, fix)
+
+
+def _oid_of(work: Workspace, name: str) -> str:
+    """Return the oid that a broken ref held, as far as its name or the history tells."""
+    kind, _, rest = name.partition("/")
+    last = rest.rpartition("/")[2]
+    if kind == "beats":
+        return work.store.write_blob(f"torn {work.clock.token()}\n".encode())
+    if kind in {"results", "landing"} and ids.is_oid(last):
+        return last if _is_there(work, last) else ""
+    if kind == "attic":
+        from gitcoord.features.land.rollbacks import rollbacks
+
+        short = last.rpartition("-")[2]
+        for one in rollbacks(work):
+            code = one["code"] or {}
+            for oid in (one["abandoned"], code.get("old"), code.get("new")):
+                if oid and short and oid.startswith(short) and _is_there(work, oid):
+                    return str(oid)
+    return ""
+
+
+def _is_there(work: Workspace, oid: str) -> bool:
+    try:
+        work.store.read_entry(oid)
+    except MissingObjectError:
+        return False
+    return True
+
+
 def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:
     from gitcoord.git.worktrees import list_all
 
@@ -94,7 +147,7 @@ def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:
 def _foreign_lock(work: Workspace, lock: Path, place: Path, fix: bool) -> Iterator[Finding]:
     """Report a lock of git's own; remove it only if no git can be at work."""
     try:
-        age_s = work.clock.seconds() - lock.stat().st_mtime
+        age_s = work.clock.seconds() - lock.lstat().st_mtime
     except OSError:
         return
     owner = _git_at_work(place)
@@ -132,11 +185,7 @@ def _git_at_work(place: Path) -> int | None:
 def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
     """Look for operations and ref locks of dead processes."""
     found = 0
-    for path in sorted(work.ledger.files.pending.glob("*/*.json")):
-        known = read_json(path) or {}
-        process = str(known.get("process", ""))
-        if is_alive(process) is not False:
-            continue
+    for path, known in work.ledger.pending.of_dead():
         found += 1
         text = (
             f"a dead process left {known.get('op', 'an operation')} {known.get('task', '')} of "
@@ -144,15 +193,18 @@ def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterato
         ).rstrip()
         if not fix:
             yield problem("leftovers", text, "that agent's next command settles it; so does --fix")
-        elif path.parent.name == ".refs":
-            path.unlink(missing_ok=True)
-            yield fine("leftovers", text, "it was forgotten: it was about a hint")
+        elif path.parent.name == HINTS:
+            yield fine("leftovers", text, "it is forgotten once no lock of it is left")
         else:
             settled = work.ledger.settle(path.parent.name)
             told = ", ".join(
                 f"{one.op} {'was' if one.is_applied else 'was not'} done" for one in settled
             )
             yield fine("leftovers", text, told or "it stays until the ledger moves on")
+    if fix:
+        for name in clear_litter(work):
+            found += 1
+            yield fine("leftovers", name, "a dead process left it: it was removed")
     for lock in _ref_locks(work):
         found += 1
         if not fix:

@@ -14,8 +14,8 @@ from typing import Any
 
 from gitcoord.core import ids
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.maintain.litter import clear_litter
 from gitcoord.features.workspace import Workspace, result_ref
-from gitcoord.host.processes import is_alive
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
 from gitcoord.store.queue import QueueLock
@@ -192,12 +192,8 @@ def _expire_attic(work: Workspace) -> list[str]:
 
 
 def _clear_leftovers(work: Workspace) -> int:
-    """Remove records of dead writers of hints, torn files, and old logs."""
-    count = 0
-    for path in (work.ledger.files.pending / ".refs").glob("*.json"):
-        if is_alive(str((read_json(path) or {}).get("process", ""))) is False:
-            path.unlink(missing_ok=True)
-            count += 1
+    """Remove what dead processes left, and old logs."""
+    count = len(clear_litter(work))
     logs = sorted(
         (work.ledger.files.root / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime_ns
     )

@@ -1,0 +1,92 @@
+"""Find what killed processes left behind that is in nobody's way, and remove it.
+
+Each kind is told by what only a process of ours makes, and is removed when
+its maker is dead, or where nothing names its maker, when it is so old that
+whatever made it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from gitcoord.features.workspace import Workspace
+from gitcoord.host.open_files import is_open_for_writing
+from gitcoord.ledger.pending import HINTS, verified_refs
+from gitcoord.store.queue import QueueLock
+from gitcoord.store.stale_locks import heal, is_empty_lock
+
+__all__ = ["clear_litter", "dead_hints", "old_files", "task_locks"]
+
+OLD_S = 3600
+LOCK_OLD_S = 60
+
+
+def clear_litter(work: Workspace) -> list[str]:
+    """Remove what dead processes left; return what was removed.
+
+    If this is cut off the rest is still there, for the next one.
+    """
+    from gitcoord.git.scratch import clear_dead
+
+    work.ledger.clear_left_locks()
+    gone = [str(path) for path in dead_hints(work) if _removed(path)]
+    gone += [str(path) for path in old_files(work) if _removed(path)]
+    healing = QueueLock(work.ledger.files.healing_lock)
+    for lock in task_locks(work):
+        if heal(lock, work.ledger.files.root / "pending", healing, work.clock):
+            gone.append(str(lock))
+    count = clear_dead(work.git)
+    if count:
+        gone.append(f"{count} worktree(s) of killed checks")
+    return gone
+
+
+def _removed(path: Path) -> bool:
+    with suppress(OSError):
+        path.unlink()
+        return True
+    return False
+
+
+def dead_hints(work: Workspace) -> list[Path]:
+    """Return the records of dead writers of hints that account for no lock any more."""
+    found = []
+    for path, facts in work.ledger.pending.of_dead(HINTS):
+        locks = [work.place.common_dir / f"{ref}.lock" for ref in verified_refs(facts)]
+        if not any(map(is_empty_lock, locks)):
+            found.append(path)
+    return found
+
+
+def old_files(work: Workspace) -> Iterator[Path]:
+    """Return temporary files of ours that are older than what makes them can last."""
+    common, root = work.place.common_dir, work.ledger.files.root
+    private = [common, *_folders(common / "worktrees")]
+    for folder in private:
+        yield from _old(work, folder.glob("gitcoord-trial-*"))
+    for folder in (root, *(place / "gitcoord" for place in private[1:])):
+        yield from _old(work, folder.rglob(".*.new"))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*") if path.is_dir() and not path.is_symlink()]
+
+
+def _old(work: Workspace, paths: Iterator[Path], age_s: float = OLD_S) -> Iterator[Path]:
+    for path in paths:
+        with suppress(OSError):
+            known = path.lstat()
+            if not path.is_dir() and work.clock.seconds() - known.st_mtime > age_s:
+                yield path
+
+
+def task_locks(work: Workspace) -> list[Path]:
+    """Return the locks on work branches that no process is at work on."""
+    if work.ledger.tip() is None:
+        return []
+    prefix = work.ledger.snapshot().settings()["task_prefix"]
+    folder = work.place.common_dir / "refs" / "heads" / prefix
+    locks = _old(work, folder.rglob("*.lock"), LOCK_OLD_S)
+    return [lock for lock in locks if not is_open_for_writing(lock)]
