@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pygit2
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.host.clock import Clock
 from gitcoord.store.disk_store import NO_USER, DiskStore
 from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES
 from gitcoord.store.protocol import (
@@ -30,6 +34,9 @@ _LOCK_FILE = re.compile(r"'([^']*\.lock)'")
 _LOCK_TEXTS = ("failed to lock file", "failed to create locked file")
 _CONTENDED_TEXTS = ("old reference value does not match", "failed to rename lockfile")
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+TRIES = 4
+FIRST_BACKOFF = 4
+T = TypeVar("T")
 
 
 class LibgitStore(DiskStore):
@@ -57,11 +64,16 @@ class LibgitStore(DiskStore):
             return str(self._repo.config[f"{section}.{key}"])
         except KeyError:
             return ""
+        except (OSError, pygit2.GitError) as error:
+            raise UnavailableError(
+                f"git's configuration cannot be read: {error}",
+                hint="`git config --list` shows where it is broken",
+            ) from None
 
     def _identity(self) -> tuple[str, str]:
         try:
             own = self._repo.default_signature
-        except (KeyError, pygit2.GitError):
+        except (KeyError, OSError, pygit2.GitError):
             return NO_USER
         return own.name, own.email
 
@@ -69,16 +81,53 @@ class LibgitStore(DiskStore):
 
     def _read_packed(self, oid: str, kind: str) -> tuple[str, bytes]:
         most = MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES
-        try:
+
+        def read() -> tuple[int, bytes]:
             if self._repo.odb.read_header(oid)[1] > most:
                 raise MissingObjectError(f"{oid} is too large for a {kind}")
-            number, content = self._repo.read(oid)
+            return self._repo.read(oid)
+
+        try:
+            number, content = self._again(read)
         except (KeyError, ValueError, pygit2.GitError) as error:
             raise MissingObjectError(f"{oid}: {error}") from None
         return _KINDS.get(number, "unknown"), content
 
     def _is_packed(self, oid: str) -> bool:
-        return oid in self._repo
+        return self._again(lambda: oid in self._repo)
+
+    def _again(self, read: Callable[[], T]) -> T:
+        """Read what is packed, again from what is on the disk by then.
+
+        A repack beside us takes packs away that libgit2 has just found, and
+        puts others there: it tells that as one error or another.
+
+        Raises:
+            UnavailableError: The disk, or a pack, cannot be read now.
+
+        """
+        clock = Clock()
+        for attempt in range(TRIES):
+            try:
+                return read()
+            except (OSError, pygit2.GitError) as error:
+                if attempt == TRIES - 1:
+                    if isinstance(error, pygit2.GitError):
+                        raise
+                    raise UnavailableError(
+                        f"the packs of {self.common_dir} cannot be read: {error}",
+                        hint="try again; `git fsck` looks at the packs",
+                    ) from None
+            clock.sleep(clock.backoff(attempt + FIRST_BACKOFF))
+            self._reopen()
+        raise AssertionError("a try ends the loop")
+
+    def _reopen(self) -> None:
+        """Open the repository anew: what is cached of its packs is forgotten."""
+        with suppress(pygit2.GitError, OSError):
+            fresh = pygit2.Repository(str(self.common_dir))
+            self._repo.free()
+            self._repo = fresh
 
     def _keep_pack(self, stream: bytes) -> None:
         from gitcoord.store.git_program import keep_pack

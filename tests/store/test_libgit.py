@@ -1,0 +1,91 @@
+"""No error of libgit2 leaves the store as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pygit2
+import pytest
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.store.libgit import LibgitStore
+from gitcoord.store.protocol import MissingObjectError
+from tests.support.world import git
+
+
+class Failing:
+    """A repository whose reads fail some times, as beside a repack."""
+
+    def __init__(self, real: Any, error: Exception, times: int) -> None:
+        self.real, self.error, self.left = real, error, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def read(self, oid: str) -> Any:
+        self.left -= 1
+        if self.left >= 0:
+            raise self.error
+        return self.real.read(oid)
+
+    def __contains__(self, oid: str) -> bool:
+        self.read(oid)
+        return True
+
+
+@pytest.fixture
+def packed(repo: Path) -> tuple[LibgitStore, str]:
+    """A store, and a blob that only a pack has."""
+    git("repack", "-adq", cwd=repo)
+    git("prune-packed", cwd=repo)
+    return LibgitStore(repo / ".git"), git("rev-parse", "HEAD:README.md", cwd=repo)
+
+
+ERRORS = [
+    OSError("invalid packfile: the index is corrupted"),
+    pygit2.GitError("failed to mmap"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_pack_that_goes_away_while_it_is_read_is_read_again(
+    packed: tuple[LibgitStore, str], error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, oid = packed
+    failing = Failing(store._repo, error, 2)
+    store._repo = failing  # type: ignore[assignment]
+    monkeypatch.setattr(store, "_reopen", lambda: None)
+    assert store.read_blob(oid) == b"hello\n"
+    failing.left = 1
+    store._fresh.append(oid)
+    assert not store.is_lost()
+
+
+def test_a_pack_that_cannot_be_read_for_long_is_unavailable(
+    packed: tuple[LibgitStore, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, oid = packed
+    store._repo = Failing(store._repo, OSError("invalid packfile"), 100)  # type: ignore[assignment]
+    monkeypatch.setattr(store, "_reopen", lambda: None)
+    with pytest.raises(UnavailableError, match="invalid packfile"):
+        store.read_blob(oid)
+
+
+def test_a_pack_that_is_damaged_for_good_is_damage(
+    packed: tuple[LibgitStore, str], repo: Path
+) -> None:
+    store, oid = packed
+    (pack,) = (repo / ".git" / "objects" / "pack").glob("*.pack")
+    raw = bytearray(pack.read_bytes())
+    raw[12:-20] = b"\x00" * len(raw[12:-20])
+    pack.chmod(0o644)
+    pack.write_bytes(raw)
+    with pytest.raises((MissingObjectError, UnavailableError)):
+        store.read_blob(oid)
+
+
+def test_after_it_was_opened_anew_a_store_reads_as_before(packed: tuple[LibgitStore, str]) -> None:
+    store, oid = packed
+    store._reopen()
+    assert store.read_blob(oid) == b"hello\n"
