@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
@@ -28,6 +29,7 @@ _COLORS = {
     "open": "33",
     "landing": "33",
 }
+_OURS = re.compile("(\x1b\\[(?:" + "|".join(sorted({*_COLORS.values(), "0"})) + ")m)")
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
@@ -63,7 +65,7 @@ class Output:
             return
         self._flush_notices()
         if text:
-            self._write(sys.stdout, text + "\n")
+            self._write(sys.stdout, _clean(text) + "\n")
 
     def error(self, error: GitcoordError) -> None:
         """Show an error, with its next step."""
@@ -90,7 +92,7 @@ class Output:
         if self.as_json:
             self._object({"schema": SCHEMA, "ok": True, **facts})
         else:
-            self._write(sys.stdout, text + "\n")
+            self._write(sys.stdout, _clean(text) + "\n")
 
     def state(self, name: str, width: int = 0) -> str:
         """Colour the name of a state, on a terminal only."""
@@ -100,7 +102,9 @@ class Output:
         )
 
     def _object(self, value: dict[str, Any]) -> None:
-        self._write(sys.stdout, json.dumps(value, ensure_ascii=True) + "\n")
+        # JSON lets DEL stand as it is; every other control character is escaped.
+        text = json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+        self._write(sys.stdout, text + "\n")
 
     def _flush_notices(self) -> None:
         for text in self.notices:
@@ -115,6 +119,16 @@ class Output:
         except UnicodeEncodeError:
             stream.write(text.encode("ascii", "backslashreplace").decode())
             stream.flush()
+
+
+def _clean(text: str) -> str:
+    """Remove what could steer a terminal, but for colours of our own."""
+    if not is_coloured(sys.stdout):
+        return codec.printable(text, lines=True)
+    parts = _OURS.split(text)
+    for index in range(0, len(parts), 2):
+        parts[index] = codec.printable(parts[index], lines=True)
+    return "".join(parts)
 
 
 def is_coloured(stream: IO[str]) -> bool:

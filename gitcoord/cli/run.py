@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.core import codec
 from gitcoord.core.errors import IncompleteError, UsageError
 
 __all__ = ["commands", "completion", "demo", "run"]
@@ -42,7 +43,7 @@ class _Display:
                 f": {note.text}" if note.text else ""
             )
             clear = "\r\x1b[K" if self._is_live else ""
-            click.echo(clear + text, err=True)
+            click.echo(clear + codec.printable(text), err=True)
             if self._is_live:
                 busy = ", ".join(f"{agent} on {task}" for agent, task in sorted(self._busy.items()))
                 click.echo(f"{self._done} completed; {busy or 'nobody busy'}", err=True, nl=False)

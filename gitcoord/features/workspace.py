@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,8 +118,14 @@ class Workspace:
     def worktree_of(self, agent: str) -> Path | None:
         """Give an agent's worktree on this machine, if it has one."""
         known = read_json(self.agent_folder(agent) / "worktree.json")
-        path = Path(str(known["path"])) if known and known.get("path") else None
-        return path if path is not None and (path / ".git").exists() else None
+        path = Path(str((known or {}).get("path", "")))
+        if not path.is_absolute() or not (path / ".git").exists():
+            return None
+        # The file may name anything: a worktree of another repository is not the agent's.
+        with suppress(UsageError):
+            if discover(path).common_dir == self.place.common_dir:
+                return path
+        return None
 
     def private_dir(self, agent: str) -> Path:
         """Give the folder for an agent's tokens.

@@ -31,20 +31,22 @@ class LiveFile:
         self.path = path
         self._handle: int | None = None
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes, *, is_durable: bool = False) -> None:
         """Replace the file, held from before it has its name.
+
+        With ``is_durable`` its content is on the disk by then.
 
         Raises:
             OSError: It cannot be written; what was there is there.
 
         """
         try:
-            handle = replace_file(self.path, content, is_held=True)
+            handle = replace_file(self.path, content, is_durable=is_durable, is_held=True)
         except OSError as error:
             if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
                 raise
             # No locks on this file system: the process's number has to do.
-            replace_file(self.path, content)
+            replace_file(self.path, content, is_durable=is_durable)
             handle = None
         self._let_go()
         if handle is not None:

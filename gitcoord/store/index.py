@@ -8,7 +8,9 @@ the snapshot, so that a wrong index can cost time and nothing else.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +19,10 @@ from gitcoord.core import paths
 from gitcoord.store.index_tables import SHOWN, bring_to, connect
 from gitcoord.store.protocol import Store
 
-__all__ = ["ReadyIndex"]
+__all__ = ["SUFFIXES", "ReadyIndex"]
+
+SUFFIXES = ("", "-wal", "-shm", "-journal")
+"""The files of a database, as SQLite names them."""
 
 _READY = "state = 'open' AND unmet = 0 AND broken = 0 AND (assigned IS NULL OR assigned = ?)"
 _ORDERS = {
@@ -298,7 +303,7 @@ class ReadyIndex:
             self._database = connect(":memory:")
         except sqlite3.DatabaseError:
             self.close()
-            for suffix in ("", "-wal", "-shm", "-journal"):
+            for suffix in SUFFIXES:
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         database = self._open()
         if self._at is not None:
@@ -309,10 +314,26 @@ class ReadyIndex:
         if self._database is None:
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _remove_irregular(self._path)
                 self._database = connect(str(self._path))
             except (OSError, sqlite3.OperationalError):
                 self._database = connect(":memory:")
         return self._database
+
+
+def _remove_irregular(path: Path) -> None:
+    """Remove what lies in the place of a database's files and is not a file.
+
+    SQLite would follow a link to a database of others, and wait for a pipe.
+
+    Raises:
+        OSError: It cannot be removed, as a folder.
+
+    """
+    for suffix in SUFFIXES:
+        place = path.with_name(path.name + suffix)
+        if os.path.lexists(place) and not stat.S_ISREG(place.lstat().st_mode):
+            place.unlink()
 
 
 def _is_below(folder: str, tops: set[str]) -> bool:

@@ -17,6 +17,14 @@ class Cli:
     def __init__(self, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.repo = repo
         self.capsys = capsys
+        self.out = ""
+        self.err = ""
+
+    def status_of(self, *args: str) -> int:
+        """Run a command, and return its status, whatever it is."""
+        status = run(["-C", str(self.repo), *args])
+        self.out, self.err = self.capsys.readouterr()
+        return status
 
     def __call__(self, *args: str, status: int = 0) -> str:
         self.capsys.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,9 +18,11 @@ from gitcoord.features.names import existing_agent, named_pool
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError, discover
-from gitcoord.host.processes import identity, is_alive
-from gitcoord.ledger.files import read_json, write_json
+from gitcoord.host.live_files import LiveFile
+from gitcoord.host.processes import identity
+from gitcoord.ledger.files import read_json, unwritten, write_json
 from gitcoord.ledger.ledger import Done
+from gitcoord.store.stale_locks import is_at_work, record_files
 
 __all__ = ["Added", "add", "default_worktree", "finish_removals", "remove"]
 
@@ -235,26 +238,38 @@ def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[st
     snapshot = work.ledger.snapshot()
     existing_agent(snapshot, agent)
     place = work.worktree_of(agent)
-    marker = work.agent_folder(agent) / _REMOVING
+    marker = LiveFile(work.agent_folder(agent) / _REMOVING)
     if place is not None:
         _refuse_to_lose(work, snapshot, agent, place)
         private = discover(place).git_dir
-        write_json(
-            marker,
-            {"process": identity(), "path": str(place), "private": str(private)},
-            is_durable=work.is_durable,
-        )
+        _note_removal(work, marker, {"path": str(place), "private": str(private)})
     command = {"op": "agent-remove", "agent": ORCHESTRATOR, "name": agent, "reason": reason}
     try:
         done = work.ledger.execute(command, agent=ORCHESTRATOR)
     except UnknownError:
+        marker.leave()
         raise
     except GitcoordError:
-        marker.unlink(missing_ok=True)
+        marker.remove()
         raise
+    marker.leave()
     if place is None:
         shutil.rmtree(work.agent_folder(agent), ignore_errors=True)
     return done, finish_removals(work)
+
+
+def _note_removal(work: Workspace, marker: LiveFile, facts: dict[str, str]) -> None:
+    """Note which worktree goes, before the entry that says so.
+
+    Raises:
+        UnavailableError: It cannot be written; nothing changed.
+
+    """
+    content = json.dumps({"process": identity(), **facts}, sort_keys=True).encode()
+    try:
+        marker.write(content, is_durable=work.is_durable)
+    except OSError as error:
+        raise unwritten(marker.path, error) from None
 
 
 def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
@@ -303,15 +318,19 @@ def finish_removals(work: Workspace) -> list[str]:
     worktree without an agent, and a note of it that is found here.
     """
     left = []
-    for marker in work.agent_folder("any").parent.glob(f"*/{_REMOVING}"):
+    for marker in record_files(work.agent_folder("any").parent, depth=1):
+        if marker.name != _REMOVING:
+            continue
         agent, facts = marker.parent.name, read_json(marker) or {}
-        process = str(facts.get("process", ""))
-        if process != identity() and is_alive(process) is not False:
+        if is_at_work(marker, facts):
             continue
         snapshot = work.ledger.snapshot()
+        place, private = (Path(str(facts.get(key, ""))) for key in ("path", "private"))
+        # The file may name anything: only a linked worktree of this repository counts.
+        is_ours = private.parent == work.place.common_dir / "worktrees" and place.is_absolute()
         try:
-            if snapshot.agent(agent) is None and facts:
-                _take_away(work, snapshot, agent, Path(facts["path"]), Path(facts["private"]))
+            if snapshot.agent(agent) is None and is_ours and not private.is_symlink():
+                _take_away(work, snapshot, agent, place, private)
             else:
                 marker.unlink(missing_ok=True)
         except (GitcoordError, GitError, OSError) as error:

@@ -7,6 +7,9 @@ tasks are cut badly, or somebody holds what everyone wants.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError
 from gitcoord.features.work.escalations import escalate_once
@@ -24,6 +27,15 @@ def won(work: Workspace, agent: str) -> None:
     (work.agent_folder(agent) / "losses.json").unlink(missing_ok=True)
 
 
+def _known(file: Path) -> dict[str, Any]:
+    """Read what was counted; nothing where the file is not what it has to be."""
+    known = read_json(file) or {}
+    is_right = isinstance(known.get("met"), list) and all(
+        type(known.get(key)) is int for key in ("count", "since_ns")
+    )
+    return known if is_right else {}
+
+
 def lost(work: Workspace, agent: str, error: GitcoordError) -> None:
     """Count a lost claim; escalate when there were too many, once.
 
@@ -34,7 +46,7 @@ def lost(work: Workspace, agent: str, error: GitcoordError) -> None:
     if not (isinstance(error, ConflictError) or has_no_room):
         return
     file = work.agent_folder(agent) / "losses.json"
-    known = read_json(file) or {}
+    known = _known(file)
     boot, now_ns = work.clock.boot_id(), work.clock.monotonic_ns()
     if known.get("boot") != boot:
         known = {"boot": boot, "since_ns": now_ns, "count": 0, "met": []}
