@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings
-from gitcoord.features.setup import ledger, trust
-from gitcoord.features.work import claims, escalations, locks, results, reviews
+from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.setup import hooks, ledger, trust
+from gitcoord.features.work import claims, escalations, locks, notes, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.worktrees import status_of
 from tests.support.builders import tasks
@@ -167,6 +167,26 @@ def _done(top: Path) -> Workspace:
 def _locked(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     locks.lock(work, "x", ["c/"])
+    work.close()
+
+
+def _noted(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    notes.note(work, "x", "mind the gap")
+    work.close()
+
+
+def _hooked(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    hooks.install(work)
+    work.close()
+
+
+def _rolled_back(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    before = work.ledger.snapshot().oid
+    notes.note(work, "x", "mind the gap")
+    rollbacks.rollback(work, rollbacks.choose(work, to=before))
     work.close()
 
 
@@ -325,6 +345,29 @@ ROWS: dict[str, Row] = {
     "review-reject": Row(
         _reviewed, (*Y, "review", "reject", "--reason", "no"), {"failures": {"a": 1, "b": 0}}, _GONE
     ),
+    "review-release": Row(
+        _reviewed, (*Y, "review", "release"), {"reviewers": {"a": [], "b": []}}, _GONE
+    ),
+    "resolve": Row(
+        _escalated,
+        ("resolve", "{escalation}", "yes"),
+        {"escalations": ["resolved"]},
+        frozenset({"resolved"}),
+    ),
+    "note-drop": Row(_noted, (*X, "note", "--drop", "{note}"), {"notes": 0}, _GONE),
+    "unlock-path": Row(_locked, (*X, "unlock", "c/"), {"held": []}, frozenset({"not-found"})),
+    "agent-remove-plain": Row(
+        _agent, ("agent", "remove", "x"), {"agents": {}}, frozenset({"not-found"})
+    ),
+    "hooks-install": Row(_agent, ("hooks", "install"), {"agents": {"x": None}}),
+    "hooks-uninstall": Row(_hooked, ("hooks", "uninstall"), {"agents": {"x": None}}),
+    "rollback-undo": Row(
+        _rolled_back,
+        ("rollback", "undo"),
+        {"notes": 1},
+        frozenset({"not-found"}),
+        frozenset({"rollback"}),
+    ),
     "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "reap": Row(
@@ -343,6 +386,21 @@ ROWS: dict[str, Row] = {
         partial=frozenset({"land-begin", "land-done"}),
     ),
 }
+
+
+def drawn_names(repo: Path) -> dict[str, str]:
+    """Return the names that were drawn when a row was set up, for its arguments."""
+    work = open_workspace(repo)
+    try:
+        if work.ledger.tip() is None:
+            return {}
+        snapshot = work.ledger.snapshot()
+        return {
+            "note": next((one["id"] for one in snapshot.notes()), ""),
+            "escalation": next((one["id"] for one in snapshot.escalations()), ""),
+        }
+    finally:
+        work.close()
 
 
 def state_of(repo: Path) -> dict[str, Any]:
@@ -367,6 +425,10 @@ def state_of(repo: Path) -> dict[str, Any]:
             "worktrees": sorted(path.name for path in (repo.parent / "repo.worktrees").glob("*")),
             "phases": {phase["id"]: phase["state"] for phase in snapshot.phases()},
             "pending": snapshot.settings()["pending"],
+            "notes": len(snapshot.notes()),
+            "escalations": [one["state"] for one in snapshot.escalations()],
+            "held": [one["paths"] for one in snapshot.locks()],
+            "hooks": [(row.event, row.runs) for row in hooks.status(work)],
             "beats": len(work.store.list_refs("refs/gitcoord/ledger/beats/")),
             "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
             "changes": status_of(repo),

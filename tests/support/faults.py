@@ -14,7 +14,7 @@ from gitcoord.cli.main import run
 from gitcoord.features.maintain import verify
 from gitcoord.features.workspace import open_workspace
 from tests.support import strace
-from tests.support.fault_rows import ROWS, Row, ops_of, state_of
+from tests.support.fault_rows import ROWS, Row, drawn_names, ops_of, state_of
 from tests.support.strace import COMMAND, Call, Fault
 from tests.support.world import git
 
@@ -49,14 +49,11 @@ class Bench:
         self.live, self.saved = top / "live", top / "saved"
         self.programs, self.folder = top / "programs", top / "faults"
         self.repo = self.live / "repo"
-        self.argv = (
-            "-C",
-            str(self.repo),
-            "--json",
-            *(word.format(top=self.live) for word in self.row.argv),
-        )
         strace.make_programs(self.programs)
         self.row.setup(self.live)
+        names = {"top": str(self.live), **drawn_names(self.repo)}
+        words = (word.format(**names) for word in self.row.argv)
+        self.argv = ("-C", str(self.repo), "--json", *words)
         shutil.copytree(self.live, self.saved, symlinks=True)
         self.before = {name: count for name, (count, _) in ops_of(self.repo).items()}
 
