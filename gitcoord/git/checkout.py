@@ -23,11 +23,10 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.program import LONG_S, Git, discover
-from gitcoord.host.clock import Clock
+from gitcoord.git.refs import clear_dead_lock, clear_locks, head_lock
 
 __all__ = ["Switch", "switching", "undo"]
 
-PATIENCE_S = 0.5
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
 
@@ -49,7 +48,7 @@ class _Place:
         self.trial = self.folder / "gitcoord" / "at-work.index"
         self.index = self.folder / "index"
         self.lock = self.folder / "index.lock"
-        self.head_lock = self.folder / "HEAD.lock"
+        self.head_lock = head_lock(worktree)
 
     def owns_lock(self) -> bool:
         try:
@@ -58,7 +57,12 @@ class _Place:
             return False
 
     def head(self) -> str:
-        return (self.folder / "HEAD").read_text("utf-8", "surrogateescape")
+        """Return what is checked out: a branch, or else a commit."""
+        git = Git(self.worktree)
+        return (
+            git.ask("symbolic-ref", "-q", "HEAD").text
+            or git.ask("rev-parse", "-q", "--verify", "HEAD").text
+        )
 
 
 @contextmanager
@@ -85,7 +89,7 @@ def switching(worktree: Path, old: str, new: str) -> Iterator[Switch]:
             yield Switch({"GIT_INDEX_FILE": str(place.trial)}, (handle,))
             place.trial.replace(place.index)
         except BaseException:
-            _clear_head_lock(place)
+            clear_locks([place.head_lock])
             _restore(place, facts, handle)
             raise
 
@@ -120,7 +124,7 @@ def _at_work(place: _Place) -> Iterator[int]:
                 f"another process has just changed the files of {place.worktree}", hint="try again"
             )
         if place.owns_lock():
-            _clear_head_lock(place)
+            clear_locks([place.head_lock])
             _restore(place, _read(handle), handle)
         try:
             yield handle
@@ -136,6 +140,7 @@ def _at_work(place: _Place) -> Iterator[int]:
 
 def _take_lock(place: _Place) -> bool:
     """Make our note the index's lock; False where there are no hard links."""
+    clear_dead_lock(place.head_lock)
     taken = [path for path in (place.lock, place.head_lock) if os.path.lexists(path)]
     if place.owns_lock():
         taken.remove(place.lock)
@@ -167,17 +172,6 @@ def _read(handle: int) -> dict[str, str]:
     except ValueError:
         return {}  # killed before anything was changed, or when all was undone
     return facts if isinstance(facts, dict) else {}
-
-
-def _clear_head_lock(place: _Place) -> None:
-    """Remove the lock that a killed checkout left on HEAD."""
-    try:
-        before = place.head_lock.stat()
-        Clock().sleep(PATIENCE_S)
-        if os.path.samestat(before, place.head_lock.stat()):
-            place.head_lock.unlink()
-    except FileNotFoundError:
-        return
 
 
 def _restore(place: _Place, facts: Mapping[str, str], handle: int) -> None:

@@ -12,7 +12,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["TRUE", "UserConfig", "incompatible", "last_value", "read_config", "unsupported"]
+__all__ = [
+    "TRUE",
+    "UserConfig",
+    "incompatible",
+    "last_value",
+    "read_config",
+    "unsupported",
+    "user_files",
+]
 
 Rows = list[tuple[str, str, str]]
 TRUE = ("true", "yes", "on", "1")
@@ -86,7 +94,7 @@ class UserConfig:
         if value:
             return value
         if self._all is None:
-            self._all = [row for path in _user_files() for row in _read_file(path)] + self._local
+            self._all = [row for path in user_files() for row in _read_file(path)] + self._local
         value = last_value(self._all, section, key)
         # Only git knows where its system's file is, and whom it includes.
         return (
@@ -100,7 +108,7 @@ def _includes(config: Rows) -> bool:
     return any(section in {"include", "includeif"} for section, _, _ in config)
 
 
-def _user_files() -> list[Path]:
+def user_files() -> list[Path]:
     """List the files of the system and of the user, in git's order."""
     files = (
         []
@@ -121,13 +129,25 @@ def _user_files() -> list[Path]:
 
 _KNOWN = {
     "noop",
-    "preciousobjects",
-    "partialclone",
-    "worktreeconfig",
+    "noop-v1",
     "objectformat",
+    "partialclone",
+    "preciousobjects",
     "refstorage",
     "relativeworktrees",
+    "submodulepathconfig",
+    "worktreeconfig",
 }
+_KNOWN_TO_LIBGIT2 = {
+    "noop",
+    "objectformat",
+    "preciousobjects",
+    "relativeworktrees",
+    "worktreeconfig",
+}
+_REF_STORAGES = ("", "files", "reftable")
+_OTHER_REFS = ("GIT_REFERENCE_BACKEND", "GIT_REF_STORAGE")
+"""What makes git look for the refs elsewhere; the second is the name to come."""
 
 
 def incompatible(common_dir: Path) -> str | None:
@@ -136,17 +156,29 @@ def incompatible(common_dir: Path) -> str | None:
     version = last_value(config, "core", "repositoryformatversion") or "0"
     if version not in {"0", "1"}:
         return f"this repository has the format version {version}, which is not known"
-    unknown = sorted(
-        {key for section, key, _ in config if section == "extensions" and key not in _KNOWN}
-    )
+    storage = last_value(config, "extensions", "refstorage").lower()
+    if storage not in _REF_STORAGES:
+        return f"this repository keeps its refs elsewhere, as {storage}, which is not supported"
+    for name in _OTHER_REFS:
+        asked = os.environ.get(name, "")
+        if asked and asked != (storage or "files"):
+            return (
+                f"{name} is {asked!r}, and this repository's refs are kept as {storage or 'files'}"
+            )
+    unknown = _extensions(config) - _KNOWN
     if "compatobjectformat" in unknown:
         return (
             "this repository keeps a second object format for compatibility, which gitcoord cannot "
             "write"
         )
+    unknown = {name for name in unknown if not name.startswith("noop")}
     if unknown and version == "1":
-        return f"this repository uses extensions that are not known: {', '.join(unknown)}"
+        return f"this repository uses extensions that are not known: {', '.join(sorted(unknown))}"
     return None
+
+
+def _extensions(config: Rows) -> set[str]:
+    return {key for section, key, _ in config if section == "extensions"}
 
 
 def unsupported(common_dir: Path) -> str | None:
@@ -168,4 +200,7 @@ def unsupported(common_dir: Path) -> str | None:
         or last_value(config, "remote", "promisor").lower() in TRUE
     ):
         return "this repository is a partial clone, which libgit2 cannot open"
+    others = sorted(_extensions(config) - _KNOWN_TO_LIBGIT2 - {"refstorage"})
+    if others and last_value(config, "core", "repositoryformatversion") == "1":
+        return f"this repository uses {', '.join(others)}, which libgit2 does not know"
     return None

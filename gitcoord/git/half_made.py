@@ -13,6 +13,7 @@ from pathlib import Path
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.git.program import LONG_S, Git, discover
+from gitcoord.git.refs import head_lock
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 
@@ -68,17 +69,8 @@ def clear_half_made(git: Git, place: Path) -> None:
         if path.is_symlink() or not path.is_dir()
     } - {".git"}
     if present:
-        head = (private / "HEAD").read_text("ascii", "replace").strip()
-        listing = git.run(
-            "ls-tree",
-            "-r",
-            "-z",
-            "--name-only",
-            "--full-tree",
-            "--end-of-options",
-            head,
-            check=False,
-        ).stdout
+        args = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
+        listing = Git(git.cwd, private).run(*args, check=False).stdout
         foreign = present - set(listing.decode("utf-8", "surrogateescape").split("\0"))
         if foreign:
             raise RefusedError(
@@ -150,9 +142,9 @@ def clear_locks(place: Path) -> None:
     the first checkout.
     """
     private = discover(place).git_dir
-    for name in ("HEAD.lock", "index.lock"):
+    for lock in (head_lock(place), private / "index.lock"):
         with suppress(OSError):
-            (private / name).unlink()
+            lock.unlink()
 
 
 def remove(

@@ -66,8 +66,7 @@ _SAFE = (
     "submodule.recurse=false",
 )
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
-# From git 2.54 on the configuration can name hooks too, and no setting of
-# ours takes those away: gitcoord's own look at this.
+# Of the hooks that the configuration names, gitcoord's own look at this.
 _OFF = {"GITCOORD_HOOKS": "off"}
 DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync")
 
@@ -196,6 +195,8 @@ class Git:
             UnavailableError: There is no git.
 
         """
+        from gitcoord.git.configured_hooks import switched_off
+
         place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
         command = ["git", "--no-pager", "-C", str(self.cwd), *place, *_SAFE, *_NO_HOOKS, *args]
         reading, writing = os.pipe()
@@ -204,7 +205,7 @@ class Git:
             child = os.posix_spawnp(
                 "git",
                 command,
-                scrubbed({**_OFF, **(env or {})}),
+                scrubbed({**_OFF, **switched_off(), **(env or {})}),
                 file_actions=[*nothing, (os.POSIX_SPAWN_DUP2, writing, 1)],
             )
         except FileNotFoundError:
@@ -245,7 +246,9 @@ class Git:
         quiet = () if hooks else _NO_HOOKS
         command = ["git", "--no-pager", *place, *_SAFE, *quiet, *args]
         if not hooks:
-            env = {**_OFF, **(env or {})}
+            from gitcoord.git.configured_hooks import named_for, switched_off
+
+            env = {**_OFF, **switched_off(named_for(self)), **(env or {})}
         try:
             return subprocess.Popen(
                 command,
@@ -421,16 +424,16 @@ def _asked_place(here: Path) -> Place:
         for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
         if os.environ.get(name)
     }
-    asked = Git(here).run(
-        "rev-parse", "--path-format=absolute", "--git-common-dir", "--git-dir", check=False, env=env
-    )
+    # It runs no hooks, and to switch them off one would have to know the place.
+    query = ("rev-parse", "--path-format=absolute", "--git-common-dir", "--git-dir")
+    asked = Git(here).run(*query, check=False, env=env, hooks=True)
     if asked.status != 0:
         raise UsageError(
             f"{here} is not in a git repository, and GIT_DIR names none",
             hint="unset GIT_DIR, or correct it",
         )
     common_dir, git_dir = (Path(os.path.realpath(line)) for line in asked.text.split("\n")[:2])
-    top = Git(here).run("rev-parse", "--show-toplevel", check=False, env=env)
+    top = Git(here).run("rev-parse", "--show-toplevel", check=False, env=env, hooks=True)
     worktree = Path(top.text) if top.status == 0 and top.text else None
     is_main = git_dir == common_dir
     main = worktree if is_main else _main_worktree(common_dir)

@@ -22,9 +22,11 @@ from gitcoord.host.open_files import is_open_for_writing
 __all__ = [
     "Attempt",
     "CutOffError",
+    "clear_dead_lock",
     "clear_locks",
     "create_ref",
     "has_expected",
+    "head_lock",
     "keeps_tables",
     "lock_in_the_way",
     "locks_of",
@@ -39,6 +41,7 @@ LOCK_WAIT_S = 5.0
 PATIENCE_S = 0.5
 MAX_UNEXPLAINED = 2
 TABLES = "reftable"
+LIST_LOCK = "tables.list.lock"
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -100,6 +103,7 @@ def transact(
     env: Mapping[str, str] | None = None,
     keep: tuple[int, ...] = (),
     options: tuple[str, ...] = (),
+    is_durable: bool = True,
 ) -> Attempt:
     """Run one ref transaction; ``end="abort"`` only tries whether it can be prepared.
 
@@ -108,7 +112,7 @@ def transact(
     """
     script = "\n".join(["start", *lines, "prepare", end, ""]).encode()
     done = git.run(
-        *DURABLE,
+        *(DURABLE if is_durable else ()),
         *options,
         "update-ref",
         "--stdin",
@@ -167,7 +171,7 @@ def locks_of(git: Git, refs: Iterable[str]) -> list[Path]:
     private = git.git_dir or place.git_dir
     if keeps_tables(place.common_dir):
         folders = dict.fromkeys((place.common_dir, private))
-        return [folder / TABLES / "tables.list.lock" for folder in folders]
+        return [folder / TABLES / LIST_LOCK for folder in folders]
     return [*(place.common_dir / f"{ref}.lock" for ref in refs), private / "HEAD.lock"]
 
 
@@ -178,6 +182,28 @@ def lock_in_the_way(git: Git, refs: Iterable[str]) -> Path | None:
         if os.path.lexists(path):
             return path
     return None
+
+
+def head_lock(worktree: Path) -> Path:
+    """Return the lock file that a worktree's HEAD is moved under."""
+    place = discover(worktree)
+    if keeps_tables(place.common_dir):
+        return place.git_dir / TABLES / LIST_LOCK
+    return place.git_dir / "HEAD.lock"
+
+
+def clear_dead_lock(lock: Path) -> bool:
+    """Remove the lock of a list of tables that a dead git left; False if it stays.
+
+    git keeps it open for as long as it needs it, so that the kernel can
+    tell. If it fails, or this process dies, the file is still there.
+    """
+    if lock.name != LIST_LOCK or not os.path.lexists(lock):
+        return False
+    if is_open_for_writing(lock) is not False:
+        return False
+    clear_locks([lock])
+    return not os.path.lexists(lock)
 
 
 def clear_locks(locks: Iterable[Path]) -> None:
@@ -205,8 +231,8 @@ def _look(path: Path) -> tuple[int, int, int] | None:
 # moves
 
 
-def create_ref(git: Git, ref: str, oid: str) -> bool:
-    """Create a ref, synced; False if it exists, even at this oid.
+def create_ref(git: Git, ref: str, oid: str, *, is_durable: bool = True) -> bool:
+    """Create a ref; False if it exists, even at this oid.
 
     Raises:
         UnavailableError: git failed otherwise; whether it was created has
@@ -216,14 +242,14 @@ def create_ref(git: Git, ref: str, oid: str) -> bool:
     lines = [ref_line("create", ref, oid)]
     patience = _Patience()
     while True:
-        done = transact(git, lines)
+        done = transact(git, lines, is_durable=is_durable)
         if done.is_committed:
-            sync_folders(git, ref)
+            if is_durable:
+                sync_folders(git, ref)
             return True
         if not done.is_prepared and _value(git, ref) is not None:
             return False
-        is_held = lock_in_the_way(git, [ref]) is not None
-        if done.is_prepared or not patience.wait(is_held=is_held):
+        if done.is_prepared or not patience.wait(lock_in_the_way(git, [ref])):
             raise UnavailableError(
                 f"{ref} could not be created: {done.said[-300:]}", hint="try again"
             )
@@ -242,11 +268,14 @@ class _Patience:
         self._attempt = 0
         self._unexplained = 0
 
-    def wait(self, *, is_held: bool) -> bool:
+    def wait(self, lock: Path | None) -> bool:
         """Wait for the next try; False if there is to be none."""
-        self._unexplained += not is_held
+        if lock is None:
+            self._unexplained += 1
         if self._deadline.expired or self._unexplained > MAX_UNEXPLAINED:
             return False
+        if lock is not None and clear_dead_lock(lock):
+            return True
         self._attempt += 1
         self._clock.sleep(self._clock.backoff(self._attempt))
         return True
@@ -296,8 +325,7 @@ def move_target(
             raise _forbidden(target, done.said)
         # Once may have been a lock that is gone by now.
         was_forbidden = is_forbidden
-        is_held = lock_in_the_way(git, expected) is not None
-        if done.is_prepared or not patience.wait(is_held=is_held):
+        if done.is_prepared or not patience.wait(lock_in_the_way(git, expected)):
             raise UnavailableError(
                 f"{target} could not be moved: {done.said[-300:]}", hint="try again"
             )

@@ -30,6 +30,7 @@ from gitcoord.git.half_made import (
     remove,
 )
 from gitcoord.git.program import LONG_S, Completed, Git, GitError, discover
+from gitcoord.git.refs import create_ref
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 
@@ -225,8 +226,7 @@ def refuse_local_changes(worktree: Path) -> None:
 
 def branch_of_worktree(worktree: Path) -> str | None:
     """Return the full name of the branch that is checked out, if any."""
-    head = (discover(worktree).git_dir / "HEAD").read_text("utf-8", "surrogateescape").strip()
-    return head.removeprefix("ref: ") if head.startswith("ref: ") else None
+    return Git(worktree).ask("symbolic-ref", "-q", "HEAD").text or None
 
 
 def checkout_branch(worktree: Path, branch: str, start: str) -> None:
@@ -238,6 +238,7 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
     Raises:
         RefusedError: Local changes, or untracked files in the way (reason
             ``uncommitted``).
+        UnavailableError: The branch could not be made.
         GitError: git refused otherwise.
 
     """
@@ -246,10 +247,7 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
         return
     refuse_local_changes(worktree)
     git = Git(worktree)
-    script = f"create refs/heads/{branch} {start}\n".encode()
-    made = git.run("update-ref", "--stdin", stdin=script, check=False)
-    if made.status != 0 and "already exists" not in made.stderr:
-        raise GitError(("update-ref",), made.status, made.stderr)
+    create_ref(git, f"refs/heads/{branch}", start, is_durable=False)
     old, new = git.run("rev-parse", "HEAD", f"refs/heads/{branch}").text.split()
     args = (
         "-c",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +46,8 @@ def _leased(handle: int) -> bool:
     It is given back at once. Whoever opened the file in that moment would
     have us signalled: by one that is ignored unless somebody wants it.
     """
+    import signal
+
     fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
     try:
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)

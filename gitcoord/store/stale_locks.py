@@ -4,8 +4,8 @@ A process killed between taking ``<ref>.lock`` and renaming it blocks every
 later writer, and nothing else ever clears it. Breaking a lock by its age
 can corrupt the ref; so every writer holds a record of itself from before its
 swap, and touches it before each further try. A lock is broken only when it
-stands still and no living writer may have made it: one that touched its
-record while the lock stood was not at work on it.
+stands still, no process has it open, and no living writer may have made it:
+one that touched its record while the lock stood was not at work on it.
 """
 
 from __future__ import annotations
@@ -122,11 +122,26 @@ def heal(
         # Looked at again under the lock: another healer may have removed the
         # file, and a writer may have made its own since.
         is_suspected = bool(suspects.items() & living_writers(writers, own).items())
-        if not is_held or is_suspected or _look(lock) != seen:
+        if not is_held or _may_be_held(lock, is_suspected=is_suspected) or _look(lock) != seen:
             return _look(lock) is None
         with suppress(FileNotFoundError):
             lock.unlink()
     return True
+
+
+def _may_be_held(lock: Path, *, is_suspected: bool) -> bool:
+    """Return whether a living process may be at work on a lock.
+
+    The lock of a list of tables may be any git's, which records nothing; but
+    git has it open until it is done, and that the kernel can tell.
+    """
+    from gitcoord.git.refs import TABLES
+    from gitcoord.host.open_files import is_open_for_writing
+
+    is_open = is_open_for_writing(lock)
+    if lock.parent.name == TABLES:
+        return is_open is not False
+    return is_suspected or bool(is_open)
 
 
 def is_empty_lock(lock: Path) -> bool:

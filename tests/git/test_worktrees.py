@@ -296,7 +296,7 @@ def test_an_untracked_file_in_the_way_is_kept(
 
 
 def test_a_branch_that_cannot_be_is_an_error(repo: Path, base: str, place: Path) -> None:
-    with pytest.raises(GitError):
+    with pytest.raises(UnavailableError, match="could not be created"):
         worktrees.checkout_branch(place, "main/below", base)
     with pytest.raises(GitError, match="already checked out"):
         worktrees.checkout_branch(place, "main", base)

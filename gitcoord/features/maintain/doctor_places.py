@@ -13,6 +13,7 @@ from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.litter import clear_litter
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import discover
+from gitcoord.host.open_files import is_open_for_writing
 from gitcoord.ledger.files import read_json
 from gitcoord.ledger.pending import HINTS
 from gitcoord.store.protocol import MissingObjectError
@@ -134,13 +135,13 @@ def _is_there(work: Workspace, oid: str) -> bool:
 
 
 def _index_locks(work: Workspace, fix: bool) -> Iterator[Finding]:
+    from gitcoord.git.refs import head_lock
     from gitcoord.git.worktrees import list_all
 
     for one in list_all(work.git):
         if not one.path.is_dir():
             continue
-        for name in ("index.lock", "HEAD.lock"):
-            lock = discover(one.path).git_dir / name
+        for lock in (discover(one.path).git_dir / "index.lock", head_lock(one.path)):
             yield from _foreign_lock(work, lock, one.path, fix)
 
 
@@ -149,6 +150,9 @@ def _foreign_lock(work: Workspace, lock: Path, place: Path, fix: bool) -> Iterat
     try:
         age_s = work.clock.seconds() - lock.lstat().st_mtime
     except OSError:
+        return
+    if is_open_for_writing(lock):
+        yield problem("locks", f"{lock} is there, and a living process holds it", "wait for it")
         return
     owner = _git_at_work(place)
     text = f"{lock} is {ids.show_duration(int(age_s * 1000))} old"
@@ -232,7 +236,8 @@ def _ref_locks(work: Workspace) -> list[Path]:
         common / "refs" / "gitcoord" / work.ledger.name,
     )
     found = [path for folder in folders for path in folder.rglob("*.lock")]
-    return found + [path for path in [common / "packed-refs.lock"] if path.exists()]
+    found += [path for path in [common / "packed-refs.lock"] if path.exists()]
+    return [*found, *(common / "reftable").glob("*.lock")]
 
 
 def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:

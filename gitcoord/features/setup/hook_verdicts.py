@@ -63,8 +63,7 @@ class _Repository:
 
     def head(self) -> str:
         """Name the branch that is checked out, in full; nothing if none is."""
-        text = (self.place.git_dir / "HEAD").read_text("utf-8", "surrogateescape").strip()
-        return text.removeprefix("ref: ") if text.startswith("ref: ") else ""
+        return self.git.ask("symbolic-ref", "-q", "HEAD").text
 
     def snapshot(self, ledger: str) -> Snapshot | None:
         """Open a ledger's newest state, or None where it is gone."""
