@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from gitcoord.core.sessions import VARIABLES
+from tests.support.formats import SETTINGS
 
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("here")
@@ -29,8 +30,8 @@ def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.mkdir()
     config = home / "gitconfig"
     config.write_text(
-        "[user]\n\tname = Tester\n\temail = tester@example.invalid\n[init]\n\tdefaultBranch = "
-        "main\n"
+        "[user]\n\tname = Tester\n\temail = tester@example.invalid\n"
+        f"[init]\n\tdefaultBranch = main\n{SETTINGS}"
     )
     for name, value in {
         "HOME": str(home),

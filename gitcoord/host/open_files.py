@@ -61,19 +61,28 @@ def _leased(handle: int) -> bool:
 
 def _listed_by_proc(path: Path) -> bool | None:
     """Look at the handles of the processes that can be seen from here."""
-    wanted = os.path.realpath(path)
+    wanted = f"{os.path.realpath(path.parent)}/{path.name}"
     is_whole = True
     for process in Path("/proc").glob("[0-9]*"):
         try:
             for handle in (process / "fd").iterdir():
                 with suppress(FileNotFoundError):
-                    if str(handle.readlink()) == wanted:
+                    if str(handle.readlink()) == wanted and _may_write(process, handle.name):
                         return True
         except FileNotFoundError:
             continue
         except PermissionError:
             is_whole = False
     return False if is_whole else None
+
+
+def _may_write(process: Path, handle: str) -> bool:
+    """Return whether a process has a handle open for writing."""
+    for line in (process / "fdinfo" / handle).read_text("ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "flags":
+            return bool(int(value, 8) & (os.O_WRONLY | os.O_RDWR))
+    return True
 
 
 def _listed_by_lsof(path: Path) -> bool | None:

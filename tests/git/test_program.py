@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError, UsageError
-from gitcoord.git.config import unsupported
+from gitcoord.git.config import incompatible, unsupported
 from gitcoord.git.program import Git, GitError, discover, require_git, run_shell, scrubbed, version
 from tests.git.building import commit, git
 
@@ -232,6 +232,9 @@ def test_no_repository_and_broken_links_are_named(tmp_path: Path) -> None:
         discover(tmp_path)
 
 
+V1 = "[core]\n\trepositoryFormatVersion = 1\n"
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -242,12 +245,48 @@ def test_no_repository_and_broken_links_are_named(tmp_path: Path) -> None:
         ("[extensions]\n\tcompatObjectFormat = sha1\n", "second object format"),
         ("[extensions]\n\tobjectFormat = sha1\n\trefStorage = files\n; partialClone = x\n", None),
         ('[section "[extensions]"]\n\tpartialClone = \\"no\n', None),
+        (f"{V1}[extensions]\n\tsubmodulePathConfig = true\n", "submodulepathconfig"),
+        (f"{V1}[extensions]\n\tnoop-v1 = true\n", "noop-v1"),
+        (f"{V1}[extensions]\n\trelativeWorktrees = true\n\tnoop = true\n", None),
     ],
 )
 def test_what_libgit2_cannot_open_is_named(tmp_path: Path, config: str, words: str | None) -> None:
     (tmp_path / "config").write_text(config)
     problem = unsupported(tmp_path)
     assert problem is None if words is None else problem is not None and words in problem
+
+
+@pytest.mark.parametrize(
+    ("extension", "words"),
+    [
+        ("submodulePathConfig = true", None),
+        ("noop-v1 = true", None),
+        ("noop-of-tomorrow = true", None),
+        ("refStorage = reftable", None),
+        ("refStorage = reftable:///srv/refs", "its refs elsewhere"),
+        ("refStorage = files://refs", "its refs elsewhere"),
+        ("of-tomorrow = true", "not known: of-tomorrow"),
+    ],
+)
+def test_what_no_engine_can_write_is_refused_and_what_changes_nothing_is_not(
+    tmp_path: Path, extension: str, words: str | None
+) -> None:
+    (tmp_path / "config").write_text(f"{V1}[extensions]\n\t{extension}\n")
+    problem = incompatible(tmp_path)
+    assert problem is None if words is None else problem is not None and words in problem
+
+
+@pytest.mark.parametrize("name", ["GIT_REFERENCE_BACKEND", "GIT_REF_STORAGE"])
+@pytest.mark.parametrize(
+    ("value", "is_refused"), [("files", False), ("reftable", True), ("files:///srv/refs", True)]
+)
+def test_refs_that_the_environment_names_are_refused_unless_they_are_the_repositorys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_refused: bool
+) -> None:
+    monkeypatch.setenv(name, value)
+    problem = incompatible(tmp_path)
+    assert (problem is not None) is is_refused
+    assert problem is None or name in problem
 
 
 def test_no_configuration_hinders_nothing(tmp_path: Path) -> None:

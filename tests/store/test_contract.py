@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.git.program import version
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.plumbing import PlumbingStore
 from gitcoord.store.protocol import BlobRef, ContendedError, LockedError, MissingObjectError, Store
+from tests.support.formats import require_reftable
 
 REF = "refs/heads/gitcoord/ledger"
 AUTHOR = ("x", "x@ledger.gitcoord.invalid")
@@ -29,11 +29,6 @@ def opened(engine: str, common: Path) -> Store:
     if engine == "plumbing":
         return PlumbingStore(common)
     return LibgitStore(common)
-
-
-def require_reftable() -> None:
-    if version() < (2, 45):
-        pytest.skip("this git does not know reftable")
 
 
 ENGINES = pytest.mark.parametrize("engine", ["libgit2", "plumbing"])
