@@ -106,7 +106,5 @@ def _mentions(path: str) -> bool:
 
 
 def _asked(git: Git) -> tuple[str, ...]:
-    # With hooks, for there is nothing that would run one: to switch them off
-    # would have to be asked for first.
-    keys = git.run(*_QUERY, check=False, hooks=True).text.split("\0")
+    keys = git.run(*_QUERY, check=False).text.split("\0")
     return tuple(key.removeprefix("hook.").removesuffix(".event") for key in keys if key)

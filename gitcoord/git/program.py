@@ -245,7 +245,8 @@ class Git:
         place = () if self.git_dir is None else (f"--git-dir={self.git_dir}",)
         quiet = () if hooks else _NO_HOOKS
         command = ["git", "--no-pager", *place, *_SAFE, *quiet, *args]
-        if not hooks:
+        # What the configuration says is not to be told by what we put into it.
+        if not hooks and _verb(args) != "config":
             from gitcoord.git.configured_hooks import named_for, switched_off
 
             env = {**_OFF, **switched_off(named_for(self)), **(env or {})}

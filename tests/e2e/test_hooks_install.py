@@ -357,6 +357,24 @@ def test_from_git_2_54_on_status_looks_at_what_the_configuration_names(repo: Pat
     assert frozen(repo) == before
 
 
+def test_status_sees_an_event_that_the_configuration_switches_off(repo: Path) -> None:
+    new, older = (2, 55, 0), (2, 54, 0)
+    work = ledger(repo)
+    hooks.install(work, version=new)
+    for key, value in (("event", "commit-msg"), ("command", "mine")):
+        git("config", f"hook.mine.{key}", value, cwd=repo)
+    git("config", "--global", "hook.commit-msg.enabled", "off", cwd=repo)
+    for row in hooks.status(work, version=new):
+        if row.event == "commit-msg":
+            assert (row.runs, row.state) == ("nothing", "idle")
+            assert "hook.commit-msg.enabled is switched off" in row.problem
+        else:
+            assert (row.runs, row.state, row.problem) == ("gitcoord", "current", "")
+    assert {row.state for row in hooks.status(work, version=older)} == {"current"}
+    git("config", "--global", "--unset", "hook.commit-msg.enabled", cwd=repo)
+    assert {row.problem for row in hooks.status(work, version=new)} == {""}
+
+
 def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> None:
     work = ledger(repo)
     assert {row.runs for row in hooks.status(work)} == {"nothing"}

@@ -47,6 +47,8 @@ RUN_LEGACY = ("pre-commit", "prek")
 """Managers that run the hook which they moved."""
 CONFIGURABLE = (2, 54)
 """From this git on the configuration can name hooks."""
+SWITCHABLE = (2, 55)
+"""From this git on the configuration can switch off those of an event."""
 
 _BLOCK = re.compile(rb"^# >>> gitcoord >>>.*?^# <<< gitcoord <<<\n", re.MULTILINE | re.DOTALL)
 _TAIL = re.compile(rb'\[ ! -x "\$\{0%/\*\}/[a-z-]+\.gitcoord-user" \] \|\| exec [^\n]*\n')

@@ -134,11 +134,19 @@ def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[R
     guard = _target(work) if _guarded(work) else ""
     version = version or require_git()
     beside = _configured(work) if version >= hook_plan.CONFIGURABLE else {}
-    return [
-        _row(one, seen, guard, version, beside.get(seen.event, []))
-        for one in _sets(work)
-        for seen in one.seen
-    ]
+    off = _switched_off(work) if version >= hook_plan.SWITCHABLE else set()
+    rows = []
+    for one in _sets(work):
+        for seen in one.seen:
+            others = [] if seen.event in off else beside.get(seen.event, [])
+            rows.append(_row(one, seen, guard, version, others, is_off=seen.event in off))
+    return rows
+
+
+def _switched_off(work: Workspace) -> set[str]:
+    """Return the events for which git runs no hook of its configuration."""
+    settings = {event: config_value(work.git, f"hook.{event}.enabled") for event in EVENTS}
+    return {event for event, value in settings.items() if value.lower() in _OFF}
 
 
 def _configured(work: Workspace) -> dict[str, list[str]]:
@@ -164,7 +172,15 @@ def _configured(work: Workspace) -> dict[str, list[str]]:
     }
 
 
-def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...], beside: list[str]) -> Row:
+def _row(
+    one: _Set,
+    seen: Seen,
+    guard: str,
+    version: tuple[int, ...],
+    beside: list[str],
+    *,
+    is_off: bool = False,
+) -> Row:
     """Look at one event, as git does when it comes to it."""
     hook, path = seen.hook, str(Path(one.folder.path) / seen.event)
     others = hook.kind != "none" and not (
@@ -180,7 +196,7 @@ def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...], beside: li
     legacy = seen.legacy if theirs in hook_plan.RUN_LEGACY else NOTHING
     ours, problem = "", ""
     is_named = bool(seen.command) and version >= hook_plan.CONFIGURABLE
-    for file in (seen.named if is_named else NOTHING, hook, legacy):
+    for file in (seen.named if is_named and not is_off else NOTHING, hook, legacy):
         if not ours and hook_plan.is_ours(file):
             python = hook_plan.python_of(file.content)
             is_current = hook_plan.block_of(file.content) == hook_plan.block_of(
@@ -195,11 +211,12 @@ def _row(one: _Set, seen: Seen, guard: str, version: tuple[int, ...], beside: li
     if not ours and theirs:
         ours = _in_manager(one, seen.event)
     if is_named and not ours:
-        name = f"hook.gitcoord-{seen.event}"
-        ours, problem = (
-            "idle",
+        ours, name = "idle", f"hook.gitcoord-{seen.event}"
+        if is_off:
+            name = f"hook.{seen.event}.enabled"
+        problem = (
             f"{name} is switched off, or names another place: git config --show-origin "
-            f"--get-regexp {name}",
+            f"--get-regexp {name}"
         )
     elif ours in {"stale", "idle"}:
         problem = (
