@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 from gitcoord.core.sessions import VARIABLES
-from tests.support.formats import SETTINGS
+from tests.support.formats import SETTINGS, is_for_libgit2, needs_libgit2
 
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("here")
@@ -44,6 +44,13 @@ def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     for name in ("NO_COLOR", "FORCE_COLOR", "EDITOR", "VISUAL"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is about libgit2 in formats that it cannot open."""
+    for item in items if not is_for_libgit2 else ():
+        if "libgit2" in item.name.partition("[")[2]:
+            item.add_marker(needs_libgit2)
 
 
 @pytest.fixture

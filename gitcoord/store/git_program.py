@@ -114,6 +114,10 @@ class GitProgram:
         if reader is not None and self._owner == os.getpid():
             end_process(reader)
 
+    def __del__(self) -> None:
+        """End it also where the store was forgotten, and not closed."""
+        self.end()
+
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
     """End a git that is talked with, wherever it is."""

@@ -42,14 +42,15 @@ PATIENCE_NS = 500_000_000
 class GitRefs:
     """The refs of a repository, as git reads and moves them."""
 
-    def __init__(self, common_dir: Path, program: GitProgram) -> None:
+    def __init__(self, common_dir: Path, program: GitProgram, *, is_durable: bool = True) -> None:
         self._git = Git(common_dir, common_dir)
         self._program = program
         self._tables = common_dir / TABLES
         # Refs of ours get no reflog: whoever wants one of every ref gets all
         # others. git reads the setting once, when it starts.
         is_always = program.setting("core", "logallrefupdates").lower() == "always"
-        self._logs = ("-c", "core.logAllRefUpdates=true") if is_always else ()
+        self._options = ("-c", "core.logAllRefUpdates=true") if is_always else ()
+        self._is_durable = is_durable
         self._updates: subprocess.Popen[bytes] | None = None
         self._owner = 0
 
@@ -126,9 +127,10 @@ class GitRefs:
             # A lock that is gone by now, or what git has words for.
             clock.sleep(clock.backoff(attempt))
             attempt += 1
-            done = transact(self._git, lines, options=self._logs)
+            done = transact(self._git, lines, options=self._options, is_durable=self._is_durable)
         try:
-            sync_folders(self._git, ref)
+            if self._is_durable:
+                sync_folders(self._git, ref)
             self._clear_table_locks()
         except OSError as error:
             raise FailedError(f"{ref}: {error}") from None
@@ -151,7 +153,8 @@ class GitRefs:
         if self._updates is not None and self._owner != os.getpid():
             self._updates = None  # a fork must not talk into its parent's pipes
         if self._updates is None:
-            self._updates = self._git.start(*DURABLE, *self._logs, "update-ref", "--stdin")
+            durable = DURABLE if self._is_durable else ()
+            self._updates = self._git.start(*durable, *self._options, "update-ref", "--stdin")
             self._owner = os.getpid()
         return self._updates
 
@@ -160,6 +163,10 @@ class GitRefs:
         updates, self._updates = self._updates, None
         if updates is not None and self._owner == os.getpid():
             end_process(updates)
+
+    def __del__(self) -> None:
+        """End it also where the store was forgotten, and not closed."""
+        self.end()
 
     # what the dead left
 

@@ -34,6 +34,7 @@ class PlumbingStore(DiskStore):
         self._committer: tuple[str, str] | None = None
         algorithm = self._setting("extensions", "objectformat").lower() or "sha1"
         has_files = self._setting("extensions", "refstorage").lower() in {"", "files"}
+        self._is_durable = is_durable
         refs = None if has_files else self._git_refs
         super().__init__(common_dir, algorithm, refs=refs, is_durable=is_durable)
 
@@ -74,7 +75,7 @@ class PlumbingStore(DiskStore):
         """The refs, as git itself reads and moves them."""
         from gitcoord.store.git_refs import GitRefs
 
-        return GitRefs(self.common_dir, self._program)
+        return GitRefs(self.common_dir, self._program, is_durable=self._is_durable)
 
     def _swap_symbolic(self, ref: str, wanted: Wanted, new: str, symbolic: str) -> None:
         del symbolic

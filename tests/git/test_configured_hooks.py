@@ -25,7 +25,7 @@ def test_no_configured_hook_runs_unless_hooks_are_asked_for(
     if version() < (2, 54):
         pytest.skip("this git knows no hooks in its configuration")
     seen = tmp_path / "seen"
-    place = (where,)
+    place: tuple[str, ...] = (where,)
     if where == "included":
         git(repo, "config", "--local", "include.path", str(tmp_path / "more"))
         place = ("--file", str(tmp_path / "more"))

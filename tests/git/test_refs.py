@@ -9,6 +9,7 @@ from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.git import refs
 from gitcoord.git.program import Git
 from tests.git.building import commit, git
+from tests.support.formats import lock_of, needs_ref_files
 
 MAIN = "refs/heads/main"
 LEDGER = "refs/heads/gitcoord/ledger"
@@ -104,7 +105,7 @@ def test_the_users_hook_can_forbid_the_move(repo: Path, old: str, new: str) -> N
 
 
 def test_a_lock_that_is_let_go_is_waited_for(repo: Path, old: str, new: str) -> None:
-    lock = repo / ".git" / "refs" / "heads" / "main.lock"
+    lock = lock_of(repo / ".git", MAIN)
     lock.touch()
     timer = threading.Timer(0.3, lock.unlink)
     timer.start()
@@ -116,12 +117,14 @@ def test_a_lock_that_stays_is_unavailable(
     repo: Path, old: str, new: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refs, "LOCK_WAIT_S", 0.05)
-    (repo / ".git" / "refs" / "heads" / "main.lock").touch()
-    with pytest.raises(UnavailableError, match="could not be moved"):
+    lock = lock_of(repo / ".git", MAIN)
+    with lock.open("wb"), pytest.raises(UnavailableError, match="could not be moved"):
         refs.move_target(Git(repo), MAIN, old, new, {}, {})
+    assert lock.exists()
     assert git(repo, "rev-parse", MAIN) == old
 
 
+@needs_ref_files
 def test_a_broken_ref_is_not_called_moved(repo: Path, old: str, new: str) -> None:
     (repo / ".git" / "refs" / "heads" / "main").write_text("\0" * 41)
     with pytest.raises(UnavailableError):

@@ -298,7 +298,7 @@ def test_an_untracked_file_in_the_way_is_kept(
 def test_a_branch_that_cannot_be_is_an_error(repo: Path, base: str, place: Path) -> None:
     with pytest.raises(UnavailableError, match="could not be created"):
         worktrees.checkout_branch(place, "main/below", base)
-    with pytest.raises(GitError, match="already checked out"):
+    with pytest.raises(GitError, match=r"already (checked out|used)"):
         worktrees.checkout_branch(place, "main", base)
     assert git(place, "rev-parse", "HEAD") == base
 
@@ -571,4 +571,4 @@ def test_what_a_living_git_begins_is_left_to_it(repo: Path, base: str, tmp_path:
     writer.start()
     assert new in [known.path for known in worktrees.list_all(Git(repo))]
     writer.join()
-    assert (private / "HEAD").read_text().strip() == base
+    assert git(new, "rev-parse", "HEAD") == base

@@ -18,7 +18,8 @@ from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import discover
 from gitcoord.host.clock import Clock
-from gitcoord.store.libgit import LibgitStore
+from gitcoord.store.open import open_store
+from gitcoord.store.protocol import Store
 from tests.support.builders import tasks
 from tests.support.world import do, found, git, record, write
 
@@ -40,7 +41,7 @@ class Dying:
         "is_lost",
     )
 
-    def __init__(self, store: LibgitStore, at: int) -> None:
+    def __init__(self, store: Store, at: int) -> None:
         self._store = store
         self.left = at
 
@@ -64,9 +65,8 @@ class Dying:
 
 def dying(repo: Path, at: int) -> Workspace:
     place = discover(repo)
-    return Workspace(
-        place, Dying(LibgitStore(place.common_dir), at), "ledger", Clock(), timeout_s=10
-    )
+    store = open_store(place, is_durable=True)
+    return Workspace(place, Dying(store, at), "ledger", Clock(), timeout_s=10)
 
 
 Operation = Callable[[Workspace, Mapping[str, str]], None]

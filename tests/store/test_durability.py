@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import environment
+from tests.support.formats import needs_libgit2, require_reftable
+from tests.support.world import environment, git
 
 pytestmark = pytest.mark.skipif(
     shutil.which("strace") is None, reason="syncs are counted by strace, which is not installed"
@@ -19,8 +20,9 @@ pytestmark = pytest.mark.skipif(
 WRITER = """
 import os, sys
 from pathlib import Path
-from gitcoord.store.libgit import LibgitStore
-store = LibgitStore(Path(sys.argv[1]), is_durable=sys.argv[2] == "full")
+from gitcoord.git.program import discover
+from gitcoord.store.open import open_store
+store = open_store(discover(Path(sys.argv[1])), is_durable=sys.argv[2] == "full")
 tree = store.write_tree(None, {"a/b.json": b"one"})
 one = store.write_entry(tree, (), "one", ("x", "x@x"), 1)
 two = store.write_entry(tree, (one,), "two", ("x", "x@x"), 2)
@@ -68,6 +70,7 @@ def synced(repo: Path, log: Path, durability: str) -> tuple[list[str], list[str]
     return first, second
 
 
+@needs_libgit2
 def test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged(
     repo: Path, tmp_path: Path
 ) -> None:
@@ -92,3 +95,16 @@ def test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowle
 
 def test_durability_process_syncs_nothing(repo: Path, tmp_path: Path) -> None:
     assert synced(repo, tmp_path / "log", "process") == ([], [])
+
+
+def test_where_refs_are_kept_in_tables_the_folder_with_their_names_is_synced_last(
+    tmp_path: Path,
+) -> None:
+    require_reftable()
+    top = tmp_path / "tables"
+    git("init", "-q", "--ref-format=reftable", str(top), cwd=tmp_path)
+    for part in synced(top, tmp_path / "log", "full"):
+        tables = [path for path in part if path.startswith("reftable")]
+        assert any(path.endswith(".ref") or ".temp." in path for path in tables)
+        assert "reftable/tables.list.lock" in tables
+        assert part[-1] == "reftable"

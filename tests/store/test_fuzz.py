@@ -21,6 +21,7 @@ from gitcoord.store.protocol import MissingObjectError, TreeItem
 from gitcoord.store.reader import RecordCache, TreeReader
 from gitcoord.store.stale_locks import living_writers
 from gitcoord.store.trees import encode_tree, parse_tree
+from tests.support.formats import needs_libgit2
 
 NAMES = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12
@@ -106,6 +107,7 @@ def test_a_loose_object_with_a_changed_byte_is_missing(body: bytes, data: st.Dat
             assert found == ("blob", body), "a flag of zlib that changes nothing"
 
 
+@needs_libgit2
 def test_an_object_that_says_it_is_huge_is_not_unpacked(repo: Path) -> None:
     content = b"tree 100000000\0"
     oid = hashlib.sha1(content, usedforsecurity=False).hexdigest()
@@ -116,6 +118,7 @@ def test_an_object_that_says_it_is_huge_is_not_unpacked(repo: Path) -> None:
         LibgitStore(repo / ".git").read_tree(oid)
 
 
+@needs_libgit2
 def test_a_tree_that_git_would_not_write_is_missing(repo: Path) -> None:
     store = LibgitStore(repo / ".git")
     content = b"tree 10\x00100644 a\0x"

@@ -15,9 +15,11 @@ from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.plumbing import PlumbingStore
 from tests.support.builders import tasks
+from tests.support.formats import needs_libgit2
 from tests.support.world import do, found, git, write
 
 
+@needs_libgit2
 @pytest.mark.parametrize(
     ("asked", "one_shot", "kind"),
     [

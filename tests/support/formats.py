@@ -14,7 +14,15 @@ import pytest
 from gitcoord.git.program import version
 from gitcoord.git.refs import keeps_tables
 
-__all__ = ["SETTINGS", "keeps_tables", "lock_of", "needs_ref_files", "require_reftable"]
+__all__ = [
+    "SETTINGS",
+    "is_for_libgit2",
+    "keeps_tables",
+    "lock_of",
+    "needs_libgit2",
+    "needs_ref_files",
+    "require_reftable",
+]
 
 REFS = os.environ.get("GITCOORD_TEST_REFS", "files")
 OBJECTS = os.environ.get("GITCOORD_TEST_OBJECTS", "sha1")
@@ -22,9 +30,8 @@ SETTINGS = f"\tdefaultRefFormat = {REFS}\n\tdefaultObjectFormat = {OBJECTS}\n"
 """What the section ``init`` of the configuration says of them."""
 
 needs_ref_files = pytest.mark.skipif(REFS != "files", reason="it is about refs that are files")
-needs_libgit2 = pytest.mark.skipif(
-    (REFS, OBJECTS) != ("files", "sha1"), reason="it is about what libgit2 can open"
-)
+is_for_libgit2 = (REFS, OBJECTS) == ("files", "sha1")
+needs_libgit2 = pytest.mark.skipif(not is_for_libgit2, reason="it is about what libgit2 can open")
 
 
 def require_reftable() -> None:
