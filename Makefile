@@ -5,7 +5,7 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test hook-tools cover soak-ci soak lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
+.PHONY: demo test hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -31,6 +31,31 @@ cover: $(READY)
 
 soak-ci: $(READY)
 	@GITCOORD_SOAK=ci $(BIN)/python -m pytest -q -s -p no:randomly -m soak
+
+# What touches git, the demo and a short soak, with the git that stands first on the path.
+# GITCOORD_TEST_REFS=reftable and GITCOORD_TEST_OBJECTS=sha256 make the repositories in other formats.
+TOUCHES_GIT := tests/git tests/store tests/ledger tests/e2e/test_hook.py tests/e2e/test_hooks_install.py tests/e2e/test_demo.py tests/features/land
+test-git: $(READY)
+	@git --version
+	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel' $(TOUCHES_GIT)
+	@GITCOORD_SOAK=short $(BIN)/python -m pytest -q -s -p no:randomly -m soak tests/soak/test_soak.py -k killed_and_stopped
+
+# The lower bounds of pyproject.toml, in an environment of their own.
+LOWER := .venv/bounds
+BELOW := tests/core tests/store tests/cli
+test-bounds: $(READY)
+	@$(PYTHON) -m venv $(LOWER)
+	@sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=\([^"]*\)",/\1==\2/p' pyproject.toml >$(LOWER)/lower.txt
+	@$(LOWER)/bin/python -m pip install -q -e . -r $(LOWER)/lower.txt hypothesis pytest pytest-randomly pytest-xdist
+	@$(LOWER)/bin/python -m pip list | grep -E '^($(shell sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=.*/\1/p' pyproject.toml | tr '\n' '|')-) '
+	@$(LOWER)/bin/python -m pytest -q -n 2 $(BELOW)
+
+# The same tests with another Python: make test-python PYTHON=/path/to/python3.13
+test-python:
+	@rm -rf .venv/other && $(PYTHON) -m venv .venv/other
+	@.venv/other/bin/python -m pip install -q -e . hypothesis pytest pytest-randomly pytest-xdist
+	@.venv/other/bin/python --version
+	@.venv/other/bin/python -m pytest -q -n 2 $(BELOW)
 
 soak: $(READY)
 	@GITCOORD_SOAK=long $(BIN)/python -m pytest -q -s -p no:randomly -m soak

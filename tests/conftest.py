@@ -22,7 +22,8 @@ Run = Callable[..., str]
 @pytest.fixture(autouse=True)
 def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("GIT_", "GITCOORD_", "XDG_")) and name != "GITCOORD_SOAK":
+        is_kept = name == "GITCOORD_SOAK" or name.startswith("GITCOORD_TEST_")
+        if name.startswith(("GIT_", "GITCOORD_", "XDG_")) and not is_kept:
             monkeypatch.delenv(name)
     for name in VARIABLES.values():
         monkeypatch.delenv(name, raising=False)

@@ -152,8 +152,22 @@ def _write_some(
 
 
 def connect(name: str) -> sqlite3.Connection:
-    """Open a database, and make its tables if it has none of this version."""
+    """Open a database, and make its tables if it has none of this version.
+
+    Raises:
+        sqlite3.Error: It is no use; it is closed again.
+
+    """
     database = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
     # Before anything else: making the file and its journal is synced too.
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA journal_mode = WAL")
@@ -170,7 +184,6 @@ def connect(name: str) -> sqlite3.Connection:
                     database.execute(statement)
             database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         database.execute("COMMIT")
-    return database
 
 
 def _meta(database: sqlite3.Connection, key: str) -> str | None:

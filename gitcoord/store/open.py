@@ -16,7 +16,7 @@ from gitcoord.store.protocol import Store
 
 __all__ = ["ENGINES", "open_store", "require_own"]
 
-ENGINES = ("libgit2", "plumbing")
+ENGINES: tuple[str, ...] = ("libgit2", "plumbing")
 
 
 def open_store(place: Place, *, is_durable: bool, is_one_shot: bool = False) -> Store:

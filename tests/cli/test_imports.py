@@ -38,7 +38,15 @@ ALLOWED = {
     # Fewer of ours may be loaded, never more without a reason.
     "gitcoord",
 }
-WITH_PACKS = {"subprocess", "_posixsubprocess", "selectors", "select", "signal", "threading"}
+WITH_PACKS = {
+    "math",
+    "subprocess",
+    "_posixsubprocess",
+    "selectors",
+    "select",
+    "signal",
+    "threading",
+}
 # The newest Pythons load these with pathlib or with sqlite3.
 NEWER = {"glob", "pwd", "grp", "_opcode_metadata", "errno"}
 HEAVY = {

@@ -29,15 +29,16 @@ from gitcoord.features.maintain import verify
 from gitcoord.features.run import batches
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git
-from gitcoord.store.open import ENGINES
 from tests.soak.chain import Facts, attempts_in, check_chain
+from tests.soak.engines import ENGINES
 from tests.soak.workers import Workers
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
 
 pytestmark = pytest.mark.soak
 IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
-SECONDS = 90
+IS_SHORT = os.environ.get("GITCOORD_SOAK") == "short"
+SECONDS = 20 if IS_SHORT else 90
 ATTEMPTS = 1_000_000 if IS_LONG else 0
 KILLS = 2_000
 WORKERS = 64 if IS_LONG else 12

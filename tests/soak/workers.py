@@ -20,7 +20,7 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
 from gitcoord.features.work import claims, results
-from gitcoord.store.open import ENGINES
+from tests.soak.engines import ENGINES
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host import processes
 from gitcoord.store import index, libgit, plumbing, stale_locks
@@ -103,7 +103,7 @@ while os.getppid() == parent:
 
 CLI_WORKER = """
 import json, os, random, subprocess, sys, time
-from gitcoord.store.open import ENGINES
+from tests.soak.engines import ENGINES
 repo, agent, path = sys.argv[1:4]
 acks = open(path, "a", buffering=1)
 chance = random.Random(os.getpid())

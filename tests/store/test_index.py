@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitcoord.store.index import ReadyIndex
+from gitcoord.store.index_tables import connect
 from gitcoord.store.memory import MemoryStore
 from tests.support.indexed import RECORDS, commit, counted, ready, tally, task
 
@@ -48,6 +52,18 @@ def test_the_index_equals_its_definition_after_any_jumps(
             assert index.all_ids() == sorted(records, key=lambda name: records[name]["order"])
             assert counted(index) == tally(records)
         index.close()
+
+
+def test_a_broken_index_is_closed_again(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(sqlite3.DatabaseError) as caught:
+        connect(str(path))
+    assert caught.tb is not None, "the error keeps whatever its frames name"
+    handles = Path("/proc/self/fd")
+    if not handles.is_dir():
+        pytest.skip("this system does not list open files")
+    assert str(path) not in {os.path.realpath(handle) for handle in handles.iterdir()}
 
 
 def test_a_broken_or_missing_index_is_made_again(tmp_path: Path) -> None:
