@@ -15,7 +15,9 @@ from gitcoord.features.setup import agents, hooks
 from gitcoord.features.setup import ledger as setting_up
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.git.program import version
 from tests.support.builders import tasks
+from tests.support.formats import keeps_tables
 from tests.support.world import ENV_PATH, do, found, git
 
 
@@ -339,6 +341,33 @@ def test_a_guarded_target_moves_by_landing_only(repo: Path) -> None:
     git("commit", "-q", "--allow-empty", "-m", "other branches are free", cwd=repo)
 
 
+def test_what_newer_gits_rewrite_is_judged_too(repo: Path) -> None:
+    if version() < (2, 54):
+        pytest.skip("this git has no `history`, and its `replay` moves no ref")
+    work, place = claimed(repo, guard=True)
+    stage(place, "a/one")
+    git("commit", "-q", "-m", "one", cwd=place)
+    branch = git("rev-parse", "--abbrev-ref", "HEAD", cwd=place)
+    tip, own = (git("rev-parse", name, cwd=repo) for name in ("main", branch))
+    editor = {"GIT_EDITOR": "sed -i 1s/^/again-/"}
+    for args in (
+        ["history", "reword", "main"],
+        ["replay", "--advance", "main", f"main..{branch}"],
+    ):
+        done = attempt(*args, cwd=repo, **editor)
+        assert done.returncode != 0, args
+        assert "moves by gitcoord alone" in done.stderr, args
+        assert git("rev-parse", "main", cwd=repo) == tip, args
+        assert git("rev-parse", branch, cwd=repo) == own, "it is one transaction"
+    # No hook looks at what they put into a claim's branch: complete does.
+    stage(place, "README.md")
+    git("commit", "-q", "--no-verify", "-m", "outside", cwd=place)
+    assert attempt("history", "reword", "HEAD", cwd=place, **editor).returncode == 0
+    with pytest.raises(RefusedError) as caught:
+        results.complete(work, "x", "a", work.tokens("x").all()[0]["token"])
+    assert caught.value.reason == "boundary"
+
+
 def test_the_target_is_pushed_as_it_landed(repo: Path, tmp_path: Path) -> None:
     work, place = claimed(repo)
     server = tmp_path / "server.git"
@@ -400,7 +429,7 @@ def test_others_do_not_move_the_ledger_and_gitcoord_does(repo: Path) -> None:
         ["update-ref", "refs/gitcoord/ledger/results/a/x", "HEAD"],
         ["fetch", "-q", ".", "+main:gitcoord/ledger"],
         ["branch", "-D", "gitcoord/ledger"],
-        ["branch", "-m", "gitcoord/ledger", "gone"],
+        *([] if keeps_tables(repo / ".git") else [["branch", "-m", "gitcoord/ledger", "gone"]]),
         ["push", "-q", ".", "+main:gitcoord/ledger"],
         ["update-ref", "refs/gitcoord/ledger/attic/x", "HEAD"],
     ):
