@@ -14,7 +14,6 @@ from typing import Any
 
 from gitcoord.core import ids
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.maintain.litter import clear_litter
 from gitcoord.features.workspace import Workspace, result_ref
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
@@ -193,6 +192,8 @@ def _expire_attic(work: Workspace) -> list[str]:
 
 def _clear_leftovers(work: Workspace) -> int:
     """Remove what dead processes left, and old logs."""
+    from gitcoord.features.maintain.litter import clear_litter
+
     count = len(clear_litter(work))
     logs = sorted(
         (work.ledger.files.root / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime_ns
