@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from gitcoord.core.sessions import VARIABLES
+
 __all__ = ["answer", "main"]
 
 PATIENCE_S = 20
@@ -20,6 +22,10 @@ PATIENCE_S = 20
 
 def main(argv: list[str]) -> NoReturn:
     """Answer one event, and exit with its status."""
+    if argv and argv[0] in VARIABLES:
+        from gitcoord.cli.assistant_hook import main as answer_assistant
+
+        answer_assistant(argv)
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(PATIENCE_S)
     status = answer(argv)

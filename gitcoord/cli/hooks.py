@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
 from gitcoord.core.errors import IncompleteError
+from gitcoord.core.sessions import VARIABLES
 
 if TYPE_CHECKING:
     from gitcoord.features.setup.hook_plan import Step
@@ -123,12 +125,19 @@ def _tell(app: App, op: str, steps: list[Step], *, dry_run: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @pass_app
 def hook(app: App, event: str, arguments: tuple[str, ...]) -> int:
-    """Judge what git is about to do; git's hooks call this.
+    """Judge what git, or a coding assistant, is about to do; their hooks call this.
 
-    Exit 14 is a refusal; whatever else goes wrong is told, and git goes on.
+    For git, exit 14 is a refusal; whatever else goes wrong is told, and git
+    goes on. With claude, codex, copilot or gemini for EVENT it reads the
+    assistant's event on standard input and answers in its dialect: a refusal
+    is JSON with exit 0, and any other status means that nothing was judged.
 
     Example: gitcoord hook pre-commit
     """
+    if event in VARIABLES:
+        from gitcoord.cli.assistant_hook import answer as answer_assistant
+
+        return answer_assistant([event, *arguments], sys.stdin.buffer)
     from gitcoord.cli.hook import answer
 
     return answer([event, *arguments], app.start)

@@ -35,12 +35,15 @@ def status(app: App) -> None:
 
     Example: gitcoord status
     """
+    from gitcoord.features.assist.events import ended_turns
     from gitcoord.features.inspect import facts
     from gitcoord.features.land.target_moves import lagging
 
     with ticking(app, "reading the ledger"):
         found = facts.status(app.work)
         found["behind"] = [str(path) for path in lagging(app.work)]
+    for text in ended_turns(app.work, app.work.ledger.snapshot(found["tip"])):
+        app.out.notice(text)
     app.out.answer("status", found, _status_text(app, found))
 
 

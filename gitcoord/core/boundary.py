@@ -8,12 +8,16 @@ a task relies on is shared, and nobody may write it for having named it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitcoord.core import paths
-from gitcoord.core.model import AgentRecord, Result, TaskRecord
-from gitcoord.core.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    # An assistant's hook judges by a boundary at every tool call, and needs no record.
+    from collections.abc import Mapping
+
+    from gitcoord.core.model import AgentRecord, Result, TaskRecord
+    from gitcoord.core.snapshot import Snapshot
 
 __all__ = [
     "Boundary",

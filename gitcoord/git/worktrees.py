@@ -42,6 +42,7 @@ __all__ = [
     "checkouts_of",
     "commit_paths",
     "copy_files",
+    "copy_listed",
     "follow",
     "has_unmerged",
     "in_the_way",
@@ -362,9 +363,16 @@ def copy_files(source: Path, place: Path, patterns: list[str]) -> list[str]:
         "ls-files", "-z", "--others", "--", *where, env=_LITERAL, timeout_s=LONG_S
     )
     inside = [path for path in _names(asked.stdout) if boundaries.inside(patterns, path)]
-    return [
-        path for path in inside if _copy(source / path, place / path, Path(os.path.realpath(place)))
-    ]
+    return copy_listed(source, place, inside)
+
+
+def copy_listed(source: Path, place: Path, names: list[str]) -> list[str]:
+    """Copy files by name from one working tree to another; list those copied.
+
+    What ``copy_files`` leaves behind stays behind here, too.
+    """
+    top = Path(os.path.realpath(place))
+    return [path for path in names if _copy(source / path, place / path, top)]
 
 
 def _copy(origin: Path, goal: Path, top: Path) -> bool:

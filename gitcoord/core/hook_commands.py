@@ -1,0 +1,133 @@
+"""Write the shell commands that assistants run as hooks, and their settings.
+
+Pure. The text is the same from release to release: an assistant that asks
+its user to trust a hook would ask again after every change. It is ``sh`` that
+looks for the worktree's own files first, so that outside of a claim a tool
+call costs no Python.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+__all__ = [
+    "AGENT_COMMANDS",
+    "CLAUDE_ALLOW",
+    "CLAUDE_ASK",
+    "claude_hooks",
+    "codex_hooks",
+    "is_our_hook",
+]
+
+AGENT_COMMANDS = (
+    "claim",
+    "progress",
+    "beat",
+    "complete",
+    "fail",
+    "release",
+    "brief",
+    "status",
+    "show",
+    "tasks",
+    "note",
+    "escalate",
+    "review",
+)
+"""What an assistant may run without being asked: an agent's own commands."""
+CLAUDE_ALLOW = tuple(
+    rule
+    for name in AGENT_COMMANDS
+    for rule in (f"Bash(gitcoord {name})", f"Bash(gitcoord {name} *)")
+)
+CLAUDE_ASK = tuple(
+    f"Bash(gitcoord *{option}*)" for option in (" --as-orchestrator", " -C ", " -C=")
+)
+"""Options that leave the agent's own place: its user is asked, whatever the command."""
+TIMEOUT_S = 30
+
+_FIND = (
+    'd=$PWD; until [ -e "$d/.git" ] || [ -z "$d" ]; do d=${d%/*}; done; g=$d/.git; '
+    '[ -d "$g" ] || { [ -f "$g" ] || exit 0; read -r _ g < "$g"; }; case $g in /*) ;; *) g=$d/$g ;; esac; '
+)
+"""Finds the worktree (d) and its git directory (g), without starting git."""
+_IN_CLAIM = '"$g"/gitcoord/claims/*/*.json "$g"/gitcoord/unbound'
+
+
+def _in_claim(call: str, *, is_closed: bool) -> str:
+    """Ask gitcoord where a claim is held; before an edit, fail closed."""
+    end = "|| exit 2" if is_closed else "|| exit 0"
+    return (
+        f'{_FIND}for m in {_IN_CLAIM}; do [ ! -e "$m" ] || {{ {call} "$d" {end}; exit 0; }}; done'
+    )
+
+
+def _of_agent(call: str) -> str:
+    """Ask gitcoord in an agent's worktree, with a claim or without."""
+    return f'{_FIND}[ ! -e "$g"/gitcoord/agent.json ] || {call} "$d" || exit 0'
+
+
+def _of_lead(call: str) -> str:
+    """Ask gitcoord where no claim is held: in the claim's worktree another hook does."""
+    return f'{_FIND}for m in {_IN_CLAIM}; do [ ! -e "$m" ] || exit 0; done; {call} "$d" || exit 0'
+
+
+def _shell(script: str) -> str:
+    return f"sh -c {shlex.quote(script)}"
+
+
+def _group(script: str, matcher: str = "") -> dict[str, Any]:
+    handler = {"type": "command", "command": _shell(script), "timeout": TIMEOUT_S}
+    return {"matcher": matcher, "hooks": [handler]} if matcher else {"hooks": [handler]}
+
+
+def claude_hooks(program: str, *, is_for_one_project: bool) -> list[tuple[str, dict[str, Any]]]:
+    """Return Claude's events, each with the group that is ours.
+
+    Making worktrees is left to Claude where the settings count for every
+    repository of the user's: such a hook takes the place of its own way.
+    """
+    call = f"{shlex.quote(program)} hook claude"
+    found = [
+        ("SessionStart", _group(_of_agent(call))),
+        ("SessionEnd", _group(_of_agent(call))),
+        ("PreToolUse", _group(_in_claim(call, is_closed=True))),
+        ("PostToolUse", _group(_in_claim(call, is_closed=False))),
+        ("Stop", _group(_in_claim(call, is_closed=False))),
+        ("SubagentStop", _group(_in_claim(call, is_closed=False))),
+    ]
+    if is_for_one_project:
+        found += [
+            ("PreToolUse", _group(_of_lead(call), "Agent|Task")),
+            ("WorktreeCreate", _group(f'{call} "$PWD"')),
+            ("WorktreeRemove", _group(f'{call} "$PWD" || exit 0')),
+        ]
+    return found
+
+
+def codex_hooks(program: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return Codex's events, each with the group that is ours."""
+    call = f"{shlex.quote(program)} hook codex"
+    return [
+        ("SessionStart", _group(_of_agent(call))),
+        ("SessionEnd", _group(_of_agent(call))),
+        ("PreToolUse", _group(_in_claim(call, is_closed=True))),
+        ("PostToolUse", _group(_in_claim(call, is_closed=False))),
+        ("Stop", _group(_in_claim(call, is_closed=False))),
+        ("SubagentStop", _group(_in_claim(call, is_closed=False))),
+    ]
+
+
+def is_our_hook(group: object) -> bool:
+    """Return whether a group of handlers in an assistant's settings is ours."""
+    handlers = group.get("hooks") if isinstance(group, dict) else None
+    if not isinstance(handlers, list) or not handlers:
+        return False
+    return all(isinstance(one, dict) and _is_ours(one.get("command")) for one in handlers)
+
+
+def _is_ours(command: object) -> bool:
+    if not isinstance(command, str) or not command.startswith("sh -c "):
+        return False
+    return "gitcoord" in command and (" hook claude " in command or " hook codex " in command)

@@ -1,0 +1,73 @@
+"""Tell whether records of the ledger are the same at another tip, by their oids.
+
+Most entries concern other tasks. So a hook compares what it judged by with a
+few names in the new tip's trees, read from loose objects alone; where one is
+packed, or is not as it should be, the ledger is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+__all__ = ["record_oids"]
+
+MAX_BYTES = 8 * 1024 * 1024
+_join = os.path.join
+
+
+def record_oids(common_dir: str, tip: str, paths: tuple[str, ...]) -> dict[str, str] | None:
+    """Return the oids of records at a tip; None where that cannot be told cheaply."""
+    try:
+        kind, commit = _loose(common_dir, tip)
+        if kind != b"commit" or not commit.startswith(b"tree "):
+            return None
+        known = {"": commit[5 : commit.index(b"\n")].decode("ascii")}
+        for path in paths:
+            folder = path.rpartition("/")[0]
+            for step in filter(None, (folder, path)):
+                above, _, last = step.rpartition("/")
+                if step not in known:
+                    known[step] = _entry(common_dir, known[above], last)
+    except (OSError, ValueError, KeyError, zlib.error):
+        return None
+    return {path: known[path] for path in paths}
+
+
+def _entry(common_dir: str, tree: str, name: str) -> str:
+    """Return the oid that a tree has for a name; nothing where it has none."""
+    if not tree:
+        return ""
+    kind, content = _loose(common_dir, tree)
+    if kind != b"tree":
+        raise ValueError(f"{tree} is not a tree")
+    size = len(tree) // 2
+    at = 0
+    wanted = name.encode()
+    while at < len(content):
+        space, end = content.index(b" ", at), content.index(b"\0", at)
+        if content[space + 1 : end] == wanted:
+            return content[end + 1 : end + 1 + size].hex()
+        at = end + 1 + size
+    return ""
+
+
+def _loose(common_dir: str, oid: str) -> tuple[bytes, bytes]:
+    """Return the kind and the bytes of a loose object.
+
+    Raises:
+        OSError: It is not loose here.
+        ValueError: It is larger than a tree of ours.
+
+    """
+    path = _join(common_dir, "objects", oid[:2], oid[2:])
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        packed = os.read(handle, MAX_BYTES)
+    finally:
+        os.close(handle)
+    content = zlib.decompressobj().decompress(packed, MAX_BYTES)
+    if len(content) == MAX_BYTES:
+        raise ValueError(f"{oid} is too large")
+    header, _, rest = content.partition(b"\0")
+    return header.partition(b" ")[0], rest
