@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("setup", "Check, apply and show plans"),
     "agent": ("setup", "Add, list, show and remove agents"),
     "hooks": ("hooks", "Install git's hooks, take them away, say what runs"),
+    "setup": ("assistants", "Prepare a coding assistant: hooks, permissions, instructions"),
     "trust": ("setup", "Trust the plan's commands on this machine"),
     "doctor": ("maintain", "Look at everything around the ledger"),
     "upkeep": ("maintain", "Pack the ledger, drop what protects nothing"),

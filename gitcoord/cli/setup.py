@@ -259,6 +259,11 @@ def agent() -> None:
 @click.option("--path", "paths", multiple=True, help="Take only tasks that write below this path.")
 @click.option("--worktree", type=click.Path(path_type=Path), help="Where its worktree goes.")
 @click.option("--no-worktree", is_flag=True, help="Make no worktree.")
+@click.option(
+    "--assistant",
+    type=click.Choice(["claude", "codex"]),
+    help="Prepare it for this assistant, and say how to start it.",
+)
 @pass_app
 def agent_add(
     app: App,
@@ -268,6 +273,7 @@ def agent_add(
     paths: tuple[str, ...],
     worktree: Path | None,
     no_worktree: bool,
+    assistant: str | None,
 ) -> None:
     """Add an agent, with a worktree of its own beside the repository.
 
@@ -277,6 +283,8 @@ def agent_add(
     from gitcoord.features.setup import agents
 
     app.orchestrate()
+    if assistant and no_worktree:
+        raise UsageError("an assistant needs a worktree of its own", hint="leave --no-worktree out")
     for pattern in paths:
         problem = problem_of(pattern)
         if problem:
@@ -307,7 +315,13 @@ def agent_add(
         "setup": done.setup,
     }
     where = f" with worktree {done.worktree}" if done.worktree else ""
-    app.out.answer("agent add", facts, f"agent {name} added{where}")
+    text = f"agent {name} added{where}"
+    if assistant is not None and done.worktree is not None:
+        from gitcoord.cli.assistants import prepare
+
+        facts["start"] = prepare(app, assistant, done.worktree)
+        text += f"\nnext: {facts['start']}"
+    app.out.answer("agent add", facts, text)
 
 
 @agent.command("list")

@@ -17,6 +17,7 @@ __all__ = [
     "CLAUDE_ASK",
     "claude_hooks",
     "codex_hooks",
+    "is_our_command",
     "is_our_hook",
 ]
 
@@ -124,10 +125,11 @@ def is_our_hook(group: object) -> bool:
     handlers = group.get("hooks") if isinstance(group, dict) else None
     if not isinstance(handlers, list) or not handlers:
         return False
-    return all(isinstance(one, dict) and _is_ours(one.get("command")) for one in handlers)
+    return all(isinstance(one, dict) and is_our_command(one.get("command")) for one in handlers)
 
 
-def _is_ours(command: object) -> bool:
+def is_our_command(command: object) -> bool:
+    """Return whether a hook's command is one that we wrote, in any release."""
     if not isinstance(command, str) or not command.startswith("sh -c "):
         return False
     return "gitcoord" in command and (" hook claude " in command or " hook codex " in command)

@@ -288,6 +288,19 @@ def _index(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterator[F
 
 
 _Check = Callable[[Workspace, "Snapshot | None", bool], Iterator[Finding]]
+
+
+def _assistants(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
+    """Look at what coding assistants were given here, if any was."""
+    from gitcoord.features.assist.examine import look_at_assistants
+
+    for seen in look_at_assistants(work):
+        if seen.advice:
+            yield problem("assistants", seen.text, seen.advice)
+        else:
+            yield fine("assistants", seen.text)
+
+
 _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("git", _git),
     ("engine", _engine),
@@ -302,4 +315,5 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("ownership", _ownership),
     ("settings", _settings),
     ("index", _index),
+    ("assistants", _assistants),
 )

@@ -1,0 +1,131 @@
+"""Speak for whoever prepares coding assistants: setup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+from gitcoord.core.errors import IncompleteError, UsageError
+
+if TYPE_CHECKING:
+    from gitcoord.features.assist.file_changes import FileChange
+    from gitcoord.features.assist.setups import Planned
+
+__all__ = ["prepare", "setup"]
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["claude", "codex", "agents-md"]))
+@click.option("--check", is_flag=True, help="Say whether all is there; exit 18 if not.")
+@click.option("--remove", is_flag=True, help="Take out what this command put in.")
+@click.option("--print", "is_shown", is_flag=True, help="Print the files, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--project", is_flag=True, help="In files that are tracked and shared.")
+@click.option("--user", is_flag=True, help="In your own folder, for all repositories.")
+@pass_app
+def setup(
+    app: App,
+    what: str,
+    check: bool,
+    remove: bool,
+    is_shown: bool,
+    dry_run: bool,
+    project: bool,
+    user: bool,
+) -> int:
+    """Prepare a coding assistant: hooks, permissions, instructions.
+
+    By default nothing tracked changes. Other keys, their order and comments
+    stay; twice is once. Nothing is trusted for you: what you have to confirm
+    is printed.
+
+    Example: gitcoord setup claude --dry-run
+    """
+    if project and user:
+        raise UsageError("--project and --user exclude each other", hint="give one of them")
+    scope = "local"
+    if project:
+        scope = "project"
+    elif user:
+        scope = "user"
+    app.refuse_agents()
+    planned = _planned(app, what, scope, is_removal=remove)
+    needed = [change for change in planned.changes if change.is_needed]
+    files = [_file_facts(one, is_shown=is_shown) for one in planned.changes]
+    facts: dict[str, Any] = {
+        "files": files,
+        "dry_run": dry_run or check or is_shown,
+        "advice": planned.advice,
+    }
+    if is_shown:
+        text = "\n".join(f"# {one.path}\n{one.after or ''}" for one in planned.changes)
+        app.out.answer("setup", facts, text)
+        return 0
+    lines = [f"{_word(one.before, one.after)}  {one.path}  ({one.what})" for one in planned.changes]
+    if not (check or dry_run):
+        _apply(app, what, planned, scope, is_removal=remove)
+    for text in planned.advice:
+        app.out.notice(text)
+    if check:
+        app.out.answer("setup", facts, "\n".join(lines))
+        return IncompleteError.exit_status if needed else 0
+    if dry_run:
+        lines.append("nothing was done: leave --dry-run out to do it")
+    app.out.answer("setup", facts, "\n".join(lines))
+    return 0
+
+
+def prepare(app: App, assistant: str, worktree: str) -> str:
+    """Put what an assistant lacks in place; return the one line that starts it."""
+    import shlex
+    import shutil
+
+    planned = _planned(app, assistant, "local", is_removal=False)
+    if any(change.is_needed for change in planned.changes):
+        _apply(app, assistant, planned, "local", is_removal=False)
+        for text in planned.advice:
+            app.out.notice(text)
+    if shutil.which(assistant) is None:
+        app.out.notice(f"{assistant} is not on the path here: install it before you start it")
+    return f'cd {shlex.quote(worktree)} && {assistant} "Work on your gitcoord task"'
+
+
+def _file_facts(change: FileChange, *, is_shown: bool) -> dict[str, Any]:
+    facts = {"path": str(change.path), "what": change.what, "is_changed": change.is_needed}
+    return {**facts, "text": change.after} if is_shown else facts
+
+
+def _planned(app: App, what: str, scope: Any, *, is_removal: bool) -> Planned:
+    from gitcoord.features.assist import setups
+
+    if what == "claude":
+        return setups.plan_claude(app.work, scope, is_removal=is_removal)
+    if what == "codex":
+        return setups.plan_codex(app.work, scope, is_removal=is_removal)
+    return setups.plan_agents_md(app.work, is_removal=is_removal)
+
+
+def _apply(app: App, what: str, planned: Planned, scope: str, *, is_removal: bool) -> None:
+    """Write the files; git passes over those that are this machine's alone."""
+    from gitcoord.features.assist import setups
+    from gitcoord.features.assist.file_changes import apply_changes
+    from gitcoord.git.exclusions import exclude, include
+
+    main = app.work.place.main_worktree
+    patterns = setups.EXCLUDED.get(what, ())
+    if scope == "local" and main is not None and not is_removal:
+        exclude(main, *patterns)
+    apply_changes(planned.changes)
+    setups.remember(app.work, planned)
+    if scope == "local" and main is not None and is_removal:
+        include(main, *patterns)
+
+
+def _word(before: str | None, after: str | None) -> str:
+    if before == after:
+        return "keep  "
+    if after is None:
+        return "remove"
+    return "write "

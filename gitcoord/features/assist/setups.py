@@ -1,0 +1,258 @@
+"""Plan what an assistant needs in its settings, and what takes it away again.
+
+By default nothing tracked changes: Claude's local settings and Codex's hooks
+of the main checkout, and a profile in each agent's worktree. No trust is
+ever written: the person at the machine gives it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from gitcoord.core import codex_profile, hook_commands, instructions, settings_text
+from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.core.hashing import sha256
+from gitcoord.core.settings_text import SettingsError
+from gitcoord.features.assist.file_changes import FileChange, read_text
+from gitcoord.features.workspace import Workspace
+from gitcoord.git.program import discover
+from gitcoord.git.worktrees import list_all
+from gitcoord.ledger.files import read_json, write_json
+
+__all__ = [
+    "EXCLUDED",
+    "Planned",
+    "Scope",
+    "plan_agents_md",
+    "plan_claude",
+    "plan_codex",
+    "remember",
+]
+
+Scope = Literal["local", "project", "user"]
+CLAUDE_BLOCK = Path(".claude") / "rules" / "gitcoord-agents.md"
+EXCLUDED = {
+    "claude": ("/.claude/settings.local.json", f"/{CLAUDE_BLOCK}", "/.claude/worktrees/"),
+    "codex": ("/.codex/hooks.json", "/.codex/config.toml"),
+}
+"""What git is to pass over, for each assistant, where nothing tracked changes."""
+
+
+class Planned(NamedTuple):
+    """Files to change, containers made in them, and what only a person can do."""
+
+    changes: list[FileChange]
+    made: dict[str, list[list[str]]]
+    advice: list[str]
+
+
+def plan_claude(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
+    """Plan Claude's hooks, permissions and instructions.
+
+    Raises:
+        UsageError: A file cannot be edited; it is named, with its line.
+
+    """
+    main = _main(work)
+    if scope == "user":
+        folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+        settings, block = folder / "settings.json", folder / "CLAUDE.md"
+    elif scope == "project":
+        settings, block = main / ".claude" / "settings.json", main / "CLAUDE.md"
+    else:
+        settings, block = main / ".claude" / "settings.local.json", main / CLAUDE_BLOCK
+    items = [
+        (("hooks", event), group)
+        for event, group in hook_commands.claude_hooks(
+            _program(scope), is_for_one_project=scope != "user"
+        )
+    ]
+    rules = [(("permissions", "allow"), rule) for rule in hook_commands.CLAUDE_ALLOW]
+    rules += [(("permissions", "ask"), rule) for rule in hook_commands.CLAUDE_ASK]
+    change, made = _settings_change(work, settings, [*items, *rules], is_removal=is_removal)
+    changes = [change, _block_change(block, is_removal=is_removal)]
+    return Planned(changes, {str(settings): made}, [] if is_removal else _claude_advice())
+
+
+def plan_codex(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
+    """Plan Codex's hooks, and a permission profile for each agent's worktree.
+
+    Raises:
+        UsageError: A file cannot be edited; it is named, with its line.
+        RefusedError: A worktree's configuration chooses permissions itself.
+
+    """
+    main = _main(work)
+    folder = main / ".codex"
+    if scope == "user":
+        folder = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
+    hooks = folder / "hooks.json"
+    items = [
+        (("hooks", event), group) for event, group in hook_commands.codex_hooks(_program(scope))
+    ]
+    change, made = _settings_change(work, hooks, items, is_removal=is_removal)
+    changes = [change]
+    changes += [_profile_change(place, is_removal=is_removal) for place in agents_worktrees(work)]
+    if scope != "local":
+        block = folder / "AGENTS.md" if scope == "user" else main / "AGENTS.md"
+        changes.append(_block_change(block, is_removal=is_removal))
+    return Planned(changes, {str(hooks): made}, [] if is_removal else _codex_advice(main))
+
+
+def plan_agents_md(work: Workspace, *, is_removal: bool) -> Planned:
+    """Plan the instruction block in the repository's ``AGENTS.md``.
+
+    Raises:
+        UsageError: The file cannot be edited.
+
+    """
+    change = _block_change(_main(work) / "AGENTS.md", is_removal=is_removal)
+    return Planned([change], {}, [])
+
+
+def remember(work: Workspace, planned: Planned) -> None:
+    """Keep which containers were made, so that removal can tell ours from the user's."""
+    for path, made in planned.made.items():
+        write_json(_record(work, Path(path)), {"made": made})
+
+
+def agents_worktrees(work: Workspace) -> list[Path]:
+    """Return the linked worktrees that belong to an agent."""
+    found = []
+    for one in list_all(work.git):
+        if not one.path.is_dir():
+            continue
+        place = discover(one.path)
+        if not place.is_main and (place.git_dir / "gitcoord" / "agent.json").exists():
+            found.append(one.path)
+    return found
+
+
+def _main(work: Workspace) -> Path:
+    if work.place.main_worktree is None:
+        raise RefusedError(
+            "this repository has no main checkout to keep settings in",
+            reason="bare",
+            hint="use --user",
+        )
+    return work.place.main_worktree
+
+
+def _program(scope: Scope) -> str:
+    """Return how a hook starts gitcoord: by its place, but in files that are shared."""
+    beside = Path(sys.argv[0]).absolute()
+    if scope == "project":
+        return "gitcoord"
+    if beside.name == "gitcoord" and beside.exists():
+        return str(beside)
+    return shutil.which("gitcoord") or str(Path(sys.executable).with_name("gitcoord"))
+
+
+def _record(work: Workspace, path: Path) -> Path:
+    name = sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return work.place.common_dir / "gitcoord" / "setup" / f"{name}.json"
+
+
+def _settings_change(
+    work: Workspace,
+    path: Path,
+    items: Sequence[tuple[tuple[str, ...], Any]],
+    *,
+    is_removal: bool,
+) -> tuple[FileChange, list[list[str]]]:
+    """Plan one settings file: what is ours is taken out, and put in anew."""
+    before = read_text(path)
+    known = (read_json(_record(work, path)) or {}).get("made")
+    made: list[list[str]] = known if isinstance(known, list) else []
+    try:
+        if _has_all(before, items) and not is_removal:
+            return FileChange(path, before, before, "hooks and permissions"), made
+        text = _without_ours(before or "{}\n", known)
+        if is_removal:
+            is_empty = settings_text.value_of(settings_text.parse_settings(text)) == {}
+            after = None if is_empty and (before is None or [] in made) else text
+            return FileChange(path, before, after, "our hooks and permissions"), []
+        made = [[]] if before is None else []
+        # What is put in last stands first.
+        for place, item in reversed(items):
+            text, new = settings_text.add(text, place, item)
+            made += [list(one) for one in new]
+    except SettingsError as error:
+        raise UsageError(
+            f"{path}, line {error.line}: {error}",
+            hint="correct that file, or move it away; nothing was changed",
+        ) from None
+    return FileChange(path, before, text, "hooks and permissions"), made
+
+
+def _has_all(text: str | None, items: Sequence[tuple[tuple[str, ...], Any]]) -> bool:
+    return text is not None and all(settings_text.has(text, place, item) for place, item in items)
+
+
+def _without_ours(text: str, made: object) -> str:
+    """Return settings without anything of ours, of any release."""
+    containers = [tuple(map(str, one)) for one in made] if isinstance(made, list) else None
+    root = settings_text.value_of(settings_text.parse_settings(text))
+    hooks = root.get("hooks")
+    for event in list(hooks) if isinstance(hooks, dict) else []:
+        place = ("hooks", event)
+        text = settings_text.remove(text, place, hook_commands.is_our_hook, containers).text
+    ours = {*hook_commands.CLAUDE_ALLOW, *hook_commands.CLAUDE_ASK}
+    for name in ("allow", "ask"):
+        place = ("permissions", name)
+        text = settings_text.remove(
+            text, place, lambda rule: isinstance(rule, str) and rule in ours, containers
+        ).text
+    return text
+
+
+def _block_change(path: Path, *, is_removal: bool) -> FileChange:
+    before = read_text(path)
+    after: str | None = instructions.without_block(before or "") or None
+    if not is_removal:
+        after = instructions.with_block(before or "")
+    return FileChange(path, before, after, "the instruction block")
+
+
+def _profile_change(place: Path, *, is_removal: bool) -> FileChange:
+    """Plan the profile of one worktree; Codex loads nothing where there is no folder."""
+    path = place / ".codex" / "config.toml"
+    before = read_text(path)
+    found = discover(place)
+    try:
+        if is_removal:
+            after: str | None = codex_profile.without_profile(before or "") or None
+        else:
+            after = codex_profile.with_profile(
+                before or "", str(found.common_dir), str(found.git_dir)
+            )
+    except ValueError as error:
+        raise RefusedError(
+            f"{path}: {error}",
+            reason="exists",
+            hint="take that out, or start Codex with a profile of your own",
+        ) from None
+    return FileChange(path, before, after, f"the permission profile of {place.name}")
+
+
+def _claude_advice() -> list[str]:
+    return [
+        "Claude Code 2.1.332 or newer reads these settings in linked worktrees too; it asks for no "
+        "trust with -p, and once for the folder in its terminal"
+    ]
+
+
+def _codex_advice(main: Path) -> list[str]:
+    return [
+        f"Codex runs these hooks once you trust them: start `codex` in {main}, answer that the folder "
+        "is trusted, and confirm the hooks under /hooks; until then they are silently off",
+        "`gitcoord doctor` shows which hooks Codex trusts",
+        "a worktree that is added later gets its profile by `gitcoord agent add ID --assistant codex`, "
+        "or by this command once more",
+        *(f"a profile cannot deny this: {text}" for text in codex_profile.NOT_DENIED),
+    ]
