@@ -12,6 +12,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import (
     ConflictError,
     GitcoordError,
+    IncompleteError,
     NotFoundError,
     NothingReadyError,
     UsageError,
@@ -265,28 +266,55 @@ def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
 
 
 @click.command()
-@click.argument("task", required=False)
+@click.argument("names", nargs=-1, metavar="[TASK | PATH...]")
 @click.option(
     "--result",
     metavar="REV",
     help="The commit to hand in (default: the tip of the claim's branch).",
 )
 @click.option("--no-result", is_flag=True, help="Hand in no commit, where the task allows it.")
+@click.option(
+    "--commit",
+    "message",
+    metavar="MESSAGE",
+    help="First commit what lies inside the boundary, of the PATHs if any is named.",
+)
+@click.option("--task", help="Which claim, where PATHs are named.")
+@click.option("--dry-run", is_flag=True, help="Say what it would say, and change nothing.")
 @pass_app
-def complete(app: App, task: str | None, result: str | None, no_result: bool) -> None:
+def complete(
+    app: App,
+    names: tuple[str, ...],
+    result: str | None,
+    no_result: bool,
+    message: str | None,
+    task: str | None,
+    dry_run: bool,
+) -> int:
     """Hand in the claimed task's result.
 
     Refused where a commit writes outside the task's paths, where work is
     left uncommitted, or where nothing was done. A task's check runs on
     exactly this commit, in a throw-away worktree, and has to pass.
 
-    Example: gitcoord complete
+    With --commit what differs inside the boundary is committed first, and
+    what lies outside is named and left alone. With --dry-run all of that is
+    tried, the check too, and exit 18 says that it would be refused.
+
+    Example: gitcoord complete --commit "Build the lexer"
     """
     from gitcoord.features.work import results
 
-    if result is not None and no_result:
-        raise UsageError("--result and --no-result exclude each other", hint="give one of them")
+    task, paths = _task_or_paths(names, task, is_committing=message is not None)
+    if sum(one is not None for one in (result, message)) + no_result > 1:
+        raise UsageError(
+            "--result, --no-result and --commit exclude each other", hint="give one of them"
+        )
+    if dry_run:
+        return _show_preview(app, task, result, message, paths)
     agent, found, token = _current(app, task)
+    if message is not None:
+        _commit(app, found, token, message, paths)
     done = results.complete(app.work, agent, found, token, result=result, no_result=no_result)
     _forget_brief(app, agent)
     if not done.already:
@@ -315,6 +343,7 @@ def complete(app: App, task: str | None, result: str | None, no_result: bool) ->
         f"{found} is{was} {'in review' if done.task['state'] == 'review' else done.task['state']}: "
         f"{what}\nnext: gitcoord claim",
     )
+    return 0
 
 
 def _forget_brief(app: App, agent: str) -> None:
@@ -339,6 +368,75 @@ def land_automatically(app: App, phase: str) -> None:
         )
     elif landed is not None:
         app.out.notice(f"phase {phase} is whole and did not land: {landed.message}")
+
+
+def _task_or_paths(
+    names: Sequence[str], task: str | None, *, is_committing: bool
+) -> tuple[str | None, Sequence[str]]:
+    """Tell a task's id from paths: with --commit they are paths."""
+    if is_committing or not names:
+        return task, names
+    if len(names) > 1 or task is not None:
+        raise UsageError(
+            f"{' '.join(names)} are too many", hint="name one task; paths go with --commit MESSAGE"
+        )
+    return names[0], ()
+
+
+def _commit(app: App, task: str, token: str, message: str, paths: Sequence[str]) -> None:
+    """Commit what lies inside the boundary; name what was left alone."""
+    from gitcoord.features.work import drafts
+    from gitcoord.features.work.results import text_of
+
+    text = text_of(message, "message")
+    snapshot = app.work.ledger.snapshot()
+    record = snapshot.require_task(task)
+    held = record["claim"]
+    if held is None or held["token"] != token:
+        return  # complete says what became of it
+    draft = drafts.draft_of(app.work, snapshot, record, drafts.top_paths(app.start, paths))
+    drafts.commit_draft(app.work, record, draft, text)
+    if draft.outside:
+        app.out.notice(f"left alone, outside the boundary: {', '.join(draft.outside[:10])}")
+
+
+def _show_preview(
+    app: App, task: str | None, result: str | None, message: str | None, paths: Sequence[str]
+) -> int:
+    """Show what complete would say; return its status."""
+    from gitcoord.features.work import drafts
+    from gitcoord.features.work.tokens import current_lease
+
+    agent = app.reading_agent()
+    held = current_lease(app.work, app.work.ledger.snapshot(), agent, task)
+    named = drafts.top_paths(app.start, paths)
+    shown = drafts.preview(
+        app.work,
+        held.task,
+        held.token,
+        result=result,
+        is_committing=message is not None,
+        named=named,
+    )
+    problems = [
+        {"code": one.code, "message": one.message, "hint": one.hint, **one.facts}
+        for one in shown.problems
+    ]
+    lines = [f"would commit {path}" for path in shown.facts["inside"]]
+    lines += [f"would leave alone {path}" for path in shown.facts["outside"]]
+    for one in shown.problems:
+        lines += [f"would be refused: {one.message}", f"  next: {one.hint}"]
+    if not shown.problems:
+        handed = shown.facts["result"]
+        passed = ", check passed" if shown.facts["check"] else ""
+        lines.append(
+            f"{held.task} would be handed in: {handed['commits']} commit(s), "
+            f"{handed['files']} file(s){passed}"
+        )
+    app.out.answer(
+        "complete", {"dry_run": True, **shown.facts, "problems": problems}, "\n".join(lines)
+    )
+    return IncompleteError.exit_status if shown.problems else 0
 
 
 @click.command()

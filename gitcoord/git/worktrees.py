@@ -198,11 +198,22 @@ def _status(worktree: Path, *flags: str) -> list[str]:
     asked = Git(worktree).run(
         "status", "--porcelain", "-z", "--no-renames", *flags, timeout_s=LONG_S
     )
-    return [
-        row[3:]
-        for row in asked.stdout.decode("utf-8", "surrogateescape").split("\0")
-        if len(row) > 3
-    ]
+    rows = asked.stdout.decode("utf-8", "surrogateescape").split("\0")
+    return [row[3:] for row in rows if len(row) > 3 and not _is_stub(worktree, row)]
+
+
+def _is_stub(worktree: Path, row: str) -> bool:
+    """Return whether a row is no file at all: git lists it, and could not add it.
+
+    Sandboxes hide files behind devices, which git takes for untracked files.
+    """
+    if not row.startswith("??"):
+        return False
+    try:
+        mode = (worktree / row[3:]).lstat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
 
 
 def refuse_local_changes(worktree: Path) -> None:

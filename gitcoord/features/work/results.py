@@ -223,19 +223,22 @@ def result_facts(
     result: str | None,
     *,
     no_result: bool,
+    is_clean: bool = False,
 ) -> dict[str, Any]:
     """Inspect what a claim hands in, and give the facts that its entry keeps.
+
+    ``is_clean`` says that what is not committed is part of the result.
 
     Raises:
         RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
             ``base-moved``.
 
     """
-    return (
-        _no_commit(snapshot, task, held)
-        if no_result
-        else _inspected(work, snapshot, task, held, result)
-    )
+    if no_result:
+        return _no_commit(snapshot, task, held)
+    if not is_clean:
+        _refuse_uncommitted(work, task, held, _boundary(snapshot, task, held))
+    return _inspected(work, snapshot, task, held, result)
 
 
 def _inspected(
@@ -246,7 +249,6 @@ def _inspected(
 
     boundary = _boundary(snapshot, task, held)
     is_empty = task["spec"]["paths"] == []
-    _refuse_uncommitted(work, task, held, boundary)
     if is_empty and result is None and work.store.read_ref(f"refs/heads/{held['branch']}") is None:
         return _no_commit(snapshot, task, held)
     oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
