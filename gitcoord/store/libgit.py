@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pygit2
+from pygit2.enums import RepositoryOpenFlag
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock
@@ -39,6 +40,16 @@ FIRST_BACKOFF = 4
 T = TypeVar("T")
 
 
+def _opened(common_dir: Path) -> pygit2.Repository:
+    """Open the repository that git names, and search for none.
+
+    Some sandboxes put a ``.git`` into ``.git``, which libgit2 would look
+    into first.
+    """
+    flags = RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
+    return pygit2.Repository(str(common_dir), flags)
+
+
 class LibgitStore(DiskStore):
     """One repository, opened by libgit2. Not for use by two threads at once."""
 
@@ -51,7 +62,7 @@ class LibgitStore(DiskStore):
         """
         pygit2.settings.enable_fsync_gitdir(is_durable)
         try:
-            self._repo = pygit2.Repository(str(common_dir))
+            self._repo = _opened(common_dir)
         except pygit2.GitError as error:
             raise UnavailableError(
                 f"libgit2 cannot open {common_dir}: {error}",
@@ -125,7 +136,7 @@ class LibgitStore(DiskStore):
     def _reopen(self) -> None:
         """Open the repository anew: what is cached of its packs is forgotten."""
         with suppress(pygit2.GitError, OSError):
-            fresh = pygit2.Repository(str(self.common_dir))
+            fresh = _opened(self.common_dir)
             self._repo.free()
             self._repo = fresh
 

@@ -237,3 +237,28 @@ def test_reading_needs_no_writing_and_a_write_names_the_way_out(work: Workspace)
 
 def test_the_command_line_names_the_command() -> None:
     assert run(["brief", "--help"]) == 0
+
+
+@pytest.mark.usefixtures("read_only")
+def test_a_beat_from_beside_that_cannot_write_prints_no_traceback(
+    work: Workspace, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gitcoord.features.work import keepalive
+    from gitcoord.features.workspace import open_workspace
+
+    claimed = claims.claim(work, "two", "parser")
+    monkeypatch.setattr(keepalive, "beat_every_s", lambda _work: 0.05)
+
+    def broken(*_args: object, **_more: object) -> Workspace:
+        tried.set()
+        raise OSError(30, "Read-only file system")
+
+    import threading
+
+    tried = threading.Event()
+    with keepalive.beating(work, "two", claimed.claim["token"]) as lost:
+        monkeypatch.setattr(keepalive, "open_workspace", broken)
+        assert tried.wait(20)
+    monkeypatch.setattr(keepalive, "open_workspace", open_workspace)
+    assert not lost.is_set()
+    assert "Traceback" not in capfd.readouterr().err

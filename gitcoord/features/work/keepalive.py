@@ -11,12 +11,13 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
+from gitcoord.git.program import GitError
 from gitcoord.host.clock import Deadline
 
 __all__ = ["Child", "beat_every_s", "beating", "keepalive"]
@@ -135,20 +136,19 @@ def beating(work: Workspace, agent: str, token: str) -> Iterator[threading.Event
     start = work.place.worktree or work.place.common_dir
 
     def beat() -> None:
-        own = open_workspace(start, work.ledger.name)
         wait_s = every_s
-        try:
-            while not done.wait(wait_s):
-                wait_s = every_s
-                try:
+        while not done.wait(wait_s):
+            wait_s = every_s
+            try:
+                with closing(open_workspace(start, work.ledger.name)) as own:
                     own.ledger.beat(agent, token)
-                except ClaimLostError:
-                    lost.set()
-                    return
-                except GitcoordError:
-                    wait_s = every_s / 4
-        finally:
-            own.close()
+            except ClaimLostError:
+                lost.set()
+                return
+            except (GitcoordError, GitError, OSError):
+                # Busy, or in a sandbox: the next one comes well before the
+                # lease is over, and nobody wants a traceback from beside.
+                wait_s = every_s / 4
 
     thread = threading.Thread(target=beat, name="gitcoord-beat", daemon=True)
     thread.start()
