@@ -16,6 +16,7 @@ __all__ = [
     "TRUE",
     "UserConfig",
     "incompatible",
+    "is_partial",
     "last_value",
     "read_config",
     "unsupported",
@@ -127,6 +128,12 @@ def user_files() -> list[Path]:
     return [Path(file) for file in files if file]
 
 
+def is_partial(config: Rows) -> bool:
+    """Return whether a repository lacks objects that it would have to fetch."""
+    is_named = last_value(config, "extensions", "partialclone") != ""
+    return is_named or last_value(config, "remote", "promisor").lower() in TRUE
+
+
 _KNOWN = {
     "noop",
     "noop-v1",
@@ -195,10 +202,7 @@ def unsupported(common_dir: Path) -> str | None:
     storage = last_value(config, "extensions", "refstorage").lower()
     if storage not in {"", "files"}:
         return f"this repository keeps its refs as {storage}, which libgit2 cannot open"
-    if (
-        last_value(config, "extensions", "partialclone")
-        or last_value(config, "remote", "promisor").lower() in TRUE
-    ):
+    if is_partial(config):
         return "this repository is a partial clone, which libgit2 cannot open"
     others = sorted(_extensions(config) - _KNOWN_TO_LIBGIT2 - {"refstorage"})
     if others and last_value(config, "core", "repositoryformatversion") == "1":

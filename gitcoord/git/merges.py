@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gitcoord.core.errors import NotFoundError
+from gitcoord.git.isolated import isolated
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 
 __all__ = [
@@ -43,6 +44,10 @@ _PINNED = (
     "merge.renameLimit=7000",
     "-c",
     "merge.renormalize=false",
+    "-c",
+    "merge.default=text",
+    "-c",
+    "core.attributesFile=/dev/null",
     "-c",
     "i18n.commitEncoding=UTF-8",
 )
@@ -90,7 +95,8 @@ def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Mer
         ours,
         theirs,
     )
-    done = git.run(*DURABLE, *_PINNED, *args, check=False, timeout_s=LONG_S)
+    with isolated(git, ours) as alone:
+        done = alone.run(*DURABLE, *_PINNED, *args, check=False, timeout_s=LONG_S)
     merged = _parse_merge(done.stdout) if done.status in {0, 1} else None
     # Git 2.39 ends with 1 for an unknown commit too, but then names no tree.
     if merged is None:

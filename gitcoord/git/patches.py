@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitcoord.core import codec
+from gitcoord.git.isolated import isolated
 from gitcoord.git.merges import Conflict, fork_base, merge_tree
 from gitcoord.git.program import Git
 
@@ -45,10 +46,11 @@ def patch_of(
         old = base
     else:
         new = merged.tree
-    counted = git.run(
-        "diff-tree", "-r", "--numstat", "-z", *_QUIET, "--end-of-options", old, new
-    ).stdout
-    text, is_cut = _bounded(git, old, new, most_bytes)
+    with isolated(git) as alone:
+        counted = alone.run(
+            "diff-tree", "-r", "--numstat", "-z", *_QUIET, "--end-of-options", old, new
+        ).stdout
+        text, is_cut = _bounded(alone, old, new, most_bytes)
     return Patch(old, new, _counts(counted), text, is_cut)
 
 

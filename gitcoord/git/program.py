@@ -64,6 +64,8 @@ _SAFE = (
     "maintenance.auto=false",
     "-c",
     "submodule.recurse=false",
+    "-c",
+    "core.commitGraph=false",
 )
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 # Of the hooks that the configuration names, gitcoord's own look at this.
@@ -136,11 +138,16 @@ def inherited() -> dict[str, str]:
 class Git:
     """The git program in one directory."""
 
-    __slots__ = ("cwd", "git_dir")
+    __slots__ = ("attribute_files", "cwd", "environment", "git_dir")
 
-    def __init__(self, cwd: Path, git_dir: Path | None = None) -> None:
+    def __init__(
+        self, cwd: Path, git_dir: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.cwd = cwd
         self.git_dir = git_dir
+        self.environment = dict(environment or {})
+        self.attribute_files: tuple[str, dict[str, str]] | None = None
+        """The commit whose attributes were read last, and their blobs by path."""
 
     def run(
         self,
@@ -205,7 +212,7 @@ class Git:
             child = os.posix_spawnp(
                 "git",
                 command,
-                scrubbed({**_OFF, **switched_off(), **(env or {})}),
+                scrubbed({**_OFF, **switched_off(), **self.environment, **(env or {})}),
                 file_actions=[*nothing, (os.POSIX_SPAWN_DUP2, writing, 1)],
             )
         except FileNotFoundError:
@@ -254,7 +261,7 @@ class Git:
             return subprocess.Popen(
                 command,
                 cwd=self.cwd,
-                env=scrubbed(env),
+                env=scrubbed({**self.environment, **(env or {})}),
                 start_new_session=hooks,
                 pass_fds=keep,
                 stdin=stdin,

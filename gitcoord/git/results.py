@@ -8,7 +8,6 @@ judged are objects, so that no skipped hook matters.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
+from gitcoord.git.batch import read_objects
+from gitcoord.git.diffs import DIFF, Change, diff_raw, parse_raw
 from gitcoord.git.merges import (
     Conflict,
     Merged,
@@ -44,17 +45,6 @@ __all__ = [
 
 MAX_LINK_BYTES = 4096
 _LINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
-_DIFF = (
-    "diff-tree",
-    "-r",
-    "-z",
-    "--raw",
-    "--no-renames",
-    "--no-abbrev",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--ignore-submodules=none",
-)
 
 
 class Inspection(NamedTuple):
@@ -74,45 +64,9 @@ class _Landing(NamedTuple):
     is_clean: bool
 
 
-class Change(NamedTuple):
-    """One path that differs, with its mode on both sides."""
-
-    path: str
-    old_mode: str
-    new_mode: str
-    oid: str
-
-
-def _parse(raw: bytes) -> dict[str, list[Change]]:
-    """Read ``diff-tree -z``; the commit's line, if any, heads its changes.
-
-    Raises:
-        ValueError: That is not what git prints.
-
-    """
-    found: dict[str, list[Change]] = {}
-    fields = iter(raw.decode("utf-8", "surrogateescape").split("\0"))
-    commit = ""
-    for field in fields:
-        if field.startswith(":"):
-            old_mode, new_mode, _, oid, _ = field[1:].split(" ")
-            path = next(fields, "")
-            if not path:
-                raise ValueError("git's list of changes is cut off")
-            found.setdefault(commit, []).append(Change(path, old_mode, new_mode, oid))
-        elif field:
-            commit = field
-    return found
-
-
-def _changes(git: Git, old: str, new: str) -> list[Change]:
-    """Compare two trees or commits, both sides of everything."""
-    return _parse(git.run(*_DIFF, "--end-of-options", old, new).stdout).get("", [])
-
-
 def changed_files(git: Git, old: str, new: str) -> set[str]:
     """Name the files in which two commits differ."""
-    return {change.path for change in _changes(git, old, new)}
+    return {change.path for change in diff_raw(git, old, new)}
 
 
 def own_commits(git: Git, result: str, target_tip: str, built_on: Iterable[str] = ()) -> list[str]:
@@ -128,7 +82,7 @@ def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
     if not commits:
         return {}
     lines = "".join(f"{oid}\n" for oid in commits).encode()
-    return _parse(git.run(*_DIFF, "--stdin", "--end-of-options", stdin=lines).stdout)
+    return parse_raw(git.run(*DIFF, "--stdin", "--end-of-options", stdin=lines).stdout)
 
 
 def inspect(
@@ -182,7 +136,7 @@ def inspect_merge(git: Git, before: str, after: str, boundary: Boundary) -> None
         RefusedError: ``boundary``, with the paths.
 
     """
-    landing = _Landing(before, after, _changes(git, before, after), is_clean=True)
+    landing = _Landing(before, after, diff_raw(git, before, after), is_clean=True)
     judge = _Judge(git, boundary)
     judge.look(landing.changes, " by its landing")
     judge.look_for_twins(landing)
@@ -221,9 +175,9 @@ def inspect_staged(git: Git, index: Path, merging: str | None, boundary: Boundar
 def _staged(git: Git, env: Mapping[str, str], *against: str) -> list[Change]:
     """Compare an index with a commit; with the next one that there is."""
     for commit in against:
-        done = git.ask("diff-index", "--cached", *_DIFF[2:], commit, "--", env=env)
+        done = git.ask("diff-index", "--cached", *DIFF[2:], commit, "--", env=env)
         if done.status == 0:
-            return _parse(done.stdout).get("", [])
+            return parse_raw(done.stdout).get("", [])
     raise GitError(("diff-index",), done.status, "")
 
 
@@ -267,7 +221,7 @@ def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
 
 def _written_in_merge(git: Git, commit: str, ours: str, theirs: str) -> list[Change]:
     merged = merge_tree(git, ours, theirs)
-    changes = _changes(git, merged.tree, commit)
+    changes = diff_raw(git, merged.tree, commit)
     return (
         _without_artefacts(git, changes, [commit, ours, theirs])
         if isinstance(merged, Conflict)
@@ -299,7 +253,7 @@ def _landing(
     if isinstance(base, Conflict):
         return None
     merged = merge_tree(git, base, result)
-    changes = _changes(git, base, merged.tree)
+    changes = diff_raw(git, base, merged.tree)
     if isinstance(merged, Conflict):
         changes = _without_artefacts(git, changes, [base, result])
     return _Landing(base, merged.tree, changes, is_clean=isinstance(merged, Merged))
@@ -415,20 +369,11 @@ def _folded(name: str) -> str:
 
 def _entries(git: Git, tree: str, folders: list[str]) -> list[set[str]]:
     """List the names in some folders of a tree, by one process."""
-    if not folders:
-        return []
-    asked = "".join(f"{tree}:{folder}\n" for folder in folders).encode("utf-8", "surrogateescape")
-    raw = git.run("cat-file", "--batch", stdin=asked).stdout
-    found, at = [], 0
-    for _ in folders:
-        end = raw.index(b"\n", at)
-        header = re.fullmatch(rb"([0-9a-f]+) (\w+) (\d+)", raw[at:end])
-        at = end + 1
+    found = []
+    for folder in read_objects(git, (f"{tree}:{folder}" for folder in folders)):
         names: set[str] = set()
-        if header:
-            if header[2] == b"tree":
-                names = _names(raw[at : at + int(header[3])], len(header[1]) // 2)
-            at += int(header[3]) + 1
+        if folder is not None and folder.kind == "tree":
+            names = _names(folder.content, len(folder.oid) // 2)
         found.append(names)
     return found
 

@@ -55,9 +55,9 @@ HOOKS = (
     "pre-merge-commit",
     "fsmonitor-watchman",
 )
-# Filters and merge drivers are the user's own: git lfs is one. They run
+# Filters are the user's own: git lfs is one. They run
 # where files are compared or checked out, as for any git command here.
-USERS_OWN = {"clean", "smudge", "driver"}
+USERS_OWN = {"clean", "smudge"}
 
 
 def arm(repo: Path, tmp_path: Path) -> Path:

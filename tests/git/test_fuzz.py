@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitcoord.git import config, merges, results
+from gitcoord.git import config, diffs, merges
 
 LINES = st.sampled_from(
     [
@@ -64,7 +64,7 @@ FIELDS = st.sampled_from(
 @given(st.lists(FIELDS | st.binary(max_size=9), max_size=8).map(b"\0".join))
 def test_any_list_of_changes_is_read_or_a_value_error(raw: bytes) -> None:
     try:
-        found = results._parse(raw)
+        found = diffs.parse_raw(raw)
     except ValueError:
         return
     assert all(change.path for changes in found.values() for change in changes)

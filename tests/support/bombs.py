@@ -22,7 +22,7 @@ from typing import Any
 
 from gitcoord.core import codec, ids, messages, paths, plan
 from gitcoord.core.errors import GitcoordError
-from gitcoord.git import merges, results
+from gitcoord.git import diffs, merges
 from gitcoord.git.config import read_config, unsupported
 from gitcoord.host import processes
 from gitcoord.ledger import beats, files
@@ -378,10 +378,10 @@ BOMBS: dict[str, Bomb] = {
         lambda: b"parent a\n" * 200_000 + b"tree a\ncommitter x <x> 1 +0\n\nx",
         (MissingObjectError,),
     ),
-    "changes that are cut off": (results._parse, lambda: b":100644 100644 a b M", (ValueError,)),
-    "changes without a path": (results._parse, lambda: b":100644 100644 a b M\0", (ValueError,)),
+    "changes that are cut off": (diffs.parse_raw, lambda: b":100644 100644 a b M", (ValueError,)),
+    "changes without a path": (diffs.parse_raw, lambda: b":100644 100644 a b M\0", (ValueError,)),
     "changes without end": (
-        results._parse,
+        diffs.parse_raw,
         lambda: b":100644 100644 a b M\0x\0" * 100_000,
         (ValueError,),
     ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import struct
 from pathlib import Path
 
 from tests.git.building import commit, commit_tree, git, tree
@@ -168,6 +170,35 @@ def _shallow(lab: Lab) -> str:
     return top
 
 
+def _commit_graph(lab: Lab) -> str:
+    """Let a commit-graph say that the base is the parent of what stands on evil."""
+    evil = _evil(lab)
+    back = lab.commit({"Makefile": None, "notes.md": "n"}, evil, start=lab.base)
+    top = lab.commit({"src/lexer/top": "t"}, back)
+    git(lab.repo, "commit-graph", "write", "--stdin-commits", stdin=f"{top}\n".encode())
+    forge_parent(lab.repo / ".git" / "objects" / "info" / "commit-graph", back, lab.base)
+    return top
+
+
+def forge_parent(graph: Path, commit: str, parent: str) -> None:
+    """Change the first parent of a commit in a commit-graph, with the right checksum."""
+    content = bytearray(graph.read_bytes())
+    chunks = {
+        bytes(content[at : at + 4]): struct.unpack(">Q", content[at + 4 : at + 12])[0]
+        for at in range(8, 8 + 12 * content[6], 12)
+    }
+    count = struct.unpack(">I", content[chunks[b"OIDF"] + 1020 : chunks[b"OIDF"] + 1024])[0]
+    names = [
+        content[at : at + 20].hex()
+        for at in range(chunks[b"OIDL"], chunks[b"OIDL"] + 20 * count, 20)
+    ]
+    at = chunks[b"CDAT"] + 36 * names.index(commit) + 20
+    content[at : at + 4] = struct.pack(">I", names.index(parent))
+    content[-20:] = hashlib.sha1(content[:-20], usedforsecurity=False).digest()
+    graph.chmod(0o644)
+    graph.write_bytes(content)
+
+
 def elsewhere(lab: Lab) -> str:
     """Write the objects into another repository, and return their commit."""
     other = lab.repo.parent / "other"
@@ -258,6 +289,7 @@ TOOLS: dict[str, Way] = {
     "a replaced link": _replaced_blob,
     "a grafted parent": _graft,
     "a history cut short": _shallow,
+    "a commit-graph that leaves a commit out": _commit_graph,
     "objects of an alternate": _alternates,
     "renames taken for copies": _configured(
         ("diff.renames", "copies"), ("merge.directoryRenames", "true")
