@@ -1,0 +1,166 @@
+"""Note which command works in a worktree, and clear up after it.
+
+The note lies in the worktree's private directory from before the command starts
+until all that it left is kept. So whoever uses the worktree next knows, also after a
+kill: what still runs there is ended, what was left is committed on the branch of that
+attempt, and the worktree is clean.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.git.program import GitError, discover
+from gitcoord.git.salvage import Kept, salvage
+from gitcoord.host.clock import Clock
+from gitcoord.host.processes import identity, is_alive
+from gitcoord.host.strays import end_strays, git_standing_in
+
+__all__ = ["Attempt", "end_leftover_processes", "occupy", "recover", "vacate"]
+
+PATIENCE_S = 0.5
+_LOCKS = ("index.lock", "HEAD.lock")
+_NOTE = "command.json"
+
+
+class Attempt(NamedTuple):
+    """The attempt at a task that a command works on."""
+
+    agent: str
+    task: str
+    number: int
+    token: str
+    branch: str
+
+    @property
+    def folder(self) -> Path:
+        """The attempt's name, as a folder."""
+        return Path(self.task) / f"{self.number}-{self.token[:6]}"
+
+    @property
+    def marks(self) -> set[bytes]:
+        """What the environment of its command, and of its children, says."""
+        return {os.fsencode(f"GITCOORD_CLAIM={self.token}")}
+
+
+def _note_of(worktree: Path) -> Path:
+    return discover(worktree).git_dir / "gitcoord" / _NOTE
+
+
+def occupy(worktree: Path, attempt: Attempt) -> None:
+    """Note that a command is about to start in a worktree.
+
+    Raises:
+        UnavailableError: The note cannot be written; nothing started.
+
+    """
+    note = _note_of(worktree)
+    fresh = note.with_suffix(".new")
+    facts = {"process": identity(), **attempt._asdict()}
+    try:
+        note.parent.mkdir(mode=0o700, exist_ok=True)
+        fresh.write_text(json.dumps(facts))
+        fresh.replace(note)
+    except OSError as error:
+        raise UnavailableError(
+            f"{note} cannot be written: {error.strerror}",
+            hint="check whether .git can be written here, and try again",
+        ) from None
+
+
+def recover(worktree: Path, aside: Path) -> Kept | None:
+    """Clear up after a command whose runner is gone; None where there is none.
+
+    What cannot be committed is moved to a folder of the attempt's below ``aside``.
+    If it fails the note stays, and the next use of the worktree tries again.
+
+    Raises:
+        RefusedError: Something of it does not end, or cannot be kept (reason
+            ``uncommitted``).
+
+    """
+    note = _note_of(worktree)
+    if not note.exists():
+        return None
+    facts = _read(note)
+    process = str(facts.pop("process", ""))
+    if process != identity() and is_alive(process) is not False:
+        return None
+    try:
+        attempt = Attempt(**facts)
+    except TypeError:
+        # Torn or of another version: what it was about cannot be told.
+        note.unlink(missing_ok=True)
+        return None
+    try:
+        return vacate(worktree, attempt, aside)
+    except (GitError, OSError) as error:
+        raise RefusedError(
+            f"what a command left in {worktree} cannot be kept: {error}",
+            reason="uncommitted",
+            hint="look at it by hand: commit it on a branch, or move it away",
+        ) from None
+
+
+def _read(note: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def vacate(worktree: Path, attempt: Attempt, aside: Path) -> Kept:
+    """End what a command left running, keep what it left lying, and forget the note.
+
+    Raises:
+        GitError: git refused, with what it said.
+        OSError: A process does not end, or a file cannot be moved.
+        UnavailableError: Another git is at work there.
+
+    """
+    end_leftover_processes(worktree, attempt)
+    _clear_idle_locks(worktree)
+    message = f"Keep what attempt {attempt.number} at task {attempt.task} left\n"
+    author = (attempt.agent, f"{attempt.agent}@gitcoord.invalid")
+    kept = salvage(worktree, attempt.branch, message, author, aside / attempt.folder)
+    with suppress(FileNotFoundError):
+        _note_of(worktree).unlink()
+    return kept
+
+
+def end_leftover_processes(worktree: Path, attempt: Attempt) -> list[int]:
+    """End what outlived a command: nothing may write while its work is handed in.
+
+    Raises:
+        TimeoutError: Something does not end.
+
+    """
+    return end_strays(worktree, attempt.marks)
+
+
+def _clear_idle_locks(worktree: Path) -> None:
+    """Remove the locks of a git that was killed with its command."""
+    private = discover(worktree).git_dir
+    seen = {path: _age(path) for path in (private / name for name in _LOCKS) if path.exists()}
+    if not seen:
+        return
+    Clock().sleep(PATIENCE_S)
+    if git_standing_in(worktree) is not None:
+        return
+    for path, age in seen.items():
+        if age is not None and _age(path) == age:
+            path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
