@@ -8,7 +8,7 @@ what is done with them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +23,12 @@ from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
 from gitcoord.store.open import open_store
-from gitcoord.store.protocol import Store
+from gitcoord.store.protocol import MissingObjectError, Store
 
 if TYPE_CHECKING:
     from gitcoord.store.index import ReadyIndex
 
-__all__ = ["DEFAULT_LEDGER", "Workspace", "open_workspace", "plan_of", "result_ref"]
+__all__ = ["DEFAULT_LEDGER", "Workspace", "keep_commits", "open_workspace", "plan_of", "result_ref"]
 
 DEFAULT_LEDGER = "ledger"
 
@@ -56,6 +56,53 @@ def plan_of(snapshot: Snapshot) -> PlanRecord:
             "the ledger has no plan yet", hint="`gitcoord plan apply FILE` loads one"
         )
     return plan
+
+
+def keep_commits(work: Workspace, wanted: Mapping[str, str], known: Iterable[str]) -> None:
+    """Make refs that keep commits, and read back that all they add is there.
+
+    A prune that runs beside us may take what no ref reached when it looked.
+    ``known`` are commits whose objects are not looked at again. If it fails,
+    no ref that was made here leads to what is not there.
+
+    Raises:
+        NotFoundError: An object of theirs is gone.
+        UnavailableError: Such a prune goes on.
+
+    """
+    from gitcoord.git.soundness import is_whole
+
+    others = list(known)
+    made = {ref: oid for ref, oid in wanted.items() if not _leads_there(work, ref, oid)}
+    try:
+        for ref, oid in made.items():
+            work.ledger.keep(ref, oid)
+        work.ledger.require_unpruned()
+        if not is_whole(work.git, wanted.values(), others):
+            raise _gone(wanted.values())
+    except Exception:
+        for ref, oid in made.items():
+            if not is_whole(work.git, [oid], others):
+                work.ledger.drop(ref, oid)
+        raise
+
+
+def _gone(commits: Iterable[str]) -> NotFoundError:
+    named = ", ".join(sorted(oid[:12] for oid in commits)[:5])
+    return NotFoundError(
+        f"objects of {named} are not in this repository any more: a prune took them",
+        hint="make the commit again, on a branch: what a branch reaches is not pruned",
+    )
+
+
+def _leads_there(work: Workspace, ref: str, oid: str) -> bool:
+    if work.store.read_ref(ref) != oid:
+        return False
+    try:
+        work.store.read_entry(oid)
+    except MissingObjectError:
+        return False
+    return True
 
 
 def _to_nobody(_what: str, _number: int, _total: int) -> None:

@@ -80,6 +80,13 @@ def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
     }
 
 
+def _gone(oid: str) -> NotFoundError:
+    return NotFoundError(
+        f"{oid[:12]} is not in this repository any more: a prune took it",
+        hint="make the commit again, on a branch: what a branch reaches is not pruned",
+    )
+
+
 class Ledger:
     """One ledger of one repository, on this machine."""
 
@@ -423,7 +430,12 @@ class Ledger:
     # refs that are hints
 
     def keep(self, ref: str, oid: str) -> None:
-        """Make a ref that keeps a commit reachable; once made it never moves."""
+        """Make a ref that keeps a commit reachable; once made it never moves.
+
+        Raises:
+            NotFoundError: The commit is not there: no ref was made.
+
+        """
         lock = self.store.common_dir / f"{ref}.lock"
 
         def create() -> None:
@@ -433,12 +445,37 @@ class Ledger:
                 self.store.repair_ref(ref, oid)
                 return
             if not is_kept:
-                self.store.swap(ref, None, oid)
+                try:
+                    self.store.swap(ref, None, oid)
+                except MissingObjectError:
+                    raise _gone(oid) from None
             if lock.exists():
                 # A maker died between the ref's link and the lock's unlink.
                 self._heal(lock)
 
         self._recorded(create)
+
+    def drop(self, ref: str, oid: str) -> None:
+        """Remove a ref that holds a commit; one that holds another stays."""
+
+        def remove() -> None:
+            if self.store.read_ref(ref) == oid:
+                self.store.delete_ref(ref, oid)
+
+        self._recorded(remove)
+
+    def require_unpruned(self) -> None:
+        """Wait for the end of a prune that may not have seen our newest refs.
+
+        Raises:
+            UnavailableError: It goes on.
+
+        """
+        if not outlast_prune(self.store, self.clock, Deadline(self.clock, self.timeout_s)):
+            raise UnavailableError(
+                "a git gc that prunes everything at once is at work",
+                hint="wait until it is over, and let gc.pruneExpire be an hour or more",
+            )
 
     def beat(self, agent: str, token: str) -> Beat:
         """Renew a lease without an entry, and read the ledger afterwards.

@@ -142,7 +142,7 @@ class Lab:
         built_on = {"n": str(need["oid"])} if need and self.task == "u" else {}
         facts = {
             "oid": oid,
-            "tree": git(self.repo, "rev-parse", f"{oid}^{{tree}}"),
+            "tree": git(self.repo, "cat-file", "commit", oid).split()[1],
             "base": self.claim["base"],
             "built_on": built_on,
             "commits": 1,

@@ -132,6 +132,50 @@ def merge(
             whose changes the target has already is.
 
     """
+    from gitcoord.git.program import GitError
+    from gitcoord.git.soundness import require_sound
+
+    try:
+        tips = _merged(work, tasks, results, target_tip)
+        if not isinstance(tips, Conflicted):
+            require_sound(work.git, tips[-1], [target_tip])
+    except GitError:
+        _refuse_broken(work, tasks, results, target_tip)
+        raise
+    except RefusedError as error:
+        if error.reason == "broken-objects":
+            _refuse_broken(work, tasks, results, target_tip)
+        raise
+    return tips
+
+
+def _refuse_broken(
+    work: Workspace, tasks: dict[str, TaskRecord], results: list[list[str]], target_tip: str
+) -> None:
+    """Name the first result that is broken, if one is why a merge failed."""
+    from gitcoord.git.soundness import require_sound
+
+    for name, oid in results:
+        built_on = cast("Result", tasks[name]["result"])["built_on"]
+        try:
+            require_sound(work.git, oid, [target_tip, *built_on.values()])
+        except RefusedError as error:
+            raise _cannot_land(tasks[name], error) from None
+
+
+def _cannot_land(task: TaskRecord, error: RefusedError) -> RefusedError:
+    name = task["id"]
+    facts: dict[str, Any] = {**error.facts, "task": name}
+    return RefusedError(
+        f"task {name} cannot land: {error.message}",
+        **facts,
+        hint=f"`gitcoord phase land {task['spec']['phase']} --without {name}` lands the rest",
+    )
+
+
+def _merged(
+    work: Workspace, tasks: dict[str, TaskRecord], results: list[list[str]], target_tip: str
+) -> list[str] | Conflicted:
     from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
     from gitcoord.git.results import inspect, inspect_merge, lift
 
@@ -154,14 +198,7 @@ def merge(
                 )
             inspect_merge(work.git, tips[-1], tree.tree, boundary)
         except RefusedError as error:
-            facts: dict[str, Any] = {**error.facts, "task": name}
-            raise RefusedError(
-                f"task {name} cannot land: {error.message}",
-                **facts,
-                hint=(
-                    f"`gitcoord phase land {task['spec']['phase']} --without {name}` lands the rest"
-                ),
-            ) from None
+            raise _cannot_land(task, error) from None
         title = codec.printable(task["spec"]["title"])
         message = (
             f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: "

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
-from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
@@ -20,7 +20,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import Conflicted, PhaseCheck, check_phase, in_the_way
 from gitcoord.features.land.target_moves import finish_pending, holder_of
-from gitcoord.features.workspace import Workspace, plan_of
+from gitcoord.features.workspace import Workspace, keep_commits, plan_of
 from gitcoord.store.queue import QueueLock
 
 __all__ = [
@@ -217,7 +217,12 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) ->
         raise _blocked(blocked)
     content = codec.dump(check.results)
     blob = work.store.write_blob(content)
-    work.ledger.keep(f"refs/gitcoord/{work.ledger.name}/landing/{check.phase}/{new}", new)
+    candidate = f"refs/gitcoord/{work.ledger.name}/landing/{check.phase}/{new}"
+    try:
+        # The gates took their time: a prune may have taken what they ran on.
+        keep_commits(work, {candidate: new}, [old])
+    except NotFoundError:
+        raise _StartAgainError from None
     command = {
         "op": "land-begin",
         "phase": check.phase,

@@ -25,7 +25,7 @@ from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.names import named_phase
-from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.features.workspace import Workspace, keep_commits, result_ref
 from gitcoord.ledger.names import attic_ref
 from gitcoord.ledger.pending import chain
 from gitcoord.store.protocol import MissingObjectError
@@ -245,7 +245,7 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
     if plan is not None:
         refuse_in_the_way(work, plan)
         candidate = f"refs/gitcoord/{work.ledger.name}/landing/rollback/{plan.new}"
-        work.ledger.keep(candidate, plan.new)
+        keep_commits(work, {candidate: plan.new}, [plan.old])
         work.ledger.keep(attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old)
 
     _keep_results(work, onto)
@@ -300,10 +300,13 @@ def _keep_results(work: Workspace, onto: str) -> None:
     chosen, tip = work.ledger.snapshot(onto), work.ledger.snapshot()
     opened = {phase["id"] for phase in tip.phases() if phase["state"] == "landed"}
     opened -= {phase["id"] for phase in chosen.phases() if phase["state"] == "landed"}
+    wanted = {}
     for task in chosen.tasks() if opened else ():
         result = task["result"]
         if task["spec"]["phase"] in opened and result and result["oid"]:
-            work.ledger.keep(result_ref(work.ledger.name, task["id"], result["oid"]), result["oid"])
+            wanted[result_ref(work.ledger.name, task["id"], result["oid"])] = result["oid"]
+    if wanted:
+        keep_commits(work, wanted, [work.target_tip(tip)])
 
 
 def _require_known(work: Workspace, tip: Snapshot, onto: str) -> None:

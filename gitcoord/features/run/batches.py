@@ -19,9 +19,9 @@ from gitcoord.core.machine import MAX_BATCH, Step, fold
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.locks import tidy
-from gitcoord.features.work.results import result_facts, text_of
+from gitcoord.features.work.results import keep_result, result_facts, text_of
 from gitcoord.features.work.tokens import current_claim, keep_token
-from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
 __all__ = ["AGENT_OPS", "LINES", "batch", "parse_lines"]
@@ -273,10 +273,7 @@ class _Maker:
             line.get("result"),
             no_result=bool(line.get("no_result")),
         )
-        if facts["oid"] is not None:
-            self._work.ledger.keep(
-                result_ref(self._work.ledger.name, task, facts["oid"]), facts["oid"]
-            )
+        keep_result(self._work, snapshot, task, facts)
         return {**command, "result": facts}
 
     def _lock(self, line: Line, snapshot: Snapshot, who: str) -> Command:

@@ -14,13 +14,14 @@ from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, Us
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES, Claim, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.bases import built_on_of
-from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.features.workspace import Workspace, keep_commits, result_ref
 from gitcoord.ledger.ledger import Done
 
 __all__ = [
     "Completed",
     "complete",
     "fail",
+    "keep_result",
     "log_tail",
     "progress",
     "release",
@@ -172,8 +173,7 @@ def complete(
             holder=holder,
         )
     facts = result_facts(work, snapshot, record, held, result, no_result=no_result)
-    if facts["oid"] is not None:
-        work.ledger.keep(result_ref(work.ledger.name, task, facts["oid"]), facts["oid"])
+    keep_result(work, snapshot, task, facts)
     if record["spec"]["check"] is not None:
         from gitcoord.features.work.checks import check_result
 
@@ -215,6 +215,18 @@ def _boundary(snapshot: Snapshot, task: TaskRecord, held: Claim) -> Boundary:
     return boundary_of(snapshot, task, snapshot.agent(held["agent"]))
 
 
+def keep_result(work: Workspace, snapshot: Snapshot, task: str, facts: dict[str, Any]) -> None:
+    """Make the ref of what is handed in, and read back that all of it is there.
+
+    Raises:
+        NotFoundError: A prune took some of it meanwhile; no ref is left.
+
+    """
+    if facts["oid"] is not None:
+        known = [work.target_tip(snapshot), *facts["built_on"].values()]
+        keep_commits(work, {result_ref(work.ledger.name, task, facts["oid"]): facts["oid"]}, known)
+
+
 def result_facts(
     work: Workspace,
     snapshot: Snapshot,
@@ -245,7 +257,9 @@ def _inspected(
     work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None
 ) -> dict[str, Any]:
     from gitcoord.git.merges import resolve
+    from gitcoord.git.program import GitError
     from gitcoord.git.results import inspect
+    from gitcoord.git.soundness import require_sound
 
     boundary = _boundary(snapshot, task, held)
     is_empty = task["spec"]["paths"] == []
@@ -253,12 +267,19 @@ def _inspected(
         return _no_commit(snapshot, task, held)
     oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
     built_on = built_on_of(work, snapshot, task, oid)
+    tip = work.target_tip(snapshot)
+    known = [tip, *built_on.values()]
     try:
-        seen = inspect(work.git, oid, work.target_tip(snapshot), built_on, boundary)
+        seen = inspect(work.git, oid, tip, built_on, boundary)
     except RefusedError as error:
         if error.reason == "empty-result" and (is_empty or task["spec"]["result"] == "optional"):
             return _no_commit(snapshot, task, held)
         raise
+    except GitError:
+        # Git does not get by what is missing or broken.
+        require_sound(work.git, oid, known)
+        raise
+    require_sound(work.git, oid, known)
     return {
         "oid": oid,
         "tree": seen.tree,

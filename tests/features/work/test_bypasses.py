@@ -9,6 +9,7 @@ what counts is checked in both places.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,20 +20,27 @@ from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents, ledger
 from gitcoord.features.work import claims, results
 from tests.git.building import commit, git
+from tests.support.broken import BROKEN
 from tests.support.bypass_tools import ENVIRONMENT, TOOLS, elsewhere
 from tests.support.bypasses import HISTORIES, NAMES, TREES
 from tests.support.lab import Lab, Way, changing
 from tests.support.lookalikes import LOOKALIKES
 from tests.support.world import found
 
+
+def _inside(make: Callable[[Path, str], str]) -> Way:
+    return lambda lab: make(lab.repo, lab.base)
+
+
 WAYS: dict[str, Way] = {
     **{name: changing(files) for name, files in TREES.items()},
     **{name: changing({path: "x\n"}) for name, path in NAMES.items()},
     **HISTORIES,
     **TOOLS,
+    **{name: _inside(make) for name, make in BROKEN.items()},
 }
 IN_THE_TARGET = {"the target itself", "a commit that went to the target directly"}
-REASONS = {"boundary", "empty-result"}
+REASONS = {"boundary", "empty-result", "broken-objects"}
 
 
 @pytest.fixture
