@@ -32,10 +32,15 @@ __all__ = [
 
 
 class Beat(NamedTuple):
-    """An agent's beat ref as it was read: its oid, and a stamp per token."""
+    """An agent's beat ref as it was read: its oid, and a stamp per token.
+
+    ``is_torn`` says that what the ref leads to is not there, or is no beat. That tells
+    nothing about the time of any lease, and nothing against its holder.
+    """
 
     oid: str
     stamps: Mapping[str, tuple[str, int]]
+    is_torn: bool = False
 
 
 class Context(NamedTuple):
@@ -60,10 +65,19 @@ def stamp_key(boot_id: str, monotonic_ns: int) -> str:
     return f"{boot_id}:{monotonic_ns}"
 
 
+def is_of_our_clock(boot_id: str, monotonic_ns: int, context: Context) -> bool:
+    """Return whether a stamp was made by the clock that we read.
+
+    One that lies ahead of us was not, whatever it says: a machine that was
+    restored from a checkpoint may have its name and not its clock.
+    """
+    return boot_id == context.boot_id and monotonic_ns <= context.now_ns
+
+
 def age_ns(boot_id: str, monotonic_ns: int, context: Context) -> int:
-    """Say how long ago a stamp was made, at the least."""
-    if boot_id == context.boot_id:
-        return max(0, context.now_ns - monotonic_ns)
+    """Return how long ago a stamp was made, at the least."""
+    if is_of_our_clock(boot_id, monotonic_ns, context):
+        return context.now_ns - monotonic_ns
     seen_ns = context.observed.get(stamp_key(boot_id, monotonic_ns))
     return 0 if seen_ns is None else max(0, context.now_ns - seen_ns)
 
@@ -82,10 +96,16 @@ def leases_of(task: TaskRecord) -> list[Lease]:
 
 
 def stamps_of(lease: Lease, context: Context) -> list[tuple[str, int]]:
-    """List the proofs of life of a holder: its last entry's, and its beat's."""
+    """Return the proofs of life of a holder: its last entry's, and its beat's.
+
+    A torn beat may be a fresh one: it counts from when its ref was first
+    seen to hold it, as a stamp of another machine does.
+    """
     stamps = [(lease["boot_id"], lease["monotonic_ns"])]
     beat = context.beats.get(lease["agent"])
-    if beat is not None and lease["token"] in beat.stamps:
+    if beat is not None and beat.is_torn:
+        stamps.append((f"torn-{beat.oid}", 0))
+    elif beat is not None and lease["token"] in beat.stamps:
         stamps.append(beat.stamps[lease["token"]])
     return stamps
 
@@ -111,7 +131,7 @@ def judge(task: str, lease: Lease, context: Context) -> Evidence | None:
     if silent_ns(lease, context) <= lease_ns:
         return None
     boot, stamp = min(stamps_of(lease, context), key=lambda one: age_ns(one[0], one[1], context))
-    own = boot == context.boot_id
+    own = is_of_our_clock(boot, stamp, context)
     beat = context.beats.get(lease["agent"])
     return {
         "task": task,
@@ -138,7 +158,7 @@ def judge_lock(lock: LockRecord, context: Context) -> Lapse | None:
     boot, stamp, for_ms = lock["boot_id"], lock["monotonic_ns"], lock["for_ms"]
     if for_ms is None or age_ns(boot, stamp, context) <= for_ms * 1_000_000:
         return None
-    own = boot == context.boot_id
+    own = is_of_our_clock(boot, stamp, context)
     return {
         "lock": lock["id"],
         "agent": lock["agent"],

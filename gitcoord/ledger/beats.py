@@ -67,14 +67,7 @@ class Beats(Mapping[str, Beat]):
     def __getitem__(self, agent: str) -> Beat:
         """Read one agent's beat; KeyError where there is none."""
         if agent not in self._known:
-            oid = self._oid_of(beat_ref(self._ledger, agent))
-            beat = None
-            if oid is not None:
-                try:
-                    beat = Beat(oid, parse_beat(self._store.read_blob(oid)))
-                except MissingObjectError:
-                    beat = Beat(oid, {})
-            self._known[agent] = beat
+            self._known[agent] = self._read(agent)
         found = self._known[agent]
         if found is None:
             raise KeyError(agent)
@@ -88,6 +81,27 @@ class Beats(Mapping[str, Beat]):
                 return BROKEN
         self._mend(ref)
         return self._store.read_ref(ref)
+
+    def _read(self, agent: str) -> Beat | None:
+        """Read what a beat ref leads to.
+
+        Raises:
+            UnavailableError: It cannot be read now: nothing is known of it.
+
+        """
+        ref = beat_ref(self._ledger, agent)
+        oid = self._oid_of(ref)
+        while oid is not None:
+            try:
+                stamps = parse_beat(self._store.read_blob(oid))
+                return Beat(oid, stamps, is_torn=not stamps)
+            except MissingObjectError:
+                # The holder removes the blob of a beat when the next stands.
+                again = self._oid_of(ref)
+                if again == oid:
+                    return Beat(oid, {}, is_torn=True)
+                oid = again
+        return None
 
     def __iter__(self) -> Iterator[str]:
         """List the agents whose beats were asked for."""

@@ -339,7 +339,7 @@ class Ledger:
             now = self.tip()
             if now == entry or find_entry(self.store, now, tip, event["id"]) is not None:
                 return
-        except (OSError, MissingObjectError):
+        except (OSError, MissingObjectError, UnavailableError):
             now = ""
         if now == tip:
             raise UnavailableError(
@@ -418,7 +418,7 @@ class Ledger:
         try:
             now = self.tip()
             is_there = now == entry or find_entry(self.store, now, None, event["id"]) is not None
-        except (OSError, MissingObjectError):
+        except (OSError, MissingObjectError, UnavailableError):
             is_there = False
         if not is_there:
             raise UnknownError(

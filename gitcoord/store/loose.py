@@ -221,7 +221,7 @@ class LooseObjects:
             os.utime(path)
             if self._is_durable:
                 sync_path(path)
-        except (MissingObjectError, FileNotFoundError, PermissionError):
+        except (MissingObjectError, UnavailableError, FileNotFoundError, PermissionError):
             return False
         return True
 

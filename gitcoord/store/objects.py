@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 
+from gitcoord.core.errors import UnavailableError
 from gitcoord.core.hashing import sha1, sha256
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 
@@ -33,6 +34,7 @@ def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
 
     Raises:
         MissingObjectError: The file is damaged.
+        UnavailableError: The file cannot be read.
 
     """
     try:
@@ -40,7 +42,11 @@ def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise MissingObjectError(f"{oid}: {error.strerror}") from None
+        # It may be there: that it cannot be read says nothing about it.
+        raise UnavailableError(
+            f"the object {oid} cannot be read: {error.strerror}",
+            hint="look at the disk, and at who may read .git; then try again",
+        ) from None
     stream = zlib.decompressobj()
     try:
         # The size is looked at before the content is made: a few kilobytes

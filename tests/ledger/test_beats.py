@@ -11,6 +11,7 @@ from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
     NothingReadyError,
+    UnavailableError,
 )
 from gitcoord.core.leases import Context
 from gitcoord.core.snapshot import Snapshot
@@ -98,3 +99,51 @@ def test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost(repo
     )
     with pytest.raises(ClaimLostError):
         work.ledger.beat("x", held.claim["token"])
+
+
+def _unreadable(path: Path) -> None:
+    """Let every open of a file fail, for whoever asks: a link to itself."""
+    path.unlink()
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("engine", ["libgit2", "plumbing"])
+def test_a_beat_that_cannot_be_read_now_is_unavailable(
+    repo: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITCOORD_ENGINE", engine)
+    work = found(repo, SHORT + tasks("a"), "x", "y", worktrees=False)
+    held = claims.claim(work, "x")
+    time.sleep(1.1)
+    oid = work.ledger.beat("x", held.claim["token"]).oid
+    tip = work.ledger.tip()
+    _unreadable(repo / ".git" / "objects" / oid[:2] / oid[2:])
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        claims.claim(open_workspace(repo), "y")
+    assert work.ledger.tip() == tip
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", None])
+def test_a_torn_beat_holds_for_a_lease_and_no_longer(repo: Path, content: bytes | None) -> None:
+    work = found(repo, SHORT + tasks("a"), "x", "y", worktrees=False)
+    held = claims.claim(work, "x")
+    time.sleep(1.1)
+    oid = work.ledger.beat("x", held.claim["token"]).oid
+    path = repo / ".git" / "objects" / oid[:2] / oid[2:]
+    path.chmod(0o644)
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(NothingReadyError):
+        claims.claim(open_workspace(repo), "y")
+    time.sleep(1.1)
+    assert claims.claim(open_workspace(repo), "y").task["id"] == "a"
+
+
+def test_a_holder_whose_beat_is_torn_beats_on(repo: Path) -> None:
+    work = found(repo, LONGER + tasks("a"), "x", worktrees=False)
+    token = claims.claim(work, "x").claim["token"]
+    oid = work.ledger.beat("x", token).oid
+    (repo / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
+    assert token in work.ledger.beat("x", token).stamps
