@@ -12,19 +12,22 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["Clock", "Deadline"]
+__all__ = ["Clock", "Deadline", "time_offset"]
 
 FIRST_BACKOFF_S = 0.002
 MOST_BACKOFF_S = 0.25
+# The kernel gives the first time namespace this number.
+_FIRST_TIME_NAMESPACE = "time:[4026531834]"
 
 
 class Clock:
     """The clocks and the chance of this machine."""
 
-    __slots__ = ("_boot_id",)
+    __slots__ = ("_boot_id", "_offset")
 
     def __init__(self) -> None:
         self._boot_id = ""
+        self._offset: str | None = None
 
     def monotonic_ns(self) -> int:
         """Return the monotonic clock, common to all processes of a boot."""
@@ -35,10 +38,22 @@ class Clock:
         return int(time.time())
 
     def boot_id(self) -> str:
-        """Name this boot of this machine."""
+        """Return the name of this boot of this machine."""
         if not self._boot_id:
             self._boot_id = _read_boot_id()
         return self._boot_id
+
+    def machine_id(self) -> str:
+        """Return the name of what has one monotonic clock.
+
+        That is a boot, save in a time namespace (of a container, or of a
+        restored checkpoint), which shares the boot and not the clock.
+        """
+        if self._offset is None:
+            self._offset = time_offset()
+        if not self._offset:
+            return self.boot_id()
+        return f"{self.boot_id()}+{self._offset}"
 
     def token(self) -> str:
         """Draw 128 random bits, in hex."""
@@ -74,6 +89,27 @@ class Deadline:
     def expired(self) -> bool:
         """Say whether nothing is left."""
         return self.remaining() <= 0
+
+
+def time_offset() -> str:
+    """Return how far our clocks are from the machine's own, as a name.
+
+    Nothing where they are those of the machine. Where the offsets cannot be
+    told (they are those of our children alone), the namespace is named.
+    """
+    try:
+        own = Path("/proc/self/ns/time").readlink()
+        if own.name == _FIRST_TIME_NAMESPACE:
+            return ""
+        if Path("/proc/self/ns/time_for_children").readlink() != own:
+            return own.name.strip("time:[]")
+        rows = Path("/proc/self/timens_offsets").read_text("ascii").splitlines()
+    except OSError:
+        return ""  # a system without time namespaces
+    offsets = [".".join(row.split()[1:]) for row in rows]
+    if all(offset == "0.0" for offset in offsets):
+        return ""
+    return "_".join(offsets)
 
 
 def _read_boot_id() -> str:

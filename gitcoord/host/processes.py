@@ -11,7 +11,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from gitcoord.host.clock import Clock
+from gitcoord.host.clock import Clock, time_offset
 
 __all__ = ["identity", "is_alive", "session_identity"]
 
@@ -24,11 +24,15 @@ def _boot_id() -> str:
     return _BOOT_ID()
 
 
+@lru_cache(maxsize=1)
 def _namespace() -> str:
+    """Return the namespaces in which a pid and a start time mean something."""
     try:
-        return Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
+        numbered = Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
     except OSError:
         return "0"
+    offset = time_offset()
+    return f"{numbered}+{offset}" if offset else numbered
 
 
 def _stat(pid: int) -> tuple[str, str] | None:

@@ -128,7 +128,7 @@ class Observations(Mapping[str, int]):
     def _load(self) -> dict[str, int]:
         if self._seen is None:
             kept = read_json(self._path) or {}
-            seen = kept.get("seen") if kept.get("boot") == self._clock.boot_id() else None
+            seen = kept.get("seen") if kept.get("boot") == self._clock.machine_id() else None
             times = seen.items() if isinstance(seen, dict) else ()
             self._seen = {key: ns for key, ns in times if type(ns) is int}
         return self._seen
@@ -155,5 +155,5 @@ class Observations(Mapping[str, int]):
             newest = dict(sorted(self._seen.items(), key=lambda item: item[1])[-MAX_OBSERVED:])
             with suppress(UnavailableError):
                 # Who may only read goes without a memory.
-                write_json(self._path, {"boot": self._clock.boot_id(), "seen": newest})
+                write_json(self._path, {"boot": self._clock.machine_id(), "seen": newest})
             self._is_changed = False

@@ -140,7 +140,7 @@ class Ledger:
             id=self.clock.token(),
             token=self.clock.token(),
             time=self.clock.seconds(),
-            boot_id=self.clock.boot_id(),
+            boot_id=self.clock.machine_id(),
             now_ns=self.clock.monotonic_ns(),
             beats=Beats(self.store, self.name),
             observed=self._observations,
@@ -497,7 +497,7 @@ class Ledger:
                 for name, stamp in (known.stamps if known else {}).items()
                 if name in live
             }
-            stamps[token] = (self.clock.boot_id(), self.clock.monotonic_ns())
+            stamps[token] = (self.clock.machine_id(), self.clock.monotonic_ns())
             oid = self.store.write_blob(beat_text(stamps))
             self.store.swap(ref, old, oid)
             if old not in {None, oid}:

@@ -218,10 +218,26 @@ MUTANTS = [
     Mutant(
         "clocks-of-others",
         LEASES,
-        "    if boot_id == context.boot_id:\n",
-        "    if True:\n",
+        "    return boot_id == context.boot_id and monotonic_ns <= context.now_ns\n",
+        "    return True\n",
         f"{MACHINE}::test_a_stamp_of_another_boot_never_makes_a_lease_end_at_once",
         "a monotonic clock of another boot says nothing about ours",
+    ),
+    Mutant(
+        "torn-beat",
+        LEASES,
+        "    if beat is not None and beat.is_torn:\n",
+        "    if beat is None:\n",
+        "tests/core/test_leases.py::test_a_torn_beat_is_not_evidence_until_it_was_watched_for_the_whole_lease",
+        "a beat that cannot be read would be taken for silence",
+    ),
+    Mutant(
+        "clock-of-a-namespace",
+        "gitcoord/host/clock.py",
+        "            self._offset = time_offset()\n",
+        '            self._offset = ""\n',
+        "tests/host/test_clock.py::test_a_time_namespace_is_another_machine",
+        "in a container with a clock of its own every lease would be over",
     ),
     Mutant(
         "ignored-beat",
@@ -234,9 +250,9 @@ MUTANTS = [
     Mutant(
         "any-beat",
         LEASES,
-        '    if beat is not None and lease["token"] in beat.stamps:\n        '
+        '    elif beat is not None and lease["token"] in beat.stamps:\n        '
         'stamps.append(beat.stamps[lease["token"]])\n',
-        "    if beat is not None:\n        stamps.extend(beat.stamps.values())\n",
+        "    elif beat is not None:\n        stamps.extend(beat.stamps.values())\n",
         f"{MACHINE}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
         "a beat of an agent's other claim would keep a dead one alive",
     ),
@@ -327,7 +343,7 @@ MUTANTS = [
     # results and landings
     Mutant(
         "rename-blind",
-        RESULTS,
+        "gitcoord/git/diffs.py",
         '"--no-renames"',
         '"--find-renames"',
         "tests/git/test_results.py::test_what_lies_outside_is_refused[a rename out]",

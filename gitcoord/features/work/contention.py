@@ -47,7 +47,7 @@ def lost(work: Workspace, agent: str, error: GitcoordError) -> None:
         return
     file = work.agent_folder(agent) / "losses.json"
     known = _known(file)
-    boot, now_ns = work.clock.boot_id(), work.clock.monotonic_ns()
+    boot, now_ns = work.clock.machine_id(), work.clock.monotonic_ns()
     if known.get("boot") != boot:
         known = {"boot": boot, "since_ns": now_ns, "count": 0, "met": []}
     met = [*known["met"], error.message[:200]][-MAX_NAMED:]
