@@ -293,12 +293,22 @@ class CheckpointRecord(TypedDict):
 class Survivor(TypedDict):
     """A claim, review or lock that both sides of a rollback hold.
 
-    ``token`` is the claim's or review's token, or the lock's id.
+    ``token`` is the claim's or review's token, or the lock's id. ``renewed``
+    stands where the abandoned tip holds a later sign of life of the holder.
     """
 
     kind: Literal["claim", "review", "lock"]
     name: str
     token: str
+    renewed: NotRequired[Renewal]
+
+
+class Renewal(TypedDict):
+    """When an entry last renewed a lease, as the lease has it."""
+
+    boot_id: str
+    monotonic_ns: int
+    at: int
 
 
 class Pending(TypedDict):

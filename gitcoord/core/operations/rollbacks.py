@@ -3,24 +3,27 @@
 A rollback's parent and state are the chosen entry's, apart from the epoch,
 the agents, and what did not survive. A claim, a review or a lock survives
 if and only if the abandoned tip holds the same one by the same token: so
-no token that was once lost can ever be current again.
+no token that was once lost can ever be current again. What survives keeps
+its newest sign of life: to go back takes no time from a living holder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
+from typing import cast
 
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event
-from gitcoord.core.leases import running
-from gitcoord.core.model import Pending, Survivor, TaskRecord
+from gitcoord.core.leases import leases_of
+from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, copied, keys
 from gitcoord.core.operations.changes import changed, escalate
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
-__all__ = ["OPERATIONS", "holders", "survivors"]
+__all__ = ["OPERATIONS", "held_by_both", "holders", "survivors"]
 
+_ByHolder = Mapping[tuple[str, str, str], Renewal | None]
 _ENDED: Transitions = {"claimed": ("claimed", "open"), "review": ("review",)}
 
 
@@ -40,10 +43,35 @@ def holders(snapshot: Snapshot) -> list[Survivor]:
     return found
 
 
-def survivors(chosen: Snapshot, abandoned: Snapshot) -> list[Survivor]:
-    """List what both the chosen entry and the abandoned tip hold."""
+def held_by_both(chosen: Snapshot, abandoned: Snapshot) -> list[Survivor]:
+    """Return what both the chosen entry and the abandoned tip hold."""
     current = holders(abandoned)
     return [one for one in holders(chosen) if one in current]
+
+
+def survivors(chosen: Snapshot, abandoned: Snapshot) -> list[Survivor]:
+    """Return what survives, with the signs of life that only the tip has."""
+    then, now = _renewals(chosen), _renewals(abandoned)
+    found = []
+    for one in held_by_both(chosen, abandoned):
+        renewed = now.get(one["token"])
+        if renewed is not None and renewed != then[one["token"]]:
+            one["renewed"] = renewed
+        found.append(one)
+    return found
+
+
+def _renewals(snapshot: Snapshot) -> dict[str, Renewal]:
+    """Return when each lease was last renewed, by its token."""
+    return {
+        lease["token"]: {
+            "boot_id": lease["boot_id"],
+            "monotonic_ns": lease["monotonic_ns"],
+            "at": lease["at"],
+        }
+        for task in snapshot.live()
+        for lease in leases_of(task)
+    }
 
 
 def check_rollback(chosen: Snapshot, event: Event) -> None:
@@ -58,15 +86,34 @@ def check_rollback(chosen: Snapshot, event: Event) -> None:
         raise UsageError("a rollback names the chosen entry and the abandoned one")
     if event["epoch"] <= chosen.settings()["epoch"]:
         raise UsageError("a rollback begins a new epoch")
-    held = holders(chosen)
-    if any(one not in held for one in event["surviving"]):
-        raise UsageError("what the chosen entry does not hold cannot survive")
+    _check_survivors(chosen, event["surviving"])
     for name, oid in event["carried"].items():
         if not ids.is_id(name) or chosen.json_blob(oid, f"agent {name}").get("id") != name:
             raise UsageError("a rollback carries over the agents, and nothing else")
     code = event["code"]
     if code is not None:
         _check_code(chosen, code)
+
+
+def _check_survivors(chosen: Snapshot, surviving: list[Survivor]) -> None:
+    held, then = holders(chosen), _renewals(chosen)
+    for one in surviving:
+        renewed = one.get("renewed")
+        if {key: value for key, value in one.items() if key != "renewed"} not in held:
+            raise UsageError("what the chosen entry does not hold cannot survive")
+        if "renewed" in one and not _is_renewal(renewed, then.get(one["token"])):
+            raise UsageError("a sign of life is a lease's, and another than the chosen entry's")
+
+
+def _is_renewal(renewed: Renewal | None, before: Renewal | None) -> bool:
+    """Return whether a sign of life has its shape, and tells something new."""
+    if before is None or not isinstance(renewed, dict):
+        return False
+    if renewed == before or renewed.keys() != before.keys():
+        return False
+    return isinstance(renewed["boot_id"], str) and all(
+        type(renewed[key]) is int for key in ("monotonic_ns", "at")
+    )
 
 
 def _check_code(chosen: Snapshot, code: Pending) -> None:
@@ -80,7 +127,9 @@ def _check_code(chosen: Snapshot, code: Pending) -> None:
 
 def apply_rollback(chosen: Snapshot, event: Event, changes: Changes) -> None:
     """End what did not survive, and carry the agents over."""
-    surviving = {(one["kind"], one["name"], one["token"]) for one in event["surviving"]}
+    surviving: _ByHolder = {
+        (one["kind"], one["name"], one["token"]): one.get("renewed") for one in event["surviving"]
+    }
     for task in chosen.live():
         changes |= _without_the_dead(task, surviving)
     for lock in chosen.locks():
@@ -95,21 +144,31 @@ def apply_rollback(chosen: Snapshot, event: Event, changes: Changes) -> None:
     changes["settings.json"] = settings
 
 
-def _without_the_dead(task: TaskRecord, surviving: AbstractSet[tuple[str, str, str]]) -> Changes:
-    claim = task["claim"]
-    state = task["state"]
-    if claim is not None and ("claim", task["id"], claim["token"]) not in surviving:
-        claim, state = None, "open"
-    gone = {
-        review["token"]
-        for review in running(task)
-        if ("review", task["id"], review["token"]) not in surviving
-    }
-    reviews = [review for review in task["reviews"] if review["token"] not in gone]
+def _without_the_dead(task: TaskRecord, surviving: _ByHolder) -> Changes:
+    claim, state = task["claim"], task["state"]
+    if claim is not None:
+        claim = cast("Claim | None", _surviving("claim", task, cast("Lease", claim), surviving))
+        state = state if claim is not None else "open"
+    reviews = []
+    for review in task["reviews"]:
+        is_over = review["verdict"] is not None
+        kept = review if is_over else _surviving("review", task, cast("Lease", review), surviving)
+        if kept is not None:
+            reviews.append(cast("Review", kept))
     changes: Changes = {}
-    if claim is not task["claim"] or gone:
+    if claim != task["claim"] or reviews != task["reviews"]:
         put_task(changes, changed(task, state=state, claim=claim, reviews=reviews))
     return changes
+
+
+def _surviving(
+    kind: str, task: TaskRecord, lease: Lease, surviving: _ByHolder
+) -> Mapping[str, object] | None:
+    """Return a lease as it survives, with its newest sign of life; None: it ends."""
+    key = (kind, task["id"], lease["token"])
+    if key not in surviving:
+        return None
+    return {**lease, **(surviving[key] or {})}
 
 
 # rollback-done, rollback-abort

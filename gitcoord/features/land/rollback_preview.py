@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core.errors import CorruptError, RefusedError
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Survivor
-from gitcoord.core.operations.rollbacks import holders, survivors
+from gitcoord.core.operations.rollbacks import held_by_both, holders
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.store.protocol import MissingObjectError, TreeItem
@@ -165,7 +165,7 @@ def refuse_in_the_way(work: Workspace, move: CodeMove) -> None:
 
 def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, Any]:
     """Say which tasks, claims, locks, phases and matters would change."""
-    kept = survivors(chosen, tip)
+    kept = held_by_both(chosen, tip)
     now, then = holders(tip), holders(chosen)
     lost = [one for one in now if one not in kept]
     revived = [one for one in then if one not in kept]

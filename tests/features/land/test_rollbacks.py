@@ -44,6 +44,17 @@ def tree_but(work: Workspace, oid: str, *folders: str) -> dict[str, str]:
     return {path: meta for meta, path in rows if not path.startswith(("settings.json", *folders))}
 
 
+def but_signs_of_life(work: Workspace, oid: str) -> list[Any]:
+    """Return the tasks of a state, without when their claims were last renewed."""
+    found = []
+    for task in work.ledger.snapshot(oid).tasks():
+        claim = dict(task["claim"] or {})
+        stamps = {claim.pop(key, None) for key in ("boot_id", "monotonic_ns", "at")}
+        assert stamps
+        found.append({**task, "claim": claim})
+    return found
+
+
 def test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept(repo: Path) -> None:
     work = found(repo, tasks("a", "b"), "x", worktrees=False)
     claims.claim(work, "x", "a")
@@ -53,7 +64,9 @@ def test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept(repo: Pat
     agents.add(work, "y", no_worktree=True)
     abandoned = tip(work)
     done = back(work, chosen)
-    assert tree_but(work, done.entry, "agents") == tree_but(work, chosen, "agents")
+    rest = ("agents", "tasks", "live")
+    assert tree_but(work, done.entry, *rest) == tree_but(work, chosen, *rest)
+    assert but_signs_of_life(work, done.entry) == but_signs_of_life(work, chosen)
     assert work.ledger.snapshot().settings()["epoch"] == 1
     assert [agent["id"] for agent in work.ledger.snapshot().agents()] == ["x", "y"]
     assert work.store.read_entry(done.entry).parents == (chosen,)
