@@ -243,11 +243,11 @@ def test_the_command_line_names_the_command() -> None:
 def test_a_beat_from_beside_that_cannot_write_prints_no_traceback(
     work: Workspace, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gitcoord.features.work import keepalive
+    from gitcoord.features.work import beating
     from gitcoord.features.workspace import open_workspace
 
     claimed = claims.claim(work, "two", "parser")
-    monkeypatch.setattr(keepalive, "beat_every_s", lambda _work: 0.05)
+    monkeypatch.setattr(beating, "beat_every_s", lambda _work: 0.05)
 
     def broken(*_args: object, **_more: object) -> Workspace:
         tried.set()
@@ -256,9 +256,9 @@ def test_a_beat_from_beside_that_cannot_write_prints_no_traceback(
     import threading
 
     tried = threading.Event()
-    with keepalive.beating(work, "two", claimed.claim["token"]) as lost:
-        monkeypatch.setattr(keepalive, "open_workspace", broken)
+    with beating.beating(work, "two", claimed.claim["token"]) as lost:
+        monkeypatch.setattr(beating, "open_workspace", broken)
         assert tried.wait(20)
-    monkeypatch.setattr(keepalive, "open_workspace", open_workspace)
+    monkeypatch.setattr(beating, "open_workspace", open_workspace)
     assert not lost.is_set()
     assert "Traceback" not in capfd.readouterr().err

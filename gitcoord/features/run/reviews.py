@@ -14,8 +14,8 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.model import GateSpec
 from gitcoord.features.work import reviews
+from gitcoord.features.work.beating import beating
 from gitcoord.features.work.checks import run_command, tail_of
-from gitcoord.features.work.keepalive import beating
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["Note", "review_one"]

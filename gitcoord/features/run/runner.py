@@ -31,12 +31,13 @@ from gitcoord.features.run.reviews import Note, review_one
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.trust import commands_of, require_trust
 from gitcoord.features.work import claims, results
-from gitcoord.features.work.keepalive import Child, beat_every_s
+from gitcoord.features.work.beating import beating
+from gitcoord.features.work.keepalive import Child
 from gitcoord.features.work.wait import seconds_until_worth, wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 from gitcoord.git.program import GitError
 from gitcoord.git.worktrees import commit_paths, status_of
-from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.clock import Clock
 
 __all__ = ["Run", "run"]
 
@@ -228,25 +229,8 @@ def _do(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed) -
     worktree = Path(claimed.worktree)
     shared.tell(Note(agent, task["id"], "claimed", task["spec"]["title"]))
     try:
-        status, tail = _run_command(shared, work, agent, claimed, worktree)
-        if status is None:
-            _keep_leftovers(worktree, agent, task["id"], held["attempt"])
-            results.release(work, agent, task["id"], held["token"], "the run was interrupted")
-            shared.tell(Note(agent, task["id"], "released", "interrupted"))
-        elif status == 0:
-            _hand_in(shared, work, agent, claimed, worktree)
-        else:
-            _keep_leftovers(worktree, agent, task["id"], held["attempt"])
-            reason = f"the command ended with status {status}" + (f":\n{tail}" if tail else "")
-            results.fail(work, agent, task["id"], held["token"], reason)
-            shared.tell(
-                Note(
-                    agent,
-                    task["id"],
-                    "failed",
-                    f"status {status}: {tail.strip().splitlines()[-1] if tail.strip() else ''}",
-                )
-            )
+        with beating(work, agent, held["token"]) as lost:
+            _work_on(shared, work, agent, claimed, worktree, lost)
     except ClaimLostError as error:
         _keep_leftovers(worktree, agent, task["id"], held["attempt"])
         shared.tell(Note(agent, task["id"], "lost", error.message))
@@ -255,6 +239,42 @@ def _do(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed) -
         with suppress(GitcoordError):
             results.release(work, agent, task["id"], held["token"], "the run ended with an error")
         raise
+
+
+def _work_on(
+    shared: _Shared,
+    work: Workspace,
+    agent: str,
+    claimed: claims.Claimed,
+    worktree: Path,
+    lost: threading.Event,
+) -> None:
+    """Run the command, and hand in or give back what it left.
+
+    Raises:
+        ClaimLostError: The claim was taken: the command was ended.
+
+    """
+    task, held = claimed.task, claimed.claim
+    status, tail = _run_command(shared, work, agent, claimed, worktree, lost)
+    if status is None:
+        _keep_leftovers(worktree, agent, task["id"], held["attempt"])
+        results.release(work, agent, task["id"], held["token"], "the run was interrupted")
+        shared.tell(Note(agent, task["id"], "released", "interrupted"))
+    elif status == 0:
+        _hand_in(shared, work, agent, claimed, worktree)
+    else:
+        _keep_leftovers(worktree, agent, task["id"], held["attempt"])
+        reason = f"the command ended with status {status}" + (f":\n{tail}" if tail else "")
+        results.fail(work, agent, task["id"], held["token"], reason)
+        shared.tell(
+            Note(
+                agent,
+                task["id"],
+                "failed",
+                f"status {status}: {tail.strip().splitlines()[-1] if tail.strip() else ''}",
+            )
+        )
 
 
 def _environment(claimed: claims.Claimed, agent: str, ledger: str) -> dict[str, str]:
@@ -272,29 +292,29 @@ def _environment(claimed: claims.Claimed, agent: str, ledger: str) -> dict[str, 
 
 
 def _run_command(
-    shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed, worktree: Path
+    shared: _Shared,
+    work: Workspace,
+    agent: str,
+    claimed: claims.Claimed,
+    worktree: Path,
+    lost: threading.Event,
 ) -> tuple[int | None, str]:
-    """Run the command and beat; its status (None: interrupted) and last output."""
-    every_s = beat_every_s(work)
+    """Run the command; return its status (None: interrupted) and its last output."""
     with tempfile.TemporaryFile() as output:
         child = Child(
             shared.command, worktree, _environment(claimed, agent, work.ledger.name), output
         )
-        next_beat = Deadline(work.clock, every_s)
         status: int | None = None
         try:
-            while status is None and not shared.stop.is_set():
+            while status is None and not shared.stop.is_set() and not lost.is_set():
                 status = child.wait(POLL_S)
-                if status is None and next_beat.expired:
-                    next_beat = Deadline(work.clock, every_s)
-                    work.ledger.beat(agent, claimed.claim["token"])
-        except UnavailableError:
-            status = child.end()
-        except BaseException:
-            child.end()
-            raise
-        if status is None:
-            child.end()
+        finally:
+            if status is None:
+                child.end()
+        if lost.is_set():
+            raise ClaimLostError(
+                f"the claim on task {claimed.task['id']} was taken over", hint="stop working on it"
+            )
         size = output.seek(0, os.SEEK_END)
         output.seek(max(0, size - TAIL_BYTES))
         return status, codec.printable(output.read().decode("utf-8", "replace"), lines=True).strip()

@@ -179,7 +179,7 @@ def check_result(
     if spec is None or _is_checked(snapshot, task, result):
         return
     require_trust(work, [f"check: {spec['run']}"])
-    from gitcoord.features.work.keepalive import beating
+    from gitcoord.features.work.beating import beating
 
     commit = result["oid"] or cast("Claim", task["claim"])["base"]
     about = {

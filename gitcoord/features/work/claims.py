@@ -84,6 +84,7 @@ def claim(
         ConflictError: The named task, or this agent, is held by another.
         RefusedError: A rule forbids it.
         NotFoundError: There is no such agent, task or pool.
+        ClaimLostError: It was taken while its branch was checked out.
 
     """
     session = session or work.session()
@@ -135,7 +136,7 @@ def claim(
     claimed = done.snapshot.require_task(done.event["task"])
     forget_stale_tokens(work, agent, done.snapshot)
     earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
-    state = _check_out(work, worktree, claimed, earlier)
+    state = _check_out(work, agent, worktree, claimed, earlier)
     return Claimed(
         done.entry,
         claimed,
@@ -198,7 +199,7 @@ def _return_held(
         )
         task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
         forget_stale_tokens(work, agent, done.snapshot)
-    state = _check_out(work, worktree, task)
+    state = _check_out(work, held["agent"], worktree, task)
     return Claimed(
         entry,
         task,
@@ -217,21 +218,45 @@ def _checkout_place(work: Workspace, agent: str) -> Path | None:
     return own
 
 
-def _check_out(work: Workspace, worktree: Path | None, task: TaskRecord, earlier: str = "") -> str:
-    """Check the claim's branch out; a failure leaves the claim standing."""
+def _check_out(
+    work: Workspace, agent: str, worktree: Path | None, task: TaskRecord, earlier: str = ""
+) -> str:
+    """Check the claim's branch out; a failure leaves the claim standing.
+
+    A large branch takes its time, so that it beats meanwhile.
+
+    Raises:
+        ClaimLostError: The claim was taken while the files were written.
+
+    """
     if worktree is None:
         return "none"
-    from gitcoord.git.program import GitError
-    from gitcoord.git.worktrees import checkout_branch
+    from gitcoord.features.work.beating import beating
 
     held = cast("Claim", task["claim"])
     start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
-    ref = f"refs/heads/{held['branch']}"
+    with beating(work, agent, held["token"]):
+        state = _checked_out(work, worktree, held["branch"], start)
+    now = work.ledger.snapshot().require_task(task["id"])["claim"]
+    if now is None or now["token"] != held["token"]:
+        raise ClaimLostError(
+            f"the claim on task {task['id']} was taken while its branch was checked out",
+            hint="`gitcoord claim` gives the next task",
+            task=task["id"],
+        )
+    return state
+
+
+def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> str:
+    from gitcoord.git.program import GitError
+    from gitcoord.git.worktrees import checkout_branch
+
+    ref = f"refs/heads/{branch}"
     try:
         if work.store.read_ref(ref) is None:
             # As the store makes refs: git's own lock would outlive a kill.
             work.ledger.keep(ref, start)
-        checkout_branch(worktree, held["branch"], start)
+        checkout_branch(worktree, branch, start)
     except (GitcoordError, GitError, OSError):
         return "failed"
     return "done"

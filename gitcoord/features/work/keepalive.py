@@ -9,27 +9,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
-from gitcoord.features.workspace import Workspace, open_workspace, plan_of
+from gitcoord.features.work.beating import beat_every_s
+from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
 from gitcoord.host.clock import Deadline
 
-__all__ = ["Child", "beat_every_s", "beating", "keepalive"]
+__all__ = ["Child", "keepalive"]
 
 GRACE_S = 5.0
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-
-
-def beat_every_s(work: Workspace) -> float:
-    """Give the interval between beats: well within the lease."""
-    plan = plan_of(work.ledger.snapshot())
-    return max(0.1, min(plan["heartbeat_ms"], plan["lease_ms"] / 3, 60_000) / 1000)
 
 
 class Child:
@@ -115,45 +108,10 @@ def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[
                 except ClaimLostError:
                     child.end()
                     raise
-                except GitcoordError:
-                    # The ledger was busy: the next beat comes well before
-                    # the lease is over.
+                except (GitcoordError, GitError, OSError):
+                    # The ledger was busy, or the disk: the next beat comes
+                    # well before the lease is over.
                     next_beat = Deadline(work.clock, every_s / 4)
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def beating(work: Workspace, agent: str, token: str) -> Iterator[threading.Event]:
-    """Beat beside what is done here; the event says that the claim is lost.
-
-    The beats come from a thread with a workspace of its own.
-    """
-    lost, done = threading.Event(), threading.Event()
-    work.ledger.beat(agent, token)
-    every_s = beat_every_s(work)
-    start = work.place.worktree or work.place.common_dir
-
-    def beat() -> None:
-        wait_s = every_s
-        while not done.wait(wait_s):
-            wait_s = every_s
-            try:
-                with closing(open_workspace(start, work.ledger.name)) as own:
-                    own.ledger.beat(agent, token)
-            except ClaimLostError:
-                lost.set()
-                return
-            except (GitcoordError, GitError, OSError):
-                # Busy, or in a sandbox: the next one comes well before the
-                # lease is over, and nobody wants a traceback from beside.
-                wait_s = every_s / 4
-
-    thread = threading.Thread(target=beat, name="gitcoord-beat", daemon=True)
-    thread.start()
-    try:
-        yield lost
-    finally:
-        done.set()
-        thread.join()

@@ -172,8 +172,11 @@ def complete(
             task=task,
             holder=holder,
         )
-    facts = result_facts(work, snapshot, record, held, result, no_result=no_result)
-    keep_result(work, snapshot, task, facts)
+    from gitcoord.features.work.beating import beating
+
+    with beating(work, agent, token):
+        facts = result_facts(work, snapshot, record, held, result, no_result=no_result)
+        keep_result(work, snapshot, task, facts)
     if record["spec"]["check"] is not None:
         from gitcoord.features.work.checks import check_result
 

@@ -1,0 +1,139 @@
+"""Long steps of gitcoord's own beat; short ones cost nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitcoord.core.errors import ClaimLostError, NothingReadyError, UnavailableError
+from gitcoord.features.run import runner
+from gitcoord.features.work import claims, results
+from gitcoord.features.work.beating import beating
+from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.git import worktrees
+from gitcoord.ledger.beats import beat_ref
+from gitcoord.ledger.ledger import Ledger
+from tests.support.builders import tasks
+from tests.support.world import SHORT, found, git, write
+
+LEASE_S = 1.0
+
+
+def outlast(_: object = None) -> None:
+    time.sleep(2 * LEASE_S)
+
+
+def claimable(repo: Path) -> bool:
+    """Return whether another agent would be given the task now."""
+    other = open_workspace(repo)
+    try:
+        claims.claim(other, "y", checkout=False)
+    except NothingReadyError:
+        return False
+    finally:
+        other.close()
+    return True
+
+
+@pytest.fixture
+def work(repo: Path) -> Workspace:
+    return found(repo, SHORT + tasks("a"), "x", "y")
+
+
+def test_a_step_that_is_over_before_a_beat_is_due_costs_none(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    token = claims.claim(work, "x").claim["token"]
+    with beating(work, "x", token) as lost:
+        assert not lost.is_set()
+    assert work.store.read_ref(beat_ref("ledger", "x")) is None
+
+
+def test_a_holder_that_was_silent_beats_at_once(repo: Path, work: Workspace) -> None:
+    token = claims.claim(work, "x").claim["token"]
+    outlast()
+    with beating(work, "x", token):
+        assert not claimable(repo)
+
+
+def test_a_beat_that_fails_is_tried_again(
+    repo: Path, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = claims.claim(work, "x").claim["token"]
+    beat, failures = Ledger.beat, [UnavailableError("busy"), OSError(24, "too many files")]
+
+    def sometimes(self: Ledger, agent: str, held: str) -> Any:
+        if failures:
+            raise failures.pop()
+        return beat(self, agent, held)
+
+    monkeypatch.setattr(Ledger, "beat", sometimes)
+    with beating(work, "x", token):
+        outlast()
+        assert not failures
+        assert not claimable(repo)
+
+
+def test_a_claim_beats_while_its_branch_is_checked_out(
+    repo: Path, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_out = worktrees.checkout_branch
+
+    def slowly(*args: Any) -> None:
+        check_out(*args)
+        outlast()
+        assert not claimable(repo)
+
+    monkeypatch.setattr(worktrees, "checkout_branch", slowly)
+    assert claims.claim(work, "x").checkout == "done"
+
+
+def test_a_claim_that_was_taken_meanwhile_is_not_answered(
+    repo: Path, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise OSError("no beat gets through")
+
+    def slowly(*_: Any) -> None:
+        outlast()
+        assert claimable(repo)
+
+    monkeypatch.setattr(Ledger, "beat", stopped)
+    monkeypatch.setattr(worktrees, "checkout_branch", slowly)
+    with pytest.raises(ClaimLostError, match="while its branch was checked out"):
+        claims.claim(work, "x")
+
+
+def test_a_result_that_takes_long_to_inspect_loses_no_claim(
+    repo: Path, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = claims.claim(work, "x")
+    write(Path(held.worktree or ""), "a/file.txt")
+    look = results.result_facts
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        outlast()
+        assert not claimable(repo)
+        return look(*args, **more)
+
+    monkeypatch.setattr(results, "result_facts", slowly)
+    assert results.complete(work, "x", "a", held.claim["token"]).task["state"] == "done"
+
+
+def test_a_run_beats_while_the_users_hooks_look_at_its_commit(repo: Path, tmp_path: Path) -> None:
+    work = found(repo, SHORT + tasks("a"))
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; sleep 3; }}\n")
+    hook.chmod(0o755)
+    agent = tmp_path / "agent.sh"
+    agent.write_text("#!/bin/sh\nmkdir -p a\necho $GITCOORD_AGENT > a/file.txt\n")
+    agent.chmod(0o755)
+    done = runner.run(work, repo, [str(agent)], 2, lambda _: None)
+    assert done.is_landed
+    subjects = git("log", "--format=%s", "gitcoord/ledger", cwd=repo).splitlines()
+    assert [one for one in subjects if one.startswith("claim a")] == [
+        f"claim a by {git('show', 'main:a/file.txt', cwd=repo)}: Do a"
+    ]
