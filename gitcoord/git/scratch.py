@@ -22,9 +22,8 @@ from gitcoord.git.program import Git, discover
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 from gitcoord.host.files import read_file
-from gitcoord.host.live_files import LiveFile
+from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity, is_alive
-from gitcoord.store.stale_locks import is_at_work
 
 __all__ = ["Throwaway", "clear_dead", "throw_away"]
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from gitcoord.host.files import open_file, replace_file
+from gitcoord.host.processes import is_alive
 
-__all__ = ["LiveFile", "has_living_writer"]
+__all__ = ["LiveFile", "has_living_writer", "is_at_work"]
 
 _held: dict[int, tuple[int, int]] = {}
 """The handles of this process's live files, with what each is a file of."""
@@ -108,3 +111,12 @@ def _forget_parent() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_parent)
+
+
+def is_at_work(path: Path, facts: Mapping[str, Any]) -> bool:
+    """Return whether the writer of a record may be at work on its refs."""
+    lives = has_living_writer(path)
+    if lives is None:
+        # No lock can tell on this file system.
+        return is_alive(str(facts.get("process", ""))) is not False
+    return lives

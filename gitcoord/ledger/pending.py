@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.messages import parse
-from gitcoord.host.live_files import LiveFile
+from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
 from gitcoord.ledger.files import read_json, unwritten
 from gitcoord.store.protocol import MissingObjectError, Store
-from gitcoord.store.stale_locks import is_at_work, record_files
+from gitcoord.store.stale_locks import record_files
 
 __all__ = ["HINTS", "PendingFiles", "Settled", "chain", "find_entry", "verified_refs"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
@@ -22,11 +22,10 @@ from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.host.clock import Clock
 from gitcoord.host.files import read_file
-from gitcoord.host.live_files import has_living_writer
-from gitcoord.host.processes import is_alive
+from gitcoord.host.live_files import is_at_work
 from gitcoord.store.queue import QueueLock
 
-__all__ = ["heal", "is_at_work", "is_empty_lock", "living_writers", "record_files"]
+__all__ = ["heal", "is_empty_lock", "living_writers", "record_files"]
 
 PATIENCE_S = 0.5
 _STEP_S = 0.05
@@ -47,15 +46,6 @@ def record_files(folder: Path, depth: int) -> Iterator[Path]:
         is_record = entry.name.endswith(".json") and not entry.name.startswith(".")
         if not depth and is_record and entry.is_file(follow_symlinks=False):
             yield folder / entry.name
-
-
-def is_at_work(path: Path, facts: Mapping[str, Any]) -> bool:
-    """Return whether the writer of a record may be at work on its refs."""
-    lives = has_living_writer(path)
-    if lives is None:
-        # No lock can tell on this file system.
-        return is_alive(str(facts.get("process", ""))) is not False
-    return lives
 
 
 def living_writers(writers: Path, own: AbstractSet[Path] = _NO_ONE) -> dict[Path, tuple[int, str]]:

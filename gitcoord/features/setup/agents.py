@@ -18,11 +18,11 @@ from gitcoord.features.names import existing_agent, named_pool
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError, discover
-from gitcoord.host.live_files import LiveFile
+from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
 from gitcoord.ledger.files import read_json, unwritten, write_json
 from gitcoord.ledger.ledger import Done
-from gitcoord.store.stale_locks import is_at_work, record_files
+from gitcoord.store.stale_locks import record_files
 
 __all__ = ["Added", "add", "default_worktree", "finish_removals", "remove"]
 
