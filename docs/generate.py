@@ -57,6 +57,8 @@ def errors_page() -> str:
         + "| exit | code in JSON | meaning |\n|---|---|---|\n| 0 | | done |\n"
     ]
     rows += [f"| {error.exit_status} | `{error.code}` | {error.meaning} |\n" for error in ERRORS]
+    rows.append("| 130 | | ended by Ctrl-C |\n")
+    rows.append("| 141 | | whoever read the output went away |\n")
     return "".join(rows)
 
 

@@ -66,7 +66,7 @@ def _meant(app: App, snapshot: Snapshot, agent: str, task: str | None) -> str | 
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--pool", help="Take a task of this pool.")
+@click.option("--pool", metavar="POOL", help="Take a task of this pool.")
 @click.option("--no-checkout", is_flag=True, help="Touch no branch and no file.")
 @click.option("--wait", is_flag=True, help="Wait until a task is ready.")
 @click.option(
@@ -216,7 +216,7 @@ def _show_claim(app: App, done: Any) -> None:
 @click.command()
 @click.argument("message")
 @click.option("--percent", type=int, metavar="N", help="How much is done, 0 to 100.")
-@click.option("--task", help="Which claim, where the agent has several.")
+@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @pass_app
 def progress(app: App, message: str, percent: int | None, task: str | None) -> None:
     """Report progress on the claimed task, which renews the lease.
@@ -233,7 +233,7 @@ def progress(app: App, message: str, percent: int | None, task: str | None) -> N
 
 
 @click.command()
-@click.option("--task", help="Which claim, where the agent has several.")
+@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @pass_app
 def beat(app: App, task: str | None) -> None:
     """Renew the lease of the claim, or of the review, without an entry.
@@ -246,7 +246,7 @@ def beat(app: App, task: str | None) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--task", help="Which claim, where the agent has several.")
+@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @pass_app
 def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
@@ -441,7 +441,7 @@ def _show_preview(
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--reason", required=True, help="What went wrong.")
+@click.option("--reason", metavar="TEXT", required=True, help="What went wrong.")
 @click.option(
     "--kind",
     type=click.Choice(["transient", "permanent"]),
@@ -494,7 +494,7 @@ def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--reason", default="", help="Why it is given back.")
+@click.option("--reason", metavar="TEXT", default="", help="Why it is given back.")
 @pass_app
 def release(app: App, task: str | None, reason: str) -> None:
     """Give the claimed task back; it counts as no failure.

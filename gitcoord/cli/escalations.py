@@ -15,7 +15,7 @@ __all__ = ["escalate", "inbox", "note", "resolve"]
 
 @click.command()
 @click.argument("text")
-@click.option("--task", help="The task that it is about.")
+@click.option("--task", metavar="TASK", help="The task that it is about.")
 @pass_app
 def escalate(app: App, text: str, task: str | None) -> None:
     """Hand a matter to the orchestrator; it stays open until resolved.
@@ -65,7 +65,7 @@ def inbox(app: App, everything: bool) -> None:
 
 
 @click.command()
-@click.argument("escalation", metavar="ID")
+@click.argument("escalation")
 @click.argument("answer")
 @pass_app
 def resolve(app: App, escalation: str, answer: str) -> None:
@@ -88,9 +88,9 @@ def resolve(app: App, escalation: str, answer: str) -> None:
 
 @click.command()
 @click.argument("text", required=False)
-@click.option("--task", help="What it is about: a task ...")
-@click.option("--path", help="... or a path or pattern.")
-@click.option("--drop", metavar="ID", help="Take a note away.")
+@click.option("--task", metavar="TASK", help="What it is about: a task ...")
+@click.option("--path", metavar="PATH", help="... or a path or pattern.")
+@click.option("--drop", metavar="NOTE", help="Take a note away.")
 @pass_app
 def note(app: App, text: str | None, task: str | None, path: str | None, drop: str | None) -> None:
     """Leave a finding for the others, or list what was left.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.core.errors import IncompleteError
 from gitcoord.core.sessions import VARIABLES
@@ -29,7 +30,7 @@ _DOING = {
 }
 
 
-@click.group()
+@click.group(cls=NearGroup)
 def hooks() -> None:
     """Install git's hooks, take them away, say what git would run.
 

@@ -102,9 +102,9 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--state", help="Only tasks in this state.")
-@click.option("--phase", help="Only tasks of this phase.")
-@click.option("--pool", help="Only tasks of this pool.")
+@click.option("--state", metavar="STATE", help="Only tasks in this state.")
+@click.option("--phase", metavar="PHASE", help="Only tasks of this phase.")
+@click.option("--pool", metavar="POOL", help="Only tasks of this pool.")
 @pass_app
 def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> None:
     """List tasks in plan order; --agent ID lists one agent's.

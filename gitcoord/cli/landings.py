@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
@@ -29,7 +30,7 @@ def _execute(app: App, command: dict[str, Any]) -> Any:
 @click.command()
 @click.argument("task")
 @click.argument("to", metavar="AGENT")
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def assign(app: App, task: str, to: str, reason: str) -> None:
     """Assign a task to an agent (or, with -, to anyone); fences its holder.
@@ -47,7 +48,7 @@ def assign(app: App, task: str, to: str, reason: str) -> None:
 
 @click.command()
 @click.argument("task")
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def retry(app: App, task: str, reason: str) -> None:
     """Open a failed or cancelled task again, its failures forgotten.
@@ -61,7 +62,7 @@ def retry(app: App, task: str, reason: str) -> None:
 
 @click.command()
 @click.argument("task")
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def cancel(app: App, task: str, reason: str) -> None:
     """Cancel a task; fences its holder, and redoes what was built on it.
@@ -107,7 +108,7 @@ def reap(app: App) -> None:
     )
 
 
-@click.group()
+@click.group(cls=NearGroup)
 def phase() -> None:
     """List, check and land phases."""
 

@@ -20,8 +20,8 @@ __all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
 @click.option(
     "--shared", is_flag=True, help="Beside other shared locks, against exclusive ones and claims."
 )
-@click.option("--reason", default="", help="Why; shown to whoever waits.")
-@click.option("--task", help="With which claim, where the agent has several.")
+@click.option("--reason", metavar="TEXT", default="", help="Why; shown to whoever waits.")
+@click.option("--task", metavar="TASK", help="With which claim, where the agent has several.")
 @pass_app
 def lock(
     app: App,

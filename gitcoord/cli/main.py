@@ -11,55 +11,68 @@ from typing import Any, NoReturn
 
 import click
 
+from gitcoord.cli.groups import NearGroup
 from gitcoord.core.errors import GitcoordError, InternalError, UnavailableError, UsageError
 
-__all__ = ["COMMANDS", "cli", "main", "split_options"]
+__all__ = ["COMMANDS", "GROUPS", "cli", "main", "split_options"]
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("setup", "Make a ledger in this repository, and load a plan"),
-    "plan": ("setup", "Check, apply and show plans"),
-    "agent": ("setup", "Add, list, show and remove agents"),
-    "hooks": ("hooks", "Install git's hooks, take them away, say what runs"),
-    "setup": ("assistants", "Prepare a coding assistant: hooks, permissions, instructions"),
-    "trust": ("setup", "Trust the plan's commands on this machine"),
-    "doctor": ("maintain", "Look at everything around the ledger"),
-    "upkeep": ("maintain", "Pack the ledger, drop what protects nothing"),
-    "demo": ("run", "Run the main job on a scratch repository"),
-    "claim": ("claims", "Claim a task"),
-    "progress": ("claims", "Report progress on the claimed task"),
-    "beat": ("claims", "Renew the lease without an entry"),
-    "keepalive": ("claims", "Beat while a command runs"),
-    "complete": ("claims", "Hand in the claimed task's result"),
-    "fail": ("claims", "Report that the claimed task failed"),
-    "release": ("claims", "Give the claimed task back"),
-    "brief": ("brief", "Show what an agent should know of its task"),
-    "review": ("reviews", "Review what another agent handed in"),
-    "lock": ("locks", "Reserve paths"),
-    "unlock": ("locks", "Give locked paths back"),
-    "locks": ("locks", "List what is locked, and who waits for whom"),
-    "escalate": ("escalations", "Hand a matter to the orchestrator"),
-    "note": ("escalations", "Leave a finding for the others"),
-    "status": ("inspect", "Sum the ledger up"),
-    "tasks": ("inspect", "List tasks"),
-    "show": ("inspect", "Show one task with its history"),
-    "impact": ("inspect", "Say what waits for a task"),
-    "log": ("inspect", "List the newest entries"),
-    "verify": ("inspect", "Replay the history and check every entry"),
-    "assign": ("landings", "Assign a task to an agent, or to anyone"),
-    "retry": ("landings", "Open a failed or cancelled task again"),
-    "cancel": ("landings", "Cancel a task"),
-    "reap": ("landings", "End every claim whose lease is over"),
-    "inbox": ("escalations", "List what waits for an answer"),
-    "resolve": ("escalations", "Answer an escalation"),
-    "checkpoint": ("rollbacks", "Name this moment"),
-    "rollback": ("rollbacks", "Go back to an earlier entry"),
-    "batch": ("rollbacks", "Apply lines of JSON as one entry"),
-    "phase": ("landings", "List, check and land phases"),
-    "run": ("run", "Work on the plan with one command per task"),
-    "hook": ("hooks", "Judge what git is about to do; hooks call this"),
-    "commands": ("run", "List every command"),
-    "completion": ("run", "Print the shell's completion script"),
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "Setting up": {
+        "init": ("setup", "Make a ledger in this repository, and load a plan"),
+        "plan": ("setup", "Check, apply and show plans"),
+        "agent": ("setup", "Add, list, show and remove agents"),
+        "hooks": ("hooks", "Install and remove git's hooks, and show what runs"),
+        "setup": ("assistants", "Prepare a coding assistant: hooks, permissions, instructions"),
+        "trust": ("setup", "Trust the plan's commands on this machine"),
+        "doctor": ("maintain", "Check the repository and its surroundings"),
+        "upkeep": ("maintain", "Pack the ledger and prune"),
+        "demo": ("run", "Run the main job on a scratch repository"),
+    },
+    "For agents": {
+        "claim": ("claims", "Claim a task"),
+        "progress": ("claims", "Report progress on the claimed task"),
+        "beat": ("claims", "Renew the lease without an entry"),
+        "keepalive": ("claims", "Beat while a command runs"),
+        "complete": ("claims", "Hand in the claimed task's result"),
+        "fail": ("claims", "Report that the claimed task failed"),
+        "release": ("claims", "Give the claimed task back"),
+        "brief": ("brief", "Show what an agent should know of its task"),
+        "review": ("reviews", "Review what another agent handed in"),
+        "lock": ("locks", "Reserve paths"),
+        "unlock": ("locks", "Give locked paths back"),
+        "locks": ("locks", "List what is locked, and who waits for whom"),
+        "escalate": ("escalations", "Hand a matter to the orchestrator"),
+        "note": ("escalations", "Leave a finding for the others"),
+    },
+    "For orchestrators": {
+        "status": ("inspect", "Show a summary, and what needs you"),
+        "tasks": ("inspect", "List tasks"),
+        "show": ("inspect", "Show one task with its history"),
+        "impact": ("inspect", "Show what waits for a task"),
+        "assign": ("landings", "Assign a task to an agent, or to anyone"),
+        "retry": ("landings", "Open a failed or cancelled task again"),
+        "cancel": ("landings", "Cancel a task"),
+        "reap": ("landings", "End every claim whose lease is over"),
+        "inbox": ("escalations", "List what waits for an answer"),
+        "resolve": ("escalations", "Answer an escalation"),
+        "phase": ("landings", "List, check and land phases"),
+        "run": ("run", "Work on the plan with one command per task"),
+        "checkpoint": ("rollbacks", "Create a checkpoint"),
+        "rollback": ("rollbacks", "Go back to an earlier entry"),
+        "batch": ("rollbacks", "Apply lines of JSON as one entry"),
+    },
+    "Auditing": {
+        "log": ("inspect", "List the newest entries"),
+        "verify": ("inspect", "Replay the history and check every entry"),
+    },
+    "For machines": {
+        "hook": ("hooks", "Judge what git is about to do; hooks call this"),
+        "commands": ("run", "List every command"),
+        "completion": ("run", "Print the shell's completion script"),
+    },
 }
+"""The commands by whom they are for, each with its module and what it does."""
+COMMANDS = {name: row for rows in GROUPS.values() for name, row in rows.items()}
 _ONE_SHOT = frozenset(
     {
         "claim",
@@ -99,7 +112,7 @@ _TROUBLE = {
 _FLAGS = {"--json": "as_json", "--as-orchestrator": "as_orchestrator"}
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(NearGroup):
     """Import a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -114,19 +127,9 @@ class _LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from gitcoord.core.ids import nearest
-
-            near = nearest(args[0], COMMANDS)
-            raise click.UsageError(
-                f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
-                ctx,
-            )
-        return super().resolve_command(ctx, args)
+        for title, rows in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
 
 
 @click.group(

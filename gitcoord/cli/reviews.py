@@ -8,13 +8,14 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.claims import land_automatically, ready_to_wait, waited
+from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.core import ids
 
 __all__ = ["review"]
 
 
-@click.group()
+@click.group(cls=NearGroup)
 def review() -> None:
     """Review what another agent handed in.
 
@@ -114,7 +115,7 @@ def _count(lines: int | None, sign: str) -> str:
 
 @review.command("approve")
 @click.argument("task", required=False)
-@click.option("--message", default="", help="What to say with it.")
+@click.option("--message", metavar="TEXT", default="", help="What to say with it.")
 @pass_app
 def approve(app: App, task: str | None, message: str) -> None:
     """Approve the reviewed result; with enough approvals the task is done.
@@ -148,7 +149,12 @@ def approve(app: App, task: str | None, message: str) -> None:
 
 @review.command("reject")
 @click.argument("task", required=False)
-@click.option("--reason", required=True, help="What has to change; shown to whoever tries next.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    required=True,
+    help="What has to change; shown to whoever tries next.",
+)
 @pass_app
 def reject(app: App, task: str | None, reason: str) -> None:
     """Reject the reviewed result: the task is open again, with the reason.
@@ -176,7 +182,7 @@ def reject(app: App, task: str | None, reason: str) -> None:
 
 @review.command("release")
 @click.argument("task", required=False)
-@click.option("--reason", default="", help="Why it is given back.")
+@click.option("--reason", metavar="TEXT", default="", help="Why it is given back.")
 @pass_app
 def release(app: App, task: str | None, reason: str) -> None:
     """Give the review back without a verdict.

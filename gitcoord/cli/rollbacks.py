@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
@@ -18,7 +19,7 @@ from gitcoord.core.times import instant
 __all__ = ["batch", "checkpoint", "rollback"]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=NearGroup, invoke_without_command=True)
 @click.option("--to", metavar="REV", help="Go back to this entry or checkpoint.")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Go back N entries.")
 @click.option(
@@ -32,7 +33,7 @@ __all__ = ["batch", "checkpoint", "rollback"]
     help="Go back to before the phase's last landing, or its first claim.",
 )
 @click.option("--code", is_flag=True, help="Take the landings since then back from the target too.")
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
 @click.pass_context
 def rollback(
@@ -184,7 +185,7 @@ def rollback_list(app: App) -> None:
 
 @rollback.command("undo")
 @click.argument("entry", required=False)
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
 @click.pass_obj
 def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> None:

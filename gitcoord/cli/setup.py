@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
@@ -147,7 +148,7 @@ def _write_template(app: App, name: str) -> None:
     )
 
 
-@click.group()
+@click.group(cls=NearGroup)
 def plan() -> None:
     """Check, apply and show plans."""
 
@@ -239,15 +240,19 @@ def plan_show(app: App) -> None:
     )
 
 
-@click.group()
+@click.group(cls=NearGroup)
 def agent() -> None:
     """Add, list, show and remove agents."""
 
 
 @agent.command("add")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="AGENT")
 @click.option(
-    "--pool", "pools", multiple=True, help="Take tasks of this pool only (may be given again)."
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="POOL",
+    help="Take tasks of this pool only (repeatable).",
 )
 @click.option(
     "--capacity",
@@ -256,7 +261,13 @@ def agent() -> None:
     show_default=True,
     help="How many claims it may hold at once.",
 )
-@click.option("--path", "paths", multiple=True, help="Take only tasks that write below this path.")
+@click.option(
+    "--path",
+    "paths",
+    metavar="PATH",
+    multiple=True,
+    help="Take only tasks that write below this path.",
+)
 @click.option("--worktree", type=click.Path(path_type=Path), help="Where its worktree goes.")
 @click.option("--no-worktree", is_flag=True, help="Make no worktree.")
 @click.option(
@@ -354,7 +365,7 @@ def agent_list(app: App) -> None:
 
 
 @agent.command("show")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="AGENT")
 @pass_app
 def agent_show(app: App, name: str) -> None:
     """Show one agent, its claims and its newest entries.
@@ -388,7 +399,7 @@ def agent_show(app: App, name: str) -> None:
 
 
 @agent.command("remove")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="AGENT")
 @pass_app
 def agent_remove(app: App, name: str) -> None:
     """Remove an agent and its worktree, never anything that would be lost.

@@ -172,7 +172,7 @@ def test_the_same_in_json(cli: Cli, repo: Path, plan: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "status", "text"),
     [
-        (["clam"], 2, "Did you mean 'claim'"),
+        (["clam"], 2, "Did you mean `gitcoord claim`"),
         (["claim", "--wat"], 2, "No such option"),
         (["show", "aa"], 2, "did you mean a"),
         (["show", "../x"], 2, "there is no task"),
@@ -377,7 +377,7 @@ def test_waiting_claims_as_soon_as_a_task_is_ready_and_gives_up_in_time(
 def test_without_words_the_help_is_shown(cli: Cli) -> None:
     cli(status=2)
     assert "\n    -C DIR             work in DIR\n" in cli.err
-    assert "\nCommands:\n" in cli.err
+    assert "\nFor agents:\n" in cli.err
     cli("plan", status=2)
     assert "apply" in cli.err
 

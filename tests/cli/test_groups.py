@@ -1,0 +1,59 @@
+"""Commands are listed by whom they are for, and the nearest one is named."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from gitcoord.cli.main import COMMANDS, GROUPS, cli, run
+
+
+def _walk(group: click.Group, context: click.Context) -> list[tuple[str, click.Command]]:
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found.append((f"{context.command_path} {name}", command))
+        if isinstance(command, click.Group):
+            found += _walk(command, click.Context(command, parent=context, info_name=name))
+    return found
+
+
+def test_help_lists_every_command_once_under_whom_it_is_for() -> None:
+    shown = cli.get_help(click.Context(cli, info_name="gitcoord"))
+    for title in ("Setting up", "For agents", "For orchestrators", "Auditing", "For machines"):
+        assert f"\n{title}:\n" in shown
+    for name in COMMANDS:
+        assert sum(line.startswith(f"  {name} ") for line in shown.splitlines()) == 1
+    assert sum(len(rows) for rows in GROUPS.values()) == len(COMMANDS)
+
+
+def test_options_that_take_a_name_say_of_what_kind() -> None:
+    vague = []
+    for path, command in _walk(cli, click.Context(cli, info_name="gitcoord")):
+        for param in command.params:
+            takes_text = isinstance(param, click.Option) and not param.is_flag
+            if takes_text and param.type is click.STRING and param.metavar is None:
+                vague.append(f"{path} {param.opts[0]}")
+    assert vague == []
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["help"], "gitcoord --help"),
+        (["list"], "gitcoord tasks"),
+        (["ls"], "gitcoord tasks"),
+        (["calim"], "gitcoord claim"),
+        (["land"], "gitcoord phase land"),
+        (["agent", "ls"], "gitcoord agent list"),
+        (["agent", "help"], "gitcoord agent --help"),
+        (["agent", "delete"], "gitcoord agent remove"),
+        (["plan", "aply"], "gitcoord plan apply"),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_what_it_was_meant_for(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert f"Did you mean `{meant}`?" in capsys.readouterr().err
