@@ -38,13 +38,20 @@ def status(app: App) -> None:
     from gitcoord.features.assist.events import ended_turns
     from gitcoord.features.inspect import facts
     from gitcoord.features.land.target_moves import lagging
+    from gitcoord.features.maintain import attention
 
     with ticking(app, "reading the ledger"):
         found = facts.status(app.work)
         found["behind"] = [str(path) for path in lagging(app.work)]
+        found["needs_you"] = attention.needs_you(app.work, app.work.ledger.snapshot(found["tip"]))
     for text in ended_turns(app.work, app.work.ledger.snapshot(found["tip"])):
         app.out.notice(text)
     app.out.answer("status", found, _status_text(app, found))
+
+
+def gates_line(failed: list[dict[str, Any]]) -> str:
+    """Return how the gates of a phase failed, or nothing."""
+    return "".join(f"; gate {one['gate']} failed: {one['reason']}" for one in failed)
 
 
 def _status_text(app: App, found: dict[str, Any]) -> str:
@@ -63,7 +70,7 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
         state = one["state"] if one["is_started"] or one["state"] != "open" else "not started"
         told = ", ".join(f"{count} {name}" for name, count in sorted(one["counts"].items()))
         lines.append(
-            f"phase   {one['id']}: {state}; {told or 'no tasks'}"
+            f"phase   {one['id']}: {state}; {told or 'no tasks'}{gates_line(one['failed_gates'])}"
             + (f"; next: {one['next']}" if one["next"] else "")
         )
     for claim in found["claims"]:
@@ -85,10 +92,8 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
     lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
     for one in found["blocked"]:
         lines.append(f"blocked {one['task']} {one['state']}: {impact.told(one, is_failed=True)}")
-    for one in found["escalations"]:
-        lines.append(f"needs you: {one['id']} {one['text']}".split("\n", 1)[0])
-    if found["escalations"]:
-        lines.append("next: gitcoord resolve ID ANSWER")
+    for one in found["needs_you"]:
+        lines += [f"needs you: {one['text']}", f"  next: {one['command']}"]
     if found["pending"]:
         lines.append(
             f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next "

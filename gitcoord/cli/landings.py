@@ -123,20 +123,24 @@ def phase_list(app: App) -> None:
     from gitcoord.features.inspect import facts
 
     found = facts.status(app.work)["phases"]
-    rows = [
-        (
-            one["id"],
-            one["state"] if one["is_started"] or one["state"] != "open" else "not started",
-            ", ".join(f"{count} {state}" for state, count in sorted(one["counts"].items())) or "-",
-            one["next"] or "-",
-        )
-        for one in found
-    ]
+    rows = [(one["id"], _phase_state(one), _counts(one), one["next"] or "-") for one in found]
     app.out.answer(
         "phase list",
         {"phases": found},
         table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet",
     )
+
+
+def _phase_state(one: dict[str, Any]) -> str:
+    if one["state"] == "open" and not one["is_started"]:
+        return "not started"
+    failed = [f"gate {gate['gate']} failed" for gate in one["failed_gates"]]
+    return ", ".join([one["state"], *failed])
+
+
+def _counts(one: dict[str, Any]) -> str:
+    counts = [f"{count} {state}" for state, count in sorted(one["counts"].items())]
+    return ", ".join(counts) or "-"
 
 
 def _phase_id(app: App, name: str) -> str:
@@ -164,13 +168,15 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
         "gates": list(check.gates),
         "without": list(check.without),
         "problem": check.problem or None,
+        "failed_gates": _failed_gates(app, check.phase),
     }
     if check.state == "landed":
         return facts, f"phase {name} has landed"
     lines = [f"phase {name}: {len(check.results)} result(s) to land"]
-    lines += [
-        f"  {task['id']} is {task['state']}: {task['spec']['title']}" for task in check.missing[:50]
-    ]
+    for task in check.missing[:50]:
+        lines.append(f"  {task['id']} is {task['state']}: {task['spec']['title']}")
+        if task["state"] == "failed":
+            lines.append(f"    next: gitcoord retry {task['id']} (why: gitcoord show {task['id']})")
     if check.without:
         lines.append(
             f"  left out, and cancelled when the rest has landed: {', '.join(check.without)}"
@@ -181,7 +187,11 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
             f"{', '.join(check.conflict.files[:10])}"
         )
     lines += [f"  in the way: {path}" for path in check.in_the_way]
-    lines += [f"  gate {gate['name']}: {gate['run']} ({_gate_state(gate)})" for gate in check.gates]
+    failed = facts["failed_gates"]
+    lines += [
+        f"  gate {gate['name']}: {gate['run']} ({_gate_state(gate, failed)})"
+        for gate in check.gates
+    ]
     if not check.gates:
         lines.append(
             f"  {check.problem}" if check.problem else "  no gate: nothing is run before it lands"
@@ -194,7 +204,21 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
     return facts, "\n".join(lines)
 
 
-def _gate_state(gate: dict[str, Any]) -> str:
+def _failed_gates(app: App, phase: str) -> list[dict[str, Any]]:
+    """Return the gates that failed, each with the command that shows its output."""
+    from gitcoord.features.inspect.gates import failed_gates
+    from gitcoord.features.names import named_phase
+
+    snapshot = app.work.ledger.snapshot()
+    branch = app.work.ledger.ref.removeprefix("refs/heads/")
+    found = failed_gates(snapshot, named_phase(snapshot, phase))
+    return [{**one, "show": f"git show {branch}:{one['log']}"} for one in found]
+
+
+def _gate_state(gate: dict[str, Any], failed: list[dict[str, Any]]) -> str:
+    last = next((one for one in failed if one["gate"] == gate["name"]), None)
+    if last is not None and not gate["passed"]:
+        return f"failed: {last['reason']}; its output: {last['show']}"
     if gate["passed"]:
         return "passed on this very tree"
     return "to be run" if gate["trusted"] else "not trusted on this machine: gitcoord trust"

@@ -6,23 +6,27 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, cast
 
-from gitcoord.core import graph, ids
+from gitcoord.core import codec, graph, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import tasks_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
 from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_ms
 from gitcoord.core.messages import parse
-from gitcoord.core.model import Claim, Lease, Review, TaskRecord
+from gitcoord.core.model import Claim, Lease, PhaseRecord, Review, TaskRecord
 from gitcoord.core.operations.gates import check_log_path, run_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
+from gitcoord.features.inspect.gates import failed_gates
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.locks import lock_facts, waits
 from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.inspect.waiting import describe_waiting
 from gitcoord.features.names import named_agent, named_phase, named_pool, named_task
 from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.logs import Logs
+
+MAX_FAILED = 20
 
 __all__ = [
     "claim_facts",
@@ -252,6 +256,9 @@ def log_of(work: Workspace, task: str) -> tuple[str, str]:
     # What keeps the attempt that runs now from completion comes first.
     is_current = record["claim"] is not None and run is not None and run["verdict"] == "failed"
     names.insert(0 if is_current else len(names), check_log_path(record["id"]))
+    local = _local_log(work, record)
+    if local is not None:
+        return local
     for name in names:
         content = snapshot.file(name)
         if content is not None:
@@ -259,6 +266,22 @@ def log_of(work: Workspace, task: str) -> tuple[str, str]:
     raise NotFoundError(
         f"no attempt at task {record['id']} left a log", hint="`gitcoord fail --log FILE` keeps one"
     )
+
+
+def _local_log(work: Workspace, task: TaskRecord) -> tuple[str, str] | None:
+    """Return the log of the newest attempt that ran on this machine.
+
+    It has all that the command printed; the ledger keeps the end of what
+    failed.
+    """
+    for path in reversed(Logs(work.ledger.files.root, work.ledger.name).attempts_of(task["id"])):
+        attempt = path.parent.name.partition("-")[0]
+        if attempt != str(task["attempt"]):
+            return None
+        with suppress(OSError):
+            text = path.read_bytes().decode("utf-8", "replace")
+            return str(path), codec.printable(text, lines=True)
+    return None
 
 
 def impact(work: Workspace, task: str) -> dict[str, Any]:
@@ -363,6 +386,7 @@ def status(work: Workspace) -> dict[str, Any]:
     for found in by_phase.values():
         for state, count in found.items():
             counts[state] = counts.get(state, 0) + count
+    failed = {name: work.index.in_state([name], "failed")[:MAX_FAILED] for name in phases}
     settings = snapshot.settings()
     live = [task for task in snapshot.live() if task["claim"]]
     heartbeat = _heartbeat_ms(snapshot)
@@ -399,9 +423,10 @@ def status(work: Workspace) -> dict[str, Any]:
                 "state": phase["state"],
                 "is_started": snapshot.is_started(phase),
                 "counts": by_phase[name],
-                "next": _next_of(
-                    phase["state"], by_phase[name], name, is_started=snapshot.is_started(phase)
-                ),
+                "next": _next_of(snapshot, phase, by_phase[name], failed[name]),
+                "is_landable": _is_landable(snapshot, phase, by_phase[name]),
+                "failed": failed[name],
+                "failed_gates": failed_gates(snapshot, phase),
             }
             for name, phase in phases.items()
         ],
@@ -427,13 +452,20 @@ def status(work: Workspace) -> dict[str, Any]:
     }
 
 
-def _next_of(state: str, counts: dict[str, int], phase: str, *, is_started: bool) -> str | None:
-    """Give the command that a phase waits for, if it waits for one."""
-    if state == "landing":
-        return f"gitcoord phase land {phase}"
-    is_whole = not set(counts) - {"done", "cancelled"}
-    return (
-        f"gitcoord phase land {phase}"
-        if state == "open" and is_started and counts and is_whole
-        else None
-    )
+def _next_of(
+    snapshot: Snapshot, phase: PhaseRecord, counts: dict[str, int], failed: list[str]
+) -> str | None:
+    """Return the command that a phase waits for, if it waits for one."""
+    if _is_landable(snapshot, phase, counts):
+        return f"gitcoord phase land {phase['id']}"
+    if failed and phase["state"] == "open":
+        return f"gitcoord retry {failed[0]}"
+    return None
+
+
+def _is_landable(snapshot: Snapshot, phase: PhaseRecord, counts: dict[str, int]) -> bool:
+    """Return whether a phase is whole, or has a landing to be finished."""
+    if phase["state"] == "landing":
+        return True
+    is_whole = bool(counts) and not set(counts) - {"done", "cancelled"}
+    return phase["state"] == "open" and snapshot.is_started(phase) and is_whole

@@ -314,7 +314,7 @@ def _watch(
         tip = _tell_news(work, tip, outcome, tell)
         status = facts.status(work)
         for phase in status["phases"]:
-            if phase["next"] and phase["state"] != "landed":
+            if phase["is_landable"]:
                 try:
                     done = landings.land(work, phase["id"])
                     tell(

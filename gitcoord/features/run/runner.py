@@ -374,11 +374,7 @@ def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
     with shared.landing:
         is_moved = False
         for phase in facts.status(work)["phases"]:
-            if (
-                phase["next"] is None
-                or phase["state"] == "landed"
-                or phase["id"] in shared.hopeless
-            ):
+            if not phase["is_landable"] or phase["id"] in shared.hopeless:
                 continue
             try:
                 landed = landings.land(work, phase["id"])

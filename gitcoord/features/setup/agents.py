@@ -15,7 +15,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import existing_agent, named_pool
-from gitcoord.features.setup.trust import is_trusted_setup, run_setup
+from gitcoord.features.setup.trust import is_trusted_setup, run_setup, setup_log
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError, discover
 from gitcoord.host.live_files import LiveFile, is_at_work
@@ -202,7 +202,8 @@ def _equipped(work: Workspace, agent: str, place: Path, entry: str, tip: str = "
     work.record_worktree(agent, place)
     record = cast("AgentRecord", snapshot.agent(agent))
     state = _prepare(work, snapshot, place)
-    write_json(_setup_file(work, agent), {"state": state}, is_durable=work.is_durable)
+    facts = {"state": state, "log": str(setup_log(work, place))}
+    write_json(_setup_file(work, agent), facts, is_durable=work.is_durable)
     return Added(entry, record, str(place), state)
 
 

@@ -21,10 +21,12 @@ from gitcoord.ledger.files import read_json, write_json
 
 __all__ = [
     "commands_of",
+    "gates_and_setup",
     "is_trusted",
     "is_trusted_setup",
     "require_trust",
     "run_setup",
+    "setup_log",
     "shown",
     "trust",
     "untrusted",
@@ -38,6 +40,15 @@ def commands_of(snapshot: Snapshot) -> list[str]:
     """List the commands that the plan would run on this machine."""
     gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
     return _listed(_setup(snapshot), gates, (task["spec"]["check"] for task in snapshot.tasks()))
+
+
+def gates_and_setup(snapshot: Snapshot) -> list[str]:
+    """List the plan's commands without the checks of its tasks.
+
+    To look at each of a hundred thousand tasks would make looking slow.
+    """
+    gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
+    return _listed(_setup(snapshot), gates, ())
 
 
 def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None]) -> list[str]:
@@ -113,6 +124,11 @@ def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:
     return not untrusted(work, _listed(_setup(snapshot), (), ()))
 
 
+def setup_log(work: Workspace, place: Path) -> Path:
+    """Return where the output of a worktree's setup is kept."""
+    return work.ledger.files.root / "logs" / f"setup-{place.name}.log"
+
+
 def run_setup(work: Workspace, snapshot: Snapshot, place: Path) -> bool:
     """Run the trusted setup command in a new worktree; False if it fails."""
     from gitcoord.git.program import run_shell
@@ -120,5 +136,4 @@ def run_setup(work: Workspace, snapshot: Snapshot, place: Path) -> bool:
     setup = _setup(snapshot)
     if setup is None or not is_trusted_setup(work, snapshot):
         return False
-    log = work.ledger.files.root / "logs" / f"setup-{place.name}.log"
-    return run_shell(setup, place, log, SETUP_TIMEOUT_S) == 0
+    return run_shell(setup, place, setup_log(work, place), SETUP_TIMEOUT_S) == 0

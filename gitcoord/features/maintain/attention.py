@@ -1,0 +1,136 @@
+"""Find what waits for a person, each with the command that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypedDict
+
+from gitcoord.core import codec
+from gitcoord.core.model import TaskRecord
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.times import instant
+from gitcoord.features.inspect.gates import failed_gates
+from gitcoord.features.setup.trust import gates_and_setup, shown, untrusted
+from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.files import read_json
+
+__all__ = ["Attention", "needs_you"]
+
+MAX_FAILED = 20
+_MAX_CHARS = 300
+
+
+class Attention(TypedDict):
+    """One thing that waits for a person."""
+
+    kind: str
+    task: str | None
+    phase: str | None
+    agent: str | None
+    since: str | None
+    text: str
+    command: str
+
+
+def needs_you(work: Workspace, snapshot: Snapshot) -> list[Attention]:
+    """Return everything that waits for a person, the most pressing first."""
+    return [
+        *_target(work, snapshot),
+        *_escalations(snapshot),
+        *_failed_tasks(work, snapshot),
+        *_gates(snapshot),
+        *_setups(work, snapshot),
+        *_untrusted(work, snapshot),
+    ]
+
+
+def _item(kind: str, text: str, command: str, **about: str | None) -> Attention:
+    return {
+        "kind": kind,
+        "task": about.get("task"),
+        "phase": about.get("phase"),
+        "agent": about.get("agent"),
+        "since": about.get("since"),
+        "text": codec.printable(text.split("\n", 1)[0][:_MAX_CHARS]),
+        "command": command,
+    }
+
+
+def _target(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
+    """Find a target that is gone, and a ledger that somebody has checked out."""
+    from gitcoord.git.worktrees import checkouts_of
+
+    target = work.target(snapshot)
+    name = target.removeprefix("refs/heads/")
+    if work.store.read_ref(target) is None:
+        text = f"the target branch {name} does not exist: it was renamed or deleted"
+        yield _item(
+            "target", text, 'gitcoord plan apply FILE, with target = "BRANCH" in its [plan]'
+        )
+    for place in checkouts_of(work.git, work.ledger.ref):
+        text = f"the ledger is checked out in {place}: a commit there would break it"
+        yield _item("checkout", text, f"git -C {place} switch {name}")
+
+
+def _escalations(snapshot: Snapshot) -> Iterator[Attention]:
+    for one in snapshot.escalations():
+        if one["state"] == "open":
+            yield _item(
+                "escalation",
+                f"{one['id']} {one['text']}",
+                f"gitcoord resolve {one['id']} ANSWER",
+                task=one["task"],
+                agent=one["agent"],
+                since=instant(one["at"]),
+            )
+
+
+def _failed_tasks(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
+    unlanded = [phase["id"] for phase in snapshot.phases() if phase["state"] != "landed"]
+    names = work.index.in_state(unlanded, "failed")
+    for name in names[:MAX_FAILED]:
+        task = snapshot.require_task(name)
+        text = f"task {name} failed{_last_reason(task)}"
+        yield _item(
+            "failed", text, f"gitcoord retry {name}", task=name, phase=task["spec"]["phase"]
+        )
+    if len(names) > MAX_FAILED:
+        text = f"{len(names) - MAX_FAILED} more tasks failed"
+        yield _item("failed", text, "gitcoord tasks --state failed")
+
+
+def _last_reason(task: TaskRecord) -> str:
+    """Return why the last attempt at a task ended."""
+    if not task["setbacks"]:
+        return ""
+    last = task["setbacks"][-1]
+    return f": attempt {last['attempt']} by {last['agent']}: {last['reason']}"
+
+
+def _gates(snapshot: Snapshot) -> Iterator[Attention]:
+    for phase in snapshot.phases():
+        for failed in failed_gates(snapshot, phase):
+            text = f"gate {failed['gate']} of phase {phase['id']} failed: {failed['reason']}"
+            yield _item("gate", text, f"gitcoord phase check {phase['id']}", phase=phase["id"])
+
+
+def _setups(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
+    """Find worktrees whose setup did not succeed."""
+    for agent in snapshot.agents():
+        facts = read_json(work.agent_folder(agent["id"]) / "setup.json") or {}
+        if facts.get("state") == "failed":
+            log = facts.get("log")
+            text = f"the setup of {agent['id']}'s worktree failed: its output is in {log}"
+            yield _item("setup", text, f"gitcoord agent add {agent['id']}", agent=agent["id"])
+
+
+def _untrusted(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
+    """Find commands of gates and of the setup that may not run here yet.
+
+    Checks of tasks are left to their claims: to look at each of a hundred
+    thousand tasks would make looking slow.
+    """
+    missing = untrusted(work, gates_and_setup(snapshot))
+    if missing:
+        text = f"not trusted on this machine: {'; '.join(map(shown, missing[:3]))}"
+        yield _item("trust", text, "gitcoord trust")
