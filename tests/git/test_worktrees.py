@@ -1,36 +1,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git import worktrees
-from gitcoord.git.program import Git, GitError, discover
-from gitcoord.git.worktree_lock import exclusive
+from gitcoord.git.program import Git, GitError
 from tests.git.building import commit, git
 
 ME = ("Builder", "builder@example.invalid")
-
-
-@pytest.fixture
-def base(repo: Path) -> str:
-    oid = commit(repo, {"a": "a\n", "b": "b\n", "deep/c": "c\n"}, git(repo, "rev-parse", "HEAD"))
-    git(repo, "reset", "-q", "--hard", oid)
-    return oid
-
-
-@pytest.fixture
-def place(repo: Path, base: str) -> Path:
-    """A worktree, detached at the base."""
-    linked = repo.parent / "linked"
-    worktrees.add(Git(repo), linked, commit=base)
-    return linked
 
 
 # making and removing
@@ -79,41 +60,6 @@ def test_half_a_merge_is_in_the_way_by_its_files(repo: Path, base: str) -> None:
     assert worktrees.in_the_way(repo, ours, commit(repo, {"b": "landed\n"}, ours)) == ["a"]
 
 
-def test_thirteen_parallel_adds_all_succeed(repo: Path, base: str, tmp_path: Path) -> None:
-    git(repo, "update-ref", "refs/remotes/origin/main", base)
-    script = (
-        "import sys\nfrom pathlib import Path\nfrom gitcoord.git import worktrees\nfrom "
-        "gitcoord.git.program import Git\n"
-        "sys.stdin.readline()\nworktrees.add(Git(Path(sys.argv[1])), Path(sys.argv[2]), "
-        "commit=sys.argv[3])\n"
-    )
-    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(repo), str(tmp_path / f"w{number}"), base],
-            env=env,
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(13)
-    ]
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    failures = [
-        error
-        for child in children
-        if (error := child.communicate(timeout=60)[1]) or child.returncode
-    ]
-    assert failures == []
-    assert all(
-        (tmp_path / f"w{number}" / "deep" / "c").read_text() == "c\n" for number in range(13)
-    )
-    assert len(worktrees.list_all(Git(repo))) == 14
-
-
 def test_what_is_there_is_left_alone(repo: Path, base: str, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("mine")
@@ -124,73 +70,6 @@ def test_what_is_there_is_left_alone(repo: Path, base: str, tmp_path: Path) -> N
     with pytest.raises(UnavailableError, match="could not be made"):
         worktrees.add(Git(repo), tmp_path / "new", commit="1" * 40)
     assert not (tmp_path / "new").exists()
-
-
-def test_a_lock_that_stays_is_named(repo: Path, base: str, tmp_path: Path) -> None:
-    with (
-        exclusive(Git(repo), 1),
-        pytest.raises(UnavailableError, match=f"process {os.getpid()} is busy with the worktrees"),
-    ):
-        worktrees.add(Git(repo), tmp_path / "new", commit=base, timeout_s=0.05)
-
-
-def test_a_git_directory_that_cannot_be_written_is_named(
-    repo: Path, base: str, tmp_path: Path
-) -> None:
-    (repo / ".git" / "gitcoord").write_text("in the way")
-    with pytest.raises(UnavailableError, match="cannot be opened"):
-        worktrees.add(Git(repo), tmp_path / "new", commit=base)
-
-
-@pytest.mark.parametrize("is_late", [False, True])
-def test_a_worktree_whose_making_was_killed_is_made_anew(
-    repo: Path, base: str, tmp_path: Path, is_late: bool
-) -> None:
-    new = tmp_path / "new"
-    git(repo, "worktree", "add", "-q", "--detach", str(new), base)
-    private = discover(new).git_dir
-    (private / "locked").write_text("initializing\n")
-    (private / "index").rename(private / "index.lock")
-    (new / "b").unlink()
-    if not is_late:
-        (private / "HEAD").write_text("0" * 40 + "\n")
-        for name in ("a", "README.md", "deep/c"):
-            (new / name).unlink()
-    assert worktrees.is_half_made(Git(repo), new)
-    worktrees.add(Git(repo), new, commit=base)
-    assert not worktrees.is_half_made(Git(repo), new)
-    assert worktrees.status_of(new) == []
-
-
-def test_a_git_that_is_really_killed_leaves_what_is_recognised(
-    repo: Path, base: str, tmp_path: Path
-) -> None:
-    new = tmp_path / "new"
-    git(repo, "config", "filter.slow.smudge", "touch ../started; sleep 30")
-    (repo / ".git" / "info" / "attributes").write_text("b filter=slow\n")
-    child = subprocess.Popen(
-        ["git", "worktree", "add", "-q", "--detach", str(new), base],
-        cwd=repo,
-        start_new_session=True,
-    )
-    while not (tmp_path / "started").exists():
-        assert child.poll() is None
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    git(repo, "config", "--unset", "filter.slow.smudge")
-    assert worktrees.is_half_made(Git(repo), new)
-    worktrees.add(Git(repo), new, commit=base)
-    assert worktrees.status_of(new) == []
-
-
-def test_a_half_made_worktree_with_files_of_others_is_kept(
-    repo: Path, base: str, place: Path
-) -> None:
-    (discover(place).git_dir / "locked").write_text("initializing")
-    (place / "mine").write_text("mine")
-    with pytest.raises(RefusedError, match="files of others: mine"):
-        worktrees.add(Git(repo), place, commit=base)
-    assert (place / "mine").read_text() == "mine"
 
 
 def test_a_vanished_worktree_is_replaced_unless_it_held_commits(
@@ -539,36 +418,3 @@ def test_only_worktrees_that_are_there_count_as_checkouts(repo: Path, place: Pat
     assert worktrees.checkouts_of(Git(repo), "refs/heads/other") == [place]
     place.rename(place.with_name("away"))
     assert worktrees.checkouts_of(Git(repo), "refs/heads/other") == []
-
-
-@pytest.mark.parametrize("is_cut_off", [False, True])
-def test_a_worktree_that_was_only_begun_keeps_nobody_from_the_others(
-    repo: Path, base: str, tmp_path: Path, is_cut_off: bool
-) -> None:
-    begun, other = tmp_path / "begun", tmp_path / "other"
-    worktrees.add(Git(repo), other, commit=base)
-    git(repo, "worktree", "add", "-q", "--no-checkout", "--detach", str(begun), base)
-    private = discover(begun).git_dir
-    (private / "locked").write_text("initializing\n")
-    (private / "commondir").write_text("")
-    if is_cut_off:
-        (begun / ".git").unlink()
-    worktrees.checkout_branch(other, "work", base)
-    assert not private.exists()
-    assert not begun.exists()
-    assert [known.path for known in worktrees.list_all(Git(repo))] == [repo, other]
-    worktrees.add(Git(repo), begun, commit=base)
-
-
-def test_what_a_living_git_begins_is_left_to_it(repo: Path, base: str, tmp_path: Path) -> None:
-    new = tmp_path / "new"
-    git(repo, "worktree", "add", "-q", "--no-checkout", "--detach", str(new), base)
-    private = discover(new).git_dir
-    content = (private / "commondir").read_text()
-    (private / "locked").write_text("initializing\n")
-    (private / "commondir").write_text("")
-    writer = threading.Timer(0.2, lambda: (private / "commondir").write_text(content))
-    writer.start()
-    assert new in [known.path for known in worktrees.list_all(Git(repo))]
-    writer.join()
-    assert git(new, "rev-parse", "HEAD") == base

@@ -19,6 +19,10 @@ from tests.support.laws import assert_lawful
 
 TARGET = "1" * 40
 BOOT = "boot-a"
+REVIEWED = (
+    '[[pool]]\nname = "default"\n[[pool]]\nname = "checkers"\n[[phase]]\nname = "default"\nreviews '
+    "= 1\n"
+)
 
 
 def oid_of(text: str) -> str:

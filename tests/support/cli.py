@@ -1,14 +1,17 @@
-"""Run the command line in this process."""
+"""Run the command line: in this process, or as a program."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gitcoord.cli.main import run
+from tests.support.world import environment
 
 
 class Cli:
@@ -37,3 +40,15 @@ class Cli:
     def json(self, *args: str, status: int = 0) -> Any:
         answer = json.loads(self(*args, "--json", status=status))
         return answer if status == 0 else answer["error"]
+
+
+def gitcoord(cwd: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gitcoord", *args],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        input=stdin,
+    )

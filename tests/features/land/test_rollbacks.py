@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,22 +18,15 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features.land import landings, rollback_preview, rollbacks, target_moves
+from gitcoord.features.land import landings, rollbacks, target_moves
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents
 from gitcoord.features.work import claims, results, tokens
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.ledger.names import attic_ref
 from tests.support.builders import tasks
-from tests.support.world import do, environment, found, git, record, write
-
-
-def tip(work: Workspace) -> str:
-    return work.ledger.snapshot().oid
-
-
-def back(work: Workspace, to: str, *, code: bool = False) -> rollbacks.RolledBack:
-    return rollbacks.rollback(work, rollbacks.choose(work, to=to), code=code)
+from tests.support.going_back import back, landed, tip
+from tests.support.world import do, found, git, record, write
 
 
 def tree_but(work: Workspace, oid: str, *folders: str) -> dict[str, str]:
@@ -163,27 +154,6 @@ def test_entries_are_chosen_by_steps_time_phase_and_checkpoint(repo: Path) -> No
     assert caught.value.reason == "pending"
 
 
-def test_a_preview_names_what_changes_and_changes_nothing(repo: Path) -> None:
-    work = found(repo, tasks("a", "b"), "x", worktrees=False)
-    chosen = tip(work)
-    claims.claim(work, "x", "a")
-    before = tip(work)
-    seen = rollback_preview.changes_of(work, work.ledger.snapshot(), work.ledger.snapshot(chosen))
-    assert seen["tasks"] == [{"task": "a", "now": "claimed", "then": "open"}]
-    assert seen["claims_ended"] == [{"task": "a", "agent": "x"}]
-    assert tip(work) == before
-
-
-def landed(repo: Path) -> tuple[Workspace, str, str]:
-    """Land a phase of two tasks; give the whole entry and the target before."""
-    work = found(repo, tasks("a", "b"), "x")
-    do(work, "x", "a", "a\n")
-    do(work, "x", "b", "b\n")
-    whole, old = tip(work), git("rev-parse", "main", cwd=repo)
-    landings.land(work, "default")
-    return work, whole, old
-
-
 def test_code_without_foreign_commits_is_reset_and_the_worktree_follows(repo: Path) -> None:
     work, whole, old = landed(repo)
     new = git("rev-parse", "main", cwd=repo)
@@ -199,24 +169,6 @@ def test_code_without_foreign_commits_is_reset_and_the_worktree_follows(repo: Pa
     verify.verify(work)
 
 
-def test_a_foreign_commit_stays_and_the_work_lands_again(repo: Path) -> None:
-    work, whole, _ = landed(repo)
-    foreign = write(repo, "foreign.txt", "f\n")
-    back(work, whole, code=True)
-    assert git("merge-base", "--is-ancestor", foreign, "main", cwd=repo) == ""
-    assert (repo / "foreign.txt").exists()
-    assert not (repo / "a/file.txt").exists()
-    landings.land(work, "default")
-    assert (repo / "a/file.txt").read_text() == "a\n"
-    assert (repo / "foreign.txt").read_text() == "f\n"
-    # And once more, from the state after the revert.
-    back(work, whole, code=True)
-    assert not (repo / "b/file.txt").exists()
-    landings.land(work, "default")
-    assert (repo / "b/file.txt").read_text() == "b\n"
-    verify.verify(work)
-
-
 def test_code_can_follow_a_rollback_of_the_ledger_alone(repo: Path) -> None:
     work, whole, old = landed(repo)
     back(work, whole)
@@ -226,28 +178,6 @@ def test_code_can_follow_a_rollback_of_the_ledger_alone(repo: Path) -> None:
     back(work, whole, code=True)
     assert git("rev-parse", "main", cwd=repo) == old
     assert tip(work) != holding_tip
-
-
-def test_a_revert_that_conflicts_is_refused_with_its_files(repo: Path) -> None:
-    work, whole, _ = landed(repo)
-    write(repo, "a/file.txt", "changed by hand\n")
-    before, main = tip(work), git("rev-parse", "main", cwd=repo)
-    with pytest.raises(RefusedError) as caught:
-        back(work, whole, code=True)
-    assert caught.value.reason == "conflict"
-    assert caught.value.facts["files"] == ["a/file.txt"]
-    assert (tip(work), git("rev-parse", "main", cwd=repo)) == (before, main)
-
-
-def test_local_changes_in_the_way_are_refused(repo: Path) -> None:
-    work, whole, _ = landed(repo)
-    (repo / "a/file.txt").write_text("mine\n")
-    before = tip(work)
-    with pytest.raises(RefusedError) as caught:
-        back(work, whole, code=True)
-    assert caught.value.reason == "worktree"
-    assert tip(work) == before
-    assert (repo / "a/file.txt").read_text() == "mine\n"
 
 
 def test_undo_restores_the_target_only_if_it_stayed(repo: Path) -> None:
@@ -403,32 +333,3 @@ def test_attic_names_tell_time_and_tip() -> None:
         attic_ref("ledger", 0, "ab" * 20)
         == "refs/gitcoord/ledger/attic/19700101T000000Z-abababababab"
     )
-
-
-def test_the_command_line_goes_back_and_says_so(repo: Path) -> None:
-    work = found(repo, tasks("a"), "x", worktrees=False)
-
-    def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "gitcoord", *args],
-            cwd=repo,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert run("checkpoint", "start").returncode == 0
-    claims.claim(work, "x")
-    dry = run("rollback", "--to", "start", "--dry-run")
-    assert dry.returncode == 0
-    assert "claim on a by x is fenced" in dry.stdout
-    assert run("rollback").returncode == 2
-    assert run("rollback", "--to", "nowhere").returncode == 2
-    assert run("rollback", "--before", "yesterday").returncode == 2
-    done = run("rollback", "--to", "start", "--json")
-    assert done.returncode == 0
-    assert '"epoch": 1' in done.stdout
-    assert "back to checkpoint start" in run("rollback", "list").stdout
-    assert run("rollback", "undo").returncode == 0
-    assert run("verify").returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents, ledger
 from gitcoord.features.work import claims, results
 from tests.support.builders import tasks
+from tests.support.cli import gitcoord
 from tests.support.world import SHORT, found, git, record, write
 
 
@@ -159,3 +161,20 @@ def test_a_candidate_that_cannot_be_had_does_not_hide_the_next(repo: Path) -> No
     assert claims.claim(work, "x", checkout=False).task["id"] == "a"
     assert claims.claim(work, "y", checkout=False).task["id"] == "c"
     assert record(work, "b")["state"] == "open"
+
+
+def test_a_dead_agents_branch_is_offered_and_never_used_unasked(repo: Path) -> None:
+    head = '[plan]\nlease = "1s"\nheartbeat = "300ms"\n'
+    work = found(repo, tasks("a", head=head), "x", "y")
+    claimed = claims.claim(work, "x", "a")
+    half = write(Path(claimed.worktree or ""), "a/half.txt")
+    work.clock.sleep(1.1)
+    place = work.worktree_of("y")
+    assert place is not None
+    taken = json.loads(gitcoord(place, "claim", "--json").stdout)
+    assert taken["earlier"] == {"branch": claimed.claim["branch"], "tip": half, "is_resumed": False}
+    assert not (place / "a/half.txt").exists()
+    assert gitcoord(place, "release").returncode == 0
+    resumed = json.loads(gitcoord(place, "claim", "a", "--resume", "--json").stdout)
+    assert resumed["earlier"] is None or resumed["earlier"]["is_resumed"]
+    assert git("rev-parse", claimed.claim["branch"], cwd=repo) == half

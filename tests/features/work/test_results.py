@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import (
+    NotFoundError,
     RefusedError,
 )
+from gitcoord.core.model import MAX_LOG_BYTES
+from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
+from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import result_ref
 from tests.support.builders import tasks
+from tests.support.cascades import CHAIN, failed
 from tests.support.world import do, found, git, record, write
 
 
@@ -169,3 +174,18 @@ def test_giving_back_counts_as_no_failure_and_failing_does(repo: Path) -> None:
             work, "x", "a", held.claim["token"], reason="enough"
         )
         assert (record(work, "a")["failures"], record(work, "a")["attempt"]) == (count, count + 1)
+
+
+def test_the_end_of_a_log_is_kept_and_says_what_was_cut(repo: Path) -> None:
+    work = found(repo, CHAIN, "x", worktrees=False)
+    failed(work, "x", "a", b"begin\n" + b"x" * 200_000 + b"\x1b[31m\nthe end\n")
+    name, text = facts.log_of(work, "a")
+    assert name == "logs/a-1.txt"
+    assert text.startswith("[200020 bytes in all; this is the end]\n")
+    assert text.endswith("\nthe end\n")
+    assert len(text.encode()) <= MAX_LOG_BYTES
+    assert "\x1b" not in text
+    assert git("show", "gitcoord/ledger:logs/a-1.txt", cwd=repo) == text.strip()
+    with pytest.raises(NotFoundError):
+        facts.log_of(work, "b")
+    verify.verify(work)

@@ -21,19 +21,11 @@ from gitcoord.core.errors import (
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
-from gitcoord.features.run import reviews as run_reviews
-from gitcoord.features.run import runner
 from gitcoord.features.setup import agents, trust
 from gitcoord.features.work import claims, results, reviews
 from gitcoord.features.workspace import open_workspace
-from tests.support.builders import tasks
-from tests.support.cli import Cli
+from tests.support.builders import REVIEWED, tasks
 from tests.support.world import do, found, git, record, write
-
-REVIEWED = (
-    '[[pool]]\nname = "default"\n[[pool]]\nname = "checkers"\n[[phase]]\nname = "default"\nreviews '
-    "= 1\n"
-)
 
 
 def test_a_phase_lands_only_what_was_reviewed(repo: Path) -> None:
@@ -80,30 +72,6 @@ def test_a_reviewer_is_given_the_task_the_results_own_changes_and_the_check(repo
     assert not given["diff"]["is_cut"]
     assert (given["check"]["verdict"], given["check"]["log"]) == ("passed", "the new text")
     assert given["result"]["oid"] == claimed.review["result"]
-
-
-def test_a_huge_result_is_shown_within_a_bound_and_runs_nothing(repo: Path, tmp_path: Path) -> None:
-    work = found(repo, tasks("a", head=REVIEWED), "x", "y")
-    held = claims.claim(work, "x")
-    marker = tmp_path / "ran"
-    for key in ("diff.external", "diff.evil.textconv", "diff.evil.command"):
-        git("config", key, f"touch {marker}; cat", cwd=repo)
-    (Path(held.worktree or "") / "a").mkdir()
-    (Path(held.worktree or "") / "a" / "blob.bin").write_bytes(bytes(range(256)) * 10)
-    (Path(held.worktree or "") / "a" / ".gitattributes").write_text("*.txt diff=evil\n")
-    write(Path(held.worktree or ""), "a/big.txt", "a line of this file \x1b[31m\n" * 200_000)
-    results.complete(work, "x", "a", held.claim["token"])
-    claimed = reviews.claim(work, "y")
-    diff = reviews.material(work, work.ledger.snapshot(), claimed.task)["diff"]
-    assert diff["is_cut"]
-    assert len(diff["text"].encode()) <= reviews.MOST_DIFF_BYTES
-    assert "\x1b" not in diff["text"]
-    assert {one["path"]: one["added"] for one in diff["files"]} == {
-        "a/.gitattributes": 1,
-        "a/big.txt": 200_000,
-        "a/blob.bin": None,
-    }
-    assert not marker.exists()
 
 
 def test_a_task_without_a_commit_is_reviewed_too(repo: Path) -> None:
@@ -290,55 +258,6 @@ def test_the_interface_for_python_reviews(repo: Path) -> None:
     verify.verify(work)
 
 
-def test_run_reviews_with_a_command_and_lands(repo: Path, tmp_path: Path) -> None:
-    work = found(repo, tasks("a", "b", "c", head=REVIEWED))
-    flag = tmp_path / "rejected-once"
-    review = (
-        f'[ "$GITCOORD_TASK" = b ] && [ ! -e {flag} ] && touch {flag} && echo "b is not good" && '
-        "exit 1\n"
-        'git diff --quiet "$GITCOORD_BASE" HEAD && exit 1; grep -q . "$GITCOORD_TASK/f"'
-    )
-    notes: list[run_reviews.Note] = []
-    done = runner.run(
-        work,
-        repo,
-        ["sh", "-c", 'mkdir -p "$GITCOORD_TASK"; echo x > "$GITCOORD_TASK/f"'],
-        2,
-        notes.append,
-        review=review,
-    )
-    assert done.is_landed, notes
-    assert "b is not good" in record(work, "b")["setbacks"][0]["reason"]
-    assert any(note.what == "rejected" and note.text == "b is not good" for note in notes)
-    for task in ("a", "b", "c"):
-        final = record(work, task)
-        assert final["reviews"][0]["agent"] != final["result"]["agent"]
-    verify.verify(work)
-
-
-def test_run_without_a_reviewer_ends_and_says_what_is_waited_for(repo: Path) -> None:
-    work = found(repo, tasks("a", head=REVIEWED))
-    notes: list[run_reviews.Note] = []
-    done = runner.run(work, repo, ["sh", "-c", "mkdir a; echo x > a/f"], 2, notes.append)
-    assert (done.is_landed, done.counts) == (False, {"review": 1})
-    assert any(note.what == "idle" and "`gitcoord review claim`" in note.text for note in notes)
-
-
-@pytest.mark.parametrize("command", ["exit 127", "kill -9 $$"])
-def test_a_review_command_without_a_verdict_judges_nothing(repo: Path, command: str) -> None:
-    work = found(repo, tasks("a", head=REVIEWED))
-    with pytest.raises(RefusedError, match="gave no verdict") as refused:
-        runner.run(
-            work, repo, ["sh", "-c", "mkdir a; echo x > a/f"], 2, lambda _note: None, review=command
-        )
-    assert refused.value.reason == "review-command"
-    assert (
-        record(work, "a")["state"],
-        record(work, "a")["reviews"],
-        record(work, "a")["failures"],
-    ) == ("review", [], 0)
-
-
 def test_a_killed_claim_of_a_review_is_settled_by_the_next_command(repo: Path) -> None:
     work = found(repo, tasks("a", head=REVIEWED), "x", "y")
     do(work, "x", "a")
@@ -353,86 +272,3 @@ def test_a_killed_claim_of_a_review_is_settled_by_the_next_command(repo: Path) -
     token = json.loads(os.read(read, 1000))
     assert token in {str(one["token"]) for one in work.tokens("y", "reviews").all()}
     assert reviews.judge(work, "y", None, "approve", "").task["state"] == "done"
-
-
-# the command line
-
-
-@pytest.fixture
-def cli(repo: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
-    work = found(repo, tasks("a", "b", head=REVIEWED), "x", "y")
-    do(work, "x", "a", text="first line\n")
-    work.close()
-    return Cli(repo, capsys)
-
-
-def test_the_commands_of_a_reviewer(cli: Cli) -> None:
-    text = cli("review", "claim", "--agent", "y")
-    for part in (
-        "reviewing a: Do a",
-        "by x, attempt 1",
-        "+first line",
-        "next: gitcoord review approve a",
-    ):
-        assert part in text
-    again = cli.json("review", "claim", "--agent", "y")
-    assert (again["op"], again["already"], again["review"]["agent"], again["task"]["state"]) == (
-        "review claim",
-        True,
-        "y",
-        "review",
-    )
-    assert cli.json("beat", "--agent", "y")["task"] == "a"
-    assert "x" in cli("review", "list")
-    assert "a waits for another review" in cli(
-        "review", "release", "--agent", "y", "--reason", "later"
-    )
-    assert cli.json("review", "approve", "--agent", "y", status=13)["code"] == "claim-lost"
-    cli("review", "claim", "a", "--agent", "y")
-    done = cli.json("review", "approve", "--agent", "y", "--message", "good")
-    assert (done["state"], done["approved"], done["needed"], done["already"]) == (
-        "done",
-        1,
-        1,
-        False,
-    )
-    assert cli.json("review", "approve", "--agent", "y")["already"] is True
-    assert "approve" in cli("log", "a")
-
-
-def test_a_rejection_on_the_command_line_needs_a_reason(cli: Cli) -> None:
-    cli("review", "claim", "--agent", "y")
-    assert cli.json("review", "reject", "--agent", "y", status=2)["code"] == "usage"
-    assert (
-        cli.json("review", "reject", "--agent", "y", "--reason", " ", status=2)["code"] == "usage"
-    )
-    done = cli.json("review", "reject", "--agent", "y", "--reason", "no tests\nat all")
-    assert (done["state"], done["failures"]) == ("open", 1)
-    subject = git("log", "-1", "--format=%s", "gitcoord/ledger", cwd=cli.repo)
-    assert subject == "reject a by y: no tests"
-
-
-def test_who_may_not_review_is_told_why(cli: Cli) -> None:
-    assert cli.json("review", "claim", "--agent", "x", status=10)["waiting_for"] == [
-        "x is the author of task a"
-    ]
-    assert cli.json("review", "claim", "a", "--agent", "x", status=14)["reason"] == "author"
-    assert cli.json("review", "claim", "b", "--agent", "y", status=14)["reason"] == "state"
-    assert (
-        cli.json("review", "claim", "--agent", "y", "--timeout", "-1", status=2)["code"] == "usage"
-    )
-    assert cli.json("review", "approve", "--agent", "y", status=2)["code"] == "not-found"
-    cli("review", "claim", "--agent", "y")
-    assert (
-        cli.json("review", "claim", "--agent", "x", "--wait", "--timeout", "0.1", status=10)["code"]
-        == "nothing-ready"
-    )
-
-
-def test_completing_says_that_approvals_are_needed(cli: Cli) -> None:
-    held = json.loads(cli("claim", "b", "--agent", "x", "--json"))
-    write(Path(held["worktree"]), "b/f.txt")
-    text = cli("complete", "--agent", "x")
-    assert (
-        "b is in review: 1 commit(s), 1 file(s); 1 approval(s) of other agents make it done" in text
-    )
