@@ -15,6 +15,7 @@ from gitcoord.features.setup import hooks
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
+from tests.support.hooked import use_this_code
 from tests.support.world import ENV_PATH, found, git
 
 TOOLS = Path(os.environ.get("GITCOORD_HOOK_TOOLS") or Path(ENV_PATH) / ".venv" / "hook-tools")
@@ -42,8 +43,7 @@ needs_lefthook = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def _ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PYTHONPATH", ENV_PATH)
-    monkeypatch.setenv("GITCOORD_UPKEEP", "off")
+    use_this_code(monkeypatch)
     monkeypatch.setenv("SAID", str(tmp_path / "said"))
     monkeypatch.setenv("PATH", f"{LEFTHOOK.parent}:{os.environ['PATH']}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,46 +13,17 @@ from gitcoord.features.land import landings, rollbacks
 from gitcoord.features.setup import agents, hooks
 from gitcoord.features.setup import ledger as setting_up
 from gitcoord.features.work import claims, results
-from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.features.workspace import open_workspace
 from gitcoord.git.program import version
 from tests.support.builders import tasks
 from tests.support.formats import keeps_tables
-from tests.support.world import ENV_PATH, do, found, git
+from tests.support.hooked import attempt, claimed, message, stage, use_this_code
+from tests.support.world import do, found, git
 
 
 @pytest.fixture(autouse=True)
 def _ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", ENV_PATH)
-    monkeypatch.setenv("GITCOORD_UPKEEP", "off")
-
-
-def attempt(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["git", *args],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **env},
-    )
-
-
-def claimed(repo: Path, *, guard: bool = False) -> tuple[Workspace, Path]:
-    """Install the hooks, and let x claim task a in its worktree."""
-    work = found(repo, tasks("a", "b"), "x")
-    hooks.install(work, guard=guard)
-    return work, Path(claims.claim(work, "x", "a").worktree or "")
-
-
-def stage(place: Path, *names: str, text: str = "new\n") -> None:
-    for name in names:
-        (place / name).parent.mkdir(exist_ok=True)
-        (place / name).write_text(text)
-        git("add", name, cwd=place)
-
-
-def message(place: Path) -> str:
-    return git("log", "-1", "--format=%B", cwd=place)
+    use_this_code(monkeypatch)
 
 
 def test_a_commit_inside_goes_through_and_names_its_task(repo: Path) -> None:
@@ -447,66 +417,6 @@ def test_others_do_not_move_the_ledger_and_gitcoord_does(repo: Path) -> None:
 
 
 # a gitcoord that is broken
-
-
-@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false", ""])
-def test_a_gitcoord_that_cannot_run_warns_in_one_line_and_stops_nothing(
-    repo: Path, python: str, tmp_path: Path
-) -> None:
-    _, place = claimed(repo)
-    for event in ("pre-commit", "pre-merge-commit", "pre-push"):
-        hook = repo / ".git" / "hooks" / event
-        hook.write_text(
-            hook.read_text().replace(
-                f"gitcoord_python={sys.executable}", f"gitcoord_python='{python}'"
-            )
-        )
-    # A path with git and a shell on it, and no gitcoord.
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("git", "sh", "cat"):
-        found = next(
-            Path(folder) / name
-            for folder in os.environ["PATH"].split(":")
-            if (Path(folder) / name).exists()
-        )
-        (tools / name).symlink_to(found)
-    stage(place, "README.md")
-    done = attempt("commit", "-m", "x", cwd=place, PATH=str(tools))
-    assert done.returncode == 0
-    assert done.stderr.splitlines() == [
-        "gitcoord: warning: pre-commit did not look, for gitcoord cannot run here; next: install "
-        "it, "
-        "or 'gitcoord hooks uninstall'"
-    ]
-    done = attempt("push", "-q", str(repo), "HEAD:refs/heads/mine", cwd=place, PATH=str(tools))
-    assert done.returncode == 0
-    assert done.stderr.count("warning") == 1
-
-
-def test_a_ledger_that_cannot_be_read_warns_and_stops_nothing(repo: Path) -> None:
-    _, place = claimed(repo)
-    stage(place, "README.md")
-    (repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger").write_text("broken\n")
-    done = attempt("commit", "--no-status", "-m", "x", cwd=place)
-    assert "pre-commit did not look: the ref refs/heads/gitcoord/ledger is broken" in done.stderr
-    assert git("rev-list", "--count", "HEAD", cwd=place) == "2"
-
-
-def test_the_program_is_not_taken_from_the_working_tree(repo: Path) -> None:
-    _, place = claimed(repo)
-    (place / "gitcoord").mkdir()
-    (place / "gitcoord" / "__init__.py").write_text("raise SystemExit(0)\n")
-    (place / "json.py").write_text("raise SystemExit(0)\n")
-    stage(place, "README.md")
-    assert attempt("commit", "-m", "x", cwd=place, PYTHONSAFEPATH="").returncode == 1
-
-
-def test_the_hooks_can_be_switched_off_for_one_command(repo: Path) -> None:
-    _, place = claimed(repo)
-    stage(place, "README.md")
-    assert attempt("commit", "-m", "x", cwd=place, GITCOORD_HOOKS="off").returncode == 0
-    assert message(place) == "x"
 
 
 def test_a_run_with_hooks_and_a_guard_commits_names_tasks_and_lands(repo: Path) -> None:

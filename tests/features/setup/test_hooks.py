@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import subprocess
@@ -14,9 +13,9 @@ import pytest
 from gitcoord.features.setup import hooks
 from gitcoord.features.setup.hook_plan import EVENTS
 from gitcoord.features.work import claims
-from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
-from tests.support.world import ENV_PATH, environment, found, git
+from tests.support.hooked import answer_of, frozen, use_this_code, with_agent
+from tests.support.world import git
 
 SAYS = 'echo "user $(basename "$0") $*" >>"$SAID"\n'
 FOUND = {
@@ -36,35 +35,8 @@ FOUND = {
 
 @pytest.fixture(autouse=True)
 def _ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PYTHONPATH", ENV_PATH)
-    monkeypatch.setenv("GITCOORD_UPKEEP", "off")
+    use_this_code(monkeypatch)
     monkeypatch.setenv("SAID", str(tmp_path / "said"))
-
-
-def frozen(repo: Path) -> dict[str, tuple[int, bytes]]:
-    """Take every hook, the configuration and the tree: modes, bytes, links."""
-    places = [
-        repo / ".git" / "config",
-        *(repo / ".git" / "hooks").rglob("*"),
-        repo / ".git" / "hooks",
-        *(path for path in repo.rglob("*") if ".git" not in path.parts),
-    ]
-    return {
-        str(path): (
-            path.lstat().st_mode,
-            str(path.readlink()).encode()
-            if path.is_symlink()
-            else path.read_bytes()
-            if path.is_file()
-            else b"",
-        )
-        for path in places
-        if path.exists() or path.is_symlink()
-    }
-
-
-def ledger(repo: Path) -> Workspace:
-    return found(repo, tasks("a", "b"), "x")
 
 
 def put(repo: Path, event: str, content: bytes, mode: int = 0o755) -> Path:
@@ -80,21 +52,9 @@ def said() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def run(repo: Path, *argv: str) -> tuple[int, dict[str, object]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "gitcoord", "-C", str(repo), *argv, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-    )
-    answer: dict[str, object] = json.loads(done.stdout)
-    return done.returncode, answer
-
-
 @pytest.mark.parametrize("what", FOUND)
 def test_install_and_uninstall_leave_no_trace(repo: Path, what: str) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     for event in ("pre-commit", "commit-msg", "pre-push", "reference-transaction"):
         put(repo, event, FOUND[what], 0o750)
     before = frozen(repo)
@@ -116,7 +76,7 @@ def test_install_and_uninstall_leave_no_trace(repo: Path, what: str) -> None:
 def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(
     repo: Path, what: str, tmp_path: Path
 ) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     put(repo, "pre-commit", FOUND[what])
     put(repo, "commit-msg", FOUND[what])
     put(
@@ -150,7 +110,7 @@ def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(
 
 
 def test_a_refusal_of_the_users_hook_counts_and_ours_comes_first(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     put(repo, "pre-commit", b'#!/bin/sh\necho mine >>"$SAID"\nexit 3\n')
     hooks.install(work)
     assert (
@@ -169,7 +129,7 @@ def test_a_refusal_of_the_users_hook_counts_and_ours_comes_first(repo: Path) -> 
 
 
 def test_a_link_and_a_hook_that_is_switched_off_come_back_as_they_were(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     (repo / "tools").mkdir()
     (repo / "tools" / "check.sh").write_bytes(FOUND["sh"])
     (repo / "tools" / "check.sh").chmod(0o755)
@@ -188,7 +148,7 @@ def test_a_link_and_a_hook_that_is_switched_off_come_back_as_they_were(repo: Pat
 
 
 def test_a_folder_of_hooks_that_was_not_there_goes_again(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     folder = repo / ".git" / "hooks"
     for path in folder.glob("*"):
         path.unlink()
@@ -201,7 +161,7 @@ def test_a_folder_of_hooks_that_was_not_there_goes_again(repo: Path) -> None:
 
 
 def test_a_dry_run_does_nothing(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     before = frozen(repo)
     assert [step.act for step in hooks.install(work, dry_run=True)] == ["write"] * 5
     assert frozen(repo) == before
@@ -217,7 +177,7 @@ def test_a_dry_run_does_nothing(repo: Path) -> None:
 def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(
     repo: Path, tmp_path: Path, scope: str, where: str
 ) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     folder = repo / where.format(tmp=tmp_path)
     folder.mkdir(parents=True)
     (folder / "pre-commit").write_text("#!/bin/sh\n")
@@ -260,7 +220,7 @@ def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(
 @pytest.mark.parametrize("value", ["", ".git/hooks", "/dev/null"])
 def test_a_worktree_whose_core_hookspath_leads_nowhere_is_told(repo: Path, value: str) -> None:
     """Where ``.git`` is a file no folder can be below it, and nothing is the top of all files."""
-    work = ledger(repo)
+    work = with_agent(repo)
     place = Path(claims.claim(work, "x", "a").worktree or "")
     git("config", "core.hooksPath", value, cwd=repo)
     steps = hooks.install(work)
@@ -278,7 +238,7 @@ def test_a_worktree_whose_core_hookspath_leads_nowhere_is_told(repo: Path, value
 
 
 def test_what_was_installed_before_core_hookspath_was_set_is_taken_away_too(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     put(repo, "pre-commit", FOUND["python"])
     before = frozen(repo)
     hooks.install(work)
@@ -297,7 +257,7 @@ def test_what_was_installed_before_core_hookspath_was_set_is_taken_away_too(repo
 def test_from_git_2_54_on_only_the_configuration_is_written_and_comes_back_byte_for_byte(
     repo: Path,
 ) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     put(repo, "pre-commit", FOUND["sh"])
     before = frozen(repo)
     hooks.install(work)
@@ -319,7 +279,7 @@ def test_from_git_2_54_on_only_the_configuration_is_written_and_comes_back_byte_
 
 def test_from_git_2_54_on_status_looks_at_what_the_configuration_names(repo: Path) -> None:
     new = (2, 54, 0)
-    work = ledger(repo)
+    work = with_agent(repo)
     git("config", "core.hooksPath", ".husky/_", cwd=repo)
     before = frozen(repo)
     hooks.install(work, version=new)
@@ -376,11 +336,11 @@ def test_status_sees_an_event_that_the_configuration_switches_off(repo: Path) ->
 
 
 def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     assert {row.runs for row in hooks.status(work)} == {"nothing"}
-    status, answer = run(repo, "hooks", "install")
+    status, answer = answer_of(repo, "hooks", "install")
     assert (status, answer["ok"], answer["op"]) == (0, True, "hooks-install")
-    status, answer = run(repo, "hooks", "status")
+    status, answer = answer_of(repo, "hooks", "status")
     assert (status, answer["problems"]) == (0, [])
     hook = repo / ".git" / "hooks" / "pre-commit"
     good = hook.read_text()
@@ -389,25 +349,25 @@ def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> N
         (good.replace("break", "continue"), "of another gitcoord"),
     ):
         hook.write_text(bad)
-        status, answer = run(repo, "hooks", "status")
+        status, answer = answer_of(repo, "hooks", "status")
         assert status == 18
         assert told in str(answer["problems"])
-        status, answer = run(repo, "doctor")
+        status, answer = answer_of(repo, "doctor")
         assert status == 18
         assert told in str(answer["findings"])
     hook.chmod(0o644)
-    assert "not executable" in str(run(repo, "hooks", "status")[1]["problems"])
-    run(repo, "hooks", "install")
+    assert "not executable" in str(answer_of(repo, "hooks", "status")[1]["problems"])
+    answer_of(repo, "hooks", "install")
     assert hook.read_text() == good
-    assert run(repo, "hooks", "status")[0] == 0
-    assert run(repo, "doctor")[0] == 0
+    assert answer_of(repo, "hooks", "status")[0] == 0
+    assert answer_of(repo, "doctor")[0] == 0
 
 
 @pytest.mark.parametrize(
     "what", ["manager-switched-off", "legacy-without-manager", "aside-of-one-switched-off"]
 )
 def test_what_git_passes_over_is_not_said_to_run(repo: Path, what: str) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     if what == "aside-of-one-switched-off":
         put(repo, "pre-commit", FOUND["python"])
         hooks.install(work)
@@ -433,7 +393,7 @@ def test_what_git_passes_over_is_not_said_to_run(repo: Path, what: str) -> None:
 
 
 def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     hooks.install(work, guard=True)
     git("branch", "next", cwd=repo)
     from gitcoord.features.setup import ledger as setting_up
@@ -453,28 +413,8 @@ def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
     )
 
 
-def test_an_agent_may_not_install_or_take_away_and_may_look(repo: Path) -> None:
-    work = ledger(repo)
-    place = work.worktree_of("x")
-    assert place is not None
-    for verb in ("install", "uninstall"):
-        status, answer = run(place, "hooks", verb)
-        assert (status, answer["error"]["reason"]) == (14, "role")  # type: ignore[index]
-    assert run(place, "hooks", "status")[0] == 0
-    assert run(place, "hooks", "install", "--as-orchestrator")[0] == 0
-
-
-def test_uninstall_works_without_a_ledger(repo: Path) -> None:
-    work = ledger(repo)
-    before = frozen(repo)
-    hooks.install(work)
-    (repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger").unlink()
-    assert run(repo, "hooks", "uninstall")[0] == 0
-    assert frozen(repo) == before
-
-
 def test_a_hook_that_names_another_living_interpreter_is_not_stale(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     hooks.install(work)
     hook = repo / ".git" / "hooks" / "pre-commit"
     hook.write_text(
@@ -484,37 +424,9 @@ def test_a_hook_that_names_another_living_interpreter_is_not_stale(repo: Path) -
 
 
 def test_a_worktree_that_is_broken_hinders_no_other(repo: Path) -> None:
-    work = ledger(repo)
+    work = with_agent(repo)
     place = work.worktree_of("x")
     assert place is not None
     (place / ".git").write_text("gitdir: /nowhere\n")
     hooks.install(work)
     assert {tuple(row.worktrees) for row in hooks.status(work)} == {(str(repo),)}
-
-
-@pytest.mark.parametrize(
-    "argv", [["hook", "post-commit"], ["hook"], ["--json", "hook", "post-commit"]]
-)
-def test_a_hook_that_there_is_not_is_a_usage_error(repo: Path, argv: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "gitcoord", *argv],
-        cwd=repo,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-    )
-    assert done.returncode == 2
-    assert "there is no hook" in done.stderr
-
-
-def test_hook_looks_where_it_is_told_to(repo: Path, tmp_path: Path) -> None:
-    work = ledger(repo)
-    place = Path(claims.claim(work, "x", "a").worktree or "")
-    (place / "README.md").write_text("x")
-    git("add", "README.md", cwd=place)
-    command = [sys.executable, "-m", "gitcoord", "-C", str(place), "hook", "pre-commit"]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment()
-    )
-    assert (done.returncode, "outside the boundary: README.md" in done.stderr) == (14, True)
