@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.land import landings
 from gitcoord.features.setup import hooks, ledger, trust
 from gitcoord.features.work import claims, escalations, locks, notes, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -179,14 +179,6 @@ def _noted(top: Path) -> None:
 def _hooked(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     hooks.install(work)
-    work.close()
-
-
-def _rolled_back(top: Path) -> None:
-    work = _founded(top, "x", worktrees=False)
-    before = work.ledger.snapshot().oid
-    notes.note(work, "x", "mind the gap")
-    rollbacks.rollback(work, rollbacks.choose(work, to=before))
     work.close()
 
 
@@ -361,13 +353,6 @@ ROWS: dict[str, Row] = {
     ),
     "hooks-install": Row(_agent, ("hooks", "install"), {"agents": {"x": None}}),
     "hooks-uninstall": Row(_hooked, ("hooks", "uninstall"), {"agents": {"x": None}}),
-    "rollback-undo": Row(
-        _rolled_back,
-        ("rollback", "undo"),
-        {"notes": 1},
-        frozenset({"not-found"}),
-        frozenset({"rollback"}),
-    ),
     "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "reap": Row(
