@@ -10,7 +10,7 @@ import click
 from gitcoord.cli.output import Output
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError, RefusedError, UsageError
-from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
+from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, agent_at, open_workspace
 
 __all__ = ["App", "pass_app"]
 
@@ -156,8 +156,8 @@ class App:
         return self.work
 
     def refuse_agents(self, *, never: bool = False) -> None:
-        """Refuse an agent that stands in its own worktree."""
-        standing = self.work.standing_agent()
+        """Refuse an agent: where the process stands counts, whatever ``-C`` says."""
+        standing = agent_at(Path.cwd()) or self.work.standing_agent()
         if standing is not None and (never or not self.as_orchestrator):
             raise RefusedError(
                 f"this is the worktree of {standing}, and the command is the orchestrator's",

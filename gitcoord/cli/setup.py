@@ -91,9 +91,12 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
     Example: gitcoord init plan.toml
     """
     from gitcoord.features.setup import ledger
+    from gitcoord.features.setup.trust import require_person
     from gitcoord.git.program import require_git
 
     require_git()
+    if is_trusted:
+        require_person()
     app.refuse_agents()
     if template is not None:
         _write_template(app, template)
@@ -202,6 +205,10 @@ def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
 
     Example: gitcoord plan apply plan.toml
     """
+    if is_trusted:
+        from gitcoord.features.setup.trust import require_person
+
+        require_person()
     app.orchestrate()
     facts = _applied(app, *_read(plan_file), is_trusted=is_trusted)
     text = f"{facts['added']} tasks added, {facts['changed']} changed"
@@ -425,6 +432,7 @@ def trust(app: App, yes: bool) -> None:
     """
     from gitcoord.features.setup import trust as trusting
 
+    trusting.require_person()
     app.refuse_agents(never=True)
     snapshot = app.work.ledger.snapshot()
     commands = [trusting.shown(command) for command in trusting.commands_of(snapshot)]

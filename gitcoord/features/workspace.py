@@ -28,7 +28,15 @@ from gitcoord.store.protocol import MissingObjectError, Store
 if TYPE_CHECKING:
     from gitcoord.store.index import ReadyIndex
 
-__all__ = ["DEFAULT_LEDGER", "Workspace", "keep_commits", "open_workspace", "plan_of", "result_ref"]
+__all__ = [
+    "DEFAULT_LEDGER",
+    "Workspace",
+    "agent_at",
+    "keep_commits",
+    "open_workspace",
+    "plan_of",
+    "result_ref",
+]
 
 DEFAULT_LEDGER = "ledger"
 
@@ -103,6 +111,24 @@ def _leads_there(work: Workspace, ref: str, oid: str) -> bool:
     except MissingObjectError:
         return False
     return True
+
+
+def agent_at(folder: Path) -> str | None:
+    """Return the agent in whose worktree a folder lies, of whatever ledger.
+
+    Each folder above is asked, so that a repository inside of the worktree
+    hides nothing.
+    """
+    here = Path(os.path.realpath(folder))
+    for above in (here, *here.parents):
+        try:
+            place = discover(above)
+        except (UsageError, OSError):
+            return None
+        marker = read_json(place.git_dir / "gitcoord" / "agent.json") or {}
+        if not place.is_main and ids.is_id(marker.get("agent")):
+            return str(marker["agent"])
+    return None
 
 
 def _to_nobody(_what: str, _number: int, _total: int) -> None:

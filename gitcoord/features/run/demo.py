@@ -214,7 +214,7 @@ def _demo(top: Path, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     ledger.init(work)
     plan = top / "plan.toml"
     ledger.apply_plan(work, plan.read_text("utf-8"), plan.name)
-    for command in trust.trust(work, work.ledger.snapshot()):
+    for command in trust.record(work, work.ledger.snapshot()):
         tell(f"Trusted, in this demo alone: {command}")
     tell(
         f"A plan: {len(MODULES)} modules to document (25-69), {len(GROUPS)} overviews (88-93), "

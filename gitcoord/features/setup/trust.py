@@ -16,7 +16,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.workspace import Workspace
+from gitcoord.features.workspace import Workspace, agent_at
 from gitcoord.ledger.files import read_json, write_json
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "gates_and_setup",
     "is_trusted",
     "is_trusted_setup",
+    "record",
+    "require_person",
     "require_trust",
     "run_setup",
     "setup_log",
@@ -34,6 +36,16 @@ __all__ = [
 
 SETUP_TIMEOUT_S = 600
 MAX_SHOWN = 5
+_OF_AGENTS = (
+    "GITCOORD_AGENT",
+    "GITCOORD_CLAIM",
+    "GITCOORD_TASK",
+    "GITCOORD_GATE",
+    "GITCOORD_COMMIT",
+    "GITCOORD_WORKTREE",
+    "GITCOORD_LANDING",
+)
+"""What gitcoord sets for agents, and for the commands that it starts."""
 
 
 def commands_of(snapshot: Snapshot) -> list[str]:
@@ -106,8 +118,46 @@ def require_trust(work: Workspace, commands: Iterable[str]) -> None:
         )
 
 
+def require_person() -> None:
+    """Refuse to trust anything on behalf of an agent.
+
+    Where this process stands, and what its environment says, decides;
+    whatever repository it was told to work in. What gitcoord starts (an
+    agent's command, a gate, a check, a hook) runs what agents wrote.
+
+    Raises:
+        RefusedError: Reason ``role``.
+
+    """
+    agent = agent_at(Path.cwd())
+    if agent is not None:
+        raise _not_a_person(f"this is the worktree of {agent}")
+    for name in _OF_AGENTS:
+        if os.environ.get(name):
+            raise _not_a_person(f"{name} is set, as it is for agents and their commands")
+
+
+def _not_a_person(why: str) -> RefusedError:
+    return RefusedError(
+        f"{why}, and only people trust commands",
+        reason="role",
+        hint="ask the person at this machine to run `gitcoord trust` outside of agents' worktrees",
+    )
+
+
 def trust(work: Workspace, snapshot: Snapshot) -> list[str]:
-    """Trust the plan's commands as they are now, no others, and list them."""
+    """Trust the plan's commands as they are now, no others, and list them.
+
+    Raises:
+        RefusedError: An agent asks (reason ``role``); nothing is trusted.
+
+    """
+    require_person()
+    return record(work, snapshot)
+
+
+def record(work: Workspace, snapshot: Snapshot) -> list[str]:
+    """Write down that a person trusts the plan's commands, and list them."""
     commands = commands_of(snapshot)
     known = read_json(_file()) or {}
     write_json(_file(), {**known, _where(work): [_hash(command) for command in commands]})
