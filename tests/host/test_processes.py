@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import time
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gitcoord.host.processes import identity, is_alive, session_identity
 
 
@@ -23,3 +26,14 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
     assert is_alive(f"other:{namespace}:{pid}:{start}") is False
     assert is_alive(f"{boot}:1:{pid}:{start}") is None
     assert is_alive("nonsense") is False
+
+
+@given(
+    st.lists(
+        st.text(max_size=30)
+        | st.sampled_from([*identity().split(":"), "9" * 5000, "-1", "0", "\u0661"]),
+        max_size=5,
+    ).map(":".join)
+)
+def test_any_text_names_a_process_or_a_dead_one(text: str) -> None:
+    assert is_alive(text) in {True, False, None}

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitcoord.core.errors import (
     ClaimLostError,
@@ -19,7 +21,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host.clock import Clock
-from gitcoord.ledger.beats import beat_ref
+from gitcoord.ledger.beats import beat_ref, beat_text, parse_beat
 from tests.support.builders import tasks
 from tests.support.moments import before_swap
 from tests.support.world import LONGER, SHORT, found
@@ -147,3 +149,33 @@ def test_a_holder_whose_beat_is_torn_beats_on(repo: Path) -> None:
     oid = work.ledger.beat("x", token).oid
     (repo / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
     assert token in work.ledger.beat("x", token).stamps
+
+
+WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+
+
+STAMPS = st.dictionaries(WORD, st.tuples(WORD, st.integers(0, 10**20)), max_size=5)
+
+
+@given(STAMPS)
+def test_a_beat_comes_back(stamps: dict[str, tuple[str, int]]) -> None:
+    assert parse_beat(beat_text(stamps)) == stamps
+
+
+@given(STAMPS, st.data())
+def test_a_beat_that_is_cut_or_changed_proves_nothing_that_was_not_said(
+    stamps: dict[str, tuple[str, int]], data: st.DataObject
+) -> None:
+    content = beat_text(stamps)
+    for end in range(len(content)):
+        for token, (boot, ns) in parse_beat(content[:end]).items():
+            assert token in stamps
+            assert str(stamps[token][1]).startswith(str(ns)), "an earlier time at the most"
+            assert boot == stamps[token][0]
+    raw = bytearray(content)
+    for _ in range(data.draw(st.integers(0, 3))):
+        raw.insert(data.draw(st.integers(0, len(raw))), data.draw(st.integers(0, 255)))
+    for token, (boot, ns) in parse_beat(bytes(raw)).items():
+        assert token
+        assert boot
+        assert ns >= 0

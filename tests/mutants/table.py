@@ -535,7 +535,7 @@ MUTANTS = [
         "gitcoord/store/trees.py",
         "    if read_bytes != len(content):\n",
         "    if False:\n",
-        "tests/store/test_fuzz.py::test_a_tree_that_git_would_not_write_is_missing",
+        "tests/store/test_reader.py::test_a_tree_that_git_would_not_write_is_missing",
         "an abbreviated oid names whatever object begins with it",
     ),
 ]

@@ -14,7 +14,7 @@ from gitcoord.host.clock import Clock
 from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity
 from gitcoord.store.queue import QueueLock
-from gitcoord.store.stale_locks import heal, record_files
+from gitcoord.store.stale_locks import heal, living_writers, record_files
 
 
 def record(folder: Path, name: str) -> LiveFile:
@@ -98,3 +98,25 @@ def test_a_lock_that_changes_is_not_broken(tmp_path: Path) -> None:
     assert not heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
     assert lock.read_text() == "busy"
     timer.join()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000,
+        b'{"process":' + b"1" * 5000 + b"}",
+        b"[]",
+        b"",
+        b"\xff",
+        b'{"process":{}}',
+        b'"x"',
+    ],
+)
+def test_whatever_a_writer_wrote_it_lives_while_it_holds_its_record(
+    tmp_path: Path, content: bytes
+) -> None:
+    file = LiveFile(tmp_path / "ledger" / "x" / "bad.json")
+    file.write(content)
+    assert list(living_writers(tmp_path)) == [file.path]
+    file.leave()
+    assert living_writers(tmp_path) == {}

@@ -1,0 +1,113 @@
+"""The files of an entry, read when asked for; what is missing is named."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core import codec
+from gitcoord.core.errors import CorruptError
+from gitcoord.core.model import FORMAT
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.store.libgit import LibgitStore
+from gitcoord.store.memory import MemoryStore
+from gitcoord.store.protocol import MissingObjectError, TreeItem
+from gitcoord.store.reader import RecordCache, TreeReader, open_snapshot
+from tests.support.formats import needs_libgit2
+
+
+@needs_libgit2
+def test_a_tree_that_git_would_not_write_is_missing(repo: Path) -> None:
+    store = LibgitStore(repo / ".git")
+    content = b"tree 10\x00100644 a\0x"
+    oid = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+    path = repo / ".git" / "objects" / oid[:2] / oid[2:]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(zlib.compress(content))
+    with pytest.raises(MissingObjectError):
+        store.read_tree(oid)
+    with pytest.raises(CorruptError):
+        Snapshot(TreeReader(store, oid, "", RecordCache())).settings()
+
+
+class Counting(MemoryStore):
+    """A store that notes what is read."""
+
+    def __init__(self, common_dir: Path) -> None:
+        super().__init__(common_dir)
+        self.read: list[str] = []
+
+    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+        self.read.append(oid)
+        return super().read_tree(oid)
+
+    def read_blob(self, oid: str) -> bytes:
+        self.read.append(oid)
+        return super().read_blob(oid)
+
+
+def filled(tmp_path: Path, **more: bytes) -> tuple[Counting, str]:
+    store = Counting(tmp_path)
+    files = {"settings.json": codec.dump({"format": FORMAT}), "tasks/a/b.json": b'{"id": "b"}'}
+    tree = store.write_tree(None, {**files, **more})
+    store.read.clear()
+    return store, store.write_entry(tree, (), "x", ("x", "x"), 1)
+
+
+def test_each_folder_and_each_record_is_read_once(tmp_path: Path) -> None:
+    store, entry = filled(tmp_path)
+    cache = RecordCache()
+    for _ in range(2):
+        snapshot = open_snapshot(store, entry, cache)
+        reader = TreeReader(store, store.read_entry(entry).tree, entry, cache)
+        for _ in range(2):
+            assert reader.record("tasks/a/b.json") == {"id": "b"}
+            assert reader.names("tasks/a") == ["b.json"]
+    assert snapshot.settings() == {"format": FORMAT}
+    blobs = [oid for oid in store.read if store.objects[oid][0] == "blob"]
+    assert len(blobs) == len(set(blobs)) == 2
+
+
+def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
+    store, entry = filled(tmp_path)
+    reader = TreeReader(store, store.read_entry(entry).tree, entry, RecordCache())
+    for path in ("tasks/a/c.json", "tasks/a", "no/where.json", "settings.json/x"):
+        assert reader.record(path) is None
+        assert reader.file(path) is None
+    assert reader.names("no/where") == []
+    assert reader.file("tasks/a/b.json") == b'{"id": "b"}'
+
+
+def test_a_missing_object_names_the_entry(tmp_path: Path) -> None:
+    store, entry = filled(tmp_path)
+    for oid, (kind, _) in list(store.objects.items()):
+        if kind == "blob":
+            del store.objects[oid]
+    reader = TreeReader(store, store.read_entry(entry).tree, entry, RecordCache())
+    with pytest.raises(CorruptError, match="a blob of the ledger is missing") as caught:
+        reader.record("tasks/a/b.json")
+    assert caught.value.facts["entry"] == entry
+    with pytest.raises(CorruptError, match=f"entry {'1' * 12} is missing"):
+        open_snapshot(store, "1" * 40, RecordCache())
+
+
+def test_before_the_first_entry_there_is_nothing(tmp_path: Path) -> None:
+    snapshot = open_snapshot(MemoryStore(tmp_path), None, RecordCache())
+    assert snapshot.record("settings.json") is None
+
+
+def test_a_full_cache_forgets_the_oldest_half() -> None:
+    cache = RecordCache(most=4)
+    for number in range(5):
+        cache.put(str(number), {"n": number})
+    assert [cache.get(str(number)) is not None for number in range(5)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
