@@ -62,16 +62,25 @@ def _unquoted(raw: str) -> str:
     """Take quotes, escapes and a comment off a value."""
     if not any(character in raw for character in '"\\#;'):
         return raw.strip()
-    text: list[str] = []
+    text = ""
+    # Blanks at the end go, but for those that are quoted or escaped.
+    kept = 0
     is_quoted = False
     for piece in _PIECE.finditer(raw.strip()):
         if piece[0] == '"':
             is_quoted = not is_quoted
-        elif piece[2] and not is_quoted:
+            continue
+        if piece[2] and not is_quoted:
             break
+        if piece[1]:
+            text += _ESCAPES.get(piece[1], piece[1])
         else:
-            text.append(_ESCAPES.get(piece[1], piece[1]) if piece[1] else piece[0])
-    return "".join(text).rstrip()
+            text += piece[0]
+        if piece[1] or is_quoted:
+            kept = len(text)
+        else:
+            kept = max(kept, len(text.rstrip()))
+    return text[:kept]
 
 
 def last_value(config: Rows, section: str, key: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError, UsageError
-from gitcoord.git.config import incompatible, unsupported
+from gitcoord.git.config import incompatible
 from gitcoord.git.program import Git, GitError, discover, require_git, run_shell, scrubbed, version
 from tests.git.building import commit, git
 
@@ -236,27 +236,6 @@ V1 = "[core]\n\trepositoryFormatVersion = 1\n"
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ("[extensions]\n\tobjectFormat = sha256\n", "object format sha256"),
-        ('[Extensions]\n\trefStorage = "reftable" # new\n', "refs as reftable"),
-        ("[extensions] partialClone = origin\n", "partial clone"),
-        ('[remote "origin"]\n\tpromisor\n', "partial clone"),
-        ("[extensions]\n\tcompatObjectFormat = sha1\n", "second object format"),
-        ("[extensions]\n\tobjectFormat = sha1\n\trefStorage = files\n; partialClone = x\n", None),
-        ('[section "[extensions]"]\n\tpartialClone = \\"no\n', None),
-        (f"{V1}[extensions]\n\tsubmodulePathConfig = true\n", "submodulepathconfig"),
-        (f"{V1}[extensions]\n\tnoop-v1 = true\n", "noop-v1"),
-        (f"{V1}[extensions]\n\trelativeWorktrees = true\n\tnoop = true\n", None),
-    ],
-)
-def test_what_libgit2_cannot_open_is_named(tmp_path: Path, config: str, words: str | None) -> None:
-    (tmp_path / "config").write_text(config)
-    problem = unsupported(tmp_path)
-    assert problem is None if words is None else problem is not None and words in problem
-
-
-@pytest.mark.parametrize(
     ("extension", "words"),
     [
         ("submodulePathConfig = true", None),
@@ -287,10 +266,6 @@ def test_refs_that_the_environment_names_are_refused_unless_they_are_the_reposit
     problem = incompatible(tmp_path)
     assert (problem is not None) is is_refused
     assert problem is None or name in problem
-
-
-def test_no_configuration_hinders_nothing(tmp_path: Path) -> None:
-    assert unsupported(tmp_path) is None
 
 
 def test_a_handle_that_git_keeps_outlives_us(repo: Path, tmp_path: Path) -> None:

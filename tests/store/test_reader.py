@@ -67,7 +67,7 @@ def test_each_folder_and_each_record_is_read_once(tmp_path: Path) -> None:
         for _ in range(2):
             assert reader.record("tasks/a/b.json") == {"id": "b"}
             assert reader.names("tasks/a") == ["b.json"]
-    assert snapshot.settings() == {"format": FORMAT}
+    assert snapshot.record("settings.json") == {"format": FORMAT}
     blobs = [oid for oid in store.read if store.objects[oid][0] == "blob"]
     assert len(blobs) == len(set(blobs)) == 2
 
