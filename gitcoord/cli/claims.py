@@ -178,7 +178,7 @@ def _show_claim(app: App, done: Any) -> None:
     if done.checkout == "failed":
         app.out.notice(
             f"the claim stands, but its branch could not be checked out in {done.worktree}: "
-            "look at `git status` there, and claim again"
+            f"{done.problem}; then claim again"
         )
     facts |= answering.claim_answer(app.work, snapshot, done)
     spec = done.task["spec"]

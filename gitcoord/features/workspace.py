@@ -131,6 +131,11 @@ def agent_at(folder: Path) -> str | None:
     return None
 
 
+def _never() -> bool:
+    """Answer that a command goes on."""
+    return False
+
+
 def _to_nobody(_what: str, _number: int, _total: int) -> None:
     """Tell nobody."""
 
@@ -149,6 +154,8 @@ class Workspace:
         self._index: ReadyIndex | None = None
         self.tell: Callable[[str, int, int], None] = _to_nobody
         """Told what a long command is at, the number of it, and of how many."""
+        self.is_over: Callable[[], bool] = _never
+        """Asked now and then by what takes long: true ends it."""
         self.is_durable = is_durable()
 
     @property
@@ -187,6 +194,11 @@ class Workspace:
     def agent_folder(self, agent: str) -> Path:
         """Give the folder of what this machine knows of an agent."""
         return self.place.common_dir / "gitcoord" / "agents" / self.ledger.name / agent
+
+    @property
+    def kept_folder(self) -> Path:
+        """The folder of what commands left in worktrees and git could not commit."""
+        return self.ledger.files.root / "kept" / self.ledger.name
 
     def worktree_of(self, agent: str) -> Path | None:
         """Give an agent's worktree on this machine, if it has one."""

@@ -8,6 +8,7 @@ which can be seen is switched off too. Older gits pass over both.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -54,10 +55,13 @@ def switched_off(names: Iterable[str] = ()) -> dict[str, str]:
     """Return the environment in which git runs no hook of its configuration.
 
     ``names`` are those of the hooks that are configured, as ``named_for`` finds them.
+    What the user configures in the environment comes first, and stays.
     """
     keys = [f"hook.{name}.enabled" for name in (*EVENTS, *names)]
-    env = {"GIT_CONFIG_COUNT": str(len(keys))}
-    for number, key in enumerate(keys):
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isascii() and given.isdecimal() else 0
+    env = {"GIT_CONFIG_COUNT": str(first + len(keys))}
+    for number, key in enumerate(keys, first):
         env[f"GIT_CONFIG_KEY_{number}"] = key
         env[f"GIT_CONFIG_VALUE_{number}"] = "false"
     return env

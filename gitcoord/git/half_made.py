@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
-from gitcoord.git.program import LONG_S, Git, discover
+from gitcoord.git.local_changes import changes_of
+from gitcoord.git.program import Git, discover
 from gitcoord.git.refs import head_lock
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
@@ -185,19 +186,10 @@ def _refuse_removal(place: Path, own: Path, *, is_begun: bool) -> None:
         raise _kept(place, "it is locked")
     if (own / "modules").exists():
         raise _kept(place, "it has submodules")
-    asked = Git(place, own).run(
-        "status",
-        "--porcelain",
-        "-z",
-        "--no-renames",
-        "--untracked-files=all",
-        timeout_s=LONG_S,
-        env={"GIT_WORK_TREE": str(place)},
-    )
-    rows = [
-        row for row in asked.stdout.decode("utf-8", "surrogateescape").split("\0") if len(row) > 3
+    changes = changes_of(place, submodules="none", git=Git(place, own))
+    left = [
+        codec.printable(change.path) for change in changes if not (is_begun and change.code == " D")
     ]
-    left = [codec.printable(row[3:]) for row in rows if not (is_begun and row.startswith(" D"))]
     if left:
         raise _kept(place, f"it has changes: {', '.join(left[:10])}")
 

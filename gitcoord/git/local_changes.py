@@ -63,12 +63,27 @@ def changes_of(
     flags = (kinds, f"--ignore-submodules={submodules}")
     place = {} if git.git_dir is None else {"GIT_WORK_TREE": str(worktree)}
     asked = git.run(*config, *_STATUS, *flags, timeout_s=LONG_S, env=place)
-    changes = [Change(row[:2], row[3:]) for row in names_of(asked.stdout) if len(row) > 3]
+    rows = [Change(row[:2], row[3:]) for row in names_of(asked.stdout) if len(row) > 3]
+    changes = [change for change in rows if not _is_stub(worktree, change)]
     suspects = [change.path for change in changes if change.code == _MODIFIED]
     if not suspects:
         return changes
     phantoms = _phantoms(git, worktree, suspects, place)
     return [change for change in changes if change.path not in phantoms]
+
+
+def _is_stub(worktree: Path, change: Change) -> bool:
+    """Return whether a change is no file at all: git lists it, and could not add it.
+
+    Sandboxes hide files behind devices, which git takes for untracked files.
+    """
+    if change.code != _UNTRACKED:
+        return False
+    try:
+        mode = (worktree / change.path).lstat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
 
 
 def changed_paths(

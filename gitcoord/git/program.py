@@ -8,7 +8,7 @@ and no hooks unless asked; values reach git as oids or on stdin, after
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,9 +28,9 @@ __all__ = [
     "Place",
     "discover",
     "discover_hooked",
+    "end_child",
     "inherited",
     "require_git",
-    "run_shell",
     "scrubbed",
     "version",
 ]
@@ -38,6 +38,7 @@ __all__ = [
 OLDEST_GIT = (2, 38)
 LONG_S = 600.0
 _END_S = 3.0
+_POLL_S = 0.2
 _KEPT = (
     "GIT_AUTHOR_",
     "GIT_COMMITTER_",
@@ -158,17 +159,19 @@ class Git:
         env: Mapping[str, str] | None = None,
         hooks: bool = False,
         keep: tuple[int, ...] = (),
+        is_over: Callable[[], bool] | None = None,
     ) -> Completed:
         """Run git and wait for it.
 
         ``hooks`` lets the user's hooks run, in a process group that ends
         with git. ``keep`` are handles that git inherits: a lock among them
-        is held until git itself is over, whatever becomes of us.
+        is held until git itself is over, whatever becomes of us. ``is_over``
+        is asked now and then: true ends git early.
 
         Raises:
             GitError: It failed, and ``check`` was asked for.
-            UnavailableError: There is no git, or it took too long; it was
-                ended so that it could take its lock files away.
+            UnavailableError: There is no git, or it took too long, or ``is_over``
+                said so; it was ended so that it could take its lock files away.
 
         """
         import subprocess
@@ -178,14 +181,14 @@ class Git:
             args, env, stdin=source, stderr=subprocess.PIPE, hooks=hooks, keep=keep
         ) as child:
             try:
-                stdout, stderr = child.communicate(stdin, timeout_s)
+                stdout, stderr = _output_of(child, stdin, timeout_s, is_over)
             except subprocess.TimeoutExpired:
-                _end(child, is_group=hooks)
+                end_child(child, is_group=hooks)
                 raise UnavailableError(
                     f"git {_verb(args)} took longer than {timeout_s:g} seconds", hint="try again"
                 ) from None
             except BaseException:
-                _end(child, is_group=hooks)
+                end_child(child, is_group=hooks)
                 raise
         answer = Completed(stdout, stderr.decode("utf-8", "replace"), child.returncode)
         if check and answer.status != 0:
@@ -278,6 +281,29 @@ class Git:
             ) from None
 
 
+def _output_of(
+    child: subprocess.Popen[bytes],
+    stdin: bytes | None,
+    timeout_s: float,
+    is_over: Callable[[], bool] | None,
+) -> tuple[bytes, bytes]:
+    """Talk with a child until it ends, or is not to go on."""
+    if is_over is None:
+        return child.communicate(stdin, timeout_s)
+    import subprocess
+
+    deadline = Deadline(Clock(), timeout_s)
+    given = stdin
+    while not is_over():
+        try:
+            return child.communicate(given, min(_POLL_S, deadline.remaining()))
+        except subprocess.TimeoutExpired:
+            given = None  # it is on its way
+            if deadline.expired:
+                raise
+    raise UnavailableError("git was interrupted", hint="nothing is left to do")
+
+
 def _verb(args: tuple[str, ...]) -> str:
     """Name the subcommand among the arguments."""
     rest = list(args)
@@ -286,7 +312,7 @@ def _verb(args: tuple[str, ...]) -> str:
     return rest[0] if rest else ""
 
 
-def _end(child: subprocess.Popen[bytes], *, is_group: bool) -> None:
+def end_child(child: subprocess.Popen[bytes], *, is_group: bool) -> None:
     """End a child: first so that it can clean up, then for certain."""
     import signal
 
@@ -311,35 +337,6 @@ def _signal(child: subprocess.Popen[bytes], number: int, *, is_group: bool) -> b
     except (ProcessLookupError, PermissionError):
         return False
     return True
-
-
-def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
-    """Run a trusted shell command in its own process group, output to a log.
-
-    Returns its status; 124 after a timeout, when the group was killed.
-    """
-    import subprocess
-
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
-            command,
-            shell=True,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=inherited(),
-            start_new_session=True,
-        )
-        try:
-            return child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            _end(child, is_group=True)
-            return 124
-        except BaseException:
-            _end(child, is_group=True)
-            raise
 
 
 def version() -> tuple[int, ...]:

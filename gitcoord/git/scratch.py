@@ -24,6 +24,7 @@ from gitcoord.host.clock import Clock
 from gitcoord.host.files import read_file
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity, is_alive
+from gitcoord.host.strays import find_strays
 
 __all__ = ["Throwaway", "clear_dead", "throw_away"]
 
@@ -222,21 +223,10 @@ def _end_inside(place: Path) -> None:
 
     That is a child that fled its group, or one of a checker that was killed
     before it could record it. A daemon stands elsewhere: it is known by its
-    environment. What has a terminal is a person's.
+    environment.
     """
-    if not Path("/proc/self/stat").exists():
-        return
-    inside, mark = f"{os.path.realpath(place)}/", _mark_of(place)
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names, most of them of no interest
-        if name.isdecimal():
-            with suppress(OSError):
-                process = Path("/proc", name)
-                terminal = (process / "stat").read_bytes().rpartition(b")")[2].split()[4]
-                is_inside = f"{(process / 'cwd').readlink()}/".startswith(inside)
-                if terminal == b"0" and (
-                    is_inside or mark in (process / "environ").read_bytes().split(b"\0")
-                ):
-                    os.kill(int(name), signal.SIGKILL)
+    for stray in find_strays(place, {_mark_of(place)}, is_private=True):
+        stray.send(signal.SIGKILL)
 
 
 def _delete(place: Path) -> None:

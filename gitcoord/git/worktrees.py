@@ -29,8 +29,10 @@ from gitcoord.git.half_made import (
     is_worktree,
     remove,
 )
+from gitcoord.git.local_changes import LITERAL, changed_paths, hidden_among, names_of
 from gitcoord.git.program import LONG_S, Completed, Git, GitError, discover
 from gitcoord.git.refs import create_ref
+from gitcoord.git.unfinished import refuse_unfinished
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 
@@ -40,7 +42,6 @@ __all__ = [
     "branch_of_worktree",
     "checkout_branch",
     "checkouts_of",
-    "commit_paths",
     "copy_files",
     "copy_listed",
     "follow",
@@ -51,12 +52,11 @@ __all__ = [
     "list_all",
     "refuse_local_changes",
     "remove",
-    "status_of",
 ]
 
+_SEE = "`git update-index --no-skip-worktree --no-assume-unchanged` shows them"
 MAX_COPIED_BYTES = 64 * 1024 * 1024
 MAX_TRIES = 5
-_LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
 _DIFF = ("diff-tree", "-r", "-z", "--name-only", "--no-renames")
 _TRANSIENT = (".lock", "commondir", "could not lock", "Unable to create", "unable to create")
 
@@ -189,44 +189,20 @@ def checkouts_of(git: Git, ref: str) -> list[Path]:
     return found
 
 
-def status_of(worktree: Path) -> list[str]:
-    """List every path that differs from the last commit, untracked ones too."""
-    return _status(worktree, "--untracked-files=all")
-
-
-def _status(worktree: Path, *flags: str) -> list[str]:
-    asked = Git(worktree).run(
-        "status", "--porcelain", "-z", "--no-renames", *flags, timeout_s=LONG_S
-    )
-    rows = asked.stdout.decode("utf-8", "surrogateescape").split("\0")
-    return [row[3:] for row in rows if len(row) > 3 and not _is_stub(worktree, row)]
-
-
-def _is_stub(worktree: Path, row: str) -> bool:
-    """Return whether a row is no file at all: git lists it, and could not add it.
-
-    Sandboxes hide files behind devices, which git takes for untracked files.
-    """
-    if not row.startswith("??"):
-        return False
-    try:
-        mode = (worktree / row[3:]).lstat().st_mode
-    except OSError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
-
-
 def refuse_local_changes(worktree: Path) -> None:
     """Refuse to switch branches under somebody's uncommitted work.
 
     What a switch of ours that was cut off left is none: it is undone first.
 
     Raises:
-        RefusedError: Reason ``uncommitted``, with the paths.
+        RefusedError: Reason ``uncommitted``, with the paths; or ``unfinished``: git is
+            in the middle of a rebase, a merge or the like.
 
     """
     undo(worktree)
-    left = [codec.printable(path) for path in _status(worktree, "--untracked-files=no")]
+    refuse_unfinished(worktree)
+    changed = changed_paths(worktree, untracked=False, submodules="all")
+    left = [codec.printable(path) for path in changed]
     if left:
         raise RefusedError(
             f"{worktree} has uncommitted changes: {', '.join(left[:10])}",
@@ -287,10 +263,14 @@ def _not_checked_out(
         codec.printable(line.strip()) for line in done.stderr.splitlines() if line.startswith("\t")
     ]
     if "would be overwritten" in done.stderr and left:
+        hint = "move them away, and claim again"
+        hidden = hidden_among(worktree, left)
+        if hidden:
+            hint = f"git was told not to see changes of {hidden[0]}: {_SEE}; then {hint}"
         return RefusedError(
             f"files in {worktree} are in the way of {branch}: {', '.join(left[:10])}",
             reason="uncommitted",
-            hint="move them away, and claim again",
+            hint=hint,
             paths=cast("Any", left[:50]),
         )
     return GitError(args, done.status, done.stderr)
@@ -301,63 +281,6 @@ def has_unmerged(worktree: Path, kept: list[str]) -> list[str]:
     lines = "HEAD\n" + "".join(f"^{oid}\n" for oid in kept)
     asked = Git(worktree).run("rev-list", "--max-count=10", "--stdin", stdin=lines.encode())
     return asked.text.split()
-
-
-def commit_paths(
-    worktree: Path, changed: list[str], message: str, author: tuple[str, str], *, hooks: bool = True
-) -> str | None:
-    """Commit exactly these paths, by default with the user's hooks.
-
-    None where nothing differs. Other paths that are staged stay staged.
-
-    Raises:
-        GitError: git or a hook refused, with what it said; nothing was
-            committed, and the paths are staged.
-
-    """
-    if not changed:
-        return None
-    git = Git(worktree)
-    listing = "\0".join(changed).encode("utf-8", "surrogateescape")
-    from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
-    git.run("add", "-A", *from_stdin, stdin=listing, env=_LITERAL, timeout_s=LONG_S)
-    staged = set(
-        _names(
-            git.run("diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff").stdout
-        )
-    )
-    if not staged & set(changed):
-        return None
-    # During a merge git commits all of the index or nothing.
-    only = () if staged <= set(changed) else ("--only", *from_stdin)
-    env = (
-        {"GIT_AUTHOR_NAME": author[0], "GIT_AUTHOR_EMAIL": author[1]}
-        | _fallback_identity(git)
-        | _LITERAL
-    )
-    text = message.encode("utf-8", "replace").decode()
-    git.run(
-        "commit",
-        "-q",
-        "-m",
-        text,
-        *only,
-        stdin=listing if only else None,
-        env=env,
-        hooks=hooks,
-        timeout_s=LONG_S,
-    )
-    return git.run("rev-parse", "--verify", "HEAD").text
-
-
-def _names(raw: bytes) -> list[str]:
-    return [name for name in raw.decode("utf-8", "surrogateescape").split("\0") if name]
-
-
-def _fallback_identity(git: Git) -> dict[str, str]:
-    if git.run("var", "GIT_COMMITTER_IDENT", check=False).status == 0:
-        return {}
-    return {"GIT_COMMITTER_NAME": "gitcoord", "GIT_COMMITTER_EMAIL": "gitcoord@localhost.invalid"}
 
 
 def copy_files(source: Path, place: Path, patterns: list[str]) -> list[str]:
@@ -371,9 +294,9 @@ def copy_files(source: Path, place: Path, patterns: list[str]) -> list[str]:
         return []
     where = () if "" in prefixes else tuple(prefixes)
     asked = Git(source).run(
-        "ls-files", "-z", "--others", "--", *where, env=_LITERAL, timeout_s=LONG_S
+        "ls-files", "-z", "--others", "--", *where, env=LITERAL, timeout_s=LONG_S
     )
-    inside = [path for path in _names(asked.stdout) if boundaries.inside(patterns, path)]
+    inside = [path for path in names_of(asked.stdout) if boundaries.inside(patterns, path)]
     return copy_listed(source, place, inside)
 
 
@@ -432,12 +355,13 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
             trial.unlink()
     found = _untracked_in_the_way(worktree, old, new)
     if asked.status != 0:
-        changed = set(_names(git.run(*_DIFF, old, new).stdout))
-        found += [path for path in _status(worktree, "--untracked-files=no") if path in changed]
+        changed = set(names_of(git.run(*_DIFF, old, new).stdout))
+        found += [path for path in changed_paths(worktree, untracked=False) if path in changed]
     if asked.status != 0 and not found:
         # Half a merge stands in the way whatever it is about.
         found = [
-            row.partition("\t")[2] for row in _names(git.run("ls-files", "-z", "--unmerged").stdout)
+            row.partition("\t")[2]
+            for row in names_of(git.run("ls-files", "-z", "--unmerged").stdout)
         ]
     if asked.status != 0 and not found:
         return [line.strip() for line in asked.stderr.strip().splitlines()[:5]]
@@ -452,7 +376,7 @@ def _untracked_in_the_way(worktree: Path, old: str, new: str) -> list[str]:
     """
     git = Git(worktree)
     met: set[str] = set()
-    for path in _names(git.run(*_DIFF, "--diff-filter=A", old, new).stdout):
+    for path in names_of(git.run(*_DIFF, "--diff-filter=A", old, new).stdout):
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
             here = worktree.joinpath(*parts[:depth])
@@ -463,16 +387,16 @@ def _untracked_in_the_way(worktree: Path, old: str, new: str) -> list[str]:
                 break
     if not met:
         return []
-    met -= set(_names(git.run("ls-files", "-z").stdout))
+    met -= set(names_of(git.run("ls-files", "-z").stdout))
     folders = sorted(
         path for path in met if (worktree / path).is_dir() and not (worktree / path).is_symlink()
     )
     asked = (
-        git.run("ls-files", "-z", "--others", "--", *folders, env=_LITERAL).stdout
+        git.run("ls-files", "-z", "--others", "--", *folders, env=LITERAL).stdout
         if folders
         else b""
     )
-    return [*sorted(met - set(folders)), *_names(asked)]
+    return [*sorted(met - set(folders)), *names_of(asked)]
 
 
 def follow(worktree: Path, old: str, new: str) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.checkout import undo
+from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import discover
-from gitcoord.git.worktrees import add, checkout_branch, status_of
+from gitcoord.git.worktrees import add, checkout_branch
 from tests.support.world import environment, git, write
 
 CHECK_OUT = """
@@ -75,12 +76,12 @@ def test_a_killed_checkout_is_undone_and_done_again(place: Path, repo: Path) -> 
     process.wait()
     folder = discover(place).git_dir
     assert (folder / "index.lock").exists()
-    assert status_of(place) != []
+    assert changed_paths(place) != []
     let_through(place, repo)
     wait_for_the_end_of_all(place)
     checkout_branch(place, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
     assert git("rev-parse", "--abbrev-ref", "HEAD", cwd=place) == "task/a/1-abcdef"
-    assert status_of(place) == []
+    assert changed_paths(place) == []
     assert not (folder / "index.lock").exists()
     assert list((folder / "gitcoord").iterdir()) == []
 
@@ -95,7 +96,7 @@ def test_work_in_a_file_that_the_killed_checkout_wrote_is_kept(place: Path, repo
     (place / "README.md").write_text("mine\n")
     undo(place)
     assert (place / "README.md").read_text() == "mine\n"
-    assert [path for path in status_of(place) if path != ".gitattributes"] == ["README.md"]
+    assert [path for path in changed_paths(place) if path != ".gitattributes"] == ["README.md"]
 
 
 def test_a_git_that_outlives_its_caller_keeps_its_lock(place: Path, repo: Path) -> None:
@@ -110,7 +111,7 @@ def test_a_git_that_outlives_its_caller_keeps_its_lock(place: Path, repo: Path) 
     wait_for_the_end_of_all(place)
     checkout_branch(place, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
     assert not lock.exists()
-    assert status_of(place) == []
+    assert changed_paths(place) == []
 
 
 def test_a_lock_of_another_git_is_never_touched(place: Path, repo: Path) -> None:
@@ -121,4 +122,4 @@ def test_a_lock_of_another_git_is_never_touched(place: Path, repo: Path) -> None
         checkout_branch(place, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
     undo(place)
     assert lock.read_text() == "of another git\n"
-    assert status_of(place) == []
+    assert changed_paths(place) == []

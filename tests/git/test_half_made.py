@@ -12,6 +12,7 @@ import pytest
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.git import worktrees
+from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import Git, discover
 from tests.git.building import git
 
@@ -33,7 +34,7 @@ def test_a_worktree_whose_making_was_killed_is_made_anew(
     assert worktrees.is_half_made(Git(repo), new)
     worktrees.add(Git(repo), new, commit=base)
     assert not worktrees.is_half_made(Git(repo), new)
-    assert worktrees.status_of(new) == []
+    assert changed_paths(new) == []
 
 
 def test_a_git_that_is_really_killed_leaves_what_is_recognised(
@@ -54,7 +55,7 @@ def test_a_git_that_is_really_killed_leaves_what_is_recognised(
     git(repo, "config", "--unset", "filter.slow.smudge")
     assert worktrees.is_half_made(Git(repo), new)
     worktrees.add(Git(repo), new, commit=base)
-    assert worktrees.status_of(new) == []
+    assert changed_paths(new) == []
 
 
 def test_a_half_made_worktree_with_files_of_others_is_kept(

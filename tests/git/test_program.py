@@ -12,7 +12,8 @@ import pytest
 
 from gitcoord.core.errors import UnavailableError, UsageError
 from gitcoord.git.config import incompatible
-from gitcoord.git.program import Git, GitError, discover, require_git, run_shell, scrubbed, version
+from gitcoord.git.program import Git, GitError, discover, require_git, scrubbed, version
+from gitcoord.git.shell import run_shell
 from tests.git.building import commit, git
 
 
@@ -21,7 +22,7 @@ def test_git_variables_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> 
         "GIT_DIR",
         "GIT_INDEX_FILE",
         "GIT_WORK_TREE",
-        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
         "GIT_EXTERNAL_DIFF",
         "GIT_OBJECT_DIRECTORY",
     ):

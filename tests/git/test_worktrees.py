@@ -8,6 +8,7 @@ import pytest
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git import worktrees
+from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import Git, GitError
 from tests.git.building import commit, git
 
@@ -21,7 +22,7 @@ def test_a_worktree_starts_detached_at_its_commit(repo: Path, base: str, place: 
     assert (place / "deep" / "c").read_text() == "c\n"
     assert worktrees.branch_of_worktree(place) is None
     assert worktrees.list_all(Git(repo)) == [(repo, base, "refs/heads/main"), (place, base, None)]
-    assert worktrees.status_of(place) == []
+    assert changed_paths(place) == []
 
 
 def test_the_list_knows_odd_names_and_leaves_bare_ones_out(
@@ -107,7 +108,7 @@ def test_every_change_is_listed_under_its_own_name(place: Path) -> None:
         (place / name).write_text("x")
     git(place, "add", "moved")
     git(place, "config", "status.showUntrackedFiles", "no")
-    assert sorted(worktrees.status_of(place)) == sorted(
+    assert sorted(changed_paths(place)) == sorted(
         ["a", "moved", "b", "folder/x", "with\nnewline", '"quoted"', "naïve"]
     )
 
@@ -204,63 +205,7 @@ def test_a_transient_failure_is_tried_again(
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     worktrees.add(Git(repo), tmp_path / "new", commit=base)
     assert (tmp_path / "tried").exists()
-    assert worktrees.status_of(tmp_path / "new") == []
-
-
-def test_exactly_the_given_paths_are_committed(base: str, place: Path) -> None:
-    odd = ["*", "with\nnewline", '"quoted"']
-    for name in (*odd, "other", "b"):
-        (place / name).write_text("x\n")
-    (place / "a").unlink()
-    git(place, "add", "b")
-    made = worktrees.commit_paths(place, [*odd, "a"], "Do it\n", ME)
-    assert made == git(place, "rev-parse", "HEAD")
-    names = git(place, "diff-tree", "-r", "-z", "--name-only", base, "HEAD").split("\0")
-    assert sorted(names) == sorted([*odd, "a", ""])
-    assert sorted(worktrees.status_of(place)) == ["b", "other"]
-    assert (
-        git(place, "log", "-1", "--format=%an %ae|%cn|%s")
-        == "Builder builder@example.invalid|Tester|Do it"
-    )
-
-
-def test_nothing_to_commit_is_none(base: str, place: Path) -> None:
-    assert worktrees.commit_paths(place, [], "x", ME) is None
-    assert worktrees.commit_paths(place, ["a"], "x", ME) is None
-    assert git(place, "rev-parse", "HEAD") == base
-
-
-def test_a_merge_under_way_is_committed_with_both_parents(
-    repo: Path, base: str, place: Path
-) -> None:
-    theirs = commit(repo, {"b": "theirs\n"}, base)
-    (place / "a").write_text("ours\n")
-    git(place, "commit", "-q", "-am", "ours")
-    git(place, "merge", "-q", "--no-commit", theirs)
-    assert worktrees.commit_paths(place, ["b"], "merge", ME)
-    assert git(place, "rev-parse", "HEAD^2") == theirs
-
-
-def test_the_users_hook_can_refuse_the_commit(repo: Path, base: str, place: Path) -> None:
-    hook = repo / ".git" / "hooks" / "pre-commit"
-    hook.write_text("#!/bin/sh\necho lint: line 7 is ugly\nexit 1\n")
-    hook.chmod(0o755)
-    (place / "a").write_text("ugly\n")
-    with pytest.raises(GitError, match="lint: line 7 is ugly"):
-        worktrees.commit_paths(place, ["a"], "x", ME)
-    assert git(place, "rev-parse", "HEAD") == base
-    assert (place / "a").read_text() == "ugly\n"
-    assert worktrees.commit_paths(place, ["a"], "x", ME, hooks=False)
-
-
-def test_a_commit_never_fails_for_want_of_an_identity(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    git(place, "config", "user.useConfigOnly", "true")
-    (place / "a").write_text("x\n")
-    assert worktrees.commit_paths(place, ["a"], "x", ME)
-    assert git(place, "log", "-1", "--format=%an|%cn") == "Builder|gitcoord"
+    assert changed_paths(tmp_path / "new") == []
 
 
 # copying
@@ -330,7 +275,7 @@ def test_a_clean_worktree_follows(repo: Path, base: str, new: str) -> None:
     assert worktrees.in_the_way(repo, base, new) == []
     git(repo, "update-ref", "refs/heads/main", new)
     worktrees.follow(repo, base, new)
-    assert worktrees.status_of(repo) == ["untracked"]
+    assert changed_paths(repo) == ["untracked"]
     assert (repo / "a").read_text() == "new a\n"
 
 
@@ -341,7 +286,7 @@ def test_changes_elsewhere_are_not_in_the_way(repo: Path, base: str, new: str) -
     assert worktrees.in_the_way(repo, base, new) == []
     git(repo, "update-ref", "refs/heads/main", new)
     worktrees.follow(repo, base, new)
-    assert sorted(worktrees.status_of(repo)) == ["README.md", "deep/c"]
+    assert sorted(changed_paths(repo)) == ["README.md", "deep/c"]
     assert (repo / "deep" / "c").read_text() == "mine\n"
 
 
@@ -384,7 +329,7 @@ def test_a_worktree_that_has_followed_is_left_as_it_is(repo: Path, base: str, ne
     git(repo, "reset", "-q", "--hard", new)
     assert worktrees.in_the_way(repo, base, new) == []
     worktrees.follow(repo, base, new)
-    assert worktrees.status_of(repo) == []
+    assert changed_paths(repo) == []
 
 
 def test_a_folder_gives_way_to_a_file_unless_something_else_lies_in_it(

@@ -18,7 +18,7 @@ from gitcoord.features.land import landings
 from gitcoord.features.setup import hooks, ledger, trust
 from gitcoord.features.work import claims, escalations, locks, notes, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
-from gitcoord.git.worktrees import status_of
+from gitcoord.git.local_changes import changed_paths
 from tests.support.builders import tasks
 from tests.support.world import do, found, git, write
 
@@ -393,7 +393,7 @@ def state_of(repo: Path) -> dict[str, Any]:
     work = open_workspace(repo)
     try:
         if work.ledger.tip() is None:
-            return {"tasks": None, "changes": status_of(repo)}
+            return {"tasks": None, "changes": changed_paths(repo)}
         snapshot = work.ledger.snapshot()
         records = sorted(snapshot.tasks(), key=lambda task: task["id"])
         return {
@@ -416,7 +416,7 @@ def state_of(repo: Path) -> dict[str, Any]:
             "hooks": [(row.event, row.runs) for row in hooks.status(work)],
             "beats": len(work.store.list_refs("refs/gitcoord/ledger/beats/")),
             "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
-            "changes": status_of(repo),
+            "changes": changed_paths(repo),
             "locks": sorted(
                 str(path.relative_to(repo))
                 for path in (repo / ".git").rglob("*.lock")
@@ -438,7 +438,7 @@ def _place_of(work: Workspace, agent: str) -> str | None:
     if place is None:
         return None
     head = git("rev-parse", "--abbrev-ref", "HEAD", cwd=place).replace("HEAD", "detached")
-    left = "".join(f" {path}" for path in status_of(place))
+    left = "".join(f" {path}" for path in changed_paths(place))
     return "-".join(head.removeprefix("task/").split("-")[:1]) + left
 
 

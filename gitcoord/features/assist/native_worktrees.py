@@ -16,6 +16,7 @@ from typing import Any
 from gitcoord.core import codec
 from gitcoord.core.errors import UnavailableError, UsageError
 from gitcoord.git import worktrees
+from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import Git, GitError, discover
 
 __all__ = ["make_plain", "remove_plain"]
@@ -134,7 +135,9 @@ def remove_plain(place: Path) -> None:
     if not (place / ".git").is_file() or FOLDER.name != place.parent.name:
         return
     found = discover(place)
-    if (found.git_dir / "gitcoord" / "agent.json").exists() or worktrees.status_of(place):
+    if (found.git_dir / "gitcoord" / "agent.json").exists() or changed_paths(
+        place, submodules="none"
+    ):
         return
     git = Git(place)
     branch = worktrees.branch_of_worktree(place)

@@ -14,6 +14,7 @@ from gitcoord.features.maintain.litter import clear_litter
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import discover
 from gitcoord.host.open_files import is_open_for_writing
+from gitcoord.host.strays import git_standing_in
 from gitcoord.ledger.files import read_json
 from gitcoord.ledger.pending import HINTS
 from gitcoord.store.protocol import MissingObjectError
@@ -154,7 +155,7 @@ def _foreign_lock(work: Workspace, lock: Path, place: Path, fix: bool) -> Iterat
     if is_open_for_writing(lock):
         yield problem("locks", f"{lock} is there, and a living process holds it", "wait for it")
         return
-    owner = _git_at_work(place)
+    owner = git_standing_in(place)
     text = f"{lock} is {ids.show_duration(int(age_s * 1000))} old"
     if owner is not None:
         yield problem("locks", f"{text}, and process {owner} works there", "wait for it")
@@ -169,21 +170,6 @@ def _foreign_lock(work: Workspace, lock: Path, place: Path, fix: bool) -> Iterat
     else:
         lock.unlink(missing_ok=True)
         yield fine("locks", text, "no git worked there: it was removed")
-
-
-def _git_at_work(place: Path) -> int | None:
-    """Name a living git process that stands in a directory, if there is one."""
-    top = os.path.realpath(place)
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if (folder / "comm").read_text().strip() != "git":
-                continue
-            here = str((folder / "cwd").readlink())
-        except OSError:
-            continue
-        if here == top or here.startswith(top + "/"):
-            return int(folder.name)
-    return None
 
 
 def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from gitcoord.core import codec
-from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import (
-    ClaimLostError,
     ConflictError,
-    GitcoordError,
     NothingReadyError,
     PlanFinishedError,
     RefusedError,
@@ -27,22 +23,21 @@ from gitcoord.core.leases import wait_ms
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.land.target_moves import finish_pending
+from gitcoord.features.run.attempts import Job, work_on
 from gitcoord.features.run.reviews import Note, review_one
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.trust import commands_of, require_trust
 from gitcoord.features.work import claims, results
-from gitcoord.features.work.beating import beating
-from gitcoord.features.work.keepalive import Child
 from gitcoord.features.work.wait import seconds_until_worth, wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 from gitcoord.git.program import GitError
-from gitcoord.git.worktrees import commit_paths, status_of
-from gitcoord.host.clock import Clock
+from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.strays import descendants
 
 __all__ = ["Run", "run"]
 
 POLL_S = 0.2
-TAIL_BYTES = 2000
+LAST_S = 5.0
 
 
 class Run(NamedTuple):
@@ -110,20 +105,64 @@ def run(
         if work.ledger.snapshot().agent(name) is None:
             agents.add(work, name)
     ended = [_start(shared, name) for name in names]
-    try:
-        for event in ended:
-            while not event.wait(POLL_S):
-                pass
-    except KeyboardInterrupt:
-        shared.stop.set()
-        for event in ended:
-            event.wait()
-        if not shared.errors:
-            return _ended(work, is_interrupted=True)
-    if shared.errors:
+    is_interrupted = _wait(shared, ended)
+    if shared.errors and not (is_interrupted and isinstance(shared.errors[0], GitError)):
         raise shared.errors[0]
-    _land_what_is_whole(work, shared)
+    if not is_interrupted:
+        # What stood in the way of a landing may be gone by now.
+        shared.hopeless.clear()
+        _land_what_is_whole(work, shared)
     return _ended(work, is_interrupted=shared.stop.is_set())
+
+
+@contextmanager
+def _counted_interrupts() -> Iterator[list[int]]:
+    """Count Ctrl-C instead of raising: an exception could come anywhere, and twice."""
+    counted: list[int] = []
+    old = signal.getsignal(signal.SIGINT)
+    if old is not signal.default_int_handler or threading.current_thread().name != "MainThread":
+        yield counted
+        return
+    signal.signal(signal.SIGINT, lambda number, _frame: counted.append(number))
+    try:
+        yield counted
+    finally:
+        signal.signal(signal.SIGINT, old)
+
+
+def _wait(shared: _Shared, ended: list[threading.Event]) -> bool:
+    """Wait for the workers; return whether Ctrl-C stopped them.
+
+    Raises:
+        KeyboardInterrupt: It came twice: everything that was left was ended.
+
+    """
+    with _counted_interrupts() as interrupts:
+        while not all(event.is_set() for event in ended):
+            for event in ended:
+                event.wait(POLL_S / len(ended))
+            if interrupts and not shared.stop.is_set():
+                shared.stop.set()
+                shared.tell(Note("", "", "stopping", "Ctrl-C again ends at once whatever is left"))
+            if len(interrupts) > 1:
+                _end_everything(shared, ended)
+                raise KeyboardInterrupt
+        return bool(interrupts)
+
+
+def _end_everything(shared: _Shared, ended: list[threading.Event]) -> None:
+    """Kill every process below this one, and say what that leaves behind."""
+    killed = descendants(os.getpid())
+    for pid in killed:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = Deadline(Clock(), LAST_S)
+    for event in ended:
+        event.wait(deadline.remaining())
+    text = f"{len(killed)} process(es) were killed"
+    if not all(event.is_set() for event in ended):
+        text += "; claims that are still held end with their leases"
+    shared.tell(Note("", "", "ended", text))
 
 
 def _ended(work: Workspace, *, is_interrupted: bool) -> Run:
@@ -153,6 +192,7 @@ def _start(shared: _Shared, agent: str) -> threading.Event:
 
 def _guarded(shared: _Shared, agent: str) -> None:
     work = open_workspace(shared.start, shared.ledger)
+    work.is_over = shared.stop.is_set
     try:
         _work(shared, work, agent)
     except BaseException as error:  # noqa: BLE001 - shown by the main thread, which raises it again
@@ -188,7 +228,16 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
         except UnavailableError as error:
             shared.tell(Note(agent, "", "waits", error.message))
             continue
-        _do(shared, work, agent, claimed)
+        except RefusedError as error:
+            shared.tell(Note(agent, "", "leaves", error.message))
+            return
+        if claimed.reissued:
+            # A run that was killed held it. What that left is kept; this one begins anew.
+            token, why = claimed.claim["token"], "the run that held it was killed"
+            results.release(work, agent, claimed.task["id"], token, why)
+            continue
+        if not work_on(Job(work, agent, shared.command, shared.stop.is_set, shared.tell), claimed):
+            return
         _land_what_is_whole(work, shared)
 
 
@@ -214,177 +263,29 @@ def _is_stuck(work: Workspace) -> bool:
     return True
 
 
-def _do(shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed) -> None:
-    """Run the command for one claim, and hand in or give back what it left."""
-    task, held = claimed.task, claimed.claim
-    if claimed.checkout != "done" or claimed.worktree is None:
-        results.release(
-            work, agent, task["id"], held["token"], "its branch could not be checked out"
-        )
-        raise RefusedError(
-            f"the worktree of {agent} cannot take the branch {held['branch']}",
-            reason="uncommitted",
-            hint=f"look at {claimed.worktree or 'its worktree'} by hand",
-        )
-    worktree = Path(claimed.worktree)
-    shared.tell(Note(agent, task["id"], "claimed", task["spec"]["title"]))
-    try:
-        with beating(work, agent, held["token"]) as lost:
-            _work_on(shared, work, agent, claimed, worktree, lost)
-    except ClaimLostError as error:
-        _keep_leftovers(worktree, agent, task["id"], held["attempt"])
-        shared.tell(Note(agent, task["id"], "lost", error.message))
-    except Exception:
-        # No claim outlives the run, whatever it was that ended it.
-        with suppress(GitcoordError):
-            results.release(work, agent, task["id"], held["token"], "the run ended with an error")
-        raise
-
-
-def _work_on(
-    shared: _Shared,
-    work: Workspace,
-    agent: str,
-    claimed: claims.Claimed,
-    worktree: Path,
-    lost: threading.Event,
-) -> None:
-    """Run the command, and hand in or give back what it left.
-
-    Raises:
-        ClaimLostError: The claim was taken: the command was ended.
-
-    """
-    task, held = claimed.task, claimed.claim
-    status, tail = _run_command(shared, work, agent, claimed, worktree, lost)
-    if status is None:
-        _keep_leftovers(worktree, agent, task["id"], held["attempt"])
-        results.release(work, agent, task["id"], held["token"], "the run was interrupted")
-        shared.tell(Note(agent, task["id"], "released", "interrupted"))
-    elif status == 0:
-        _hand_in(shared, work, agent, claimed, worktree)
-    else:
-        _keep_leftovers(worktree, agent, task["id"], held["attempt"])
-        reason = f"the command ended with status {status}" + (f":\n{tail}" if tail else "")
-        results.fail(work, agent, task["id"], held["token"], reason)
-        shared.tell(
-            Note(
-                agent,
-                task["id"],
-                "failed",
-                f"status {status}: {tail.strip().splitlines()[-1] if tail.strip() else ''}",
-            )
-        )
-
-
-def _environment(claimed: claims.Claimed, agent: str, ledger: str) -> dict[str, str]:
-    task = claimed.task
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
-    return kept | {
-        "GITCOORD_TASK": task["id"],
-        "GITCOORD_TITLE": task["spec"]["title"],
-        "GITCOORD_AGENT": agent,
-        "GITCOORD_CLAIM": claimed.claim["token"],
-        "GITCOORD_LEDGER": ledger,
-        "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []),
-        "GITCOORD_SESSION": claimed.claim["session"],
-    }
-
-
-def _run_command(
-    shared: _Shared,
-    work: Workspace,
-    agent: str,
-    claimed: claims.Claimed,
-    worktree: Path,
-    lost: threading.Event,
-) -> tuple[int | None, str]:
-    """Run the command; return its status (None: interrupted) and its last output."""
-    with tempfile.TemporaryFile() as output:
-        child = Child(
-            shared.command, worktree, _environment(claimed, agent, work.ledger.name), output
-        )
-        status: int | None = None
-        try:
-            while status is None and not shared.stop.is_set() and not lost.is_set():
-                status = child.wait(POLL_S)
-        finally:
-            if status is None:
-                child.end()
-        if lost.is_set():
-            raise ClaimLostError(
-                f"the claim on task {claimed.task['id']} was taken over", hint="stop working on it"
-            )
-        size = output.seek(0, os.SEEK_END)
-        output.seek(max(0, size - TAIL_BYTES))
-        return status, codec.printable(output.read().decode("utf-8", "replace"), lines=True).strip()
-
-
-def _hand_in(
-    shared: _Shared, work: Workspace, agent: str, claimed: claims.Claimed, worktree: Path
-) -> None:
-    task, held = claimed.task, claimed.claim
-    snapshot = work.ledger.snapshot()
-    boundary = boundary_of(snapshot, task, snapshot.agent(agent))
-    changed = status_of(worktree)
-    allowed = [path for path in changed if boundary.allows(path)]
-    outside = [path for path in changed if path not in set(allowed)]
-    try:
-        message = (
-            f"{task['spec']['title']}\n\nGitcoord-Task: {task['id']}\nGitcoord-Attempt: "
-            f"{held['attempt']}\n"
-        )
-        commit_paths(
-            worktree, allowed, message, (agent, f"{agent}@{work.ledger.name}.gitcoord.invalid")
-        )
-        if outside:
-            raise RefusedError(
-                f"the command wrote outside the task's paths: {', '.join(outside[:5])}",
-                reason="boundary",
-            )
-        done = results.complete(work, agent, task["id"], held["token"])
-        shared.tell(
-            Note(
-                agent, task["id"], "completed" if done.task["state"] == "done" else "in review", ""
-            )
-        )
-    except (RefusedError, GitError) as error:
-        _keep_leftovers(worktree, agent, task["id"], held["attempt"])
-        text = error.message if isinstance(error, RefusedError) else str(error)
-        results.fail(work, agent, task["id"], held["token"], codec.cut(text, 3000))
-        shared.tell(Note(agent, task["id"], "failed", text))
-
-
-def _keep_leftovers(worktree: Path, agent: str, task: str, attempt: int) -> None:
-    """Commit what a command left on its attempt's branch, so that nothing is lost."""
-    try:
-        commit_paths(
-            worktree,
-            status_of(worktree),
-            f"Keep what attempt {attempt} at task {task} left\n",
-            (agent, f"{agent}@gitcoord.invalid"),
-            hooks=False,
-        )
-    except GitError:
-        return
-
-
 def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
-    """Land every phase that is whole; True if one landed or was reopened."""
+    """Land every phase that is whole; True if one landed or was reopened.
+
+    What forbids a landing is told, and is not the end of the others' work.
+    """
     with shared.landing:
         is_moved = False
         for phase in facts.status(work)["phases"]:
             if not phase["is_landable"] or phase["id"] in shared.hopeless:
                 continue
+            if shared.stop.is_set():
+                break
             try:
                 landed = landings.land(work, phase["id"])
+            except UnavailableError as error:
+                if not shared.stop.is_set():
+                    shared.tell(Note("", phase["id"], "not landed", error.message))
+                continue
             except RefusedError as error:
-                if error.reason not in {"conflict", "not-whole", "gate", "gates-required"}:
-                    raise
                 shared.tell(Note("", phase["id"], "not landed", error.message))
                 is_reopened = error.reason == "conflict" or bool(error.facts.get("tasks"))
                 is_moved |= is_reopened
-                if error.reason.startswith("gate") and not is_reopened:
+                if not is_reopened and error.reason != "not-whole":
                     shared.hopeless.add(phase["id"])
                 continue
             shared.tell(

@@ -274,8 +274,8 @@ def _note_removal(work: Workspace, marker: LiveFile, facts: dict[str, str]) -> N
 
 
 def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
-    from gitcoord.git import worktrees
     from gitcoord.git.checkout import undo
+    from gitcoord.git.local_changes import changed_paths
 
     if work.place.worktree == place:
         raise RefusedError(
@@ -284,7 +284,7 @@ def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path
             hint="run it from the main worktree",
         )
     undo(place)
-    left = worktrees.status_of(place)
+    left = changed_paths(place, submodules="none")
     if left:
         raise RefusedError(
             f"the worktree of {agent} has uncommitted work: {', '.join(left[:10])}",

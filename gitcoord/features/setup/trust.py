@@ -181,7 +181,7 @@ def setup_log(work: Workspace, place: Path) -> Path:
 
 def run_setup(work: Workspace, snapshot: Snapshot, place: Path) -> bool:
     """Run the trusted setup command in a new worktree; False if it fails."""
-    from gitcoord.git.program import run_shell
+    from gitcoord.git.shell import run_shell
 
     setup = _setup(snapshot)
     if setup is None or not is_trusted_setup(work, snapshot):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from gitcoord.core.errors import ClaimLostError, RefusedError
+from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
@@ -125,7 +125,19 @@ def attempt(work: Workspace, phase: str, spec: GateSpec, commit: str) -> Verdict
         verdict = run_command(work, spec, commit, f"gate-{phase}-{spec['name']}", about)
         if verdict.is_passed:
             break
+        _refuse_interrupted(work)
     return verdict
+
+
+def _refuse_interrupted(work: Workspace) -> None:
+    """Record nothing about a command that did not pass because we are to end.
+
+    Raises:
+        UnavailableError: That is so.
+
+    """
+    if work.is_over():
+        raise UnavailableError("interrupted: the command was ended", hint="run it again")
 
 
 def run_command(
@@ -139,8 +151,12 @@ def run_command(
     """Run a command on a commit, with its output in a log of that name."""
     environment = {**about, "GITCOORD_COMMIT": commit, "GITCOORD_LEDGER": work.ledger.name}
     log = work.ledger.files.root / "logs" / f"{name}.log"
+
+    def is_ended() -> bool:
+        return is_over() or work.is_over()
+
     return run_check(
-        work.git, Job(commit, spec["run"], spec["timeout_ms"], environment, log, is_over)
+        work.git, Job(commit, spec["run"], spec["timeout_ms"], environment, log, is_ended)
     )
 
 
@@ -195,6 +211,8 @@ def check_result(
             hint="stop working on it; `gitcoord claim` gives the next task",
             task=task["id"],
         )
+    if not verdict.is_passed:
+        _refuse_interrupted(work)
     log = log_tail(verdict.output)
     facts = _facts(work, spec, commit, tree_of(work.git, commit), verdict, log)
     done = work.ledger.execute(

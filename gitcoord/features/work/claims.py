@@ -55,6 +55,8 @@ class Claimed(NamedTuple):
     checkout: str
     worktree: str | None
     is_resumed: bool = False
+    problem: str = ""
+    """Why the branch could not be checked out."""
 
     @property
     def claim(self) -> Claim:
@@ -95,6 +97,10 @@ def claim(
     if pool is not None and snapshot.plan() is not None:
         pool = named_pool(snapshot, pool)
     worktree = _checkout_place(work, agent) if checkout else None
+    if worktree is not None:
+        from gitcoord.git.occupied import recover
+
+        recover(worktree, work.kept_folder)
     own = _own_claims(snapshot, agent)
     mine = next((held for held in own if held["id"] == task), None)
     if mine is not None or len(own) >= record["capacity"]:
@@ -136,7 +142,7 @@ def claim(
     claimed = done.snapshot.require_task(done.event["task"])
     forget_stale_tokens(work, agent, done.snapshot)
     earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
-    state = _check_out(work, agent, worktree, claimed, earlier)
+    state, problem = _check_out(work, agent, worktree, claimed, earlier)
     return Claimed(
         done.entry,
         claimed,
@@ -145,6 +151,7 @@ def claim(
         checkout=state,
         worktree=str(worktree) if worktree else None,
         is_resumed=bool(earlier) and state == "done",
+        problem=problem,
     )
 
 
@@ -199,7 +206,7 @@ def _return_held(
         )
         task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
         forget_stale_tokens(work, agent, done.snapshot)
-    state = _check_out(work, held["agent"], worktree, task)
+    state, problem = _check_out(work, held["agent"], worktree, task)
     return Claimed(
         entry,
         task,
@@ -207,6 +214,7 @@ def _return_held(
         reissued=is_reissued,
         checkout=state,
         worktree=str(worktree) if worktree else None,
+        problem=problem,
     )
 
 
@@ -220,8 +228,8 @@ def _checkout_place(work: Workspace, agent: str) -> Path | None:
 
 def _check_out(
     work: Workspace, agent: str, worktree: Path | None, task: TaskRecord, earlier: str = ""
-) -> str:
-    """Check the claim's branch out; a failure leaves the claim standing.
+) -> tuple[str, str]:
+    """Check the claim's branch out; a failure leaves the claim standing, and is told.
 
     A large branch takes its time, so that it beats meanwhile.
 
@@ -230,13 +238,13 @@ def _check_out(
 
     """
     if worktree is None:
-        return "none"
+        return "none", ""
     from gitcoord.features.work.beating import beating
 
     held = cast("Claim", task["claim"])
     start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
     with beating(work, agent, held["token"]):
-        state = _checked_out(work, worktree, held["branch"], start)
+        checkout = _checked_out(work, worktree, held["branch"], start)
     now = work.ledger.snapshot().require_task(task["id"])["claim"]
     if now is None or now["token"] != held["token"]:
         raise ClaimLostError(
@@ -244,10 +252,10 @@ def _check_out(
             hint="`gitcoord claim` gives the next task",
             task=task["id"],
         )
-    return state
+    return checkout
 
 
-def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> str:
+def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> tuple[str, str]:
     from gitcoord.git.program import GitError
     from gitcoord.git.worktrees import checkout_branch
 
@@ -257,9 +265,11 @@ def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> st
             # As the store makes refs: git's own lock would outlive a kill.
             work.ledger.keep(ref, start)
         checkout_branch(worktree, branch, start)
-    except (GitcoordError, GitError, OSError):
-        return "failed"
-    return "done"
+    except GitcoordError as error:
+        return "failed", f"{error.message}: {error.hint}"
+    except (GitError, OSError) as error:
+        return "failed", str(error)
+    return "done", ""
 
 
 def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str:
@@ -289,6 +299,7 @@ class _Chooser:
         self._session = session
         self.base_conflicts: list[RefusedError] = []
         self._delays_ms: list[int] = []
+        self.branch_in_the_way: RefusedError | None = None
 
     def choose(self, snapshot: Snapshot, context: Context) -> Command:
         """Return a command that ``decide`` accepts on this snapshot."""
@@ -306,6 +317,8 @@ class _Chooser:
                 self._delays_ms += [wait_ms(task["retry"], context)] if task["retry"] else []
                 continue
             return command
+        if self.branch_in_the_way is not None:
+            raise self.branch_in_the_way
         raise self._nothing(snapshot, context)
 
     def _command(self, snapshot: Snapshot, task: TaskRecord, context: Context) -> Command:
@@ -325,7 +338,23 @@ class _Chooser:
             raise
         command |= {"base": base.oid, "built_on": base.built_on}
         decide(snapshot, command, context)
+        self._refuse_branch_in_the_way(snapshot, task["id"])
         return command
+
+    def _refuse_branch_in_the_way(self, snapshot: Snapshot, task: str) -> None:
+        """Refuse where git could make no work branch, for one that has a part of its name."""
+        prefix = snapshot.settings()["task_prefix"]
+        for name in (prefix, f"{prefix}/{task}"):
+            if self._work.store.read_ref(f"refs/heads/{name}") is None:
+                continue
+            self.branch_in_the_way = RefusedError(
+                f"a branch {name} is in the way: git can make no branch {name}/... beside it",
+                reason="branch",
+                hint=f"rename it: `git branch -m {name} OTHER`",
+                task=task,
+                branch=name,
+            )
+            raise self.branch_in_the_way
 
     def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[str]:
         """Offer abandoned claims first: others wait for them the longest."""

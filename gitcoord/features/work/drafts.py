@@ -20,7 +20,10 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.results import result_facts
 from gitcoord.features.workspace import Workspace
 from gitcoord.git import worktrees
+from gitcoord.git.commits import commit_paths
+from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import Git, GitError, discover
+from gitcoord.git.unfinished import find_unfinished
 
 __all__ = ["Draft", "Preview", "commit_draft", "draft_of", "preview", "top_paths"]
 
@@ -58,7 +61,8 @@ def draft_of(
 
     Raises:
         RefusedError: ``worktree``: the claim's branch is not checked out in
-            the agent's worktree; ``boundary``.
+            the agent's worktree; ``unfinished``: a merge or the like is not done
+            there; ``boundary``.
 
     """
     held = cast("Claim", task["claim"])
@@ -70,8 +74,17 @@ def draft_of(
             hint="`gitcoord claim` checks it out; or commit yourself, and `gitcoord complete`",
             task=task["id"],
         )
+    unfinished = find_unfinished(place)
+    if unfinished is not None:
+        raise RefusedError(
+            f"{place} is in the middle of something: {unfinished}",
+            reason="unfinished",
+            hint=f"{unfinished.way_out}; then complete again",
+            task=task["id"],
+            operation=unfinished.operation,
+        )
     boundary = boundary_of(snapshot, task, snapshot.agent(held["agent"]))
-    changed = worktrees.status_of(place)
+    changed = changed_paths(place)
     chosen = [path for path in changed if not named or any(_is_at(path, one) for one in named)]
     inside = [path for path in chosen if boundary.allows(path)]
     outside = [path for path in chosen if path not in set(inside)]
@@ -109,7 +122,7 @@ def commit_draft(work: Workspace, task: TaskRecord, draft: Draft, message: str) 
     )
     author = (held["agent"], f"{held['agent']}@{work.ledger.name}.gitcoord.invalid")
     try:
-        return worktrees.commit_paths(draft.worktree, draft.inside, text, author)
+        return commit_paths(draft.worktree, draft.inside, text, author)
     except GitError as error:
         raise RefusedError(
             f"git did not commit: {error.stderr.strip()[-1000:]}",

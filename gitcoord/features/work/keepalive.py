@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,8 +26,25 @@ GRACE_S = 5.0
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
+# It waits for the end of its input, which comes when nobody holds the other end any
+# more: then whatever $1 names is ended, a process or, with a minus sign, a group.
+_WATCH = """
+read -r _
+kill -TERM "$1" 2>/dev/null
+tries=50
+while [ $tries -gt 0 ] && kill -0 "$1" 2>/dev/null; do sleep 0.1; tries=$((tries - 1)); done
+kill -KILL "$1" 2>/dev/null
+"""
+
+
 class Child:
-    """A command in a process group of its own."""
+    """A command that ends with us: in a process group of its own, or in ours.
+
+    Whatever kills this process, a watcher beside the command sees that we are gone,
+    and ends it with its whole group. The kernel's own signal for that
+    (``PR_SET_PDEATHSIG``) reaches one process alone, and comes as soon as the thread
+    ends that started it.
+    """
 
     def __init__(
         self,
@@ -53,13 +71,36 @@ class Child:
                 f"{command[0]!r} cannot be run: {error.strerror}",
                 hint="name a program that exists, after `--`",
             ) from None
+        self._watcher: subprocess.Popen[bytes] | None = self._watched()
+
+    def _watched(self) -> subprocess.Popen[bytes] | None:
+        """Start the watcher; without a shell to run it the command goes unwatched."""
+        named = f"-{self.process.pid}" if self._own_group else str(self.process.pid)
+        with suppress(OSError):
+            return subprocess.Popen(
+                ["/bin/sh", "-c", _WATCH, "gitcoord-watch", named],
+                cwd="/",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return None
+
+    def _dismiss_watcher(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.kill()
+            watcher.communicate()
 
     def wait(self, seconds: float) -> int | None:
         """Wait for the end; None while it runs."""
         try:
-            return self.process.wait(seconds)
+            status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        self._dismiss_watcher()
+        return status
 
     def signal(self, number: int) -> None:
         """Pass a signal on to the whole group."""
@@ -77,7 +118,9 @@ class Child:
         status = self.wait(GRACE_S)
         if status is None or self._own_group:
             self.signal(signal.SIGKILL)
-        return self.process.wait()
+        status = self.process.wait()
+        self._dismiss_watcher()
+        return status
 
 
 def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[str]) -> int:

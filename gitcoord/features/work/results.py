@@ -306,12 +306,13 @@ def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
 
 
 def _refuse_uncommitted(work: Workspace, task: TaskRecord, held: Claim, boundary: Boundary) -> None:
-    from gitcoord.git.worktrees import branch_of_worktree, status_of
+    from gitcoord.git.local_changes import changed_paths
+    from gitcoord.git.worktrees import branch_of_worktree
 
     worktree = work.worktree_of(held["agent"])
     if worktree is None or branch_of_worktree(worktree) != f"refs/heads/{held['branch']}":
         return
-    left = [path for path in status_of(worktree) if boundary.allows(path)]
+    left = [path for path in changed_paths(worktree) if boundary.allows(path)]
     if left:
         raise RefusedError(
             f"{len(left)} path(s) of task {task['id']} are not committed: {', '.join(left[:10])}",

@@ -1,0 +1,250 @@
+"""Work on one claim with the run's command, and hand in or keep what it left.
+
+The command's environment is as clean as a check's. Its work is committed with the
+user's hooks and signature and handed in; whatever cannot be handed in is kept on the
+attempt's branch, so that the worktree is clean when the next task comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from gitcoord.core import codec
+from gitcoord.core.boundary import boundary_of
+from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
+from gitcoord.features.run.reviews import Note
+from gitcoord.features.work import results
+from gitcoord.features.work.beating import beating
+from gitcoord.features.work.claims import Claimed
+from gitcoord.features.work.keepalive import Child
+from gitcoord.features.workspace import Workspace
+from gitcoord.git.commits import commit_paths
+from gitcoord.git.local_changes import changed_paths, untracked_repositories
+from gitcoord.git.occupied import Attempt, end_leftover_processes, occupy, vacate
+from gitcoord.git.program import GitError, inherited
+from gitcoord.git.salvage import Kept, return_to_branch
+from gitcoord.git.unfinished import find_unfinished
+from gitcoord.ledger.logs import MAX_LOG_BYTES, Logs
+
+__all__ = ["Job", "work_on"]
+
+POLL_S = 0.2
+TAIL_BYTES = 2000
+MAX_REASON_CHARS = 3000
+
+
+class Job(NamedTuple):
+    """What a worker of a run works with."""
+
+    work: Workspace
+    agent: str
+    command: list[str]
+    is_over: Callable[[], bool]
+    tell: Callable[[Note], None]
+
+
+class _Ended(NamedTuple):
+    """How the command ended (status None: it was ended), and what it said last."""
+
+    status: int | None
+    log: bytes
+
+    @property
+    def tail(self) -> str:
+        text = self.log[-TAIL_BYTES:].decode("utf-8", "replace")
+        return codec.printable(text, lines=True).strip()
+
+
+def work_on(job: Job, claimed: Claimed) -> bool:
+    """Run the command for one claim; False if the worktree cannot be worked in.
+
+    The claim is completed, failed or released when this returns or raises, save
+    where the ledger could not be reached: then its lease runs out.
+    """
+    task, token = claimed.task["id"], claimed.claim["token"]
+    if claimed.checkout != "done" or claimed.worktree is None:
+        why = claimed.problem or "it has no worktree"
+        results.release(job.work, job.agent, task, token, "its branch could not be checked out")
+        job.tell(Note(job.agent, task, "released", f"its branch cannot be checked out: {why}"))
+        return False
+    worktree = Path(claimed.worktree)
+    job.tell(Note(job.agent, task, "claimed", claimed.task["spec"]["title"]))
+    attempt = Attempt(job.agent, task, claimed.claim["attempt"], token, claimed.claim["branch"])
+    try:
+        occupy(worktree, attempt)
+        _attempt(job, claimed, worktree, attempt)
+    except ClaimLostError as error:
+        _keep(job, worktree, attempt)
+        job.tell(Note(job.agent, task, "lost", error.message))
+    except UnavailableError as error:
+        _keep(job, worktree, attempt)
+        why = "the run was interrupted" if job.is_over() else codec.cut(error.message, 1000)
+        with suppress(UnavailableError):
+            results.release(job.work, job.agent, task, token, why)
+        job.tell(Note(job.agent, task, "released", "interrupted" if job.is_over() else why))
+    except Exception:
+        # No claim outlives the run, whatever it was that ended it.
+        _keep(job, worktree, attempt)
+        with suppress(GitcoordError):
+            results.release(job.work, job.agent, task, token, "the run ended with an error")
+        raise
+    return True
+
+
+def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> None:
+    """Run the command and hand in its work, beating all the while."""
+    # What differs before the command starts is not its doing.
+    before = set(changed_paths(worktree))
+    with beating(job.work, job.agent, attempt.token) as lost:
+
+        def is_over() -> bool:
+            return lost.is_set() or job.is_over()
+
+        ended = _run_command(job, claimed, worktree, is_over)
+        if ended.status is None or is_over():
+            raise _stopped(attempt, is_lost=lost.is_set())
+        reason = ""
+        if ended.status != 0:
+            tail = f":\n{ended.tail}" if ended.tail else ""
+            reason = f"the command ended with status {ended.status}{tail}"
+        else:
+            try:
+                end_leftover_processes(worktree, attempt)
+                _hand_in(job, claimed, worktree, before, is_over)
+            except UnavailableError:
+                if lost.is_set():
+                    raise _stopped(attempt, is_lost=True) from None
+                raise
+            except RefusedError as error:
+                reason = error.message
+            except (GitError, TimeoutError) as error:
+                reason = str(error)
+        kept = _keep(job, worktree, attempt)
+    if reason:
+        _fail(job, attempt, ended, codec.cut(reason + _where(kept), MAX_REASON_CHARS))
+
+
+def _stopped(attempt: Attempt, *, is_lost: bool) -> GitcoordError:
+    if is_lost:
+        text = f"the claim on task {attempt.task} was taken while its command ran"
+        return ClaimLostError(text, hint="nothing is left to do", task=attempt.task)
+    return UnavailableError("the run was interrupted", hint="run it again")
+
+
+def _where(kept: Kept | None) -> str:
+    """Say where to look for what could not be committed."""
+    if kept is None or not kept.moved:
+        return ""
+    return f"\nmoved aside: {', '.join(str(path) for path in kept.moved[:5])}"
+
+
+def _keep(job: Job, worktree: Path, attempt: Attempt) -> Kept | None:
+    """Clear up after the command; what that cannot do the worktree's next use does."""
+    try:
+        return vacate(worktree, attempt, job.work.kept_folder)
+    except (GitError, GitcoordError, OSError) as error:
+        text = f"what it left stays in {worktree}: {error}"
+        job.tell(Note(job.agent, attempt.task, "not kept", text))
+        return None
+
+
+def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: str) -> None:
+    results.fail(job.work, job.agent, attempt.task, attempt.token, reason, log=ended.log or None)
+    shown = reason
+    if ended.status != 0:
+        last = ended.tail.splitlines()[-1] if ended.tail else ""
+        shown = f"status {ended.status}: {last}"
+    job.tell(Note(job.agent, attempt.task, "failed", shown))
+
+
+# the command
+
+
+def _environment(job: Job, claimed: Claimed) -> dict[str, str]:
+    """Give the command's environment: nothing of git's that would lead it astray."""
+    task = claimed.task
+    return inherited() | {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GITCOORD_TASK": task["id"],
+        "GITCOORD_TITLE": task["spec"]["title"],
+        "GITCOORD_AGENT": job.agent,
+        "GITCOORD_CLAIM": claimed.claim["token"],
+        "GITCOORD_LEDGER": job.work.ledger.name,
+        "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []),
+        "GITCOORD_SESSION": claimed.claim["session"],
+    }
+
+
+def _run_command(job: Job, claimed: Claimed, worktree: Path, is_over: Callable[[], bool]) -> _Ended:
+    """Run the command to its end, or end it; nothing of its group is left."""
+    held = claimed.claim
+    logs = Logs(job.work.ledger.files.root, job.work.ledger.name)
+    path = logs.of_attempt(claimed.task["id"], held["attempt"], held["token"], "run")
+    try:
+        log = logs.open(path)
+    except OSError as error:
+        raise UnavailableError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="check whether .git can be written here, and try again",
+        ) from None
+    try:
+        child = Child(job.command, worktree, _environment(job, claimed), log.file)
+        status: int | None = None
+        try:
+            while status is None and not is_over():
+                status = child.wait(POLL_S)
+                log.bound()
+        finally:
+            child.end()
+        return _Ended(status, log.tail(MAX_LOG_BYTES))
+    finally:
+        log.close()
+
+
+# what it left
+
+
+def _hand_in(
+    job: Job,
+    claimed: Claimed,
+    worktree: Path,
+    before: set[str],
+    is_over: Callable[[], bool],
+) -> None:
+    """Commit what the command left inside the task's paths, and complete the task.
+
+    Raises:
+        RefusedError: It is not what may be handed in.
+        GitError: git, a hook or a signer refused the commit.
+
+    """
+    task, held = claimed.task, claimed.claim
+    unfinished = find_unfinished(worktree)
+    if unfinished is not None:
+        raise RefusedError(f"the command left {unfinished} behind", reason="unfinished")
+    if not return_to_branch(worktree, held["branch"]):
+        text = f"the command left HEAD where the commits of {held['branch']} are missing"
+        raise RefusedError(text, reason="elsewhere")
+    nested = untracked_repositories(worktree)
+    if nested:
+        text = f"the command made another repository inside this one: {', '.join(nested[:5])}"
+        raise RefusedError(text, reason="boundary")
+    snapshot = job.work.ledger.snapshot()
+    boundary = boundary_of(snapshot, task, snapshot.agent(job.agent))
+    changed = [path for path in changed_paths(worktree) if path not in before]
+    outside = [codec.printable(path) for path in changed if not boundary.allows(path)]
+    if outside:
+        text = f"the command wrote outside the task's paths: {', '.join(outside[:5])}"
+        raise RefusedError(text, reason="boundary")
+    message = (
+        f"{task['spec']['title']}\n\n"
+        f"Gitcoord-Task: {task['id']}\nGitcoord-Attempt: {held['attempt']}\n"
+    )
+    author = (job.agent, f"{job.agent}@{job.work.ledger.name}.gitcoord.invalid")
+    commit_paths(worktree, changed, message, author, is_over)
+    done = results.complete(job.work, job.agent, task["id"], held["token"])
+    what = "completed" if done.task["state"] == "done" else "in review"
+    job.tell(Note(job.agent, task["id"], what, ""))

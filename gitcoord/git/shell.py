@@ -1,0 +1,37 @@
+"""Run a shell command of the plan's that the user trusted."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from gitcoord.git.program import end_child, inherited
+
+__all__ = ["run_shell"]
+
+
+def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
+    """Run a trusted shell command in its own process group, output to a log.
+
+    Returns its status; 124 after a timeout, when the group was killed.
+    """
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
+            command,
+            shell=True,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=inherited(),
+            start_new_session=True,
+        )
+        try:
+            return child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            end_child(child, is_group=True)
+            return 124
+        except BaseException:
+            end_child(child, is_group=True)
+            raise
