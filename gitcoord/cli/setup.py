@@ -326,6 +326,8 @@ def agent_add(
             f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs; "
             f"`gitcoord agent add {name}` runs it again"
         )
+    if done.notice:
+        app.out.notice(done.notice)
     facts = {
         "entry": done.entry,
         "agent": dict(done.agent),

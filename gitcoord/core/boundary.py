@@ -42,9 +42,9 @@ class Boundary(NamedTuple):
 
     layers: tuple[Layer, ...]
 
-    def allows(self, path: str) -> bool:
-        """Say whether every layer allows a path; an unsafe one never is."""
-        return paths.is_safe(path) and self.forbidden_by(path) is None
+    def allows(self, path: str, *, is_gone: bool = False) -> bool:
+        """Return whether every layer allows a path; an unsafe one may only be taken away."""
+        return (is_gone or paths.is_safe(path)) and self.forbidden_by(path) is None
 
     def forbidden_by(self, path: str) -> str | None:
         """Name the first layer that does not allow a path, or None."""
@@ -53,12 +53,13 @@ class Boundary(NamedTuple):
                 return layer.name
         return None
 
-    def problem(self, path: str, *, is_new: bool) -> str | None:
-        """Say why a path may not be written, in a few words, or None.
+    def problem(self, path: str, *, is_new: bool, is_gone: bool = False) -> str | None:
+        """Return why a path may not be written, in a few words, or None.
 
-        A new path has to be one that no disk takes for another, too.
+        A new path has to be one that no disk takes for another, too; a path that is
+        taken away may have had any name.
         """
-        if not paths.is_safe(path):
+        if not is_gone and not paths.is_safe(path):
             return "a name that is unsafe on some disks"
         layer = self.forbidden_by(path)
         if layer is not None:

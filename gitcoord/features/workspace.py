@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,6 +139,15 @@ def _to_nobody(_what: str, _number: int, _total: int) -> None:
     """Tell nobody."""
 
 
+def _linked_from(private: Path) -> Path | None:
+    """Return the worktree that a private git directory belongs to, as git knows it."""
+    try:
+        link = (private / "gitdir").read_text("utf-8", "surrogateescape").strip()
+    except OSError:
+        return None
+    return Path(os.path.normpath(private / link)).parent
+
+
 class Workspace:
     """A repository with its ledger, as one process sees it."""
 
@@ -180,16 +188,14 @@ class Workspace:
 
     def standing_agent(self) -> str | None:
         """Name the agent whose worktree we stand in, if any."""
-        if self.place.is_main:
+        return None if self.place.is_main else self._marked_agent(self.place.git_dir)
+
+    def _marked_agent(self, private: Path) -> str | None:
+        """Name the agent that a worktree's private directory belongs to, if any."""
+        marker = read_json(private / "gitcoord" / "agent.json")
+        if marker is None or marker.get("ledger") != self.ledger.name:
             return None
-        marker = read_json(self.place.git_dir / "gitcoord" / "agent.json")
-        if (
-            marker is None
-            or marker.get("ledger") != self.ledger.name
-            or not ids.is_id(marker.get("agent"))
-        ):
-            return None
-        return str(marker["agent"])
+        return str(marker["agent"]) if ids.is_id(marker.get("agent")) else None
 
     def agent_folder(self, agent: str) -> Path:
         """Give the folder of what this machine knows of an agent."""
@@ -201,16 +207,35 @@ class Workspace:
         return self.ledger.files.root / "kept" / self.ledger.name
 
     def worktree_of(self, agent: str) -> Path | None:
-        """Give an agent's worktree on this machine, if it has one."""
+        """Give an agent's worktree on this machine, if it has one.
+
+        It may have been moved since it was recorded, or lie in the repository that
+        this one is a copy of: only a worktree of this repository that is marked as the
+        agent's counts.
+        """
+        if self.standing_agent() == agent:
+            return self.place.worktree
         known = read_json(self.agent_folder(agent) / "worktree.json")
         path = Path(str((known or {}).get("path", "")))
-        if not path.is_absolute() or not (path / ".git").exists():
-            return None
-        # The file may name anything: a worktree of another repository is not the agent's.
-        with suppress(UsageError):
-            if discover(path).common_dir == self.place.common_dir:
-                return path
+        if path.is_absolute() and self._is_place_of(agent, path):
+            return path
+        for private in sorted((self.place.common_dir / "worktrees").glob("*")):
+            if self._marked_agent(private) == agent:
+                moved = _linked_from(private)
+                if moved is not None and self._is_place_of(agent, moved):
+                    return moved
         return None
+
+    def _is_place_of(self, agent: str, path: Path) -> bool:
+        """Return whether a folder is the worktree of an agent, in this repository."""
+        if not (path / ".git").exists():
+            return False
+        try:
+            found = discover(path)
+        except (UsageError, OSError):
+            return False
+        is_ours = found.common_dir == self.place.common_dir
+        return is_ours and self._marked_agent(found.git_dir) == agent
 
     def private_dir(self, agent: str) -> Path:
         """Give the folder for an agent's tokens.

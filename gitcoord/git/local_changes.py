@@ -8,6 +8,7 @@ switches branches over it.
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import tempfile
@@ -22,6 +23,7 @@ __all__ = [
     "Change",
     "changed_paths",
     "changes_of",
+    "exposed_in",
     "hidden_among",
     "names_of",
     "untracked_repositories",
@@ -39,6 +41,11 @@ class Change(NamedTuple):
 
     code: str
     path: str
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file is not there any more."""
+        return "D" in self.code
 
 
 def names_of(raw: bytes) -> list[str]:
@@ -142,6 +149,18 @@ def _is_same(one: Path, other: Path) -> bool:
         return is_alike and one.read_bytes() == other.read_bytes()
     except OSError:
         return False
+
+
+def exposed_in(place: Path) -> Path | None:
+    """Return the checkout in which a folder lies that nothing ignores there, if any.
+
+    A worktree there is taken for a nested repository by ``git add``.
+    """
+    for folder in place.parents:
+        if os.path.lexists(folder / ".git"):
+            asked = Git(folder).run("check-ignore", "-q", "--", f"{place}/", check=False)
+            return folder if asked.status == 1 else None
+    return None
 
 
 def hidden_among(worktree: Path, paths: list[str]) -> list[str]:

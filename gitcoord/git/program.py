@@ -51,6 +51,9 @@ _KEPT = (
     "GIT_SSL_",
     "GIT_ASKPASS",
     "GIT_ALLOW_PROTOCOL",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_KEY_",
+    "GIT_CONFIG_VALUE_",
 )
 _SAFE = (
     "-c",
@@ -473,7 +476,7 @@ def _linked_place(dot_git: Path, folder: Path) -> Place:
     if not os.path.lexists(git_dir / "HEAD"):
         raise UsageError(
             f"{folder} is a worktree whose repository is gone ({git_dir})",
-            hint="run it inside a repository",
+            hint="if the repository was moved, run `git worktree repair` there, with this path",
         )
     try:
         common = (git_dir / "commondir").read_text("utf-8", "surrogateescape").strip()

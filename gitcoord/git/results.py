@@ -119,9 +119,7 @@ def inspect(
             and not (base and changed_files(git, base, result))
         ):
             raise _empty(f"{result[:12]} changes nothing")
-        judge.look(landing.changes, " by its landing")
-        judge.look_for_twins(landing)
-        judge.refuse()
+        _judge_landing(judge, landing)
     files = {change.path for changes in written.values() for change in changes}
     return Inspection(tree_of(git, result), len(written), len(files))
 
@@ -138,7 +136,21 @@ def inspect_merge(git: Git, before: str, after: str, boundary: Boundary) -> None
     """
     landing = _Landing(before, after, diff_raw(git, before, after), is_clean=True)
     judge = _Judge(git, boundary)
+    _judge_landing(judge, landing)
+
+
+def _judge_landing(judge: _Judge, landing: _Landing) -> None:
+    """Refuse what landing a result would change that its own commits did not.
+
+    They are inside the boundary: so git moved their changes along, to where the
+    target renamed a file or its directory.
+    """
     judge.look(landing.changes, " by its landing")
+    judge.refuse(
+        hint="the target renamed what the task writes to: "
+        "`git -c merge.directoryRenames=false rebase` onto the target leaves the work where it was",
+        is_moved=True,
+    )
     judge.look_for_twins(landing)
     judge.refuse()
 
@@ -293,8 +305,8 @@ class _Judge:
         """Forget what was noted of any other path."""
         self._outside = {path: why for path, why in self._outside.items() if path in wanted}
 
-    def refuse(self, hint: str = "take them out of the commits") -> None:
-        """Refuse if anything was noted."""
+    def refuse(self, hint: str = "take them out of the commits", *, is_moved: bool = False) -> None:
+        """Refuse if anything was noted; ``is_moved`` says that git itself put it there."""
         if not self._outside:
             return
         shown = [
@@ -306,10 +318,12 @@ class _Judge:
             reason="boundary",
             hint=f"{hint}; the task may write {self._boundary.describe()}",
             outside=cast("Any", shown[:50]),
+            moved=cast("Any", [codec.printable(path) for path in self._outside if is_moved][:50]),
         )
 
     def _problem(self, change: Change) -> str | None:
-        problem = self._boundary.problem(change.path, is_new=change.old_mode == _ABSENT)
+        is_new, is_gone = change.old_mode == _ABSENT, change.new_mode == _ABSENT
+        problem = self._boundary.problem(change.path, is_new=is_new, is_gone=is_gone)
         if problem is not None:
             return problem
         if _SUBMODULE in {change.new_mode, change.old_mode}:

@@ -42,10 +42,12 @@ __all__ = [
     "branch_of_worktree",
     "checkout_branch",
     "checkouts_of",
+    "commits_left_out",
     "copy_files",
     "copy_listed",
     "follow",
     "has_unmerged",
+    "hidden_checkout",
     "in_the_way",
     "is_half_made",
     "is_worktree",
@@ -171,6 +173,23 @@ def _is_mended(git: Git, failed: Completed) -> bool:
         return clear_unreadable(git)
 
 
+def hidden_checkout(git: Git) -> Path | None:
+    """Return the main checkout that ``core.bare`` hides, if there seems to be one.
+
+    A repository that was made bare has no index; some tools set ``core.bare`` in one
+    that has files.
+    """
+    place = discover(git.cwd)
+    common_dir = place.common_dir
+    is_hidden = place.main_worktree is None and common_dir.name == ".git"
+    return common_dir.parent if is_hidden and (common_dir / "index").exists() else None
+
+
+def _head_of(git_dir: Path) -> str:
+    asked = Git(git_dir, git_dir).run("symbolic-ref", "--quiet", "HEAD", check=False)
+    return asked.text
+
+
 def checkouts_of(git: Git, ref: str) -> list[Path]:
     """List the worktrees that have a branch checked out.
 
@@ -178,6 +197,14 @@ def checkouts_of(git: Git, ref: str) -> list[Path]:
         RefusedError: One of them cannot be found (reason ``worktree``).
 
     """
+    hidden = hidden_checkout(git)
+    if hidden is not None and _head_of(hidden / ".git") == ref:
+        raise RefusedError(
+            f"{ref.removeprefix('refs/heads/')} is checked out in {hidden}, but core.bare says that "
+            "the repository has no checkout",
+            reason="worktree",
+            hint="if it has one: `git config core.bare false`",
+        )
     found = [known.path for known in list_all(git) if known.branch == ref and known.path.is_dir()]
     if any(map(_is_git_dir, found)):
         raise RefusedError(
@@ -280,6 +307,20 @@ def has_unmerged(worktree: Path, kept: list[str]) -> list[str]:
     """List commits of a worktree's HEAD that no kept commit reaches."""
     lines = "HEAD\n" + "".join(f"^{oid}\n" for oid in kept)
     asked = Git(worktree).run("rev-list", "--max-count=10", "--stdin", stdin=lines.encode())
+    return asked.text.split()
+
+
+def commits_left_out(worktree: Path, here: str | None, kept: list[str], *globs: str) -> list[str]:
+    """List commits of HEAD that neither these commits nor any other branch reaches.
+
+    ``here`` is the branch that is checked out; ``globs`` name further refs that count.
+    """
+    lines = "HEAD\n" + "".join(f"^{oid}\n" for oid in kept)
+    own = here.removeprefix("refs/heads/") if here else "HEAD"
+    others = (f"--exclude={own}", "--branches", "--remotes", *(f"--glob={one}" for one in globs))
+    asked = Git(worktree).run(
+        "rev-list", "--max-count=10", "--stdin", "--not", *others, stdin=lines.encode(), check=False
+    )
     return asked.text.split()
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,6 +41,21 @@ FIRST_BACKOFF = 4
 T = TypeVar("T")
 
 
+_TRUSTING = threading.Lock()
+
+
+@contextmanager
+def _trusted() -> Iterator[None]:
+    """Open a repository that git was asked about: libgit2 would judge by files alone."""
+    with _TRUSTING:
+        was = pygit2.settings.owner_validation
+        pygit2.settings.owner_validation = False
+        try:
+            yield
+        finally:
+            pygit2.settings.owner_validation = was
+
+
 def _opened(common_dir: Path) -> pygit2.Repository:
     """Open the repository that git names, and search for none.
 
@@ -62,7 +78,8 @@ class LibgitStore(DiskStore):
         """
         pygit2.settings.enable_fsync_gitdir(is_durable)
         try:
-            self._repo = _opened(common_dir)
+            with _trusted():
+                self._repo = _opened(common_dir)
         except pygit2.GitError as error:
             raise UnavailableError(
                 f"libgit2 cannot open {common_dir}: {error}",

@@ -42,10 +42,10 @@ def open_store(place: Place, *, is_durable: bool, is_one_shot: bool = False) -> 
     limit = unsupported(place.common_dir)
     if limit and asked == "libgit2":
         raise UnavailableError(limit, hint="unset GITCOORD_ENGINE: the plumbing engine can")
+    require_own(place)
     if asked == "plumbing" or (not asked and (is_one_shot or limit)):
         from gitcoord.store.plumbing import PlumbingStore
 
-        require_own(place)
         return PlumbingStore(place.common_dir, is_durable=is_durable)
     from gitcoord.store.libgit import LibgitStore
 
@@ -53,7 +53,10 @@ def open_store(place: Place, *, is_durable: bool, is_one_shot: bool = False) -> 
 
 
 def require_own(place: Place) -> None:
-    """Refuse another user's repository, as git and libgit2 do.
+    """Refuse another user's repository where git does; libgit2 is not asked.
+
+    It knows only files of configuration, and git is told whom to trust by its
+    environment too.
 
     Raises:
         UnavailableError: git does not trust it (``safe.directory``).

@@ -356,3 +356,18 @@ def test_a_lifted_result_can_land_again(repo: Path, base: str) -> None:
     ]
     assert results.lift(Git(repo), result, base, base) == lifted
     assert results.lift(Git(repo), result, base, result) != lifted
+
+
+@pytest.mark.parametrize(
+    "name", [b"src/lexer/cafe\xcc\x81", b"src/lexer/caf\xe9", b"src/lexer/a\\b", b"src/lexer/con"]
+)
+def test_a_name_that_could_not_be_made_can_be_taken_away(repo: Path, name: bytes) -> None:
+    """Others may have put it there before the boundary was."""
+    path = name.decode("utf-8", "surrogateescape")
+    base = commit(repo, {path: "x\n", "src/lexer/keep": "x\n"}, git(repo, "rev-parse", "HEAD"))
+    gone = commit(repo, {path: None, "src/lexer/good": "x\n"}, base)
+    assert inspect(repo, gone, base).files == 2
+    assert refused(repo, gone, base, ["docs/"]).reason == "boundary"
+    if name != b"src/lexer/con":
+        kept = commit(repo, {path: "y\n"}, base)
+        assert "unsafe" in refused(repo, kept, base).message

@@ -22,11 +22,24 @@ __all__ = ["Conflicted", "PhaseCheck", "check_phase", "in_the_way", "merge"]
 
 
 class Conflicted(NamedTuple):
-    """Two results that do not merge, and the files that they both changed."""
+    """Two results that do not merge, and the files that they both changed.
+
+    ``is_moved`` says that one changed them and the other renamed them: git would
+    move the first one's changes along, out of its boundary.
+    """
 
     task: str
     other: str
     files: list[str]
+    is_moved: bool = False
+
+    @property
+    def reason(self) -> str:
+        """What became of the task's result, in words."""
+        files = ", ".join(self.files[:5])
+        if self.is_moved:
+            return f"{self.other} renamed what its result writes to, and it would land in {files}"
+        return f"its result conflicts with {self.other} in {files}"
 
 
 class PhaseCheck(NamedTuple):
@@ -198,6 +211,11 @@ def _merged(
                 )
             inspect_merge(work.git, tips[-1], tree.tree, boundary)
         except RefusedError as error:
+            moved = cast("list[str]", error.facts.get("moved") or [])
+            if moved and lifted == oid:
+                return Conflicted(
+                    name, _other_side(work, tasks, merged, moved), moved, is_moved=True
+                )
             raise _cannot_land(task, error) from None
         title = codec.printable(task["spec"]["title"])
         message = (
@@ -228,9 +246,16 @@ def _other_side(
 
 
 def in_the_way(work: Workspace, target: str, old: str, new: str) -> list[str]:
-    """List local changes where the target is checked out that block a landing."""
-    from gitcoord.git import worktrees
+    """List local changes where the target is checked out that block a landing.
 
+    Raises:
+        RefusedError: The target is being rebased (reason ``rebase``).
+
+    """
+    from gitcoord.git import worktrees
+    from gitcoord.git.unfinished import refuse_rebased
+
+    refuse_rebased(work.git, target)
     return [
         path
         for place in worktrees.checkouts_of(work.git, target)

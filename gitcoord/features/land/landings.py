@@ -301,13 +301,19 @@ def _moved_back(work: Workspace, snapshot: Snapshot, phase: PhaseRecord) -> Refu
 
 
 def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
-    files = ", ".join(conflict.files[:5])
-    reason = f"its result conflicts with {conflict.other} in {files}"
-    command = {"op": "reopen", "task": conflict.task, "kind": "conflict", "reason": reason}
+    command = {
+        "op": "reopen",
+        "task": conflict.task,
+        "kind": "conflict",
+        "reason": conflict.reason,
+    }
     done = work.ledger.execute(command, agent=ORCHESTRATOR)
+    files = ", ".join(conflict.files[:5])
+    what = f"task {conflict.task} conflicts with {conflict.other} in {files}"
+    if conflict.is_moved:
+        what = f"task {conflict.task} cannot land: {conflict.reason}"
     return RefusedError(
-        f"task {conflict.task} conflicts with {conflict.other} in {files}; nothing moved, and "
-        f"{conflict.task} is "
+        f"{what}; nothing moved, and {conflict.task} is "
         f"{done.snapshot.require_task(conflict.task)['state']} again",
         reason="conflict",
         task=conflict.task,

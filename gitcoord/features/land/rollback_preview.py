@@ -15,6 +15,7 @@ from gitcoord.core.messages import parse
 from gitcoord.core.model import Survivor
 from gitcoord.core.operations.rollbacks import held_by_both, holders
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.land.candidates import in_the_way
 from gitcoord.features.workspace import Workspace
 from gitcoord.store.protocol import MissingObjectError, TreeItem
 
@@ -145,16 +146,10 @@ def refuse_in_the_way(work: Workspace, move: CodeMove) -> None:
     """Refuse a move of the target that local changes stand in the way of.
 
     Raises:
-        RefusedError: Reason ``worktree``, with the paths.
+        RefusedError: Reason ``worktree``, with the paths; or ``rebase``.
 
     """
-    from gitcoord.git.worktrees import checkouts_of, in_the_way
-
-    left = [
-        path
-        for worktree in checkouts_of(work.git, move.target)
-        for path in in_the_way(worktree, move.old, move.new)
-    ]
+    left = in_the_way(work, move.target, move.old, move.new)
     if left:
         raise RefusedError(
             f"local changes are in the way of the rollback: {', '.join(left[:5])}",

@@ -145,6 +145,7 @@ def _move(work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float) 
     Whether it moved has to be read.
     """
     from gitcoord.git.refs import CutOffError, locks_of, move_target, sync_folders
+    from gitcoord.git.unfinished import refuse_rebased
 
     target, old, new = pending["target"], pending["old"], pending["new"]
     marker, move = _marker_of(work, pending), {"target": target, "old": old, "new": new}
@@ -157,6 +158,7 @@ def _move(work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float) 
         with work.ledger.queue.hold(wait_s) as is_held:
             if not is_held:
                 raise _busy(work)
+            refuse_rebased(work.git, target)
             move_target(
                 work.git,
                 target,
@@ -264,16 +266,26 @@ def _is_our_move(work: Workspace, facts: Mapping[str, Any]) -> bool:
     return ids.is_oid(old) and ids.is_oid(new) and work.store.read_ref(target) == new
 
 
+def _checkouts(work: Workspace, target: str) -> list[Path]:
+    """List the worktrees of the target; one that is hidden is left to a person."""
+    from gitcoord.git.worktrees import checkouts_of
+
+    try:
+        return checkouts_of(work.git, target)
+    except RefusedError:
+        return [work.place.common_dir.parent]
+
+
 def _bring_along(
     work: Workspace, marker: Path, facts: Mapping[str, Any], *, bring_along: bool
 ) -> list[Path]:
     """Let the worktrees that have the target follow; return those that cannot."""
     from gitcoord.git.checkout import undo
     from gitcoord.git.program import GitError
-    from gitcoord.git.worktrees import checkouts_of, follow, in_the_way
+    from gitcoord.git.worktrees import follow, in_the_way
 
     still: list[Path] = []
-    for worktree in checkouts_of(work.git, facts["target"]):
+    for worktree in _checkouts(work, facts["target"]):
         try:
             if bring_along:
                 _clear_after_mover(work, marker, facts, work.ledger.timeout_s)

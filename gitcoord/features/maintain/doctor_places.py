@@ -11,6 +11,7 @@ from gitcoord.core import ids
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.litter import clear_litter
+from gitcoord.features.setup.agents import IGNORE_HINT, exposed
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import discover
 from gitcoord.host.open_files import is_open_for_writing
@@ -28,7 +29,8 @@ OLD_S = 60.0
 
 def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
     """Compare the agents' worktrees with what is there."""
-    from gitcoord.git.worktrees import is_half_made, list_all
+    from gitcoord.git.local_changes import exposed_in
+    from gitcoord.git.worktrees import hidden_checkout, is_half_made, list_all
 
     listed = {os.path.realpath(one.path) for one in list_all(work.git)}
     count = 0
@@ -36,7 +38,7 @@ def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator
         known = read_json(work.agent_folder(agent["id"]) / "worktree.json")
         if known is None:
             continue
-        place = Path(str(known.get("path", "")))
+        place = work.worktree_of(agent["id"]) or Path(str(known.get("path", "")))
         count += 1
         if is_half_made(work.git, place):
             yield problem(
@@ -50,12 +52,29 @@ def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator
                 f"the worktree of {agent['id']} at {place} is gone",
                 f"move it back there, or gitcoord agent remove {agent['id']} and add it again",
             )
+        elif work.worktree_of(agent["id"]) is None:
+            yield problem(
+                "worktrees",
+                f"{place}, where {agent['id']} is said to work, is not its worktree in this "
+                "repository: one of the two was copied or moved",
+                f"gitcoord agent add {agent['id']} makes one here; a worktree that was moved is "
+                "found again by git worktree repair PATH",
+            )
         elif os.path.realpath(place) not in listed:
             yield problem(
                 "worktrees",
                 f"git does not know the worktree of {agent['id']} at {place}",
                 "git worktree repair, run in the main worktree, with that path",
             )
+        elif (around := exposed_in(place)) is not None:
+            yield problem("worktrees", exposed(agent["id"], place, around), IGNORE_HINT)
+    hidden = hidden_checkout(work.git)
+    if hidden is not None:
+        yield problem(
+            "worktrees",
+            f"core.bare is set, and {hidden} looks like a checkout: landings cannot bring it along",
+            "if it is one: git config core.bare false",
+        )
     yield fine("worktrees", f"{count} of agents, {len(listed)} in all")
     yield from _index_locks(work, fix)
 

@@ -22,7 +22,7 @@ from gitcoord.features.work.claims import Claimed
 from gitcoord.features.work.keepalive import Child
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.commits import commit_paths
-from gitcoord.git.local_changes import changed_paths, untracked_repositories
+from gitcoord.git.local_changes import changed_paths, changes_of, untracked_repositories
 from gitcoord.git.occupied import Attempt, end_leftover_processes, occupy, vacate
 from gitcoord.git.program import GitError, inherited
 from gitcoord.git.salvage import Kept, return_to_branch
@@ -234,8 +234,12 @@ def _hand_in(
         raise RefusedError(text, reason="boundary")
     snapshot = job.work.ledger.snapshot()
     boundary = boundary_of(snapshot, task, snapshot.agent(job.agent))
-    changed = [path for path in changed_paths(worktree) if path not in before]
-    outside = [codec.printable(path) for path in changed if not boundary.allows(path)]
+    changes = [change for change in changes_of(worktree) if change.path not in before]
+    outside = [
+        codec.printable(change.path)
+        for change in changes
+        if not boundary.allows(change.path, is_gone=change.is_gone)
+    ]
     if outside:
         text = f"the command wrote outside the task's paths: {', '.join(outside[:5])}"
         raise RefusedError(text, reason="boundary")
@@ -244,7 +248,8 @@ def _hand_in(
         f"Gitcoord-Task: {task['id']}\nGitcoord-Attempt: {held['attempt']}\n"
     )
     author = (job.agent, f"{job.agent}@{job.work.ledger.name}.gitcoord.invalid")
-    commit_paths(worktree, changed, message, author, is_over)
+    paths = [change.path for change in changes]
+    commit_paths(worktree, paths, message, author, is_over)
     done = results.complete(job.work, job.agent, task["id"], held["token"])
     what = "completed" if done.task["state"] == "done" else "in review"
     job.tell(Note(job.agent, task["id"], what, ""))

@@ -36,6 +36,22 @@ class Added(NamedTuple):
     agent: AgentRecord
     worktree: str | None
     setup: str
+    notice: str = ""
+
+
+IGNORE_HINT = "add it to .gitignore, or to .git/info/exclude"
+
+
+def exposed(agent: str, place: Path, around: Path) -> str:
+    """Say in a sentence that a worktree is in the way of a user's ``git add``."""
+    return f"the worktree of {agent} at {place} lies inside {around}, where nothing ignores it"
+
+
+def _notice(agent: str, place: Path) -> str:
+    from gitcoord.git.local_changes import exposed_in
+
+    around = exposed_in(place)
+    return "" if around is None else f"{exposed(agent, place, around)}: {IGNORE_HINT}"
 
 
 def default_worktree(work: Workspace, agent: str) -> Path:
@@ -143,11 +159,18 @@ def _whole(
 
 
 def _recorded_place(work: Workspace, known: AgentRecord) -> Path | None:
-    """Return where an agent's worktree is, or was, on this machine."""
+    """Return where an agent's worktree is, was, or can be made on this machine.
+
+    In a copy of the repository the recorded place may be the original's.
+    """
     if known["worktree"] is None:
         return None
     main = work.place.main_worktree or work.place.common_dir
-    return work.worktree_of(known["id"]) or Path(os.path.normpath(main / known["worktree"]))
+    recorded = Path(os.path.normpath(main / known["worktree"]))
+    found = work.worktree_of(known["id"])
+    if found is not None or _is_free(work, recorded):
+        return found or recorded
+    return default_worktree(work, known["id"])
 
 
 def _setup_file(work: Workspace, agent: str) -> Path:
@@ -204,7 +227,7 @@ def _equipped(work: Workspace, agent: str, place: Path, entry: str, tip: str = "
     state = _prepare(work, snapshot, place)
     facts = {"state": state, "log": str(setup_log(work, place))}
     write_json(_setup_file(work, agent), facts, is_durable=work.is_durable)
-    return Added(entry, record, str(place), state)
+    return Added(entry, record, str(place), state, _notice(agent, place))
 
 
 def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:

@@ -6,7 +6,7 @@ looks at the commit that is handed in before the ledger decides.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.boundary import Boundary, boundary_of, recorded
@@ -152,9 +152,9 @@ def complete(
 
     Raises:
         ClaimLostError: The token is stale.
-        RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
-            ``base-moved``, ``check``, ``trust``: nothing changed, but for
-            the entry that says how the check failed.
+        RefusedError: ``boundary``, ``uncommitted``, ``unfinished``, ``elsewhere``,
+            ``empty-result``, ``base-moved``, ``check``, ``trust``: nothing changed, but
+            for the entry that says how the check failed.
 
     """
     snapshot = work.ledger.snapshot()
@@ -245,14 +245,17 @@ def result_facts(
     ``is_clean`` says that what is not committed is part of the result.
 
     Raises:
-        RefusedError: ``boundary``, ``uncommitted``, ``empty-result``,
-            ``base-moved``.
+        RefusedError: ``boundary``, ``uncommitted``, ``unfinished``, ``elsewhere``,
+            ``empty-result``, ``base-moved``.
 
     """
     if no_result:
         return _no_commit(snapshot, task, held)
     if not is_clean:
-        _refuse_uncommitted(work, task, held, _boundary(snapshot, task, held))
+        from gitcoord.features.work.left_out import refuse_to_leave_out
+
+        boundary = _boundary(snapshot, task, held)
+        refuse_to_leave_out(work, snapshot, task, held, boundary, result)
     return _inspected(work, snapshot, task, held, result)
 
 
@@ -303,21 +306,3 @@ def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
             task=task["id"],
         )
     return tip
-
-
-def _refuse_uncommitted(work: Workspace, task: TaskRecord, held: Claim, boundary: Boundary) -> None:
-    from gitcoord.git.local_changes import changed_paths
-    from gitcoord.git.worktrees import branch_of_worktree
-
-    worktree = work.worktree_of(held["agent"])
-    if worktree is None or branch_of_worktree(worktree) != f"refs/heads/{held['branch']}":
-        return
-    left = [path for path in changed_paths(worktree) if boundary.allows(path)]
-    if left:
-        raise RefusedError(
-            f"{len(left)} path(s) of task {task['id']} are not committed: {', '.join(left[:10])}",
-            reason="uncommitted",
-            task=task["id"],
-            paths=cast("Any", left[:50]),
-            hint="commit them on the claim's branch, or remove what is not part of the work",
-        )

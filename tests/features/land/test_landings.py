@@ -380,3 +380,78 @@ def test_an_automatic_landing_runs_the_gates(repo: Path) -> None:
     error = landings.land_automatically(work, "default")
     assert isinstance(error, RefusedError)
     assert (error.reason, error.facts["tasks"]) == ("gate", ["a"])
+
+
+def rebased(repo: Path) -> None:
+    """Leave the target in the middle of a rebase, in the main worktree."""
+    git("checkout", "-q", "-b", "feature", cwd=repo)
+    write(repo, "README.md", "theirs\n")
+    git("checkout", "-q", "main", cwd=repo)
+    write(repo, "README.md", "mine\n")
+    subprocess.run(["git", "rebase", "-q", "feature"], cwd=repo, check=False, capture_output=True)
+
+
+def test_a_target_that_is_being_rebased_is_not_moved(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    do(work, "x", "a")
+    rebased(repo)
+    error = refusal(work)
+    assert error.reason == "rebase"
+    assert str(repo) in error.message
+    git("rebase", "--abort", cwd=repo)
+    assert landings.land(work, "default").results == 1
+    assert (repo / "a" / "file.txt").exists()
+
+
+def test_a_checkout_that_core_bare_hides_is_not_left_behind(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x")
+    do(work, "x", "a")
+    git("config", "core.bare", "true", cwd=repo)
+    hidden = open_workspace(repo)
+    error = refusal(hidden)
+    assert error.reason == "worktree"
+    assert "core.bare" in error.message
+    shown = [one for one in doctor.examine(hidden).problems if one.check == "worktrees"]
+    assert any("core.bare" in one.text for one in shown)
+    git("config", "core.bare", "false", cwd=repo)
+    landings.land(open_workspace(repo), "default")
+    assert (repo / "a" / "file.txt").exists()
+
+
+def test_work_in_a_directory_that_the_target_renamed_is_given_back(repo: Path) -> None:
+    for number in range(4):
+        write(repo, f"a/{number}", f"text number {number}, long enough to be known again\n")
+    work = found(repo, tasks("a", "b"), "x")
+    do(work, "x", "a", name="a/new")
+    do(work, "x", "b")
+    git("mv", "a", "lib", cwd=repo)
+    git("commit", "-q", "-m", "rename", cwd=repo)
+    error = refusal(work)
+    assert error.reason == "conflict"
+    assert "renamed" in error.message
+    assert "lib/new" in error.message
+    task = record(work, "a")
+    assert (task["state"], record(work, "b")["state"]) == ("open", "done")
+    assert "renamed" in task["setbacks"][0]["reason"]
+    do(work, "x", "a", name="a/new")
+    assert landings.land(work, "default").results == 2
+    assert (repo / "a" / "new").exists()
+    verify.verify(work)
+
+
+def test_work_that_the_target_renamed_can_be_kept_where_it_was(repo: Path) -> None:
+    for number in range(4):
+        write(repo, f"a/{number}", f"text number {number}, long enough to be known again\n")
+    work = found(repo, tasks("a"), "x")
+    claimed = claims.claim(work, "x", "a")
+    place = Path(claimed.worktree or "")
+    write(place, "a/new")
+    git("mv", "a", "lib", cwd=repo)
+    git("commit", "-q", "-m", "rename", cwd=repo)
+    with pytest.raises(RefusedError, match="by its landing") as caught:
+        results.complete(work, "x", "a", claimed.claim["token"])
+    assert "merge.directoryRenames=false rebase" in caught.value.hint
+    git("-c", "merge.directoryRenames=false", "rebase", "-q", "main", cwd=place)
+    results.complete(work, "x", "a", claimed.claim["token"])
+    landings.land(work, "default")
+    assert (repo / "a" / "new").exists()

@@ -285,6 +285,19 @@ def test_what_stood_in_a_worktree_before_is_not_a_tasks_doing(repo: Path) -> Non
     assert record(work, "b")["state"] == "done"
 
 
+def test_a_name_that_no_disk_likes_can_be_taken_away(repo: Path) -> None:
+    names = [b"a/cafe\xcc\x81", b"a/caf\xe9", b"a/back\\slash"]
+    (repo / "a").mkdir()
+    for name in names:
+        Path(os.fsdecode(os.fsencode(repo) + b"/" + name)).write_text("x\n")
+    git("add", "-A", cwd=repo)
+    git("commit", "-q", "-m", "names", cwd=repo)
+    work = found(repo, ONCE + tasks("a"))
+    done, _ = run(work, repo, "rm a/*; echo new > a/f")
+    assert done.is_landed
+    assert git("ls-tree", "-r", "--name-only", "main", "a/", cwd=repo) == "a/f"
+
+
 # where the command left HEAD
 
 

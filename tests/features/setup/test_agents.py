@@ -11,6 +11,7 @@ import pytest
 
 from gitcoord.core.errors import NotFoundError, RefusedError
 from gitcoord.features.inspect import facts
+from gitcoord.features.maintain import doctor
 from gitcoord.features.setup import agents, ledger, trust
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
@@ -119,3 +120,15 @@ def test_pools_may_be_named_before_there_is_a_plan(repo: Path) -> None:
     work = open_workspace(repo)
     ledger.init(work)
     assert agents.add(work, "ada", pools=["later"], no_worktree=True).agent["pools"] == ["later"]
+
+
+def test_a_worktree_inside_a_checkout_that_nothing_ignores_is_told(repo: Path) -> None:
+    work = found(repo, tasks("a"))
+    inside = agents.add(work, "x", worktree=repo / ".worktrees" / "x")
+    assert f"lies inside {repo}" in inside.notice
+    shown = [one.text for one in doctor.examine(work).problems if one.check == "worktrees"]
+    assert any("nothing ignores it" in text for text in shown)
+    (repo / ".git" / "info" / "exclude").write_text(".worktrees/\n")
+    assert not [one for one in doctor.examine(work).problems if one.check == "worktrees"]
+    assert agents.add(work, "y", worktree=repo / ".worktrees" / "y").notice == ""
+    assert agents.add(work, "z").notice == ""

@@ -20,7 +20,7 @@ from gitcoord.features.setup import agents, ledger
 from gitcoord.features.work import claims, results
 from tests.support.builders import tasks
 from tests.support.cli import gitcoord
-from tests.support.world import SHORT, found, git, record, write
+from tests.support.world import SHORT, do, found, git, record, write
 
 
 def test_a_claim_checks_its_branch_out_in_the_agents_worktree_only(repo: Path) -> None:
@@ -178,3 +178,52 @@ def test_a_dead_agents_branch_is_offered_and_never_used_unasked(repo: Path) -> N
     resumed = json.loads(gitcoord(place, "claim", "a", "--resume", "--json").stdout)
     assert resumed["earlier"] is None or resumed["earlier"]["is_resumed"]
     assert git("rev-parse", claimed.claim["branch"], cwd=repo) == half
+
+
+def test_a_worktree_in_the_middle_of_a_rebase_is_not_switched(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x")
+    claimed = claims.claim(work, "x", "a")
+    place = Path(claimed.worktree or "")
+    write(place, "README.md", "mine\n")
+    write(repo, "README.md", "theirs\n")
+    subprocess.run(["git", "rebase", "-q", "main"], cwd=place, check=False, capture_output=True)
+    again = claims.claim(work, "x", "a")
+    assert again.checkout == "failed"
+    assert "an unfinished rebase" in again.problem
+    results.fail(work, "x", "a", claimed.claim["token"], "no")
+    tip = work.ledger.tip()
+    with pytest.raises(RefusedError, match="an unfinished rebase") as caught:
+        claims.claim(work, "x", "b")
+    assert caught.value.reason == "unfinished"
+    assert work.ledger.tip() == tip
+    assert claims.claim(work, "x", "b", checkout=False).checkout == "none"
+    assert (place / "README.md").read_text().startswith("<<<<<<<")
+
+
+def test_a_branch_in_the_way_of_a_work_branch_is_named(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", "y")
+    git("branch", "task/b", cwd=repo)
+    with pytest.raises(RefusedError, match="a branch task/b is in the way") as caught:
+        claims.claim(work, "x", "b")
+    assert caught.value.reason == "branch"
+    assert "git branch -m task/b" in caught.value.hint
+    assert claims.claim(work, "x").task["id"] == "a"
+    with pytest.raises(RefusedError, match="task/b"):
+        claims.claim(work, "y")
+    git("branch", "-m", "task/b", "other", cwd=repo)
+    assert claims.claim(work, "y").checkout == "done"
+
+
+def test_a_checkout_that_fails_says_why(repo: Path) -> None:
+    write(repo, "a/conf")
+    work = found(repo, tasks("a", "b", b=["a"]), "x", "y")
+    place = work.worktree_of("y")
+    assert place is not None
+    git("update-index", "--skip-worktree", "a/conf", cwd=place)
+    (place / "a" / "conf").write_text("local\n")
+    do(work, "x", "a", name="a/conf", text="new\n")
+    claimed = claims.claim(work, "y", "b")
+    assert claimed.checkout == "failed"
+    assert "a/conf" in claimed.problem
+    assert "--no-skip-worktree" in claimed.problem
+    assert (place / "a" / "conf").read_text() == "local\n"
