@@ -262,11 +262,12 @@ def _require_platform() -> None:
 def _disturbance(error: Exception) -> UnavailableError | None:
     """Tell a failure of the disk, or of git on it, apart from a bug."""
     from gitcoord.git.program import GitError
+    from gitcoord.host.remedies import remedy
 
     if isinstance(error, GitError) or (isinstance(error, OSError) and error.errno in _TROUBLE):
         return UnavailableError(
             f"the command could not be finished: {error}",
-            hint="check the space on the disk and whether .git can be written here, and try again",
+            hint=remedy(error),
         )
     return None
 

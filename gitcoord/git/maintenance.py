@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError, discover
+from gitcoord.host.remedies import remedy
 
 __all__ = ["MARK", "Packed", "config_value", "loose_estimate", "merge_packs", "pack_reachable"]
 
@@ -83,7 +84,7 @@ def _written(git: Git, objects: Path, stdin: bytes, *flags: str) -> str:
     except GitError as error:
         raise UnavailableError(
             f"a pack could not be written: {error.stderr.strip()[-200:]}",
-            hint="check the space on the disk",
+            hint=remedy(error.stderr),
         ) from None
     handle = os.open(base.parent, os.O_RDONLY)
     try:

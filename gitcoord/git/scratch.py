@@ -24,6 +24,7 @@ from gitcoord.host.clock import Clock
 from gitcoord.host.files import read_file
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity, is_alive
+from gitcoord.host.remedies import remedy
 from gitcoord.host.strays import find_strays
 
 __all__ = ["Throwaway", "clear_dead", "throw_away"]
@@ -64,7 +65,7 @@ class Throwaway:
         except OSError as error:
             raise UnavailableError(
                 f"{self.marker} cannot be written: {error.strerror}",
-                hint="check the space on the disk, and whether .git can be written here",
+                hint=remedy(error),
             ) from None
 
     def environment(self) -> dict[str, str]:

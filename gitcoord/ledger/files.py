@@ -18,6 +18,7 @@ from typing import Any
 from gitcoord.core import ids
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.files import read_file, replace_file
+from gitcoord.host.remedies import remedy
 from gitcoord.store.loose import sync_path
 
 __all__ = [
@@ -68,7 +69,7 @@ def unwritten(path: Path, error: OSError) -> UnavailableError:
     told = f"{path} cannot be written: {error.strerror}"
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return _kept_out(told)
-    return UnavailableError(told, hint="check the space on the disk, and try again")
+    return UnavailableError(told, hint=remedy(error))
 
 
 def require_writable(common_dir: Path) -> None:

@@ -25,6 +25,7 @@ from gitcoord.core.machine import apply, decide
 from gitcoord.core.messages import author_of, render
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.remedies import remedy
 from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
 from gitcoord.ledger.files import LedgerFiles, require_writable, sync_files
 from gitcoord.ledger.names import attic_ref, ledger_ref
@@ -344,7 +345,7 @@ class Ledger:
         if now == tip:
             raise UnavailableError(
                 f"the ledger could not be written: {error}",
-                hint="check the space on the disk, and whether .git can be written here",
+                hint=remedy(error),
             ) from None
         if now:
             raise ContendedError(self.ref) from None
@@ -542,7 +543,7 @@ class Ledger:
                 except FailedError as error:
                     raise UnavailableError(
                         f"a ref could not be written: {error}",
-                        hint="check the space on the disk, and try again",
+                        hint=remedy(error),
                     ) from None
                 except (ContendedError, LockedError) as error:
                     self.pending.touch(entry_id)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gitcoord.host.remedies import remedy
+
 __all__ = ["way_out"]
 
 
@@ -23,7 +25,4 @@ def way_out(environment: Mapping[str, str]) -> str:
             "Claude's sandbox lets a linked worktree write .git: work in the agent's own worktree "
             "(`gitcoord agent add ID --assistant claude` makes one); hooks act outside of it already"
         )
-    return (
-        "check the space on the disk and who owns .git; in a sandbox without access to .git, "
-        "run gitcoord outside of it"
-    )
+    return remedy("Permission denied")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.config import UserConfig
 from gitcoord.git.program import DURABLE, LONG_S, Git
+from gitcoord.host.remedies import remedy
 from gitcoord.store.loose import sync_path
 from gitcoord.store.protocol import MissingObjectError
 
@@ -141,6 +142,6 @@ def keep_pack(common_dir: Path, stream: bytes) -> None:
     if done.status != 0:
         raise UnavailableError(
             f"a pack could not be written: {done.stderr.strip()[-300:]}",
-            hint="check the space on the disk, and whether .git can be written here",
+            hint=remedy(done.stderr),
         )
     sync_path(common_dir / "objects" / "pack")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.hashing import hash_of
+from gitcoord.host.remedies import remedy
 from gitcoord.store.objects import read_loose
 from gitcoord.store.protocol import MissingObjectError
 
@@ -58,8 +59,7 @@ def _told() -> Iterator[None]:
     except OSError as error:
         raise UnavailableError(
             f"an object could not be written: {error}",
-            hint="check the space on the disk, and whether .git can be written here; "
-            "in a sandbox without access to .git, run gitcoord outside of it",
+            hint=remedy(error),
         ) from None
 
 
@@ -103,7 +103,11 @@ class Shared:
         bits = self._bits if mode & 0o200 else self._bits & ~0o222
         if mode & 0o100:
             bits |= (bits & 0o444) >> 2
-        os.chmod(path, (mode & ~0o777 if self._is_exact else mode) | bits | extra)
+        wanted = (mode & ~0o777 if self._is_exact else mode) | bits | extra
+        if wanted != mode:
+            # One that another user made is theirs to open.
+            with suppress(PermissionError):
+                os.chmod(path, wanted)
 
 
 class LooseObjects:
