@@ -326,7 +326,10 @@ def _start_of(path: str) -> bytes:
     """Read what a ref's file may hold; never wait for a pipe in its place."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(path)
+        if not stat.S_ISREG(mode):
             return b""
         return os.read(handle, MAX_REF_BYTES)
     finally:

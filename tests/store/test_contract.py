@@ -156,6 +156,11 @@ def test_a_ref_is_created_once(store: Store) -> None:
     assert store.list_refs("refs/heads/gitcoord/") == {REF: one}
 
 
+def test_a_folder_of_refs_is_not_a_ref(store: Store) -> None:
+    store.swap(REF, None, entry(store, "one"))
+    assert store.read_ref("refs/heads/gitcoord") is None
+
+
 def test_a_swap_moves_only_from_what_was_expected(store: Store) -> None:
     one, two, three = entry(store, "one"), entry(store, "two"), entry(store, "three")
     with pytest.raises(ContendedError):
