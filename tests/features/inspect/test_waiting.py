@@ -1,0 +1,86 @@
+"""What a task waits for, in a few words with the next step."""
+
+from __future__ import annotations
+
+from gitcoord.features.inspect.waiting import describe_waiting
+from tests.support.builders import REVIEWED, PureLedger, tasks
+
+PHASES = '[[phase]]\nname = "one"\n[[phase]]\nname = "two"\nafter = ["one"]\n'
+
+
+def ledger(text: str) -> PureLedger:
+    pure = PureLedger()
+    pure.init()
+    pure.plan(text)
+    for name in "xyz":
+        pure.agent(name)
+    return pure
+
+
+def told(pure: PureLedger, task: str, agent: str = "") -> str:
+    return describe_waiting(pure.snapshot, pure.snapshot.require_task(task), agent)
+
+
+def test_a_task_that_is_held_names_its_holder() -> None:
+    pure = ledger(tasks("a"))
+    pure.claim("x", "a")
+    assert told(pure, "a") == "task a is held by x"
+
+
+def test_a_result_waits_for_its_landing() -> None:
+    pure = ledger(tasks("a"))
+    pure.complete(pure.claim("x", "a"))
+    assert told(pure, "a") == ("phase default waits for its landing: `gitcoord phase land default`")
+
+
+def test_a_result_in_review_names_who_reviews_it() -> None:
+    pure = ledger(REVIEWED + tasks("a"))
+    pure.complete(pure.claim("x", "a"))
+    assert told(pure, "a") == "task a waits for review: `gitcoord review claim`"
+    pure.run({"op": "review", "agent": "y", "task": "a", "session": "s"})
+    assert told(pure, "a") == "task a waits for review by y"
+
+
+def test_a_phase_waits_for_the_one_before() -> None:
+    text = PHASES + tasks("a") + 'phase = "one"\n' + tasks("b") + 'phase = "two"\n'
+    assert told(ledger(text), "b") == (
+        "phase two waits for phase one to land: `gitcoord phase land one`"
+    )
+
+
+def test_a_task_names_at_most_five_needs_that_are_open() -> None:
+    pure = ledger(tasks(*"abcdefg", "z", z=list("abcdefg")))
+    pure.complete(pure.claim("x", "a"))
+    assert told(pure, "z") == "task z waits for b, c, d, e, f"
+
+
+def test_an_escalation_and_a_failure_are_waited_for() -> None:
+    pure = ledger(tasks("a", "b"))
+    pure.run(
+        {"op": "escalate", "agent": "x", "task": "a", "kind": "question", "reason": "which way?"}
+    )
+    assert told(pure, "a") == "task a waits for the orchestrator: `gitcoord status` says why"
+    claim = pure.claim("x", "b")
+    pure.run(
+        {
+            "op": "fail",
+            "agent": "x",
+            "task": "b",
+            "token": claim["token"],
+            "reason": "no",
+            "kind": "transient",
+            "log": None,
+        }
+    )
+    assert told(pure, "b") == "task b waits after its failure"
+
+
+def test_paths_in_use_name_who_holds_them() -> None:
+    row = '[[task]]\nid = "{}"\ntitle = "T"\npaths = ["lib/"]\n'
+    pure = ledger(row.format("a") + row.format("b"))
+    pure.claim("x", "a")
+    assert told(pure, "b") == "task b has no room: x holds lib/ for task a"
+
+
+def test_a_full_pool_is_in_use() -> None:
+    assert told(ledger(tasks("a")), "a") == "task a has no room: its pool is in use"
