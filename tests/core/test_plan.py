@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitcoord.core.errors import InvalidPlanError
-from gitcoord.core.graph import dependents_of, find_cycle, impact, remaining_chain_ms, waves
 from gitcoord.core.plan import parse
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -313,30 +312,6 @@ def test_any_values_of_a_task_are_accepted_or_named(table: dict[str, object]) ->
 )
 def test_bombs_are_refused_before_they_are_parsed(text: str) -> None:
     assert problems(text)
-
-
-def test_graphs_of_a_hundred_thousand_tasks_are_walked_without_recursion() -> None:
-    chain = {str(number): [str(number - 1)] if number else [] for number in range(100_000)}
-    assert find_cycle(chain) is None
-    assert remaining_chain_ms(chain, dict.fromkeys(chain, 1))["0"] == 100_000
-    direct, further = impact(dependents_of(chain), "0")
-    assert (len(direct), len(further)) == (1, 99_998)
-
-
-def test_waves_say_how_wide_and_what_limits() -> None:
-    document, _ = parse(
-        '[[pool]]\nname="default"\nlimit=2\n'
-        + "".join(
-            f'[[task]]\nid="{name}"\ntitle="T"\npaths=["{path}"]\n'
-            for name, path in [("a", "a/"), ("b", "b/"), ("c", "c/"), ("d", "a/x")]
-        )
-    )
-    (wave,) = waves(document["tasks"], document["phases"], document["plan"]["pools"])
-    assert wave.width == 2
-    assert wave.limits == [
-        "overlapping paths keep 1 waiting",
-        "pool default takes 2 of 4 at a time",
-    ]
 
 
 def test_a_wrong_id_hides_no_other_mistake_of_its_task() -> None:

@@ -1,0 +1,114 @@
+"""The state as of one entry, and the same with changes laid over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitcoord.core import codec
+from gitcoord.core.errors import CorruptError, NotFoundError
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task, task_path
+from tests.support.builders import DictReader, PureLedger, oid_of, tasks
+
+PATHS = ["settings.json", "notes/a.json", "notes/b.json", "tasks/1/2/a.json", "tasks/1/3/b.json"]
+VALUES = st.fixed_dictionaries({"n": st.integers(0, 9)})
+
+
+def encoded(records: dict[str, Any]) -> dict[str, bytes]:
+    return {path: codec.dump(record) for path, record in records.items()}
+
+
+def files(snapshot: Snapshot, folder: str) -> list[str]:
+    """List the records below a folder."""
+    found = []
+    for name in snapshot.names(folder):
+        path = f"{folder}/{name}"
+        found += [path] if path.endswith(".json") else files(snapshot, path)
+    return found
+
+
+@given(
+    st.dictionaries(st.sampled_from(PATHS), VALUES),
+    st.dictionaries(st.sampled_from(PATHS), st.none() | VALUES),
+)
+def test_changes_laid_over_a_state_read_as_if_they_were_written(
+    below: dict[str, Any], changes: Changes
+) -> None:
+    laid = Snapshot(DictReader(encoded(below), {})).overlaid(changes)
+    merged = {path: value for path, value in (below | changes).items() if value is not None}
+    written = Snapshot(DictReader(encoded(merged), {}))
+    for path in PATHS:
+        assert laid.record(path) == written.record(path)
+    assert files(laid, "notes") == files(written, "notes")
+    # A folder that its last file left may still be named: nothing is in it.
+    assert files(laid, "tasks") == files(written, "tasks")
+
+
+def test_a_blob_stands_for_its_record() -> None:
+    raw = codec.dump({"n": 1})
+    oid = BlobOid(oid_of("blob"))
+    laid = Snapshot(DictReader({}, {oid: raw})).overlaid({"plan.json": oid})
+    assert laid.record("plan.json") == {"n": 1}
+    assert laid.file("plan.json") == raw
+    assert laid.names("none") == []
+
+
+@pytest.fixture
+def pure() -> PureLedger:
+    made = PureLedger()
+    made.init()
+    made.plan(tasks("a", "B", "c"))
+    made.agent("x")
+    return made
+
+
+def test_tasks_are_found_by_their_ids_and_by_their_twins(pure: PureLedger) -> None:
+    snapshot = pure.snapshot
+    assert sorted(task["id"] for task in snapshot.tasks()) == ["B", "a", "c"]
+    assert snapshot.require_task("a")["id"] == "a"
+    assert (snapshot.twin("b"), snapshot.twin("B"), snapshot.twin("A")) == ("B", None, "a")
+    for name in ("none", "../settings", "a\x1b[2J", ""):
+        with pytest.raises(NotFoundError) as caught:
+            snapshot.require_task(name)
+        assert "\x1b" not in caught.value.message
+
+
+def test_only_what_a_lease_holds_is_live(pure: PureLedger) -> None:
+    assert pure.snapshot.live() == ()
+    claim = pure.claim("x", "a")
+    assert [task["id"] for task in pure.snapshot.live()] == ["a"]
+    assert pure.snapshot.live()[0] == pure.snapshot.require_task("a")
+    pure.complete(claim)
+    assert pure.snapshot.live() == ()
+
+
+def test_a_task_is_put_at_both_of_its_places(pure: PureLedger) -> None:
+    pure.claim("x", "a")
+    held, free = pure.snapshot.require_task("a"), pure.snapshot.require_task("c")
+    changes: Changes = {}
+    put_task(changes, held)
+    put_task(changes, free)
+    assert changes == {
+        task_path("a"): held,
+        "live/a.json": held,
+        task_path("c"): free,
+        "live/c.json": None,
+    }
+
+
+def test_a_record_that_is_listed_and_missing_is_corrupt(pure: PureLedger) -> None:
+    with pytest.raises(CorruptError, match=r"settings\.json is missing"):
+        Snapshot(DictReader({}, {})).settings()
+    assert Snapshot(DictReader({}, {})).plan() is None
+    assert Snapshot(DictReader({}, {})).agents() == []
+
+
+def test_the_target_is_the_plans_and_before_it_the_ledgers() -> None:
+    pure = PureLedger()
+    pure.init()
+    assert pure.snapshot.target() == "refs/heads/main"
+    pure.plan('[plan]\ntarget = "next"\n' + tasks("a"))
+    assert pure.snapshot.target() == "refs/heads/next"
