@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from gitcoord.core.errors import UnavailableError
 from gitcoord.git import scratch, worktrees
 from gitcoord.git.program import Git
 from gitcoord.git.scratch import clear_dead, throw_away
 from gitcoord.host.processes import identity
+from tests.git.building import git
 from tests.support.world import git
 
 NAME = "0123456789ab"
@@ -121,3 +124,44 @@ def test_a_marker_that_is_a_pipe_is_passed_over(repo: Path) -> None:
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
     assert clear_dead(Git(repo)) == 0
+
+
+def left(repo: Path) -> list[str]:
+    """Name what is left of worktrees that were thrown away."""
+    beside = repo.with_name("repo.gates")
+    markers = repo / ".git" / "gitcoord" / "checks"
+    listed = git(repo, "worktree", "list", "--porcelain").count("worktree ") - 1
+    return [
+        *(path.name for path in (beside.iterdir() if beside.exists() else ())),
+        *(path.name for path in (markers.iterdir() if markers.exists() else ())),
+        *["listed"] * listed,
+    ]
+
+
+def test_it_holds_the_commit_and_lies_beside_the_repository(repo: Path, base: str) -> None:
+    with throw_away(Git(repo), base) as thrown:
+        assert thrown.place.parent == repo.with_name("repo.gates")
+        assert (thrown.place / "deep" / "c").read_text() == "c\n"
+        assert git(thrown.place, "rev-parse", "HEAD") == base
+        assert git(repo, "status", "--porcelain") == ""
+        assert thrown.environment()["GITCOORD_WORKTREE"] == str(thrown.place)
+    assert left(repo) == []
+
+
+def test_it_goes_whatever_was_made_of_it_and_after_an_error_too(repo: Path, base: str) -> None:
+    def ruin(place: Path) -> None:
+        (place / "sub").mkdir()
+        (place / "sub" / "file").write_text("x")
+        (place / "sub").chmod(stat.S_IRUSR)
+        (place / ".git").unlink()
+        raise KeyError
+
+    with pytest.raises(KeyError), throw_away(Git(repo), base) as thrown:
+        ruin(thrown.place)
+    assert left(repo) == []
+
+
+def test_of_a_commit_that_is_not_there_nothing_is_left(repo: Path) -> None:
+    with pytest.raises(UnavailableError), throw_away(Git(repo), "1" * 40):
+        pytest.fail("it was made")
+    assert left(repo) == []
