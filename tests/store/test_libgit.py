@@ -10,7 +10,7 @@ import pytest
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.store.libgit import LibgitStore
-from gitcoord.store.protocol import MissingObjectError
+from gitcoord.store.protocol import ContendedError, LockedError, MissingObjectError
 from tests.support.world import git
 
 
@@ -89,3 +89,53 @@ def test_after_it_was_opened_anew_a_store_reads_as_before(packed: tuple[LibgitSt
     store, oid = packed
     store._reopen()
     assert store.read_blob(oid) == b"hello\n"
+
+
+def test_what_is_not_a_repository_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="libgit2 cannot open") as caught:
+        LibgitStore(tmp_path)
+    assert "git status" in caught.value.hint
+
+
+def test_a_ref_is_removed_only_from_what_was_expected_and_past_no_lock(repo: Path) -> None:
+    store = LibgitStore(repo / ".git")
+    oid = git("rev-parse", "HEAD", cwd=repo)
+    git("update-ref", "refs/heads/gone", oid, cwd=repo)
+    with pytest.raises(ContendedError):
+        store.delete_ref("refs/heads/gone", "1" * 40)
+    lock = repo / ".git" / "refs" / "heads" / "gone.lock"
+    lock.touch()
+    with pytest.raises(LockedError) as caught:
+        store.delete_ref("refs/heads/gone", oid)
+    assert caught.value.path == lock
+    assert git("rev-parse", "refs/heads/gone", cwd=repo) == oid
+    lock.unlink()
+    store.delete_ref("refs/heads/gone", oid)
+    assert store.read_ref("refs/heads/gone") is None
+    with pytest.raises(ContendedError):
+        store.delete_ref("refs/heads/gone", oid)
+    store.close()
+
+
+def test_a_symbolic_ref_is_refused_with_the_engine_that_moves_it(repo: Path) -> None:
+    store = LibgitStore(repo / ".git")
+    oid = git("rev-parse", "HEAD", cwd=repo)
+    git("symbolic-ref", "refs/heads/link", "refs/heads/main", cwd=repo)
+    with pytest.raises(UnavailableError, match="refs/heads/link is a symbolic ref") as caught:
+        store.swap("refs/heads/link", oid, oid)
+    assert "GITCOORD_ENGINE=plumbing" in caught.value.hint
+    store.close()
+
+
+def test_packed_objects_are_read_and_those_of_another_kind_are_not(repo: Path) -> None:
+    oid = git("rev-parse", "HEAD:README.md", cwd=repo)
+    git("gc", "-q", cwd=repo)
+    store = LibgitStore(repo / ".git")
+    assert store.read_blob(oid) == b"hello\n"
+    with pytest.raises(MissingObjectError, match="is not a tree"):
+        store.read_tree(oid)
+    with pytest.raises(MissingObjectError, match="is not a commit"):
+        store.read_entry(oid)
+    with pytest.raises(MissingObjectError):
+        store.read_blob("nonsense")
+    store.close()
