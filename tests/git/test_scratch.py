@@ -15,7 +15,6 @@ from gitcoord.git import scratch, worktrees
 from gitcoord.git.program import Git
 from gitcoord.git.scratch import clear_dead, throw_away
 from gitcoord.host.processes import identity
-from tests.git.building import git
 from tests.support.world import git
 
 NAME = "0123456789ab"
@@ -130,7 +129,7 @@ def left(repo: Path) -> list[str]:
     """Name what is left of worktrees that were thrown away."""
     beside = repo.with_name("repo.gates")
     markers = repo / ".git" / "gitcoord" / "checks"
-    listed = git(repo, "worktree", "list", "--porcelain").count("worktree ") - 1
+    listed = git("worktree", "list", "--porcelain", cwd=repo).count("worktree ") - 1
     return [
         *(path.name for path in (beside.iterdir() if beside.exists() else ())),
         *(path.name for path in (markers.iterdir() if markers.exists() else ())),
@@ -142,8 +141,8 @@ def test_it_holds_the_commit_and_lies_beside_the_repository(repo: Path, base: st
     with throw_away(Git(repo), base) as thrown:
         assert thrown.place.parent == repo.with_name("repo.gates")
         assert (thrown.place / "deep" / "c").read_text() == "c\n"
-        assert git(thrown.place, "rev-parse", "HEAD") == base
-        assert git(repo, "status", "--porcelain") == ""
+        assert git("rev-parse", "HEAD", cwd=thrown.place) == base
+        assert git("status", "--porcelain", cwd=repo) == ""
         assert thrown.environment()["GITCOORD_WORKTREE"] == str(thrown.place)
     assert left(repo) == []
 
