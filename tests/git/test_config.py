@@ -11,6 +11,8 @@ import pytest
 from gitcoord.git.config import UserConfig, incompatible, last_value, read_config, unsupported
 from tests.git.building import git
 
+V1 = "[core]\n\trepositoryFormatVersion = 1\n"
+
 
 @pytest.mark.parametrize(
     ("config", "words"),
@@ -150,16 +152,20 @@ def test_a_user_who_is_nowhere_is_asked_of_git(repo: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("extension", "words"),
     [
-        ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tnoop = true\n", None),
-        ("[core]\n\trepositoryformatversion = 2\n", "format version 2"),
-        ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tnew = 1\n", "known: new"),
-        ("[core]\n\trepositoryformatversion = 0\n[extensions]\n\tnew = 1\n", None),
-        ("[extensions]\n\tcompatObjectFormat = sha256\n", "second object format"),
+        ("submodulePathConfig = true", None),
+        ("noop-v1 = true", None),
+        ("noop-of-tomorrow = true", None),
+        ("refStorage = reftable", None),
+        ("refStorage = reftable:///srv/refs", "its refs elsewhere"),
+        ("refStorage = files://refs", "its refs elsewhere"),
+        ("of-tomorrow = true", "not known: of-tomorrow"),
     ],
 )
-def test_what_no_engine_can_write_is_named(tmp_path: Path, config: str, words: str | None) -> None:
-    (tmp_path / "config").write_text(config)
+def test_what_no_engine_can_write_is_refused_and_what_changes_nothing_is_not(
+    tmp_path: Path, extension: str, words: str | None
+) -> None:
+    (tmp_path / "config").write_text(f"{V1}[extensions]\n\t{extension}\n")
     problem = incompatible(tmp_path)
     assert problem is None if words is None else problem is not None and words in problem

@@ -233,29 +233,6 @@ def test_no_repository_and_broken_links_are_named(tmp_path: Path) -> None:
         discover(tmp_path)
 
 
-V1 = "[core]\n\trepositoryFormatVersion = 1\n"
-
-
-@pytest.mark.parametrize(
-    ("extension", "words"),
-    [
-        ("submodulePathConfig = true", None),
-        ("noop-v1 = true", None),
-        ("noop-of-tomorrow = true", None),
-        ("refStorage = reftable", None),
-        ("refStorage = reftable:///srv/refs", "its refs elsewhere"),
-        ("refStorage = files://refs", "its refs elsewhere"),
-        ("of-tomorrow = true", "not known: of-tomorrow"),
-    ],
-)
-def test_what_no_engine_can_write_is_refused_and_what_changes_nothing_is_not(
-    tmp_path: Path, extension: str, words: str | None
-) -> None:
-    (tmp_path / "config").write_text(f"{V1}[extensions]\n\t{extension}\n")
-    problem = incompatible(tmp_path)
-    assert problem is None if words is None else problem is not None and words in problem
-
-
 @pytest.mark.parametrize("name", ["GIT_REFERENCE_BACKEND", "GIT_REF_STORAGE"])
 @pytest.mark.parametrize(
     ("value", "is_refused"), [("files", False), ("reftable", True), ("files:///srv/refs", True)]

@@ -17,7 +17,7 @@ from tests.support.world import git
 REF = "refs/heads/gitcoord/x"
 
 
-@pytest.fixture(params=[LibgitStore, PlumbingStore])
+@pytest.fixture(params=[LibgitStore, PlumbingStore], ids=["libgit2", "plumbing"])
 def store(request: pytest.FixtureRequest, repo: Path) -> Iterator[DiskStore]:
     git("config", "user.name", "Local", cwd=repo)
     git("config", "user.email", "local@example.invalid", cwd=repo)

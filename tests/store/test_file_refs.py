@@ -14,7 +14,10 @@ from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.loose import Shared
 from gitcoord.store.plumbing import PlumbingStore
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, Store
+from tests.support.formats import needs_ref_files
 from tests.support.world import git
+
+pytestmark = needs_ref_files
 
 PREFIX = "refs/gitcoord/l/"
 REF = PREFIX + "beats/x"

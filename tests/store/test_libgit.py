@@ -11,7 +11,10 @@ import pytest
 from gitcoord.core.errors import UnavailableError
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.protocol import ContendedError, LockedError, MissingObjectError
+from tests.support.formats import needs_libgit2
 from tests.support.world import git
+
+pytestmark = needs_libgit2
 
 
 class Failing:

@@ -16,8 +16,10 @@ from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.loose import LooseObjects, Shared
 from gitcoord.store.objects import read_loose
 from gitcoord.store.protocol import MissingObjectError
-from tests.support.formats import needs_libgit2
+from tests.support.formats import needs_libgit2, needs_sha1
 from tests.support.world import git
+
+pytestmark = needs_sha1
 
 
 @given(st.binary(max_size=60), st.data())

@@ -9,6 +9,7 @@ import pytest
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.protocol import ContendedError, MissingObjectError
+from tests.support.formats import needs_libgit2
 
 REF = "refs/heads/x"
 
@@ -66,6 +67,7 @@ def test_another_that_acts_first_is_seen_by_the_swap(tmp_path: Path) -> None:
     assert store.refs == {REF: two}
 
 
+@needs_libgit2
 def test_trees_and_blobs_have_the_oids_of_a_real_store(tmp_path: Path, repo: Path) -> None:
     memory, disk = MemoryStore(tmp_path), LibgitStore(repo / ".git")
     changes = {"a/b.json": b"{}", "a.json": b"1", "c/d/e": b"\0"}

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from gitcoord.store.objects import clean_name, encode_commit, parse_commit, read_loose
 from gitcoord.store.protocol import MissingObjectError
+from tests.support.formats import needs_sha1
 from tests.support.world import git
+
+pytestmark = needs_sha1
 
 
 @given(

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from gitcoord.store.packs import PackedObjects
+from tests.support.formats import needs_sha1
 from tests.support.world import git
+
+pytestmark = needs_sha1
 
 
 def kept(repo: Path, packed: PackedObjects) -> None:

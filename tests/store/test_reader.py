@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
-from gitcoord.core.model import FORMAT
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.protocol import MissingObjectError, TreeItem
 from gitcoord.store.reader import RecordCache, TreeReader, open_snapshot
+from tests.support.builders import PureLedger
 from tests.support.formats import needs_libgit2
 
 
@@ -52,7 +51,9 @@ class Counting(MemoryStore):
 
 def filled(tmp_path: Path, **more: bytes) -> tuple[Counting, str]:
     store = Counting(tmp_path)
-    files = {"settings.json": codec.dump({"format": FORMAT}), "tasks/a/b.json": b'{"id": "b"}'}
+    pure = PureLedger()
+    pure.init()
+    files = {**pure.files, "tasks/a/b.json": b'{"id": "b"}'}
     tree = store.write_tree(None, {**files, **more})
     store.read.clear()
     return store, store.write_entry(tree, (), "x", ("x", "x"), 1)
@@ -67,7 +68,7 @@ def test_each_folder_and_each_record_is_read_once(tmp_path: Path) -> None:
         for _ in range(2):
             assert reader.record("tasks/a/b.json") == {"id": "b"}
             assert reader.names("tasks/a") == ["b.json"]
-    assert snapshot.record("settings.json") == {"format": FORMAT}
+    assert snapshot.settings()["ledger"] == "ledger"
     blobs = [oid for oid in store.read if store.objects[oid][0] == "blob"]
     assert len(blobs) == len(set(blobs)) == 2
 

@@ -21,6 +21,7 @@ __all__ = [
     "lock_of",
     "needs_libgit2",
     "needs_ref_files",
+    "needs_sha1",
     "require_reftable",
 ]
 
@@ -30,6 +31,7 @@ SETTINGS = f"\tdefaultRefFormat = {REFS}\n\tdefaultObjectFormat = {OBJECTS}\n"
 """What the section ``init`` of the configuration says of them."""
 
 needs_ref_files = pytest.mark.skipif(REFS != "files", reason="it is about refs that are files")
+needs_sha1 = pytest.mark.skipif(OBJECTS != "sha1", reason="it knows oids of SHA-1")
 is_for_libgit2 = (REFS, OBJECTS) == ("files", "sha1")
 needs_libgit2 = pytest.mark.skipif(not is_for_libgit2, reason="it is about what libgit2 can open")
 

@@ -319,7 +319,7 @@ def test_from_git_2_54_on_status_looks_at_what_the_configuration_names(repo: Pat
 
 def test_status_sees_an_event_that_the_configuration_switches_off(repo: Path) -> None:
     new, older = (2, 55, 0), (2, 54, 0)
-    work = ledger(repo)
+    work = with_agent(repo)
     hooks.install(work, version=new)
     for key, value in (("event", "commit-msg"), ("command", "mine")):
         git("config", f"hook.mine.{key}", value, cwd=repo)
