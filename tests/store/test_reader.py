@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
-from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.snapshot import Snapshot, task_path
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.protocol import MissingObjectError, TreeItem
 from gitcoord.store.reader import RecordCache, TreeReader, open_snapshot
-from tests.support.builders import PureLedger
+from tests.support.builders import PureLedger, tasks
 from tests.support.formats import needs_libgit2
 
 
@@ -31,6 +32,9 @@ def test_a_tree_that_git_would_not_write_is_missing(repo: Path) -> None:
         store.read_tree(oid)
     with pytest.raises(CorruptError):
         Snapshot(TreeReader(store, oid, "", RecordCache())).settings()
+
+
+PATH = task_path("b")
 
 
 class Counting(MemoryStore):
@@ -49,12 +53,13 @@ class Counting(MemoryStore):
         return super().read_blob(oid)
 
 
-def filled(tmp_path: Path, **more: bytes) -> tuple[Counting, str]:
-    store = Counting(tmp_path)
+def filled(tmp_path: Path) -> tuple[Counting, str]:
+    """Write the entry of a ledger with one task."""
     pure = PureLedger()
     pure.init()
-    files = {**pure.files, "tasks/a/b.json": b'{"id": "b"}'}
-    tree = store.write_tree(None, {**files, **more})
+    pure.plan(tasks("b"))
+    store = Counting(tmp_path)
+    tree = store.write_tree(None, dict(pure.files))
     store.read.clear()
     return store, store.write_entry(tree, (), "x", ("x", "x"), 1)
 
@@ -66,8 +71,8 @@ def test_each_folder_and_each_record_is_read_once(tmp_path: Path) -> None:
         snapshot = open_snapshot(store, entry, cache)
         reader = TreeReader(store, store.read_entry(entry).tree, entry, cache)
         for _ in range(2):
-            assert reader.record("tasks/a/b.json") == {"id": "b"}
-            assert reader.names("tasks/a") == ["b.json"]
+            assert reader.record(PATH)["id"] == "b"
+            assert reader.names(PATH.rpartition("/")[0]) == ["b.json"]
     assert snapshot.settings()["ledger"] == "ledger"
     blobs = [oid for oid in store.read if store.objects[oid][0] == "blob"]
     assert len(blobs) == len(set(blobs)) == 2
@@ -76,11 +81,16 @@ def test_each_folder_and_each_record_is_read_once(tmp_path: Path) -> None:
 def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
     store, entry = filled(tmp_path)
     reader = TreeReader(store, store.read_entry(entry).tree, entry, RecordCache())
-    for path in ("tasks/a/c.json", "tasks/a", "no/where.json", "settings.json/x"):
+    for path in (
+        PATH.replace("b.json", "c.json"),
+        PATH.rpartition("/")[0],
+        "no/where.json",
+        "settings.json/x",
+    ):
         assert reader.record(path) is None
         assert reader.file(path) is None
     assert reader.names("no/where") == []
-    assert reader.file("tasks/a/b.json") == b'{"id": "b"}'
+    assert codec.load(reader.file(PATH) or b"", 1 << 20, PATH) == reader.record(PATH)
 
 
 def test_a_missing_object_names_the_entry(tmp_path: Path) -> None:
@@ -90,7 +100,7 @@ def test_a_missing_object_names_the_entry(tmp_path: Path) -> None:
             del store.objects[oid]
     reader = TreeReader(store, store.read_entry(entry).tree, entry, RecordCache())
     with pytest.raises(CorruptError, match="a blob of the ledger is missing") as caught:
-        reader.record("tasks/a/b.json")
+        reader.record(PATH)
     assert caught.value.facts["entry"] == entry
     with pytest.raises(CorruptError, match=f"entry {'1' * 12} is missing"):
         open_snapshot(store, "1" * 40, RecordCache())
