@@ -17,7 +17,9 @@ from gitcoord.core.errors import (
     NothingReadyError,
     UsageError,
 )
+from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import text_of
 
 __all__ = [
     "beat",
@@ -363,8 +365,7 @@ def land_automatically(app: App, phase: str) -> None:
     landed = landings.land_automatically(app.work, phase)
     if isinstance(landed, landings.Landed):
         app.out.notice(
-            f"phase {phase} landed: {landed.target.removeprefix('refs/heads/')} is at "
-            f"{landed.new[:12]}"
+            f"phase {phase} landed: {branch_name(landed.target)} is at {landed.new[:12]}"
         )
     elif landed is not None:
         app.out.notice(f"phase {phase} is whole and did not land: {landed.message}")
@@ -386,7 +387,6 @@ def _task_or_paths(
 def _commit(app: App, task: str, token: str, message: str, paths: Sequence[str]) -> None:
     """Commit what lies inside the boundary; name what was left alone."""
     from gitcoord.features.work import drafts
-    from gitcoord.features.work.results import text_of
 
     text = text_of(message, "message")
     snapshot = app.work.ledger.snapshot()

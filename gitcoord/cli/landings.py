@@ -12,13 +12,14 @@ from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.refs import branch_name
+from gitcoord.core.texts import text_of
 
 __all__ = ["assign", "cancel", "phase", "reap", "retry"]
 
 
 def _execute(app: App, command: dict[str, Any]) -> Any:
     from gitcoord.features.names import named_task
-    from gitcoord.features.work.results import text_of
 
     work = app.orchestrate()
     if command.get("reason"):
@@ -210,7 +211,7 @@ def _failed_gates(app: App, phase: str) -> list[dict[str, Any]]:
     from gitcoord.features.names import named_phase
 
     snapshot = app.work.ledger.snapshot()
-    branch = app.work.ledger.ref.removeprefix("refs/heads/")
+    branch = branch_name(app.work.ledger.ref)
     found = failed_gates(snapshot, named_phase(snapshot, phase))
     return [{**one, "show": f"git show {branch}:{one['log']}"} for one in found]
 
@@ -309,7 +310,7 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
     facts = {
         "phase": name,
         "entry": done.entry,
-        "target": done.target.removeprefix("refs/heads/"),
+        "target": branch_name(done.target),
         "old": done.old,
         "new": done.new,
         "results": done.results,

@@ -14,6 +14,8 @@ from gitcoord.cli.output import table
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.refs import branch_name
+from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
 
 __all__ = ["batch", "checkpoint", "rollback"]
@@ -73,7 +75,6 @@ def rollback(
 
 
 def _reason(text: str) -> str:
-    from gitcoord.features.work.results import text_of
 
     return text_of(text, "reason") if text else ""
 
@@ -107,7 +108,7 @@ def _tell(app: App, op: str, done: Any, words: str) -> None:
     }
     text = f"the ledger is back at {done.onto[:12]} ({words}), epoch {done.epoch}"
     if done.code:
-        text += f"\n{done.code['target'].removeprefix('refs/heads/')} is at {done.code['new'][:12]}"
+        text += f"\n{branch_name(done.code['target'])} is at {done.code['new'][:12]}"
     text += (
         f"\nwhat was abandoned is kept at {done.abandoned[:12]}: gitcoord rollback undo brings it "
         "back"
@@ -146,7 +147,7 @@ def preview(app: App, entry: str, words: str, *, code: bool) -> tuple[dict[str, 
 def _code_line(move: Any) -> str:
     if move is None:
         return "the target branch stays where it is"
-    name = move.target.removeprefix("refs/heads/")
+    name = branch_name(move.target)
     how = (
         "is reset"
         if move.is_reset

@@ -14,6 +14,7 @@ from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
+from gitcoord.core.refs import branch_name
 from gitcoord.core.times import instant
 
 __all__ = ["agent", "init", "plan", "trust"]
@@ -111,7 +112,7 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
     facts: dict[str, Any] = {
         "ledger": app.work.ledger.name,
         "entry": done.entry,
-        "target": done.event["target"].removeprefix("refs/heads/"),
+        "target": branch_name(done.event["target"]),
     }
     text = f"ledger {facts['ledger']} made; phases will land on {facts['target']}"
     if document is not None:

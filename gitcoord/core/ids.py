@@ -17,7 +17,6 @@ __all__ = [
     "ID_RULE",
     "ORCHESTRATOR",
     "ZERO_OID",
-    "branch_of",
     "duration_ms",
     "is_id",
     "is_oid",
@@ -112,11 +111,6 @@ def shard(task: str) -> tuple[str, str]:
     """
     digest = sha256(task.casefold().encode()).hexdigest()
     return digest[:2], digest[2:4]
-
-
-def branch_of(prefix: str, task: str, attempt: int, token: str) -> str:
-    """Name the work branch of one attempt; it is never used for another."""
-    return f"{prefix}/{task}/{attempt}-{token[:6]}"
 
 
 def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:

@@ -23,6 +23,7 @@ from gitcoord.core.codec import printable
 from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
+from gitcoord.core.layout import SETTINGS
 from gitcoord.core.leases import Context
 from gitcoord.core.model import FORMAT
 from gitcoord.core.operation import COMMON, Operation, copied, keys
@@ -127,7 +128,7 @@ def check(snapshot: Snapshot, event: Event) -> None:
         raise UsageError(f"the keys of a {event['op']} event do not fit")
     if not ids.is_id(event["agent"]):
         raise UsageError(f"{event['agent']!r} is not a valid agent id")
-    if (snapshot.record("settings.json") is None) != (event["op"] == "init"):
+    if (snapshot.record(SETTINGS) is None) != (event["op"] == "init"):
         raise RefusedError("a ledger begins with init, once", reason="exists")
     row.check(snapshot, event)
 

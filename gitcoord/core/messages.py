@@ -17,12 +17,12 @@ from gitcoord.core.events import Event, evidence_of, tasks_of
 from gitcoord.core.machine import operation
 from gitcoord.core.model import FORMAT
 from gitcoord.core.operation import COMMON
+from gitcoord.core.texts import first_line
 
 __all__ = ["EVENT_TRAILER", "author_of", "parse", "render", "subject_of"]
 
 EVENT_TRAILER = "Gitcoord-Event"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
-MAX_SHOWN_CHARS = 160
 MAX_LISTED = 4
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _PLACE = re.compile(r"\{([a-z_/]+)(?::(\d+))?\}")
@@ -119,19 +119,13 @@ def _shown(event: Event, path: str) -> str:
         return _listed([str(one) for one in value])
     if key.endswith("_ms"):
         return f"{value / 1000:g} s"
-    return _first(str(value))
+    return first_line(str(value))
 
 
 def _listed(values: list[str]) -> str:
-    shown = _first(", ".join(values[:MAX_LISTED]))
+    shown = first_line(", ".join(values[:MAX_LISTED]))
     more = len(values) - MAX_LISTED
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _first(text: str) -> str:
-    """Return the first line of a text, cut to what fits into a subject."""
-    line = text.strip().split("\n", 1)[0]
-    return line if len(line) <= MAX_SHOWN_CHARS else line[: MAX_SHOWN_CHARS - 1] + "…"
 
 
 def _body(event: Event) -> str:
@@ -140,7 +134,7 @@ def _body(event: Event) -> str:
     if event["op"] == "batch":
         return "\n".join(subject_of(one) for one in event["events"])
     text = str(event.get(row.body) or "")
-    is_shown = f"{{{row.body}}}" in row.subject and _first(text) == text.strip()
+    is_shown = f"{{{row.body}}}" in row.subject and first_line(text) == text.strip()
     return "" if is_shown else text
 
 
@@ -171,6 +165,6 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
     if event.get("abandoned"):
         found.append(("Abandoned", event["abandoned"]))
     if event.get("reason"):
-        found.append(("Reason", _first(event["reason"])))
+        found.append(("Reason", first_line(event["reason"])))
     found += [("Id", event["id"]), ("Format", event["format"])]
     return found

@@ -15,12 +15,13 @@ from functools import lru_cache
 from typing import Any
 
 from gitcoord.core import model
+from gitcoord.core.layout import PLAN
 
 __all__ = ["problem_of"]
 
 _SHAPES = {
     "settings": model.Settings,
-    "plan.json": model.PlanRecord,
+    PLAN: model.PlanRecord,
     "tasks": model.TaskRecord,
     "live": model.TaskRecord,
     "agents": model.AgentRecord,

@@ -13,6 +13,15 @@ from typing import Any, Protocol, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import CorruptError, NotFoundError
+from gitcoord.core.layout import (
+    PLAN,
+    SETTINGS,
+    agent_path,
+    escalation_path,
+    live_path,
+    phase_path,
+    task_path,
+)
 from gitcoord.core.model import (
     MAX_PLAN_BYTES,
     AgentRecord,
@@ -25,8 +34,9 @@ from gitcoord.core.model import (
     Settings,
     TaskRecord,
 )
+from gitcoord.core.refs import branch_ref
 
-__all__ = ["BlobOid", "Changes", "Reader", "Snapshot", "put_task", "task_path"]
+__all__ = ["BlobOid", "Changes", "Reader", "Snapshot", "put_task"]
 
 
 class BlobOid(str):
@@ -55,19 +65,13 @@ class Reader(Protocol):
         """Return the bytes at a path, or None where there is nothing."""
 
 
-def task_path(task: str) -> str:
-    """Give the path of a task's record."""
-    first, second = ids.shard(task)
-    return f"tasks/{first}/{second}/{task}.json"
-
-
 def put_task(changes: Changes, task: TaskRecord) -> None:
     """Change a task's record, and its copy among those that a lease holds."""
     changes[task_path(task["id"])] = task
     is_live = task["claim"] is not None or any(
         review["verdict"] is None for review in task["reviews"]
     )
-    changes[f"live/{task['id']}.json"] = task if is_live else None
+    changes[live_path(task["id"])] = task if is_live else None
 
 
 class Snapshot:
@@ -82,16 +86,16 @@ class Snapshot:
 
     def settings(self) -> Settings:
         """Return the ledger's own settings."""
-        return cast("Settings", self._require("settings.json"))
+        return cast("Settings", self._require(SETTINGS))
 
     def plan(self) -> PlanRecord | None:
         """Return the plan's record, or None before the first plan."""
-        return cast("PlanRecord | None", self._reader.record("plan.json"))
+        return cast("PlanRecord | None", self._reader.record(PLAN))
 
     def target(self) -> str:
         """Name the target branch as a full ref."""
         plan = self.plan()
-        return f"refs/heads/{plan['target']}" if plan else self.settings()["target"]
+        return branch_ref(plan["target"]) if plan else self.settings()["target"]
 
     def task(self, task: str) -> TaskRecord | None:
         """Return a task, or None where the ledger has none of that id."""
@@ -138,7 +142,7 @@ class Snapshot:
 
     def agent(self, agent: str) -> AgentRecord | None:
         """Return an agent's record, or None where it was not added."""
-        return cast("AgentRecord | None", self._reader.record(f"agents/{agent}.json"))
+        return cast("AgentRecord | None", self._reader.record(agent_path(agent)))
 
     def agents(self) -> list[AgentRecord]:
         """Return every agent."""
@@ -146,7 +150,7 @@ class Snapshot:
 
     def phase(self, phase: str) -> PhaseRecord | None:
         """Return a phase, or None where the plan has none of that id."""
-        return cast("PhaseRecord | None", self._reader.record(f"phases/{phase}.json"))
+        return cast("PhaseRecord | None", self._reader.record(phase_path(phase)))
 
     def phases(self) -> list[PhaseRecord]:
         """Return every phase in plan order."""
@@ -169,7 +173,7 @@ class Snapshot:
 
     def escalation(self, name: str) -> Escalation | None:
         """Return an escalation, or None where there is none of that id."""
-        return cast("Escalation | None", self._reader.record(f"escalations/{name}.json"))
+        return cast("Escalation | None", self._reader.record(escalation_path(name)))
 
     def notes(self) -> list[NoteRecord]:
         """Return every note, oldest first."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.model import PlanRecord
+from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.git.program import Git, Place, discover
@@ -296,7 +297,7 @@ class Workspace:
         tip = self.store.read_ref(ref)
         if tip is None:
             raise NotFoundError(
-                f"the target branch {ref.removeprefix('refs/heads/')} does not exist",
+                f"the target branch {branch_name(ref)} does not exist",
                 hint="create it, or name another target in the plan",
             )
         return tip

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from gitcoord.core.refs import branch_ref
 from gitcoord.git.checkout import switching
 from gitcoord.git.local_changes import (
     LITERAL,
@@ -49,7 +50,7 @@ def return_to_branch(worktree: Path, branch: str) -> bool:
     the branch afterwards; False if the branch has commits that HEAD has not, and
     then nothing changed. No file is touched, and no other branch.
     """
-    ref = f"refs/heads/{branch}"
+    ref = branch_ref(branch)
     if branch_of_worktree(worktree) == ref:
         return True
     git = Git(worktree)
@@ -75,7 +76,7 @@ def salvage(
         UnavailableError: Another git is at work there.
 
     """
-    git, ref = Git(worktree), f"refs/heads/{branch}"
+    git, ref = Git(worktree), branch_ref(branch)
     unfinished = find_unfinished(worktree)
     head = git.run("rev-parse", "--verify", "HEAD").text
     found = git.run("rev-parse", "--verify", "--quiet", ref, check=False).text

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError
+from gitcoord.core.refs import branch_name
 from gitcoord.git.program import Git, discover
 
 __all__ = [
@@ -173,7 +174,7 @@ def refuse_rebased(git: Git, ref: str) -> None:
         return
     place = _worktree_of(private)
     raise RefusedError(
-        f"{ref.removeprefix('refs/heads/')} is being rebased in {place}",
+        f"{branch_name(ref)} is being rebased in {place}",
         reason="rebase",
         hint="finish that rebase, or take it back with `git rebase --abort`, and try again",
         worktree=str(place),

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.git.checkout import switching, undo
 from gitcoord.git.half_made import (
     LOCK_WAIT_S,
@@ -200,7 +201,7 @@ def checkouts_of(git: Git, ref: str) -> list[Path]:
     hidden = hidden_checkout(git)
     if hidden is not None and _head_of(hidden / ".git") == ref:
         raise RefusedError(
-            f"{ref.removeprefix('refs/heads/')} is checked out in {hidden}, but core.bare says that "
+            f"{branch_name(ref)} is checked out in {hidden}, but core.bare says that "
             "the repository has no checkout",
             reason="worktree",
             hint="if it has one: `git config core.bare false`",
@@ -208,8 +209,7 @@ def checkouts_of(git: Git, ref: str) -> list[Path]:
     found = [known.path for known in list_all(git) if known.branch == ref and known.path.is_dir()]
     if any(map(_is_git_dir, found)):
         raise RefusedError(
-            f"{ref.removeprefix('refs/heads/')} is checked out, and its git directory does not say "
-            "where",
+            f"{branch_name(ref)} is checked out, and its git directory does not say where",
             reason="worktree",
             hint="run the command there, or name the place: git config core.worktree PATH",
         )
@@ -258,12 +258,12 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
 
     """
     undo(worktree)
-    if branch_of_worktree(worktree) == f"refs/heads/{branch}":
+    if branch_of_worktree(worktree) == branch_ref(branch):
         return
     refuse_local_changes(worktree)
     git = Git(worktree)
-    create_ref(git, f"refs/heads/{branch}", start, is_durable=False)
-    old, new = git.run("rev-parse", "HEAD", f"refs/heads/{branch}").text.split()
+    create_ref(git, branch_ref(branch), start, is_durable=False)
+    old, new = git.run("rev-parse", "HEAD", branch_ref(branch)).text.split()
     args = (
         "-c",
         "advice.detachedHead=false",
@@ -316,7 +316,7 @@ def commits_left_out(worktree: Path, here: str | None, kept: list[str], *globs: 
     ``here`` is the branch that is checked out; ``globs`` name further refs that count.
     """
     lines = "HEAD\n" + "".join(f"^{oid}\n" for oid in kept)
-    own = here.removeprefix("refs/heads/") if here else "HEAD"
+    own = branch_name(here) if here else "HEAD"
     others = (f"--exclude={own}", "--branches", "--remotes", *(f"--glob={one}" for one in globs))
     asked = Git(worktree).run(
         "rev-list", "--max-count=10", "--stdin", "--not", *others, stdin=lines.encode(), check=False

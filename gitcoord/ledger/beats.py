@@ -14,21 +14,17 @@ from pathlib import Path
 
 from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.core.leases import Beat
+from gitcoord.core.refs import beat_ref
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.protocol import MissingObjectError, Store
 
-__all__ = ["Beats", "Observations", "beat_ref", "beat_text", "parse_beat"]
+__all__ = ["Beats", "Observations", "beat_text", "parse_beat"]
 
 MAX_BEAT_BYTES = 256 * 1024
 MAX_OBSERVED = 2000
 BROKEN = "broken"
 """In place of the oid of a beat whose ref is broken."""
-
-
-def beat_ref(ledger: str, agent: str) -> str:
-    """Name the ref that holds an agent's beats."""
-    return f"refs/gitcoord/{ledger}/beats/{agent}"
 
 
 def beat_text(stamps: Mapping[str, tuple[str, int]]) -> bytes:

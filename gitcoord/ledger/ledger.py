@@ -23,12 +23,12 @@ from gitcoord.core.events import Command, Event, evidence_of
 from gitcoord.core.leases import Beat, Context, leases_of
 from gitcoord.core.machine import apply, decide
 from gitcoord.core.messages import author_of, render
+from gitcoord.core.refs import attic_ref, attic_refs, beat_ref, ledger_ref
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.remedies import remedy
-from gitcoord.ledger.beats import Beats, Observations, beat_ref, beat_text
+from gitcoord.ledger.beats import Beats, Observations, beat_text
 from gitcoord.ledger.files import LedgerFiles, require_writable, sync_files
-from gitcoord.ledger.names import attic_ref, ledger_ref
 from gitcoord.ledger.pending import HINTS, PendingFiles, Settled, find_entry, verified_refs
 from gitcoord.ledger.prune_guard import outlast_prune, require_written
 from gitcoord.store.protocol import (
@@ -157,7 +157,7 @@ class Ledger:
             return []
         # No later swap of ours need come across them.
         self.clear_left_locks(agent)
-        attic = list(self.store.list_refs(f"refs/gitcoord/{self.name}/attic/").values())
+        attic = list(self.store.list_refs(attic_refs(self.name)).values())
         return self.pending.settle(
             self.store, agent, self.tip(), attic, lambda ref: is_empty_lock(self._lock_of(ref))
         )

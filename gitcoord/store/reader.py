@@ -7,6 +7,7 @@ from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
+from gitcoord.core.layout import SETTINGS
 from gitcoord.core.model import FORMAT, MAX_PLAN_BYTES, MAX_RECORD_BYTES
 from gitcoord.core.records import problem_of
 from gitcoord.core.snapshot import Snapshot
@@ -126,7 +127,7 @@ def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot
     except MissingObjectError as error:
         raise CorruptError(f"entry {oid[:12]} is missing: {error}", entry=oid) from None
     snapshot = Snapshot(TreeReader(store, entry.tree, oid, cache), oid)
-    settings = snapshot.record("settings.json")
+    settings = snapshot.record(SETTINGS)
     found = settings.get("format") if isinstance(settings, dict) else None
     if found != FORMAT:
         raise CorruptError(

@@ -270,7 +270,7 @@ def test_what_is_left_out_is_cancelled_only_when_the_rest_has_landed() -> None:
     pure.run(begin(pure, None, without=["b", "c", "d"]))
     pure.run({"op": "land-done", **ends})
     assert [pure.state(name) for name in "abcd"] == ["done", "cancelled", "cancelled", "cancelled"]
-    assert pure.snapshot.require_task("d")["setbacks"][-1]["kind"] == "left-out"
+    assert pure.snapshot.require_task("d")["setbacks"][-1]["code"] == "left-out"
     with pytest.raises(ClaimLostError):
         pure.run(
             {"op": "progress", "agent": "x", "task": "d", "token": claim["token"], "message": "on"}

@@ -342,7 +342,7 @@ def test_a_failed_need_blocks_and_a_retry_opens_it_again() -> None:
         }
     )
     assert pure.state("a") == "failed"
-    assert [one["kind"] for one in pure.snapshot.escalations()] == ["task-failed"]
+    assert [one["code"] for one in pure.snapshot.escalations()] == ["task-failed"]
     error = refused(
         pure, RefusedError, op="claim", agent="x0", task="b", session="s", base="", built_on={}
     )
@@ -577,7 +577,7 @@ def test_an_aborted_landing_opens_the_phase_again_and_escalates() -> None:
         }
     )
     assert pure.snapshot.settings()["pending"] is None
-    assert [one["kind"] for one in pure.snapshot.escalations()] == ["landing-aborted"]
+    assert [one["code"] for one in pure.snapshot.escalations()] == ["landing-aborted"]
     pure.run(land(pure))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from gitcoord.core.sentences import reason_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -172,7 +173,7 @@ def test_a_rejection_opens_the_task_with_its_reason_and_ends_every_review() -> N
         None,
         1,
     )
-    assert [(one["kind"], one["agent"], one["reason"]) for one in task["setbacks"]] == [
+    assert [(one["code"], one["agent"], reason_of(one)) for one in task["setbacks"]] == [
         ("rejected", "x", "z rejected the result: no tests")
     ]
     with pytest.raises(ClaimLostError):
@@ -184,7 +185,7 @@ def test_the_last_rejection_fails_the_task_and_asks_the_orchestrator() -> None:
     pure.complete(pure.claim("x", "a"))
     judge(pure, review(pure, "y"), "reject", "no tests")
     assert pure.state("a") == "failed"
-    assert [one["kind"] for one in pure.snapshot.escalations()] == ["task-failed"]
+    assert [one["code"] for one in pure.snapshot.escalations()] == ["task-failed"]
 
 
 def test_a_verdict_on_an_earlier_result_is_stale() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError
-from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task, task_path
+from gitcoord.core.layout import task_path
+from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 from tests.support.builders import DictReader, PureLedger, oid_of, tasks
 
 PATHS = ["settings.json", "notes/a.json", "notes/b.json", "tasks/1/2/a.json", "tasks/1/3/b.json"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gitcoord.core import codec
-from gitcoord.core.snapshot import task_path
+from gitcoord.core.layout import task_path
 from gitcoord.features.land import rollbacks
 from gitcoord.features.work import claims, escalations, locks, notes
 from gitcoord.features.workspace import Workspace, open_workspace

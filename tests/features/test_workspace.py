@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import NotFoundError
+from gitcoord.core.refs import result_ref
 from gitcoord.features.land import landings
 from gitcoord.features.work import claims, results
-from gitcoord.features.workspace import Workspace, keep_commits, result_ref
+from gitcoord.features.workspace import Workspace, keep_commits
 from tests.git.building import commit
 from tests.support.builders import tasks
 from tests.support.world import do, found, git

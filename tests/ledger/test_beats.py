@@ -16,12 +16,13 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.core.leases import Context
+from gitcoord.core.refs import beat_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import facts
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host.clock import Clock
-from gitcoord.ledger.beats import beat_ref, beat_text, parse_beat
+from gitcoord.ledger.beats import beat_text, parse_beat
 from tests.support.builders import tasks
 from tests.support.moments import before_swap
 from tests.support.world import LONGER, SHORT, found

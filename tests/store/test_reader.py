@@ -11,7 +11,8 @@ import pytest
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
-from gitcoord.core.snapshot import Snapshot, task_path
+from gitcoord.core.layout import task_path
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.protocol import MissingObjectError, TreeItem

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from gitcoord.core import codec
-from gitcoord.core.snapshot import task_path
+from gitcoord.core.layout import task_path
 from gitcoord.store.index import ReadyIndex
 from gitcoord.store.memory import MemoryStore
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gitcoord.core.refs import result_ref
 from gitcoord.features.work import claims, results
-from gitcoord.features.workspace import Workspace, open_workspace, result_ref
+from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git import merges
 from gitcoord.git.program import Git
 from tests.git.building import File, commit, commit_tree, git, tree

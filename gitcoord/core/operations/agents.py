@@ -7,6 +7,7 @@ from typing import Any, cast
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.layout import agent_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.operation import Operation, copied, keys
@@ -58,7 +59,7 @@ def apply_agent_add(_snapshot: Snapshot, event: Event, changes: Changes) -> None
         "worktree": event["worktree"],
         "at": event["time"],
     }
-    changes[f"agents/{agent['id']}.json"] = cast("dict[str, Any]", agent)
+    changes[agent_path(agent["id"])] = cast("dict[str, Any]", agent)
 
 
 def check_agent_remove(snapshot: Snapshot, event: Event) -> None:
@@ -80,7 +81,7 @@ def check_agent_remove(snapshot: Snapshot, event: Event) -> None:
 def apply_agent_remove(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Take an agent away, and its locks with it."""
     end_locks_of(snapshot, event["name"], changes)
-    changes[f"agents/{event['name']}.json"] = None
+    changes[agent_path(event["name"])] = None
 
 
 OPERATIONS = {

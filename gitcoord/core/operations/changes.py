@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.events import Event
+from gitcoord.core.layout import escalation_path, lock_path
 from gitcoord.core.model import Claim, Escalation, LockRecord, Setback, State, TaskRecord
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
@@ -93,7 +94,7 @@ def escalate(changes: Changes, event: Event, kind: str, task: str | None, text: 
         "answer": "",
         "at": event["time"],
     }
-    changes[f"escalations/{escalation['id']}.json"] = cast("dict[str, Any]", escalation)
+    changes[escalation_path(escalation["id"])] = cast("dict[str, Any]", escalation)
 
 
 def close_escalations(snapshot: Snapshot, event: Event, changes: Changes, answer: str) -> None:
@@ -102,14 +103,14 @@ def close_escalations(snapshot: Snapshot, event: Event, changes: Changes, answer
         is_settled = one["kind"] in {"task-failed", "base-conflict"}
         if one["task"] == event["task"] and one["state"] == "open" and is_settled:
             closed = {**one, "state": "resolved", "answer": answer}
-            changes[f"escalations/{one['id']}.json"] = closed
+            changes[escalation_path(one["id"])] = closed
 
 
 def put_lock(changes: Changes, lock: LockRecord) -> None:
     """Change a lock's record; a lock without a path is gone."""
-    changes[f"locks/{lock['id']}.json"] = None
+    changes[lock_path(lock["id"])] = None
     if lock["paths"]:
-        changes[f"locks/{lock['id']}.json"] = cast("dict[str, Any]", lock)
+        changes[lock_path(lock["id"])] = cast("dict[str, Any]", lock)
 
 
 def end_locks_with_claims(snapshot: Snapshot, changes: Changes) -> None:

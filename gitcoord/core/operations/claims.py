@@ -40,6 +40,7 @@ from gitcoord.core.operations.preconditions import (
     require_plan,
     task_of,
 )
+from gitcoord.core.refs import work_branch
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS", "expiries"]
@@ -70,7 +71,7 @@ def decide_claim(snapshot: Snapshot, command: Command, context: Context) -> dict
         "session": command["session"],
         "lease_ms": plan["lease_ms"],
         "base": command["base"],
-        "branch": ids.branch_of(prefix, task["id"], attempt, context.token),
+        "branch": work_branch(prefix, task["id"], attempt, context.token),
         "built_on": command["built_on"],
         "expired": expiries(snapshot, agent["id"], task, context),
         "lapsed": _lapsed(snapshot, agent["id"], task, context),
@@ -166,7 +167,7 @@ def check_claim(snapshot: Snapshot, event: Event) -> None:
     if event["attempt"] != task["attempt"] + 1 or event["lease_ms"] <= 0 or not event["token"]:
         raise UsageError("a claim has the next attempt's number, a token and a lease")
     prefix = snapshot.settings()["task_prefix"]
-    branch = ids.branch_of(prefix, task["id"], event["attempt"], event["token"])
+    branch = work_branch(prefix, task["id"], event["attempt"], event["token"])
     if event["branch"] != branch:
         raise UsageError("a claim's branch is named after its task, attempt and token")
     _check_role(snapshot, agent, task)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.layout import escalation_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import MAX_MESSAGE_BYTES, Escalation
 from gitcoord.core.operation import Operation, copied, keys
@@ -64,7 +65,7 @@ def apply_resolve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Keep the answer with its escalation."""
     found = cast("Escalation", snapshot.escalation(event["escalation"]))
     resolved: Escalation = {**found, "state": "resolved", "answer": event["answer"]}
-    changes[f"escalations/{found['id']}.json"] = cast("dict[str, Any]", resolved)
+    changes[escalation_path(found["id"])] = cast("dict[str, Any]", resolved)
 
 
 OPERATIONS = {

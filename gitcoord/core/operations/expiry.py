@@ -12,6 +12,7 @@ from typing import cast
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.layout import lock_path
 from gitcoord.core.leases import Context, judge, judge_lock, leases_of, running
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, Review, TaskRecord
 from gitcoord.core.operation import Transitions
@@ -142,7 +143,7 @@ def end_expired(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         reason = f"the lease of {gone['agent']} ran out"
         set_back(snapshot, event, changes, task, kind="expired", reason=reason, agent=gone["agent"])
     for lapse in event.get("lapsed", ()):
-        changes[f"locks/{lapse['lock']}.json"] = None
+        changes[lock_path(lapse["lock"])] = None
 
 
 def end_reviews(snapshot: Snapshot, event: Event, changes: Changes) -> set[str]:

@@ -16,6 +16,7 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
+from gitcoord.core.layout import check_log_path, check_path, gate_log_path, gate_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecord, TaskSpec
 from gitcoord.core.operation import Operation, Transitions, copied, holding, keys, titled
@@ -25,10 +26,8 @@ from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 __all__ = [
     "CHECK_TIMEOUT_MS",
     "OPERATIONS",
-    "check_log_path",
     "check_of",
     "definition_of",
-    "gate_log_path",
     "proofs",
     "require_check",
     "require_gates",
@@ -51,27 +50,6 @@ def check_of(spec: TaskSpec) -> GateSpec | None:
 def definition_of(gate: GateSpec) -> str:
     """Give the hash of all that says what a gate runs, and for how long."""
     return sha256(codec.dump(gate)).hexdigest()
-
-
-def gate_path(phase: str, gate: str) -> str:
-    """Give the path of the last run of a phase's gate."""
-    return f"gates/{phase}/{gate}.json"
-
-
-def gate_log_path(phase: str, gate: str) -> str:
-    """Give the path of the log of a gate's last run."""
-    return f"logs/gates/{phase}/{gate}.txt"
-
-
-def check_path(task: str) -> str:
-    """Give the path of the last run of a task's check."""
-    first, second = ids.shard(task)
-    return f"checks/{first}/{second}/{task}.json"
-
-
-def check_log_path(task: str) -> str:
-    """Give the path of the log of a check's last run."""
-    return check_path(task).removesuffix(".json") + ".txt"
 
 
 def run_of(

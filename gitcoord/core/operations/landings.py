@@ -12,12 +12,14 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.layout import SETTINGS, landing_path, phase_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import Landing, Pending, PhaseRecord, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, copied, keys
 from gitcoord.core.operations.changes import changed, escalate, with_setback
 from gitcoord.core.operations.gates import proofs, require_gates
 from gitcoord.core.operations.preconditions import open_phase, require_state
+from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS", "Wholeness", "left_out", "merge_order", "wholeness"]
@@ -164,7 +166,7 @@ def check_land_begin(snapshot: Snapshot, event: Event) -> None:
     if not snapshot.is_started(phase):
         raise RefusedError(f"phase {phase['id']} has not started", reason="phase")
     plan = snapshot.plan()
-    if plan is None or event["target"] != f"refs/heads/{plan['target']}":
+    if plan is None or event["target"] != branch_ref(plan["target"]):
         raise UsageError("a phase lands on the plan's target")
     _check_left_out(snapshot, phase["id"], event["without"])
     tasks, missing = wholeness(snapshot, phase["id"], event["without"])
@@ -195,9 +197,9 @@ def apply_land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None
         "at": event["time"],
     }
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
-    changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landing", "landing": landing}
-    changes[f"landings/{phase['id']}.json"] = BlobOid(event["results"])
-    changes["settings.json"] = {**snapshot.settings(), "pending": _pending(event)}
+    changes[phase_path(phase["id"])] = {**phase, "state": "landing", "landing": landing}
+    changes[landing_path(phase["id"])] = BlobOid(event["results"])
+    changes[SETTINGS] = {**snapshot.settings(), "pending": _pending(event)}
 
 
 def _pending(event: Event) -> Pending:
@@ -232,8 +234,8 @@ def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
             task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks
         )
         put_task(changes, after)
-    changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
-    changes["settings.json"] = {
+    changes[phase_path(phase["id"])] = {**phase, "state": "landed"}
+    changes[SETTINGS] = {
         **snapshot.settings(),
         "pending": None,
         "target_tip": event["new"],
@@ -243,9 +245,9 @@ def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 def apply_land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Open the phase again, and tell the orchestrator why."""
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
-    changes[f"phases/{phase['id']}.json"] = {**phase, "state": "open", "landing": None}
-    changes[f"landings/{phase['id']}.json"] = None
-    changes["settings.json"] = {**snapshot.settings(), "pending": None}
+    changes[phase_path(phase["id"])] = {**phase, "state": "open", "landing": None}
+    changes[landing_path(phase["id"])] = None
+    changes[SETTINGS] = {**snapshot.settings(), "pending": None}
     text = f"landing of phase {phase['id']}: {event['reason']}"
     escalate(changes, event, "landing-aborted", None, text)
 

@@ -14,6 +14,7 @@ from gitcoord.core import ids, paths
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
+from gitcoord.core.layout import lock_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.operation import Operation, copied, keys, stamp
@@ -181,7 +182,7 @@ def end_locks_of(snapshot: Snapshot, agent: str, changes: Changes) -> None:
     """End every lock of an agent that is taken away."""
     for lock in snapshot.locks():
         if lock["agent"] == agent:
-            changes[f"locks/{lock['id']}.json"] = None
+            changes[lock_path(lock["id"])] = None
 
 
 OPERATIONS = {

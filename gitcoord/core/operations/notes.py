@@ -11,6 +11,7 @@ from typing import Any, cast
 from gitcoord.core import codec, ids, paths
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.layout import checkpoint_path, note_path
 from gitcoord.core.model import MAX_NOTE_BYTES, MAX_NOTES, CheckpointRecord, NoteRecord
 from gitcoord.core.operation import Operation, copied, keys
 from gitcoord.core.operations.preconditions import require_author
@@ -54,7 +55,7 @@ def apply_note(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
         "text": event["message"],
         "at": event["time"],
     }
-    changes[f"notes/{note['id']}.json"] = cast("dict[str, Any]", note)
+    changes[note_path(note["id"])] = cast("dict[str, Any]", note)
 
 
 def check_note_drop(snapshot: Snapshot, event: Event) -> None:
@@ -75,7 +76,7 @@ def check_note_drop(snapshot: Snapshot, event: Event) -> None:
 
 def apply_note_drop(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Take a note out of the state; the history keeps it."""
-    changes[f"notes/{event['note']}.json"] = None
+    changes[note_path(event["note"])] = None
 
 
 def check_checkpoint(snapshot: Snapshot, event: Event) -> None:
@@ -97,7 +98,7 @@ def apply_checkpoint(_snapshot: Snapshot, event: Event, changes: Changes) -> Non
         "agent": event["agent"],
         "at": event["time"],
     }
-    changes[f"checkpoints/{event['name']}.json"] = cast("dict[str, Any]", checkpoint)
+    changes[checkpoint_path(event["name"])] = cast("dict[str, Any]", checkpoint)
 
 
 OPERATIONS = {

@@ -8,6 +8,7 @@ from typing import Any, cast
 from gitcoord.core import ids
 from gitcoord.core.errors import InvalidPlanError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.layout import PLAN, PLAN_INPUT, SETTINGS, live_path, phase_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import (
     PhaseRecord,
@@ -20,6 +21,7 @@ from gitcoord.core.model import (
 from gitcoord.core.operation import Operation, Transitions, copied, keys
 from gitcoord.core.operations.changes import changed
 from gitcoord.core.operations.reviews import approvals_of
+from gitcoord.core.refs import HEADS
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS"]
@@ -38,7 +40,7 @@ def check_init(_snapshot: Snapshot, event: Event) -> None:
     """Refuse a ledger without a name, a target or the target's tip."""
     if not (ids.is_id(event["ledger"]) and ids.is_oid(event["target_tip"])):
         raise UsageError("init needs the ledger's id and the target's tip")
-    if not event["target"].startswith("refs/heads/"):
+    if not event["target"].startswith(HEADS):
         raise UsageError("the target is a branch")
 
 
@@ -54,7 +56,7 @@ def apply_init(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
         "next_order": 0,
         "pending": None,
     }
-    changes["settings.json"] = cast("dict[str, Any]", settings)
+    changes[SETTINGS] = cast("dict[str, Any]", settings)
 
 
 # plan
@@ -162,17 +164,17 @@ def apply_plan(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         if task is None:
             put_task(changes, _new_task(spec, order, approvals))
             # It was never live: there is nothing to take away.
-            del changes[f"live/{spec['id']}.json"]
+            del changes[live_path(spec["id"])]
             order += 1
         elif task["spec"] != spec:
             put_task(changes, changed(task, spec=spec, approvals=approvals))
     # Tasks of an earlier plan stay, and so do their pools.
     known = snapshot.plan()
     pools = {**(known["pools"] if known else {}), **document["plan"]["pools"]}
-    changes["plan.json"] = cast("dict[str, Any]", {**document["plan"], "pools": pools})
-    changes["inputs/plan.json"] = BlobOid(event["input"])
+    changes[PLAN] = cast("dict[str, Any]", {**document["plan"], "pools": pools})
+    changes[PLAN_INPUT] = BlobOid(event["input"])
     if order != settings["next_order"]:
-        changes["settings.json"] = cast("dict[str, Any]", {**settings, "next_order": order})
+        changes[SETTINGS] = cast("dict[str, Any]", {**settings, "next_order": order})
 
 
 def _put_phases(snapshot: Snapshot, phases: list[PhaseSpec], order: int, changes: Changes) -> int:
@@ -191,7 +193,7 @@ def _put_phases(snapshot: Snapshot, phases: list[PhaseSpec], order: int, changes
         else:
             record = {**known, "spec": phase}
         if record != known:
-            changes[f"phases/{phase['id']}.json"] = cast("dict[str, Any]", record)
+            changes[phase_path(phase["id"])] = cast("dict[str, Any]", record)
     return order
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from gitcoord.core.boundary import boundary_of, recorded
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord, RetryDelay, State, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, holding, keys, stamp, titled
@@ -148,7 +149,7 @@ def apply_fail(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         retry=retry,
     )
     if event["log"]:
-        changes[f"logs/{event['task']}-{event['attempt']}.txt"] = BlobOid(event["log"])
+        changes[attempt_log_path(event["task"], event["attempt"])] = BlobOid(event["log"])
 
 
 # reopen
@@ -190,7 +191,7 @@ def apply_reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         result=None,
     )
     if event["log"]:
-        changes[f"logs/{event['task']}-{task['attempt']}.txt"] = BlobOid(event["log"])
+        changes[attempt_log_path(event["task"], task["attempt"])] = BlobOid(event["log"])
 
 
 OPERATIONS = {

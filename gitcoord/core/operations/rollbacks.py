@@ -15,10 +15,12 @@ from typing import cast
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.layout import SETTINGS, agent_path, lock_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, copied, keys
 from gitcoord.core.operations.changes import changed, escalate
+from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS", "held_by_both", "holders", "survivors"]
@@ -118,7 +120,7 @@ def _is_renewal(renewed: Renewal | None, before: Renewal | None) -> bool:
 
 def _check_code(chosen: Snapshot, code: Pending) -> None:
     plan = chosen.plan()
-    target = f"refs/heads/{plan['target']}" if plan else chosen.settings()["target"]
+    target = branch_ref(plan["target"]) if plan else chosen.settings()["target"]
     if (code["kind"], code["phase"], code["target"]) != ("rollback", None, target):
         raise UsageError("a rollback moves the plan's target, or nothing")
     if not (ids.is_oid(code["old"]) and ids.is_oid(code["new"])) or code["old"] == code["new"]:
@@ -134,14 +136,14 @@ def apply_rollback(chosen: Snapshot, event: Event, changes: Changes) -> None:
         changes |= _without_the_dead(task, surviving)
     for lock in chosen.locks():
         if ("lock", lock["id"], lock["id"]) not in surviving:
-            changes[f"locks/{lock['id']}.json"] = None
+            changes[lock_path(lock["id"])] = None
     for agent in chosen.agents():
         if agent["id"] not in event["carried"]:
-            changes[f"agents/{agent['id']}.json"] = None
+            changes[agent_path(agent["id"])] = None
     for name, oid in event["carried"].items():
-        changes[f"agents/{name}.json"] = BlobOid(oid)
+        changes[agent_path(name)] = BlobOid(oid)
     settings = {**chosen.settings(), "epoch": event["epoch"], "pending": event["code"]}
-    changes["settings.json"] = settings
+    changes[SETTINGS] = settings
 
 
 def _without_the_dead(task: TaskRecord, surviving: _ByHolder) -> Changes:
@@ -190,14 +192,14 @@ def check_rollback_end(snapshot: Snapshot, event: Event) -> None:
 def apply_rollback_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """End the move; from now on the target's tip is known to be the new one."""
     settings = {**snapshot.settings(), "pending": None, "target_tip": event["new"]}
-    changes["settings.json"] = settings
+    changes[SETTINGS] = settings
 
 
 def apply_rollback_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """End the move, and tell the orchestrator why it was not made."""
     text = f"the target was not rolled back: {event['reason']}"
     escalate(changes, event, "rollback-aborted", None, text)
-    changes["settings.json"] = {**snapshot.settings(), "pending": None}
+    changes[SETTINGS] = {**snapshot.settings(), "pending": None}
 
 
 OPERATIONS = {

@@ -13,6 +13,7 @@ from gitcoord.core import ids, paths
 from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result
 from gitcoord.core.brief_text import BUDGET_BYTES, LEAST_BUDGET_BYTES, compose
 from gitcoord.core.errors import GitcoordError, UsageError
+from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import running
 from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
@@ -215,7 +216,7 @@ def _shared(one: str, other: str) -> int:
 def _setbacks(snapshot: Snapshot, task: TaskRecord) -> list[dict[str, Any]]:
     found = []
     for one in task["setbacks"]:
-        name = f"logs/{task['id']}-{one['attempt']}.txt"
+        name = attempt_log_path(task["id"], one["attempt"])
         log = (snapshot.file(name) or b"").decode("utf-8", "replace").strip()
         facts = {key: one[key] for key in ("attempt", "agent", "kind", "reason")}
         found.append({**facts, "log": name if log else None, "log_tail": log[-LOG_TAIL_CHARS:]})

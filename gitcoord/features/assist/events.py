@@ -14,6 +14,7 @@ from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
+from gitcoord.core.layout import PLAN
 from gitcoord.core.messages import parse
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.sessions import named_session, with_own
@@ -166,7 +167,7 @@ def fresh_view(work: Workspace, agent: str, standing: Standing) -> View:
 
 def _records_of(snapshot: Snapshot, agent: str, claims: list[ClaimView]) -> tuple[str, ...]:
     """Return the records that decide what these claims may write, and whether they stand."""
-    found = ["plan.json", f"agents/{agent}.json"]
+    found = [PLAN, f"agents/{agent}.json"]
     for claim in claims:
         found.append(f"live/{claim.task}.json")
         task = snapshot.task(claim.task)

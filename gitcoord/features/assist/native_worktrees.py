@@ -15,6 +15,8 @@ from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.errors import UnavailableError, UsageError
+from gitcoord.core.layout import SETTINGS
+from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.git import worktrees
 from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import Git, GitError, discover
@@ -23,7 +25,7 @@ __all__ = ["make_plain", "remove_plain"]
 
 FOLDER = Path(".claude") / "worktrees"
 PREFIX = "worktree-"
-_SETTINGS = ("settings.json", "settings.local.json")
+_SETTINGS = (SETTINGS, "settings.local.json")
 
 
 def make_plain(main: Path, name: str, asked_in: Path) -> Path:
@@ -61,7 +63,7 @@ def _worktree_settings(main: Path) -> dict[str, Any]:
     """Return the key ``worktree`` of the settings, later files over earlier ones."""
     found: dict[str, Any] = {}
     files = [
-        Path.home() / ".claude" / "settings.json",
+        Path.home() / ".claude" / SETTINGS,
         *(main / ".claude" / name for name in _SETTINGS),
     ]
     for file in files:
@@ -87,7 +89,7 @@ def _base(asked_in: Path, settings: dict[str, Any]) -> str:
 def _switch(place: Path, branch: str) -> None:
     """Check the worktree's branch out; one that is there already is used."""
     git = Git(place)
-    known = git.run("rev-parse", "--verify", "-q", f"refs/heads/{branch}", check=False)
+    known = git.run("rev-parse", "--verify", "-q", branch_ref(branch), check=False)
     make = () if known.status == 0 else ("-c",)
     git.run("switch", "-q", "--no-guess", *make, branch)
 
@@ -146,5 +148,5 @@ def remove_plain(place: Path) -> None:
         return
     main = found.main_worktree or found.common_dir
     worktrees.remove(Git(main), place)
-    if branch is not None and branch.startswith(f"refs/heads/{PREFIX}"):
-        Git(main).run("branch", "-q", "-D", "--", branch.removeprefix("refs/heads/"), check=False)
+    if branch is not None and branch.startswith(branch_ref(PREFIX)):
+        Git(main).run("branch", "-q", "-D", "--", branch_name(branch), check=False)

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from gitcoord.core import codex_profile, hook_commands, instructions, settings_text
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.hashing import sha256
+from gitcoord.core.layout import SETTINGS
 from gitcoord.core.settings_text import SettingsError
 from gitcoord.features.assist.file_changes import FileChange, read_text
 from gitcoord.features.workspace import Workspace
@@ -61,9 +62,9 @@ def plan_claude(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
     main = _main(work)
     if scope == "user":
         folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
-        settings, block = folder / "settings.json", folder / "CLAUDE.md"
+        settings, block = folder / SETTINGS, folder / "CLAUDE.md"
     elif scope == "project":
-        settings, block = main / ".claude" / "settings.json", main / "CLAUDE.md"
+        settings, block = main / ".claude" / SETTINGS, main / "CLAUDE.md"
     else:
         settings, block = main / ".claude" / "settings.local.json", main / CLAUDE_BLOCK
     items = [

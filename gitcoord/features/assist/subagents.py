@@ -22,6 +22,7 @@ from gitcoord.core.errors import GitcoordError, NotFoundError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
+from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session, with_own
 from gitcoord.features.assist.briefs import brief_of
 from gitcoord.features.assist.native_worktrees import make_plain, remove_plain
@@ -205,7 +206,7 @@ def _moved_in(work: Workspace, name: str, call: HookCall, standing: Standing) ->
         before.remove(str(one["token"]))
     claims.claim(work, name, session=_session(call))
     if plain and plain.startswith("refs/heads/worktree-agent-"):
-        work.git.run("branch", "-q", "-d", "--", plain.removeprefix("refs/heads/"), check=False)
+        work.git.run("branch", "-q", "-d", "--", branch_name(plain), check=False)
 
 
 def _first_prompt(call: HookCall) -> str:

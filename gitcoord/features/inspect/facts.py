@@ -11,10 +11,12 @@ from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import tasks_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
+from gitcoord.core.layout import attempt_log_path, check_log_path
 from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_ms
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, Lease, PhaseRecord, Review, TaskRecord
-from gitcoord.core.operations.gates import check_log_path, run_of
+from gitcoord.core.operations.gates import run_of
+from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.gates import failed_gates
@@ -251,7 +253,7 @@ def log_of(work: Workspace, task: str) -> tuple[str, str]:
     """
     snapshot = work.ledger.snapshot()
     record = named_task(work, snapshot, task)
-    names = [f"logs/{record['id']}-{attempt}.txt" for attempt in range(record["attempt"], 0, -1)]
+    names = [attempt_log_path(record["id"], attempt) for attempt in range(record["attempt"], 0, -1)]
     run = run_of(snapshot, task=record["id"])
     # What keeps the attempt that runs now from completion comes first.
     is_current = record["claim"] is not None and run is not None and run["verdict"] == "failed"
@@ -414,7 +416,7 @@ def status(work: Workspace) -> dict[str, Any]:
         "tip": snapshot.oid,
         "epoch": settings["epoch"],
         "plan": plan["name"] if plan else None,
-        "target": work.target(snapshot).removeprefix("refs/heads/"),
+        "target": branch_name(work.target(snapshot)),
         "pending": settings["pending"],
         "counts": counts,
         "phases": [

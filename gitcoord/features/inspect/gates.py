@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from gitcoord.core.layout import gate_log_path
 from gitcoord.core.model import PhaseRecord
-from gitcoord.core.operations.gates import definition_of, gate_log_path, run_of
+from gitcoord.core.operations.gates import definition_of, run_of
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["FailedGate", "failed_gates"]

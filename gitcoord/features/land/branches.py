@@ -8,6 +8,7 @@ has checked out or works on.
 from __future__ import annotations
 
 from gitcoord.core.errors import GitcoordError
+from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
@@ -32,7 +33,7 @@ def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
     from gitcoord.git.merges import contains
     from gitcoord.git.worktrees import list_all
 
-    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/"
+    prefix = branch_ref(f"{snapshot.settings()['task_prefix']}/")
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
     checked_out = {worktree.branch for worktree in list_all(work.git)}
     found: dict[str, str] = {}

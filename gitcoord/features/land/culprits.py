@@ -17,9 +17,9 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.leases import Context
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import log_tail
 from gitcoord.features.work.check_outcome import NO_TESTS
 from gitcoord.features.work.checks import GateFailure, attempt, tail_of
-from gitcoord.features.work.results import log_tail
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
 

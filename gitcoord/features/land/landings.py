@@ -16,6 +16,7 @@ from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
+from gitcoord.core.refs import branch_name, landing_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import Conflicted, PhaseCheck, check_phase, in_the_way
@@ -217,7 +218,7 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) ->
         raise _blocked(blocked)
     content = codec.dump(check.results)
     blob = work.store.write_blob(content)
-    candidate = f"refs/gitcoord/{work.ledger.name}/landing/{check.phase}/{new}"
+    candidate = landing_ref(work.ledger.name, check.phase, new)
     try:
         # The gates took their time: a prune may have taken what they ran on.
         keep_commits(work, {candidate: new}, [old])
@@ -291,7 +292,7 @@ def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> 
 def _moved_back(work: Workspace, snapshot: Snapshot, phase: PhaseRecord) -> RefusedError:
     new, target = (
         phase["landing"]["new"] if phase["landing"] else "",
-        work.target(snapshot).removeprefix("refs/heads/"),
+        branch_name(work.target(snapshot)),
     )
     return RefusedError(
         f"phase {phase['id']} landed as {new[:12]}, and {target} does not contain it any more",

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import CorruptError, RefusedError
+from gitcoord.core.layout import PLAN, PLAN_INPUT
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Survivor
 from gitcoord.core.operations.rollbacks import held_by_both, holders
+from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.candidates import in_the_way
 from gitcoord.features.workspace import Workspace
@@ -71,7 +73,7 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
             here = _first_parent(work, here)
     if here is None:
         raise RefusedError(
-            f"{target.removeprefix('refs/heads/')} has another history than the chosen entry knew",
+            f"{branch_name(target)} has another history than the chosen entry knew",
             reason="target-moved",
             hint="roll the ledger back without --code, and mend the branch by hand",
         )
@@ -184,7 +186,7 @@ def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, An
         ],
         "escalations": sorted(_stems(paths, "escalations")),
         "notes": sorted(_stems(paths, "notes")),
-        "is_plan_changed": any(path in {"plan.json", "inputs/plan.json"} for path in paths),
+        "is_plan_changed": any(path in {PLAN, PLAN_INPUT} for path in paths),
     }
 
 

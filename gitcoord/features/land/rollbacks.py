@@ -20,13 +20,13 @@ from gitcoord.core.leases import Context
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Pending
 from gitcoord.core.operations.rollbacks import survivors
+from gitcoord.core.refs import attic_ref, branch_name, landing_ref, result_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.names import named_phase
-from gitcoord.features.workspace import Workspace, keep_commits, result_ref
-from gitcoord.ledger.names import attic_ref
+from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.pending import chain
 from gitcoord.store.protocol import MissingObjectError
 
@@ -227,7 +227,7 @@ def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> Roll
         now = work.store.read_ref(moved["target"])
         if now != moved["new"]:
             raise RefusedError(
-                f"{moved['target'].removeprefix('refs/heads/')} is at {(now or 'nothing')[:12]}, "
+                f"{branch_name(moved['target'])} is at {(now or 'nothing')[:12]}, "
                 "and the rollback left it at "
                 f"{moved['new'][:12]}",
                 reason="target-moved",
@@ -244,7 +244,7 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
 
     if plan is not None:
         refuse_in_the_way(work, plan)
-        candidate = f"refs/gitcoord/{work.ledger.name}/landing/rollback/{plan.new}"
+        candidate = landing_ref(work.ledger.name, "rollback", plan.new)
         keep_commits(work, {candidate: plan.new}, [plan.old])
         work.ledger.keep(attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old)
 

@@ -17,6 +17,7 @@ from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Pending
+from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.pending_moves import require_begun, unlike
 from gitcoord.features.workspace import Workspace
@@ -48,7 +49,7 @@ def finish_for_agent(work: Workspace) -> str:
     pending = work.ledger.snapshot().settings()["pending"]
     if pending is None:
         return ""
-    what = f"the {pending['kind']} of {pending['target'].removeprefix('refs/heads/')} is not over"
+    what = f"the {pending['kind']} of {branch_name(pending['target'])} is not over"
     # A lander at work holds this lock: its landing is not cut off.
     with QueueLock(work.ledger.files.landing_lock).hold(0) as is_free:
         if not is_free:
@@ -135,7 +136,7 @@ def _finish(
         return
     if not reason:
         place = now[:12] if now else "nothing"
-        reason = f"{target.removeprefix('refs/heads/')} moved to {place} meanwhile"
+        reason = f"{branch_name(target)} moved to {place} meanwhile"
     work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
 
 

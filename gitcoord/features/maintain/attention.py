@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from gitcoord.core import codec
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.gates import failed_gates
@@ -61,7 +62,7 @@ def _target(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
     from gitcoord.git.worktrees import checkouts_of
 
     target = work.target(snapshot)
-    name = target.removeprefix("refs/heads/")
+    name = branch_name(target)
     if work.store.read_ref(target) is None:
         text = f"the target branch {name} does not exist: it was renamed or deleted"
         yield _item(

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, UnavailableError
+from gitcoord.core.refs import attic_refs, branch_name, own_refs
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.doctor_places import (
     broken_refs,
@@ -117,7 +118,7 @@ def _ledger(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[F
     if work.store.read_ref(work.target(snapshot)) is None:
         yield problem(
             "target",
-            f"the target branch {work.target(snapshot).removeprefix('refs/heads/')} does not exist",
+            f"the target branch {branch_name(work.target(snapshot))} does not exist",
             "create it, or name another target in the plan",
         )
     else:
@@ -135,7 +136,7 @@ def _landed(work: Workspace, snapshot: Snapshot) -> Iterator[Finding]:
     from gitcoord.features.land.landings import lost
 
     landed = [phase for phase in snapshot.phases() if phase["state"] == "landed"]
-    gone, target = lost(work, snapshot, landed), work.target(snapshot).removeprefix("refs/heads/")
+    gone, target = lost(work, snapshot, landed), branch_name(work.target(snapshot))
     if gone:
         yield problem(
             "landed",
@@ -151,10 +152,7 @@ def _pending(work: Workspace, snapshot: Snapshot, fix: bool) -> Iterator[Finding
     pending = snapshot.settings()["pending"]
     if pending is None:
         return
-    text = (
-        f"a {pending['kind']} of {pending['target'].removeprefix('refs/heads/')} was begun and not "
-        "finished"
-    )
+    text = f"a {pending['kind']} of {branch_name(pending['target'])} was begun and not finished"
     if not fix:
         yield problem(
             "pending", text, "the next orchestrator's command finishes or aborts it; so does --fix"
@@ -240,7 +238,7 @@ def _settings(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterat
     ).text.splitlines():
         key, _, value = line.partition(" ")
         goal = value.rpartition(":")[2]
-        ours = (work.ledger.ref, f"refs/gitcoord/{work.ledger.name}/")
+        ours = (work.ledger.ref, own_refs(work.ledger.name))
         if goal.endswith("*") and any(ref.startswith(goal[:-1]) for ref in ours):
             yield problem(
                 "fetch",
@@ -248,7 +246,7 @@ def _settings(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterat
                 "let it end in refs/remotes/ instead",
             )
     keep_ms = attic_keep_ms(work)
-    kept = work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/")
+    kept = work.store.list_refs(attic_refs(work.ledger.name))
     how = "for ever" if keep_ms is None else f"for {ids.show_duration(keep_ms)}"
     yield fine("attic", f"{len(kept)} tip(s) kept, {how} (gitcoord.{work.ledger.name}.atticKeep)")
 

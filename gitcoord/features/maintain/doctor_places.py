@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitcoord.core import ids
+from gitcoord.core.refs import branch_name, branch_ref, own_refs
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.litter import clear_litter
@@ -105,7 +106,7 @@ def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
 def broken_refs(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
     """Look for refs of ours whose files hold no oid, and mend what is known."""
-    prefix = f"refs/gitcoord/{work.ledger.name}/"
+    prefix = own_refs(work.ledger.name)
     for ref in work.store.broken_refs(prefix):
         oid = _oid_of(work, ref.removeprefix(prefix))
         if not fix or not oid:
@@ -249,7 +250,7 @@ def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
     """Look for branches of tasks that are none, and agents' folders without agent."""
     if snapshot is None:
         return
-    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/"
+    prefix = branch_ref(f"{snapshot.settings()['task_prefix']}/")
     lost = [
         ref
         for ref in work.store.list_refs(prefix)
@@ -258,8 +259,7 @@ def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
     if lost:
         yield problem(
             "branches",
-            f"{len(lost)} work branch(es) of tasks that the ledger has not: "
-            f"{lost[0].removeprefix('refs/heads/')}",
+            f"{len(lost)} work branch(es) of tasks that the ledger has not: {branch_name(lost[0])}",
             "look at them, and keep what is worth it; a rollback leaves such branches on purpose",
         )
     agents = {agent["id"] for agent in snapshot.agents()}

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
+from gitcoord.core.refs import attic_refs, landing_refs, result_ref
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
 from gitcoord.store.queue import QueueLock
@@ -100,7 +101,7 @@ def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
     packed_tip = str((read_json(file) or {}).get("packed", ""))
     tips = [
         snapshot.oid,
-        *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/").values(),
+        *work.store.list_refs(attic_refs(work.ledger.name)).values(),
     ]
     exclude = [packed_tip] if ids.is_oid(packed_tip) and _is_there(work, packed_tip) else []
     packed = pack_reachable(work.git, tips, exclude)
@@ -152,7 +153,7 @@ def _drop_candidates(work: Workspace) -> list[str]:
     with QueueLock(work.ledger.files.landing_lock).hold(0) as is_free:
         if not is_free or work.ledger.snapshot().settings()["pending"] is not None:
             return []
-        refs = work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/landing/")
+        refs = work.store.list_refs(landing_refs(work.ledger.name))
         return [ref for ref, oid in refs.items() if _drop(work, ref, oid)]
 
 
@@ -175,7 +176,7 @@ def _expire_attic(work: Workspace) -> list[str]:
     if keep_ms is None:
         return []
     expired = []
-    for ref, oid in work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/attic/").items():
+    for ref, oid in work.store.list_refs(attic_refs(work.ledger.name)).items():
         try:
             made = datetime.strptime(
                 ref.rpartition("/")[2].partition("-")[0], "%Y%m%dT%H%M%SZ"

@@ -17,9 +17,10 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
 from gitcoord.core.machine import MAX_BATCH, Step, fold
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import text_of
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.locks import tidy
-from gitcoord.features.work.results import keep_result, result_facts, text_of
+from gitcoord.features.work.results import keep_result, result_facts
 from gitcoord.features.work.tokens import current_claim, keep_token
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done

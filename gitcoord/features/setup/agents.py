@@ -13,6 +13,7 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import AgentRecord
+from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import existing_agent, named_pool
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup, setup_log
@@ -323,8 +324,8 @@ def _refuse_unmerged(work: Workspace, snapshot: Snapshot, agent: str, place: Pat
 
     kept = [
         work.target_tip(snapshot),
-        *work.store.list_refs("refs/heads/").values(),
-        *work.store.list_refs(f"refs/gitcoord/{work.ledger.name}/results/").values(),
+        *work.store.list_refs(HEADS).values(),
+        *work.store.list_refs(result_refs(work.ledger.name)).values(),
     ]
     unmerged = worktrees.has_unmerged(place, sorted(set(kept)))
     if unmerged:

@@ -16,10 +16,10 @@ from gitcoord.core import ids
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.refs import HEADS, ledger_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.git.program import Git, GitError, Place
 from gitcoord.ledger.files import TokenFiles, read_json
-from gitcoord.ledger.names import ledger_ref
 from gitcoord.store.open import open_store
 from gitcoord.store.protocol import Store
 from gitcoord.store.reader import RecordCache, open_snapshot
@@ -27,7 +27,6 @@ from gitcoord.store.reader import RecordCache, open_snapshot
 __all__ = ["EVENTS", "look"]
 
 LANDS = "`gitcoord phase land PHASE` moves it"
-_HEADS = "refs/heads/"
 
 
 class _Kept(NamedTuple):
@@ -191,7 +190,7 @@ def _held(repository: _Repository, kept: _Kept) -> _Held | None:
         or task["claim"]["token"] != kept.token
     ):
         return None
-    return _Held(snapshot, task, _HEADS + task["claim"]["branch"])
+    return _Held(snapshot, task, HEADS + task["claim"]["branch"])
 
 
 def _merging(place: Place) -> str | None:
@@ -213,7 +212,7 @@ def _refuse_on_target(repository: _Repository, targets: Iterable[str]) -> None:
     for target in targets:
         if target == repository.head():
             raise _target_error(
-                f"{target.removeprefix(_HEADS)} is checked out, and it moves by landing only"
+                f"{target.removeprefix(HEADS)} is checked out, and it moves by landing only"
             )
 
 
@@ -230,7 +229,7 @@ def _look_at_push(repository: _Repository, lines: Iterable[str]) -> None:
         words = line.split()
         if len(words) != 4 or words[2] not in targets:
             continue
-        oid, goal = words[1], words[2].removeprefix(_HEADS)
+        oid, goal = words[1], words[2].removeprefix(HEADS)
         if not oid.strip("0"):
             raise _target_error(f"this push would delete the target {goal}")
         tips = repository.landed(words[2])

@@ -11,6 +11,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.messages import parse as parse_message
 from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
 from gitcoord.core.plan import parse
+from gitcoord.core.refs import HEADS, branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace
 from gitcoord.ledger.ledger import Done
@@ -51,7 +52,7 @@ def init(work: Workspace) -> Done:
         ("gitcoord", "no option helps: rename that branch"),
         (prefix, "--ledger NAME"),
     ):
-        if work.store.read_ref(f"refs/heads/{branch}") is not None:
+        if work.store.read_ref(branch_ref(branch)) is not None:
             raise RefusedError(
                 f"a branch {branch!r} is in the way of gitcoord's branches {branch}/...",
                 reason="branch-in-the-way",
@@ -89,7 +90,7 @@ def begun(work: Workspace) -> Done | None:
 def _checked_out(work: Workspace) -> tuple[str, str]:
     head = work.git.run("symbolic-ref", "-q", "HEAD", check=False)
     target = head.stdout.decode("utf-8", "replace").strip()
-    if head.status != 0 or not target.startswith("refs/heads/"):
+    if head.status != 0 or not target.startswith(HEADS):
         raise UsageError(
             "no branch is checked out here, so there is no target to land on",
             hint="check out the branch that phases shall land on, and run it again",
@@ -97,7 +98,7 @@ def _checked_out(work: Workspace) -> tuple[str, str]:
     tip = work.store.read_ref(target)
     if tip is None:
         raise UsageError(
-            f"the branch {target.removeprefix('refs/heads/')} has no commit yet",
+            f"the branch {branch_name(target)} has no commit yet",
             hint="make a first commit, and run it again",
         )
     return target, tip
@@ -116,7 +117,7 @@ def check_plan(
     if snapshot is None:
         document, warnings = parse(text, name=name)
     else:
-        target = snapshot.settings()["target"].removeprefix("refs/heads/")
+        target = branch_name(snapshot.settings()["target"])
         phases: dict[str, PhaseSpec] = {phase["id"]: phase["spec"] for phase in snapshot.phases()}
 
         def known(task: str) -> TaskSpec | None:
@@ -140,7 +141,7 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
         raise UsageError(f"{name} is larger than {MAX_PLAN_BYTES >> 20} MiB")
     snapshot = work.ledger.snapshot()
     document, warnings = check_plan(text, name, snapshot)
-    target = f"refs/heads/{document['plan']['target']}"
+    target = branch_ref(document["plan"]["target"])
     if work.store.read_ref(target) is None:
         raise NotFoundError(
             f"the plan's target branch {document['plan']['target']!r} does not exist",
@@ -197,7 +198,7 @@ def path_notices(work: Workspace, document: PlanDocument) -> list[str]:
     ``src/lexer`` is one file; an agent that writes below it is refused when
     its work is done, so this is told before anybody begins.
     """
-    tip = work.store.read_ref(f"refs/heads/{document['plan']['target']}")
+    tip = work.store.read_ref(branch_ref(document["plan"]["target"]))
     if tip is None:
         return []
     listed = work.git.run("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", tip).stdout

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from gitcoord.core import paths
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.refs import result_refs
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.workspace import Workspace, result_ref
+from gitcoord.features.workspace import Workspace
 
 __all__ = ["Base", "base_of", "built_on_of"]
 
@@ -115,7 +116,7 @@ def built_on_of(
     from gitcoord.git.merges import is_ancestor, rev_list
 
     phase = task["spec"]["phase"]
-    prefix = result_ref(work.ledger.name, "", "").removesuffix("/")
+    prefix = result_refs(work.ledger.name)
     handed_in = {(ref.split("/")[-2], oid) for ref, oid in work.store.list_refs(prefix).items()}
     handed_in = {(name, oid) for name, oid in handed_in if name != task["id"]}
     if not handed_in:

@@ -14,10 +14,10 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import log_tail
 from gitcoord.features.setup.trust import require_trust, shown, untrusted
 from gitcoord.features.work.check_outcome import Verdict
 from gitcoord.features.work.check_run import Job, run_check
-from gitcoord.features.work.results import log_tail
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.notes import note_facts, notes_about
@@ -22,7 +23,7 @@ def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[
     """Give the facts around a claim, for ``--json``."""
     task = claimed.task
     earlier = earlier_branch(work, snapshot, task)
-    tip = work.store.read_ref(f"refs/heads/{earlier}") if earlier else None
+    tip = work.store.read_ref(branch_ref(earlier)) if earlier else None
     if tip is not None and _is_bare_base(work, tip, claimed.claim["base"]):
         tip = None
     return {

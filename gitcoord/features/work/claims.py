@@ -29,6 +29,7 @@ from gitcoord.core.leases import (
 from gitcoord.core.machine import decide
 from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
+from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.waiting import NO_ROOM, describe_waiting
@@ -242,7 +243,7 @@ def _check_out(
     from gitcoord.features.work.beating import beating
 
     held = cast("Claim", task["claim"])
-    start = (work.store.read_ref(f"refs/heads/{earlier}") if earlier else None) or held["base"]
+    start = (work.store.read_ref(branch_ref(earlier)) if earlier else None) or held["base"]
     with beating(work, agent, held["token"]):
         checkout = _checked_out(work, worktree, held["branch"], start)
     now = work.ledger.snapshot().require_task(task["id"])["claim"]
@@ -259,7 +260,7 @@ def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> tu
     from gitcoord.git.program import GitError
     from gitcoord.git.worktrees import checkout_branch
 
-    ref = f"refs/heads/{branch}"
+    ref = branch_ref(branch)
     try:
         if work.store.read_ref(ref) is None:
             # As the store makes refs: git's own lock would outlive a kill.
@@ -276,14 +277,14 @@ def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str
     """Name the newest work branch of an earlier attempt, or nothing."""
     if task["attempt"] < 2:
         return ""
-    prefix = f"refs/heads/{snapshot.settings()['task_prefix']}/{task['id']}/"
+    prefix = branch_ref(f"{snapshot.settings()['task_prefix']}/{task['id']}/")
     found = [
         (int(number), ref)
         for ref in work.store.list_refs(prefix)
         if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal()
         and int(number) < task["attempt"]
     ]
-    return max(found)[1].removeprefix("refs/heads/") if found else ""
+    return branch_name(max(found)[1]) if found else ""
 
 
 class _Chooser:
@@ -345,7 +346,7 @@ class _Chooser:
         """Refuse where git could make no work branch, for one that has a part of its name."""
         prefix = snapshot.settings()["task_prefix"]
         for name in (prefix, f"{prefix}/{task}"):
-            if self._work.store.read_ref(f"refs/heads/{name}") is None:
+            if self._work.store.read_ref(branch_ref(name)) is None:
                 continue
             self.branch_in_the_way = RefusedError(
                 f"a branch {name} is in the way: git can make no branch {name}/... beside it",

@@ -16,6 +16,7 @@ from gitcoord.core.boundary import Boundary, boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.operations.gates import check_of
+from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.results import result_facts
 from gitcoord.features.workspace import Workspace
@@ -67,7 +68,7 @@ def draft_of(
     """
     held = cast("Claim", task["claim"])
     place = work.worktree_of(held["agent"])
-    if place is None or worktrees.branch_of_worktree(place) != f"refs/heads/{held['branch']}":
+    if place is None or worktrees.branch_of_worktree(place) != branch_ref(held["branch"]):
         raise RefusedError(
             f"the claim's branch {held['branch']} is not checked out in {held['agent']}'s worktree",
             reason="worktree",

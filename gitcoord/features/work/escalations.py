@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Escalation
-from gitcoord.features.work.results import text_of
+from gitcoord.core.texts import text_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.ledger.ledger import Done

@@ -14,6 +14,7 @@ from gitcoord.core import codec
 from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.model import Claim, TaskRecord
+from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 
@@ -43,7 +44,7 @@ def refuse_to_leave_out(
     worktree = work.worktree_of(held["agent"])
     if worktree is None:
         return
-    own = f"refs/heads/{held['branch']}"
+    own = branch_ref(held["branch"])
     here = branch_of_worktree(worktree)
     unfinished = find_unfinished(worktree)
     about = (unfinished.branch if unfinished else None) or here
@@ -65,7 +66,7 @@ def refuse_to_leave_out(
 
 
 def _is_of_a_task(snapshot: Snapshot, ref: str | None) -> bool:
-    return ref is not None and ref.startswith(f"refs/heads/{snapshot.settings()['task_prefix']}/")
+    return ref is not None and ref.startswith(branch_ref(f"{snapshot.settings()['task_prefix']}/"))
 
 
 def _refuse_uncommitted(worktree: Path, task: TaskRecord, boundary: Boundary) -> None:
@@ -96,12 +97,12 @@ def _refuse_elsewhere(
 ) -> None:
     from gitcoord.git.worktrees import commits_left_out
 
-    tips = [work.store.read_ref(f"refs/heads/{held['branch']}"), work.target_tip(snapshot)]
+    tips = [work.store.read_ref(branch_ref(held["branch"])), work.target_tip(snapshot)]
     results = f"refs/gitcoord/{work.ledger.name}/results/*"
     kept = [tip for tip in tips if tip is not None]
     left = commits_left_out(worktree, here, kept, results)
     if left:
-        place = here.removeprefix("refs/heads/") if here else "a detached HEAD"
+        place = branch_name(here) if here else "a detached HEAD"
         raise RefusedError(
             f"{worktree} is on {place}, with commits that {held['branch']} has not: "
             f"{', '.join(oid[:12] for oid in left[:5])}",

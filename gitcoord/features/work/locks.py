@@ -12,8 +12,8 @@ from gitcoord.core.leases import Context
 from gitcoord.core.model import LockRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import text_of
 from gitcoord.features.names import existing_agent
-from gitcoord.features.work.results import text_of
 from gitcoord.features.work.tokens import current_claim
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitcoord.features.work.results import text_of
+from gitcoord.core.texts import text_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 

@@ -12,9 +12,10 @@ from gitcoord.core import codec
 from gitcoord.core.boundary import Boundary, boundary_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES, Claim, TaskRecord
+from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.bases import built_on_of
-from gitcoord.features.workspace import Workspace, keep_commits, result_ref
+from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.ledger import Done
 
 __all__ = [
@@ -269,7 +270,7 @@ def _inspected(
 
     boundary = _boundary(snapshot, task, held)
     is_empty = task["spec"]["paths"] == []
-    if is_empty and result is None and work.store.read_ref(f"refs/heads/{held['branch']}") is None:
+    if is_empty and result is None and work.store.read_ref(branch_ref(held["branch"])) is None:
         return _no_commit(snapshot, task, held)
     oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
     built_on = built_on_of(work, snapshot, task, oid)
@@ -298,7 +299,7 @@ def _inspected(
 
 
 def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
-    tip = work.store.read_ref(f"refs/heads/{held['branch']}")
+    tip = work.store.read_ref(branch_ref(held["branch"]))
     if tip is None:
         raise NotFoundError(
             f"the branch {held['branch']} of task {task['id']} does not exist",

@@ -19,13 +19,15 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.core.events import Command
+from gitcoord.core.layout import check_log_path
 from gitcoord.core.leases import Context, running
 from gitcoord.core.machine import decide
 from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord
-from gitcoord.core.operations.gates import check_log_path, run_of
+from gitcoord.core.operations.gates import run_of
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.operations.reviews import review_of
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.facts import review_facts, task_facts
 from gitcoord.features.names import named_task
@@ -139,8 +141,6 @@ def judge(
         UsageError: A rejection without a reason.
 
     """
-    from gitcoord.features.work.results import text_of
-
     snapshot = work.ledger.snapshot()
     if task is not None and token is not None:
         current = Current(task, token, REVIEWS)

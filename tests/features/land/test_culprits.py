@@ -59,7 +59,7 @@ def test_what_was_built_on_a_culprit_is_done_again_and_no_culprit(repo: Path) ->
         do(work, "x", name, "bad\n" if name == "a" else "good\n")
     assert refusal(work).facts["tasks"] == ["a"]
     assert [record(work, name)["state"] for name in "abc"] == ["open", "open", "done"]
-    assert record(work, "b")["setbacks"][-1]["kind"] == "base-redone"
+    assert record(work, "b")["setbacks"][-1]["code"] == "base-redone"
 
 
 def test_a_gate_that_fails_on_the_target_alone_blames_nobody(repo: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gitcoord.core.sentences import reason_of
 
 from gitcoord.core.errors import (
     RefusedError,
@@ -432,7 +433,7 @@ def test_work_in_a_directory_that_the_target_renamed_is_given_back(repo: Path) -
     assert "lib/new" in error.message
     task = record(work, "a")
     assert (task["state"], record(work, "b")["state"]) == ("open", "done")
-    assert "renamed" in task["setbacks"][0]["reason"]
+    assert "renamed" in reason_of(task["setbacks"][0])
     do(work, "x", "a", name="a/new")
     assert landings.land(work, "default").results == 2
     assert (repo / "a" / "new").exists()

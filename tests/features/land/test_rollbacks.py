@@ -18,12 +18,12 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.refs import attic_ref
 from gitcoord.features.land import landings, rollbacks, target_moves
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents
 from gitcoord.features.work import claims, results, tokens
 from gitcoord.features.workspace import Workspace, open_workspace
-from gitcoord.ledger.names import attic_ref
 from tests.support.builders import tasks
 from tests.support.going_back import back, landed, tip
 from tests.support.world import do, found, git, record, write
@@ -242,7 +242,7 @@ def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(
     moved = write(repo, "foreign.txt")
     target_moves.finish_pending(work)
     assert git("rev-parse", "main", cwd=repo) == moved
-    assert [one["kind"] for one in work.ledger.snapshot().escalations()] == ["rollback-aborted"]
+    assert [one["code"] for one in work.ledger.snapshot().escalations()] == ["rollback-aborted"]
     verify.verify(work)
 
 

@@ -172,7 +172,7 @@ def test_a_landing_of_what_its_results_do_not_merge_to_is_aborted(
     work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[listing])
     finish_pending(work)
     assert main_of(repo) == old
-    assert [one["kind"] for one in work.ledger.snapshot().escalations()] == ["landing-aborted"]
+    assert [one["code"] for one in work.ledger.snapshot().escalations()] == ["landing-aborted"]
     assert landings.land(work, "p").new == main_of(repo)
     verify.verify(work)
 
@@ -189,7 +189,7 @@ def test_a_rollback_to_what_its_entries_do_not_give_is_aborted(
         rollbacks._publish(work, before, move, "back")
     finish_pending(work)
     assert main_of(repo) == landed
-    assert [one["kind"] for one in work.ledger.snapshot().escalations()] == ["rollback-aborted"]
+    assert [one["code"] for one in work.ledger.snapshot().escalations()] == ["rollback-aborted"]
 
 
 def test_a_note_of_a_mover_clears_no_lock_but_those_of_its_move(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from gitcoord.core.sentences import reason_of
 
 from gitcoord.core.errors import (
     RefusedError,
@@ -34,7 +35,7 @@ def test_run_reviews_with_a_command_and_lands(repo: Path, tmp_path: Path) -> Non
         review=review,
     )
     assert done.is_landed, notes
-    assert "b is not good" in record(work, "b")["setbacks"][0]["reason"]
+    assert "b is not good" in reason_of(record(work, "b")["setbacks"][0])
     assert any(note.what == "rejected" and note.text == "b is not good" for note in notes)
     for task in ("a", "b", "c"):
         final = record(work, task)

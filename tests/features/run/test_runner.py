@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from gitcoord.core.sentences import reason_of
 
 from gitcoord.core.errors import NotFoundError, PlanFinishedError, RefusedError, UsageError
 from gitcoord.features.inspect import facts
@@ -86,7 +87,7 @@ def test_run_lands_everything_and_tries_failures_again(repo: Path, tmp_path: Pat
     assert (repo / "c" / "out.txt").read_text() == "Do c\n"
     failed = next(note for note in notes if note.what == "failed")
     assert (failed.task, failed.text) == ("b", "status 3: broken")
-    assert "broken" in record(work, "b")["setbacks"][0]["reason"]
+    assert "broken" in reason_of(record(work, "b")["setbacks"][0])
     with pytest.raises(PlanFinishedError):
         claims.claim(work, "run-1")
     verify.verify(work)
@@ -104,7 +105,7 @@ def test_run_fails_a_command_that_writes_outside_and_keeps_what_it_left(repo: Pa
     assert not done.is_landed
     task = record(work, "a")
     assert task["state"] == "failed"
-    assert "outside.txt" in task["setbacks"][0]["reason"]
+    assert "outside.txt" in reason_of(task["setbacks"][0])
     assert "outside.txt" in git("ls-tree", "-r", "--name-only", str(task["branch"]), cwd=repo)
     assert not (repo / "outside.txt").exists()
 
@@ -221,7 +222,7 @@ def test_an_unfinished_operation_is_kept_and_never_handed_in(repo: Path, operati
     run(work, repo, script)
     task = record(work, "a")
     assert task["state"] == "failed"
-    assert "the command left" in task["setbacks"][0]["reason"]
+    assert "the command left" in reason_of(task["setbacks"][0])
     assert "<<<<<<<" in git("show", f"{task['branch']}:a/f", cwd=repo)
     assert record(work, "b")["state"] == "done"
     clean_worktree(work)
@@ -231,7 +232,7 @@ def test_a_nested_repository_is_moved_aside_and_told(repo: Path) -> None:
     work = found(repo, ONCE + tasks("a", "b"))
     script = f'{WRITE}; [ "$GITCOORD_TASK" = b ] || git init -q a/nested; touch a/nested/f || true'
     run(work, repo, script)
-    reason = record(work, "a")["setbacks"][0]["reason"]
+    reason = reason_of(record(work, "a")["setbacks"][0])
     assert "another repository" in reason
     moved = Path(reason.rpartition("moved aside: ")[2])
     assert (moved / "f").exists()
@@ -250,7 +251,7 @@ def test_what_a_filter_refuses_is_not_blamed_on_the_next_task(repo: Path) -> Non
     work = found(repo, plan + tasks("a", "b"))
     run(work, repo, f'{WRITE}; [ "$GITCOORD_TASK" = b ] || echo large > a/m.bin')
     task = record(work, "a")
-    assert "clean filter" in task["setbacks"][0]["reason"]
+    assert "clean filter" in reason_of(task["setbacks"][0])
     assert git("show", f"{task['branch']}:a/m.bin", cwd=repo) == "large"
     assert record(work, "b")["state"] == "done"
 
@@ -319,7 +320,7 @@ def test_work_that_lacks_the_branchs_commits_is_kept_with_them(repo: Path) -> No
     )
     run(work, repo, script)
     task = record(work, "a")
-    assert "are missing" in task["setbacks"][0]["reason"]
+    assert "are missing" in reason_of(task["setbacks"][0])
     subjects = git("log", "--format=%s", str(task["branch"]), cwd=repo).split("\n")
     assert {"one", "two"} <= set(subjects)
 

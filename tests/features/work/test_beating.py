@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, NothingReadyError, UnavailableError
+from gitcoord.core.refs import beat_ref
 from gitcoord.features.run import runner
 from gitcoord.features.work import claims, results
 from gitcoord.features.work.beating import beating
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git import worktrees
-from gitcoord.ledger.beats import beat_ref
 from gitcoord.ledger.ledger import Ledger
 from tests.support.builders import tasks
 from tests.support.world import SHORT, found, git, write

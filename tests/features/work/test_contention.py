@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from gitcoord.core.sentences import text_of_escalation
 
 from gitcoord.core.errors import (
     ConflictError,
@@ -22,11 +23,11 @@ def test_ten_lost_claims_in_a_row_are_escalated_once_and_a_won_one_forgets(repo:
         with pytest.raises(ConflictError):
             claims.claim(work, "y", "a", checkout=False)
         opened = [
-            one for one in work.ledger.snapshot().escalations() if one["kind"] == "contention"
+            one for one in work.ledger.snapshot().escalations() if one["code"] == "contention"
         ]
         assert len(opened) == (number >= contention.LOSSES - 1)
-    assert "y lost 10 claims" in opened[0]["text"]
-    assert "held by x" in opened[0]["text"]
+    assert "y lost 10 claims" in text_of_escalation(opened[0])
+    assert "held by x" in text_of_escalation(opened[0])
     with pytest.raises(ConflictError):
         claims.claim(work, "y", "a", checkout=False)
     claims.claim(work, "y", "b", checkout=False)
@@ -44,4 +45,4 @@ def test_a_claim_that_starves_for_a_lease_is_escalated(repo: Path) -> None:
             claims.claim(work, "y", checkout=False)
         assert caught.value.facts["no_room"] is True
         work.clock.sleep(0.2)
-    assert [one["kind"] for one in work.ledger.snapshot().escalations()] == ["contention"]
+    assert [one["code"] for one in work.ledger.snapshot().escalations()] == ["contention"]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from gitcoord.core.sentences import answer_of
 
 from gitcoord.core.errors import (
     NotFoundError,
@@ -25,7 +26,7 @@ def test_retrying_or_cancelling_closes_the_escalation_of_the_failure(repo: Path)
     for task, op in (("a", "retry"), ("b", "retry")):
         failed(work, "x", task)
         work.ledger.execute({"op": op, "task": task, "reason": "mended"}, agent=ORCHESTRATOR)
-    assert {one["answer"] for one in work.ledger.snapshot().escalations()} == {"retried: mended"}
+    assert {answer_of(one) for one in work.ledger.snapshot().escalations()} == {"retried: mended"}
     verify.verify(work)
 
 

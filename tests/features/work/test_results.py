@@ -12,11 +12,11 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.core.model import MAX_LOG_BYTES
+from gitcoord.core.refs import result_ref
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
-from gitcoord.features.workspace import result_ref
 from tests.support.builders import tasks
 from tests.support.cascades import CHAIN, failed
 from tests.support.world import do, found, git, record, write

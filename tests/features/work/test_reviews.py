@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from gitcoord.core.sentences import reason_of
 
 import gitcoord
 from gitcoord.core.errors import (
@@ -90,7 +91,7 @@ def test_what_is_rejected_comes_back_with_the_reason_and_a_new_result(repo: Path
     reviews.judge(work, "y", None, "reject", "the empty file is not handled")
     again = claims.claim(work, "x", resume=True)
     assert (
-        again.task["setbacks"][-1]["reason"]
+        reason_of(again.task["setbacks"][-1])
         == "y rejected the result: the empty file is not handled"
     )
     assert (again.claim["attempt"], again.is_resumed) == (2, True)

@@ -1,0 +1,85 @@
+"""Name every ref that gitcoord makes; ``docs/format.md`` says what each holds."""
+
+from __future__ import annotations
+
+from gitcoord.core.times import calendar
+
+__all__ = [
+    "HEADS",
+    "attic_ref",
+    "attic_refs",
+    "beat_ref",
+    "branch_name",
+    "branch_ref",
+    "landing_ref",
+    "landing_refs",
+    "ledger_ref",
+    "own_refs",
+    "result_ref",
+    "result_refs",
+    "work_branch",
+]
+
+HEADS = "refs/heads/"
+
+
+def branch_ref(branch: str) -> str:
+    """Return the full ref of a branch."""
+    return HEADS + branch
+
+
+def branch_name(ref: str) -> str:
+    """Return the short name of a branch's ref, as people write it."""
+    return ref.removeprefix(HEADS)
+
+
+def work_branch(prefix: str, task: str, attempt: int, token: str) -> str:
+    """Return the name of an attempt's work branch; no other attempt has it."""
+    return f"{prefix}/{task}/{attempt}-{token[:6]}"
+
+
+def ledger_ref(ledger: str) -> str:
+    """Return the ref of a ledger."""
+    return f"{HEADS}gitcoord/{ledger}"
+
+
+def own_refs(ledger: str) -> str:
+    """Return the prefix of every ref of a ledger but its branch."""
+    return f"refs/gitcoord/{ledger}/"
+
+
+def beat_ref(ledger: str, agent: str) -> str:
+    """Return the ref of an agent's beats."""
+    return f"{own_refs(ledger)}beats/{agent}"
+
+
+def result_refs(ledger: str) -> str:
+    """Return the prefix of the refs that keep results."""
+    return f"{own_refs(ledger)}results/"
+
+
+def result_ref(ledger: str, task: str, oid: str) -> str:
+    """Return the ref that keeps a result."""
+    return f"{result_refs(ledger)}{task}/{oid}"
+
+
+def landing_refs(ledger: str) -> str:
+    """Return the prefix of the refs that keep candidates of target moves."""
+    return f"{own_refs(ledger)}landing/"
+
+
+def landing_ref(ledger: str, phase: str, oid: str) -> str:
+    """Return the ref that keeps a candidate of a phase, or of a ``rollback``."""
+    return f"{landing_refs(ledger)}{phase}/{oid}"
+
+
+def attic_refs(ledger: str) -> str:
+    """Return the prefix of the refs that keep what rollbacks abandoned."""
+    return f"{own_refs(ledger)}attic/"
+
+
+def attic_ref(ledger: str, time: int, oid: str) -> str:
+    """Return the ref that keeps an abandoned tip; ``time`` is in seconds."""
+    year, month, day, hour, minute, second = calendar(time)
+    moment = f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
+    return f"{attic_refs(ledger)}{moment}-{oid[:12]}"

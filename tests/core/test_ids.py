@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from gitcoord.core import ids
+from gitcoord.core.errors import UsageError
+
+
+@pytest.mark.parametrize("name", ["a", "25", "A.b_c-d", "x" * 64])
+def test_an_id_is_what_every_disk_and_every_git_accepts(name: str) -> None:
+    assert ids.parse_id(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", ".a", "a.", "a..b", "a.lock", "A.LOCK", "a/b", "a b", "é", "x" * 65]
+)
+def test_what_is_not_an_id_is_told_the_rule(name: str) -> None:
+    with pytest.raises(UsageError, match="an id is 1 to 64 of"):
+        ids.parse_id(name)
+
+
+@pytest.mark.parametrize("oid", ["a" * 40, "0" * 64])
+def test_an_oid_is_of_either_length(oid: str) -> None:
+    assert ids.is_oid(oid)
+    assert not ids.is_oid(oid[1:])
+    assert not ids.is_oid(oid.upper().replace("0", "A"))
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"), [("1ms", 1), ("90s", 90_000), ("2h", 7_200_000), ("90", None), ("-1s", None)]
+)
+def test_a_duration_has_a_unit(text: str, ms: int | None) -> None:
+    assert ids.duration_ms(text) == ms
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"),
+    [(0, "0s"), (200_000, "3m 20s"), (7_500_000, "2h 5m"), (49 * 3_600_000, "2d 1h")],
+)
+def test_a_duration_is_shown_with_its_two_largest_units(ms: int, shown: str) -> None:
+    assert ids.show_duration(ms) == shown
+
+
+def test_the_nearest_names_come_first() -> None:
+    assert ids.nearest("lexr", ["parser", "lexer", "Lexers"]) == ["lexer", "Lexers"]
+    assert ids.nearest("x" * 200, ["x"]) == []

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitcoord.core.errors import UsageError
+from gitcoord.core.model import MAX_LOG_BYTES
+from gitcoord.core.texts import first_line, log_tail, text_of
+
+
+def test_a_text_loses_what_steers_a_terminal_and_has_a_size() -> None:
+    assert text_of("  one\x1b[31m\ntwo\t ", "note") == "one\ufffd[31m\ntwo"
+    with pytest.raises(UsageError, match="the note is empty"):
+        text_of(" \n", "note")
+    with pytest.raises(UsageError, match="the note has 4097 bytes"):
+        text_of("x" * 4097, "note")
+
+
+def test_the_first_line_is_cut_where_it_is_long() -> None:
+    assert first_line("\n one \ntwo") == "one "
+    assert first_line("x" * 160) == "x" * 160
+    assert first_line("x" * 161) == "x" * 159 + "…"
+
+
+@given(st.binary(max_size=200), st.integers(0, MAX_LOG_BYTES))
+def test_the_end_of_a_log_fits_and_says_when_it_was_cut(end: bytes, before: int) -> None:
+    log = b"." * before + end
+    tail = log_tail(log)
+    assert len(tail) <= MAX_LOG_BYTES
+    is_cut = tail.startswith(f"[{len(log)} bytes in all".encode())
+    assert is_cut or len(log) <= MAX_LOG_BYTES
