@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         UsageError,
     )
 
-__version__ = "0.1.0"
 __all__ = [
     "ClaimLostError",
     "ConflictError",
@@ -49,6 +48,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the interface when it is first used: a one-shot command is not."""
+    if name == "__version__":
+        from gitcoord.core.version import VERSION
+
+        return VERSION
     if name not in __all__:
         raise AttributeError(f"module 'gitcoord' has no attribute {name!r}")
     from gitcoord import api

@@ -97,13 +97,14 @@ class App:
 
     def _show_answers(self, agent: str) -> None:
         """Show what the orchestrator answered since this agent last asked."""
+        from gitcoord.core.sentences import answer_of, text_of_escalation
         from gitcoord.features.work.escalations import answers_for
 
         for one in answers_for(self.work, agent):
             about = f" about task {one['task']}" if one["task"] else ""
             self.out.notice(
-                f"answer to your escalation {one['id']}{about} ({one['text'][:80]}): "
-                f"{one['answer']}"
+                f"answer to your escalation {one['id']}{about} ({text_of_escalation(one)[:80]}): "
+                f"{answer_of(one)}"
             )
 
     def settle(self, agent: str) -> None:

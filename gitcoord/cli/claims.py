@@ -18,6 +18,7 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.refs import branch_name
+from gitcoord.core.sentences import reason_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
 
@@ -205,8 +206,8 @@ def _show_claim(app: App, done: Any) -> None:
     ]
     for setback in done.task["setbacks"]:
         lines.append(
-            f"  before    attempt {setback['attempt']} by {setback['agent']}: {setback['kind']}: "
-            f"{setback['reason']}"
+            f"  before    attempt {setback['attempt']} by {setback['agent']}: {setback['code']}: "
+            f"{reason_of(setback)}"
         )
     lines += answering.lines_of(facts)
     if spec["description"]:

@@ -46,13 +46,10 @@ def inbox(app: App, everything: bool) -> None:
 
     Example: gitcoord inbox
     """
-    from gitcoord.core.times import instant
+    from gitcoord.features.inspect.sentences import escalation_facts
     from gitcoord.features.work import escalations
 
-    found = [
-        {**one, "at": instant(one["at"])}
-        for one in escalations.inbox(app.work, everything=everything)
-    ]
+    found = [escalation_facts(one) for one in escalations.inbox(app.work, everything=everything)]
     rows = []
     for one in found:
         text = str(one["text"]).split("\n", 1)[0]

@@ -26,9 +26,10 @@ from gitcoord.core.hashing import sha256
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.leases import Context
 from gitcoord.core.model import FORMAT
-from gitcoord.core.operation import COMMON, Operation, copied, keys
-from gitcoord.core.operations.changes import end_locks_with_claims
+from gitcoord.core.operation import Operation, copied, keys
+from gitcoord.core.operations.changes import end_locks_with_claims, require_version
 from gitcoord.core.snapshot import Changes, Snapshot
+from gitcoord.core.version import newer_format
 
 __all__ = ["MAX_BATCH", "Step", "apply", "check", "decide", "fold", "operation", "operations"]
 
@@ -70,11 +71,7 @@ def operation(op: str) -> Operation:
         rows = _rows(topic)
         if op in rows:
             return rows[op]
-    raise RefusedError(
-        f"operation {printable(op[:80])!r} is not known to this version of gitcoord",
-        reason="newer-format",
-        hint="install a newer gitcoord",
-    )
+    raise newer_format(f"operation {printable(op[:80])!r} is not known")
 
 
 def operations() -> dict[str, Operation]:
@@ -106,7 +103,8 @@ def decide(snapshot: Snapshot, command: Command, context: Context) -> Event:
         "time": context.time,
         "format": FORMAT,
     }
-    event.update(row.decide(snapshot, command, context))
+    event |= row.optional
+    event |= row.decide(snapshot, command, context)
     decided = cast("Event", event)
     check(snapshot, decided)
     return decided
@@ -124,7 +122,7 @@ def check(snapshot: Snapshot, event: Event) -> None:
 
     """
     row = operation(event["op"])
-    if event.keys() != COMMON | row.fields or event["format"] != FORMAT:
+    if event.keys() != row.keys or event["format"] != FORMAT:
         raise UsageError(f"the keys of a {event['op']} event do not fit")
     if not ids.is_id(event["agent"]):
         raise UsageError(f"{event['agent']!r} is not a valid agent id")
@@ -136,8 +134,11 @@ def check(snapshot: Snapshot, event: Event) -> None:
 def apply(snapshot: Snapshot, event: Event) -> Changes:
     """Return the records that an event changes, by path."""
     changes: Changes = {}
-    operation(event["op"]).apply(snapshot, event, changes)
+    row = operation(event["op"])
+    row.apply(snapshot, event, changes)
     end_locks_with_claims(snapshot, changes)
+    if row.since:
+        require_version(snapshot, changes, row.since)
     return changes
 
 

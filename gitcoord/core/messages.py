@@ -8,7 +8,6 @@ in the body, where no line of it can look like a trailer.
 
 from __future__ import annotations
 
-import re
 from typing import Any, cast
 
 from gitcoord.core import codec
@@ -16,16 +15,13 @@ from gitcoord.core.errors import CorruptError
 from gitcoord.core.events import Event, evidence_of, tasks_of
 from gitcoord.core.machine import operation
 from gitcoord.core.model import FORMAT
-from gitcoord.core.operation import COMMON
-from gitcoord.core.texts import first_line
+from gitcoord.core.texts import fill, first_line
+from gitcoord.core.version import newer_format, refuse_format
 
 __all__ = ["EVENT_TRAILER", "author_of", "parse", "render", "subject_of"]
 
 EVENT_TRAILER = "Gitcoord-Event"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
-MAX_LISTED = 4
-_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
-_PLACE = re.compile(r"\{([a-z_/]+)(?::(\d+))?\}")
 
 
 def author_of(agent: str, ledger: str) -> tuple[str, str]:
@@ -41,7 +37,7 @@ def render(event: Event) -> str:
         lines += ["  " + line for line in codec.printable(body, lines=True).rstrip().split("\n")]
         lines.append("")
     lines += [f"Gitcoord-{key}: {_line(value)}" for key, value in _trailers(event)]
-    lines.append(f"{EVENT_TRAILER}: {codec.dump_line(event)}")
+    lines.append(f"{EVENT_TRAILER}: {codec.dump_line(_sparse(event))}")
     return "\n".join(lines) + "\n"
 
 
@@ -49,34 +45,61 @@ def parse(message: str, where: str = "") -> Event:
     """Read the event of a message.
 
     Raises:
-        CorruptError: No event, another format, or a message that its event
-            does not render to.
-        RefusedError: An operation that this version does not know (reason
-            ``newer-format``).
+        CorruptError: No event, or a message that its event does not render to.
+        RefusedError: A format, an operation or a key that this version does
+            not know (reason ``newer-format``).
 
     """
     place = f"entry {where[:12]}" if where else "the entry"
-    line = message.rstrip("\n").rpartition("\n")[2]
+    last = message.rstrip("\n").rpartition("\n")[2]
     prefix = EVENT_TRAILER + ": "
-    if not line.startswith(prefix):
+    if not last.startswith(prefix):
         raise CorruptError(f"{place} has no {EVENT_TRAILER} trailer", entry=where)
-    event = codec.load(line[len(prefix) :], MAX_EVENT_BYTES, place)
-    if not isinstance(event, dict) or type(event.get("format")) is not int:
+    line = codec.load(last[len(prefix) :], MAX_EVENT_BYTES, place)
+    if not isinstance(line, dict) or type(line.get("format")) is not int:
         raise CorruptError(f"{place} has an event without a format", entry=where)
-    if event["format"] != FORMAT:
-        raise CorruptError(
-            f"{place} has ledger format {event['format']}, and this gitcoord reads format {FORMAT}",
-            hint="install a newer gitcoord",
-            entry=where,
-        )
-    if event.keys() != COMMON | operation(str(event.get("op"))).fields:
-        raise CorruptError(f"{place} has keys that do not fit its operation", entry=where)
+    if line["format"] != FORMAT:
+        raise refuse_format(line["format"], place, entry=where)
     try:
-        same = render(cast("Event", event)) == message
+        event = _whole(line, place, where)
+        same = render(event) == message
     except (KeyError, TypeError, ValueError, AttributeError):
         same = False
     if not same:
         raise CorruptError(f"{place} has a message that differs from its event", entry=where)
+    return event
+
+
+def _sparse(event: Event) -> dict[str, Any]:
+    """Leave out the optional keys that are at their default."""
+    optional = operation(event["op"]).optional
+    line = {
+        key: value for key, value in event.items() if key not in optional or value != optional[key]
+    }
+    if event["op"] == "batch":
+        line["events"] = [_sparse(one) for one in event["events"]]
+    return line
+
+
+def _whole(line: dict[str, Any], place: str, where: str) -> Event:
+    """Add the optional keys that are left out.
+
+    Raises:
+        CorruptError: A key is missing.
+        RefusedError: A key or the operation is not known (reason
+            ``newer-format``).
+
+    """
+    row = operation(str(line["op"]))
+    unknown = sorted(line.keys() - row.keys)
+    if unknown:
+        key = codec.printable(unknown[0][:80])
+        raise newer_format(f"{place} has a key {key!r} that is not known", entry=where)
+    event = {**row.optional, **line}
+    if event.keys() != row.keys:
+        raise CorruptError(f"{place} lacks a key of its operation", entry=where)
+    if line["op"] == "batch":
+        event["events"] = [_whole(one, place, where) for one in line["events"]]
     return cast("Event", event)
 
 
@@ -85,47 +108,8 @@ def _line(text: object) -> str:
 
 
 def subject_of(event: Event) -> str:
-    """Return the line for people, which the operation's row describes.
-
-    ``{key}`` stands for what is said there; a part in brackets is left out
-    where one of its keys says nothing.
-    """
-
-    def optional(part: re.Match[str]) -> str:
-        keys = [place[1] for place in _PLACE.finditer(part[1])]
-        is_said = all(_shown(event, key) for key in keys)
-        return part[1] if is_said else ""
-
-    def place(found: re.Match[str]) -> str:
-        shown = _shown(event, found[1])
-        return shown[: int(found[2])] if found[2] else shown
-
-    return _line(_PLACE.sub(place, _OPTIONAL.sub(optional, operation(event["op"]).subject)))
-
-
-def _shown(event: Event, path: str) -> str:
-    """Return what an event says at a key, or at a key of what is there."""
-    key, _, below = path.partition("/")
-    value: Any = event.get(key)
-    if below and isinstance(value, list):
-        value = [one[below] for one in value]
-    elif below and value is not None:
-        value = value[below]
-    if value is None or value is False:
-        return ""
-    if value is True:
-        return key
-    if isinstance(value, list):
-        return _listed([str(one) for one in value])
-    if key.endswith("_ms"):
-        return f"{value / 1000:g} s"
-    return first_line(str(value))
-
-
-def _listed(values: list[str]) -> str:
-    shown = first_line(", ".join(values[:MAX_LISTED]))
-    more = len(values) - MAX_LISTED
-    return f"{shown} and {more} more" if more > 0 else shown
+    """Return the line for people, which the operation's row describes."""
+    return _line(fill(operation(event["op"]).subject, event))
 
 
 def _body(event: Event) -> str:

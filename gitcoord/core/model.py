@@ -9,7 +9,7 @@ that describes every key to a second implementation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
 from gitcoord.core.model_leases import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review
@@ -50,6 +50,7 @@ __all__ = [
     "Result",
     "RetryDelay",
     "Review",
+    "Said",
     "Setback",
     "Settings",
     "State",
@@ -59,7 +60,7 @@ __all__ = [
     "WorktreeSpec",
 ]
 
-FORMAT = 1
+FORMAT = 2
 MAX_TITLE_CHARS = 200
 MAX_MESSAGE_BYTES = 4 * 1024
 MAX_RECORD_BYTES = 16 * 1024
@@ -201,13 +202,23 @@ class Result(TypedDict):
     at: int
 
 
+class Said(TypedDict):
+    """What is told to people: a code, and what it was about.
+
+    ``core.sentences`` has the sentence of each code; the ledger has none.
+    """
+
+    code: str
+    values: dict[str, Any]
+
+
 class Setback(TypedDict):
     """One earlier attempt that did not make it, for whoever tries next."""
 
     attempt: int
     agent: str
-    kind: str
-    reason: str
+    code: str
+    values: dict[str, Any]
     at: int
 
 
@@ -256,16 +267,19 @@ class AgentRecord(TypedDict):
 
 
 class Escalation(TypedDict):
-    """``escalations/<id>.json``: a matter for the orchestrator."""
+    """``escalations/<id>.json``: a matter for the orchestrator.
+
+    ``answer`` is there once it is resolved.
+    """
 
     id: str
-    kind: str
     task: str | None
     agent: str
-    text: str
+    code: str
+    values: dict[str, Any]
     state: Literal["open", "resolved"]
-    answer: str
     at: int
+    answer: NotRequired[Said]
 
 
 class NoteRecord(TypedDict):
@@ -328,7 +342,8 @@ class Settings(TypedDict):
     """``settings.json``: what belongs to the ledger itself.
 
     ``target_tip`` is the target's tip after the last finished move, at
-    first the one that ``init`` saw; ``epoch`` counts rollbacks.
+    first the one that ``init`` saw; ``epoch`` counts rollbacks. ``needs`` is
+    the least version of gitcoord that reads the ledger, where that matters.
     """
 
     format: int
@@ -339,3 +354,4 @@ class Settings(TypedDict):
     target_tip: str
     next_order: int
     pending: Pending | None
+    needs: NotRequired[str]

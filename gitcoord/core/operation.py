@@ -26,7 +26,6 @@ __all__ = [
     "copied",
     "holding",
     "keys",
-    "nothing_more",
     "stamp",
     "titled",
 ]
@@ -46,6 +45,7 @@ Transitions = Mapping[State, tuple[State, ...]]
 """From which state to which ones; what is not in it is refused."""
 _NOWHERE: Transitions = {}
 _NOBODY: Mapping[str, Transitions] = {}
+_NOTHING: Mapping[str, Any] = {}
 
 Decide = Callable[[Snapshot, Command, Context], dict[str, Any]]
 Check = Callable[[Snapshot, Event], None]
@@ -56,7 +56,7 @@ class Operation(NamedTuple):
     """One operation: what its event holds, what it does, how it reads."""
 
     fields: frozenset[str]
-    """The keys of its event beside the common ones."""
+    """The keys that its event always has, beside the common ones."""
     decide: Decide
     """Return the event's keys, from the command, the clock and chance."""
     check: Check
@@ -64,7 +64,9 @@ class Operation(NamedTuple):
     apply: Apply
     """Put the records that change into the changes; never refuse."""
     subject: str
-    """The line for people, as ``messages`` fills it in."""
+    """The line for people, a template of ``texts.fill``."""
+    optional: Mapping[str, Any] = _NOTHING
+    """Further keys with their defaults; on disk a default is left out."""
     body: str = ""
     """The key whose text stands in full below the subject."""
     transitions: Transitions = _NOWHERE
@@ -73,6 +75,13 @@ class Operation(NamedTuple):
     """Where the tasks may go that a key of the event lists; ``*`` is any task."""
     batchable: bool = False
     """Whether it can be part of a batch."""
+    since: str = ""
+    """The version of gitcoord that brought it, where older ones cannot do without."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every key that its event has in memory."""
+        return COMMON | self.fields | self.optional.keys()
 
 
 def copied(*keys: str) -> Decide:
@@ -82,10 +91,6 @@ def copied(*keys: str) -> Decide:
         return {key: command[key] for key in keys}
 
     return decide
-
-
-def nothing_more(_snapshot: Snapshot, _event: Event) -> None:
-    """Accept whatever has the right keys."""
 
 
 def stamp(context: Context) -> dict[str, Any]:

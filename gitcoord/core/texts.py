@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from gitcoord.core import codec
 from gitcoord.core.errors import UsageError
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES
 
-__all__ = ["first_line", "log_tail", "text_of"]
+__all__ = ["fill", "first_line", "log_tail", "text_of"]
 
 MAX_LINE_CHARS = 160
+MAX_LISTED = 4
+_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
+_PLACE = re.compile(r"\{([a-z_/]+)(?::(\d+))?\}")
 
 
 def text_of(text: str, what: str) -> str:
@@ -36,6 +43,52 @@ def first_line(text: str) -> str:
     if len(line) <= MAX_LINE_CHARS:
         return line
     return line[: MAX_LINE_CHARS - 1] + "…"
+
+
+def fill(template: str, values: Mapping[str, Any], *, is_cut: bool = True) -> str:
+    """Fill a template with what values say.
+
+    ``{key}`` stands for the first line of what is said there, ``{key:12}``
+    for its first twelve characters, ``{key/below}`` for a key of what is
+    there, or of each of what is listed there. A part in brackets is left
+    out where one of its keys says nothing. Without ``is_cut`` texts stand
+    in full.
+    """
+
+    def optional(part: re.Match[str]) -> str:
+        is_said = all(_said(values, place[1], is_cut=is_cut) for place in _PLACE.finditer(part[1]))
+        return part[1] if is_said else ""
+
+    def place(found: re.Match[str]) -> str:
+        said = _said(values, found[1], is_cut=is_cut)
+        return said[: int(found[2])] if found[2] else said
+
+    return _PLACE.sub(place, _OPTIONAL.sub(optional, template))
+
+
+def _said(values: Mapping[str, Any], path: str, *, is_cut: bool) -> str:
+    """Return what values say at a key, or at a key of what is there."""
+    key, _, below = path.partition("/")
+    value: Any = values.get(key)
+    if below and isinstance(value, list):
+        value = [one[below] for one in value]
+    elif below and value is not None:
+        value = value[below]
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return key
+    if isinstance(value, list):
+        return _listed([str(one) for one in value])
+    if key.endswith("_ms"):
+        return f"{value / 1000:g} s"
+    return first_line(str(value)) if is_cut else str(value)
+
+
+def _listed(values: list[str]) -> str:
+    shown = first_line(", ".join(values[:MAX_LISTED]))
+    more = len(values) - MAX_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def log_tail(log: bytes) -> bytes:

@@ -8,9 +8,10 @@ from typing import Any
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.layout import SETTINGS
-from gitcoord.core.model import FORMAT, MAX_PLAN_BYTES, MAX_RECORD_BYTES
+from gitcoord.core.model import MAX_PLAN_BYTES, MAX_RECORD_BYTES
 from gitcoord.core.records import problem_of
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.version import require_readable
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
 __all__ = ["RecordCache", "TreeReader", "open_snapshot"]
@@ -117,7 +118,7 @@ def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot
 
     Raises:
         CorruptError: Objects are missing.
-        UnavailableError: The ledger has a newer format.
+        RefusedError: The ledger needs a newer gitcoord.
 
     """
     if oid is None:
@@ -128,17 +129,7 @@ def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot
         raise CorruptError(f"entry {oid[:12]} is missing: {error}", entry=oid) from None
     snapshot = Snapshot(TreeReader(store, entry.tree, oid, cache), oid)
     settings = snapshot.record(SETTINGS)
-    found = settings.get("format") if isinstance(settings, dict) else None
-    if found != FORMAT:
-        raise CorruptError(
-            f"the ledger has format {found}, and this gitcoord reads format {FORMAT}"
-            if isinstance(found, int)
-            else f"entry {oid[:12]} is no entry of a gitcoord ledger",
-            hint="install a newer gitcoord"
-            if isinstance(found, int)
-            else "`gitcoord verify` names the first bad entry",
-            entry=oid,
-        )
+    require_readable(settings, oid)
     problem = problem_of("settings", settings)
     if problem:
         raise CorruptError(f"settings.json of entry {oid[:12]} is damaged: {problem}", entry=oid)

@@ -10,6 +10,7 @@ import pytest
 
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.machine import check
+from gitcoord.core.model import FORMAT
 from tests.support.builders import PureLedger, tasks
 
 Meddle = Callable[[Any], object]
@@ -35,7 +36,7 @@ CASES: dict[str, list[Meddle]] = {
         put(task="zz"),
         put(agent="nobody"),
         put(agent="../x"),
-        put(format=2),
+        put(format=FORMAT + 1),
         put(extra=1),
         put(built_on={"b": "1" * 40}),
         put(expired=[{"task": "a"}]),

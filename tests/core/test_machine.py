@@ -17,7 +17,7 @@ from gitcoord.core.errors import (
 from gitcoord.core.leases import Beat
 from gitcoord.core.machine import apply, check, operations
 from gitcoord.core.model import State
-from gitcoord.core.operation import COMMON, STATES
+from gitcoord.core.operation import STATES
 from gitcoord.core.operations.gates import check_of, definition_of
 from tests.support.builders import BOOT, PureLedger, tasks
 
@@ -156,11 +156,12 @@ def test_a_row_names_states_and_keys_that_there_are() -> None:
         for transitions in (row.transitions, *row.in_passing.values()):
             assert set(transitions) <= set(STATES), op
             assert {state for targets in transitions.values() for state in targets} <= set(STATES)
-        assert set(row.in_passing) - {"*"} <= row.fields, op
-        assert row.body in {"", *row.fields}, op
+        assert set(row.in_passing) - {"*"} <= row.keys, op
+        assert row.body in {"", *row.keys}, op
+        assert not row.fields & row.optional.keys(), op
         assert not row.transitions or "task" in row.fields, op
         named = {place.partition("/")[0] for place in re.findall(r"\{([a-z_/]+)", row.subject)}
-        assert named <= row.fields | COMMON, op
+        assert named <= row.keys, op
 
 
 def test_a_claim_gives_the_next_attempt_and_its_own_branch() -> None:

@@ -34,7 +34,7 @@ def test_the_message_of_a_claim_reads_well() -> None:
         "Gitcoord-Attempt: 1",
         f"Gitcoord-Id: {event['id']}",
     ]
-    assert lines[8] == "Gitcoord-Format: 1"
+    assert lines[8] == "Gitcoord-Format: 2"
     assert lines[9].startswith('Gitcoord-Event: {"agent":"x",')
 
 
@@ -90,7 +90,7 @@ def test_any_flipped_character_is_noticed(data: st.DataObject) -> None:
     char = data.draw(st.characters(codec="ascii").filter(lambda one: one != message[index]))
     try:
         changed = parse(message[:index] + char + message[index + 1 :])
-    except CorruptError:
+    except (CorruptError, RefusedError):
         return
     # Another event, then, and not this one: check and the tree refuse it.
     assert changed != event
@@ -103,7 +103,47 @@ def test_any_message_is_parsed_or_refused(text: str) -> None:
         parse(text + "\nGitcoord-Event: " + json.dumps({"op": text, "format": 1}))
 
 
-def test_a_newer_format_says_what_to_do() -> None:
-    with pytest.raises(CorruptError, match="ledger format 2") as caught:
-        parse('x\n\nGitcoord-Event: {"format":2,"op":"claim"}\n')
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"format":3,"op":"claim"}', "the entry has ledger format 3"),
+        ('{"format":2,"op":"teleport"}', "operation 'teleport' is not known"),
+        ('{"format":2,"op":"claim","warp":9}', "the entry has a key 'warp' that is not known"),
+        (
+            '{"agent":"x","events":[{"op":"teleport"}],"format":2,"id":"a","op":"batch","time":1}',
+            "operation 'teleport' is not known",
+        ),
+    ],
+)
+def test_what_only_a_newer_gitcoord_knows_is_not_corrupt(line: str, message: str) -> None:
+    with pytest.raises(RefusedError, match=message) as caught:
+        parse(f"x\n\nGitcoord-Event: {line}\n")
+    assert (caught.value.reason, caught.value.exit_status) == ("newer-format", 14)
     assert caught.value.hint == "install a newer gitcoord"
+
+
+def test_an_older_format_is_told_apart_from_a_newer_one() -> None:
+    with pytest.raises(RefusedError, match="ledger format 1, which no release wrote") as caught:
+        parse('x\n\nGitcoord-Event: {"format":1,"op":"claim"}\n')
+    assert caught.value.reason == "older-format"
+
+
+def test_a_key_that_is_missing_is_corrupt() -> None:
+    with pytest.raises(CorruptError, match="lacks a key"):
+        parse('x\n\nGitcoord-Event: {"format":2,"op":"claim"}\n')
+
+
+def test_an_optional_key_at_its_default_is_left_out_and_comes_back() -> None:
+    _, event = claimed()
+    line = json.loads(render(event).rpartition("Gitcoord-Event: ")[2])  # type: ignore[arg-type]
+    assert event["takeover"] is None
+    assert not line.keys() & {"takeover", "expired", "lapsed", "built_on"}
+    assert parse(render(event)) == event  # type: ignore[arg-type]
+
+
+def test_a_default_that_is_written_out_is_another_message() -> None:
+    _, event = claimed()
+    message = render(event)  # type: ignore[arg-type]
+    forged = message.replace('"task":"a"', '"takeover":null,"task":"a"')
+    with pytest.raises(CorruptError, match="differs from its event"):
+        parse(forged)

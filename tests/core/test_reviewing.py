@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gitcoord.core.sentences import reason_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -20,6 +19,7 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.events import Event
 from gitcoord.core.leases import Beat, running
+from gitcoord.core.sentences import reason_of
 from tests.support.builders import BOOT, PureLedger
 
 SECOND = 10**9

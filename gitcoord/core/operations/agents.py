@@ -86,7 +86,8 @@ def apply_agent_remove(snapshot: Snapshot, event: Event, changes: Changes) -> No
 
 OPERATIONS = {
     "agent-add": Operation(
-        fields=keys("name pools capacity paths worktree"),
+        fields=keys("name"),
+        optional={"pools": [], "capacity": 1, "paths": None, "worktree": None},
         decide=copied("name", "pools", "capacity", "paths", "worktree"),
         check=check_agent_add,
         apply=apply_agent_add,
@@ -94,7 +95,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "agent-remove": Operation(
-        fields=keys("name reason"),
+        fields=keys("name"),
+        optional={"reason": ""},
         decide=copied("name", "reason"),
         check=check_agent_remove,
         apply=apply_agent_remove,

@@ -106,12 +106,11 @@ def check_redone(snapshot: Snapshot, event: Event, task: TaskRecord) -> None:
 
 def redo(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Open the tasks that were built on a result which counts no more."""
+    why = {"task": event["task"], "by": event["op"]}
     for redone in event["redone"]:
         task = snapshot.require_task(redone["task"])
-        was = f"{event['op']}ed".replace("celed", "celled")
-        reason = f"task {event['task']}, which it was built on, was {was}"
         agent = task["result"]["agent"] if task["result"] else event["agent"]
-        setbacks = with_setback(task, event, "base-redone", reason, agent)
+        setbacks = with_setback(task, event, "base-redone", agent, why)
         reopened = changed(
             task, state="open", claim=None, result=None, reviews=[], setbacks=setbacks
         )

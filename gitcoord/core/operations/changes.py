@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.events import Event
-from gitcoord.core.layout import escalation_path, lock_path
-from gitcoord.core.model import Claim, Escalation, LockRecord, Setback, State, TaskRecord
+from gitcoord.core.layout import SETTINGS, escalation_path, lock_path
+from gitcoord.core.model import Claim, Escalation, LockRecord, Setback, Settings, State, TaskRecord
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
+from gitcoord.core.version import later
 
 __all__ = [
     "changed",
@@ -16,9 +18,13 @@ __all__ = [
     "end_locks_with_claims",
     "escalate",
     "put_lock",
+    "require_version",
     "set_back",
     "with_setback",
 ]
+
+Value = str | int | Mapping[str, Any] | None
+"""What a sentence may be filled with."""
 
 MAX_SETBACKS = 5
 MAX_SETBACK_BYTES = 600
@@ -31,17 +37,28 @@ def changed(task: TaskRecord, **fields: object) -> TaskRecord:
 
 
 def with_setback(
-    task: TaskRecord, event: Event, kind: str, reason: str, agent: str
+    task: TaskRecord, event: Event, code: str, agent: str, values: Mapping[str, Value]
 ) -> list[Setback]:
     """Return a task's last setbacks and one more."""
     setback: Setback = {
         "attempt": task["attempt"],
         "agent": agent,
-        "kind": kind,
-        "reason": codec.cut(reason, MAX_SETBACK_BYTES),
+        "code": code,
+        "values": _cut(values, MAX_SETBACK_BYTES),
         "at": event["time"],
     }
     return [*task["setbacks"], setback][-MAX_SETBACKS:]
+
+
+def _cut(values: Mapping[str, Value], limit_bytes: int) -> dict[str, Value]:
+    """Return values without the empty ones, and cut the texts among them."""
+    kept: dict[str, Value] = {}
+    for key, value in values.items():
+        if isinstance(value, str):
+            kept[key] = codec.cut(value, limit_bytes)
+        elif value is not None:
+            kept[key] = value
+    return {key: value for key, value in kept.items() if value != ""}
 
 
 def set_back(
@@ -49,17 +66,19 @@ def set_back(
     event: Event,
     changes: Changes,
     task: TaskRecord,
-    *,
-    kind: str,
-    reason: str,
+    code: str,
     agent: str,
-    final: bool = False,
-    **fields: object,
-) -> None:
-    """Count a failure: the task opens again, or fails and escalates."""
+    values: Mapping[str, Value],
+    *,
+    is_final: bool = False,
+) -> TaskRecord:
+    """Count a failure: the task opens again, or fails and escalates.
+
+    Returns the record that was put, for what else the operation changes.
+    """
     plan = snapshot.plan()
     failures = task["failures"] + 1
-    is_over = final or (plan is not None and failures >= plan["max_attempts"])
+    is_over = is_final or (plan is not None and failures >= plan["max_attempts"])
     state: State = "failed" if is_over else "open"
     after = changed(
         task,
@@ -67,43 +86,49 @@ def set_back(
         claim=None,
         failures=failures,
         reviews=[],
-        setbacks=with_setback(task, event, kind, reason, agent),
+        setbacks=with_setback(task, event, code, agent, values),
     )
-    put_task(changes, changed(after, **fields))
+    put_task(changes, after)
     if is_over:
-        count = f"{failures} failure{'s' * (failures != 1)}"
-        escalate(
-            changes,
-            event,
-            "task-failed",
-            task["id"],
-            f"task {task['id']} failed after {count}: {reason}",
-        )
+        last = {"code": code, "values": _cut(values, MAX_SETBACK_BYTES)}
+        about: dict[str, Value] = {"task": task["id"], "failures": failures, "last": last}
+        escalate(changes, event, "task-failed", task["id"], about)
+    return after
 
 
-def escalate(changes: Changes, event: Event, kind: str, task: str | None, text: str) -> None:
+def escalate(
+    changes: Changes, event: Event, code: str, task: str | None, values: Mapping[str, Value]
+) -> None:
     """Open an escalation for the orchestrator, as part of an entry."""
     number = sum(path.startswith("escalations/") for path in changes)
     escalation: Escalation = {
         "id": f"{event['id'][:8]}-{number}" if number else event["id"][:8],
-        "kind": kind,
         "task": task,
         "agent": event["agent"],
-        "text": codec.cut(text, MAX_ESCALATION_BYTES),
+        "code": code,
+        "values": _cut(values, MAX_ESCALATION_BYTES),
         "state": "open",
-        "answer": "",
         "at": event["time"],
     }
     changes[escalation_path(escalation["id"])] = cast("dict[str, Any]", escalation)
 
 
-def close_escalations(snapshot: Snapshot, event: Event, changes: Changes, answer: str) -> None:
+def close_escalations(snapshot: Snapshot, event: Event, changes: Changes, code: str) -> None:
     """Resolve what was open about the event's task: the event settles it."""
+    answer = {"code": code, "values": _cut({"reason": event["reason"]}, MAX_ESCALATION_BYTES)}
     for one in snapshot.escalations():
-        is_settled = one["kind"] in {"task-failed", "base-conflict"}
+        is_settled = one["code"] in {"task-failed", "base-conflict"}
         if one["task"] == event["task"] and one["state"] == "open" and is_settled:
             closed = {**one, "state": "resolved", "answer": answer}
             changes[escalation_path(one["id"])] = closed
+
+
+def require_version(snapshot: Snapshot, changes: Changes, since: str) -> None:
+    """Raise the least version that reads the ledger."""
+    settings = cast("Settings", changes.get(SETTINGS) or snapshot.settings())
+    needs = settings.get("needs", "0")
+    if later(needs, since) != needs:
+        changes[SETTINGS] = {**settings, "needs": since}
 
 
 def put_lock(changes: Changes, lock: LockRecord) -> None:

@@ -283,9 +283,10 @@ def apply_claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     takeover = event["takeover"]
     if takeover is not None:
         holder = takeover["agent"]
-        reason = f"the lease of {holder} ran out, and {event['agent']} took the task over"
         after["failures"] = task["failures"] + 1
-        after["setbacks"] = with_setback(task, event, "expired", reason, holder)
+        after["setbacks"] = with_setback(
+            task, event, "expired", holder, {"holder": holder, "by": event["agent"]}
+        )
     put_task(changes, after)
 
 
@@ -410,7 +411,9 @@ def apply_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = snapshot.require_task(event["task"])
     setbacks = task["setbacks"]
     if event["reason"]:
-        setbacks = with_setback(task, event, "released", event["reason"], event["agent"])
+        setbacks = with_setback(
+            task, event, "released", event["agent"], {"reason": event["reason"]}
+        )
     put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))
 
 
@@ -451,7 +454,8 @@ _CLAIM = keys("task title token attempt session boot_id monotonic_ns lease_ms br
 
 OPERATIONS = {
     "claim": Operation(
-        fields=_CLAIM | keys("base built_on expired lapsed takeover"),
+        fields=_CLAIM | keys("base"),
+        optional={"built_on": {}, "expired": [], "lapsed": [], "takeover": None},
         transitions={**_OPEN, **_TAKEN},
         in_passing={"expired": EXPIRE},
         decide=decide_claim,
@@ -469,7 +473,8 @@ OPERATIONS = {
         subject="reissue {task} by {agent}: {title}",
     ),
     "progress": Operation(
-        fields=keys("task token attempt message percent boot_id monotonic_ns"),
+        fields=keys("task token attempt message boot_id monotonic_ns"),
+        optional={"percent": None},
         transitions=_KEPT,
         decide=decide_progress,
         check=check_progress,
@@ -479,7 +484,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "release": Operation(
-        fields=keys("task title token attempt reason"),
+        fields=keys("task title token attempt"),
+        optional={"reason": ""},
         transitions=_RELEASED,
         decide=decide_release,
         check=check_release,
@@ -489,7 +495,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "expire": Operation(
-        fields=keys("expired lapsed"),
+        fields=keys(""),
+        optional={"expired": [], "lapsed": []},
         in_passing={"expired": EXPIRE},
         decide=decide_expire,
         check=check_expire,

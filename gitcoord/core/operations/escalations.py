@@ -9,10 +9,11 @@ from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.layout import escalation_path
 from gitcoord.core.leases import Context
-from gitcoord.core.model import MAX_MESSAGE_BYTES, Escalation
+from gitcoord.core.model import MAX_MESSAGE_BYTES, Escalation, Said
 from gitcoord.core.operation import Operation, copied, keys
 from gitcoord.core.operations.changes import escalate
 from gitcoord.core.operations.preconditions import require_author
+from gitcoord.core.sentences import answer_of
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = ["OPERATIONS"]
@@ -29,7 +30,7 @@ def check_escalate(snapshot: Snapshot, event: Event) -> None:
 
 def apply_escalate(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Record an escalation."""
-    escalate(changes, event, event["kind"], event["task"] or None, event["reason"])
+    escalate(changes, event, event["kind"], event["task"] or None, {"reason": event["reason"]})
 
 
 def decide_resolve(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def check_resolve(snapshot: Snapshot, event: Event) -> None:
         )
     if found["state"] != "open":
         raise RefusedError(
-            f"escalation {name} is resolved already: {found['answer']}",
+            f"escalation {name} is resolved already: {answer_of(found)}",
             reason="resolved",
             hint="`gitcoord inbox` lists what is open",
         )
@@ -64,13 +65,15 @@ def check_resolve(snapshot: Snapshot, event: Event) -> None:
 def apply_resolve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Keep the answer with its escalation."""
     found = cast("Escalation", snapshot.escalation(event["escalation"]))
-    resolved: Escalation = {**found, "state": "resolved", "answer": event["answer"]}
+    answer: Said = {"code": "answered", "values": {"reason": event["answer"]}}
+    resolved: Escalation = {**found, "state": "resolved", "answer": answer}
     changes[escalation_path(found["id"])] = cast("dict[str, Any]", resolved)
 
 
 OPERATIONS = {
     "escalate": Operation(
-        fields=keys("task kind reason"),
+        fields=keys("kind reason"),
+        optional={"task": ""},
         decide=copied("task", "kind", "reason"),
         check=check_escalate,
         apply=apply_escalate,
@@ -79,7 +82,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "resolve": Operation(
-        fields=keys("escalation task answer"),
+        fields=keys("escalation answer"),
+        optional={"task": None},
         decide=decide_resolve,
         check=check_resolve,
         apply=apply_resolve,

@@ -140,8 +140,8 @@ def end_expired(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         if gone["token"] in reviewing:
             continue
         task = snapshot.require_task(gone["task"])
-        reason = f"the lease of {gone['agent']} ran out"
-        set_back(snapshot, event, changes, task, kind="expired", reason=reason, agent=gone["agent"])
+        holder = gone["agent"]
+        set_back(snapshot, event, changes, task, "expired", holder, {"holder": holder})
     for lapse in event.get("lapsed", ()):
         changes[lock_path(lapse["lock"])] = None
 

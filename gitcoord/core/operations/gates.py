@@ -36,7 +36,8 @@ __all__ = [
 
 CHECK_TIMEOUT_MS = 600_000
 MAX_REASON_CHARS = 300
-_RUN = keys("definition tree commit verdict reason millis log")
+_RUN = keys("definition tree commit verdict millis")
+_RUN_OPTIONS = {"reason": "", "log": None}
 _CHECKED: Transitions = {"claimed": ("claimed",)}
 
 
@@ -215,7 +216,7 @@ def _put_log(changes: Changes, path: str, log: str | None) -> None:
 def decide_check(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
     """Say that the check of a held task ran, and how it ended."""
     fenced = {**holding(snapshot, command), **titled(snapshot, command)}
-    return {**fenced, **{key: command[key] for key in _RUN}}
+    return {**fenced, **{key: command[key] for key in (*_RUN, *_RUN_OPTIONS)}}
 
 
 def check_check(snapshot: Snapshot, event: Event) -> None:
@@ -241,7 +242,8 @@ def apply_check(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
 OPERATIONS = {
     "gate": Operation(
         fields=keys("phase gate") | _RUN,
-        decide=copied("phase", "gate", *_RUN),
+        optional=_RUN_OPTIONS,
+        decide=copied("phase", "gate", *_RUN, *_RUN_OPTIONS),
         check=check_gate,
         apply=apply_gate,
         subject="gate {gate} of {phase}: {verdict}[, {reason}]",
@@ -249,6 +251,7 @@ OPERATIONS = {
     ),
     "check": Operation(
         fields=keys("task title token attempt") | _RUN,
+        optional=_RUN_OPTIONS,
         transitions=_CHECKED,
         decide=decide_check,
         check=check_check,

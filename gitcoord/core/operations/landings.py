@@ -228,8 +228,7 @@ def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
     for name in phase["landing"]["without"] if phase["landing"] else ():
         task = snapshot.require_task(name)
-        reason = f"phase {phase['id']} landed without it"
-        setbacks = with_setback(task, event, "left-out", reason, event["agent"])
+        setbacks = with_setback(task, event, "left-out", event["agent"], {"phase": phase["id"]})
         after = changed(
             task, state="cancelled", claim=None, reviews=[], result=None, setbacks=setbacks
         )
@@ -248,13 +247,14 @@ def apply_land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None
     changes[phase_path(phase["id"])] = {**phase, "state": "open", "landing": None}
     changes[landing_path(phase["id"])] = None
     changes[SETTINGS] = {**snapshot.settings(), "pending": None}
-    text = f"landing of phase {phase['id']}: {event['reason']}"
-    escalate(changes, event, "landing-aborted", None, text)
+    about = {"phase": phase["id"], "reason": event["reason"]}
+    escalate(changes, event, "landing-aborted", None, about)
 
 
 OPERATIONS = {
     "land-begin": Operation(
-        fields=keys("phase target old new tree results count gates without"),
+        fields=keys("phase target old new results count"),
+        optional={"tree": None, "gates": [], "without": []},
         decide=decide_land_begin,
         check=check_land_begin,
         apply=apply_land_begin,

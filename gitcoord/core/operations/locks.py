@@ -187,7 +187,16 @@ def end_locks_of(snapshot: Snapshot, agent: str, changes: Changes) -> None:
 
 OPERATIONS = {
     "lock": Operation(
-        fields=keys("task token paths shared reason for_ms boot_id monotonic_ns expired lapsed"),
+        fields=keys("paths boot_id monotonic_ns"),
+        optional={
+            "task": "",
+            "token": "",
+            "shared": False,
+            "reason": "",
+            "for_ms": None,
+            "expired": [],
+            "lapsed": [],
+        },
         in_passing={"expired": EXPIRE},
         decide=decide_lock,
         check=check_lock,
@@ -200,7 +209,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "unlock": Operation(
-        fields=keys("name paths tokens reason"),
+        fields=keys("name paths"),
+        optional={"tokens": [], "reason": ""},
         decide=copied("name", "paths", "tokens", "reason"),
         check=check_unlock,
         apply=apply_unlock,

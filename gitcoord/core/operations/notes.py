@@ -103,7 +103,8 @@ def apply_checkpoint(_snapshot: Snapshot, event: Event, changes: Changes) -> Non
 
 OPERATIONS = {
     "note": Operation(
-        fields=keys("task path message"),
+        fields=keys("message"),
+        optional={"task": None, "path": None},
         decide=copied("task", "path", "message"),
         check=check_note,
         apply=apply_note,
@@ -112,7 +113,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "note-drop": Operation(
-        fields=keys("note reason"),
+        fields=keys("note"),
+        optional={"reason": ""},
         decide=copied("note", "reason"),
         check=check_note_drop,
         apply=apply_note_drop,

@@ -137,17 +137,17 @@ def apply_fail(snapshot: Snapshot, event: Event, changes: Changes) -> None:
             "monotonic_ns": event["monotonic_ns"],
             "delay_ms": event["delay_ms"],
         }
-    set_back(
+    after = set_back(
         snapshot,
         event,
         changes,
         snapshot.require_task(event["task"]),
-        kind="failed",
-        reason=event["reason"],
-        agent=event["agent"],
-        final=is_permanent,
-        retry=retry,
+        "failed",
+        event["agent"],
+        {"reason": event["reason"]},
+        is_final=is_permanent,
     )
+    put_task(changes, changed(after, retry=retry))
     if event["log"]:
         changes[attempt_log_path(event["task"], event["attempt"])] = BlobOid(event["log"])
 
@@ -180,16 +180,10 @@ def apply_reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     redo(snapshot, event, changes)
     task = snapshot.require_task(event["task"])
     agent = task["result"]["agent"] if task["result"] else event["agent"]
-    set_back(
-        snapshot,
-        event,
-        changes,
-        task,
-        kind=event["kind"],
-        reason=event["reason"],
-        agent=agent,
-        result=None,
+    after = set_back(
+        snapshot, event, changes, task, event["kind"], agent, {"reason": event["reason"]}
     )
+    put_task(changes, changed(after, result=None))
     if event["log"]:
         changes[attempt_log_path(event["task"], task["attempt"])] = BlobOid(event["log"])
 
@@ -205,7 +199,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "fail": Operation(
-        fields=keys("task title token attempt kind reason delay_ms log boot_id monotonic_ns"),
+        fields=keys("task title token attempt kind reason delay_ms boot_id monotonic_ns"),
+        optional={"log": None},
         transitions=_FAILED,
         decide=decide_fail,
         check=check_fail,
@@ -215,7 +210,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "reopen": Operation(
-        fields=keys("task title kind reason redone log"),
+        fields=keys("task title kind reason"),
+        optional={"redone": [], "log": None},
         transitions=_REOPENED,
         in_passing={"redone": REDO},
         decide=decide_reopen,

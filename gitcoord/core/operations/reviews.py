@@ -292,17 +292,25 @@ def apply_reject(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Count a failure of the result's author; the reason is for the next."""
     task = snapshot.require_task(event["task"])
     author = cast("Result", task["result"])["agent"]
-    reason = f"{event['agent']} rejected the result: {event['reason']}"
-    set_back(
-        snapshot, event, changes, task, kind="rejected", reason=reason, agent=author, result=None
+    after = set_back(
+        snapshot,
+        event,
+        changes,
+        task,
+        "rejected",
+        author,
+        {"by": event["agent"], "reason": event["reason"]},
     )
+    put_task(changes, changed(after, result=None))
 
 
-_VERDICT = keys("task title token reviewed reason")
+_VERDICT = keys("task title token")
+_VERDICT_OPTIONS = {"reviewed": None, "reason": ""}
 
 OPERATIONS = {
     "review": Operation(
-        fields=keys("task title token session old reviewed boot_id monotonic_ns lease_ms expired"),
+        fields=keys("task title token session boot_id monotonic_ns lease_ms"),
+        optional={"old": "", "reviewed": None, "expired": []},
         transitions=_REVIEWED,
         in_passing={"expired": EXPIRE},
         decide=decide_review,
@@ -312,6 +320,7 @@ OPERATIONS = {
     ),
     "review-release": Operation(
         fields=_VERDICT,
+        optional=_VERDICT_OPTIONS,
         transitions=_REVIEWED,
         decide=decide_verdict,
         check=check_review_release,
@@ -321,6 +330,7 @@ OPERATIONS = {
     ),
     "approve": Operation(
         fields=_VERDICT,
+        optional=_VERDICT_OPTIONS,
         transitions=_APPROVED,
         decide=decide_verdict,
         check=check_approve,
@@ -329,7 +339,8 @@ OPERATIONS = {
         body="reason",
     ),
     "reject": Operation(
-        fields=_VERDICT,
+        fields=_VERDICT | keys("reason"),
+        optional={"reviewed": None},
         transitions=_REJECTED,
         decide=decide_verdict,
         check=check_reject,

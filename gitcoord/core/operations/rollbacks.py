@@ -197,14 +197,14 @@ def apply_rollback_done(snapshot: Snapshot, event: Event, changes: Changes) -> N
 
 def apply_rollback_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """End the move, and tell the orchestrator why it was not made."""
-    text = f"the target was not rolled back: {event['reason']}"
-    escalate(changes, event, "rollback-aborted", None, text)
+    escalate(changes, event, "rollback-aborted", None, {"reason": event["reason"]})
     changes[SETTINGS] = {**snapshot.settings(), "pending": None}
 
 
 OPERATIONS = {
     "rollback": Operation(
-        fields=keys("onto abandoned epoch surviving carried reason code reverts"),
+        fields=keys("onto abandoned epoch"),
+        optional={"surviving": [], "carried": {}, "reason": "", "code": None, "reverts": []},
         in_passing={"*": _ENDED},
         decide=copied(
             "onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"

@@ -38,7 +38,7 @@ def check_retry(snapshot: Snapshot, event: Event) -> None:
 
 def apply_retry(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Forget the failures, and settle what was escalated about them."""
-    close_escalations(snapshot, event, changes, f"retried: {event['reason']}".rstrip(": "))
+    close_escalations(snapshot, event, changes, "retried")
     task = snapshot.require_task(event["task"])
     put_task(changes, changed(task, state="open", failures=0, retry=None))
 
@@ -60,7 +60,7 @@ def check_cancel(snapshot: Snapshot, event: Event) -> None:
 
 def apply_cancel(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """End claim, reviews and result; the holder is fenced."""
-    close_escalations(snapshot, event, changes, f"cancelled: {event['reason']}".rstrip(": "))
+    close_escalations(snapshot, event, changes, "cancelled")
     redo(snapshot, event, changes)
     task = snapshot.require_task(event["task"])
     put_task(changes, changed(task, state="cancelled", claim=None, reviews=[], result=None))
@@ -88,7 +88,8 @@ def apply_assign(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 OPERATIONS = {
     "retry": Operation(
-        fields=keys("task title reason"),
+        fields=keys("task title"),
+        optional={"reason": ""},
         transitions=_RETRIED,
         decide=decide_retry,
         check=check_retry,
@@ -98,7 +99,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "cancel": Operation(
-        fields=keys("task title reason redone"),
+        fields=keys("task title"),
+        optional={"reason": "", "redone": []},
         transitions=_CANCELLED,
         in_passing={"redone": REDO},
         decide=decide_cancel,
@@ -109,7 +111,8 @@ OPERATIONS = {
         batchable=True,
     ),
     "assign": Operation(
-        fields=keys("task title to reason"),
+        fields=keys("task title"),
+        optional={"to": None, "reason": ""},
         transitions=_ASSIGNED,
         decide=decide_assign,
         check=check_assign,

@@ -17,9 +17,11 @@ from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import running
 from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
+from gitcoord.core.sentences import answer_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.notes import notes_about
+from gitcoord.features.inspect.sentences import setback_facts
 from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
 
@@ -134,7 +136,7 @@ def _task_facts(
             for one in notes_about(snapshot, task)
         ],
         "answers": [
-            {"text": one["text"], "answer": one["answer"]}
+            {"text": text_of_escalation(one), "answer": answer_of(one)}
             for one in snapshot.escalations()
             if one["task"] == task["id"] and one["state"] == "resolved"
         ],
@@ -218,7 +220,7 @@ def _setbacks(snapshot: Snapshot, task: TaskRecord) -> list[dict[str, Any]]:
     for one in task["setbacks"]:
         name = attempt_log_path(task["id"], one["attempt"])
         log = (snapshot.file(name) or b"").decode("utf-8", "replace").strip()
-        facts = {key: one[key] for key in ("attempt", "agent", "kind", "reason")}
+        facts = setback_facts(one)
         found.append({**facts, "log": name if log else None, "log_tail": log[-LOG_TAIL_CHARS:]})
     return found
 

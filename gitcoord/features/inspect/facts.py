@@ -23,6 +23,7 @@ from gitcoord.features.inspect.gates import failed_gates
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.locks import lock_facts, waits
 from gitcoord.features.inspect.notes import note_facts, notes_about
+from gitcoord.features.inspect.sentences import escalation_facts, setback_facts
 from gitcoord.features.inspect.waiting import describe_waiting
 from gitcoord.features.names import named_agent, named_phase, named_pool, named_task
 from gitcoord.features.workspace import Workspace
@@ -165,7 +166,7 @@ def task_facts(
         if task["claim"]
         else None,
         "result": {**result, "at": instant(result["at"])} if result else None,
-        "setbacks": [{**setback, "at": instant(setback["at"])} for setback in task["setbacks"]],
+        "setbacks": [setback_facts(setback) for setback in task["setbacks"]],
         "approvals": task["approvals"],
         "verify_by": spec["verify_by"],
         "reviews": [
@@ -233,9 +234,7 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     facts["logs"] += [check_log_path(record["id"])] if run and run["log"] else []
     facts["notes"] = [note_facts(one) for one in notes_about(snapshot, record)]
     facts["escalations"] = [
-        {**one, "at": instant(one["at"])}
-        for one in snapshot.escalations()
-        if one["task"] == record["id"]
+        escalation_facts(one) for one in snapshot.escalations() if one["task"] == record["id"]
     ]
     facts["waiting_for"] = (
         describe_waiting(snapshot, record) if facts["state"] in {"waiting", "blocked"} else None
@@ -447,9 +446,7 @@ def status(work: Workspace) -> dict[str, Any]:
         "waiting": waits(work, snapshot),
         "blocked": blocked(work, snapshot),
         "escalations": [
-            {**one, "at": instant(one["at"])}
-            for one in snapshot.escalations()
-            if one["state"] == "open"
+            escalation_facts(one) for one in snapshot.escalations() if one["state"] == "open"
         ],
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import branch_ref
+from gitcoord.core.sentences import answer_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.notes import note_facts, notes_about
@@ -29,7 +30,7 @@ def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[
     return {
         "notes": [note_facts(one) for one in notes_about(snapshot, task)],
         "answers": [
-            {"id": one["id"], "text": one["text"], "answer": one["answer"]}
+            {"id": one["id"], "text": text_of_escalation(one), "answer": answer_of(one)}
             for one in snapshot.escalations()
             if one["task"] == task["id"] and one["state"] == "resolved"
         ],

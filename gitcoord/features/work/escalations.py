@@ -37,7 +37,7 @@ def escalate_once(work: Workspace, agent: str, kind: str, task: str | None, text
     known = work.ledger.snapshot().escalations()
     if not any(
         one["state"] == "open"
-        and (one["kind"], one["task"]) == (kind, task)
+        and (one["code"], one["task"]) == (kind, task)
         and (task is not None or one["agent"] == agent)
         for one in known
     ):

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gitcoord.core.sentences import reason_of
 
 from gitcoord.core.errors import (
     RefusedError,
     UnavailableError,
 )
+from gitcoord.core.sentences import reason_of
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings, target_moves
 from gitcoord.features.maintain import doctor, verify

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gitcoord.core.sentences import reason_of
 
 from gitcoord.core.errors import (
     RefusedError,
 )
+from gitcoord.core.sentences import reason_of
 from gitcoord.features.maintain import verify
 from gitcoord.features.run import reviews as run_reviews
 from gitcoord.features.run import runner

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from gitcoord.core.sentences import reason_of
 
 from gitcoord.core.errors import NotFoundError, PlanFinishedError, RefusedError, UsageError
+from gitcoord.core.sentences import reason_of
 from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import verify
 from gitcoord.features.run import runner

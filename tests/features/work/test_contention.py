@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gitcoord.core.sentences import text_of_escalation
 
 from gitcoord.core.errors import (
     ConflictError,
     NothingReadyError,
 )
+from gitcoord.core.sentences import text_of_escalation
 from gitcoord.features.work import claims, contention
 from tests.support.builders import tasks
 from tests.support.world import found, record

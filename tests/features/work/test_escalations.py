@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from gitcoord.core.sentences import answer_of
 
 from gitcoord.core.errors import (
     NotFoundError,
 )
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.sentences import answer_of
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents
 from gitcoord.features.work import claims, escalations

@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from gitcoord.core.sentences import reason_of
 
 import gitcoord
 from gitcoord.core.errors import (
@@ -19,6 +18,7 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
+from gitcoord.core.sentences import reason_of
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
