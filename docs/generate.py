@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gitcoord.core import model
 from gitcoord.core.errors import ERRORS
 from gitcoord.core.machine import operations
 from gitcoord.core.operation import STATES, Transitions
+from gitcoord.core.sentences import SENTENCES
 from gitcoord.core.shapes import is_shape
 
 HERE = Path(__file__).parent
@@ -83,12 +85,6 @@ def states_page() -> str:
         for key, transitions in row.in_passing.items():
             listed = "any task" if key == "*" else f"`{key}`"
             lines.append(f"| {op} | {listed} | {_targets(transitions)} |\n")
-    lines.append(
-        "\n## Keys of the events\n\nEvery event has `agent`, `format`, `id`, `op` and `time`; "
-        "further:\n\n"
-    )
-    for op, row in operations().items():
-        lines.append(f"- `{op}`: {', '.join(f'`{key}`' for key in sorted(row.fields))}\n")
     return "".join(lines)
 
 
@@ -122,7 +118,41 @@ def _plain(value: object) -> str:
     return text.replace("|", "or").replace("None", "null")
 
 
+def format_page() -> str:
+    """Fill in the parts of the page that follow from the code; keep the prose."""
+    text = (HERE / "format.md").read_text("utf-8")
+    parts = {"operations": _operations(), "sentences": _sentences()}
+    for name, part in parts.items():
+        begin, end = f"<!-- {name}: generated -->\n", f"<!-- end of {name} -->\n"
+        before, rest = text.split(begin)
+        text = before + begin + "\n" + part + "\n" + end + rest.split(end)[1]
+    return text
+
+
+def _operations() -> str:
+    rows = ["| operation | keys | optional keys and their defaults |\n|---|---|---|\n"]
+    for op, row in operations().items():
+        optional = [f"`{key}` {json.dumps(value)}" for key, value in sorted(row.optional.items())]
+        rows.append(f"| `{op}` | {_keys(row.fields)} | {', '.join(optional)} |\n")
+    rows.append("\n| operation | subject | body |\n|---|---|---|\n")
+    for op, row in operations().items():
+        body = f"`{row.body}`" if row.body else ""
+        rows.append(f"| `{op}` | `{row.subject}` | {body} |\n")
+    return "".join(rows)
+
+
+def _keys(fields: frozenset[str]) -> str:
+    return ", ".join(f"`{key}`" for key in sorted(fields))
+
+
+def _sentences() -> str:
+    rows = ["| code | sentence |\n|---|---|\n"]
+    rows += [f"| `{code}` | `{template}` |\n" for code, template in SENTENCES.items()]
+    return "".join(rows)
+
+
 PAGES = {
+    "format.md": format_page,
     "reference/commands.md": commands_page,
     "reference/errors.md": errors_page,
     "reference/records.md": records_page,

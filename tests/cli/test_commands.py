@@ -262,7 +262,10 @@ def test_repositories_that_no_engine_can_open_get_one_clear_line(
     assert text in cli.err
 
 
-def test_a_ledger_of_a_newer_format_is_left_alone(cli: Cli, repo: Path, plan: Path) -> None:
+@pytest.mark.parametrize("settings", [b'{"format": 3}\n', b'{"format": 2, "needs": "9.1"}\n'])
+def test_a_ledger_that_needs_a_newer_gitcoord_is_left_alone(
+    cli: Cli, repo: Path, plan: Path, settings: bytes
+) -> None:
     from gitcoord.store.libgit import LibgitStore
 
     cli("init", str(plan))
@@ -270,12 +273,13 @@ def test_a_ledger_of_a_newer_format_is_left_alone(cli: Cli, repo: Path, plan: Pa
     tip = store.read_ref("refs/heads/gitcoord/ledger")
     assert tip
     entry = store.read_entry(tip)
-    tree = store.write_tree(entry.tree, {"settings.json": b'{"format": 2}\n'})
+    tree = store.write_tree(entry.tree, {"settings.json": settings})
     newer = store.write_entry(tree, (tip,), "newer\n", ("x", "x"), entry.time)
     store.swap("refs/heads/gitcoord/ledger", tip, newer)
     for args in (["status"], ["agent", "add", "x"], ["claim", "--agent", "x"]):
-        cli(*args, status=16)
-        assert "install a newer gitcoord" in cli.err
+        assert cli.json(*args, status=14)["error"]["reason"] == "newer-format"
+        cli(*args, status=14)
+        assert "install " in cli.err
     assert store.read_ref("refs/heads/gitcoord/ledger") == newer
 
 

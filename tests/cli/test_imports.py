@@ -167,7 +167,7 @@ def test_a_hook_loads_no_command_line_and_nothing_that_writes(repo: Path) -> Non
             "gitcoord.features.workspace",
         }
     )
-    assert sum(name.startswith("gitcoord") for name in modules) < 45
+    assert sum(name.startswith("gitcoord") for name in modules) < 48
 
 
 def test_what_is_packed_costs_one_git_and_what_starts_it(repo: Path) -> None:

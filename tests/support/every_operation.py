@@ -1,0 +1,294 @@
+"""Make a ledger in which every operation occurs, and the odd ways they go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gitcoord.core import codec
+from gitcoord.core.events import Event
+from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.operations.gates import check_of, definition_of
+from gitcoord.core.operations.landings import merge_order, wholeness
+from gitcoord.core.operations.rollbacks import survivors
+from gitcoord.features.run.batches import batch, parse_lines
+from gitcoord.features.setup import agents, ledger
+from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.host.clock import Clock
+
+LAST = """
+[[task]]
+id = "4"
+title = "Do the last"
+phase = "p"
+paths = ["4/"]
+"""
+PLAN = """
+[plan]
+lease = "10s"
+heartbeat = "3s"
+max_attempts = 3
+[[phase]]
+name = "p"
+gates = [{ name = "g", run = "true" }]
+[[task]]
+id = "a"
+title = "Build [the] {lexer}"
+phase = "p"
+paths = ["a/"]
+check = "true"
+[[task]]
+id = "b"
+title = "Build the parser"
+phase = "p"
+paths = ["b/"]
+needs = ["a"]
+[[tasks]]
+ids = "1-3"
+title = "Do {id}"
+phase = "p"
+paths = ["{id}/"]
+[[task]]
+id = "r"
+title = "Write the manual"
+phase = "p"
+paths = ["r/"]
+verify_by = "default"
+"""
+CHANGED = (
+    PLAN.replace("gates =", "title = 'Part one'\nreviews = 1\ngates =")
+    + """
+[[task]]
+id = "4"
+title = "Do the last otherwise"
+phase = "p"
+paths = ["4/"]
+[[task]]
+id = "later"
+title = "Do one more"
+phase = "p"
+paths = ["later/"]
+"""
+)
+COMMIT, TREE = "c" * 40, "d" * 40
+LEASE_NS = 11 * 10**9
+
+
+class Ahead(Clock):
+    """A clock that a test sets forward."""
+
+    __slots__ = ("ahead_ns",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.ahead_ns
+
+
+class Script:
+    """Run commands as they come, by whoever they name."""
+
+    def __init__(self, work: Workspace, clock: Ahead) -> None:
+        self.work = work
+        self.clock = clock
+        self.tokens: dict[str, str] = {}
+
+    def run(self, op: str, agent: str = ORCHESTRATOR, **keys: Any) -> Event:
+        command = {"op": op, "agent": agent, "reason": "", **keys}
+        return self.work.ledger.execute(command, agent=agent).event
+
+    def blob(self, value: object) -> str:
+        return self.work.store.write_blob(codec.dump(value))
+
+    def held(self, op: str, agent: str, task: str, **keys: Any) -> Event:
+        return self.run(op, agent, task=task, token=self.tokens[task], **keys)
+
+    def claim(self, agent: str, task: str, **built_on: str) -> Event:
+        event = self.run("claim", agent, task=task, session="s", base=COMMIT, built_on=built_on)
+        self.tokens[task] = event["token"]
+        return event
+
+    def complete(self, agent: str, task: str, result: str | None, **built_on: str) -> None:
+        facts = {"oid": result, "tree": TREE, "base": COMMIT, "commits": 1, "files": 1}
+        self.held("complete", agent, task, result={**facts, "built_on": built_on})
+
+    def review(self, agent: str, task: str) -> None:
+        self.tokens[task] = self.run("review", agent, task=task, session="s")["token"]
+
+    def wait(self) -> None:
+        """Let every lease and every delay run out."""
+        self.clock.ahead_ns += LEASE_NS
+
+    def passed(self, **more: Any) -> dict[str, Any]:
+        return {
+            "tree": TREE,
+            "commit": COMMIT,
+            "verdict": "passed",
+            "millis": 7,
+            "log": None,
+            **more,
+        }
+
+    def entry(self) -> str:
+        tip = self.work.ledger.tip()
+        assert tip is not None
+        return tip
+
+
+def every_operation(repo: Path) -> Workspace:
+    """Return the workspace of a ledger that every operation wrote to."""
+    clock = Ahead()
+    work = open_workspace(repo, clock=clock)
+    ledger.init(work)
+    ledger.apply_plan(work, PLAN + LAST, "plan.toml")
+    for name in ("x", "y", "z"):
+        agents.add(work, name, no_worktree=True)
+    script = Script(work, clock)
+    _work(script)
+    _expire(script)
+    _orchestrate(script)
+    _review(script)
+    _tell(script)
+    chosen = script.entry()
+    _land(script)
+    _go_back(script, chosen)
+    ledger.apply_plan(work, CHANGED, "plan.toml")
+    return work
+
+
+def _work(script: Script) -> None:
+    script.claim("x", "a")
+    script.held("progress", "x", "a", message="half\nof it", percent=50)
+    script.held("progress", "x", "a", message="on " + "é" * 400)
+    old = script.tokens["a"]
+    script.tokens["a"] = script.run("reissue", "x", task="a", session="t", old=old)["token"]
+    script.held("lock", "x", "a", paths=["docs/", "x.md"], shared=False, for_ms=None)
+    definition = _definition(script, "a")
+    log = script.blob("a log")
+    failed = {"verdict": "failed", "reason": "it ended with status 1", "log": log}
+    script.held("check", "x", "a", definition=definition, **script.passed(**failed))
+    script.held("check", "x", "a", definition=definition, **script.passed())
+    script.complete("x", "a", "1" * 40)
+    script.claim("y", "b", a="1" * 40)
+    script.held("fail", "y", "b", kind="transient", reason="no parser\nyet", log=log)
+    script.wait()
+    script.claim("y", "b", a="1" * 40)
+    script.held("release", "y", "b", reason="too large")
+    script.claim("y", "b", a="1" * 40)
+    script.complete("y", "b", "2" * 40, a="1" * 40)
+    script.run("reopen", task="a", kind="conflict", reason="it conflicts", log=log)
+    script.claim("x", "a")
+    script.held("check", "x", "a", definition=definition, **script.passed())
+    script.complete("x", "a", "3" * 40)
+    script.claim("y", "b", a="3" * 40)
+    script.complete("y", "b", "4" * 40, a="3" * 40)
+
+
+def _definition(script: Script, task: str) -> str:
+    spec = check_of(script.work.ledger.snapshot().require_task(task)["spec"])
+    assert spec is not None
+    return definition_of(spec)
+
+
+def _expire(script: Script) -> None:
+    script.claim("x", "1")
+    script.wait()
+    assert script.claim("y", "1")["takeover"]
+    script.held("lock", "y", "1", paths=["lib/"], shared=True, for_ms=None)
+    script.wait()
+    script.run("expire")
+    script.claim("z", "2")
+    script.wait()
+    assert script.claim("z", "3")["expired"]
+    script.held("release", "z", "3")
+    script.run("lock", "z", task="", token="", paths=["q/"], shared=True, for_ms=1000)
+    script.wait()
+    assert script.run("lock", "y", task="", token="", paths=["q/"], shared=False, for_ms=None)[
+        "lapsed"
+    ]
+    script.run("unlock", name="y", paths=["q/"], tokens=[])
+
+
+def _orchestrate(script: Script) -> None:
+    script.claim("x", "4")
+    script.held("fail", "x", "4", kind="permanent", reason="impossible")
+    script.run("retry", task="4", reason="possible after all")
+    script.run("assign", task="4", to="x")
+    script.run("assign", task="4", to=None)
+    script.run("cancel", task="b", reason="not wanted")
+    script.run("retry", task="b")
+    script.claim("y", "b", a="3" * 40)
+    script.complete("y", "b", "5" * 40, a="3" * 40)
+
+
+def _review(script: Script) -> None:
+    script.claim("x", "r")
+    script.complete("x", "r", "6" * 40)
+    script.review("y", "r")
+    script.held("review-release", "y", "r", reviewed="6" * 40)
+    script.review("y", "r")
+    script.wait()
+    script.run("expire")
+    script.review("z", "r")
+    script.held("reject", "z", "r", reviewed="6" * 40, reason="too short")
+    script.claim("x", "r")
+    script.complete("x", "r", "7" * 40)
+    script.review("y", "r")
+    script.held("approve", "y", "r", reviewed="7" * 40, reason="good " * 200)
+
+
+def _tell(script: Script) -> None:
+    asked = script.run("escalate", "x", task="4", kind="question", reason="which one?\nthis?")
+    script.run("resolve", escalation=asked["id"][:8], answer="that one")
+    script.run("escalate", "x", task="", kind="question", reason="when?")
+    note = script.run("note", "x", task="4", path=None, message="tabs are used")
+    script.run("note", "y", task=None, path="lib/", message="so are spaces")
+    script.run("note-drop", note=note["id"][:8])
+    script.run("checkpoint", name="start")
+    rows = ['{"op": "claim", "task": "2"}', '{"op": "lock", "path": "s/"}', '{"op": "release"}']
+    rows += ['{"op": "cancel", "task": "4"}', '{"op": "note", "text": "all together"}']
+    batch(script.work, parse_lines("\n".join(rows)), agent="y")
+
+
+def _land(script: Script) -> None:
+    phase = script.work.ledger.snapshot().phase("p")
+    assert phase is not None
+    definition = definition_of(phase["spec"]["gates"][0])
+    script.run("gate", phase="p", gate="g", definition=definition, **script.passed())
+    without = ["1", "2", "3"]
+    order = merge_order(wholeness(script.work.ledger.snapshot(), "p", without).tasks)
+    ends = {"phase": "p", "target": "refs/heads/main", "old": COMMIT, "new": "e" * 40}
+    begin: dict[str, Any] = {
+        **ends,
+        "results": script.blob(order),
+        "count": len(order),
+        "tree": TREE,
+    }
+    script.run("land-begin", **begin, without=without)
+    script.run("land-abort", **ends, reason="main moved")
+    script.run("land-begin", **begin, without=without)
+    script.run("land-done", **ends)
+    script.run("agent-remove", name="z")
+
+
+def _go_back(script: Script, chosen: str) -> None:
+    for end, agent, task in (("rollback-done", "x", "2"), ("rollback-abort", "y", "3")):
+        moved: dict[str, Any] = {"target": "refs/heads/main", "old": "e" * 40, "new": COMMIT}
+        abandoned = script.work.ledger.snapshot()
+        onto = script.work.ledger.snapshot(chosen)
+        script.run(
+            "rollback",
+            onto=chosen,
+            abandoned=abandoned.oid,
+            epoch=abandoned.settings()["epoch"] + 1,
+            surviving=survivors(onto, abandoned),
+            carried={agent["id"]: script.blob(agent) for agent in abandoned.agents()},
+            code={"kind": "rollback", "phase": None, **moved},
+            reverts=[],
+        )
+        keys = moved if end == "rollback-done" else {**moved, "reason": "main moved"}
+        script.run(end, **keys)
+        script.claim(agent, task)
+        chosen = script.entry()
