@@ -8,6 +8,7 @@ from typing import TypedDict
 from gitcoord.core import codec
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import branch_name
+from gitcoord.core.sentences import reason_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.gates import failed_gates
@@ -78,7 +79,7 @@ def _escalations(snapshot: Snapshot) -> Iterator[Attention]:
         if one["state"] == "open":
             yield _item(
                 "escalation",
-                f"{one['id']} {one['text']}",
+                f"{one['id']} {text_of_escalation(one)}",
                 f"gitcoord resolve {one['id']} ANSWER",
                 task=one["task"],
                 agent=one["agent"],
@@ -105,7 +106,7 @@ def _last_reason(task: TaskRecord) -> str:
     if not task["setbacks"]:
         return ""
     last = task["setbacks"][-1]
-    return f": attempt {last['attempt']} by {last['agent']}: {last['reason']}"
+    return f": attempt {last['attempt']} by {last['agent']}: {reason_of(last)}"
 
 
 def _gates(snapshot: Snapshot) -> Iterator[Attention]:
