@@ -38,13 +38,16 @@ LANDING = "gitcoord/features/land/landings.py"
 READINESS = "gitcoord/features/land/candidates.py"
 GATING = "gitcoord/core/operations/gates.py"
 REVIEWING = "gitcoord/core/operations/reviews.py"
-REVIEWS = "tests/core/test_reviewing.py"
+REVIEWS = "tests/core/operations/test_reviews.py"
 GATES = "tests/features/work/test_checks.py"
-MACHINE = "tests/core/test_machine.py"
 RACES = "tests/ledger/test_races.py"
 PENDING_TESTS = "tests/ledger/test_pending.py"
 LEDGER_TESTS = "tests/ledger/test_ledger.py"
 BEATS_TESTS = "tests/ledger/test_beats.py"
+CLAIMS_TESTS = "tests/core/operations/test_claims.py"
+EXPIRY_TESTS = "tests/core/operations/test_expiry.py"
+BUILT_ON_TESTS = "tests/core/operations/test_built_on.py"
+LANDINGS_TESTS = "tests/core/operations/test_landings.py"
 
 MUTANTS = [
     # the swap
@@ -220,7 +223,7 @@ MUTANTS = [
         LEASES,
         "    return boot_id == context.boot_id and monotonic_ns <= context.now_ns\n",
         "    return True\n",
-        f"{MACHINE}::test_a_stamp_of_another_boot_never_makes_a_lease_end_at_once",
+        f"{EXPIRY_TESTS}::test_a_stamp_of_another_boot_never_makes_a_lease_end_at_once",
         "a monotonic clock of another boot says nothing about ours",
     ),
     Mutant(
@@ -244,7 +247,7 @@ MUTANTS = [
         LEASES,
         '        stamps.append(beat.stamps[lease["token"]])\n',
         "        pass\n",
-        f"{MACHINE}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
+        f"{CLAIMS_TESTS}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
         "a healthy agent in one long step would lose its task",
     ),
     Mutant(
@@ -253,7 +256,7 @@ MUTANTS = [
         '    elif beat is not None and lease["token"] in beat.stamps:\n        '
         'stamps.append(beat.stamps[lease["token"]])\n',
         "    elif beat is not None:\n        stamps.extend(beat.stamps.values())\n",
-        f"{MACHINE}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
+        f"{CLAIMS_TESTS}::test_a_beat_keeps_a_claim_and_only_the_right_token_counts",
         "a beat of an agent's other claim would keep a dead one alive",
     ),
     Mutant(
@@ -262,7 +265,7 @@ MUTANTS = [
         '    if claim is None or claim["token"] != event["token"] or claim["agent"] != '
         'event["agent"]:\n        now =',
         '    if claim is None or claim["agent"] != event["agent"]:\n        now =',
-        f"{MACHINE}::test_a_reissue_fences_the_older_session_and_keeps_attempt_and_branch",
+        f"{CLAIMS_TESTS}::test_a_reissue_fences_the_older_session_and_keeps_attempt_and_branch",
         "an older session of the same agent would complete the work of the newer one",
     ),
     Mutant(
@@ -270,7 +273,7 @@ MUTANTS = [
         EXPIRY,
         '    if gone["lease_ms"] != lease["lease_ms"] or not is_over:\n',
         '    if gone["lease_ms"] != lease["lease_ms"]:\n',
-        f"{MACHINE}::test_forged_evidence_is_refused",
+        f"{EXPIRY_TESTS}::test_forged_evidence_is_refused",
         "anybody could push the takeover of a lease that runs",
     ),
     Mutant(
@@ -278,7 +281,7 @@ MUTANTS = [
         CLAIMS,
         '    attempt = task["attempt"] + 1\n',
         '    attempt = task["attempt"]\n',
-        f"{MACHINE}::test_a_claim_gives_the_next_attempt_and_its_own_branch",
+        f"{CLAIMS_TESTS}::test_a_claim_gives_the_next_attempt_and_its_own_branch",
         "two attempts would share a number, and then a branch",
     ),
     Mutant(
@@ -329,7 +332,7 @@ MUTANTS = [
         BUILT_ON,
         '                queue.append(other["id"])\n',
         "",
-        f"{MACHINE}::test_redoing_goes_through_results_that_name_only_the_one_before",
+        f"{BUILT_ON_TESTS}::test_redoing_goes_through_results_that_name_only_the_one_before",
         "work that was built on something else would land",
     ),
     Mutant(
@@ -337,7 +340,7 @@ MUTANTS = [
         HANDED_IN,
         '    check_built_on(snapshot, task, result["built_on"])\n',
         "",
-        f"{MACHINE}::test_a_completion_on_a_base_that_moved_is_refused",
+        f"{BUILT_ON_TESTS}::test_a_completion_on_a_base_that_moved_is_refused",
         "a result could be handed in on a need that is not done any more",
     ),
     # results and landings
@@ -395,7 +398,7 @@ MUTANTS = [
         LANDINGS,
         '    if results != order or event["count"] != len(order):\n',
         "    if False:\n",
-        f"{MACHINE}::test_a_landing_of_results_that_changed_meanwhile_is_refused",
+        f"{LANDINGS_TESTS}::test_a_landing_of_results_that_changed_meanwhile_is_refused",
         "a result that was redone while it was merged would land in its old form",
     ),
     Mutant(
@@ -412,7 +415,7 @@ MUTANTS = [
         GATING,
         ' or run["tree"] != tree or run["verdict"]',
         ' or run["verdict"]',
-        "tests/core/test_gating.py::test_ten_thousand_interleavings_accept_no_stale_pass",
+        "tests/core/operations/test_gates.py::test_ten_thousand_interleavings_accept_no_stale_pass",
         "a pass on what was merged before the target moved would count",
     ),
     Mutant(
@@ -420,7 +423,7 @@ MUTANTS = [
         GATING,
         '        if run["definition"] != definition:\n',
         "        if False:\n",
-        "tests/core/test_gating.py::test_ten_thousand_interleavings_accept_no_stale_pass",
+        "tests/core/operations/test_gates.py::test_ten_thousand_interleavings_accept_no_stale_pass",
         "a pass of a gate as it once was would count",
     ),
     Mutant(
@@ -428,7 +431,7 @@ MUTANTS = [
         LANDINGS,
         "    require_gates(snapshot, phase, event)\n",
         "",
-        "tests/core/test_gating.py::test_nobody_can_name_passes_that_the_ledger_does_not_have",
+        "tests/core/operations/test_gates.py::test_nobody_can_name_passes_that_the_ledger_does_not_have",
         "whoever writes the ledger by hand could land without a gate",
     ),
     Mutant(
@@ -436,7 +439,7 @@ MUTANTS = [
         HANDED_IN,
         "    require_check(snapshot, task, result)\n",
         "",
-        "tests/core/test_gating.py::test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result",
+        "tests/core/operations/test_gates.py::test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result",
         "a task could be completed although its check failed",
     ),
     Mutant(

@@ -21,6 +21,7 @@ from gitcoord.core.events import Event
 from gitcoord.core.leases import Beat, running
 from gitcoord.core.sentences import reason_of
 from tests.support.builders import BOOT, PureLedger
+from tests.support.pure import refused
 
 SECOND = 10**9
 PLAN = """
@@ -380,3 +381,40 @@ class Reviews(RuleBasedStateMachine):
 
 TestReviews = Reviews.TestCase
 TestReviews.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_reviews_decide_between_done_and_open() -> None:
+    pure = PureLedger()
+    pure.init()
+    pure.plan(
+        '[[phase]]\nname="p"\nreviews=1\n[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=["a/"]\n'
+    )
+    pure.agent("x0")
+    pure.agent("x1")
+    done = pure.complete(pure.claim("x0", "a"))
+    assert pure.state("a") == "review"
+    refused(pure, RefusedError, op="review", agent="x0", task="a", session="s")
+    review = pure.run({"op": "review", "agent": "x1", "task": "a", "session": "s"})
+    verdict = {
+        "agent": "x1",
+        "task": "a",
+        "token": review["token"],
+        "reviewed": done["result"]["oid"],
+        "reason": "no tests",
+    }
+    pure.run({"op": "reject", **verdict})
+    assert pure.state("a") == "open"
+    refused(pure, ClaimLostError, op="approve", **verdict)
+    done = pure.complete(pure.claim("x0", "a"))
+    review = pure.run({"op": "review", "agent": "x1", "task": "a", "session": "s"})
+    pure.run(
+        {
+            "op": "approve",
+            "agent": "x1",
+            "task": "a",
+            "token": review["token"],
+            "reviewed": done["result"]["oid"],
+            "reason": "",
+        }
+    )
+    assert pure.state("a") == "done"
