@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from gitcoord.core.model import TaskRecord
-from gitcoord.features.land import landings
+from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
 from gitcoord.features.work import claims, locks, results, reviews
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
@@ -48,6 +48,12 @@ class Coordinator:
 
     def __init__(self, work: Workspace) -> None:
         self._work = work
+        self.notices: list[Notice] = []
+        """What was to be told beside the answers so far, the newest last.
+
+        What became of an operation that was cut off, the orchestrator's
+        answers, what landed by itself. Whoever read them may clear the list.
+        """
 
     def __enter__(self) -> Self:
         """Use the coordinator in a ``with`` block."""
@@ -65,6 +71,11 @@ class Coordinator:
     def close(self) -> None:
         """Give back file handles."""
         self._work.close()
+
+    def _begun(self, agent: str) -> Workspace:
+        """Return the workspace once what concerns an agent is settled."""
+        self.notices += begin_as_agent(self._work, agent)
+        return self._work
 
     def _acknowledged(self, entry: str) -> str:
         """Return an entry; now and then start the upkeep beside us."""
@@ -88,7 +99,9 @@ class Coordinator:
             ConflictError: It is held by another.
 
         """
-        done = claims.claim(self._work, agent, task, pool=pool, checkout=checkout, session=session)
+        done = claims.claim(
+            self._begun(agent), agent, task, pool=pool, checkout=checkout, session=session
+        )
         held = done.claim
         self._acknowledged(done.entry)
         return Held(
@@ -104,7 +117,12 @@ class Coordinator:
         """
         return self._acknowledged(
             results.progress(
-                self._work, claim.agent, claim.task["id"], claim.token, message, percent
+                self._begun(claim.agent),
+                claim.agent,
+                claim.task["id"],
+                claim.token,
+                message,
+                percent,
             ).entry
         )
 
@@ -115,7 +133,7 @@ class Coordinator:
             ClaimLostError: The token is stale.
 
         """
-        self._work.ledger.beat(claim.agent, claim.token)
+        self._begun(claim.agent).ledger.beat(claim.agent, claim.token)
 
     def complete(self, claim: Held, *, result: str | None = None, no_result: bool = False) -> str:
         """Hand a commit in; return the entry.
@@ -126,7 +144,7 @@ class Coordinator:
 
         """
         done = results.complete(
-            self._work,
+            self._begun(claim.agent),
             claim.agent,
             claim.task["id"],
             claim.token,
@@ -134,7 +152,7 @@ class Coordinator:
             no_result=no_result,
         )
         if not done.already:
-            landings.land_automatically(self._work, done.task["spec"]["phase"])
+            self.notices += landed_by_itself(self._work, done.task["spec"]["phase"])
         return self._acknowledged(done.entry)
 
     def fail(self, claim: Held, *, reason: str, kind: str = "transient") -> str:
@@ -145,7 +163,9 @@ class Coordinator:
 
         """
         return self._acknowledged(
-            results.fail(self._work, claim.agent, claim.task["id"], claim.token, reason, kind).entry
+            results.fail(
+                self._begun(claim.agent), claim.agent, claim.task["id"], claim.token, reason, kind
+            ).entry
         )
 
     def release(self, claim: Held, *, reason: str = "") -> str:
@@ -156,7 +176,9 @@ class Coordinator:
 
         """
         return self._acknowledged(
-            results.release(self._work, claim.agent, claim.task["id"], claim.token, reason).entry
+            results.release(
+                self._begun(claim.agent), claim.agent, claim.task["id"], claim.token, reason
+            ).entry
         )
 
     def review(
@@ -171,7 +193,7 @@ class Coordinator:
             RefusedError: It is the agent's own result, among others.
 
         """
-        done = reviews.claim(self._work, agent, task, session=session)
+        done = reviews.claim(self._begun(agent), agent, task, session=session)
         self._acknowledged(done.entry)
         found = reviews.material(self._work, self._work.ledger.snapshot(done.entry), done.task)
         return HeldReview(
@@ -213,10 +235,15 @@ class Coordinator:
 
     def _judged(self, review: HeldReview, verdict: str, reason: str) -> str:
         done = reviews.judge(
-            self._work, review.agent, review.task["id"], verdict, reason, token=review.token
+            self._begun(review.agent),
+            review.agent,
+            review.task["id"],
+            verdict,
+            reason,
+            token=review.token,
         )
         if done.task["state"] == "done" and not done.already:
-            landings.land_automatically(self._work, done.task["spec"]["phase"])
+            self.notices += landed_by_itself(self._work, done.task["spec"]["phase"])
         return self._acknowledged(done.entry)
 
     def lock(
@@ -235,7 +262,7 @@ class Coordinator:
 
         """
         done = locks.lock(
-            self._work, agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task
+            self._begun(agent), agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task
         )
         return self._acknowledged(done.entry)
 
@@ -247,7 +274,7 @@ class Coordinator:
 
         """
         return self._acknowledged(
-            locks.unlock(self._work, agent, paths, everything=not paths).entry
+            locks.unlock(self._begun(agent), agent, paths, everything=not paths).entry
         )
 
 

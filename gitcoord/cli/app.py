@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from gitcoord.cli.output import Output
 from gitcoord.core import ids
-from gitcoord.core.errors import CorruptError, RefusedError, UsageError
+from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.features.doors import Notice, begin_as_agent, begin_as_orchestrator
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, agent_at, open_workspace
 
 __all__ = ["App", "pass_app"]
@@ -71,9 +73,8 @@ class App:
         name = self._asking()
         if not name:
             raise _unnamed()
-        self.settle(ids.parse_id(name, "agent id"))
-        self._finish_refs()
-        self._show_answers(name)
+        ids.parse_id(name, "agent id")
+        self.tell(begin_as_agent(self.work, name))
         return name
 
     def reading_agent(self) -> str:
@@ -95,39 +96,10 @@ class App:
     def _asking(self) -> str | None:
         return self.named_agent or os.environ.get("GITCOORD_AGENT") or self.work.standing_agent()
 
-    def _show_answers(self, agent: str) -> None:
-        """Show what the orchestrator answered since this agent last asked."""
-        from gitcoord.core.sentences import answer_of, text_of_escalation
-        from gitcoord.features.work.escalations import answers_for
-
-        for one in answers_for(self.work, agent):
-            about = f" about task {one['task']}" if one["task"] else ""
-            self.out.notice(
-                f"answer to your escalation {one['id']}{about} ({text_of_escalation(one)[:80]}): "
-                f"{answer_of(one)}"
-            )
-
-    def settle(self, agent: str) -> None:
-        """Say what became of operations that were cut off."""
-        for settled in self.work.ledger.settle(agent):
-            what = f"{settled.op} {settled.task}".strip()
-            became = "was done" if settled.is_applied else "was not done"
-            self.out.notice(f"an earlier {what} that was cut off {became}")
-            if not settled.is_applied and settled.token and settled.op in {"claim", "reissue"}:
-                self.work.tokens(agent).remove(settled.token)
-            if not settled.is_applied and settled.token and settled.op == "review":
-                self.work.tokens(agent, "reviews").remove(settled.token)
-
-    def _finish_refs(self) -> None:
-        """Finish the refs of a landing that was cut off; files follow later."""
-        tip = self.work.ledger.tip()
-        if tip is None or self.work.ledger.snapshot(tip).settings()["pending"] is None:
-            return
-        from gitcoord.features.land.target_moves import finish_for_agent
-
-        hindrance = finish_for_agent(self.work)
-        if hindrance:
-            self.out.notice(hindrance)
+    def tell(self, notices: Iterable[Notice]) -> None:
+        """Show what is to be told beside the answer."""
+        for notice in notices:
+            self.out.notice(notice.text)
 
     def orchestrate(self) -> Workspace:
         """Open the workspace for an orchestrator's command.
@@ -137,23 +109,7 @@ class App:
 
         """
         self.refuse_agents()
-        self.settle(ids.ORCHESTRATOR)
-        if self.work.ledger.tip() is not None:
-            from gitcoord.features.land.target_moves import finish_pending, lagging
-            from gitcoord.features.setup.agents import finish_removals
-
-            try:
-                finish_pending(self.work)
-            except CorruptError as error:
-                # To go back before such an entry is the orchestrator's, too.
-                self.out.notice(f"a move of the target is not followed: {error.message}")
-            for text in finish_removals(self.work):
-                self.out.notice(text)
-            for worktree in lagging(self.work):
-                self.out.notice(
-                    f"{worktree} has the target checked out and is behind it: local changes are in "
-                    "the way"
-                )
+        self.tell(begin_as_orchestrator(self.work))
         return self.work
 
     def refuse_agents(self, *, never: bool = False) -> None:

@@ -17,7 +17,6 @@ from gitcoord.core.errors import (
     NothingReadyError,
     UsageError,
 )
-from gitcoord.core.refs import branch_name
 from gitcoord.core.sentences import reason_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
@@ -358,18 +357,9 @@ def _forget_brief(app: App, agent: str) -> None:
 
 def land_automatically(app: App, phase: str) -> None:
     """Land a phase that is whole, where the plan says so, and tell it."""
-    plan = app.work.ledger.snapshot().plan()
-    if plan is None or plan["landing"] != "auto":
-        return  # without loading what lands: most completions have nothing to land
-    from gitcoord.features.land import landings
+    from gitcoord.features.doors import landed_by_itself
 
-    landed = landings.land_automatically(app.work, phase)
-    if isinstance(landed, landings.Landed):
-        app.out.notice(
-            f"phase {phase} landed: {branch_name(landed.target)} is at {landed.new[:12]}"
-        )
-    elif landed is not None:
-        app.out.notice(f"phase {phase} is whole and did not land: {landed.message}")
+    app.tell(landed_by_itself(app.work, phase))
 
 
 def _task_or_paths(

@@ -131,7 +131,9 @@ def _speaker(app: App) -> str:
     """Name who speaks: an agent where one is known, else the orchestrator."""
     if app.is_agent_known():
         return app.agent()
-    app.settle(ORCHESTRATOR)
+    from gitcoord.features.doors import begin_as_orchestrator
+
+    app.tell(begin_as_orchestrator(app.work))
     return ORCHESTRATOR
 
 

@@ -1,0 +1,115 @@
+"""Begin as an agent, or as the orchestrator, by whichever door one comes in.
+
+The command line, the Python interface, and what is to come enter here before
+they do anything else: an unknown outcome is settled first, a move of the
+target that was cut off is finished, and answers are handed on.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from gitcoord.core import ids
+from gitcoord.core.errors import CorruptError
+from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.pending import Settled
+
+__all__ = ["Notice", "begin_as_agent", "begin_as_orchestrator", "landed_by_itself"]
+
+MAX_QUOTED_CHARS = 80
+_LEASES = {"claim": "claims", "reissue": "claims", "review": "reviews"}
+
+
+class Notice(NamedTuple):
+    """Something to be told beside what a command answers."""
+
+    kind: Literal["settled", "answer", "landing", "worktree"]
+    text: str
+
+
+def begin_as_agent(work: Workspace, agent: str) -> list[Notice]:
+    """Settle, finish and hand on what concerns an agent, before its command.
+
+    Of a move of the target the refs are finished, if that can be done at
+    once; files follow with the orchestrator's next command.
+    """
+    notices = _settle(work, agent)
+    tip = work.ledger.tip()
+    if tip is None:
+        return notices
+    if work.ledger.snapshot(tip).settings()["pending"] is not None:
+        from gitcoord.features.land.target_moves import finish_for_agent
+
+        hindrance = finish_for_agent(work)
+        if hindrance:
+            notices.append(Notice("landing", hindrance))
+    return notices + _answers(work, agent)
+
+
+def begin_as_orchestrator(work: Workspace) -> list[Notice]:
+    """Settle and finish what concerns the orchestrator, before its command."""
+    notices = _settle(work, ids.ORCHESTRATOR)
+    if work.ledger.tip() is None:
+        return notices
+    from gitcoord.features.land.target_moves import finish_pending, lagging
+    from gitcoord.features.setup.agents import finish_removals
+
+    try:
+        finish_pending(work)
+    except CorruptError as error:
+        # To go back before such an entry is the orchestrator's, too.
+        text = f"a move of the target is not followed: {error.message}"
+        notices.append(Notice("landing", text))
+    notices += [Notice("worktree", text) for text in finish_removals(work)]
+    for worktree in lagging(work):
+        text = (
+            f"{worktree} has the target checked out and is behind it: local changes are in the way"
+        )
+        notices.append(Notice("worktree", text))
+    return notices
+
+
+def landed_by_itself(work: Workspace, phase: str) -> list[Notice]:
+    """Land a phase that a completion, or an approval, made whole; tell it."""
+    plan = work.ledger.snapshot().plan()
+    if plan is None or plan["landing"] != "auto":
+        return []  # without loading what lands: most completions have nothing to land
+    from gitcoord.features.land import landings
+
+    landed = landings.land_automatically(work, phase)
+    if landed is None:
+        return []
+    if isinstance(landed, landings.Landed):
+        target = landed.target.removeprefix("refs/heads/")
+        return [Notice("landing", f"phase {phase} landed: {target} is at {landed.new[:12]}")]
+    return [Notice("landing", f"phase {phase} is whole and did not land: {landed.message}")]
+
+
+def _settle(work: Workspace, agent: str) -> list[Notice]:
+    """Settle what dead processes left unknown, and forget leases that never were."""
+    notices = []
+    for settled in work.ledger.settle(agent):
+        _forget_token(work, agent, settled)
+        what = f"{settled.op} {settled.task}".strip()
+        became = "was done" if settled.is_applied else "was not done"
+        notices.append(Notice("settled", f"an earlier {what} that was cut off {became}"))
+    return notices
+
+
+def _forget_token(work: Workspace, agent: str, settled: Settled) -> None:
+    if not settled.is_applied and settled.token and settled.op in _LEASES:
+        work.tokens(agent, _LEASES[settled.op]).remove(settled.token)
+
+
+def _answers(work: Workspace, agent: str) -> list[Notice]:
+    """Return what the orchestrator answered since this agent last asked."""
+    from gitcoord.core.sentences import answer_of, text_of_escalation
+    from gitcoord.features.work.escalations import answers_for
+
+    notices = []
+    for one in answers_for(work, agent):
+        about = f" about task {one['task']}" if one["task"] else ""
+        quoted = f"({text_of_escalation(one)[:MAX_QUOTED_CHARS]})"
+        text = f"answer to your escalation {one['id']}{about} {quoted}: {answer_of(one)}"
+        notices.append(Notice("answer", text))
+    return notices

@@ -1,0 +1,74 @@
+"""Whoever comes in, by whichever door, settles what is unknown first."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gitcoord
+from gitcoord.features import doors
+from gitcoord.features.work import escalations
+from tests.support.builders import tasks
+from tests.support.cli import Cli
+from tests.support.world import environment, found
+
+DIE = """
+import os, signal, sys
+import gitcoord
+from gitcoord.store import file_refs
+real = file_refs.FileRefs.swap
+def swap(self, ref, wanted, new):
+    real(self, ref, wanted, new)
+    if ref.endswith("gitcoord/ledger"):
+        os.kill(os.getpid(), signal.SIGKILL)
+with gitcoord.open(sys.argv[1]) as coord:
+    held = coord.claim("x", checkout=False, session="s")
+    file_refs.FileRefs.swap = swap
+    coord.progress(held, "was this applied?")
+"""
+
+
+def left(repo: Path) -> list[Path]:
+    return list((repo / ".git" / "gitcoord" / "pending" / "ledger" / "x").glob("*.json"))
+
+
+def die_after_the_swap(repo: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", DIE, str(repo)], env=environment(), check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(left(repo)) == 1
+
+
+def test_the_python_interface_settles_before_it_does_anything_else(repo: Path) -> None:
+    found(repo, tasks("a", "b"), "x", worktrees=False).close()
+    die_after_the_swap(repo)
+    with gitcoord.open(repo) as coord:
+        coord.claim("x", checkout=False, session="s")
+        told = coord.notices
+    assert [one.kind for one in told] == ["settled"]
+    assert re.fullmatch("an earlier progress [ab] that was cut off was done", told[0].text)
+    assert left(repo) == []
+
+
+def test_the_command_line_tells_the_same(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli = Cli(repo, capsys)
+    found(repo, tasks("a", "b"), "x", worktrees=False).close()
+    die_after_the_swap(repo)
+    cli("note", "hello", "--agent", "x")
+    assert re.search("an earlier progress [ab] that was cut off was done", cli.err)
+    assert left(repo) == []
+
+
+def test_answers_are_handed_on_once_by_the_first_door(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    asked = escalations.escalate(work, "x", "which one?").event
+    escalations.resolve(work, str(asked["id"])[:8], "the left one")
+    with gitcoord.open(repo) as coord:
+        coord.claim("x", checkout=False)
+        assert [one.kind for one in coord.notices] == ["answer"]
+        assert coord.notices[0].text.endswith("(which one?): the left one")
+    assert doors.begin_as_agent(work, "x") == []
