@@ -177,6 +177,14 @@ def _show_claim(app: App, done: Any) -> None:
         "held": "on this machine",
         "ledger": app.work.ledger.name,
     }
+    standing = app.work.standing_agent()
+    if done.checkout == "none" and standing not in {None, held["agent"]}:
+        own = app.work.recorded_worktree(held["agent"])
+        where = f"; {held['agent']} works in {own}" if own else ""
+        app.out.notice(
+            f"this is the worktree of {standing}: the branch of {held['agent']}'s claim is not "
+            f"checked out here{where}"
+        )
     if done.checkout == "failed":
         app.out.notice(
             f"the claim stands, but its branch could not be checked out in {done.worktree}: "

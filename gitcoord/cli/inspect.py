@@ -254,7 +254,8 @@ def impact(app: App, task: str) -> None:
     lines = [f"{found['task']}: {len(direct)} task(s) need it, {len(further)} more through them"]
     lines += [f"  directly      {', '.join(direct[:40])}"] if direct else []
     lines += [f"  transitively  {', '.join(further[:40])}"] if further else []
-    lines.append(f"  phases that cannot land without it: {', '.join(found['phases_waiting'])}")
+    phases = ", ".join(found["phases_waiting"])
+    lines.append(f"  phases that cannot land without it: {phases or 'none, it has landed'}")
     app.out.answer("impact", found, "\n".join(lines))
 
 

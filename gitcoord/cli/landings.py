@@ -295,7 +295,9 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
 
     name = _phase_id(app, name)
     if dry_run:
+        app.refuse_agents()
         facts, text = _check(app, name, without)
+        landings.refuse_unready(app.work, name, without)
         app.out.answer("phase land", {**facts, "dry_run": True}, text)
         return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
     work = app.orchestrate()

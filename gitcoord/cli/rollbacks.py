@@ -62,6 +62,7 @@ def rollback(
     app = ctx.find_object(App)
     assert app is not None
     if dry_run:
+        app.refuse_agents()
         choice = rollbacks.choose(
             app.work, to=to, steps=steps, before=_time(app, before), phase=phase
         )
@@ -199,6 +200,7 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
     from gitcoord.features.land import rollbacks
     from gitcoord.git.merges import resolve
 
+    app.refuse_agents()
     work = app.work if dry_run else app.orchestrate()
     named = resolve(work.git, entry) if entry else None
     if dry_run:

@@ -231,7 +231,9 @@ def plan_show(app: App) -> None:
     snapshot = app.work.ledger.snapshot()
     record = plan_of(snapshot)
     with ticking(app, "reading the plan"):
-        specs = [task["spec"] for task in sorted(snapshot.tasks(), key=lambda task: task["order"])]
+        tasks = sorted(snapshot.tasks(), key=lambda task: task["order"])
+        # What is done, or will never be, limits nobody any more.
+        specs = [task["spec"] for task in tasks if task["state"] not in {"done", "cancelled"}]
         found = waves(specs, [phase["spec"] for phase in snapshot.phases()], record["pools"])
     rows = []
     for wave in found:
@@ -241,7 +243,9 @@ def plan_show(app: App) -> None:
         rows.append(
             (wave.phase, wave.number, f"{wave.width} at once", "; ".join(wave.limits) or "-", names)
         )
-    text = f"plan {record['name']}: {len(specs)} tasks, target {record['target']}\n"
+    over = len(tasks) - len(specs)
+    text = f"plan {record['name']}: {len(tasks)} tasks, {over} of them done or cancelled, "
+    text += f"target {record['target']}\n"
     text += table(rows, ("PHASE", "WAVE", "WIDTH", "LIMITED BY", "TASKS"))
     app.out.answer(
         "plan show", {"plan": dict(record), "waves": [wave._asdict() for wave in found]}, text

@@ -238,6 +238,13 @@ class Workspace:
         is_ours = found.common_dir == self.place.common_dir
         return is_ours and self._marked_agent(found.git_dir) == agent
 
+    def recorded_worktree(self, agent: str) -> str | None:
+        """Return where an agent's worktree was made on this machine, if it was."""
+        known = read_json(self.agent_folder(agent) / "worktree.json")
+        if known is None or not known.get("path"):
+            return None
+        return str(known["path"])
+
     def private_dir(self, agent: str) -> Path:
         """Give the folder for an agent's tokens.
 

@@ -123,11 +123,17 @@ class Ledger:
         """
         tip = oid or self.tip()
         if tip is None:
-            raise NotFoundError(
-                f"this repository has no gitcoord ledger {self.name!r}",
-                hint="`gitcoord init` makes one",
-            )
+            raise self._missing()
         return self._opened(tip)
+
+    def _missing(self) -> NotFoundError:
+        """Return that there is no such ledger; others that are here are named."""
+        folder = self.ref.removesuffix(self.name)
+        others = [ref.removeprefix(folder) for ref in self.store.list_refs(folder)]
+        hint = "`gitcoord init` makes one"
+        if others:
+            hint = f"here: {', '.join(others[:5])} (--ledger NAME, or GITCOORD_LEDGER); {hint}"
+        return NotFoundError(f"this repository has no gitcoord ledger {self.name!r}", hint=hint)
 
     def _opened(self, oid: str | None) -> Snapshot:
         """Open a state; the newest that was opened is kept, with what it read."""

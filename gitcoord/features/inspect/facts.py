@@ -289,7 +289,12 @@ def impact(work: Workspace, task: str) -> dict[str, Any]:
     """Say what waits for a task, and what would be blocked if it failed."""
     snapshot = work.ledger.snapshot()
     record = named_task(work, snapshot, task)
-    needs = {one["id"]: one["spec"]["needs"] for one in snapshot.tasks()}
+    landed = {one["id"] for one in snapshot.phases() if one["state"] == "landed"}
+    needs = {
+        one["id"]: one["spec"]["needs"]
+        for one in snapshot.tasks()
+        if one["state"] != "cancelled" and one["spec"]["phase"] not in landed
+    }
     direct, further = graph.impact(graph.dependents_of(needs), record["id"])
     phase = record["spec"]["phase"]
     order = {one["id"]: one["spec"]["after"] for one in snapshot.phases()}
@@ -299,7 +304,7 @@ def impact(work: Workspace, task: str) -> dict[str, Any]:
         "task": record["id"],
         "direct": direct,
         "transitive": further,
-        "phases_waiting": [phase, *after, *more],
+        "phases_waiting": [name for name in (phase, *after, *more) if name not in landed],
     }
 
 

@@ -13,6 +13,14 @@ NO_ROOM = "has no room"
 """Stands where others are in the way: their paths, or a pool that is full."""
 
 
+def _landing_of(snapshot: Snapshot, phase: str) -> str:
+    """Return what a phase waits for in which a task is done."""
+    at_work = [task["id"] for task in snapshot.live() if task["spec"]["phase"] == phase]
+    if at_work:
+        return f"phase {phase} waits for {', '.join(at_work[:5])}"
+    return f"phase {phase} waits for its landing: `gitcoord phase land {phase}`"
+
+
 def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
     """Say in a few words what a task waits for, as ``agent`` sees it."""
     phase = snapshot.phase(task["spec"]["phase"])
@@ -24,10 +32,7 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> s
             f" by {', '.join(at_work)}" if at_work else ": `gitcoord review claim`"
         )
     if task["state"] == "done":
-        return (
-            f"phase {task['spec']['phase']} waits for its landing: `gitcoord phase land "
-            f"{task['spec']['phase']}`"
-        )
+        return _landing_of(snapshot, task["spec"]["phase"])
     if phase is not None and not snapshot.is_started(phase):
         before = next(
             one

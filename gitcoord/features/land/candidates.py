@@ -102,7 +102,9 @@ def check_phase(
                 hint="`gitcoord phase list` shows the order",
             )
         return check
-    tips = merge(work, {task["id"]: task for task in tasks}, results, work.target_tip(snapshot))
+    gate_names = [gate["name"] for gate in record["spec"]["gates"]]
+    by_id = {task["id"]: task for task in tasks}
+    tips = merge(work, by_id, results, work.target_tip(snapshot), gate_names)
     if isinstance(tips, Conflicted):
         return check._replace(conflict=tips)
     blocked = in_the_way(work, work.target(snapshot), tips[0], tips[-1])
@@ -134,11 +136,15 @@ def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]
 
 
 def merge(
-    work: Workspace, tasks: dict[str, TaskRecord], results: list[list[str]], target_tip: str
+    work: Workspace,
+    tasks: dict[str, TaskRecord],
+    results: list[list[str]],
+    target_tip: str,
+    gates: Sequence[str] = (),
 ) -> list[str] | Conflicted:
     """Merge results onto the target's tip, each as a merge commit.
 
-    Gives the target's tip and the tip after each result.
+    The last one names the ``gates`` that have to pass on it. Gives the target's tip and the tip after each result.
 
     Raises:
         RefusedError: A result is not what it may be, with its task; one
@@ -217,15 +223,36 @@ def _merged(
                     name, _other_side(work, tasks, merged, moved), moved, is_moved=True
                 )
             raise _cannot_land(task, error) from None
-        title = codec.printable(task["spec"]["title"])
-        message = (
-            f"Land task {name}: {title}\n\nGitcoord-Task: {name}\nGitcoord-Agent: "
-            f"{result['agent']}\n"
-            f"Gitcoord-Attempt: {result['attempt']}\nGitcoord-Result: {oid}\n"
-        )
+        passed = gates if name == results[-1][0] else ()
+        message = _landing_message(task, result, passed)
         tips.append(commit_merge(work.git, tree.tree, [tips[-1], lifted], message, result["at"]))
         merged.append(name)
     return tips
+
+
+def _landing_message(task: TaskRecord, result: Result, gates: Sequence[str]) -> str:
+    """Return what a landing's merge commit says.
+
+    It tells who did the work and who approved it. The last one of a phase is
+    the commit on which the gates have to pass before it lands, and names
+    them.
+    """
+    title = codec.printable(task["spec"]["title"])
+    approved = [
+        review["agent"]
+        for review in task["reviews"]
+        if review["verdict"] == "approved" and review["result"] == result["oid"]
+    ]
+    trailers = [
+        f"Gitcoord-Task: {task['id']}",
+        f"Gitcoord-Agent: {result['agent']}",
+        f"Gitcoord-Attempt: {result['attempt']}",
+        f"Gitcoord-Result: {result['oid']}",
+        *(f"Gitcoord-Approved: {agent}" for agent in approved),
+        *(f"Gitcoord-Gate: {gate}" for gate in gates),
+    ]
+    lines = "\n".join(trailers)
+    return f"Land task {task['id']}: {title}\n\n{lines}\n"
 
 
 def _other_side(

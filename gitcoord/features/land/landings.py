@@ -32,6 +32,7 @@ __all__ = [
     "land",
     "land_automatically",
     "lost",
+    "refuse_unready",
 ]
 
 
@@ -145,6 +146,27 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
 
     reclaim_branches(work, work.ledger.snapshot())
     return done
+
+
+def refuse_unready(work: Workspace, phase: str, without: Sequence[str] = ()) -> None:
+    """Refuse what ``land`` would refuse before it runs a gate; change nothing.
+
+    Raises:
+        RefusedError: As ``land`` does.
+
+    """
+    from gitcoord.features.setup.trust import require_trust
+
+    snapshot = work.ledger.snapshot()
+    check = check_phase(work, phase, snapshot, without)
+    record = snapshot.phase(check.phase)
+    if record is None or check.state == "landed":
+        return
+    if check.conflict is None:
+        _refuse_unready(work, check)
+    passed = {gate["name"] for gate in check.gates if gate["passed"]}
+    gates = [gate for gate in record["spec"]["gates"] if gate["name"] not in passed]
+    require_trust(work, [f"gate: {gate['run']}" for gate in gates])
 
 
 def _refuse_unready(work: Workspace, check: PhaseCheck) -> None:

@@ -222,9 +222,28 @@ def _return_held(
 def _checkout_place(work: Workspace, agent: str) -> Path | None:
     """Give the linked worktree to check out in: only the agent's own."""
     own = work.worktree_of(agent)
-    if own is None or work.standing_agent() not in {agent, None}:
+    if own is None:
+        _refuse_deleted(work, agent)
+        return None
+    if work.standing_agent() not in {agent, None}:
         return None
     return own
+
+
+def _refuse_deleted(work: Workspace, agent: str) -> None:
+    """Refuse to claim for a worktree that is gone.
+
+    Raises:
+        RefusedError: ``worktree``: it was deleted; nothing changed.
+
+    """
+    recorded = work.recorded_worktree(agent)
+    if recorded is not None:
+        raise RefusedError(
+            f"the worktree of {agent} is gone: {recorded}",
+            reason="worktree",
+            hint=f"`gitcoord agent add {agent}` makes it again; `claim --no-checkout` goes without",
+        )
 
 
 def _check_out(
@@ -408,16 +427,16 @@ class _Chooser:
     def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
         """Say what is waited for, after a scan of the tree itself."""
         waiting, retry_ms = [], []
+        failed: list[str] = []
         is_over = True
         for task in snapshot.tasks():
             if not self._may_take(snapshot, task):
                 continue
             phase = snapshot.phase(task["spec"]["phase"])
-            if (
-                phase is None
-                or phase["state"] == "landed"
-                or task["state"] in {"failed", "cancelled"}
-            ):
+            if phase is None or phase["state"] == "landed" or task["state"] == "cancelled":
+                continue
+            if task["state"] == "failed":
+                failed.append(task["id"])
                 continue
             if task["state"] == "open" and is_blocked(snapshot, task, {}):
                 continue
@@ -432,11 +451,7 @@ class _Chooser:
                 break
         blocked = cast("Any", impact.blocked(self._work, snapshot))
         if is_over:
-            return PlanFinishedError(
-                "no task is left that this agent may take",
-                hint="`gitcoord status` shows the plan",
-                blocked=blocked,
-            )
+            return _finished(failed, blocked)
         after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
         reasons = list(dict.fromkeys(waiting))
         return NothingReadyError(
@@ -473,6 +488,17 @@ def ends_of(
     if not ends_ms:
         return {}
     return {"changes_after": round(max(0, min(ends_ms)) / 1000 + PATIENCE_S, 3)}
+
+
+def _finished(failed: list[str], blocked: Any) -> PlanFinishedError:
+    """Return that no task will come by itself; a retry may open some."""
+    message = "no task is left that this agent may take"
+    hint = "`gitcoord status` shows the plan"
+    openers = list(dict.fromkeys([one["task"] for one in blocked] + failed))
+    if openers:
+        message += f": {', '.join(openers[:5])} failed or cancelled, and what needs them is blocked"
+        hint = f"the orchestrator can open {openers[0]} again: `gitcoord retry {openers[0]}`"
+    return PlanFinishedError(message, hint=hint, blocked=blocked, failed=cast("Any", failed[:100]))
 
 
 def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:

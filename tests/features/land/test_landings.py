@@ -21,7 +21,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings, target_moves
 from gitcoord.features.maintain import doctor, verify
 from gitcoord.features.setup import trust
-from gitcoord.features.work import claims, results
+from gitcoord.features.work import claims, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.queue import QueueLock
 from tests.ledger.test_crash_points import Death, dying
@@ -456,3 +456,37 @@ def test_work_that_the_target_renamed_can_be_kept_where_it_was(repo: Path) -> No
     results.complete(work, "x", "a", claimed.claim["token"])
     landings.land(work, "default")
     assert (repo / "a" / "new").exists()
+
+
+def test_a_landing_tells_who_approved_and_which_gates_passed(repo: Path) -> None:
+    head = (
+        '[[phase]]\nname = "default"\nreviews = 1\n'
+        'gates = [{ name = "tests", run = "true" }, { name = "lint", run = "true" }]\n'
+    )
+    work = found(repo, head + tasks("a", "b", b=["a"]), "x", "y")
+    trust.trust(work, work.ledger.snapshot())
+    for name in ("a", "b"):
+        claimed = claims.claim(work, "x", name)
+        write(Path(claimed.worktree or ""), f"{name}/file.txt")
+        results.complete(work, "x", name, claimed.claim["token"])
+        reviews.claim(work, "y", name)
+        reviews.judge(work, "y", name, "approve", "fine")
+    landings.land(work, "default")
+    trailers = "--format=%(trailers:key=Gitcoord-Approved,key=Gitcoord-Gate,separator=%x2C)"
+    shown = git("log", "--first-parent", "-2", trailers, "main", cwd=repo).splitlines()
+    assert shown == [
+        "Gitcoord-Approved: y,Gitcoord-Gate: tests,Gitcoord-Gate: lint",
+        "Gitcoord-Approved: y",
+    ]
+
+
+def test_the_target_s_own_line_has_landings_and_no_bases(repo: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    work = found(repo, tasks(*names, "last", last=names), "x")
+    for name in [*names, "last"]:
+        do(work, "x", name)
+    landings.land(work, "default")
+    subjects = git("log", "--first-parent", "--format=%s", "main", cwd=repo).splitlines()
+    assert len(subjects) == 6
+    assert all(subject.startswith("Land task ") for subject in subjects[:5])
+    assert "Base of a task" in git("log", "--format=%s", "main", cwd=repo)
