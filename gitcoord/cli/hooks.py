@@ -58,7 +58,7 @@ def install(app: App, guard: bool | None, dry_run: bool) -> None:
     from gitcoord.features.setup import hooks as hooking
 
     steps = hooking.install(app.orchestrate(), guard=guard, dry_run=dry_run)
-    _tell(app, "hooks-install", steps, dry_run=dry_run)
+    _tell(app, "hooks install", steps, dry_run=dry_run)
 
 
 @hooks.command("uninstall")
@@ -73,7 +73,7 @@ def uninstall(app: App, dry_run: bool) -> None:
 
     # Not a word with the ledger: this has to work where nothing else does.
     app.refuse_agents()
-    _tell(app, "hooks-uninstall", hooking.uninstall(app.work, dry_run=dry_run), dry_run=dry_run)
+    _tell(app, "hooks uninstall", hooking.uninstall(app.work, dry_run=dry_run), dry_run=dry_run)
 
 
 @hooks.command("status")
@@ -93,7 +93,7 @@ def status(app: App) -> int:
     ]
     text = "\n".join([table(lines, ("EVENT", "RUNS", "OURS", "WHERE GIT LOOKS", "IN")), *problems])
     app.out.answer(
-        "hooks-status", {"hooks": [row._asdict() for row in rows], "problems": problems}, text
+        "hooks status", {"hooks": [row._asdict() for row in rows], "problems": problems}, text
     )
     return IncompleteError.exit_status if problems else 0
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import click
 import pytest
 
+from gitcoord.cli import groups
 from gitcoord.cli.main import COMMANDS, GROUPS, cli, run
 
 
@@ -57,3 +61,17 @@ def test_a_word_that_is_no_command_is_told_what_it_was_meant_for(
 ) -> None:
     assert run(words) == 2
     assert f"Did you mean `{meant}`?" in capsys.readouterr().err
+
+
+def test_the_op_of_an_answer_is_the_command_as_typed() -> None:
+    commands = {
+        path.removeprefix("gitcoord ")
+        for path, _ in _walk(cli, click.Context(cli, info_name="gitcoord"))
+    }
+    answered = set()
+    for module in Path(groups.__file__).parent.glob("*.py"):
+        for call in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in {"answer", "_tell"}:
+                answered |= {arg.value for arg in call.args[:1] if isinstance(arg, ast.Constant)}
+    assert len(answered) > 40
+    assert answered <= commands

@@ -339,7 +339,7 @@ def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> N
     work = with_agent(repo)
     assert {row.runs for row in hooks.status(work)} == {"nothing"}
     status, answer = answer_of(repo, "hooks", "install")
-    assert (status, answer["ok"], answer["op"]) == (0, True, "hooks-install")
+    assert (status, answer["ok"], answer["op"]) == (0, True, "hooks install")
     status, answer = answer_of(repo, "hooks", "status")
     assert (status, answer["problems"]) == (0, [])
     hook = repo / ".git" / "hooks" / "pre-commit"
