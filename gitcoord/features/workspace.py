@@ -22,6 +22,7 @@ from gitcoord.git.program import Git, Place, discover
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
+from gitcoord.ledger.logs import Logs
 from gitcoord.store.open import open_store
 from gitcoord.store.protocol import MissingObjectError, Store
 
@@ -178,6 +179,11 @@ class Workspace:
                 lambda number, total: self.tell("indexing tasks", number, total),
             )
         return self._index
+
+    @property
+    def logs(self) -> Logs:
+        """Where what commands print is kept on this machine."""
+        return Logs(self.ledger.files.root, self.ledger.name)
 
     def close(self) -> None:
         """Give back file handles."""

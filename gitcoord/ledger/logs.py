@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, Self
 
 __all__ = ["MAX_LOG_BYTES", "Kind", "LogFile", "Logs"]
 
@@ -38,6 +38,21 @@ class LogFile:
         self.path = path
         self.file: IO[bytes] = os.fdopen(handle, "r+b", buffering=0)
         self._cut = 0
+        self._unbound = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def write(self, chunk: bytes) -> None:
+        """Write a part of what came; a full disk only makes the log shorter."""
+        with suppress(OSError):
+            self.file.write(chunk)
+            self._unbound += len(chunk)
+        if self._unbound > MAX_LOG_BYTES:
+            self.bound()
 
     def bound(self) -> None:
         """Cut the middle out of a log that has become too long.
@@ -45,6 +60,7 @@ class LogFile:
         Its writers append, so they go on at the new end. What they write in
         this very moment may be cut too. If it fails the log is only longer.
         """
+        self._unbound = 0
         size = self.file.seek(0, os.SEEK_END)
         if size <= MAX_LOG_BYTES:
             return

@@ -98,3 +98,17 @@ def test_the_logs_of_a_task_come_in_the_order_of_its_attempts(here: Logs) -> Non
         )
     assert here.attempts_of("25") == names
     assert here.attempts_of("26") == []
+
+
+def test_what_is_written_through_the_log_is_bounded_as_it_comes(
+    here: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 1000)
+    monkeypatch.setattr(logs, "_HALF", 100)
+    path = here.of_attempt("25", 1, "abcdef", "check")
+    with here.open(path) as log:
+        for number in range(1000):
+            log.write(b"line %d\n" % number)
+            assert path.stat().st_size < 2200
+    assert path.read_bytes().startswith(b"line 0\n")
+    assert path.read_bytes().endswith(b"line 999\n")

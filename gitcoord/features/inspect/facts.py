@@ -27,7 +27,6 @@ from gitcoord.features.inspect.sentences import escalation_facts, setback_facts
 from gitcoord.features.inspect.waiting import describe_waiting
 from gitcoord.features.names import named_agent, named_phase, named_pool, named_task
 from gitcoord.features.workspace import Workspace
-from gitcoord.ledger.logs import Logs
 
 MAX_FAILED = 20
 
@@ -275,7 +274,7 @@ def _local_log(work: Workspace, task: TaskRecord) -> tuple[str, str] | None:
     It has all that the command printed; the ledger keeps the end of what
     failed.
     """
-    for path in reversed(Logs(work.ledger.files.root, work.ledger.name).attempts_of(task["id"])):
+    for path in reversed(work.logs.attempts_of(task["id"])):
         attempt = path.parent.name.partition("-")[0]
         if attempt != str(task["attempt"]):
             return None

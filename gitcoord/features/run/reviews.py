@@ -73,7 +73,7 @@ def review_one(
                 work,
                 spec,
                 commit,
-                f"review-{task['id']}-{agent}",
+                work.logs.of_attempt(task["id"], task["attempt"], token, "review"),
                 about,
                 lambda: lost.is_set() or is_over(),
             )

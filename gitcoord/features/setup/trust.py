@@ -176,7 +176,7 @@ def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:
 
 def setup_log(work: Workspace, place: Path) -> Path:
     """Return where the output of a worktree's setup is kept."""
-    return work.ledger.files.root / "logs" / f"setup-{place.name}.log"
+    return work.logs.of_setup(place.name)
 
 
 def run_setup(work: Workspace, snapshot: Snapshot, place: Path) -> bool:

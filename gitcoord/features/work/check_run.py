@@ -13,14 +13,15 @@ import selectors
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from gitcoord.features.work.check_outcome import Ended, Verdict, judge
 from gitcoord.git.program import Git, inherited
 from gitcoord.git.scratch import Throwaway, throw_away
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.ledger.logs import LogFile
 
 __all__ = ["Job", "run_check"]
 
@@ -94,8 +95,7 @@ def _environment(job: Job, thrown: Throwaway) -> dict[str, str]:
 
 def _run(job: Job, thrown: Throwaway, clock: Clock) -> Ended:
     try:
-        job.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        log = job.log.open("wb", buffering=0)
+        log = LogFile(job.log)
     except OSError as error:
         return Ended(None, cannot=f"its output cannot be kept: {error}")
     with log:
@@ -119,7 +119,6 @@ def _run_with(job: Job, thrown: Throwaway, output: _Output, clock: Clock) -> End
     try:
         thrown.note_child(child.pid)
         is_late, is_stopped = _watch(child, output, job, clock)
-        output.close()
     finally:
         _end_group(child, clock)
         if child.stdout is not None:
@@ -217,13 +216,9 @@ def _answers(group: int) -> bool:
 
 
 class _Output:
-    """Keep the beginning and the end of what a command says.
+    """Keep the beginning and the end of what a command says; log it as it comes."""
 
-    The beginning goes to the log as it comes, the end when it is known; in
-    between stands how much was cut.
-    """
-
-    def __init__(self, log: IO[bytes]) -> None:
+    def __init__(self, log: LogFile) -> None:
         self._log = log
         self._head = b""
         self._tail = b""
@@ -242,22 +237,12 @@ class _Output:
 
     def _add(self, chunk: bytes) -> None:
         self._total += len(chunk)
+        self._log.write(chunk)
         room = HEAD_BYTES - len(self._head)
         if room > 0:
             self._head += chunk[:room]
-            self._keep(chunk[:room])
         if len(chunk) > room:
             self._tail = (self._tail + chunk[max(room, 0) :])[-TAIL_BYTES:]
-
-    def close(self) -> None:
-        """Write the end to the log."""
-        self._keep(self._rest())
-
-    def _keep(self, chunk: bytes) -> None:
-        # The log is for whoever watches: a full disk is no verdict.
-        with suppress(OSError):
-            self._log.write(chunk)
-            self._log.flush()
 
     def text(self) -> bytes:
         """Give what was kept."""

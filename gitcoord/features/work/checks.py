@@ -7,6 +7,7 @@ it. A pass is used again for exactly the same tree and definition.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError
@@ -122,7 +123,8 @@ def attempt(work: Workspace, phase: str, spec: GateSpec, commit: str) -> Verdict
     require_trust(work, [_command(spec)])
     about = {"GITCOORD_PHASE": phase, "GITCOORD_GATE": spec["name"]}
     for _ in range(spec["retry"] + 1):
-        verdict = run_command(work, spec, commit, f"gate-{phase}-{spec['name']}", about)
+        path = work.logs.of_gate(phase, spec["name"], tree_of(work.git, commit))
+        verdict = run_command(work, spec, commit, path, about)
         if verdict.is_passed:
             break
         _refuse_interrupted(work)
@@ -144,13 +146,13 @@ def run_command(
     work: Workspace,
     spec: GateSpec,
     commit: str,
-    name: str,
+    log: Path,
     about: dict[str, str],
     is_over: Callable[[], bool] = lambda: False,
 ) -> Verdict:
-    """Run a command on a commit, with its output in a log of that name."""
+    """Run a command on a commit, with its output in that log."""
     environment = {**about, "GITCOORD_COMMIT": commit, "GITCOORD_LEDGER": work.ledger.name}
-    log = work.ledger.files.root / "logs" / f"{name}.log"
+    work.logs.make_room()
 
     def is_ended() -> bool:
         return is_over() or work.is_over()
@@ -204,7 +206,8 @@ def check_result(
         "GITCOORD_GATE": spec["name"],
     }
     with beating(work, agent, token) as lost:
-        verdict = run_command(work, spec, commit, f"check-{task['id']}", about, lost.is_set)
+        path = work.logs.of_attempt(task["id"], task["attempt"], token, "check")
+        verdict = run_command(work, spec, commit, path, about, lost.is_set)
     if lost.is_set():
         raise ClaimLostError(
             f"the claim on task {task['id']} was taken while its check ran",

@@ -56,3 +56,16 @@ def test_the_log_of_an_attempt_on_this_machine_comes_before_what_the_ledger_kept
     assert "\x1b" not in text
     path.unlink()
     assert facts.log_of(work, "a")[1] == "the end of it\n"
+
+
+def test_the_output_of_a_failed_check_is_kept_whole_on_this_machine(repo: Path) -> None:
+    checked = tasks("a").replace('"Do a"', '"Do a"\ncheck = "seq 1 40000; exit 1"')
+    work = found(repo, checked, "x")
+    trust.trust(work, work.ledger.snapshot())
+    with pytest.raises(RefusedError):
+        do(work, "x")
+    held = facts.show(work, "a")["task"]["claim"]
+    name, text = facts.log_of(work, "a")
+    assert name.endswith(f"/logs/ledger/tasks/a/1-{held['token'][:6]}/check.log")
+    assert text.splitlines()[:2] == ["1", "2"]
+    assert text.splitlines()[-1] == "40000"

@@ -46,8 +46,9 @@ def test_the_output_of_a_check_is_kept_in_the_ledger(repo: Path) -> None:
     assert caught.value.facts["log"] == "here is why"
     name, text = facts.log_of(work, "a")
     assert text == "here is why\n"
-    shown = git("show", f"gitcoord/ledger:{name}", cwd=repo)
-    assert shown == "here is why"
+    assert name == str(work.logs.attempts_of("a")[0])
+    kept = facts.show(work, "a")["task"]["logs"][0]
+    assert git("show", f"gitcoord/ledger:{kept}", cwd=repo) == "here is why"
     assert facts.show(work, "a")["task"]["check"]["verdict"] == "failed"
 
 
