@@ -6,13 +6,19 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.core import codec
 from gitcoord.core.errors import IncompleteError, UsageError
+
+if TYPE_CHECKING:
+    from gitcoord.features.run.runner import Run
+    from gitcoord.features.workspace import Workspace
+
+MAX_LEFT = 10
 
 __all__ = ["commands", "completion", "demo", "run"]
 
@@ -98,11 +104,25 @@ def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> No
         display.close()
     told = ", ".join(f"{count} {state}" for state, count in sorted(done.counts.items()))
     if not done.is_landed:
-        what = "interrupted" if done.is_interrupted else "not everything landed"
-        raise IncompleteError(
-            f"{what}: {told}", hint="`gitcoord status` shows what is left", counts=dict(done.counts)
-        )
+        raise _not_landed(work, done, told)
     app.out.answer("run", {"counts": done.counts}, f"everything landed: {told}")
+
+
+def _not_landed(work: Workspace, done: Run, told: str) -> IncompleteError:
+    """Return what a run left, with the command that helps for each."""
+    from gitcoord.features.maintain.attention import needs_you
+
+    what = "interrupted" if done.is_interrupted else "not everything landed"
+    snapshot = work.ledger.snapshot()
+    work.index.update(work.store, snapshot.oid)
+    left = needs_you(work, snapshot)
+    lines = [f"  {one['text']}\n    next: {one['command']}" for one in left[:MAX_LEFT]]
+    return IncompleteError(
+        "\n".join([f"{what}: {told}", *lines]),
+        hint="`gitcoord status` shows what is left",
+        counts=dict(done.counts),
+        needs_you=cast("Any", left),
+    )
 
 
 @click.command()

@@ -68,6 +68,14 @@ class _Shared:
         self.landing = threading.Lock()
         self.hopeless: set[str] = set()
         self.errors: list[BaseException] = []
+        self.waits: dict[str, str] = {}
+
+    def tell_waiting(self, agent: str, text: str) -> None:
+        """Tell what an agent waits for, once for as long as it stays the same."""
+        if self.waits.get(agent) != text:
+            self.waits[agent] = text
+            if text:
+                self.tell(Note(agent, "", "waits", text))
 
 
 def run(
@@ -223,6 +231,7 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             if _is_stuck(work):
                 shared.tell(Note(agent, "", "idle", error.message))
                 return
+            shared.tell_waiting(agent, _foreign(work))
             wait_for_change(work, tip, seconds_until_worth(error, work.clock), shared.stop)
             continue
         except UnavailableError as error:
@@ -239,6 +248,22 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
         if not work_on(Job(work, agent, shared.command, shared.stop.is_set, shared.tell), claimed):
             return
         _land_what_is_whole(work, shared)
+
+
+def _foreign(work: Workspace) -> str:
+    """Return which claims of others a run waits for, and what can be done."""
+    held = [
+        (task["id"], task["claim"]["agent"])
+        for task in work.ledger.snapshot().live()
+        if task["claim"] and not task["claim"]["agent"].startswith("run-")
+    ]
+    if not held:
+        return ""
+    named = ", ".join(f"{task} by {agent}" for task, agent in held[:5])
+    return (
+        f"claims of others, not of this run: {named}; `gitcoord show {held[0][0]}` shows how far "
+        f"it is, `gitcoord assign {held[0][0]} -` takes it away"
+    )
 
 
 def _is_stuck(work: Workspace) -> bool:
