@@ -180,7 +180,10 @@ def plan_check(app: App, plan_file: str) -> None:
         app.out.notice(warning)
     facts = {
         "tasks": len(document["tasks"]),
-        "phases": len(document["phases"]),
+        "phases": len(
+            {task["phase"] for task in document["tasks"]}
+            | {phase["id"] for phase in document["phases"]}
+        ),
         "warnings": warnings,
     }
     outcome = "no problems"

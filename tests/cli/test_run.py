@@ -31,7 +31,18 @@ def test_a_run_says_whose_claims_it_waits_for(repo: Path) -> None:
     work = found(repo, tasks("a", "b"), "ada")
     held = claims.claim(work, "ada", "a")
     run = subprocess.Popen(
-        [sys.executable, "-m", "gitcoord", "run", "-j", "1", "--", "sh", "-c", "mkdir -p b && echo x > b/x"],
+        [
+            sys.executable,
+            "-m",
+            "gitcoord",
+            "run",
+            "-j",
+            "1",
+            "--",
+            "sh",
+            "-c",
+            "mkdir -p b && echo x > b/x",
+        ],
         cwd=repo,
         env=environment(),
         stderr=subprocess.PIPE,

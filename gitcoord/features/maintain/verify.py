@@ -8,10 +8,11 @@ Nothing is written and nothing is repaired.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from gitcoord.core.bulk import uncollected
-from gitcoord.core.errors import CorruptError
+from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.ledger.replay import illegal, replay_entry
@@ -66,7 +67,9 @@ def verify_ledger(work: Workspace, *, quick: bool = False) -> Verified:
         base = _link(work, tip, known)
         since = base if quick else None
     done = verify(work, since=since, until=tip)
-    write_json(file, {"tip": tip})
+    with suppress(UnavailableError):
+        # Who may only read can verify, and goes without a memory.
+        write_json(file, {"tip": tip})
     return done
 
 
