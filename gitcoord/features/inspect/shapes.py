@@ -1,0 +1,343 @@
+"""What the answers of ``--json`` are made of, typed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+__all__ = [
+    "SHAPES",
+    "AgentFacts",
+    "Answer",
+    "AttentionFacts",
+    "Behind",
+    "Blocking",
+    "ClaimFacts",
+    "CommandFacts",
+    "Earlier",
+    "EntryFacts",
+    "EscalationFacts",
+    "FailedGateFacts",
+    "GateFacts",
+    "HeldClaim",
+    "LockFacts",
+    "NoteFacts",
+    "PhaseFacts",
+    "ResultFacts",
+    "ShownTask",
+    "TaskFacts",
+    "Wave",
+]
+
+TaskState = Literal[
+    "ready",
+    "waiting",
+    "blocked",
+    "claimed",
+    "review",
+    "done",
+    "landed",
+    "failed",
+    "cancelled",
+]
+
+
+class LeaseFacts(TypedDict):
+    """A lease, by this machine's clock."""
+
+    expires_at: str
+    lease_left_ms: int
+    is_over: bool
+    is_late: bool
+
+
+class Progress(TypedDict):
+    """The newest report of a claim."""
+
+    at: str
+    message: str
+    percent: int | None
+
+
+class ClaimFacts(LeaseFacts):
+    """One agent's exclusive right to a task."""
+
+    token: str
+    agent: str
+    attempt: int
+    branch: str
+    base: str
+    since: str
+    progress: Progress | None
+
+
+class HeldClaim(ClaimFacts):
+    """A claim in a list, with its task."""
+
+    task: str
+    title: str
+
+
+class ReviewFacts(TypedDict):
+    """A review of one result; token and lease while it is at work."""
+
+    agent: str
+    result: str | None
+    verdict: str | None
+    message: str
+    is_verifier: bool
+    at: str
+    token: NotRequired[str]
+    expires_at: NotRequired[str]
+    lease_left_ms: NotRequired[int]
+    is_over: NotRequired[bool]
+    is_late: NotRequired[bool]
+
+
+class ResultFacts(TypedDict):
+    """What was handed in for a task."""
+
+    agent: str
+    at: str | int
+    attempt: int
+    base: str
+    boundary: dict[str, Any]
+    built_on: dict[str, str]
+    commits: int
+    files: int
+    oid: str | None
+    token: str
+    tree: str | None
+
+
+class SetbackFacts(TypedDict):
+    """How an earlier attempt ended."""
+
+    agent: str
+    at: str
+    attempt: int
+    kind: str
+    reason: str
+
+
+class TaskFacts(TypedDict):
+    """A task, with its state as of one entry."""
+
+    id: str
+    title: str
+    description: str
+    phase: str
+    pool: str
+    paths: list[str] | None
+    reads: list[str]
+    needs: list[str]
+    priority: int
+    estimate_ms: int | None
+    state: TaskState
+    assigned: str | None
+    attempt: int
+    failures: int
+    branch: str | None
+    claim: ClaimFacts | None
+    result: ResultFacts | None
+    setbacks: list[SetbackFacts]
+    approvals: int
+    verify_by: str | None
+    reviews: list[ReviewFacts]
+
+
+class Behind(TypedDict):
+    """Who needs a task: directly, in all, and the first of them."""
+
+    task: str
+    direct: int
+    count: int
+    tasks: list[str]
+
+
+class Blocking(Behind):
+    """What failed or was cancelled, and whom it blocks."""
+
+    state: str
+
+
+class EntryFacts(TypedDict):
+    """One entry of the ledger."""
+
+    entry: str
+    at: str
+    subject: str
+    op: str
+    agent: str | None
+    tasks: list[str]
+    text: str
+
+
+class NoteFacts(TypedDict):
+    """A finding that an agent left."""
+
+    agent: str
+    at: str
+    id: str
+    path: str | None
+    task: str | None
+    text: str
+
+
+class EscalationFacts(TypedDict):
+    """A matter handed to the orchestrator."""
+
+    agent: str
+    answer: str
+    at: str
+    id: str
+    kind: str
+    state: str
+    task: str | None
+    text: str
+
+
+class LockFacts(TypedDict):
+    """Paths that an agent reserved."""
+
+    id: str
+    agent: str
+    paths: list[str]
+    shared: bool
+    reason: str
+    task: str | None
+    since: str
+    expires_at: str | None
+    left_ms: int | None
+    is_over: bool
+
+
+class FailedGateFacts(TypedDict):
+    """A gate whose last run failed."""
+
+    gate: str
+    reason: str
+    commit: str
+    log: str
+    show: NotRequired[str]
+
+
+class GateFacts(TypedDict):
+    """What a gate runs, whether it may, and whether it passed on this tree."""
+
+    name: str
+    run: str
+    timeout_ms: int
+    retry: int
+    passed: bool
+    trusted: bool
+
+
+class PhaseFacts(TypedDict):
+    """A phase with its counts and the command that it waits for."""
+
+    id: str
+    state: str
+    is_started: bool
+    counts: dict[str, int]
+    next: str | None
+    is_landable: bool
+    failed: list[str]
+    failed_gates: list[FailedGateFacts]
+
+
+class AgentFacts(TypedDict):
+    """An agent in a list."""
+
+    id: str
+    pools: list[str]
+    capacity: int
+    claims: list[str]
+    worktree: NotRequired[str | None]
+
+
+class AttentionFacts(TypedDict):
+    """What waits for a person, and the command that helps."""
+
+    kind: str
+    task: str | None
+    phase: str | None
+    agent: str | None
+    since: str | None
+    text: str
+    command: str
+
+
+class Earlier(TypedDict):
+    """The branch of an earlier attempt."""
+
+    branch: str
+    tip: str
+    is_resumed: bool
+
+
+class Answer(TypedDict):
+    """An answer to an escalation about a task."""
+
+    id: str
+    text: str
+    answer: str
+
+
+class Wave(TypedDict):
+    """Tasks of a phase that can run at once."""
+
+    phase: str
+    number: int
+    tasks: list[str]
+    width: int
+    limits: list[str]
+
+
+class ShownTask(TaskFacts):
+    """A task with everything that is known of it."""
+
+    needed_by: list[str]
+    would_block: Behind
+    blocked_by: list[str]
+    logs: list[str]
+    check: dict[str, Any] | None
+    notes: list[NoteFacts]
+    escalations: list[EscalationFacts]
+    waiting_for: str | None
+    history: list[EntryFacts]
+
+
+class CommandFacts(TypedDict):
+    """A command of the command line."""
+
+    name: str
+    help: str
+    options: list[str]
+
+
+SHAPES: tuple[type, ...] = (
+    TaskFacts,
+    ShownTask,
+    ClaimFacts,
+    HeldClaim,
+    Progress,
+    ResultFacts,
+    ReviewFacts,
+    SetbackFacts,
+    PhaseFacts,
+    GateFacts,
+    FailedGateFacts,
+    AgentFacts,
+    AttentionFacts,
+    EscalationFacts,
+    NoteFacts,
+    LockFacts,
+    EntryFacts,
+    Behind,
+    Blocking,
+    Earlier,
+    Answer,
+    Wave,
+    CommandFacts,
+)
+"""What the answers are made of, in the order of the reference."""
