@@ -222,7 +222,8 @@ def _tried(work: Workspace, task: TaskRecord, handed: dict[str, Any]) -> dict[st
         "GITCOORD_PHASE": task["spec"]["phase"],
         "GITCOORD_GATE": spec["name"],
     }
-    verdict = run_command(work, spec, commit, f"try-{task['id']}", about, lambda: False)
+    path = work.logs.of_attempt(task["id"], held["attempt"], held["token"], "check")
+    verdict = run_command(work, spec, commit, path, about, lambda: False)
     if verdict.is_passed:
         return {"verdict": "passed"}
     raise RefusedError(
