@@ -144,7 +144,8 @@ def merge(
 ) -> list[str] | Conflicted:
     """Merge results onto the target's tip, each as a merge commit.
 
-    The last one names the ``gates`` that have to pass on it. Gives the target's tip and the tip after each result.
+    The last one names the ``gates`` that have to pass on it. Returns the
+    target's tip, and the tip after each result.
 
     Raises:
         RefusedError: A result is not what it may be, with its task; one
@@ -155,7 +156,7 @@ def merge(
     from gitcoord.git.soundness import require_sound
 
     try:
-        tips = _merged(work, tasks, results, target_tip)
+        tips = _merged(work, tasks, results, target_tip, gates)
         if not isinstance(tips, Conflicted):
             require_sound(work.git, tips[-1], [target_tip])
     except GitError:
@@ -193,7 +194,11 @@ def _cannot_land(task: TaskRecord, error: RefusedError) -> RefusedError:
 
 
 def _merged(
-    work: Workspace, tasks: dict[str, TaskRecord], results: list[list[str]], target_tip: str
+    work: Workspace,
+    tasks: dict[str, TaskRecord],
+    results: list[list[str]],
+    target_tip: str,
+    gates: Sequence[str],
 ) -> list[str] | Conflicted:
     from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
     from gitcoord.git.results import inspect, inspect_merge, lift
