@@ -289,7 +289,7 @@ def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
     metavar="MESSAGE",
     help="First commit what lies inside the boundary, of the PATHs if any is named.",
 )
-@click.option("--task", help="Which claim, where PATHs are named.")
+@click.option("--task", metavar="TASK", help="Which claim, where PATHs are named.")
 @click.option("--dry-run", is_flag=True, help="Say what it would say, and change nothing.")
 @pass_app
 def complete(
