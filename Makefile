@@ -34,7 +34,7 @@ soak-ci: $(READY)
 
 # What touches git, the demo and a short soak, with the git that stands first on the path.
 # GITCOORD_TEST_REFS=reftable and GITCOORD_TEST_OBJECTS=sha256 make the repositories in other formats.
-TOUCHES_GIT := tests/git tests/store tests/ledger tests/e2e/test_hook.py tests/e2e/test_hooks_install.py tests/e2e/test_demo.py tests/features/land
+TOUCHES_GIT := tests/git tests/store tests/ledger tests/features/setup tests/e2e/test_demo.py tests/features/land
 test-git: $(READY)
 	@git --version
 	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel' $(TOUCHES_GIT)

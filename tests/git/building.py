@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+OID_LENGTH = 64 if os.environ.get("GITCOORD_TEST_OBJECTS") == "sha256" else 40
 File = str | tuple[str, str] | None
 """A text, a mode with a text (or the oid of a submodule), or None: gone."""
 
@@ -39,7 +40,7 @@ def tree(repo: Path, start: str | None, files: Mapping[str, File]) -> str:
             ("0", "") if file is None else file if isinstance(file, tuple) else ("100644", file)
         )
         oid = (
-            "0" * 40
+            "0" * OID_LENGTH
             if file is None
             else text
             if mode == "160000"

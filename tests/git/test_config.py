@@ -169,3 +169,16 @@ def test_what_no_engine_can_write_is_refused_and_what_changes_nothing_is_not(
     (tmp_path / "config").write_text(f"{V1}[extensions]\n\t{extension}\n")
     problem = incompatible(tmp_path)
     assert problem is None if words is None else problem is not None and words in problem
+
+
+@pytest.mark.parametrize("name", ["GIT_REFERENCE_BACKEND", "GIT_REF_STORAGE"])
+@pytest.mark.parametrize(
+    ("value", "is_refused"), [("files", False), ("reftable", True), ("files:///srv/refs", True)]
+)
+def test_refs_that_the_environment_names_are_refused_unless_they_are_the_repositorys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_refused: bool
+) -> None:
+    monkeypatch.setenv(name, value)
+    problem = incompatible(tmp_path)
+    assert (problem is not None) is is_refused
+    assert problem is None or name in problem

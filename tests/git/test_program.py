@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError, UsageError
-from gitcoord.git.config import incompatible
 from gitcoord.git.program import Git, GitError, discover, require_git, scrubbed, version
 from gitcoord.git.shell import run_shell
 from tests.git.building import commit, git
@@ -70,14 +69,12 @@ def test_a_failure_carries_status_and_words(repo: Path) -> None:
     assert Git(repo).run("rev-parse", "--verify", "nothing", check=False).status == 128
 
 
-def test_stdin_is_closed_unless_given(repo: Path) -> None:
-    assert (
-        Git(repo).run("hash-object", "--stdin").text == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
-    )
-    assert (
-        Git(repo).run("hash-object", "--stdin", stdin=b"x\n").text
-        == "587be6b4c3f93f93c489c0111bba5596147a26cb"
-    )
+def test_stdin_is_closed_unless_given(repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"x\n")
+    hash_of = ("hash-object", "--stdin")
+    assert Git(repo).run(*hash_of).text == git(repo, "hash-object", "/dev/null")
+    given = Git(repo).run(*hash_of, stdin=b"x\n").text
+    assert given == git(repo, "hash-object", str(tmp_path / "x"))
 
 
 def test_a_slow_git_is_ended_and_takes_its_hook_along(repo: Path) -> None:
@@ -231,19 +228,6 @@ def test_no_repository_and_broken_links_are_named(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("hello\n")
     with pytest.raises(UsageError, match="is no link to a git directory"):
         discover(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["GIT_REFERENCE_BACKEND", "GIT_REF_STORAGE"])
-@pytest.mark.parametrize(
-    ("value", "is_refused"), [("files", False), ("reftable", True), ("files:///srv/refs", True)]
-)
-def test_refs_that_the_environment_names_are_refused_unless_they_are_the_repositorys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_refused: bool
-) -> None:
-    monkeypatch.setenv(name, value)
-    problem = incompatible(tmp_path)
-    assert (problem is not None) is is_refused
-    assert problem is None or name in problem
 
 
 def test_a_handle_that_git_keeps_outlives_us(repo: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.git import merges, results
 from gitcoord.git.program import Git
 from gitcoord.git.results import Inspection
-from tests.git.building import File, commit, commit_tree, git, tree
+from tests.git.building import OID_LENGTH, File, commit, commit_tree, git, tree
 
 INSIDE = ["src/lexer/", "notes.md"]
 
@@ -69,8 +69,8 @@ OUTSIDE: list[tuple[str, Mapping[str, File]]] = [
     ("a name with a newline", {"new\nline": "x\n"}),
     ("a name with quotes", {'"src/lexer/x"': "x\n"}),
     ("a name that is no UTF-8", {"caf\udce9": "x\n"}),
-    ("a submodule inside", {"src/lexer/sub": ("160000", "1" * 40)}),
-    ("a submodule outside", {"sub": ("160000", "1" * 40)}),
+    ("a submodule inside", {"src/lexer/sub": ("160000", "1" * OID_LENGTH)}),
+    ("a submodule outside", {"sub": ("160000", "1" * OID_LENGTH)}),
     ("a link to an absolute path", {"src/lexer/link": ("120000", "/etc/passwd")}),
     ("a link out of the repository", {"src/lexer/link": ("120000", "../../../x")}),
     ("a link into .git", {"src/lexer/link": ("120000", "../../.git/hooks")}),
@@ -129,9 +129,9 @@ def test_a_link_that_stays_inside_is_accepted(repo: Path, base: str, link: str) 
 
 
 def test_a_submodule_that_was_there_hinders_nothing(repo: Path, base: str) -> None:
-    target = commit(repo, {"src/lexer/sub": ("160000", "1" * 40)}, base)
+    target = commit(repo, {"src/lexer/sub": ("160000", "1" * OID_LENGTH)}, base)
     assert inspect(repo, commit(repo, {"notes.md": "n"}, target), target).files == 1
-    moved = commit(repo, {"src/lexer/sub": ("160000", "2" * 40)}, target)
+    moved = commit(repo, {"src/lexer/sub": ("160000", "2" * OID_LENGTH)}, target)
     gone = commit(repo, {"src/lexer/sub": None}, target)
     for result in (moved, gone):
         assert "a submodule" in refused(repo, result, target).message

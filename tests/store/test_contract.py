@@ -13,7 +13,7 @@ from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.plumbing import PlumbingStore
 from gitcoord.store.protocol import BlobRef, ContendedError, LockedError, MissingObjectError, Store
-from tests.support.formats import require_reftable
+from tests.support.formats import lock_of, require_reftable
 
 REF = "refs/heads/gitcoord/ledger"
 AUTHOR = ("x", "x@ledger.gitcoord.invalid")
@@ -217,7 +217,7 @@ def test_a_lock_file_in_the_way_is_named(disk: Store, repo: Path) -> None:
     store = disk
     one, two = entry(store, "one"), entry(store, "two")
     store.swap(REF, None, one)
-    lock = repo / ".git" / f"{REF}.lock"
+    lock = lock_of(repo / ".git", REF)
     lock.touch()
     for verify in (None, {"refs/gitcoord/ledger/beats/x": None}):
         with pytest.raises(LockedError) as caught:

@@ -159,6 +159,7 @@ def both(repo: Path, monkeypatch: pytest.MonkeyPatch) -> list[Workspace]:
     return opened
 
 
+@needs_libgit2
 @pytest.mark.parametrize("name", ["Tester", "  Zoë «Ü».\n", "日本", "A. B.", '"quoted"'])
 def test_both_engines_give_the_same_entry_the_same_oid(
     repo: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -179,6 +180,7 @@ def test_both_engines_give_the_same_entry_the_same_oid(
     git("fsck", "--strict", "--no-dangling", cwd=repo)
 
 
+@needs_libgit2
 def test_engines_take_turns_on_one_ledger(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found(repo, tasks("a", "b", "c", "d"), "x", "y", worktrees=False).close()
     one, two = both(repo, monkeypatch)
