@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
+from gitcoord.core.refs import branch_name
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.pending import Settled
 
@@ -80,7 +81,7 @@ def landed_by_itself(work: Workspace, phase: str) -> list[Notice]:
     if landed is None:
         return []
     if isinstance(landed, landings.Landed):
-        target = landed.target.removeprefix("refs/heads/")
+        target = branch_name(landed.target)
         return [Notice("landing", f"phase {phase} landed: {target} is at {landed.new[:12]}")]
     return [Notice("landing", f"phase {phase} is whole and did not land: {landed.message}")]
 
