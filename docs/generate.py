@@ -18,6 +18,7 @@ from gitcoord.core import model
 from gitcoord.core.errors import ERRORS
 from gitcoord.core.machine import operations
 from gitcoord.core.operation import STATES, Transitions
+from gitcoord.core.reasons import REASONS
 from gitcoord.core.sentences import SENTENCES
 from gitcoord.core.shapes import is_shape
 from gitcoord.features.inspect.answers import ANSWERS, PlanAppliedAnswer
@@ -68,6 +69,10 @@ def errors_page() -> str:
     rows += [f"| {error.exit_status} | `{error.code}` | {error.meaning} |\n" for error in ERRORS]
     rows.append("| 130 | | ended by Ctrl-C |\n")
     rows.append("| 141 | | whoever read the output went away |\n")
+    rows.append(
+        "\n## Reasons\n\nThe `reason` of a refusal (14):\n\n| reason | meaning |\n|---|---|\n"
+    )
+    rows += [f"| `{reason}` | {meaning} |\n" for reason, meaning in REASONS.items()]
     return "".join(rows)
 
 

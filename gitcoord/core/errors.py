@@ -8,7 +8,7 @@ prints. Nothing here knows how an error is shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 __all__ = [
     "ERRORS",
@@ -22,11 +22,74 @@ __all__ = [
     "NotFoundError",
     "NothingReadyError",
     "PlanFinishedError",
+    "Reason",
     "RefusedError",
     "UnavailableError",
     "UnknownError",
     "UsageError",
 ]
+
+Reason = Literal[
+    "assigned",
+    "author",
+    "bare",
+    "base-conflict",
+    "base-moved",
+    "blocked",
+    "boundary",
+    "boundary-moved",
+    "branch",
+    "branch-in-the-way",
+    "broken-objects",
+    "capacity",
+    "check",
+    "commit",
+    "conflict",
+    "elsewhere",
+    "empty-result",
+    "evidence",
+    "exhausted",
+    "exists",
+    "gate",
+    "gate-changed",
+    "gate-missing",
+    "gates-required",
+    "holds-claims",
+    "hook",
+    "landed",
+    "landing",
+    "newer-format",
+    "not-whole",
+    "notes-full",
+    "nothing-expired",
+    "nothing-to-do",
+    "older-format",
+    "pending",
+    "phase",
+    "pool",
+    "rebase",
+    "reserved",
+    "resolved",
+    "result-changed",
+    "results-changed",
+    "review-command",
+    "reviewed",
+    "role",
+    "sandbox",
+    "several-claims",
+    "standing-here",
+    "state",
+    "target",
+    "target-moved",
+    "too-many-locks",
+    "tracked",
+    "trust",
+    "uncommitted",
+    "unfinished",
+    "unmerged",
+    "worktree",
+]
+"""Why a request is refused; ``REASONS`` says what each means."""
 
 Fact = str | int | float | bool | None | list["Fact"] | dict[str, "Fact"]
 
@@ -125,9 +188,9 @@ class RefusedError(GitcoordError):
     exit_status = 14
     meaning = "boundary, gate, trust, role or state forbids it; `reason` says which"
 
-    def __init__(self, message: str, *, reason: str, hint: str = "", **facts: Fact) -> None:
+    def __init__(self, message: str, *, reason: Reason, hint: str = "", **facts: Fact) -> None:
         super().__init__(message, hint=hint, reason=reason, **facts)
-        self.reason = reason
+        self.reason: Reason = reason
 
 
 class UnavailableError(GitcoordError):
