@@ -178,3 +178,37 @@ def test_what_is_packed_costs_one_git_and_what_starts_it(repo: Path) -> None:
     modules = loaded(repo, "claim", "--no-checkout")
     assert tops(modules) - ALLOWED - NEWER - WITH_PACKS == set()
     assert not modules & (HEAVY - {"subprocess"})
+
+
+def test_claiming_imports_no_more_than_it_needs(repo: Path, plan: Path) -> None:
+    env = environment(GITCOORD_AGENT="x")
+    for args in (["init", str(plan)], ["agent", "add", "x", "--no-worktree"]):
+        subprocess.run(
+            [sys.executable, "-m", "gitcoord", "-C", str(repo), *args],
+            env=env,
+            check=True,
+            capture_output=True,
+        )
+    script = (
+        "import sys; from gitcoord.cli.main import run\n"
+        f"assert run(['-C', {str(repo)!r}, 'claim', '--no-checkout']) == 0\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
+    )
+    unwanted = [
+        "watchdog",
+        "tomlkit",
+        "tomllib",
+        "asyncio",
+        "dataclasses_json",
+        "difflib",
+        "tempfile",
+        "email",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *unwanted],
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -19,6 +19,7 @@ from tests.support.laws import assert_lawful
 
 TARGET = "1" * 40
 BOOT = "boot-a"
+PLAN_HEAD = '[plan]\nname = "p"\n'
 REVIEWED = (
     '[[pool]]\nname = "default"\n[[pool]]\nname = "checkers"\n[[phase]]\nname = "default"\nreviews '
     "= 1\n"

@@ -1,0 +1,63 @@
+"""The commands that make a ledger and load a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.builders import PLAN_HEAD, tasks
+from tests.support.cli import Cli
+from tests.support.world import git
+
+
+def test_a_bare_repository_works_without_worktrees(
+    cli: Cli, repo: Path, plan: Path, tmp_path: Path
+) -> None:
+    git("clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"), cwd=tmp_path)
+    bare = tmp_path / "bare.git"
+    cli("init", str(plan), cwd=bare)
+    cli("agent", "add", "x", "--no-worktree", cwd=bare)
+    assert cli.json("claim", "--agent", "x", cwd=bare)["checkout"] == "none"
+    made = cli.json("agent", "add", "y", cwd=bare)
+    assert Path(made["worktree"]).is_dir()
+
+
+def test_a_repeated_init_and_a_second_plan_are_one_entry_each(cli: Cli, plan: Path) -> None:
+    cli("init", str(plan))
+    before = cli.json("verify")["entries"]
+    plan.write_text(PLAN_HEAD + tasks("b", "c"))
+    answer = cli.json("plan", "apply", str(plan))
+    assert (answer["added"], answer["changed"], answer["kept"]) == (1, 1, ["a"])
+    assert cli.json("verify")["entries"] == before + 1
+
+
+def test_templates_are_written_once(cli: Cli, repo: Path) -> None:
+    cli("init", "--template", "phases")
+    cli("init", "--template", "phases", status=2)
+    cli("init", str(repo / "plan.toml"))
+
+
+def test_plan_check_counts_its_notices_and_reads_a_marked_file(
+    cli: Cli, repo: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "marked.toml"
+    text = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n'
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert cli("plan", "check", str(path)) == f"{path}: 1 tasks in 1 phase(s), no problems\n"
+    path.write_text(text.replace("a/", "x/a y/b"))
+    assert (
+        cli("plan", "check", str(path))
+        == f"{path}: 1 tasks in 1 phase(s), valid, with 1 notice(s)\n"
+    )
+    assert "one path with spaces" in cli.err
+
+
+def test_plan_apply_tells_changed_gates(cli: Cli, plan: Path) -> None:
+    cli("init", str(plan))
+    plan.write_text(
+        plan.read_text() + '[[phase]]\nname = "default"\ngates = [{ name = "t", run = "true" }]\n'
+    )
+    assert (
+        cli("plan", "apply", str(plan))
+        == "0 tasks added, 0 changed; changed: phase default (gates)\n"
+    )
+    assert cli.json("plan", "apply", str(plan))["changed_parts"] == []
