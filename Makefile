@@ -5,7 +5,7 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
+.PHONY: demo test assistants-test assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -17,7 +17,7 @@ demo: $(READY)
 	@$(BIN)/gitcoord demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel'
+	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel and not assistants'
 
 # Managers of git hooks, for the tests beside them; without it those skip.
 hook-tools: $(READY)
@@ -26,7 +26,7 @@ hook-tools: $(READY)
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/hook-tools husky@9 lefthook@1
 
 cover: $(READY)
-	@$(BIN)/coverage run -m pytest -q -p no:randomly -m 'not soak and not wheel'
+	@$(BIN)/coverage run -m pytest -q -p no:randomly -m 'not soak and not wheel and not assistants'
 	@$(BIN)/coverage report --skip-covered
 
 soak-ci: $(READY)
@@ -37,7 +37,7 @@ soak-ci: $(READY)
 TOUCHES_GIT := tests/git tests/store tests/ledger tests/features/setup tests/e2e/test_demo.py tests/features/land
 test-git: $(READY)
 	@git --version
-	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel' $(TOUCHES_GIT)
+	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel and not assistants' $(TOUCHES_GIT)
 	@GITCOORD_SOAK=short $(BIN)/python -m pytest -q -s -p no:randomly -m soak tests/soak/test_soak.py -k killed_and_stopped
 
 # The lower bounds of pyproject.toml, in an environment of their own.
@@ -59,6 +59,20 @@ test-python:
 
 soak: $(READY)
 	@GITCOORD_SOAK=long $(BIN)/python -m pytest -q -s -p no:randomly -m soak
+
+# Claude Code and Codex as npm has them, against a scripted model on loopback; versions: tests/assistants/versions.json.
+assistants-test: $(READY)
+	@$(BIN)/python tests/assistants/install.py claude codex; status=$$?; \
+	if [ $$status -eq 3 ]; then echo 'SKIPPED: no real assistant was run'; exit 0; fi; \
+	[ $$status -eq 0 ] && tests/assistants/offline.sh $(BIN)/python -m pytest -q -p no:randomly -n 2 -m assistants
+
+# What briefs and instructions cost an assistant in context, as it really sends them.
+assistants-cost: $(READY)
+	@$(BIN)/python tests/assistants/install.py claude codex && $(BIN)/python -m tests.assistants.cost
+
+# One command to move a version: make assistants-move NAME=claude VERSION=2.1.333
+assistants-move: $(READY)
+	@$(BIN)/python tests/assistants/install.py --move $(NAME) $(VERSION)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -26,6 +26,7 @@ __all__ = [
     "claim",
     "complete",
     "fail",
+    "hand_in",
     "keepalive",
     "land_automatically",
     "progress",
@@ -368,6 +369,10 @@ def land_automatically(app: App, phase: str) -> None:
     from gitcoord.features.doors import landed_by_itself
 
     app.tell(landed_by_itself(app.work, phase))
+
+
+hand_in = complete
+"""A shell's own ``complete`` runs strings: Claude lets no isolated subagent use that word."""
 
 
 def _task_or_paths(

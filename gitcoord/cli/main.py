@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "beat": ("claims", "Renew the lease without an entry"),
         "keepalive": ("claims", "Beat while a command runs"),
         "complete": ("claims", "Hand in the claimed task's result"),
+        "hand-in": ("claims", "The same as complete, where a guard refuses that word"),
         "fail": ("claims", "Report that the claimed task failed"),
         "release": ("claims", "Give the claimed task back"),
         "brief": ("brief", "Show what an agent should know of its task"),
@@ -79,6 +80,7 @@ _ONE_SHOT = frozenset(
         "progress",
         "beat",
         "complete",
+        "hand-in",
         "fail",
         "release",
         "lock",
@@ -122,7 +124,7 @@ class _LazyGroup(NearGroup):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"gitcoord.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

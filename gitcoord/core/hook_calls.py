@@ -71,7 +71,7 @@ _READERS = frozenset(
 )
 EDITS = "Edit|MultiEdit|Write|NotebookEdit"
 """Claude's tools that write files, as its settings match them."""
-_CLAIMING = r"\bgitcoord\b[^;&|\n]*?\s(?:claim|complete|fail|release)\b"
+_CLAIMING = r"\bgitcoord\b[^;&|\n]*?\s(?:claim|complete|hand-in|fail|release)\b"
 
 
 class UnreadableCallError(Exception):

@@ -26,6 +26,7 @@ AGENT_COMMANDS = (
     "progress",
     "beat",
     "complete",
+    "hand-in",
     "fail",
     "release",
     "brief",

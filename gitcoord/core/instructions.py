@@ -26,6 +26,7 @@ Several agents work on this repository at the same time; gitcoord tells who does
   may write, what it builds on. `gitcoord claim` takes the next task.
 - A task may write the paths of its boundary alone; `gitcoord complete` refuses the rest.
 - `gitcoord progress "TEXT"` reports. `gitcoord complete --commit "MESSAGE"` commits and hands in;
+  `gitcoord hand-in` is the same command, for where a guard refuses the word complete.
   `gitcoord fail --reason "TEXT"` and `gitcoord release --reason "TEXT"` give the task back.
 - `gitcoord escalate "TEXT"` asks whoever runs the plan.
 - `git stash` is shared by all worktrees; commits on the claim's branch are not.

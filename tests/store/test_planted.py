@@ -16,7 +16,7 @@ def _another_repository(place: Path) -> None:
     subprocess.run(["git", "init", "-q", "--bare", str(place)], check=True)
 
 
-PLANTED: dict[str, Callable[[Path], None]] = {
+PLANTED: dict[str, Callable[[Path], object]] = {
     "an empty folder": lambda place: place.mkdir(),
     "an empty file": lambda place: place.touch(),
     "a link elsewhere": lambda place: place.write_text("gitdir: /nowhere\n"),

@@ -25,8 +25,10 @@ from gitcoord.features.inspect.sentences import setback_facts
 from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["Brief", "brief_of"]
+__all__ = ["SUBAGENT", "Brief", "brief_of", "hand_in_verb"]
 
+SUBAGENT = "sub-"
+"""How the names of native subagents' agents begin."""
 MAX_NEIGHBOURS = 10
 MAX_FILES = 50
 LOG_TAIL_CHARS = 800
@@ -81,7 +83,7 @@ def _facts(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) ->
     facts |= _task_facts(work, snapshot, record, chosen)
     if review is not None:
         return facts | _review_facts(work, snapshot, chosen, review)
-    return facts | {"commands": _commands(snapshot)}
+    return facts | {"commands": _commands(snapshot, hand_in_verb(agent))}
 
 
 def _chosen(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> TaskRecord | None:
@@ -257,13 +259,21 @@ def _review_facts(
     }
 
 
-def _commands(snapshot: Snapshot) -> list[str]:
+def hand_in_verb(agent: str) -> str:
+    """Return the word by which an agent hands its work in.
+
+    Claude lets no isolated subagent run ``complete``, a word of the shell's.
+    """
+    return "hand-in" if agent.startswith(SUBAGENT) else "complete"
+
+
+def _commands(snapshot: Snapshot, verb: str) -> list[str]:
     plan = snapshot.plan()
     every = ids.show_duration(plan["heartbeat_ms"]) if plan else "5m"
     return [
         f'`gitcoord progress "TEXT" --percent N` reports; expected at least every {every}',
-        '`gitcoord complete --commit "MESSAGE"` commits what lies inside the boundary and hands it in',
-        "`gitcoord complete --dry-run` tells what `complete` would say, and changes nothing",
+        f'`gitcoord {verb} --commit "MESSAGE"` commits what lies inside the boundary and hands it in',
+        f"`gitcoord {verb} --dry-run` tells what that would say, and changes nothing",
         '`gitcoord fail --reason "TEXT"` reports a failure; '
         '`gitcoord release --reason "TEXT"` gives the task back',
         '`gitcoord escalate "TEXT"` asks the orchestrator; `gitcoord note "TEXT"` tells the others',

@@ -324,10 +324,13 @@ def _is_attended(call: HookCall) -> bool:
 
 
 def _open_text(agent: str, view: View) -> str:
+    from gitcoord.features.assist.briefs import hand_in_verb
+
     tasks = " and ".join(claim.task for claim in view.current)
     return (
         f"gitcoord: task {tasks} is still claimed by {agent}, and nobody else can take it. "
-        "What ends a claim: gitcoord complete hands the work in (--commit MESSAGE commits it first), "
+        f"What ends a claim: gitcoord {hand_in_verb(agent)} hands the work in (--commit MESSAGE "
+        "commits it first), "
         "gitcoord fail --reason TEXT or gitcoord release --reason TEXT gives it back. "
         "gitcoord progress TEXT reports that it goes on; gitcoord escalate TEXT asks, and the turn may end"
     )

@@ -24,7 +24,7 @@ from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session, with_own
-from gitcoord.features.assist.briefs import brief_of
+from gitcoord.features.assist.briefs import SUBAGENT, brief_of
 from gitcoord.features.assist.native_worktrees import make_plain, remove_plain
 from gitcoord.features.assist.standing import Standing, agent_marker, standing_at
 from gitcoord.features.setup import agents
@@ -66,7 +66,7 @@ def _claimed_for(call: HookCall, standing: Standing) -> HookAnswer | None:
         return None
     task = found[1].rstrip(".-_")
     session = _session(call)
-    name = f"sub-{sha256(call.call_id.encode()).hexdigest()[:10]}"
+    name = f"{SUBAGENT}{sha256(call.call_id.encode()).hexdigest()[:10]}"
     try:
         work = _opened(standing)
     except GitcoordError as error:
@@ -233,7 +233,7 @@ def remove_finished(work: Workspace, session: str) -> None:
 
     What would be lost stays: a worktree with uncommitted or unmerged work.
     """
-    for file in work.agent_folder("any").parent.glob(f"sub-*/{_SESSION}"):
+    for file in work.agent_folder("any").parent.glob(f"{SUBAGENT}*/{_SESSION}"):
         if (read_json(file) or {}).get("session") == session:
             with suppress(GitcoordError, GitError):
                 agents.remove(work, file.parent.name, "its session ended")

@@ -1,0 +1,1 @@
+"""Real coding assistants against a scripted model: ``make assistants-test``."""

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Run a command where only loopback can be reached, if this machine lets us.
+flags=-rn
+[ "$(id -u)" -ne 0 ] || flags=-n
+if unshare $flags sh -c 'ip link set lo up' 2>/dev/null; then
+    exec unshare $flags sh -c 'ip link set lo up && exec "$@"' sh "$@"
+fi
+echo "no network namespace of our own here: a dummy key and an address on loopback are all that keeps it local" >&2
+exec "$@"

@@ -1,0 +1,146 @@
+"""Run the real Claude Code and Codex, each with a home of its own and a dummy key."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.assistants.install import program
+from tests.assistants.scripted_model import ScriptedModel
+
+__all__ = ["GITCOORD", "Answer", "claude", "codex", "start_claude"]
+
+GITCOORD = Path(sys.executable).with_name("gitcoord")
+PATIENCE_S = 120
+
+
+class Answer(NamedTuple):
+    """What a headless session came to."""
+
+    status: int
+    lines: list[dict[str, Any]]
+    stderr: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Claude's last line."""
+        return next((one for one in reversed(self.lines) if one.get("type") == "result"), {})
+
+    @property
+    def shell(self) -> str:
+        """What Codex's shell commands printed."""
+        items = [one.get("item", {}) for one in self.lines if one.get("type") == "item.completed"]
+        return "\n".join(str(item.get("aggregated_output", "")) for item in items)
+
+
+def _temporary(home: Path) -> Path:
+    """Return a short folder for sockets, which have no room for a long name."""
+    link = home / "tmp"
+    if not link.is_symlink():
+        home.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(tempfile.mkdtemp(prefix="gc-"))
+        atexit.register(shutil.rmtree, link.readlink(), ignore_errors=True)
+    return link.readlink()
+
+
+def _environment(home: Path, **more: str) -> dict[str, str]:
+    """Return a clean environment: nothing of the user's, nothing of another assistant's."""
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": f"{GITCOORD.parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "TMPDIR": str(_temporary(home)),
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GITCOORD_UPKEEP": "off",
+        **more,
+    }
+
+
+def start_claude(
+    model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str
+) -> subprocess.Popen[str]:
+    """Start Claude Code headless, in a process group of its own."""
+    environment = _environment(
+        home,
+        ANTHROPIC_BASE_URL=model.url,
+        ANTHROPIC_API_KEY="dummy-key",
+        DISABLE_TELEMETRY="1",
+        DISABLE_ERROR_REPORTING="1",
+        DISABLE_AUTOUPDATER="1",
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        CLAUDE_CODE_MAX_RETRIES="1",
+        CLAUDE_CODE_TMPDIR=str(_temporary(home)),
+    )
+    words = [
+        "-p",
+        prompt,
+        "--output-format",
+        "stream-json",
+        "--verbose",
+        "--permission-mode",
+        "acceptEdits",
+    ]
+    return _started([str(program("claude")), *words, *more], cwd, environment)
+
+
+def claude(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) -> Answer:
+    """Run Claude Code headless to its end."""
+    return _ended(start_claude(model, home, cwd, prompt, *more))
+
+
+def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) -> Answer:
+    """Run Codex headless to its end, its hooks trusted for this run."""
+    provider = (
+        f'{{name="scripted",base_url="{model.url}/v1",env_key="DUMMY_KEY",wire_api="responses"}}'
+    )
+    settings = {
+        "analytics.enabled": "false",
+        "model_provider": '"scripted"',
+        "model": '"gpt-5.5"',
+        "model_providers.scripted": provider,
+    }
+    words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    command = [
+        str(program("codex")),
+        "exec",
+        "--json",
+        *words,
+        "--trust",
+        "--dangerously-bypass-hook-trust",
+        *more,
+        prompt,
+    ]
+    return _ended(_started(command, cwd, _environment(home, DUMMY_KEY="dummy-key")))
+
+
+def _started(command: list[str], cwd: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _ended(child: subprocess.Popen[str]) -> Answer:
+    try:
+        out, err = child.communicate(timeout=PATIENCE_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    return Answer(child.returncode, lines, err)

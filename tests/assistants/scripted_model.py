@@ -1,0 +1,281 @@
+"""A model that follows a script: what a real assistant talks to in the lane.
+
+It speaks Anthropic's Messages and OpenAI's Responses, streamed, on loopback.
+A script is a list of turns; a lane is another list for requests in which a
+pattern occurs, as those of one subagent. What was sent is kept, so that a
+test can see what the model would have read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, Self
+
+__all__ = ["ScriptedModel", "Turn", "call", "patch", "say", "shell"]
+
+SUMMARY = "Respond with TEXT ONLY"
+"""How Claude asks for a summary, offering its tools all the same."""
+
+
+class Turn(NamedTuple):
+    """One answer of the model: a text, and tools that it calls.
+
+    ``tokens`` is how large the model claims the conversation to be.
+    """
+
+    text: str = ""
+    calls: tuple[tuple[str, Any], ...] = ()
+    tokens: int = 100
+    sleep_s: float = 0.0
+
+
+def say(text: str) -> Turn:
+    return Turn(text)
+
+
+def call(name: str, **given: Any) -> Turn:
+    return Turn("next", ((name, given),))
+
+
+def shell(command: str) -> Turn:
+    """Run a command, by the shell tool of whichever assistant asks."""
+    return Turn("next", (("$shell", command),))
+
+
+def patch(*lines: str) -> Turn:
+    """Apply a patch of Codex's form."""
+    return Turn("next", (("apply_patch", "\n".join(["*** Begin Patch", *lines, "*** End Patch"])),))
+
+
+class ScriptedModel:
+    """A server that is up as long as the block runs."""
+
+    def __init__(self, turns: list[Turn], lanes: dict[str, list[Turn]] | None = None) -> None:
+        self.bodies: list[str] = []
+        self._turns = list(turns)
+        self._lanes = [(re.compile(pattern), list(rest)) for pattern, rest in (lanes or {}).items()]
+        self._given: dict[str, Turn] = {}
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads = True
+        self._server.model = self  # type: ignore[attr-defined]
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def sent(self) -> str:
+        """Everything that was ever sent to the model."""
+        return "\n".join(self.bodies)
+
+    def answer(self, body: str, *, has_tools: bool) -> Turn:
+        """Return the next turn; a request that is sent again gets the same one."""
+        with self._lock:
+            self.bodies.append(body)
+            if body not in self._given:
+                self._given[body] = self._next(body, has_tools=has_tools)
+            return self._given[body]
+
+    def _next(self, body: str, *, has_tools: bool) -> Turn:
+        for pattern, rest in self._lanes:
+            if pattern.search(body):
+                return rest.pop(0) if rest else say("over")
+        if not has_tools or SUMMARY in body:
+            return say("a summary")
+        return self._turns.pop(0) if self._turns else say("over")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._send({"data": [], "object": "list", "has_more": False})
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = json.loads(raw or b"{}")
+        path = self.path.split("?")[0]
+        if path.endswith("count_tokens"):
+            self._send({"input_tokens": 100})
+        elif path.endswith("/messages"):
+            self._stream(_anthropic, body)
+        elif path.endswith("/responses"):
+            self._stream(_openai, body)
+        else:
+            self._send({"error": {"message": "not here"}}, 404)
+
+    def _stream(self, speak: Any, body: dict[str, Any]) -> None:
+        model: ScriptedModel = self.server.model  # type: ignore[attr-defined]
+        tools = _tool_names(body)
+        turn = model.answer(json.dumps(body, ensure_ascii=False), has_tools=bool(tools))
+        time.sleep(turn.sleep_s)
+        calls = [_fitted(name, given, tools) for name, given in turn.calls]
+        events = list(speak(body, turn, calls))
+        if not body.get("stream"):
+            self._send(events[-1][1] if speak is _openai else _whole_message(body, turn, calls))
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for name, event in events:
+            self.wfile.write(f"event: {name}\ndata: {json.dumps(event)}\n\n".encode())
+        self.close_connection = True
+
+    def _send(self, value: object, status: int = 200) -> None:
+        content = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _tool_names(body: dict[str, Any]) -> set[str]:
+    return {str(tool.get("name") or tool.get("type")) for tool in body.get("tools") or []}
+
+
+def _fitted(name: str, given: Any, tools: set[str]) -> tuple[str, Any]:
+    """Return a call in the words of the tools that are on offer."""
+    if name != "$shell":
+        return name, given
+    if "exec_command" in tools:
+        return "exec_command", {"cmd": given}
+    return "Bash", {"command": given, "description": "run it"}
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+def _whole_message(
+    body: dict[str, Any], turn: Turn, calls: list[tuple[str, Any]]
+) -> dict[str, Any]:
+    number = next(_numbers)
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
+    for at, (name, given) in enumerate(calls):
+        blocks.append(
+            {"type": "tool_use", "id": f"toolu_{number:06d}{at:02d}", "name": name, "input": given}
+        )
+    usage = {
+        "input_tokens": turn.tokens,
+        "output_tokens": 10,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+    }
+    stop = "tool_use" if calls else "end_turn"
+    return {
+        "id": f"msg_{number:06d}",
+        "type": "message",
+        "role": "assistant",
+        "model": body.get("model"),
+        "content": blocks,
+        "stop_reason": stop,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+def _anthropic(
+    body: dict[str, Any], turn: Turn, calls: list[tuple[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """Stream one message of Anthropic's Messages."""
+    whole = _whole_message(body, turn, calls)
+    yield (
+        "message_start",
+        {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}},
+    )
+    for at, block in enumerate(whole["content"]):
+        empty: dict[str, Any]
+        delta: dict[str, Any]
+        if block["type"] == "text":
+            empty, delta = (
+                {"type": "text", "text": ""},
+                {"type": "text_delta", "text": block["text"]},
+            )
+        else:
+            empty = {**block, "input": {}}
+            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        yield (
+            "content_block_start",
+            {"type": "content_block_start", "index": at, "content_block": empty},
+        )
+        yield "content_block_delta", {"type": "content_block_delta", "index": at, "delta": delta}
+        yield "content_block_stop", {"type": "content_block_stop", "index": at}
+    end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    yield "message_delta", {"type": "message_delta", "delta": end, "usage": whole["usage"]}
+    yield "message_stop", {"type": "message_stop"}
+
+
+def _openai(
+    body: dict[str, Any], turn: Turn, calls: list[tuple[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """Stream one response of OpenAI's Responses."""
+    number = next(_numbers)
+    items: list[dict[str, Any]] = []
+    if turn.text:
+        content = [{"type": "output_text", "text": turn.text, "annotations": []}]
+        items.append(
+            {
+                "type": "message",
+                "id": f"msg_{number}",
+                "role": "assistant",
+                "status": "completed",
+                "content": content,
+            }
+        )
+    for at, (name, given) in enumerate(calls):
+        item = {
+            "id": f"fc_{number}_{at}",
+            "call_id": f"call_{number}_{at}",
+            "name": name,
+            "status": "completed",
+        }
+        if isinstance(given, str):
+            items.append({**item, "type": "custom_tool_call", "input": given})
+        else:
+            items.append({**item, "type": "function_call", "arguments": json.dumps(given)})
+    usage = {
+        "input_tokens": turn.tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 10,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": turn.tokens + 10,
+    }
+    whole = {
+        "id": f"resp_{number}",
+        "object": "response",
+        "created_at": 0,
+        "status": "completed",
+        "model": body.get("model"),
+        "output": items,
+        "usage": usage,
+        "error": None,
+        "incomplete_details": None,
+    }
+    events: list[tuple[str, dict[str, Any]]] = [
+        (
+            "response.created",
+            {"response": {**whole, "status": "in_progress", "output": [], "usage": None}},
+        )
+    ]
+    for at, item in enumerate(items):
+        started = {**item, "content": []} if item["type"] == "message" else item
+        events.append(("response.output_item.added", {"output_index": at, "item": started}))
+        events.append(("response.output_item.done", {"output_index": at, "item": item}))
+    events.append(("response.completed", {"response": whole}))
+    for at, (name, event) in enumerate(events):
+        yield name, {"type": name, "sequence_number": at, **event}

@@ -1,0 +1,164 @@
+"""The real Codex works under gitcoord, inside its sandbox; its model is scripted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitcoord.features.assist.codex_trust import ask_codex
+from gitcoord.features.workspace import Workspace
+from tests.assistants.conftest import gitcoord
+from tests.assistants.install import program
+from tests.assistants.programs import codex
+from tests.assistants.scripted_model import ScriptedModel, patch, say, shell
+
+
+def agent(site: Path, *names: str) -> Path:
+    """Add agents for Codex, in a sandbox that knows no exception for this test's folder."""
+    for name in names:
+        gitcoord(site, "agent", "add", name, "--assistant", "codex")
+    place = site.parent / f"{site.name}.worktrees" / names[0]
+    file = place / ".codex" / "config.toml"
+    # Everything of the test lies below the temporary folder, which is writable by default.
+    table = "[permissions.gitcoord.filesystem]\n"
+    closed = f'{table}":slash_tmp" = "read"\n":tmpdir" = "read"\n'
+    file.write_text(file.read_text().replace(table, closed))
+    return place
+
+
+def state(work: Workspace, task: str) -> str:
+    return work.ledger.snapshot().require_task(task)["state"]
+
+
+def test_a_whole_task_inside_the_sandbox(site: Path, work: Workspace, home: Path) -> None:
+    place = agent(site, "one")
+    gitcoord(place, "claim", "alpha")
+    script = [
+        patch("*** Add File: beta/no.txt", "+x"),
+        patch("*** Add File: alpha/yes.txt", "+x"),
+        say("I am done."),
+        shell("gitcoord complete --dry-run --commit x"),
+        shell('gitcoord complete --commit "Write alpha"'),
+        say("Now it is done."),
+    ]
+    with ScriptedModel(script) as model:
+        answer = codex(model, home, place, "Work on your gitcoord task")
+    assert answer.status == 0, answer.stderr
+    assert "# gitcoord: agent one holds task alpha" in model.bodies[0], (
+        "session start shows the brief"
+    )
+    assert "is not part of task alpha" in model.sent, "the model is told of the refused edit"
+    assert not (place / "beta").exists()
+    assert "task alpha is still claimed by one" in model.sent, "the end of the turn is held"
+    assert "would be handed in: 1 commit(s), 1 file(s)" in answer.shell
+    assert "alpha is done: 1 commit(s), 1 file(s)" in answer.shell
+    assert state(work, "alpha") == "done"
+
+
+def test_claiming_inside_the_sandbox_and_going_on_after_a_crash(
+    site: Path, work: Workspace, home: Path
+) -> None:
+    place = agent(site, "one")
+    with ScriptedModel(
+        [shell("gitcoord claim alpha"), say("a"), say("b"), say("c"), say("d")]
+    ) as model:
+        first = codex(model, home, place, "Claim")
+    assert "claimed alpha" in first.shell
+    with ScriptedModel(
+        [shell("gitcoord claim --json"), shell("gitcoord release"), say("over")]
+    ) as model:
+        again = codex(model, home, place, "Go on")
+    assert '"reissued": true' in again.shell
+    assert state(work, "alpha") == "open"
+
+
+def test_without_a_profile_reading_works_and_a_write_names_the_way_out(
+    site: Path, work: Workspace, home: Path
+) -> None:
+    place = agent(site, "one")
+    (place / ".codex" / "config.toml").unlink()
+    closed = [
+        "-c",
+        "sandbox_workspace_write.exclude_slash_tmp=true",
+        "-c",
+        "sandbox_workspace_write.exclude_tmpdir_env_var=true",
+        "-c",
+        "allow_login_shell=false",
+        "--sandbox",
+        "workspace-write",
+    ]
+    script = [
+        shell("gitcoord status"),
+        shell("gitcoord brief"),
+        shell("gitcoord claim alpha --json"),
+        say("over"),
+    ]
+    with ScriptedModel(script) as model:
+        answer = codex(model, home, place, "Look", *closed)
+    assert "ledger ledger" in answer.shell
+    assert "It holds no claim" in answer.shell
+    assert '"reason": "sandbox"' in answer.shell
+    assert "gitcoord setup codex" in answer.shell
+    assert "Traceback" not in answer.shell
+    assert state(work, "alpha") == "open"
+
+
+ESCAPES = {
+    "the worktree's link to the common folder": "echo /tmp/x > {own}/commondir",
+    "that link, renamed away": "mv {own}/commondir {own}/commondir.old",
+    "the link back": "echo /tmp/x > {own}/gitdir",
+    "the worktree's own configuration": "echo '[core]' > {own}/config.worktree",
+    "the repository's configuration": "git config core.fsmonitor /tmp/x",
+    "a hook": "echo '#!/bin/sh' > {common}/hooks/post-commit",
+    "attributes": "mkdir -p {common}/info && echo '* filter=x' > {common}/info/attributes",
+    "a submodule's configuration": "mkdir {common}/modules",
+    "another agent's tokens": "touch {common}/worktrees/two/gitcoord/x",
+    "another agent's index": "touch {common}/worktrees/two/index.lock",
+    "the main checkout's HEAD": "touch {common}/HEAD.lock",
+    "packed refs": "touch {common}/packed-refs",
+    "borrowed objects": "echo /tmp > {common}/objects/info/alternates",
+    "the link of the worktree": "echo x > .git",
+    "its own profile": "echo x >> .codex/config.toml",
+    "another worktree": "touch ../two/x",
+    "the main checkout": "touch {main}/x",
+    "its own hooks": "touch {main}/.codex/hooks.json",
+}
+"""What was tried from inside the profile, and is denied."""
+OPEN = {
+    "a branch of others": "git update-ref refs/heads/stolen HEAD",
+    "the target": "git update-ref refs/heads/main HEAD",
+    "gitcoord's own folder": "touch {common}/gitcoord/x",
+}
+"""What a profile cannot deny: a commit, or gitcoord itself, needs it."""
+
+
+def test_escapes_from_inside_the_profile(site: Path, home: Path) -> None:
+    place = agent(site, "one", "two")
+    common = site / ".git"
+    names = {"own": common / "worktrees" / "one", "common": common, "main": site}
+    rows = [*ESCAPES.items(), *OPEN.items()]
+    lines = [
+        f"if ( {line.format(**names)} ) >/dev/null 2>&1; then echo 'can {at};'; else echo 'not {at};'; fi"
+        for at, (_, line) in enumerate(rows)
+    ]
+    with ScriptedModel([shell("\n".join(lines)), say("over")]) as model:
+        answer = codex(model, home, place, "Try")
+    did = {about for at, (about, _) in enumerate(rows) if f"can {at};" in answer.shell}
+    did_not = {about for at, (about, _) in enumerate(rows) if f"not {at};" in answer.shell}
+    assert (did, did_not) == (set(OPEN), set(ESCAPES))
+
+
+def test_codex_tells_which_hooks_it_trusts(
+    site: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent(site, "one")
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    assert ask_codex(str(program("codex")), site) == [], "a folder that is not trusted has no hooks"
+    (home / ".codex").mkdir(exist_ok=True)
+    (home / ".codex" / "config.toml").write_text(f'[projects."{site}"]\ntrust_level = "trusted"\n')
+    known = ask_codex(str(program("codex")), site)
+    assert len(known) == 6
+    assert {one.trust for one in known} == {"untrusted"}
+    assert all("hook codex" in one.command for one in known)
