@@ -40,6 +40,7 @@ from gitcoord.core.operations.preconditions import (
     require_plan,
     task_of,
 )
+from gitcoord.core.readiness import hindrance
 from gitcoord.core.refs import work_branch
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
@@ -214,31 +215,13 @@ def _check_role(snapshot: Snapshot, agent: AgentRecord, task: TaskRecord) -> Non
 
 
 def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
-    phase = snapshot.phase(task["spec"]["phase"])
-    if phase is not None and not snapshot.is_started(phase):
-        waiting = [
-            f"phase {before}"
-            for before in phase["spec"]["after"]
-            if (snapshot.phase(before) or phase)["state"] != "landed"
-        ]
-        raise NothingReadyError(
-            f"phase {phase['id']} has not started: {', '.join(waiting)} has to land first",
-            waiting_for=list(waiting),
-        )
-    needs = [snapshot.require_task(need) for need in task["spec"]["needs"]]
-    missing = [need for need in needs if need["state"] != "done"]
-    broken = [need["id"] for need in missing if need["state"] in {"failed", "cancelled"}]
-    if broken:
-        raise RefusedError(
-            f"task {task['id']} is blocked: it needs {', '.join(broken)}, which will not be done",
-            reason="blocked",
-            hint=f"`gitcoord retry {broken[0]}` opens that task again",
-        )
-    if missing:
-        raise NothingReadyError(
-            f"task {task['id']} waits for {', '.join(need['id'] for need in missing)}",
-            waiting_for=[f"task {need['id']}" for need in missing],
-        )
+    found = hindrance(snapshot, task)
+    if found is None:
+        return
+    if found.kind == "blocked":
+        raise RefusedError(found.text, reason="blocked", hint=found.hint)
+    named = "phase" if found.kind == "phase" else "task"
+    raise NothingReadyError(found.text, waiting_for=[f"{named} {name}" for name in found.names])
 
 
 def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: TaskRecord) -> None:

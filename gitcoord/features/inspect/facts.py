@@ -16,6 +16,7 @@ from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_m
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, Lease, PhaseRecord, Review, TaskRecord
 from gitcoord.core.operations.gates import run_of
+from gitcoord.core.readiness import hindrance
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -105,29 +106,16 @@ def _state_of(
         return "landed"
     if task["state"] != "open":
         return task["state"]
-    if derived is None:
-        needs = [snapshot.task(need) for need in task["spec"]["needs"]]
-        states = {need["state"] for need in needs if need}
-        derived = (
-            "blocked"
-            if states & {"failed", "cancelled"}
-            else "waiting"
-            if states - {"done"}
-            else "ready"
-        )
-    if derived == "ready" and (
-        phase is None
-        or not snapshot.is_started(phase)
-        or wait_ms(task["retry"], context)
-        or obstacles(
-            holds_of(snapshot) if holds is None else holds,
-            task["spec"]["paths"] or [],
-            "",
-            for_claim=True,
-        )
-    ):
+    if derived in {"blocked", "waiting"}:
+        return derived
+    found = hindrance(snapshot, task, are_needs_done=derived == "ready")
+    if found is not None:
+        return "blocked" if found.kind == "blocked" else "waiting"
+    others = holds_of(snapshot) if holds is None else holds
+    wanted = task["spec"]["paths"] or []
+    if wait_ms(task["retry"], context) or obstacles(others, wanted, "", for_claim=True):
         return "waiting"
-    return derived
+    return "ready"
 
 
 def task_facts(

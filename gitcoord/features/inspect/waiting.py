@@ -5,6 +5,7 @@ from __future__ import annotations
 from gitcoord.core.holds import describe, holds_of, obstacles
 from gitcoord.core.leases import running
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.readiness import hindrance
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["NO_ROOM", "describe_waiting"]
@@ -23,7 +24,6 @@ def _landing_of(snapshot: Snapshot, phase: str) -> str:
 
 def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
     """Say in a few words what a task waits for, as ``agent`` sees it."""
-    phase = snapshot.phase(task["spec"]["phase"])
     if task["claim"]:
         return f"task {task['id']} is held by {task['claim']['agent']}"
     if task["state"] == "review":
@@ -33,23 +33,12 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> s
         )
     if task["state"] == "done":
         return _landing_of(snapshot, task["spec"]["phase"])
-    if phase is not None and not snapshot.is_started(phase):
-        before = next(
-            one
-            for one in phase["spec"]["after"]
-            if (snapshot.phase(one) or phase)["state"] != "landed"
-        )
-        return (
-            f"phase {phase['id']} waits for phase {before} to land: `gitcoord phase land {before}`"
-        )
-    open_needs = [
-        need for need in task["spec"]["needs"] if (snapshot.task(need) or task)["state"] != "done"
-    ]
-    if open_needs:
-        return f"task {task['id']} waits for {', '.join(open_needs[:5])}"
+    found = hindrance(snapshot, task)
+    if found is not None:
+        return f"{found.text}: {found.hint}" if found.hint else found.text
     if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):
         return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
     if task["retry"]:
         return f"task {task['id']} waits after its failure"
-    found = obstacles(holds_of(snapshot), task["spec"]["paths"] or [], agent, for_claim=True)
-    return f"task {task['id']} {NO_ROOM}: {describe(found[0]) if found else 'its pool is in use'}"
+    in_use = obstacles(holds_of(snapshot), task["spec"]["paths"] or [], agent, for_claim=True)
+    return f"task {task['id']} {NO_ROOM}: {describe(in_use[0]) if in_use else 'its pool is in use'}"

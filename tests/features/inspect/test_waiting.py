@@ -44,7 +44,7 @@ def test_a_result_in_review_names_who_reviews_it() -> None:
 def test_a_phase_waits_for_the_one_before() -> None:
     text = PHASES + tasks("a") + 'phase = "one"\n' + tasks("b") + 'phase = "two"\n'
     assert told(ledger(text), "b") == (
-        "phase two waits for phase one to land: `gitcoord phase land one`"
+        "phase two has not started: phase one has to land first: `gitcoord phase land one`"
     )
 
 
