@@ -50,6 +50,8 @@ def setup(
         scope = "project"
     elif user:
         scope = "user"
+    from gitcoord.features.assist.programs import OLDEST, advice_about
+
     app.refuse_agents()
     planned = _planned(app, what, scope, is_removal=remove)
     needed = [change for change in planned.changes if change.is_needed]
@@ -68,6 +70,10 @@ def setup(
         _apply(app, what, planned, scope, is_removal=remove)
     for text in planned.advice:
         app.out.notice(text)
+    if what in OLDEST and not remove:
+        problem = advice_about(what)
+        if problem:
+            app.out.notice(problem)
     if check:
         app.out.answer("setup", facts, "\n".join(lines))
         return IncompleteError.exit_status if needed else 0
@@ -80,15 +86,17 @@ def setup(
 def prepare(app: App, assistant: str, worktree: str) -> str:
     """Put what an assistant lacks in place; return the one line that starts it."""
     import shlex
-    import shutil
+
+    from gitcoord.features.assist.programs import advice_about
 
     planned = _planned(app, assistant, "local", is_removal=False)
     if any(change.is_needed for change in planned.changes):
         _apply(app, assistant, planned, "local", is_removal=False)
         for text in planned.advice:
             app.out.notice(text)
-    if shutil.which(assistant) is None:
-        app.out.notice(f"{assistant} is not on the path here: install it before you start it")
+    problem = advice_about(assistant)
+    if problem:
+        app.out.notice(problem)
     return f'cd {shlex.quote(worktree)} && {assistant} "Work on your gitcoord task"'
 
 

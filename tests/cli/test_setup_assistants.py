@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import tomllib
 from collections.abc import Iterator
@@ -295,3 +296,32 @@ def test_an_agent_is_added_ready_to_start(cli: Cli, work: Workspace, assistant: 
         cli.json("agent", "add", "x", "--assistant", assistant, "--no-worktree", status=2)["code"]
         == "usage"
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (None, "claude is not on the path here"),
+        ("echo '2.1.197 (Claude Code)'", "claude 2.1.197 is older than 2.1.332"),
+        ("echo nonsense", "--version was not understood"),
+        ("exit 1", "--version was not understood"),
+        ("echo '2.1.400 (Claude Code)'", ""),
+    ],
+    ids=["missing", "old", "nonsense", "failing", "new"],
+)
+def test_an_assistant_that_is_missing_or_too_old_is_told_and_set_up_all_the_same(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, told: str
+) -> None:
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("git", "sh"):
+        (folder / name).symlink_to(shutil.which(name) or "")
+    if script is not None:
+        (folder / "claude").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "claude").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    cli("setup", "claude")
+    assert told in cli.err
+    assert bool(told) == ("claude" in cli.err.replace("Claude", ""))
+    monkeypatch.setenv("PATH", os.defpath)
+    cli("setup", "claude", "--check")
