@@ -1,4 +1,4 @@
-"""complete --commit and --dry-run: what lies inside is committed, or only tried."""
+"""Work that is handed in with its commit, or only tried."""
 
 from __future__ import annotations
 

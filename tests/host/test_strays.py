@@ -1,0 +1,106 @@
+"""Processes that outlived their command are found and ended, and no others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitcoord.host.strays import Stray, descendants, end_all, end_strays, find_strays
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+MARK = "GITCOORD_CLAIM=0123456789abcdef"
+SAYS = "echo begun; exec sleep 600"
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[bytes]]]:
+    children: list[subprocess.Popen[bytes]] = []
+    yield children
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+def start(
+    started: list[subprocess.Popen[bytes]], cwd: Path, script: str = SAYS, *, is_marked: bool
+) -> subprocess.Popen[bytes]:
+    """Start a command in a folder, and wait until it is what it is."""
+    env = {**os.environ, **({"GITCOORD_CLAIM": MARK.partition("=")[2]} if is_marked else {})}
+    child = subprocess.Popen(
+        ["sh", "-c", script], cwd=cwd, env=env, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"begun\n"
+    started.append(child)
+    return child
+
+
+def pids(place: Path, *, is_private: bool = False) -> set[int]:
+    return {one.pid for one in find_strays(place, {MARK.encode()}, is_private=is_private)}
+
+
+def test_what_carries_the_mark_is_found_wherever_it_stands(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    marked = start(started, tmp_path, is_marked=True)
+    other = start(started, place, is_marked=False)
+    found = pids(place)
+    assert marked.pid in found
+    assert other.pid not in found, "whoever merely stands there is not the command's"
+    assert other.pid in pids(place, is_private=True)
+    assert marked.pid in pids(tmp_path / "elsewhere")
+
+
+def test_we_and_our_parents_never_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not {os.getpid(), os.getppid()} & pids(tmp_path, is_private=True)
+
+
+def test_strays_are_ended_even_if_they_do_not_want_to(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    stubborn = "trap '' TERM; echo begun; while :; do sleep 1; done"
+    one = start(started, tmp_path, is_marked=True)
+    other = start(started, tmp_path, stubborn, is_marked=True)
+    found = [Stray(one.pid), Stray(other.pid)]
+    end_all(found, patience_s=0.5)
+    assert (one.wait(60), other.wait(60)) == (-signal.SIGTERM, -signal.SIGKILL)
+    # What the stubborn one had started is left, and carries the mark too.
+    end_strays(tmp_path, {MARK.encode()})
+    assert pids(tmp_path) == set()
+
+
+def test_a_pid_that_came_back_is_another_process(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    child = start(started, tmp_path, is_marked=False)
+    stray = Stray(child.pid)
+    assert stray.is_running()
+    stray._fields = [*stray._fields[:19], b"1", *stray._fields[20:]]
+    assert not stray.is_running()
+    stray.send(signal.SIGKILL)
+    assert child.poll() is None
+    child.kill()
+    child.wait()
+    with pytest.raises(OSError, match=r".+"):
+        Stray(child.pid)
+
+
+def test_descendants_are_listed_nearest_first(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    script = "sh -c 'sleep 600 & echo begun; wait' & wait"
+    top = start(started, tmp_path, script, is_marked=False)
+    below = descendants(top.pid)
+    assert len(below) == 2
+    assert [Stray(pid).parent for pid in below] == [top.pid, below[0]]
+    for pid in below:
+        os.kill(pid, signal.SIGKILL)
