@@ -5,7 +5,7 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test assistants-test assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
+.PHONY: demo test assistants-test assistants-nightly assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -65,6 +65,12 @@ assistants-test: $(READY)
 	@$(BIN)/python tests/assistants/install.py claude codex; status=$$?; \
 	if [ $$status -eq 3 ]; then echo 'SKIPPED: no real assistant was run'; exit 0; fi; \
 	[ $$status -eq 0 ] && tests/assistants/offline.sh $(BIN)/python -m pytest -q -p no:randomly -n 2 -m assistants
+
+# For the night: two more, which take longer to install and to run.
+assistants-nightly: $(READY)
+	@$(BIN)/python tests/assistants/install.py claude codex copilot gemini; status=$$?; \
+	if [ $$status -eq 3 ]; then echo 'SKIPPED: not every assistant could be installed'; fi; \
+	tests/assistants/offline.sh $(BIN)/python -m pytest -q -p no:randomly -n 2 -m assistants
 
 # What briefs and instructions cost an assistant in context, as it really sends them.
 assistants-cost: $(READY)

@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _installed(request: pytest.FixtureRequest) -> None:
-    for name in ("claude", "codex"):
+    for name in ("claude", "codex", "copilot", "gemini"):
         if name in request.node.path.name and not program(name).exists():
             pytest.skip(f"{name} is not installed here: make assistants-test")
 

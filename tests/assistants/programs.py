@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from tests.assistants.install import program
 from tests.assistants.scripted_model import ScriptedModel
 
-__all__ = ["GITCOORD", "Answer", "claude", "codex", "start_claude"]
+__all__ = ["GITCOORD", "Answer", "claude", "codex", "copilot", "gemini", "start_claude"]
 
 GITCOORD = Path(sys.executable).with_name("gitcoord")
 PATIENCE_S = 120
@@ -123,6 +123,50 @@ def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) 
     return _ended(_started(command, cwd, _environment(home, DUMMY_KEY="dummy-key")))
 
 
+def copilot(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:
+    """Run Copilot's CLI headless to its end, with hooks of its own."""
+    hook = {"type": "command", "bash": f"{GITCOORD} hook copilot || exit 2", "timeoutSec": 30}
+    events = ("sessionStart", "preToolUse", "postToolUse", "agentStop")
+    hooks = {"version": 1, "hooks": {event: [hook] for event in events}}
+    _put(home / ".copilot" / "hooks" / "gitcoord.json", hooks)
+    environment = _environment(
+        home,
+        COPILOT_PROVIDER_BASE_URL=f"{model.url}/v1",
+        COPILOT_PROVIDER_API_KEY="dummy-key",
+        COPILOT_MODEL="scripted",
+        COPILOT_OFFLINE="true",
+        COPILOT_AUTO_UPDATE="false",
+    )
+    words = ["-p", prompt, "--allow-all-tools", "--trust-folder", "--output-format", "json"]
+    return _ended(_started([str(program("copilot")), *words], cwd, environment))
+
+
+def gemini(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:
+    """Run Gemini's CLI headless to its end, with hooks of its own."""
+    hook = {"type": "command", "command": f"{GITCOORD} hook gemini || exit 2"}
+    events = ("SessionStart", "BeforeTool", "AfterTool", "AfterAgent")
+    settings = {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "privacy": {"usageStatisticsEnabled": False},
+        "general": {"enableAutoUpdate": False},
+        "hooks": {event: [{"hooks": [hook]}] for event in events},
+    }
+    _put(home / ".gemini" / "settings.json", settings)
+    environment = _environment(
+        home,
+        GEMINI_API_KEY="dummy-key",
+        GOOGLE_GEMINI_BASE_URL=model.url,
+        GEMINI_CLI_TRUST_WORKSPACE="true",
+    )
+    words = ["-y", "-m", "gemini-2.5-pro", "-o", "json", "-p", prompt]
+    return _ended(_started([str(program("gemini")), *words], cwd, environment))
+
+
+def _put(file: Path, value: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(value))
+
+
 def _started(command: list[str], cwd: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
@@ -136,11 +180,20 @@ def _started(command: list[str], cwd: Path, environment: dict[str, str]) -> subp
     )
 
 
+def _object(line: str) -> dict[str, Any] | None:
+    """Return a line's object; not every program writes one a line."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _ended(child: subprocess.Popen[str]) -> Answer:
     try:
         out, err = child.communicate(timeout=PATIENCE_S)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    lines = [found for line in out.splitlines() if (found := _object(line))]
     return Answer(child.returncode, lines, err)

@@ -1,6 +1,7 @@
 """A model that follows a script: what a real assistant talks to in the lane.
 
-It speaks Anthropic's Messages and OpenAI's Responses, streamed, on loopback.
+It speaks Anthropic's Messages, OpenAI's Responses and Chat Completions, and
+Gemini's generateContent, streamed, on loopback.
 A script is a list of turns; a lane is another list for requests in which a
 pattern occurs, as those of one subagent. What was sent is kept, so that a
 test can see what the model would have read.
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 
-__all__ = ["ScriptedModel", "Turn", "call", "patch", "say", "shell"]
+__all__ = ["ScriptedModel", "Turn", "call", "patch", "say", "shell", "write"]
 
 SUMMARY = "Respond with TEXT ONLY"
 """How Claude asks for a summary, offering its tools all the same."""
@@ -45,6 +46,11 @@ def call(name: str, **given: Any) -> Turn:
 def shell(command: str) -> Turn:
     """Run a command, by the shell tool of whichever assistant asks."""
     return Turn("next", (("$shell", command),))
+
+
+def write(path: str, content: str) -> Turn:
+    """Write a file, by the tool of whichever assistant asks (Copilot, Gemini)."""
+    return Turn("next", (("$write", (path, content)),))
 
 
 def patch(*lines: str) -> Turn:
@@ -115,6 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(_anthropic, body)
         elif path.endswith("/responses"):
             self._stream(_openai, body)
+        elif path.endswith("/chat/completions"):
+            self._stream(_chat, body)
+        elif "streamGenerateContent" in path:
+            self._stream(_gemini, body)
+        elif "enerateContent" in path:
+            self._send(next(_gemini(body, say("a summary"), []))[1])
         else:
             self._send({"error": {"message": "not here"}}, 404)
 
@@ -125,15 +137,19 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(turn.sleep_s)
         calls = [_fitted(name, given, tools) for name, given in turn.calls]
         events = list(speak(body, turn, calls))
-        if not body.get("stream"):
-            self._send(events[-1][1] if speak is _openai else _whole_message(body, turn, calls))
+        if speak in {_anthropic, _openai} and not body.get("stream"):
+            whole = events[-1][1] if speak is _openai else _whole_message(body, turn, calls)
+            self._send(whole)
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         for name, event in events:
-            self.wfile.write(f"event: {name}\ndata: {json.dumps(event)}\n\n".encode())
+            head = f"event: {name}\n" if name else ""
+            self.wfile.write(f"{head}data: {json.dumps(event)}\n\n".encode())
+        if speak is _chat:
+            self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
 
     def _send(self, value: object, status: int = 200) -> None:
@@ -146,16 +162,31 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _tool_names(body: dict[str, Any]) -> set[str]:
-    return {str(tool.get("name") or tool.get("type")) for tool in body.get("tools") or []}
+    """Return the names of the tools on offer, in whichever form they are listed."""
+    names = set()
+    for tool in body.get("tools") or []:
+        for one in tool.get("functionDeclarations") or [tool.get("function") or tool]:
+            names.add(str(one.get("name") or one.get("type")))
+    return names
 
 
 def _fitted(name: str, given: Any, tools: set[str]) -> tuple[str, Any]:
     """Return a call in the words of the tools that are on offer."""
+    if name == "$write":
+        path, content = given
+        if "write_file" in tools:
+            return "write_file", {"file_path": path, "content": content}
+        return "create", {"path": path, "file_text": content}
     if name != "$shell":
         return name, given
     if "exec_command" in tools:
         return "exec_command", {"cmd": given}
-    return "Bash", {"command": given, "description": "run it"}
+    said = {"command": given, "description": "run it"}
+    if "run_shell_command" in tools:
+        return "run_shell_command", {**said, "is_background": False}
+    if "bash" in tools:
+        return "bash", said
+    return "Bash", said
 
 
 _numbers = iter(range(1, 1_000_000))
@@ -279,3 +310,49 @@ def _openai(
     events.append(("response.completed", {"response": whole}))
     for at, (name, event) in enumerate(events):
         yield name, {"type": name, "sequence_number": at, **event}
+
+
+def _chat(
+    body: dict[str, Any], turn: Turn, calls: list[tuple[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """Stream one answer of OpenAI's Chat Completions."""
+    number = next(_numbers)
+    base = {"id": f"chat_{number}", "created": 0, "model": body.get("model")}
+    base["object"] = "chat.completion.chunk"
+    message: dict[str, Any] = {"role": "assistant", "content": turn.text}
+    if calls:
+        message["tool_calls"] = [
+            {
+                "index": at,
+                "id": f"call_{number}_{at}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(given)},
+            }
+            for at, (name, given) in enumerate(calls)
+        ]
+    reason = "tool_calls" if calls else "stop"
+    usage = {"prompt_tokens": turn.tokens, "completion_tokens": 10, "total_tokens": turn.tokens}
+    yield "", {**base, "choices": [{"index": 0, "delta": message, "finish_reason": None}]}
+    yield "", {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+    yield "", {**base, "choices": [], "usage": usage}
+
+
+def _gemini(
+    _body: dict[str, Any], turn: Turn, calls: list[tuple[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """Stream one answer of Gemini's generateContent."""
+    number = next(_numbers)
+    parts: list[dict[str, Any]] = [{"text": turn.text}] if turn.text else []
+    for at, (name, given) in enumerate(calls):
+        parts.append({"functionCall": {"id": f"call_{number}_{at}", "name": name, "args": given}})
+    content = {"role": "model", "parts": parts}
+    usage = {"promptTokenCount": turn.tokens, "candidatesTokenCount": 10}
+    yield (
+        "",
+        {
+            "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
+            "usageMetadata": {**usage, "totalTokenCount": turn.tokens + 10},
+            "modelVersion": "scripted",
+            "responseId": f"r{number}",
+        },
+    )
