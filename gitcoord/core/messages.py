@@ -90,7 +90,9 @@ def _whole(line: dict[str, Any], place: str, where: str) -> Event:
             ``newer-format``).
 
     """
-    row = operation(str(line["op"]))
+    if not isinstance(line["op"], str):
+        raise CorruptError(f"{place} has an operation that is not a text", entry=where)
+    row = operation(line["op"])
     unknown = sorted(line.keys() - row.keys)
     if unknown:
         key = codec.printable(unknown[0][:80])
