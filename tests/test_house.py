@@ -1,0 +1,80 @@
+"""The house keeps its order: tests have the folders and the names of the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+_spec = importlib.util.spec_from_file_location("figures", ROOT / ".ci" / "figures.py")
+assert _spec is not None
+assert _spec.loader is not None
+figures = importlib.util.module_from_spec(_spec)
+sys.modules["figures"] = figures
+_spec.loader.exec_module(figures)
+
+SHAPE = "it defines shapes alone: whoever reads and writes them is tested, and mypy holds them"
+THROUGH = "it is tested through "
+HOOKS = THROUGH + "features/assist/test_hook.py: an assistant's hook is one call from end to end"
+SETUP = THROUGH + "cli/test_setup_assistants.py: what a setup writes is compared as a whole"
+SUBAGENTS = THROUGH + "features/assist/test_subagents.py, with the calls that assistants make"
+BRIEFS = THROUGH + "cli/test_brief.py: a brief is compared as a whole"
+WITHOUT_A_TEST: dict[str, str] = {
+    "cli/assistant_hook.py": HOOKS,
+    "cli/assistants.py": SETUP,
+    "core/codex_profile.py": SETUP,
+    "core/hook_commands.py": THROUGH + "features/assist/test_installed_command.py, in real shells",
+    "core/instructions.py": SETUP,
+    "core/model.py": SHAPE,
+    "core/model_gates.py": SHAPE,
+    "core/model_leases.py": SHAPE,
+    "core/operation.py": THROUGH + "core/test_machine.py: every row in every state",
+    "core/operations/changes.py": THROUGH + "the operations that have these changes in common",
+    "core/shapes.py": SHAPE,
+    "features/assist/briefs.py": BRIEFS,
+    "features/assist/codex_trust.py": SETUP,
+    "features/assist/edits.py": HOOKS,
+    "features/assist/events.py": HOOKS,
+    "features/assist/examine.py": SETUP,
+    "features/assist/file_changes.py": SETUP,
+    "features/assist/native_worktrees.py": SUBAGENTS,
+    "features/assist/programs.py": SETUP,
+    "features/assist/records.py": SETUP,
+    "features/assist/setups.py": SETUP,
+    "features/assist/standing.py": HOOKS,
+    "features/assist/views.py": HOOKS,
+    "features/assist/written_briefs.py": BRIEFS,
+    "features/inspect/answers.py": SHAPE,
+    "features/inspect/shapes.py": SHAPE,
+    "features/land/pending_moves.py": THROUGH + "features/land/test_target_moves.py: who finishes "
+    "a move asks whether it was begun",
+    "features/maintain/findings.py": SHAPE,
+    "features/maintain/litter.py": THROUGH + "features/maintain/test_doctor.py and test_upkeep.py",
+    "features/run/attempts.py": THROUGH + "features/run/test_runner.py: a run is its attempts",
+    "features/run/demo_agent.py": THROUGH
+    + "features/run/test_demo.py: it is a program of the demo",
+    "git/occupied.py": THROUGH + "features/run/test_runner.py and git/test_salvage.py",
+    "ledger/replay.py": THROUGH + "features/maintain/test_verify.py: every forged entry is named",
+    "store/protocol.py": THROUGH + "store/test_contract.py, which every engine passes",
+}
+"""The modules that no test file of their name mirrors, and why."""
+
+
+def test_a_module_has_a_test_of_its_name_or_a_reason_in_the_list() -> None:
+    without = set(figures.modules_without_a_test())
+    assert without - WITHOUT_A_TEST.keys() == set(), "write its test, or give the reason above"
+    assert WITHOUT_A_TEST.keys() - without == set(), "it has a test, or is gone: take it out above"
+
+
+def test_at_least_four_of_five_modules_have_a_test_of_their_name() -> None:
+    names = [path.name for path in figures.tracked("gitcoord/*.py")]
+    modules = [name for name in names if name not in {"__init__.py", "__main__.py"}]
+    assert len(WITHOUT_A_TEST) <= len(modules) / 5
+
+
+def test_the_reasons_name_tests_that_there_are() -> None:
+    for module, reason in WITHOUT_A_TEST.items():
+        words = [word.strip(",:") for word in reason.split()]
+        for name in (word for word in words if "/" in word and word.endswith(".py")):
+            assert (ROOT / "tests" / name).is_file(), f"{module}: {name}"
