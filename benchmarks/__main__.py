@@ -16,9 +16,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pygit2
 
+from benchmarks.assistant_hook import hook_ratios
 from benchmarks.disk import sqlite_commit, syncs_alone
 from benchmarks.plans import many_tasks
 from gitcoord.features.setup import agents, hooks, ledger
@@ -255,10 +257,16 @@ def installed(top: Path) -> dict[str, str]:
     return env
 
 
-def cpu(command: list[str], *, env: dict[str, str], cwd: Path | None = None) -> float:
+def cpu(
+    command: list[str],
+    *,
+    env: dict[str, str],
+    cwd: Path | None = None,
+    stdin: IO[str] | None = None,
+) -> float:
     """Run a command; give the CPU seconds that it and its children took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, capture_output=True, env=env, cwd=cwd)
+    subprocess.run(command, check=True, capture_output=True, env=env, cwd=cwd, stdin=stdin)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -307,6 +315,14 @@ def hooked(top: Path, rounds: int = 25) -> None:
     show("`gitcoord hook pre-commit`, CPU", each, statistics.median(alone), "<= 1")
 
 
+def assisted(top: Path) -> None:
+    """Judge an edit of an assistant's, with the ledger as it was and with it moved."""
+    click, still, moved = hook_ratios(repository(top / "assisted"), installed(top), cpu)
+    each = f"(import click: {click * 1000:.0f} ms)"
+    show("an assistant's hook at a tool call, CPU", each, still, "<= 1")
+    show("the same, when others have written since", each, moved, "<= 1")
+
+
 def show(what: str, figures: str, ratio: float, budget: str) -> None:
     print(f"{what:<48} {figures:<26} {ratio:5.2f}   budget {budget}", flush=True)
 
@@ -320,6 +336,7 @@ def main() -> None:
         racing(top)
         one_shot(top)
         hooked(top)
+        assisted(top)
 
 
 if __name__ == "__main__":
