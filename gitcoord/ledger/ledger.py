@@ -41,7 +41,7 @@ from gitcoord.store.protocol import (
 )
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
-from gitcoord.store.stale_locks import heal, is_empty_lock, living_writers
+from gitcoord.store.stale_locks import is_empty_lock, living_writers, remove_stale_lock
 
 __all__ = ["Done", "Ledger", "encoded"]
 
@@ -179,7 +179,7 @@ class Ledger:
         for path, facts in self.pending.of_dead(agent):
             locks = [self._lock_of(ref) for ref in verified_refs(facts)]
             for lock in filter(is_empty_lock, locks):
-                self._heal(lock, only_empty=True)
+                self._remove_stale(lock, only_empty=True)
             if path.parent.name == HINTS and not any(map(is_empty_lock, locks)):
                 path.unlink(missing_ok=True)
 
@@ -303,12 +303,14 @@ class Ledger:
     def _keep_abandoned(self, ref: str, tip: str) -> None:
         """Put a tip into the attic, and clear the locks of the dead there."""
         for lock in (self.store.common_dir / ref).parent.glob("*.lock"):
-            self._heal(lock)
+            self._remove_stale(lock)
         self.keep(ref, tip)
 
-    def _heal(self, lock: Path, *, only_empty: bool = False) -> bool:
+    def _remove_stale(self, lock: Path, *, only_empty: bool = False) -> bool:
         writers, own = self.files.root / "pending", self.pending.own()
-        return heal(lock, writers, self._healing, self.clock, own=own, only_empty=only_empty)
+        return remove_stale_lock(
+            lock, writers, self._healing, self.clock, own=own, only_empty=only_empty
+        )
 
     def _writing(
         self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
@@ -380,7 +382,7 @@ class Ledger:
                 self.clear_left_locks()
                 is_free = not error.path.exists()
             else:
-                is_free = self._heal(error.path)
+                is_free = self._remove_stale(error.path)
             if is_free and not deadline.expired:
                 return
         if deadline.expired:
@@ -458,7 +460,7 @@ class Ledger:
                     raise _gone(oid) from None
             if lock.exists():
                 # A maker died between the ref's link and the lock's unlink.
-                self._heal(lock)
+                self._remove_stale(lock)
 
         self._recorded(create)
 

@@ -53,7 +53,7 @@ class Refs(Protocol):
         """Return the refs of a prefix that hold no oid, where they can be broken."""
 
     def repair(self, ref: str, new: str) -> None:
-        """Give a ref that is broken an oid; one that is whole is left."""
+        """Set a broken ref to an oid; one that is not broken is left alone."""
 
 
 class DiskStore(ABC):
@@ -117,10 +117,10 @@ class DiskStore(ABC):
 
     def _raw(self, oid: str, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
-        found = self._loose.read(oid) or self._read_packed(oid, kind)
-        if found[0] != kind:
+        actual_kind, content = self._loose.read(oid) or self._read_packed(oid, kind)
+        if actual_kind != kind:
             raise MissingObjectError(f"{oid} is not a {kind}")
-        return found[1]
+        return content
 
     def read_entry(self, oid: str) -> EntryObject:
         """Read a commit."""
@@ -228,12 +228,12 @@ class DiskStore(ABC):
             self._swap_symbolic(ref, wanted, new, str(error))
 
     def repair_ref(self, ref: str, new: str) -> None:
-        """Give a ref that is broken an oid; one that is whole is left."""
+        """Set a broken ref to an oid; one that is not broken is left alone."""
         self._loose.sync()
         self._refs.repair(ref, new)
 
     def _swap_symbolic(self, ref: str, wanted: Wanted, new: str, symbolic: str) -> None:
-        """Move a ref where it, or one that has to stand, only names another one."""
+        """Move a ref where it, or one that is verified, is symbolic."""
         raise UnavailableError(
             f"{symbolic} is a symbolic ref, which this engine does not move",
             hint="set GITCOORD_ENGINE=plumbing: that engine can",

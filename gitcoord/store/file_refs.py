@@ -30,11 +30,11 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class SymbolicRefError(Exception):
-    """Say that a ref only names another one; nothing moved."""
+    """Raised when a ref is symbolic; nothing moved."""
 
 
 def is_logged(ref: str, asked: str, bare: str) -> bool:
-    """Say whether a ref without a reflog gets one, by git's settings.
+    """Return whether a ref without a reflog gets one, by git's settings.
 
     These are ``core.logAllRefUpdates`` and ``core.bare``.
     """
@@ -107,7 +107,7 @@ class FileRefs:
             raise CorruptError(
                 f"the ref {ref} is broken: it holds {text[:60]!r}",
                 hint=f"`git reflog show {ref}` names its earlier values, and `gitcoord doctor "
-                "--fix` mends the refs of its own that it can",
+                "--fix` repairs those of gitcoord's own refs that it can",
             )
         return text
 
@@ -121,24 +121,24 @@ class FileRefs:
     def list(self, prefix: str) -> dict[str, str]:
         """Return every ref whose name starts with a prefix, sorted."""
         names = self._names(prefix)
-        found: dict[str, str] = {}
+        oids: dict[str, str] = {}
         for name in sorted(names):
-            # One broken ref is no reason to see none: so does git list them.
+            # One broken ref does not hide the others: git lists them so too.
             with suppress(CorruptError):
                 oid = self.read(name)
                 if oid is not None:
-                    found[name] = oid
-        return found
+                    oids[name] = oid
+        return oids
 
     def broken(self, prefix: str) -> tuple[str, ...]:
         """Return the refs of a prefix whose files hold neither an oid nor a ref."""
-        found = []
+        broken = []
         for name in sorted(self._names(prefix)):
             try:
                 self.read(name)
             except CorruptError:
-                found.append(name)
-        return tuple(found)
+                broken.append(name)
+        return tuple(broken)
 
     def _names(self, prefix: str) -> set[str]:
         names = self._packed().below(prefix)
@@ -150,13 +150,13 @@ class FileRefs:
     # moving
 
     def repair(self, ref: str, new: str) -> None:
-        """Give a ref whose file is broken an oid; one that is whole is left.
+        """Set a ref whose file is broken to an oid; one that is not broken is left alone.
 
         If it fails, the ref is broken as before.
 
         Raises:
             LockedError: A lock file is in the way; nothing moved.
-            FailedError: The disk failed; whether it was mended has to be read.
+            FailedError: The disk failed; whether it was repaired has to be read.
 
         """
         lock = self._lock(ref)
@@ -185,8 +185,8 @@ class FileRefs:
         try:
             for name in sorted(wanted):
                 locks.append(self._lock(name))
-            # Read under the locks: whoever moved one of them before is seen,
-            # and whoever comes later waits for us.
+            # Read under the locks: an earlier move is seen, and a later one
+            # waits for us.
             for name, oid in wanted.items():
                 value = self._value(name)
                 if value is not None and value.startswith("ref:"):
@@ -308,7 +308,7 @@ class FileRefs:
             self._shared.file(path)
 
     def _heads_on(self, ref: str) -> tuple[str, ...]:
-        """Say whether the main worktree's HEAD moves with a branch."""
+        """Return the main worktree's HEAD, if it moves with a branch."""
         with suppress(OSError), open(f"{self._top}/HEAD", "rb") as file:
             if file.read(MAX_REF_BYTES).strip() == f"ref: {ref}".encode():
                 return ("HEAD",)
@@ -346,14 +346,13 @@ class _PackedRefs:
 
     def get(self, ref: str) -> str | None:
         at = self._text.find(f" {ref}\n".encode("utf-8", "surrogateescape"))
-        return (
-            None
-            if at < 0
-            else self._text[self._text.rfind(b"\n", 0, at) + 1 : at].decode("ascii", "replace")
-        )
+        if at < 0:
+            return None
+        start = self._text.rfind(b"\n", 0, at) + 1
+        return self._text[start:at].decode("ascii", "replace")
 
     def below(self, prefix: str) -> set[str]:
-        found: set[str] = set()
+        names: set[str] = set()
         needle = f" {prefix}".encode("utf-8", "surrogateescape")
         at = self._text.find(needle)
         while at >= 0:
@@ -361,9 +360,9 @@ class _PackedRefs:
             start = self._text.rfind(b"\n", 0, at) + 1
             # A line of an oid and a name, not the header that lists features.
             if self._text[start : start + 1] not in {b"#", b"^"}:
-                found.add(self._text[at + 1 : end].decode("utf-8", "surrogateescape"))
+                names.add(self._text[at + 1 : end].decode("utf-8", "surrogateescape"))
             at = self._text.find(needle, at + 1)
-        return found
+        return names
 
 
 class _Lock:
@@ -387,7 +386,9 @@ class _Lock:
         if self.handle >= 0:
             os.close(self.handle)
             self.handle = -1
-        for _ in range(2 if self._is_there else 0):
+        if not self._is_there:
+            return
+        for _ in range(2):
             with suppress(OSError):
                 os.unlink(self.path)
                 break

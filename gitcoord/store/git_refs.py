@@ -46,10 +46,12 @@ class GitRefs:
         self._git = Git(common_dir, common_dir)
         self._program = program
         self._tables = common_dir / TABLES
-        # Refs of ours get no reflog: whoever wants one of every ref gets all
-        # others. git reads the setting once, when it starts.
+        # Our own refs get no reflog, even where the user wants one for every
+        # ref. git reads the setting once, when it starts.
         is_always = program.setting("core", "logallrefupdates").lower() == "always"
-        self._options = ("-c", "core.logAllRefUpdates=true") if is_always else ()
+        self._options: tuple[str, ...] = ()
+        if is_always:
+            self._options = ("-c", "core.logAllRefUpdates=true")
         self._is_durable = is_durable
         self._updates: subprocess.Popen[bytes] | None = None
         self._owner = 0
@@ -124,7 +126,7 @@ class GitRefs:
                 raise LockedError(lock)
             if deadline.expired:
                 raise FailedError(f"{ref}: {done.said[-300:]}")
-            # A lock that is gone by now, or what git has words for.
+            # The lock is gone already, or git said what was wrong.
             clock.sleep(clock.backoff(attempt))
             attempt += 1
             done = transact(self._git, lines, options=self._options, is_durable=self._is_durable)
@@ -168,7 +170,7 @@ class GitRefs:
         """End it also where the store was forgotten, and not closed."""
         self.end()
 
-    # what the dead left
+    # leftovers of dead processes
 
     def _clear_table_locks(self) -> None:
         """Remove the locks that a killed compaction left on single tables.

@@ -34,15 +34,17 @@ _RND_RANGE = 2**32
 _T = TypeVar("_T")
 
 
+def _tell_nobody(_number: int, _total: int) -> None:
+    """Pass over how far the indexing is."""
+
+
 class ReadyIndex:
     """The index of one ledger, in one file of SQLite.
 
     ``tell`` hears how many of how many records are indexed.
     """
 
-    def __init__(
-        self, path: Path, tell: Callable[[int, int], None] = lambda _number, _total: None
-    ) -> None:
+    def __init__(self, path: Path, tell: Callable[[int, int], None] = _tell_nobody) -> None:
         self._path = path
         self._tell = tell
         self._database: sqlite3.Connection | None = None
@@ -128,7 +130,9 @@ class ReadyIndex:
         from heapq import merge
 
         def key(row: tuple[Any, ...]) -> tuple[int, ...]:
-            return (row[1],) if selection == "round-robin" else (-row[1], row[2])
+            if selection == "round-robin":
+                return (row[1],)
+            return (-row[1], row[2])
 
         streams = [self._pages(query, (phase, pool, agent)) for phase, pool in groups]
         yield from (row[0] for row in merge(*streams, key=key) if row[0] not in seen)
@@ -165,12 +169,8 @@ class ReadyIndex:
 
     def directories_of(self, agent: str) -> list[str]:
         """List the directories in which an agent finished or holds tasks."""
-        return [
-            folder
-            for (folder,) in self._select(
-                "SELECT DISTINCT dir FROM tasks WHERE agent = ?", (agent,)
-            )
-        ]
+        rows = self._select("SELECT DISTINCT dir FROM tasks WHERE agent = ?", (agent,))
+        return [folder for (folder,) in rows]
 
     def overlapping(self, phase: str, patterns: Iterable[str]) -> list[str]:
         """List done tasks of a phase whose paths may overlap the patterns'."""
@@ -190,26 +190,17 @@ class ReadyIndex:
     def _near(
         self, patterns: Iterable[str], condition: str, values: tuple[Any, ...], limit: int = -1
     ) -> list[str]:
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         for prefix in {paths.literal_prefix(pattern) for pattern in patterns}:
-            above = [
-                "",
-                *("/".join(prefix.split("/")[:count]) for count in range(1, prefix.count("/") + 2)),
-            ]
+            above = _with_parents(prefix)
             marks = ",".join("?" * len(above))
             rows = self._select(
                 f"SELECT p.task FROM prefixes p JOIN tasks t ON t.id = p.task WHERE {condition} "
                 f"AND (p.prefix IN ({marks}) OR (p.prefix > ? AND p.prefix < ?)) LIMIT ?",
-                (
-                    *values,
-                    *above,
-                    prefix + "/" if prefix else "",
-                    prefix + "0" if prefix else "\U0010ffff",
-                    limit,
-                ),
+                (*values, *above, *_bounds_below(prefix), limit),
             )
-            found |= dict.fromkeys(name for (name,) in rows)
-        return list(found)
+            names |= dict.fromkeys(name for (name,) in rows)
+        return list(names)
 
     def counts(self) -> list[tuple[str, str, str, int]]:
         """Count tasks by phase, pool and state; ``open`` is split three ways.
@@ -220,13 +211,8 @@ class ReadyIndex:
         """
         return self._select("SELECT phase, pool, shown, number FROM counts WHERE number > 0", ())
 
-    def derived(self, task: str) -> str | None:
-        """Return a task's state, open tasks split as in ``counts``."""
-        rows = self._select(f"SELECT {SHOWN.format('')} FROM tasks WHERE id = ?", (task,))
-        return str(rows[0][0]) if rows else None
-
     def listed(self) -> list[tuple[str, str]]:
-        """List every task with its state as in ``derived``, in plan order."""
+        """List every task with its state, open ones split as in ``counts``, in plan order."""
         return self._select(f"SELECT id, {SHOWN.format('')} FROM tasks ORDER BY ord", ())
 
     def dependents(self, task: str) -> list[str]:
@@ -238,7 +224,7 @@ class ReadyIndex:
         )
         return [name for (name,) in rows]
 
-    def behind(self, task: str, most: int) -> tuple[int, list[str], int]:
+    def behind(self, task: str, limit: int) -> tuple[int, list[str], int]:
         """Count what needs a task: directly, some names, and in all.
 
         It stops counting at a thousand: a claim says this too, and must not
@@ -251,28 +237,27 @@ class ReadyIndex:
             UNION SELECT n.task FROM needs n JOIN reach r ON n.need = r.id LIMIT 1000)"""
         names = self._select(
             f"{reach} SELECT t.id FROM reach r JOIN tasks t ON t.id = r.id ORDER BY t.ord LIMIT ?",
-            (task, most),
+            (task, limit),
         )
         count = self._select(f"{reach} SELECT COUNT(*) FROM reach", (task,))[0][0]
         return int(direct), [name for (name,) in names], int(count)
 
-    def blocking(self, most: int) -> list[tuple[str, str]]:
+    def blocking(self, limit: int) -> list[tuple[str, str]]:
         """List failed and cancelled tasks that open ones need, in plan order."""
         return self._select(
-            """SELECT DISTINCT d.id, d.state FROM tasks t JOIN needs n ON n.task = t.id JOIN tasks d ON d.id = n.need
-            WHERE t.state = 'open' AND t.broken > 0 AND d.state IN ('failed', 'cancelled') ORDER BY d.ord LIMIT ?""",
-            (most,),
+            """SELECT DISTINCT d.id, d.state
+            FROM tasks t JOIN needs n ON n.task = t.id JOIN tasks d ON d.id = n.need
+            WHERE t.state = 'open' AND t.broken > 0 AND d.state IN ('failed', 'cancelled')
+            ORDER BY d.ord LIMIT ?""",
+            (limit,),
         )
 
     def in_state(self, phases: Iterable[str], state: str) -> list[str]:
         """List the tasks of some phases in a stored state, in plan order."""
-        rows = [
-            row
-            for phase in phases
-            for row in self._select(
-                "SELECT ord, id FROM tasks WHERE phase = ? AND state = ?", (phase, state)
-            )
-        ]
+        query = "SELECT ord, id FROM tasks WHERE phase = ? AND state = ?"
+        rows: list[tuple[Any, ...]] = []
+        for phase in phases:
+            rows += self._select(query, (phase, state))
         return [name for _, name in sorted(rows)]
 
     def all_ids(self) -> list[str]:
@@ -291,7 +276,7 @@ class ReadyIndex:
         return self._guarded(lambda database: database.execute(query, arguments).fetchall())
 
     def _guarded(self, act: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do something; where the file is no use, do it again without it.
+        """Do something; where the file cannot be used, do it again without it.
 
         A broken file is thrown away and made anew. Where it is busy, cannot
         be written, or the disk is full, this process indexes in memory.
@@ -334,6 +319,20 @@ def _remove_irregular(path: Path) -> None:
         place = path.with_name(path.name + suffix)
         if os.path.lexists(place) and not stat.S_ISREG(place.lstat().st_mode):
             place.unlink()
+
+
+def _with_parents(prefix: str) -> list[str]:
+    """Return a path and the folders above it, from the top, which is empty."""
+    parts = prefix.split("/")
+    return ["", *("/".join(parts[:count]) for count in range(1, len(parts) + 1))]
+
+
+def _bounds_below(prefix: str) -> tuple[str, str]:
+    """Return the names between which all paths below a folder lie."""
+    if not prefix:
+        return "", "\U0010ffff"
+    # In the order of their bytes "0" comes next after "/".
+    return prefix + "/", prefix + "0"
 
 
 def _is_below(folder: str, tops: set[str]) -> bool:

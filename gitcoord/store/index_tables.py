@@ -25,17 +25,23 @@ SHOWN = (
     "0 THEN 'waiting' ELSE 'ready' END"
 )
 """A task's state, open ones split three ways; ``{0}`` is the row's name and a dot."""
-_COUNTED = """CREATE TRIGGER counted AFTER UPDATE OF state, unmet, broken ON tasks WHEN {was} <> {now} BEGIN
-    UPDATE counts SET number = number - 1 WHERE phase = old.phase AND pool = old.pool AND shown = {was};
-    INSERT INTO counts VALUES (new.phase, new.pool, {now}, 1) ON CONFLICT (phase, pool, shown) DO UPDATE SET number = number + 1;
+_COUNTED = """CREATE TRIGGER counted AFTER UPDATE OF state, unmet, broken ON tasks
+WHEN {was} <> {now} BEGIN
+    UPDATE counts SET number = number - 1
+        WHERE phase = old.phase AND pool = old.pool AND shown = {was};
+    INSERT INTO counts VALUES (new.phase, new.pool, {now}, 1)
+        ON CONFLICT (phase, pool, shown) DO UPDATE SET number = number + 1;
 END""".format(was=SHOWN.format("old."), now=SHOWN.format("new."))
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE tasks (
-    id TEXT PRIMARY KEY, ord INTEGER, phase TEXT, pool TEXT, assigned TEXT, state TEXT, agent TEXT, priority INTEGER,
-    rnd INTEGER, dir TEXT, chain INTEGER DEFAULT 0, unmet INTEGER, broken INTEGER, estimate INTEGER
+    id TEXT PRIMARY KEY, ord INTEGER, phase TEXT, pool TEXT, assigned TEXT, state TEXT,
+    agent TEXT, priority INTEGER, rnd INTEGER, dir TEXT, chain INTEGER DEFAULT 0,
+    unmet INTEGER, broken INTEGER, estimate INTEGER
 ) WITHOUT ROWID;
-CREATE TABLE counts (phase TEXT, pool TEXT, shown TEXT, number INTEGER, PRIMARY KEY (phase, pool, shown)) WITHOUT ROWID;
+CREATE TABLE counts (
+    phase TEXT, pool TEXT, shown TEXT, number INTEGER, PRIMARY KEY (phase, pool, shown)
+) WITHOUT ROWID;
 CREATE TABLE needs (need TEXT, task TEXT, PRIMARY KEY (need, task)) WITHOUT ROWID;
 CREATE TABLE prefixes (prefix TEXT, task TEXT, PRIMARY KEY (prefix, task)) WITHOUT ROWID;
 CREATE INDEX needs_of ON needs (task);
@@ -44,11 +50,14 @@ CREATE INDEX by_state ON tasks (phase, state);
 CREATE INDEX behind_broken ON tasks (ord) WHERE state = 'open' AND broken > 0;
 CREATE INDEX assigned_to ON tasks (assigned) WHERE assigned IS NOT NULL;
 CREATE INDEX worked_by ON tasks (agent, dir) WHERE agent IS NOT NULL;
-CREATE INDEX ready_random ON tasks (phase, pool, rnd) WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_order ON tasks (phase, pool, ord) WHERE state = 'open' AND unmet = 0 AND broken = 0;
+CREATE INDEX ready_random ON tasks (phase, pool, rnd)
+    WHERE state = 'open' AND unmet = 0 AND broken = 0;
+CREATE INDEX ready_order ON tasks (phase, pool, ord)
+    WHERE state = 'open' AND unmet = 0 AND broken = 0;
 CREATE INDEX ready_priority ON tasks (phase, pool, priority DESC, ord)
     WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE state = 'open' AND unmet = 0 AND broken = 0;
+CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord)
+    WHERE state = 'open' AND unmet = 0 AND broken = 0;
 """
 
 
@@ -91,13 +100,14 @@ def _write(
     shifted: list[str] = []
     is_respecified = False
     if is_first:
-        # One by one is dear for all of them: they are counted at the end.
+        # Counting each of them is slow: they are all counted at the end.
         database.execute("DROP TRIGGER IF EXISTS counted")
     for start in range(0, len(changed), BATCH):
         tell(start, len(changed))
         some = changed[start : start + BATCH]
         moved, is_other = _write_some(database, store, some, is_first=is_first)
-        shifted += [] if is_first else moved
+        if not is_first:
+            shifted += moved
         is_respecified |= is_other
     if is_respecified:
         _recount_all(database)
@@ -126,13 +136,18 @@ def _write_some(
     *,
     is_first: bool,
 ) -> tuple[list[str], bool]:
-    """Write some records; name those that others have to count again, and say if a spec is new."""
+    """Write some records.
+
+    Returns those whose dependents have to be counted again, and whether a
+    spec is new.
+    """
     gone = [name for name, oid in changed if oid is None]
     records = [_task_of(store, name, oid) for name, oid in changed if oid is not None]
-    old = {
-        name: None if is_first else _row(database, name)
-        for name in [*gone, *(record["id"] for record in records)]
-    }
+    old: dict[str, dict[str, Any] | None] = {}
+    for name in [*gone, *(record["id"] for record in records)]:
+        old[name] = None
+        if not is_first:
+            old[name] = _row(database, name)
     if gone:
         for table, column in (("tasks", "id"), ("needs", "task"), ("prefixes", "task")):
             database.executemany(
@@ -142,12 +157,13 @@ def _write_some(
     _write_specs(database, respecified, is_first=is_first)
     _write_states(database, records)
     states = {record["id"]: str(record["state"]) for record in records}
-    # What needs a task is counted again only if it is done, or lost, otherwise than before.
-    shifted = [
-        name
-        for name, row in old.items()
-        if _kind((row or {}).get("state")) != _kind(states.get(name))
-    ]
+    # What needs a task is counted again only where the task became, or ceased
+    # to be, done or lost.
+    shifted = []
+    for name, row in old.items():
+        old_state = (row or {}).get("state")
+        if _kind(old_state) != _kind(states.get(name)):
+            shifted.append(name)
     return shifted, bool(respecified or gone)
 
 
@@ -155,7 +171,7 @@ def connect(name: str) -> sqlite3.Connection:
     """Open a database, and make its tables if it has none of this version.
 
     Raises:
-        sqlite3.Error: It is no use; it is closed again.
+        sqlite3.Error: It cannot be used; it is closed again.
 
     """
     database = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
@@ -200,27 +216,43 @@ def _changed_blobs(
     store: Store, old: str | None, new: str | None
 ) -> Iterator[tuple[str, str | None]]:
     """Walk two entries' trees, and list the tasks whose records differ."""
-    old_tasks = store.read_tree(old).get("tasks") if old else None
-    new_tasks = store.read_tree(new).get("tasks") if new else None
-    yield from _differences(store, old_tasks, new_tasks)
+    yield from _differences(store, _tasks_of(store, old), _tasks_of(store, new))
+
+
+def _tasks_of(store: Store, tree: str | None) -> TreeItem | None:
+    """Return the folder of tasks in an entry's tree, where there is one."""
+    if tree is None:
+        return None
+    return store.read_tree(tree).get("tasks")
+
+
+def _items_of(store: Store, folder: TreeItem | None) -> Mapping[str, TreeItem]:
+    if folder is None:
+        return {}
+    return store.read_tree(folder.oid)
 
 
 def _differences(
     store: Store, old: TreeItem | None, new: TreeItem | None
 ) -> Iterator[tuple[str, str | None]]:
-    olds: Mapping[str, TreeItem] = store.read_tree(old.oid) if old else {}
-    news: Mapping[str, TreeItem] = store.read_tree(new.oid) if new else {}
+    olds, news = _items_of(store, old), _items_of(store, new)
     # Most of two folders is the same, and sets tell that fastest.
     for name in {name for name, _ in olds.items() ^ news.items()}:
         before, after = olds.get(name), news.get(name)
         if (after or before or TreeItem("", is_tree=False)).is_tree:
             yield from _differences(store, before, after)
         else:
-            yield name.removesuffix(".json"), after.oid if after else None
+            oid = after.oid if after else None
+            yield name.removesuffix(".json"), oid
 
 
 def _kind(state: str | None) -> str:
-    return "lost" if state in {"failed", "cancelled"} else "done" if state == "done" else "unmet"
+    """Return what a task's state means to those that need it."""
+    if state in {"failed", "cancelled"}:
+        return "lost"
+    if state == "done":
+        return "done"
+    return "unmet"
 
 
 def _row(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
@@ -229,12 +261,11 @@ def _row(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
     ).fetchone()
     if row is None:
         return None
-    needs = [need for (need,) in database.execute("SELECT need FROM needs WHERE task = ?", (name,))]
-    prefixes = [
-        prefix
-        for (prefix,) in database.execute("SELECT prefix FROM prefixes WHERE task = ?", (name,))
-    ]
-    return {"state": row[0], "spec": (*row[1:], tuple(sorted(needs)), tuple(sorted(prefixes)))}
+    needs = database.execute("SELECT need FROM needs WHERE task = ?", (name,))
+    prefixes = database.execute("SELECT prefix FROM prefixes WHERE task = ?", (name,))
+    sorted_needs = tuple(sorted(need for (need,) in needs))
+    sorted_prefixes = tuple(sorted(prefix for (prefix,) in prefixes))
+    return {"state": row[0], "spec": (*row[1:], sorted_needs, sorted_prefixes)}
 
 
 def _spec_of(record: TaskRecord) -> tuple[Any, ...]:
@@ -266,19 +297,17 @@ def _write_specs(
     for record in records:
         phase, pool, priority, estimate, order, wanted, below = _spec_of(record)
         rnd = int.from_bytes(sha256(record["id"].encode()).digest()[4:8], "big")
-        rows.append(
-            (record["id"], order, phase, pool, priority, rnd, below[0] if below else "", estimate)
-        )
+        folder = below[0] if below else ""
+        rows.append((record["id"], order, phase, pool, priority, rnd, folder, estimate))
         needs += [(need, record["id"]) for need in wanted]
         prefixes += [(prefix, record["id"]) for prefix in below]
     database.executemany(
-        "INSERT INTO tasks (id, ord, phase, pool, priority, rnd, dir, estimate, state, unmet, "
-        "broken) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0) ON CONFLICT (id) DO UPDATE SET ord = "
-        "excluded.ord, "
-        "phase = excluded.phase, pool = excluded.pool, priority = excluded.priority, dir = "
-        "excluded.dir, "
-        "estimate = excluded.estimate",
+        """INSERT INTO tasks
+        (id, ord, phase, pool, priority, rnd, dir, estimate, state, unmet, broken)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)
+        ON CONFLICT (id) DO UPDATE SET ord = excluded.ord, phase = excluded.phase,
+            pool = excluded.pool, priority = excluded.priority, dir = excluded.dir,
+            estimate = excluded.estimate""",
         rows,
     )
     database.executemany("INSERT OR IGNORE INTO needs VALUES (?, ?)", needs)
@@ -287,17 +316,16 @@ def _write_specs(
 
 def _agent_of(record: TaskRecord) -> str | None:
     holder = record["claim"] or record["result"]
-    return holder["agent"] if holder else None
+    if not holder:
+        return None
+    return holder["agent"]
 
 
 def _write_states(database: sqlite3.Connection, records: list[TaskRecord]) -> None:
-    database.executemany(
-        "UPDATE tasks SET state = ?, assigned = ?, agent = ? WHERE id = ?",
-        [
-            (record["state"], record["assigned"], _agent_of(record), record["id"])
-            for record in records
-        ],
-    )
+    rows = []
+    for record in records:
+        rows.append((record["state"], record["assigned"], _agent_of(record), record["id"]))
+    database.executemany("UPDATE tasks SET state = ?, assigned = ?, agent = ? WHERE id = ?", rows)
 
 
 _COUNT_UNMET = """(SELECT COUNT(*) FROM needs n LEFT JOIN tasks d ON d.id = n.need

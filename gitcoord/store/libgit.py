@@ -22,7 +22,7 @@ from pygit2.enums import RepositoryOpenFlag
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock
 from gitcoord.store.disk_store import NO_USER, DiskStore
-from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES
+from gitcoord.store.objects import max_bytes
 from gitcoord.store.protocol import (
     ContendedError,
     FailedError,
@@ -108,10 +108,9 @@ class LibgitStore(DiskStore):
     # objects
 
     def _read_packed(self, oid: str, kind: str) -> tuple[str, bytes]:
-        most = MAX_BLOB_BYTES if kind == "blob" else MAX_OTHER_BYTES
 
         def read() -> tuple[int, bytes]:
-            if self._repo.odb.read_header(oid)[1] > most:
+            if self._repo.odb.read_header(oid)[1] > max_bytes(kind):
                 raise MissingObjectError(f"{oid} is too large for a {kind}")
             return self._repo.read(oid)
 
@@ -125,10 +124,10 @@ class LibgitStore(DiskStore):
         return self._again(lambda: oid in self._repo)
 
     def _again(self, read: Callable[[], T]) -> T:
-        """Read what is packed, again from what is on the disk by then.
+        """Read what is packed; where that fails, open the packs anew and try again.
 
-        A repack beside us takes packs away that libgit2 has just found, and
-        puts others there: it tells that as one error or another.
+        A concurrent repack removes packs that libgit2 has just found, and
+        writes others: libgit2 reports that as one error or another.
 
         Raises:
             UnavailableError: The disk, or a pack, cannot be read now.
@@ -180,11 +179,10 @@ class LibgitStore(DiskStore):
         if any(known in text for known in _CONTENDED_TEXTS):
             return ContendedError(ref)
         if any(known in text for known in _LOCK_TEXTS):
-            found = _LOCK_FILE.search(text)
-            path = Path(found[1]) if found else self.common_dir / f"{ref}.lock"
-            if path.exists() or os.access(
-                path.parent if path.parent.exists() else self.common_dir, os.W_OK
-            ):
+            named = _LOCK_FILE.search(text)
+            path = Path(named[1]) if named else self.common_dir / f"{ref}.lock"
+            folder = path.parent if path.parent.exists() else self.common_dir
+            if path.exists() or os.access(folder, os.W_OK):
                 return LockedError(path)
             return UnavailableError(
                 f"{ref} cannot be written: {text}", hint="check whether .git can be written here"

@@ -2,7 +2,7 @@
 
 What an entry is made of is gathered in memory and put on the disk at once:
 every file is written before the first is synced, so that the disk works on
-all of them at the same time and its journal has most of it in one commit.
+all of them at the same time and its journal needs few commits.
 A content gets its name only after its bytes are on the disk, and the folders
 that hold new names are synced before any ref may name them.
 """
@@ -24,12 +24,14 @@ from gitcoord.store.protocol import MissingObjectError
 __all__ = ["LooseObjects", "Shared", "sync_path"]
 
 _TRIES = 3
+# git prune removes what has this name.
+_TEMPORARY = "tmp_obj_"
 _LEVEL = 1
 # What takes a block or two of the disk in any case is not compressed: its
 # pack will be.
-_MOST_STORED_BYTES = 16 * 1024
-_MOST_WAITING = 64
-_MOST_WAITING_BYTES = 4 * 1024 * 1024
+_MAX_STORED_BYTES = 16 * 1024
+_MAX_WAITING = 64
+_MAX_WAITING_BYTES = 4 * 1024 * 1024
 
 
 def sync_path(path: str | Path) -> None:
@@ -53,7 +55,7 @@ def _begin_writing(handle: int) -> None:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell what the disk said as an error of ours."""
+    """Raise what the disk said as an error of ours."""
     try:
         yield
     except OSError as error:
@@ -100,10 +102,13 @@ class Shared:
 
     def _adjust(self, path: str, extra: int) -> None:
         mode = os.stat(path).st_mode & 0o7777
-        bits = self._bits if mode & 0o200 else self._bits & ~0o222
+        bits = self._bits
+        if not mode & 0o200:
+            bits &= ~0o222
         if mode & 0o100:
             bits |= (bits & 0o444) >> 2
-        wanted = (mode & ~0o777 if self._is_exact else mode) | bits | extra
+        kept = mode & ~0o777 if self._is_exact else mode
+        wanted = kept | bits | extra
         if wanted != mode:
             # One that another user made is theirs to open.
             with suppress(PermissionError):
@@ -131,7 +136,7 @@ class LooseObjects:
         return self._hash(b"%s %d\0%s" % (kind.encode(), len(content), content)).hexdigest()
 
     def path(self, oid: str) -> str:
-        """Name the file of an object."""
+        """Return the path of an object's file."""
         return f"{self.folder}/{oid[:2]}/{oid[2:]}"
 
     def read(self, oid: str) -> tuple[str, bytes] | None:
@@ -164,7 +169,7 @@ class LooseObjects:
         ):
             self._waiting[oid] = raw
             self._waiting_bytes += len(raw)
-            if len(self._waiting) >= _MOST_WAITING or self._waiting_bytes >= _MOST_WAITING_BYTES:
+            if len(self._waiting) >= _MAX_WAITING or self._waiting_bytes >= _MAX_WAITING_BYTES:
                 self._put()
         return oid
 
@@ -200,8 +205,9 @@ class LooseObjects:
                         self._unsynced.add(oid)
                     else:
                         made[oid] = self._create(raw)
-                for _, handle in made.values() if self._is_durable else ():
-                    os.fsync(handle)
+                if self._is_durable:
+                    for _, handle in made.values():
+                        os.fsync(handle)
                 for oid, (temporary, _) in list(made.items()):
                     self._name(temporary, oid)
                     self._unsynced.add(oid)
@@ -231,10 +237,11 @@ class LooseObjects:
 
     def _create(self, raw: bytes) -> tuple[str, int]:
         """Write a file that has no name yet; return its path and its handle."""
-        temporary = f"{self.folder}/tmp_obj_{os.urandom(8).hex()}"  # noqa: S108 - git prune removes what has this name
+        temporary = f"{self.folder}/{_TEMPORARY}{os.urandom(8).hex()}"
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
-            packed = zlib.compress(raw, _LEVEL if len(raw) > _MOST_STORED_BYTES else 0)
+            level = _LEVEL if len(raw) > _MAX_STORED_BYTES else 0
+            packed = zlib.compress(raw, level)
             while packed:
                 packed = packed[os.write(handle, packed) :]
             self._shared.file(temporary)

@@ -37,10 +37,10 @@ class MemoryStore:
         return oid
 
     def _read(self, kind: str, oid: str) -> bytes:
-        found = self.objects.get(oid)
-        if found is None or found[0] != kind:
+        actual_kind, content = self.objects.get(oid, ("", b""))
+        if actual_kind != kind:
             raise MissingObjectError(f"{kind} {oid}")
-        return found[1]
+        return content
 
     def read_ref(self, ref: str) -> str | None:
         """Return the oid that a ref holds now, or None where it is absent."""
@@ -87,13 +87,11 @@ class MemoryStore:
     def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
         """Write ``base`` with paths changed."""
         self.on_call("write_tree")
-        tree = build_tree(
-            base,
-            changes,
-            self.read_tree,
-            lambda items: self._write("tree", encode_tree(items)),
-            self.write_blob,
-        )
+
+        def write_items(items: Mapping[str, TreeItem]) -> str:
+            return self._write("tree", encode_tree(items))
+
+        tree = build_tree(base, changes, self.read_tree, write_items, self.write_blob)
         return tree or self._write("tree", b"")
 
     def write_entry(
@@ -139,7 +137,7 @@ class MemoryStore:
             self.objects.pop(oid, None)
 
     def is_lost(self) -> bool:
-        """Say that nothing is ever lost from memory."""
+        """Return False: nothing is ever lost from memory."""
         return False
 
     def refresh(self) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "MAX_OTHER_BYTES",
     "clean_name",
     "encode_commit",
+    "max_bytes",
     "parse_commit",
     "read_loose",
 ]
@@ -27,6 +28,13 @@ MAX_OTHER_BYTES = 32 * 1024 * 1024
 MAX_HEAD_BYTES = 32
 MAX_TIME_DIGITS = 18
 _OUTER = "".join(map(chr, range(33))) + ",:;<>\"\\'"
+
+
+def max_bytes(kind: str) -> int:
+    """Return how large an object of a kind may be."""
+    if kind == "blob":
+        return MAX_BLOB_BYTES
+    return MAX_OTHER_BYTES
 
 
 def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
@@ -52,10 +60,10 @@ def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
         # The size is looked at before the content is made: a few kilobytes
         # on the disk may be gigabytes in memory.
         content = stream.decompress(raw, MAX_HEAD_BYTES)
-        most = MAX_BLOB_BYTES if content.startswith(b"blob ") else MAX_OTHER_BYTES
-        told = content.partition(b"\0")[0].partition(b" ")[2]
-        if len(told) > 10 or not told.isdigit() or int(told) > most:
-            raise MissingObjectError(f"{oid} is damaged, or larger than {most} bytes")
+        kind, _, told = content.partition(b"\0")[0].partition(b" ")
+        limit = max_bytes(kind.decode("ascii", "replace"))
+        if len(told) > 10 or not told.isdigit() or int(told) > limit:
+            raise MissingObjectError(f"{oid} is damaged, or larger than {limit} bytes")
         content += stream.decompress(stream.unconsumed_tail, int(told) + MAX_HEAD_BYTES)
     except zlib.error as error:
         raise MissingObjectError(f"{oid} is damaged: {error}") from None
@@ -84,7 +92,7 @@ def parse_commit(oid: str, content: bytes) -> EntryObject:
     """Read the bytes of a commit.
 
     Raises:
-        MissingObjectError: They are none.
+        MissingObjectError: They are not a commit.
 
     """
     head, _, message = content.partition(b"\n\n")
@@ -102,7 +110,7 @@ def parse_commit(oid: str, content: bytes) -> EntryObject:
     name, _, rest = author.partition(b" <")
     when = committer.rpartition(b"> ")[2].partition(b" ")[0]
     if not (tree and when.isdigit() and len(when) <= MAX_TIME_DIGITS):
-        raise MissingObjectError(f"{oid} is no commit that can be read")
+        raise MissingObjectError(f"{oid} is not a commit that can be read")
     email = rest.partition(b">")[0]
     return EntryObject(
         oid,

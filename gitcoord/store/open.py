@@ -30,7 +30,7 @@ def open_store(place: Place, *, is_durable: bool, is_one_shot: bool = False) -> 
     asked = os.environ.get("GITCOORD_ENGINE", "")
     if asked not in {"", *ENGINES}:
         raise UsageError(
-            f"GITCOORD_ENGINE is {asked!r}, and there is no such engine",
+            f"GITCOORD_ENGINE is {asked!r}, which is not an engine",
             hint=f"unset it, or set it to {' or '.join(ENGINES)}",
         )
     problem = incompatible(place.common_dir)

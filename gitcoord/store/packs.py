@@ -17,7 +17,7 @@ _TYPES = {"commit": 1, "tree": 2, "blob": 3}
 
 
 class PackedObjects:
-    """Collect objects, and give them as the stream of a pack."""
+    """Collect objects, and return them as the stream of a pack."""
 
     def __init__(self, algorithm: str = "sha1") -> None:
         self._hash = hash_of(algorithm)
@@ -31,7 +31,7 @@ class PackedObjects:
         return oid
 
     def stream(self) -> bytes:
-        """Give the pack: header, objects, checksum (gitformat-pack)."""
+        """Return the pack: header, objects, checksum (gitformat-pack)."""
         body = b"".join(
             [b"PACK", struct.pack(">II", 2, len(self._objects)), *self._objects.values()]
         )
@@ -41,10 +41,10 @@ class PackedObjects:
 def _header(kind: int, size: int) -> bytes:
     byte = (kind << 4) | (size & 15)
     size >>= 4
-    found = bytearray()
+    encoded = bytearray()
     while size:
-        found.append(byte | 0x80)
+        encoded.append(byte | 0x80)
         byte = size & 0x7F
         size >>= 7
-    found.append(byte)
-    return bytes(found)
+    encoded.append(byte)
+    return bytes(encoded)

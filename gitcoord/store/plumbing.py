@@ -50,10 +50,10 @@ class PlumbingStore(DiskStore):
     # objects
 
     def _read_packed(self, oid: str, kind: str) -> tuple[str, bytes]:
-        found = self._program.read_object(oid, _MAX_BYTES)
-        if found is None:
+        packed = self._program.read_object(oid, _MAX_BYTES)
+        if packed is None:
             raise MissingObjectError(f"{oid} is not in this {self._kind_of_repository()}")
-        return found
+        return packed
 
     def _kind_of_repository(self) -> str:
         if self._setting("extensions", "partialclone") or self._setting("remote", "promisor"):

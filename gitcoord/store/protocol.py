@@ -25,15 +25,15 @@ __all__ = [
 
 
 class MissingObjectError(Exception):
-    """Say that an object is not in the repository (or is no such kind)."""
+    """Raised when an object is not in the repository, or is of another kind."""
 
 
 class ContendedError(Exception):
-    """Say that a ref did not hold the expected value; nothing moved."""
+    """Raised when a ref did not hold the expected value; nothing moved."""
 
 
 class LockedError(Exception):
-    """Say that a ref's ``.lock`` file is in the way; nothing moved.
+    """Raised when a ref's ``.lock`` file is in the way; nothing moved.
 
     ``path`` is the lock file, which ``store.stale_locks`` may look at.
     """
@@ -44,11 +44,11 @@ class LockedError(Exception):
 
 
 class FailedError(Exception):
-    """Say that writing a ref failed; whether it moved has to be read."""
+    """Raised when writing a ref failed; whether it moved has to be read."""
 
 
 class BlobRef(NamedTuple):
-    """Name a blob that exists already, in place of its bytes."""
+    """A blob that exists already, in place of its bytes."""
 
     oid: str
 
@@ -141,7 +141,7 @@ class Store(Protocol):
         """
 
     def repair_ref(self, ref: str, new: str) -> None:
-        """Give a ref that is broken an oid; one that is whole is left.
+        """Set a broken ref to an oid; one that is not broken is left alone.
 
         Raises as ``swap`` does; if it fails, the ref is broken as before.
         """
@@ -156,7 +156,7 @@ class Store(Protocol):
         """
 
     def is_lost(self) -> bool:
-        """Say whether an object of the last entry is gone from the disk.
+        """Return whether an object of the last entry is gone from the disk.
 
         That is, of the last ``write_tree`` and ``write_entry``: a prune
         that runs beside a writer can take objects which no ref reaches yet.

@@ -1,4 +1,4 @@
-"""Queue writers of one machine up, so that they do not storm the ref.
+"""Queue up the writers of one machine, so that they do not storm the ref.
 
 It is a queue and nothing more: correctness rests on the compare-and-swap.
 ``flock`` is fair and is released by the kernel when its holder dies. A
@@ -35,7 +35,7 @@ class QueueLock:
 
     @contextmanager
     def hold(self, timeout_s: float) -> Iterator[bool]:
-        """Wait for the lock, at most so long; tell whether it is held."""
+        """Wait up to ``timeout_s`` for the lock, and yield whether it is held."""
         is_held = self.acquire(timeout_s)
         try:
             yield is_held
@@ -71,7 +71,9 @@ class QueueLock:
     @property
     def handles(self) -> tuple[int, ...]:
         """The handle that holds it: a child that inherits it holds it on."""
-        return () if self._handle is None else (self._handle,)
+        if self._handle is None:
+            return ()
+        return (self._handle,)
 
     def holder(self) -> str:
         """Return the identity of the last process that took the lock."""
@@ -98,8 +100,8 @@ class QueueLock:
 class Turns:
     """Let writers in one after another, while the next one prepares itself.
 
-    Writers wait for the deck, and from there for the queue: what whoever is
-    on deck reads and decides meanwhile keeps its turn short, and nobody
+    Writers wait for the deck, and from there for the queue: what the one on
+    deck reads and decides meanwhile keeps its turn short, and nobody
     prepares for a state that many others are going to change.
     """
 
@@ -112,7 +114,7 @@ class Turns:
 
     @contextmanager
     def take(self, timeout_s: float, prepare: Callable[[], object]) -> Iterator[bool]:
-        """Wait for our turn, at most so long; tell whether we have it.
+        """Wait up to ``timeout_s`` for our turn, and yield whether we have it.
 
         ``prepare`` is called on deck, where there is somebody to wait for.
         What it raises ends the wait.
@@ -136,7 +138,7 @@ class Turns:
         """Let the next one on deck, if nobody is yet.
 
         Called when we are about to wait for the disk: before that it would
-        take the processor from whoever has the turn.
+        take the processor from the writer that has the turn.
         """
         self._deck.release()
 

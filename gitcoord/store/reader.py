@@ -1,4 +1,4 @@
-"""Give a snapshot the files of one entry's tree, read when asked for."""
+"""Serve a snapshot the files of one entry's tree, read when asked for."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["RecordCache", "TreeReader", "open_snapshot"]
 class RecordCache:
     """Remember parsed records by the oid of their blob, up to a number."""
 
-    __slots__ = ("_most", "_records")
+    __slots__ = ("_max_records", "_records")
 
-    def __init__(self, most: int = 4096) -> None:
-        self._most = most
+    def __init__(self, max_records: int = 4096) -> None:
+        self._max_records = max_records
         self._records: dict[str, Any] = {}
 
     def get(self, oid: str) -> Any | None:
@@ -32,8 +32,8 @@ class RecordCache:
 
     def put(self, oid: str, record: object) -> None:
         """Keep a record; the oldest half goes when the cache is full."""
-        if len(self._records) >= self._most:
-            for old in list(self._records)[: self._most // 2]:
+        if len(self._records) >= self._max_records:
+            for old in list(self._records)[: self._max_records // 2]:
                 del self._records[old]
         self._records[oid] = record
 
@@ -63,26 +63,26 @@ class TreeReader:
 
     def _folder(self, folder: str) -> Mapping[str, TreeItem] | None:
         if folder not in self._folders:
-            above, _, name = folder.rpartition("/")
-            items = self._folder(above)
-            item = items.get(name) if items else None
-            self._folders[folder] = self._tree(item.oid) if item and item.is_tree else None
+            item = self._item(folder)
+            self._folders[folder] = None
+            if item is not None and item.is_tree:
+                self._folders[folder] = self._tree(item.oid)
         return self._folders[folder]
+
+    def _item(self, path: str) -> TreeItem | None:
+        """Return what a path leads to, a folder or a file."""
+        folder, _, name = path.rpartition("/")
+        return (self._folder(folder) or {}).get(name)
 
     def record(self, path: str) -> Any | None:
         """Return the parsed record at a path, or None where there is none."""
-        folder, _, name = path.rpartition("/")
-        items = self._folder(folder)
-        item = items.get(name) if items else None
+        item = self._item(path)
         if item is None or item.is_tree:
             return None
         record = self._cache.get(item.oid)
         if record is None:
-            limit = (
-                MAX_RECORD_BYTES * 4 if folder not in {"inputs", "landings"} else MAX_PLAN_BYTES * 2
-            )
             what = f"{path} of entry {self._oid[:12]}"
-            record = codec.load(self.blob(item.oid), limit, what)
+            record = codec.load(self.blob(item.oid), _max_bytes(path), what)
             problem = problem_of(path, record)
             if problem:
                 raise CorruptError(
@@ -95,9 +95,10 @@ class TreeReader:
 
     def file(self, path: str) -> bytes | None:
         """Return the bytes at a path, or None where there is nothing."""
-        folder, _, name = path.rpartition("/")
-        item = (self._folder(folder) or {}).get(name)
-        return None if item is None or item.is_tree else self.blob(item.oid)
+        item = self._item(path)
+        if item is None or item.is_tree:
+            return None
+        return self.blob(item.oid)
 
     def names(self, folder: str) -> list[str]:
         """List the names in a folder, sorted; empty where there is none."""
@@ -111,6 +112,14 @@ class TreeReader:
             raise CorruptError(
                 f"a blob of the ledger is missing: {error}", entry=self._oid
             ) from None
+
+
+def _max_bytes(path: str) -> int:
+    """Return how large the record at a path may be."""
+    folder = path.rpartition("/")[0]
+    if folder in {"inputs", "landings"}:
+        return MAX_PLAN_BYTES * 2
+    return MAX_RECORD_BYTES * 4
 
 
 def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot:

@@ -25,7 +25,7 @@ from gitcoord.host.files import read_file
 from gitcoord.host.live_files import is_at_work
 from gitcoord.store.queue import QueueLock
 
-__all__ = ["heal", "is_empty_lock", "living_writers", "record_files"]
+__all__ = ["is_empty_lock", "living_writers", "record_files", "remove_stale_lock"]
 
 PATIENCE_S = 0.5
 _STEP_S = 0.05
@@ -37,10 +37,10 @@ def record_files(folder: Path, depth: int) -> Iterator[Path]:
     """List the records that lie so many folders below; no link is followed."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            listed = sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return
-    for entry in found:
+    for entry in listed:
         if depth and entry.is_dir(follow_symlinks=False):
             yield from record_files(folder / entry.name, depth - 1)
         is_record = entry.name.endswith(".json") and not entry.name.startswith(".")
@@ -72,10 +72,12 @@ def _facts_of(path: Path) -> dict[str, Any]:
         facts = codec.load(read_file(path, MAX_FACTS_BYTES), MAX_FACTS_BYTES, str(path))
     except (OSError, CorruptError):
         return {}
-    return facts if isinstance(facts, dict) else {}
+    if not isinstance(facts, dict):
+        return {}
+    return facts
 
 
-def heal(
+def remove_stale_lock(
     lock: Path,
     writers: Path,
     healing: QueueLock,
@@ -86,7 +88,7 @@ def heal(
 ) -> bool:
     """Remove a dead writer's lock file; return whether the way is free now.
 
-    ``own`` are the records of whoever asks, who is not at work on the lock.
+    ``own`` are the records of the caller, who is not at work on the lock.
     With ``only_empty`` one that holds something is left: it is not the lock
     of a ref that was only to be verified. If it fails, or this process dies
     in between, the file is still there.
@@ -101,21 +103,27 @@ def heal(
     if only_empty and seen[2]:
         return False
     suspects = living_writers(writers, own)
-    waited_s = 0.0
-    while waited_s < PATIENCE_S:
-        clock.sleep(_STEP_S)
-        waited_s += _STEP_S
-        now = _look(lock)
-        if now != seen:
-            return now is None
+    if not _stands_still(lock, seen, clock):
+        return _look(lock) is None
     with healing.hold(1.0) as is_held:
-        # Looked at again under the lock: another healer may have removed the
+        # Looked at again under the lock: another process may have removed the
         # file, and a writer may have made its own since.
         is_suspected = bool(suspects.items() & living_writers(writers, own).items())
         if not is_held or _may_be_held(lock, is_suspected=is_suspected) or _look(lock) != seen:
             return _look(lock) is None
         with suppress(FileNotFoundError):
             lock.unlink()
+    return True
+
+
+def _stands_still(lock: Path, seen: tuple[int, int, int], clock: Clock) -> bool:
+    """Return whether a lock file stays as it was seen, for as long as we are patient."""
+    waited_s = 0.0
+    while waited_s < PATIENCE_S:
+        clock.sleep(_STEP_S)
+        waited_s += _STEP_S
+        if _look(lock) != seen:
+            return False
     return True
 
 

@@ -21,14 +21,13 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
     """Read the bytes of a tree object.
 
     Raises:
-        ValueError: The bytes are no tree.
+        ValueError: The bytes are not a tree.
 
     """
     rows = _ROWS[oid_bytes].findall(content)
-    # What is no row is passed over: then the rows do not make up the whole.
-    read_bytes = sum([len(mode) + len(name) for mode, name, _ in rows]) + len(rows) * (
-        oid_bytes + 2
-    )
+    # What is not a row is passed over: then the rows do not make up the whole.
+    read_bytes = sum([len(mode) + len(name) for mode, name, _ in rows])
+    read_bytes += len(rows) * (oid_bytes + 2)
     if read_bytes != len(content):
         raise ValueError("the tree is cut off")
     return {
@@ -38,17 +37,14 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
 
 
 def encode_tree(items: Mapping[str, TreeItem]) -> bytes:
-    """Give the bytes of a tree object, its names in git's order."""
+    """Return the bytes of a tree object, its names in git's order."""
     rows = []
     for name, item in items.items():
         raw = name.encode("utf-8", "surrogateescape")
-        mode = _TREE_MODE if item.is_tree else _FILE_MODE
-        rows.append(
-            (
-                raw + b"/" if item.is_tree else raw,
-                mode + b" " + raw + b"\0" + bytes.fromhex(item.oid),
-            )
-        )
+        place, mode = raw, _FILE_MODE
+        if item.is_tree:
+            place, mode = raw + b"/", _TREE_MODE
+        rows.append((place, mode + b" " + raw + b"\0" + bytes.fromhex(item.oid)))
     return b"".join(row for _, row in sorted(rows))
 
 
@@ -73,21 +69,21 @@ def build_tree(
         elif change is None:
             is_changed |= items.pop(name, None) is not None
         else:
-            item = TreeItem(
-                change.oid if isinstance(change, BlobRef) else write_blob(change), is_tree=False
-            )
+            oid = change.oid if isinstance(change, BlobRef) else write_blob(change)
+            item = TreeItem(oid, is_tree=False)
             is_changed |= items.get(name) != item
             items[name] = item
     for name, inner in below.items():
         old = items.get(name)
-        oid = build_tree(
-            old.oid if old and old.is_tree else None, inner, read_tree, write_tree, write_blob
-        )
-        if oid is None:
+        old_tree = old.oid if old and old.is_tree else None
+        tree = build_tree(old_tree, inner, read_tree, write_tree, write_blob)
+        if tree is None:
             is_changed |= items.pop(name, None) is not None
-        elif old is None or old.oid != oid:
-            items[name] = TreeItem(oid, is_tree=True)
+        elif old is None or old.oid != tree:
+            items[name] = TreeItem(tree, is_tree=True)
             is_changed = True
     if not items:
         return None
-    return write_tree(items) if is_changed or base is None else base
+    if base is not None and not is_changed:
+        return base
+    return write_tree(items)

@@ -113,9 +113,8 @@ MUTANTS = [
     Mutant(
         "no-sync",
         "gitcoord/store/loose.py",
-        "                for _, handle in made.values() if self._is_durable else ():\n             "
-        "       os.fsync(handle)\n",
-        "",
+        "                        os.fsync(handle)\n",
+        "                        pass\n",
         "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
         "a power cut would take what was acknowledged",
     ),
@@ -135,7 +134,7 @@ MUTANTS = [
         "tests/e2e/test_syncs.py::test_a_claims_token_is_on_the_disk_before_the_claim_can_be",
         "a power cut would leave a claim whose token nobody knows",
     ),
-    # healing and unknown outcomes
+    # stale locks and unknown outcomes
     Mutant(
         "verified-stays-locked",
         LEDGER,
@@ -147,8 +146,8 @@ MUTANTS = [
     Mutant(
         "lock-broken-by-age",
         "gitcoord/store/stale_locks.py",
-        "        if not is_held or is_suspected or _look(lock) != seen:\n",
-        "        if not is_held or _look(lock) != seen:\n",
+        "not is_held or _may_be_held(lock, is_suspected=is_suspected) or _look(lock) != seen:\n",
+        "not is_held or _look(lock) != seen:\n",
         "tests/store/test_stale_locks.py::test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
         "a lock that is only old may belong to a writer that sleeps, and breaking it corrupts the "
         "ref",

@@ -113,7 +113,7 @@ def test_before_the_first_entry_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_a_full_cache_forgets_the_oldest_half() -> None:
-    cache = RecordCache(most=4)
+    cache = RecordCache(max_records=4)
     for number in range(5):
         cache.put(str(number), {"n": number})
     assert [cache.get(str(number)) is not None for number in range(5)] == [

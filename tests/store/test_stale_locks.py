@@ -14,7 +14,7 @@ from gitcoord.host.clock import Clock
 from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity
 from gitcoord.store.queue import QueueLock
-from gitcoord.store.stale_locks import heal, living_writers, record_files
+from gitcoord.store.stale_locks import living_writers, record_files, remove_stale_lock
 
 
 def record(folder: Path, name: str) -> LiveFile:
@@ -37,7 +37,7 @@ def test_a_lock_is_broken_only_when_no_recorded_writer_lives(
         if writer == "dead":
             file.leave()
     healing = QueueLock(tmp_path / "h")
-    assert heal(lock, tmp_path / "pending", healing, Clock()) is is_healed
+    assert remove_stale_lock(lock, tmp_path / "pending", healing, Clock()) is is_healed
     assert lock.exists() is not is_healed
 
 
@@ -45,9 +45,9 @@ def test_a_writer_breaks_no_lock_of_another_thread_of_its_process(tmp_path: Path
     lock, healing = tmp_path / "ref.lock", QueueLock(tmp_path / "h")
     lock.touch()
     ours, theirs = (record(tmp_path / "pending", name) for name in ("ours", "theirs"))
-    assert not heal(lock, tmp_path / "pending", healing, Clock(), own={ours.path})
+    assert not remove_stale_lock(lock, tmp_path / "pending", healing, Clock(), own={ours.path})
     theirs.remove()
-    assert heal(lock, tmp_path / "pending", healing, Clock(), own={ours.path})
+    assert remove_stale_lock(lock, tmp_path / "pending", healing, Clock(), own={ours.path})
     ours.remove()
 
 
@@ -60,7 +60,9 @@ def test_a_living_writer_that_tried_again_meanwhile_did_not_make_the_lock(tmp_pa
             maker.leave()
         timer = threading.Timer(0.2, waiting.touch)
         timer.start()
-        is_healed = heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
+        is_healed = remove_stale_lock(
+            lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock()
+        )
         assert is_healed is is_maker_dead
         timer.join()
     assert not lock.exists()
@@ -77,7 +79,7 @@ def test_what_is_no_lock_file_is_told_and_stays(tmp_path: Path, kind: str) -> No
     else:
         os.mkfifo(lock)
     with pytest.raises(UnavailableError, match="is not a lock file of git"):
-        heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
+        remove_stale_lock(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
     assert os.path.lexists(lock)
 
 
@@ -95,7 +97,7 @@ def test_a_lock_that_changes_is_not_broken(tmp_path: Path) -> None:
     lock.touch()
     timer = threading.Timer(0.2, lambda: lock.write_text("busy"))
     timer.start()
-    assert not heal(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
+    assert not remove_stale_lock(lock, tmp_path / "pending", QueueLock(tmp_path / "h"), Clock())
     assert lock.read_text() == "busy"
     timer.join()
 

@@ -21,7 +21,7 @@ from gitcoord.ledger.files import read_json
 from gitcoord.ledger.pending import HINTS
 from gitcoord.store.protocol import MissingObjectError
 from gitcoord.store.queue import QueueLock
-from gitcoord.store.stale_locks import heal
+from gitcoord.store.stale_locks import remove_stale_lock
 
 __all__ = ["broken_refs", "hooks", "leftovers", "orphans", "worktrees"]
 
@@ -225,7 +225,7 @@ def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterato
             )
             continue
         healing = QueueLock(work.ledger.files.healing_lock)
-        if heal(lock, work.ledger.files.root / "pending", healing, work.clock):
+        if remove_stale_lock(lock, work.ledger.files.root / "pending", healing, work.clock):
             yield fine("locks", f"{lock} stood in the way", "its maker is dead: it was removed")
         else:
             yield problem(

@@ -15,7 +15,7 @@ from gitcoord.features.workspace import Workspace
 from gitcoord.host.open_files import is_open_for_writing
 from gitcoord.ledger.pending import HINTS, verified_refs
 from gitcoord.store.queue import QueueLock
-from gitcoord.store.stale_locks import heal, is_empty_lock
+from gitcoord.store.stale_locks import is_empty_lock, remove_stale_lock
 
 __all__ = ["clear_litter", "dead_hints", "old_files", "task_locks"]
 
@@ -35,7 +35,7 @@ def clear_litter(work: Workspace) -> list[str]:
     gone += [str(path) for path in old_files(work) if _removed(path)]
     healing = QueueLock(work.ledger.files.healing_lock)
     for lock in task_locks(work):
-        if heal(lock, work.ledger.files.root / "pending", healing, work.clock):
+        if remove_stale_lock(lock, work.ledger.files.root / "pending", healing, work.clock):
             gone.append(str(lock))
     count = clear_dead(work.git)
     if count:
