@@ -1,4 +1,4 @@
-"""Commits as they are read, and bytes that are none."""
+"""Commits as they are read, and bytes that are not a commit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitcoord.core.errors import UnavailableError
 from gitcoord.store.objects import clean_name, encode_commit, parse_commit, read_loose
 from gitcoord.store.protocol import MissingObjectError
 from tests.support.formats import needs_sha1
@@ -110,5 +111,5 @@ def test_the_bytes_of_another_object_are_no_answer(repo: Path) -> None:
         read_loose(str(objects), wrong)
     path.unlink()
     path.mkdir()
-    with pytest.raises(MissingObjectError, match="directory"):
+    with pytest.raises(UnavailableError, match="directory"):
         read_loose(str(objects), wrong)
