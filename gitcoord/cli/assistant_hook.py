@@ -50,11 +50,38 @@ def answer(argv: list[str], stdin: object) -> int:
     from gitcoord.features.assist import hook
 
     try:
-        sys.stdout.write(render(hook.answer(call, assistant, top), call, assistant))
+        said = hook.answer(call, assistant, top)
+        if call.kind == "session-start" and said.context:
+            said = said._replace(context="\n".join([*_begun(top or call.cwd), said.context]))
+        sys.stdout.write(render(said, call, assistant))
     except Exception as error:  # noqa: BLE001 - a bug of ours must not end in a traceback
         _say(f"gitcoord: {assistant}'s {call.event} was not judged: {_told(error)}")
         return 1
     return 0
+
+
+def _begun(top: str) -> list[str]:
+    """Settle what concerns the agent whose session begins; return what it should know."""
+    from contextlib import closing
+    from pathlib import Path
+
+    from gitcoord.core import codec
+    from gitcoord.core.errors import GitcoordError
+    from gitcoord.features.assist.standing import agent_marker, standing_at, top_above
+    from gitcoord.features.doors import begin_as_agent
+    from gitcoord.features.workspace import open_workspace
+
+    standing = standing_at(top_above(top))
+    if standing is None:
+        return []
+    marker = agent_marker(standing)
+    try:
+        with closing(open_workspace(Path(standing.top), str(marker["ledger"]))) as work:
+            notices = begin_as_agent(work, str(marker["agent"]))
+    except GitcoordError:
+        # The brief is there all the same; the agent's next command tells it.
+        return []
+    return [f"gitcoord: {codec.printable(one.text)}" for one in notices]
 
 
 def _told(error: Exception) -> str:

@@ -21,7 +21,7 @@ from gitcoord.core.hook_commands import (
     codex_hooks,
     is_our_hook,
 )
-from gitcoord.features.work import claims
+from gitcoord.features.work import claims, escalations
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.world import environment, found
@@ -116,6 +116,20 @@ def test_a_folder_below_and_a_relative_link_are_the_same_worktree(
     relative = Path("../" * (len(place.parts) - 1)) / target.lstrip("/")
     (place / ".git").write_text(f"gitdir: {relative}\n")
     assert '"deny"' in fire(command("PreToolUse"), place, edit("b/x")).stdout
+
+
+def test_a_session_begins_with_the_answers_that_came_meanwhile(
+    place: Path, work: Workspace
+) -> None:
+    escalations.escalate(work, "one", "which way?", "a")
+    escalations.resolve(work, escalations.inbox(work)[0]["id"], "to the left")
+    start = {"hook_event_name": "SessionStart", "source": "startup"}
+    told = json.loads(fire(command("SessionStart"), place, start).stdout)
+    context = told["hookSpecificOutput"]["additionalContext"]
+    assert "to the left" in context.splitlines()[0]
+    assert "# gitcoord: agent one holds task a" in context
+    again = json.loads(fire(command("SessionStart"), place, start).stdout)
+    assert again["hookSpecificOutput"]["additionalContext"].startswith("# gitcoord: agent one")
 
 
 @pytest.mark.parametrize(
