@@ -50,12 +50,12 @@ def assistant_above_hook() -> str | None:
 
 def _ancestors() -> list[int]:
     """List the processes above ours, nearest first, without the first of all."""
-    found: list[int] = []
+    ancestors: list[int] = []
     pid = os.getppid()
-    while pid > 1 and len(found) < MAX_ANCESTORS:
-        found.append(pid)
+    while pid > 1 and len(ancestors) < MAX_ANCESTORS:
+        ancestors.append(pid)
         pid = _parent(pid)
-    return found
+    return ancestors
 
 
 def _parent(pid: int) -> int:

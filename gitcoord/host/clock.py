@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["Clock", "Deadline", "time_offset"]
 
 FIRST_BACKOFF_S = 0.002
-MOST_BACKOFF_S = 0.25
+MAX_BACKOFF_S = 0.25
 # The kernel gives the first time namespace this number.
 _FIRST_TIME_NAMESPACE = "time:[4026531834]"
 
@@ -69,7 +69,7 @@ class Clock:
 
     def backoff(self, attempt: int) -> float:
         """Draw how long to wait before the next try: exponential, full jitter."""
-        return self.random() * float(min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 16)))
+        return self.random() * float(min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 16)))
 
 
 class Deadline:
@@ -87,7 +87,7 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
-        """Say whether nothing is left."""
+        """Whether nothing is left."""
         return self.remaining() <= 0
 
 

@@ -1,6 +1,6 @@
 """Open private files as the input that they are, and replace them whole.
 
-Whoever can write ``.git`` can put anything in a file's place: a link that
+Anyone who can write ``.git`` can put anything in a file's place: a link that
 leads elsewhere, a pipe that nobody writes to, a folder, a device. So no
 link is followed, nothing is waited for, and only a regular file counts.
 """
@@ -45,7 +45,7 @@ def open_file(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o600) -> 
 
 
 def read_file(path: Path | str, limit: int) -> bytes:
-    """Return a file's bytes, of which there may be at most ``limit``.
+    """Return a file's bytes, up to ``limit`` of them.
 
     Raises:
         IrregularFileError: Something else lies there.

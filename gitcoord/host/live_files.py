@@ -59,11 +59,12 @@ class LiveFile:
 
     def touch(self) -> None:
         """Change the file's time to now."""
+        place = self.path if self._handle is None else self._handle
         with suppress(OSError):
-            os.utime(self.path if self._handle is None else self._handle)
+            os.utime(place)
 
     def remove(self) -> None:
-        """Remove the file, and let go of it; one that stays is nobody's."""
+        """Remove the file, and let go of it; one that stays belongs to nobody."""
         with suppress(OSError):
             self.path.unlink()
         self._let_go()

@@ -43,8 +43,8 @@ def is_open_for_writing(path: Path) -> bool | None:
 def _leased(handle: int) -> bool:
     """Ask for a read lease, which the kernel refuses while anybody may write.
 
-    It is given back at once. Whoever opened the file in that moment would
-    have us signalled: by one that is ignored unless somebody wants it.
+    It is given back at once. A process that opened the file in that moment
+    would have us signalled, with a signal that is ignored by default.
     """
     import signal
 
@@ -73,7 +73,9 @@ def _listed_by_proc(path: Path) -> bool | None:
             continue
         except PermissionError:
             is_whole = False
-    return False if is_whole else None
+    if not is_whole:
+        return None
+    return False
 
 
 def _may_write(process: Path, handle: str) -> bool:

@@ -32,7 +32,9 @@ def _namespace() -> str:
     except OSError:
         return "0"
     offset = time_offset()
-    return f"{numbered}+{offset}" if offset else numbered
+    if not offset:
+        return numbered
+    return f"{numbered}+{offset}"
 
 
 def _stat(pid: int) -> tuple[str, str] | None:
@@ -53,18 +55,25 @@ def _stat(pid: int) -> tuple[str, str] | None:
         timeout=10,
     )
     state, _, start = asked.stdout.strip().partition(" ")
-    return (state[:1], "-".join(start.split()).replace(":", ".")) if state else None
+    if not state:
+        return None
+    return state[:1], "-".join(start.split()).replace(":", ".")
 
 
 @lru_cache(maxsize=8)
 def _identity(pid: int) -> str:
-    found = _stat(pid)
-    return f"{_boot_id()}:{_namespace()}:{pid}:{found[1] if found else 'gone'}"
+    start = "gone"
+    running = _stat(pid)
+    if running is not None:
+        _, start = running
+    return f"{_boot_id()}:{_namespace()}:{pid}:{start}"
 
 
 def identity(pid: int | None = None) -> str:
     """Return the identity of a process, by default of this one."""
-    return _identity(os.getpid() if pid is None else pid)
+    if pid is None:
+        pid = os.getpid()
+    return _identity(pid)
 
 
 def session_identity() -> str:
@@ -73,7 +82,7 @@ def session_identity() -> str:
 
 
 def is_alive(known: str) -> bool | None:
-    """Say whether a process lives; None where that cannot be told from here.
+    """Return whether a process lives; None where that cannot be told from here.
 
     A process of another boot is dead. One of another pid namespace (a
     container) cannot be looked at. A zombie is dead.
@@ -86,5 +95,8 @@ def is_alive(known: str) -> bool | None:
         return False
     if namespace != _namespace():
         return None
-    found = _stat(int(pid))
-    return found is not None and found[0] not in _DEAD_STATES and found[1] == start
+    running = _stat(int(pid))
+    if running is None:
+        return False
+    state, actual_start = running
+    return state not in _DEAD_STATES and actual_start == start

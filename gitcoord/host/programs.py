@@ -1,4 +1,4 @@
-"""Find the program that a user named, or say why it cannot be run."""
+"""Find the program that a user named, or tell why it cannot be run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def find_program(word: str) -> str:
         UsageError: There is none, or it cannot be executed.
 
     """
-    found = shutil.which(word)
-    if found is not None:
-        return str(Path(found).absolute())
+    program = shutil.which(word)
+    if program is not None:
+        return str(Path(program).absolute())
     path = Path(word)
     if path.is_dir():
         raise UsageError(f"{word} is a directory, not a program", hint="name a program, after `--`")

@@ -1,4 +1,4 @@
-"""Say what helps where something could not be written, by what the system said."""
+"""Find the next step where something could not be written, by the system's words."""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ __all__ = ["shipped"]
 
 
 def shipped(kind: str) -> Path:
-    """Give the folder ``hooks`` or ``templates``.
+    """Return the folder ``hooks`` or ``templates``.
 
     It lies inside an installed package, and beside it in a source tree.
     """
     package = Path(__file__).parents[1]
     inside = package / "_shipped" / kind
-    return inside if inside.is_dir() else package.parent / kind
+    if inside.is_dir():
+        return inside
+    return package.parent / kind

@@ -113,12 +113,14 @@ def _stat(pid: int) -> list[bytes]:
 def _running() -> Iterator[Stray]:
     if not (_PROC / "self" / "stat").exists():
         return
-    for name in os.listdir(_PROC):  # noqa: PTH208 - names, most of them of no interest
+    with os.scandir(_PROC) as entries:
+        names = [entry.name for entry in entries]
+    for name in names:
         if name.isdecimal():
             with suppress(OSError):
-                found = Stray(int(name))
-                if not found.is_dead:
-                    yield found
+                process = Stray(int(name))
+                if not process.is_dead:
+                    yield process
 
 
 def _own_line() -> set[int]:
@@ -133,8 +135,8 @@ def _own_line() -> set[int]:
     return line
 
 
-def _is_left_in(found: Stray, folder: str, *, is_private: bool) -> bool:
-    return (is_private or found.is_orphan) and found.stands_in(folder)
+def _is_left_in(process: Stray, folder: str, *, is_private: bool) -> bool:
+    return (is_private or process.is_orphan) and process.stands_in(folder)
 
 
 def find_strays(
@@ -148,21 +150,21 @@ def find_strays(
     never count.
     """
     folder, spared = os.path.realpath(place), _own_line()
-    return [
-        found
-        for found in _running()
-        if found.pid not in spared
-        and not found.has_terminal
-        and (found.carries(marks) or _is_left_in(found, folder, is_private=is_private))
-    ]
+    strays = []
+    for process in _running():
+        if process.pid in spared or process.has_terminal:
+            continue
+        if process.carries(marks) or _is_left_in(process, folder, is_private=is_private):
+            strays.append(process)
+    return strays
 
 
 def git_standing_in(place: Path) -> int | None:
     """Return the number of a git that runs in a folder, if there is one."""
     folder = os.path.realpath(place)
-    for found in _running():
-        if found.is_git and found.stands_in(folder):
-            return found.pid
+    for process in _running():
+        if process.is_git and process.stands_in(folder):
+            return process.pid
     return None
 
 
@@ -176,25 +178,25 @@ def end_strays(place: Path, marks: Collection[bytes] = ()) -> list[int]:
     ended: list[int] = []
     # Twice, and once more to be sure: what is being ended may start another.
     for _ in range(3):
-        found = find_strays(place, marks)
-        if not found:
+        strays = find_strays(place, marks)
+        if not strays:
             return ended
-        ended += [stray.pid for stray in found]
-        end_all(found)
+        ended += [stray.pid for stray in strays]
+        end_all(strays)
     left = find_strays(place, marks)
     if left:
         raise TimeoutError(f"process {left[0].pid} does not end")
     return ended
 
 
-def end_all(found: Collection[Stray], patience_s: float = END_S) -> None:
+def end_all(processes: Collection[Stray], patience_s: float = END_S) -> None:
     """End processes: SIGTERM, and SIGKILL for what is left after a while."""
     clock = Clock()
     for number in (signal.SIGTERM, signal.SIGKILL):
-        for stray in found:
-            stray.send(number)
+        for process in processes:
+            process.send(number)
         deadline = Deadline(clock, patience_s)
-        while any(stray.is_running() for stray in found):
+        while any(process.is_running() for process in processes):
             if deadline.expired:
                 break
             clock.sleep(0.01)
@@ -214,9 +216,9 @@ def descendants(pid: int) -> list[int]:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """Name every process and its parent."""
+    """Return every process with its parent."""
     if sys.platform == "linux":
-        yield from ((found.pid, found.parent) for found in _running())
+        yield from ((process.pid, process.parent) for process in _running())
         return
     import subprocess
 

@@ -35,7 +35,7 @@ def beat_text(stamps: Mapping[str, tuple[str, int]]) -> bytes:
 
 
 def parse_beat(content: bytes) -> dict[str, tuple[str, int]]:
-    """Read the blob of a beat; lines that are none are passed over."""
+    """Read the blob of a beat; lines that are not a stamp are passed over."""
     stamps: dict[str, tuple[str, int]] = {}
     for line in content[:MAX_BEAT_BYTES].decode("ascii", "replace").splitlines():
         token, _, rest = line.partition(" ")
@@ -48,14 +48,14 @@ def parse_beat(content: bytes) -> dict[str, tuple[str, int]]:
 class Beats(Mapping[str, Beat]):
     """Every agent's beat, read when it is asked for.
 
-    ``mend`` gives a ref that is broken a beat which says nothing; a reader,
-    who has nothing to write, passes over it.
+    ``repair`` sets a broken ref to a beat that renews nothing. A reader, who
+    writes nothing, does without it and passes over such a ref.
     """
 
     def __init__(
-        self, store: Store, ledger: str, mend: Callable[[str], None] | None = None
+        self, store: Store, ledger: str, repair: Callable[[str], None] | None = None
     ) -> None:
-        self._mend = mend
+        self._repair = repair
         self._store = store
         self._ledger = ledger
         self._known: dict[str, Beat | None] = {}
@@ -64,18 +64,18 @@ class Beats(Mapping[str, Beat]):
         """Read one agent's beat; KeyError where there is none."""
         if agent not in self._known:
             self._known[agent] = self._read(agent)
-        found = self._known[agent]
-        if found is None:
+        beat = self._known[agent]
+        if beat is None:
             raise KeyError(agent)
-        return found
+        return beat
 
     def _oid_of(self, ref: str) -> str | None:
         try:
             return self._store.read_ref(ref)
         except CorruptError:
-            if self._mend is None:
+            if self._repair is None:
                 return BROKEN
-        self._mend(ref)
+        self._repair(ref)
         return self._store.read_ref(ref)
 
     def _read(self, agent: str) -> Beat | None:
@@ -104,7 +104,7 @@ class Beats(Mapping[str, Beat]):
         return iter([agent for agent, beat in self._known.items() if beat is not None])
 
     def __len__(self) -> int:
-        """Count the beats that were found."""
+        """Count the beats that are there, of those that were asked for."""
         return len(list(iter(self)))
 
 
@@ -123,11 +123,16 @@ class Observations(Mapping[str, int]):
 
     def _load(self) -> dict[str, int]:
         if self._seen is None:
-            kept = read_json(self._path) or {}
-            seen = kept.get("seen") if kept.get("boot") == self._clock.machine_id() else None
-            times = seen.items() if isinstance(seen, dict) else ()
-            self._seen = {key: ns for key, ns in times if type(ns) is int}
+            self._seen = self._kept()
         return self._seen
+
+    def _kept(self) -> dict[str, int]:
+        """Read what earlier commands of this boot saw."""
+        kept = read_json(self._path) or {}
+        seen = kept.get("seen")
+        if kept.get("boot") != self._clock.machine_id() or not isinstance(seen, dict):
+            return {}
+        return {key: ns for key, ns in seen.items() if type(ns) is int}
 
     def __getitem__(self, key: str) -> int:
         """Return when a stamp was first seen; a new one is seen now."""
@@ -146,10 +151,10 @@ class Observations(Mapping[str, int]):
         return len(self._load())
 
     def save(self) -> None:
-        """Keep what was seen, the newest if it is much."""
+        """Keep what was seen; only the newest, if there is too much."""
         if self._is_changed and self._seen is not None:
             newest = dict(sorted(self._seen.items(), key=lambda item: item[1])[-MAX_OBSERVED:])
             with suppress(UnavailableError):
-                # Who may only read goes without a memory.
+                # Whoever may only read keeps no memory of it.
                 write_json(self._path, {"boot": self._clock.machine_id(), "seen": newest})
             self._is_changed = False

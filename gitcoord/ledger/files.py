@@ -1,4 +1,4 @@
-"""Name gitcoord's private files, and write them so that none is torn.
+"""Name gitcoord's private files, and replace each of them in one step.
 
 They lie in ``gitcoord/`` of the common git directory, readable by their
 owner alone. All but ``index/`` matter: pending operations, tokens and
@@ -80,7 +80,9 @@ def require_writable(common_dir: Path) -> None:
 
     """
     own = common_dir / "gitcoord"
-    folder = own if own.is_dir() else common_dir
+    folder = own
+    if not own.is_dir():
+        folder = common_dir
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _kept_out(f"{folder} cannot be written")
 
@@ -92,12 +94,14 @@ def _kept_out(told: str) -> UnavailableError:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a small file; None where it is missing, torn, too large or no file."""
+    """Read a small file; None where it is missing, torn, too large or not a file."""
     try:
         value = json.loads(read_file(path, MAX_FILE_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return value
 
 
 class LedgerFiles:
@@ -150,12 +154,15 @@ class TokenFiles:
         """
         path = self.folder / f"{token}.json"
         write_json(path, {**content, "token": token})
-        return [path] if self._is_durable else []
+        if not self._is_durable:
+            return []
+        return [path]
 
     def names(self) -> set[str]:
         """List the tokens that are kept."""
         try:
-            names = os.listdir(self.folder)  # noqa: PTH208 - names alone
+            with os.scandir(self.folder) as entries:
+                names = [entry.name for entry in entries]
         except OSError:
             return set()
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
@@ -166,14 +173,12 @@ class TokenFiles:
             paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
         except OSError:
             return []
-        kept = ((path.stem, read_json(path)) for path in paths)
-        return [
-            content
-            for token, content in kept
-            if content is not None
-            and content.get("token") == token
-            and isinstance(content.get("task"), str)
-        ]
+        kept = []
+        for path in paths:
+            content = read_json(path) or {}
+            if content.get("token") == path.stem and isinstance(content.get("task"), str):
+                kept.append(content)
+        return kept
 
     def remove(self, token: str) -> None:
         """Forget a token; one that stays is not current, and harms nobody."""

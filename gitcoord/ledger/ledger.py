@@ -71,14 +71,15 @@ class _Turn(NamedTuple):
 
 def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
     """Turn changed records into what a store writes."""
-    return {
-        path: BlobRef(str(change))
-        if isinstance(change, BlobOid)
-        else None
-        if change is None
-        else codec.dump(change)
-        for path, change in changes.items()
-    }
+    contents: dict[str, bytes | BlobRef | None] = {}
+    for path, change in changes.items():
+        if change is None:
+            contents[path] = None
+        elif isinstance(change, BlobOid):
+            contents[path] = BlobRef(str(change))
+        else:
+            contents[path] = codec.dump(change)
+    return contents
 
 
 def _gone(oid: str) -> NotFoundError:
@@ -142,7 +143,7 @@ class Ledger:
         return self._newest
 
     def context(self) -> Context:
-        """Read the clock, draw the random values, and look at beats on demand."""
+        """Read the clock and draw the random values; beats are read on demand."""
         return Context(
             id=self.clock.token(),
             token=self.clock.token(),
@@ -161,7 +162,7 @@ class Ledger:
         """Settle what this agent's dead processes left unknown."""
         if not (self.files.pending / agent).is_dir():
             return []
-        # No later swap of ours need come across them.
+        # Removed now, so that no later swap of ours meets them.
         self.clear_left_locks(agent)
         attic = list(self.store.list_refs(attic_refs(self.name)).values())
         return self.pending.settle(
@@ -260,7 +261,9 @@ class Ledger:
                 self.pending.begin(
                     turn.agent, event["id"], {"tip": tip, "verified": noted, **facts}
                 )
-            kept = (turn.before_swap(event) if turn.before_swap else None) or ()
+            kept: Sequence[Path] = ()
+            if turn.before_swap is not None:
+                kept = turn.before_swap(event) or ()
             if tip is not None and parent != tip:
                 self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)
             write = self._writing(parent, snapshot, event, turn.inputs)
@@ -286,13 +289,15 @@ class Ledger:
         context = turn.context._replace(
             now_ns=self.clock.monotonic_ns(),
             time=self.clock.seconds(),
-            beats=Beats(self.store, self.name, self._mend_beat),
+            beats=Beats(self.store, self.name, self._repair_beat),
         )
         snapshot = self._opened(tip)
         if tip is not None:
             # No entry's time is before its parent's, for readers' sake.
             context = context._replace(time=max(context.time, self.store.read_entry(tip).time))
-        command = turn.request(snapshot, context) if callable(turn.request) else turn.request
+        command = turn.request
+        if callable(command):
+            command = command(snapshot, context)
         if tip is None and command["op"] != "init":
             self.snapshot()
         parent = command.get("onto") or tip
@@ -301,7 +306,7 @@ class Ledger:
         return tip, parent, snapshot, decide(snapshot, command, context)
 
     def _keep_abandoned(self, ref: str, tip: str) -> None:
-        """Put a tip into the attic, and clear the locks of the dead there."""
+        """Put a tip into the attic, and remove the locks of dead writers there."""
         for lock in (self.store.common_dir / ref).parent.glob("*.lock"):
             self._remove_stale(lock)
         self.keep(ref, tip)
@@ -315,8 +320,12 @@ class Ledger:
     def _writing(
         self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
     ) -> Callable[[], str]:
-        """Make ready what writes the entry, and writes it again if a prune took it."""
-        base = self.store.read_entry(parent).tree if parent else None
+        """Return what writes the entry, and writes it again if a prune took it."""
+        base: str | None = None
+        parents: tuple[str, ...] = ()
+        if parent:
+            base = self.store.read_entry(parent).tree
+            parents = (parent,)
         changes = encoded(apply(snapshot, event))
         message = render(event)
 
@@ -325,9 +334,7 @@ class Ledger:
             for content in inputs:
                 self.store.write_blob(content)
             author = author_of(event["agent"], self.name)
-            return self.store.write_entry(
-                tree, (parent,) if parent else (), message, author, event["time"]
-            )
+            return self.store.write_entry(tree, parents, message, author, event["time"])
 
         return write
 
@@ -372,7 +379,7 @@ class Ledger:
         *,
         is_queued: bool,
     ) -> None:
-        """Back off before the next try; heal a dead writer's lock on the way.
+        """Back off before the next try; remove a dead writer's lock first.
 
         ``verify`` names refs that are not ours: their locks may be another
         program's, and go only where a dead writer of ours accounts for them.
@@ -398,12 +405,12 @@ class Ledger:
         if not isinstance(error, LockedError):
             return "other writers were faster"
         living = living_writers(self.files.root / "pending", self.pending.own()).values()
-        numbers = sorted(
-            {process.split(":")[2] for _, process in living if process.count(":") == 3}
-        )
-        if not numbers:
-            return f"{error.path} is in the way"
-        return f"{error.path} is in the way, and process {', '.join(numbers[:5])} may still be at work on it"
+        numbers = {process.split(":")[2] for _, process in living if process.count(":") == 3}
+        told = f"{error.path} is in the way"
+        if numbers:
+            some = ", ".join(sorted(numbers)[:5])
+            told += f", and process {some} may still be at work on it"
+        return told
 
     def _read_back(
         self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline
@@ -496,21 +503,19 @@ class Ledger:
         ref = beat_ref(self.name, agent)
 
         def write() -> Beat:
-            known = Beats(self.store, self.name, self._mend_beat).get(agent)
+            known = Beats(self.store, self.name, self._repair_beat).get(agent)
             old = self.store.read_ref(ref)
             live = self._tokens()
             if token not in live:
                 raise ClaimLostError("this claim is no longer current", hint="stop working on it")
-            stamps = {
-                name: stamp
-                for name, stamp in (known.stamps if known else {}).items()
-                if name in live
-            }
+            stamps = {}
+            if known is not None:
+                stamps = {name: stamp for name, stamp in known.stamps.items() if name in live}
             stamps[token] = (self.clock.machine_id(), self.clock.monotonic_ns())
             oid = self.store.write_blob(beat_text(stamps))
             self.store.swap(ref, old, oid)
             if old not in {None, oid}:
-                # Whoever read the ref before us finds no blob, takes the
+                # One that read the ref before us finds no blob, takes the
                 # beat for silent, and is stopped by the ref that moved.
                 self.store.discard(str(old))
             return Beat(oid, stamps)
@@ -522,8 +527,8 @@ class Ledger:
             raise ClaimLostError("this claim was taken over", hint="stop working on it")
         return beat
 
-    def _mend_beat(self, ref: str) -> None:
-        """Let a broken beat ref hold a beat that says nothing of any lease.
+    def _repair_beat(self, ref: str) -> None:
+        """Set a broken beat ref to a beat that renews no lease.
 
         It may have been a fresh beat, so that it counts from now on. If this
         fails the ref is broken as before.
@@ -532,12 +537,17 @@ class Ledger:
         self._recorded(lambda: self.store.repair_ref(ref, oid))
 
     def _tokens(self) -> set[str]:
-        return {lease["token"] for task in self.snapshot().live() for lease in leases_of(task)}
+        """Return the tokens that are current."""
+        tokens: set[str] = set()
+        for task in self.snapshot().live():
+            tokens.update(lease["token"] for lease in leases_of(task))
+        return tokens
 
     def _recorded(self, act: Callable[[], Any]) -> Any:
         """Move a ref as a recorded writer, until nobody is in the way.
 
-        Healing knows us by the record, and by its touches when we are at it.
+        Whoever would remove our lock knows by the record that we live, and by
+        its touches when we are at work.
         """
         require_writable(self.store.common_dir)
         entry_id = self.clock.token()

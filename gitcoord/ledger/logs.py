@@ -103,8 +103,8 @@ class Logs:
 
     def attempts_of(self, task: str) -> list[Path]:
         """Return the logs of a task, the newest attempt's last."""
-        found = (self.folder / "tasks" / task).glob("*/*.log")
-        return sorted(found, key=_age)
+        logs = (self.folder / "tasks" / task).glob("*/*.log")
+        return sorted(logs, key=_age)
 
     def open(self, path: Path) -> LogFile:
         """Begin a log, and make room for it.
@@ -123,7 +123,7 @@ class Logs:
         """
         known = [(path, path.stat()) for path in self._all()]
         total = sum(facts.st_size for _, facts in known)
-        known.sort(key=lambda one: one[1].st_mtime_ns)
+        known.sort(key=lambda log: log[1].st_mtime_ns)
         for path, facts in known:
             if total <= MAX_TOTAL_BYTES - MAX_LOG_BYTES:
                 return

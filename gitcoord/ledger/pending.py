@@ -3,7 +3,8 @@
 A file per operation names its entry's id and its writer's process. It is
 written before the swap, held while the writer is at work, and removed after
 the answer, so that whatever kills the writer, the agent's next command can
-say what became of it. The same files tell healing which writers live.
+say what became of it. The same files tell
+which writers live, to those that find a lock in the way.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def chain(store: Store, tip: str | None, until: str | None) -> Iterator[tuple[st
     while oid is not None and oid != until:
         entry = store.read_entry(oid)
         yield oid, entry.message
-        oid = entry.parents[0] if entry.parents else None
+        oid = None
+        if entry.parents:
+            oid = entry.parents[0]
 
 
 def find_entry(store: Store, tip: str | None, until: str | None, entry_id: str) -> str | None:
@@ -145,8 +148,11 @@ class PendingFiles:
     def of_dead(self, agent: str = "") -> Iterator[tuple[Path, dict[str, Any]]]:
         """Read the files of dead writers, by default of every agent."""
         own = self.own()
-        folder = self.folder / agent if agent else self.folder
-        for path in record_files(folder, depth=0 if agent else 1):
+        if agent:
+            paths = record_files(self.folder / agent, depth=0)
+        else:
+            paths = record_files(self.folder, depth=1)
+        for path in paths:
             facts = read_json(path)
             if facts is not None and path not in own and not is_at_work(path, facts):
                 yield path, facts
@@ -156,15 +162,17 @@ class PendingFiles:
     ) -> str | None:
         for start in tips:
             try:
-                found = find_entry(store, start, until, entry_id)
+                entry = find_entry(store, start, until, entry_id)
             except MissingObjectError:
                 continue
-            if found is not None:
-                return found
+            if entry is not None:
+                return entry
         return None
 
 
 def verified_refs(facts: dict[str, Any]) -> list[str]:
     """Return the refs that an operation only verifies at its swap."""
     named = facts.get("verified")
-    return [ref for ref in named if ids.is_ref(ref)] if isinstance(named, list) else []
+    if not isinstance(named, list):
+        return []
+    return [ref for ref in named if ids.is_ref(ref)]

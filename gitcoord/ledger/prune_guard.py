@@ -26,7 +26,7 @@ def outlast_prune(store: Store, clock: Clock, deadline: Deadline) -> bool:
 def require_written(
     store: Store, clock: Clock, write: Callable[[], str], deadline: Deadline
 ) -> None:
-    """Look, just before a swap, that no prune takes what was written.
+    """Make sure, just before a swap, that no prune takes what was written.
 
     Were the writer killed after the swap, nobody could write it again.
 

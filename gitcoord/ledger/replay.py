@@ -39,7 +39,11 @@ def replay_entry(ledger: Ledger, entry: EntryObject, cache: RecordCache) -> None
 
     """
     event = parse(entry.message, entry.oid)
-    parent = ledger.store.read_entry(entry.parents[0]) if entry.parents else None
+    parent = None
+    parent_tree = None
+    if entry.parents:
+        parent = ledger.store.read_entry(entry.parents[0])
+        parent_tree = parent.tree
     if (event["op"] == "init") != (parent is None):
         raise illegal(entry.oid, "a ledger begins with init, and with nothing else")
     if (entry.author, entry.author_email) != author_of(event["agent"], ledger.name):
@@ -48,9 +52,7 @@ def replay_entry(ledger: Ledger, entry: EntryObject, cache: RecordCache) -> None
         )
     if entry.time != event["time"] or (parent is not None and entry.time < parent.time):
         raise illegal(entry.oid, "its time is not its event's, or is before its parent's")
-    before = Snapshot(
-        TreeReader(ledger.store, parent.tree if parent else None, entry.oid, cache), entry.oid
-    )
+    before = Snapshot(TreeReader(ledger.store, parent_tree, entry.oid, cache), entry.oid)
     if event["op"] == "rollback":
         _verify_rollback(ledger, entry, event, before)
     try:
@@ -63,9 +65,7 @@ def replay_entry(ledger: Ledger, entry: EntryObject, cache: RecordCache) -> None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise illegal(entry.oid, f"its event is malformed ({type(error).__name__})") from None
     try:
-        wrong = _first_difference(
-            ledger.store, parent.tree if parent else None, entry.tree, changes
-        )
+        wrong = _first_difference(ledger.store, parent_tree, entry.tree, changes)
     except MissingObjectError as error:
         raise illegal(entry.oid, f"an object of its tree cannot be read: {error}") from None
     if wrong:
@@ -91,28 +91,31 @@ def _first_difference(
     store: Store, old: str | None, new: str, changes: Mapping[str, bytes | BlobRef | None]
 ) -> str | None:
     """Compare the tree with what ``apply`` says, without writing anything."""
-    wanted: dict[str, str | None] = {
-        path: None
-        if change is None
-        else change.oid
-        if isinstance(change, BlobRef)
-        else store.hash_blob(change)
-        for path, change in changes.items()
-    }
-    found: dict[str, tuple[str | None, str | None]] = {}
-    _collect(
-        store, "", TreeItem(old, is_tree=True) if old else None, TreeItem(new, is_tree=True), found
-    )
-    for path, (_, after) in sorted(found.items()):
-        if path not in wanted or wanted[path] != after:
+    wanted = {path: _oid_of(store, change) for path, change in changes.items()}
+    old_top = None
+    if old is not None:
+        old_top = TreeItem(old, is_tree=True)
+    changed: dict[str, str | None] = {}
+    _collect(store, "", old_top, TreeItem(new, is_tree=True), changed)
+    for path, oid in sorted(changed.items()):
+        if path not in wanted or wanted[path] != oid:
             return path
     # The oid is right; a byte on the disk may not be.
-    for blob in {after for _, after in found.values() if after is not None}:
+    for blob in {oid for oid in changed.values() if oid is not None}:
         store.read_blob(blob)
     for path, oid in sorted(wanted.items()):
-        if path not in found and _at(store, new, path) != oid:
+        if path not in changed and _at(store, new, path) != oid:
             return path
     return None
+
+
+def _oid_of(store: Store, change: bytes | BlobRef | None) -> str | None:
+    """Return the oid that a changed record has; None where it is removed."""
+    if change is None:
+        return None
+    if isinstance(change, BlobRef):
+        return change.oid
+    return store.hash_blob(change)
 
 
 def _at(store: Store, tree: str, path: str) -> str | None:
@@ -129,21 +132,32 @@ def _collect(
     path: str,
     old: TreeItem | None,
     new: TreeItem | None,
-    found: dict[str, tuple[str | None, str | None]],
+    changed: dict[str, str | None],
 ) -> None:
-    olds = store.read_tree(old.oid) if old else {}
-    news = store.read_tree(new.oid) if new else {}
+    """Collect the blobs that differ between two folders, each with its new oid."""
+    olds, news = _items_of(store, old), _items_of(store, new)
     for name in olds.keys() | news.keys():
         before, after = olds.get(name), news.get(name)
         if before == after:
             continue
         here = f"{path}/{name}" if path else name
-        trees = [item if item is not None and item.is_tree else None for item in (before, after)]
-        if any(trees):
-            _collect(store, here, trees[0], trees[1], found)
-        if (before and not before.is_tree) or (after and not after.is_tree):
-            blobs = [
-                item.oid if item is not None and not item.is_tree else None
-                for item in (before, after)
-            ]
-            found[here] = (blobs[0], blobs[1])
+        old_folder, new_folder = _folder(before), _folder(after)
+        if old_folder or new_folder:
+            _collect(store, here, old_folder, new_folder, changed)
+        if after is not None and not after.is_tree:
+            changed[here] = after.oid
+        elif before is not None and not before.is_tree:
+            changed[here] = None
+
+
+def _items_of(store: Store, folder: TreeItem | None) -> Mapping[str, TreeItem]:
+    if folder is None:
+        return {}
+    return store.read_tree(folder.oid)
+
+
+def _folder(item: TreeItem | None) -> TreeItem | None:
+    """Return an item that is a folder; None for anything else."""
+    if item is None or not item.is_tree:
+        return None
+    return item

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.features.work import claims
-from gitcoord.host.clock import MOST_BACKOFF_S, Clock, Deadline
+from gitcoord.host.clock import MAX_BACKOFF_S, Clock, Deadline
 from gitcoord.host.processes import identity
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, environment, found
@@ -103,7 +103,7 @@ def test_waits_grow_to_a_bound_with_chance_in_all_of_them(chance: float, share: 
     waits = [Fixed().backoff(attempt) for attempt in range(40)]
     assert waits[:4] == [share * most for most in (0.002, 0.004, 0.008, 0.016)]
     assert waits == sorted(waits)
-    assert waits[-1] == share * MOST_BACKOFF_S
+    assert waits[-1] == share * MAX_BACKOFF_S
 
 
 def test_chance_is_below_one_and_tokens_are_of_128_bits() -> None:

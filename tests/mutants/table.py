@@ -155,8 +155,8 @@ MUTANTS = [
     Mutant(
         "pid-alone",
         "gitcoord/host/processes.py",
-        "found[0] not in _DEAD_STATES and found[1] == start",
-        "found[0] not in _DEAD_STATES",
+        "state not in _DEAD_STATES and actual_start == start",
+        "state not in _DEAD_STATES",
         "tests/host/test_processes.py::test_a_process_is_known_by_more_than_its_pid",
         "a pid is used again, and its new owner would keep the dead one's lock for ever",
     ),
