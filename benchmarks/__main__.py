@@ -243,7 +243,7 @@ def one_shot(top: Path) -> None:
 
 
 def installed(top: Path) -> dict[str, str]:
-    """Give an environment for commands that are compiled, as an installer does.
+    """Return an environment for commands that are compiled, as an installer does.
 
     Else each start compiles what it imports, and that is what is measured.
     """

@@ -1,4 +1,4 @@
-"""Tell how far the disk's own limit is: what syncs cost without gitcoord."""
+"""Measure the disk's own limit: what syncs cost without gitcoord."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ PACKAGES = [
 
 
 class UnfitError(Exception):
-    """Say why a contestant cannot race."""
+    """Raised when a contestant cannot race."""
 
 
 class Ack(NamedTuple):
@@ -88,7 +88,7 @@ class Outcome(NamedTuple):
     doubles: int
 
     def figures(self) -> str:
-        """Give the rate, and the median, 99th percentile and worst time of a claim."""
+        """Return the rate, and the median, 99th percentile and worst time of a claim."""
         took = sorted(ack.at - ack.begun for ack in self.acks)
         if not took:
             return "none"

@@ -109,7 +109,7 @@ def undo(worktree: Path) -> None:
 
 @contextmanager
 def _at_work(place: _Place) -> Iterator[int]:
-    """Hold the note, with what the dead left undone; end without a trace."""
+    """Hold the note, and finish what dead processes left undone; end without a trace."""
     place.note.parent.mkdir(mode=0o700, exist_ok=True)
     handle = os.open(place.note, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -227,7 +227,7 @@ def _oids(raw: bytes, wanted: set[str]) -> dict[str, str]:
 
 
 def _is_written(git: Git, worktree: Path, path: str, oids: list[str | None]) -> bool:
-    """Say whether a file is one of these blobs, or the beginning of one."""
+    """Return whether a file is one of these blobs, or the beginning of one."""
     here = worktree / path
     try:
         kind = here.lstat()

@@ -107,14 +107,15 @@ class UserConfig:
         if value:
             return value
         if self._all is None:
-            self._all = [row for path in user_files() for row in _read_file(path)] + self._local
+            self._all = []
+            for path in user_files():
+                self._all += _read_file(path)
+            self._all += self._local
         value = last_value(self._all, section, key)
         # Only git knows where its system's file is, and whom it includes.
-        return (
-            self._ask(f"{section}.{key}")
-            if _includes(self._all) or (section == "user" and not value)
-            else value
-        )
+        if _includes(self._all) or (section == "user" and not value):
+            return self._ask(f"{section}.{key}")
+        return value
 
 
 def _includes(config: Rows) -> bool:
@@ -123,11 +124,9 @@ def _includes(config: Rows) -> bool:
 
 def user_files() -> list[Path]:
     """List the files of the system and of the user, in git's order."""
-    files = (
-        []
-        if os.environ.get("GIT_CONFIG_NOSYSTEM", "").lower() in TRUE
-        else [os.environ.get("GIT_CONFIG_SYSTEM", "/etc/gitconfig")]
-    )
+    files = []
+    if os.environ.get("GIT_CONFIG_NOSYSTEM", "").lower() not in TRUE:
+        files.append(os.environ.get("GIT_CONFIG_SYSTEM", "/etc/gitconfig"))
     named = os.environ.get("GIT_CONFIG_GLOBAL")
     if named is not None:
         files.append(named)
@@ -170,7 +169,7 @@ _OTHER_REFS = ("GIT_REFERENCE_BACKEND", "GIT_REF_STORAGE")
 
 
 def incompatible(common_dir: Path) -> str | None:
-    """Say in one line why no engine can write a repository, or None."""
+    """Return in one line why no engine can write a repository, or None."""
     config = read_config(common_dir)
     version = last_value(config, "core", "repositoryformatversion") or "0"
     if version not in {"0", "1"}:
@@ -201,7 +200,7 @@ def _extensions(config: Rows) -> set[str]:
 
 
 def unsupported(common_dir: Path) -> str | None:
-    """Say in one line why libgit2 cannot open a repository, or None."""
+    """Return in one line why libgit2 cannot open a repository, or None."""
     config = read_config(common_dir)
     object_format = last_value(config, "extensions", "objectformat").lower()
     if object_format not in {"", "sha1"}:

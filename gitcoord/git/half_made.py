@@ -33,11 +33,11 @@ __all__ = [
 LOCK_WAIT_S = 60.0
 PATIENCE_S = 0.5
 UNREADABLE = "commondir"
-"""What git names where a half-made worktree keeps it from listing any."""
+"""What git names where an incomplete worktree keeps it from listing any."""
 
 
 def half_made(git: Git, place: Path) -> Path | None:
-    """Give the private git directory of a worktree that git never finished."""
+    """Return the private git directory of a worktree that git never finished."""
     wanted = os.path.realpath(place / ".git")
     for folder in (discover(git.cwd).common_dir / "worktrees").glob("*"):
         try:
@@ -51,7 +51,7 @@ def half_made(git: Git, place: Path) -> Path | None:
 
 
 def is_half_made(git: Git, place: Path) -> bool:
-    """Say whether a place holds a worktree that was never finished."""
+    """Return whether a place holds a worktree that was never finished."""
     return half_made(git, place) is not None
 
 
@@ -114,7 +114,7 @@ def clear_unreadable(git: Git) -> bool:
 
 
 def _unfinished(folder: Path) -> tuple[int, int] | None:
-    """Tell when a worktree was begun whose ``commondir`` has nothing in it."""
+    """Return when a worktree was begun whose ``commondir`` has nothing in it."""
     try:
         reason, known = (
             (folder / "locked").read_text("utf-8", "replace").strip(),
@@ -130,7 +130,7 @@ def _unfinished(folder: Path) -> tuple[int, int] | None:
 
 
 def is_worktree(git: Git, place: Path) -> bool:
-    """Say whether a place is a whole worktree of this repository."""
+    """Return whether a place is a whole worktree of this repository."""
     if not (place / ".git").is_file() or is_half_made(git, place):
         return False
     return discover(place).common_dir == discover(git.cwd).common_dir

@@ -76,7 +76,7 @@ def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Mer
     ``theirs`` is applied to ``ours``, as in a cherry-pick or a revert.
 
     Raises:
-        GitError: One of them is no commit.
+        GitError: One of them is not a commit.
 
     """
     if base is not None:
@@ -140,7 +140,7 @@ def commit_merge(
 
 
 def merge_base(git: Git, one: str, other: str) -> str | None:
-    """Give the best common ancestor of two commits, if they have one."""
+    """Return the best common ancestor of two commits, if they have one."""
     done = git.run("merge-base", "--end-of-options", one, other, check=False)
     if done.status not in {0, 1}:
         raise GitError(("merge-base",), done.status, done.stderr)
@@ -148,7 +148,7 @@ def merge_base(git: Git, one: str, other: str) -> str | None:
 
 
 def is_ancestor(git: Git, old: str, new: str) -> bool:
-    """Say whether one commit is in the history of another (or is it)."""
+    """Return whether one commit is in the history of another (or is it)."""
     if old == new:
         return True
     done = git.run("merge-base", "--is-ancestor", "--end-of-options", old, new, check=False)
@@ -158,7 +158,7 @@ def is_ancestor(git: Git, old: str, new: str) -> bool:
 
 
 def contains(git: Git, tip: str, commits: Iterable[str]) -> set[str]:
-    """Say which of some commits are in the history of a tip, in one go."""
+    """Return which of some commits are in the history of a tip, in one go."""
     asked = set(commits)
     return asked - set(rev_list(git, sorted(asked), [tip])) if asked else set()
 
@@ -170,7 +170,7 @@ def rev_list(git: Git, include: list[str], exclude: list[str]) -> list[str]:
 
 
 def parents_of(git: Git, commits: list[str]) -> dict[str, list[str]]:
-    """Give the parents of each commit."""
+    """Return the parents of each commit."""
     if not commits:
         return {}
     lines = "".join(f"{oid}\n" for oid in commits)
@@ -221,7 +221,7 @@ def time_of(git: Git, commits: list[str]) -> int:
 
 
 def fork_base(git: Git, tip: str, results: list[str]) -> str | Conflict:
-    """Give a commit that contains the tip and every result, in this order.
+    """Return a commit that contains the tip and every result, in this order.
 
     Where one contains another there is nothing to merge. The merge commits
     take their dates from their parents, so that the oid is always the same.

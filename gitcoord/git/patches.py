@@ -34,10 +34,10 @@ class Patch(NamedTuple):
 def patch_of(
     git: Git, result: str, target_tip: str, built_on: Mapping[str, str], base: str, most_bytes: int
 ) -> Patch:
-    """Say what landing a result alone would change, as a patch.
+    """Return what landing a result alone would change, as a patch.
 
     That is what its own commits do on top of the target and of what it is
-    built on; where these conflict by now, what it did since its base.
+    built on; where these now conflict, what it did since its base.
     ``files`` counts added and removed lines, None for what is no text.
     """
     old, new = fork_base(git, target_tip, list(built_on.values())), result

@@ -78,7 +78,7 @@ DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync")
 
 
 class GitError(Exception):
-    """Say that git failed, with its status and the end of what it said."""
+    """Raised when git failed, with its status and the end of what it said."""
 
     def __init__(self, args: tuple[str, ...], status: int, stderr: str) -> None:
         shown = " ".join(args[:3])
@@ -112,7 +112,7 @@ class Place(NamedTuple):
 
 
 def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the environment for a child process.
+    """Return the environment for a child process.
 
     ``GIT_DIR`` and its like never pass on: from inside a hook they would
     make git answer for another repository.
@@ -131,7 +131,7 @@ def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def inherited() -> dict[str, str]:
-    """Give our own environment without what would steer git elsewhere."""
+    """Return our own environment without what would steer git elsewhere."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -308,7 +308,7 @@ def _output_of(
 
 
 def _verb(args: tuple[str, ...]) -> str:
-    """Name the subcommand among the arguments."""
+    """Return the subcommand among the arguments."""
     rest = list(args)
     while rest[:1] == ["-c"]:
         del rest[:2]
@@ -458,7 +458,7 @@ def _main_place(git_dir: Path) -> Place:
 
 
 def _main_worktree(common_dir: Path) -> Path | None:
-    """Give the main worktree of a repository; a bare one has none."""
+    """Return the main worktree of a repository; a bare one has none."""
     config = read_config(common_dir)
     if last_value(config, "core", "bare").lower() in TRUE:
         return None
@@ -471,7 +471,7 @@ def _main_worktree(common_dir: Path) -> Path | None:
 def _linked_place(dot_git: Path, folder: Path) -> Place:
     text = dot_git.read_text("utf-8", "surrogateescape").strip()
     if not text.startswith("gitdir:"):
-        raise UsageError(f"{dot_git} is no link to a git directory", hint="look at that file")
+        raise UsageError(f"{dot_git} is not a link to a git directory", hint="look at that file")
     git_dir = Path(os.path.realpath(folder / text.removeprefix("gitdir:").strip()))
     if not os.path.lexists(git_dir / "HEAD"):
         raise UsageError(

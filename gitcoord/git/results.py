@@ -65,7 +65,7 @@ class _Landing(NamedTuple):
 
 
 def changed_files(git: Git, old: str, new: str) -> set[str]:
-    """Name the files in which two commits differ."""
+    """Return the files in which two commits differ."""
     return {change.path for change in diff_raw(git, old, new)}
 
 
@@ -75,7 +75,7 @@ def own_commits(git: Git, result: str, target_tip: str, built_on: Iterable[str] 
 
 
 def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
-    """Say what each commit changes against its only parent, in one go.
+    """Return what each commit changes against its only parent, in one go.
 
     A commit with several parents, or none, is not in the answer.
     """
@@ -199,7 +199,7 @@ def _empty(text: str) -> RefusedError:
 
 
 def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
-    """Say what was written in each own commit.
+    """Return what was written in each own commit.
 
     In a merge that is what git would not have done; one that git would
     have made itself is left out.
@@ -298,7 +298,7 @@ class _Judge:
 
     @property
     def is_noted(self) -> bool:
-        """Say whether there is anything to refuse."""
+        """Return whether there is anything to refuse."""
         return bool(self._outside)
 
     def keep(self, wanted: set[str]) -> None:

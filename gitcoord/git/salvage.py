@@ -117,7 +117,7 @@ def _commit(git: Git, tree: str, parents: list[str], message: str, author: tuple
 
 @contextmanager
 def _scratch_index(worktree: Path) -> Iterator[dict[str, str]]:
-    """Give a copy of the index: until all is kept the index itself stays as it is."""
+    """Return a copy of the index: until all is kept the index itself stays as it is."""
     index = discover(worktree).git_dir / "index"
     scratch = index.with_name(f"gitcoord-keep-{os.getpid()}-{threading.get_ident()}")
     try:

@@ -69,7 +69,7 @@ class Throwaway:
             ) from None
 
     def environment(self) -> dict[str, str]:
-        """Give what tells a process that was started for this worktree."""
+        """Return what marks a process that was started for this worktree."""
         return {_VARIABLE: str(self.place)}
 
     def note_child(self, pid: int) -> None:
@@ -81,7 +81,7 @@ class Throwaway:
         self._file.remove()
 
     def leave(self) -> None:
-        """Leave the marker to whoever comes next, with what could not be removed."""
+        """Leave the marker to the next command, with what could not be removed."""
         self._file.leave()
 
 

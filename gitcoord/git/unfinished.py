@@ -56,7 +56,7 @@ class Unfinished(NamedTuple):
         return f"finish it with `git {self.operation} --continue`, or take it back with --abort"
 
     def __str__(self) -> str:
-        """Name it as git's own messages do."""
+        """Return its name as git's own messages do."""
         return (
             "unresolved conflicts"
             if self.operation == "conflict"

@@ -2,7 +2,7 @@
 
 Whatever changes the list of worktrees runs under a lock of its own:
 parallel ``git worktree add`` calls race on ``.git/config.lock`` and on
-half-made worktrees (13 of 96 failed without it).
+incomplete worktrees (13 of 96 failed without it).
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def list_all(git: Git) -> list[Worktree]:
 
 
 def _place_of(git: Git, listed: Path) -> Path:
-    """Give a worktree's own folder, also where git lists its git directory.
+    """Return a worktree's own folder, also where git lists its git directory.
 
     It does for a main worktree whose ``.git`` is a file, as a submodule's.
     """

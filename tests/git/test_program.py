@@ -226,7 +226,7 @@ def test_no_repository_and_broken_links_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="whose repository is gone"):
         discover(tmp_path)
     (tmp_path / ".git").write_text("hello\n")
-    with pytest.raises(UsageError, match="is no link to a git directory"):
+    with pytest.raises(UsageError, match="is not a link to a git directory"):
         discover(tmp_path)
 
 
