@@ -227,5 +227,5 @@ def test_a_lock_ends_when_the_work_is_handed_in_and_the_history_verifies(
     verify.verify(work)
     assert (
         git("log", "-1", "--skip=1", "--format=%s", "gitcoord/ledger", cwd=repo)
-        == "lock shared.txt by x (with its claim on a)"
+        == "lock shared.txt by x, with its claim on a"
     )
