@@ -122,11 +122,9 @@ def _unfinished(folder: Path) -> tuple[int, int] | None:
         )
     except OSError:
         return None
-    return (
-        (known.st_ino, known.st_mtime_ns)
-        if reason == "initializing" and not known.st_size
-        else None
-    )
+    if reason != "initializing" or known.st_size:
+        return None
+    return known.st_ino, known.st_mtime_ns
 
 
 def is_worktree(git: Git, place: Path) -> bool:

@@ -101,7 +101,9 @@ def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Mer
     # Git 2.39 ends with 1 for an unknown commit too, but then names no tree.
     if merged is None:
         raise GitError(args, done.status, done.stderr)
-    return Merged(merged.tree) if done.status == 0 else merged
+    if done.status == 0:
+        return Merged(merged.tree)
+    return merged
 
 
 def _parse_merge(raw: bytes) -> Conflict | None:
@@ -160,7 +162,9 @@ def is_ancestor(git: Git, old: str, new: str) -> bool:
 def contains(git: Git, tip: str, commits: Iterable[str]) -> set[str]:
     """Return which of some commits are in the history of a tip, in one go."""
     asked = set(commits)
-    return asked - set(rev_list(git, sorted(asked), [tip])) if asked else set()
+    if not asked:
+        return set()
+    return asked - set(rev_list(git, sorted(asked), [tip]))
 
 
 def rev_list(git: Git, include: list[str], exclude: list[str]) -> list[str]:

@@ -55,19 +55,20 @@ def patch_of(
 
 
 def _counts(raw: bytes) -> list[tuple[str, int | None, int | None]]:
-    found = []
+    counts = []
     for line in raw.decode("utf-8", "surrogateescape").split("\0"):
         added, _, rest = line.partition("\t")
         removed, _, path = rest.partition("\t")
         if path:
-            found.append(
-                (
-                    path,
-                    int(added) if added.isdecimal() else None,
-                    int(removed) if removed.isdecimal() else None,
-                )
-            )
-    return found
+            counts.append((path, _number(added), _number(removed)))
+    return counts
+
+
+def _number(column: str) -> int | None:
+    """Return a count of lines; None where git counts none, as of binary files."""
+    if not column.isdecimal():
+        return None
+    return int(column)
 
 
 def _bounded(git: Git, old: str, new: str, most_bytes: int) -> tuple[str, bool]:

@@ -37,12 +37,12 @@ def pruning_now(common_dir: Path) -> int | None:
     if "--prune=" in command or "--no-prune" in command:
         return None
     expire = Git(common_dir, common_dir).run("config", "--get", "gc.pruneExpire", check=False).text
-    short_ms = ids.duration_ms(expire) if expire else None
-    return (
-        int(word)
-        if expire in {"now", "all"} or (short_ms is not None and short_ms < SHORT_MS)
-        else None
-    )
+    if expire in {"now", "all"}:
+        return int(word)
+    expire_ms = ids.duration_ms(expire) if expire else None
+    if expire_ms is not None and expire_ms < SHORT_MS:
+        return int(word)
+    return None
 
 
 def _is_alive(pid: int) -> bool:

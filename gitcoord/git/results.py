@@ -234,11 +234,9 @@ def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
 def _written_in_merge(git: Git, commit: str, ours: str, theirs: str) -> list[Change]:
     merged = merge_tree(git, ours, theirs)
     changes = diff_raw(git, merged.tree, commit)
-    return (
-        _without_artefacts(git, changes, [commit, ours, theirs])
-        if isinstance(merged, Conflict)
-        else changes
-    )
+    if isinstance(merged, Conflict):
+        return _without_artefacts(git, changes, [commit, ours, theirs])
+    return changes
 
 
 def _without_artefacts(git: Git, changes: list[Change], sides: list[str]) -> list[Change]:

@@ -57,11 +57,9 @@ class Unfinished(NamedTuple):
 
     def __str__(self) -> str:
         """Return its name as git's own messages do."""
-        return (
-            "unresolved conflicts"
-            if self.operation == "conflict"
-            else f"an unfinished {self.operation}"
-        )
+        if self.operation == "conflict":
+            return "unresolved conflicts"
+        return f"an unfinished {self.operation}"
 
 
 def find_unfinished(worktree: Path) -> Unfinished | None:

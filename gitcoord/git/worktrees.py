@@ -432,12 +432,11 @@ def _untracked_in_the_way(worktree: Path, old: str, new: str) -> list[str]:
     folders = sorted(
         path for path in met if (worktree / path).is_dir() and not (worktree / path).is_symlink()
     )
-    asked = (
-        git.run("ls-files", "-z", "--others", "--", *folders, env=LITERAL).stdout
-        if folders
-        else b""
-    )
-    return [*sorted(met - set(folders)), *names_of(asked)]
+    names = sorted(met - set(folders))
+    if folders:
+        listed = git.run("ls-files", "-z", "--others", "--", *folders, env=LITERAL).stdout
+        names += names_of(listed)
+    return names
 
 
 def follow(worktree: Path, old: str, new: str) -> None:
