@@ -11,7 +11,7 @@ from gitcoord.core.errors import IncompleteError, UsageError
 
 if TYPE_CHECKING:
     from gitcoord.features.assist.file_changes import FileChange
-    from gitcoord.features.assist.setups import Planned
+    from gitcoord.features.assist.setups import Planned, Scope
 
 __all__ = ["prepare", "setup"]
 
@@ -43,44 +43,49 @@ def setup(
 
     Example: gitcoord setup claude --dry-run
     """
-    if project and user:
-        raise UsageError("--project and --user exclude each other", hint="give one of them")
-    scope = "local"
-    if project:
-        scope = "project"
-    elif user:
-        scope = "user"
-    from gitcoord.features.assist.programs import OLDEST, advice_about
-
+    scope = _scope(is_project=project, is_user=user)
     app.refuse_agents()
     planned = _planned(app, what, scope, is_removal=remove)
-    needed = [change for change in planned.changes if change.is_needed]
     files = [_file_facts(one, is_shown=is_shown) for one in planned.changes]
-    facts: dict[str, Any] = {
-        "files": files,
-        "dry_run": dry_run or check or is_shown,
-        "advice": planned.advice,
-    }
+    is_trial = dry_run or check or is_shown
+    facts: dict[str, Any] = {"files": files, "dry_run": is_trial, "advice": planned.advice}
     if is_shown:
         text = "\n".join(f"# {one.path}\n{one.after or ''}" for one in planned.changes)
         app.out.answer("setup", facts, text)
         return 0
-    lines = [f"{_word(one.before, one.after)}  {one.path}  ({one.what})" for one in planned.changes]
-    if not (check or dry_run):
+    if not is_trial:
         _apply(app, what, planned, scope, is_removal=remove)
-    for text in planned.advice:
-        app.out.notice(text)
-    if what in OLDEST and not remove:
-        problem = advice_about(what)
-        if problem:
-            app.out.notice(problem)
-    if check:
-        app.out.answer("setup", facts, "\n".join(lines))
-        return IncompleteError.exit_status if needed else 0
+    lines = [f"{_word(one.before, one.after)}  {one.path}  ({one.what})" for one in planned.changes]
     if dry_run:
         lines.append("nothing was done: leave --dry-run out to do it")
+    _tell(app, what, planned, is_removal=remove)
     app.out.answer("setup", facts, "\n".join(lines))
+    if check and any(change.is_needed for change in planned.changes):
+        return IncompleteError.exit_status
     return 0
+
+
+def _scope(*, is_project: bool, is_user: bool) -> Scope:
+    if is_project and is_user:
+        raise UsageError("--project and --user exclude each other", hint="give one of them")
+    if is_project:
+        return "project"
+    if is_user:
+        return "user"
+    return "local"
+
+
+def _tell(app: App, what: str, planned: Planned, *, is_removal: bool) -> None:
+    """Tell what only a person can do, and of a program that is missing or too old."""
+    from gitcoord.features.assist.programs import OLDEST, advice_about
+
+    for text in planned.advice:
+        app.out.notice(text)
+    if what not in OLDEST or is_removal:
+        return
+    problem = advice_about(what)
+    if problem:
+        app.out.notice(problem)
 
 
 def prepare(app: App, assistant: str, worktree: str) -> str:
@@ -105,7 +110,7 @@ def _file_facts(change: FileChange, *, is_shown: bool) -> dict[str, Any]:
     return {**facts, "text": change.after} if is_shown else facts
 
 
-def _planned(app: App, what: str, scope: Any, *, is_removal: bool) -> Planned:
+def _planned(app: App, what: str, scope: Scope, *, is_removal: bool) -> Planned:
     from gitcoord.features.assist import setups
 
     if what == "claude":

@@ -153,14 +153,7 @@ def preview(
 
     """
     snapshot = work.ledger.snapshot()
-    record = snapshot.require_task(task)
-    held = record["claim"]
-    if held is None or held["token"] != token:
-        raise ClaimLostError(
-            f"this claim on task {task} is no longer current",
-            hint="stop working on it; `gitcoord claim` gives the next task",
-            task=task,
-        )
+    record, held = _require_current(snapshot, task, token)
     facts: dict[str, Any] = {"task": task, "inside": [], "outside": [], "check": None}
     problems: list[GitcoordError] = []
     try:
@@ -176,6 +169,18 @@ def preview(
     except RefusedError as error:
         problems.append(error)
     return Preview(facts, problems)
+
+
+def _require_current(snapshot: Snapshot, task: str, token: str) -> tuple[TaskRecord, Claim]:
+    record = snapshot.require_task(task)
+    held = record["claim"]
+    if held is None or held["token"] != token:
+        raise ClaimLostError(
+            f"this claim on task {task} is no longer current",
+            hint="stop working on it; `gitcoord claim` gives the next task",
+            task=task,
+        )
+    return record, held
 
 
 def _would_be(draft: Draft) -> str:
