@@ -231,6 +231,8 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
 
 def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) -> None:
     """Publish the landing, if all is as it was when it was tested."""
+    from gitcoord.git.soundness import require_sound
+
     target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]
     if work.store.read_ref(target) != old:
         raise _StartAgainError
@@ -238,6 +240,9 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) ->
     blocked = in_the_way(work, target, old, new)
     if blocked:
         raise _blocked(blocked)
+    if check.gates:
+        # A gate runs what agents wrote, and could have written to our objects.
+        require_sound(work.git, new, [old])
     content = codec.dump(check.results)
     blob = work.store.write_blob(content)
     candidate = landing_ref(work.ledger.name, check.phase, new)

@@ -2,7 +2,8 @@
 
 Whoever can write the ledger's branch can write into its state that a move
 is under way. It counts only with the entry that began it, which has to be
-legal, and with a candidate that is what this entry is about.
+legal, with gates that this machine saw pass, and with a candidate that is
+what this entry is about.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import Conflicted
 from gitcoord.features.land.rollback_preview import code_move, moves_since
+from gitcoord.features.work.checks import unproved
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.replay import illegal, replay_entry
 from gitcoord.store.protocol import EntryObject, MissingObjectError
@@ -74,10 +76,14 @@ def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> str:
     if event["op"] == "rollback":
         return _unlike_rollback(work, event)
     phase = event["phase"]
+    gates = unproved(work, phase, event["gates"])
+    if gates:
+        return f"this machine did not see its gates pass: {', '.join(gates)}"
     tasks = {task["id"]: task for task in snapshot.tasks() if task["spec"]["phase"] == phase}
     try:
         results = snapshot.json_blob(event["results"], f"the results of phase {phase}")
-        tips = candidates.merge(work, tasks, results, event["old"])
+        names = [proof["gate"] for proof in event["gates"]]
+        tips = candidates.merge(work, tasks, results, event["old"], names)
     except (RefusedError, CorruptError) as error:
         return error.message
     if isinstance(tips, Conflicted):

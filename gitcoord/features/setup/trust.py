@@ -25,6 +25,7 @@ __all__ = [
     "is_trusted",
     "is_trusted_setup",
     "record",
+    "repository_key",
     "require_person",
     "require_trust",
     "run_setup",
@@ -32,6 +33,7 @@ __all__ = [
     "shown",
     "trust",
     "untrusted",
+    "user_folder",
 ]
 
 SETUP_TIMEOUT_S = 600
@@ -75,12 +77,18 @@ def shown(command: str) -> str:
     return codec.printable(command.replace("\n", "\\n"))
 
 
-def _file() -> Path:
+def user_folder() -> Path:
+    """Return the folder of what only this machine's user may say."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "gitcoord" / "trust.json"
+    return Path(base) / "gitcoord"
 
 
-def _where(work: Workspace) -> str:
+def _file() -> Path:
+    return user_folder() / "trust.json"
+
+
+def repository_key(work: Workspace) -> str:
+    """Return what tells this repository's ledger from others on this machine."""
     return f"{work.place.common_dir.resolve()}:{work.ledger.name}"
 
 
@@ -90,7 +98,7 @@ def _hash(command: str) -> str:
 
 def untrusted(work: Workspace, commands: Iterable[str]) -> list[str]:
     """List the commands, as ``commands_of`` writes them, that may not run."""
-    kept = (read_json(_file()) or {}).get(_where(work))
+    kept = (read_json(_file()) or {}).get(repository_key(work))
     known = set(kept) if isinstance(kept, list) else set()
     return [command for command in commands if _hash(command) not in known]
 
@@ -160,7 +168,7 @@ def record(work: Workspace, snapshot: Snapshot) -> list[str]:
     """Write down that a person trusts the plan's commands, and list them."""
     commands = commands_of(snapshot)
     known = read_json(_file()) or {}
-    write_json(_file(), {**known, _where(work): [_hash(command) for command in commands]})
+    write_json(_file(), {**known, repository_key(work): [_hash(command) for command in commands]})
     return commands
 
 

@@ -1,24 +1,27 @@
 """Run what a plan wants to be passed: gates of phases, checks of tasks.
 
 The ledger says what runs and remembers what passed; ``git.checks`` runs
-it. A pass is used again for exactly the same tree and definition.
+it. A pass is used again for exactly the same tree and definition, if this
+machine saw it: what the ledger says of a pass anybody could have written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.model import Claim, GateSpec, PhaseRecord, TaskRecord
+from gitcoord.core.layout import check_path, gate_path
+from gitcoord.core.model import Claim, GateSpec, PhaseRecord, Proof, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail
 from gitcoord.features.setup.trust import require_trust, shown, untrusted
 from gitcoord.features.work.check_outcome import Verdict
 from gitcoord.features.work.check_run import Job, run_check
+from gitcoord.features.work.passes import has_passed_here, remember_pass
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
 
@@ -30,6 +33,7 @@ __all__ = [
     "prove",
     "run_command",
     "tail_of",
+    "unproved",
 ]
 
 SHOWN_CHARS = 2000
@@ -56,13 +60,23 @@ def _command(spec: GateSpec) -> str:
     return f"gate: {spec['run']}"
 
 
-def _has_passed(snapshot: Snapshot, phase: str, spec: GateSpec, tree: str) -> bool:
-    run = run_of(snapshot, phase=phase, gate=spec["name"])
-    return run is not None and (run["verdict"], run["tree"], run["definition"]) == (
-        "passed",
-        tree,
-        definition_of(spec),
-    )
+def _has_passed(work: Workspace, snapshot: Snapshot, phase: str, spec: GateSpec, tree: str) -> bool:
+    run, definition = run_of(snapshot, phase=phase, gate=spec["name"]), definition_of(spec)
+    if run is None:
+        return False
+    if (run["verdict"], run["tree"], run["definition"]) != ("passed", tree, definition):
+        return False
+    return has_passed_here(work, gate_path(phase, spec["name"]), definition, tree)
+
+
+def unproved(work: Workspace, phase: str, proofs: Iterable[Proof]) -> list[str]:
+    """Return the gates of a landing whose passes this machine did not see."""
+    missing = []
+    for proof in proofs:
+        scope = gate_path(phase, proof["gate"])
+        if not has_passed_here(work, scope, proof["definition"], proof["tree"]):
+            missing.append(proof["gate"])
+    return missing
 
 
 def gate_facts(
@@ -76,7 +90,7 @@ def gate_facts(
             "run": shown(spec["run"]),
             "timeout_ms": spec["timeout_ms"],
             "retry": spec["retry"],
-            "passed": _has_passed(snapshot, phase["id"], spec, tree),
+            "passed": _has_passed(work, snapshot, phase["id"], spec, tree),
             "trusted": not untrusted(work, [_command(spec)]),
         }
         for spec in phase["spec"]["gates"]
@@ -88,7 +102,7 @@ def prove(
 ) -> GateFailure | None:
     """Pass every gate of a phase on a commit, or give the first that fails.
 
-    What has passed on this tree, so defined, is not run again. Every run is
+    What has passed here on this tree, so defined, is not run again. Every run is
     an entry of the ledger, with the end of its output.
 
     Raises:
@@ -100,12 +114,14 @@ def prove(
     wanted = [
         spec
         for spec in phase["spec"]["gates"]
-        if not _has_passed(snapshot, phase["id"], spec, tree)
+        if not _has_passed(work, snapshot, phase["id"], spec, tree)
     ]
     require_trust(work, map(_command, wanted))
     for spec in wanted:
         verdict = attempt(work, phase["id"], spec, commit)
         log = log_tail(verdict.output)
+        if verdict.is_passed:
+            remember_pass(work, gate_path(phase["id"], spec["name"]), definition_of(spec), tree)
         facts = {
             "op": "gate",
             "phase": phase["id"],
@@ -194,7 +210,7 @@ def check_result(
     """
     spec = check_of(task["spec"])
     snapshot = work.ledger.snapshot()
-    if spec is None or _is_checked(snapshot, task, result):
+    if spec is None or _is_checked(work, snapshot, task, result):
         return
     require_trust(work, [f"check: {spec['run']}"])
     from gitcoord.features.work.beating import beating
@@ -217,7 +233,10 @@ def check_result(
     if not verdict.is_passed:
         _refuse_interrupted(work)
     log = log_tail(verdict.output)
-    facts = _facts(work, spec, commit, tree_of(work.git, commit), verdict, log)
+    tree = tree_of(work.git, commit)
+    if verdict.is_passed:
+        remember_pass(work, check_path(task["id"]), definition_of(spec), tree)
+    facts = _facts(work, spec, commit, tree, verdict, log)
     done = work.ledger.execute(
         {"op": "check", "agent": agent, "task": task["id"], "token": token, **facts},
         agent=agent,
@@ -240,9 +259,14 @@ def check_result(
         )
 
 
-def _is_checked(snapshot: Snapshot, task: TaskRecord, result: dict[str, Any]) -> bool:
+def _is_checked(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, result: dict[str, Any]
+) -> bool:
     try:
         require_check(snapshot, task, result)
     except RefusedError:
         return False
-    return True
+    run = run_of(snapshot, task=task["id"])
+    if run is None:
+        return False
+    return has_passed_here(work, check_path(task["id"]), run["definition"], run["tree"])
