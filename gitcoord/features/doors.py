@@ -92,7 +92,9 @@ def _settle(work: Workspace, agent: str) -> list[Notice]:
     for settled in work.ledger.settle(agent):
         _forget_token(work, agent, settled)
         what = f"{settled.op} {settled.task}".strip()
-        became = "was done" if settled.is_applied else "was not done"
+        became = "was not done"
+        if settled.is_applied:
+            became = "was done"
         notices.append(Notice("settled", f"an earlier {what} that was cut off {became}"))
     return notices
 
@@ -109,7 +111,9 @@ def _answers(work: Workspace, agent: str) -> list[Notice]:
 
     notices = []
     for one in answers_for(work, agent):
-        about = f" about task {one['task']}" if one["task"] else ""
+        about = ""
+        if one["task"]:
+            about = f" about task {one['task']}"
         quoted = f"({text_of_escalation(one)[:MAX_QUOTED_CHARS]})"
         text = f"answer to your escalation {one['id']}{about} {quoted}: {answer_of(one)}"
         notices.append(Notice("answer", text))

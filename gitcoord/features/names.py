@@ -56,7 +56,9 @@ def named_task(work: Workspace, snapshot: Snapshot, word: str) -> TaskRecord:
         NotFoundError: There is none; the hint has the nearest ids.
 
     """
-    record = snapshot.task(word) if ids.is_id(word) else None
+    record = None
+    if ids.is_id(word):
+        record = snapshot.task(word)
     if record is not None:
         return record
     work.index.update(work.store, snapshot.oid)
@@ -75,7 +77,9 @@ def named_phase(snapshot: Snapshot, word: str) -> PhaseRecord:
 
     """
     known = {phase["id"]: phase for phase in snapshot.phases()}
-    meant = word if word in known else beginning_of(word, known)
+    if word in known:
+        return known[word]
+    meant = beginning_of(word, known)
     if meant is None:
         raise _missing("phase", word, list(known), "gitcoord phase list")
     return known[meant]
@@ -89,8 +93,12 @@ def named_pool(snapshot: Snapshot, word: str) -> str:
 
     """
     plan = snapshot.plan()
-    known = list(plan["pools"]) if plan else []
-    meant = word if word in known else beginning_of(word, known)
+    known = []
+    if plan:
+        known = list(plan["pools"])
+    if word in known:
+        return word
+    meant = beginning_of(word, known)
     if meant is None:
         raise _missing("pool", word, known, "gitcoord tasks")
     return meant
@@ -103,7 +111,9 @@ def existing_agent(snapshot: Snapshot, word: str) -> AgentRecord:
         NotFoundError: There is none; the hint has the nearest ids.
 
     """
-    record = snapshot.agent(word) if ids.is_id(word) else None
+    record = None
+    if ids.is_id(word):
+        record = snapshot.agent(word)
     if record is None:
         known = [agent["id"] for agent in snapshot.agents()]
         raise _missing("agent", word, known, "gitcoord agent list")
@@ -118,7 +128,9 @@ def named_agent(snapshot: Snapshot, word: str) -> AgentRecord:
 
     """
     known = {agent["id"]: agent for agent in snapshot.agents()}
-    meant = word if word in known else beginning_of(word, known)
+    if word in known:
+        return known[word]
+    meant = beginning_of(word, known)
     if meant is None:
         raise _missing("agent", word, list(known), "gitcoord agent list")
     return known[meant]

@@ -102,5 +102,7 @@ def note_session(common_dir: Path, session: str) -> None:
     from gitcoord.host.ancestors import launcher_of
 
     variables = {name: os.environ[name] for name in VARIABLES.values() if os.environ.get(name)}
-    process = launcher_of(variables) if variables else None
+    process = None
+    if variables:
+        process = launcher_of(variables)
     SessionFiles(common_dir).record(session, process)

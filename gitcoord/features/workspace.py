@@ -195,14 +195,18 @@ class Workspace:
 
     def standing_agent(self) -> str | None:
         """Name the agent whose worktree we stand in, if any."""
-        return None if self.place.is_main else self._marked_agent(self.place.git_dir)
+        if self.place.is_main:
+            return None
+        return self._marked_agent(self.place.git_dir)
 
     def _marked_agent(self, private: Path) -> str | None:
         """Name the agent that a worktree's private directory belongs to, if any."""
         marker = read_json(private / "gitcoord" / "agent.json")
         if marker is None or marker.get("ledger") != self.ledger.name:
             return None
-        return str(marker["agent"]) if ids.is_id(marker.get("agent")) else None
+        if ids.is_id(marker.get("agent")):
+            return str(marker["agent"])
+        return None
 
     def agent_folder(self, agent: str) -> Path:
         """Give the folder of what this machine knows of an agent."""

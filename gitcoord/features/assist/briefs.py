@@ -241,7 +241,9 @@ def _review_facts(
     diff = shown["diff"] or {}
     result = cast("Result", task["result"])
     phase = snapshot.phase(task["spec"]["phase"])
-    gates = phase["spec"]["gates"] if phase else []
+    gates = []
+    if phase:
+        gates = phase["spec"]["gates"]
     return {
         "review": {
             "token": review["token"],
@@ -264,12 +266,16 @@ def hand_in_verb(agent: str) -> str:
 
     Claude lets no isolated subagent run ``complete``, a word of the shell's.
     """
-    return "hand-in" if agent.startswith(SUBAGENT) else "complete"
+    if agent.startswith(SUBAGENT):
+        return "hand-in"
+    return "complete"
 
 
 def _commands(snapshot: Snapshot, verb: str) -> list[str]:
     plan = snapshot.plan()
-    every = ids.show_duration(plan["heartbeat_ms"]) if plan else "5m"
+    every = "5m"
+    if plan:
+        every = ids.show_duration(plan["heartbeat_ms"])
     return [
         f'`gitcoord progress "TEXT" --percent N` reports; expected at least every {every}',
         f'`gitcoord {verb} --commit "MESSAGE"` commits what lies inside the boundary and hands it in',

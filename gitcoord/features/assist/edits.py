@@ -61,14 +61,18 @@ def _problem(
         problems = [one.problem(shown, is_new=not os.path.lexists(named)) for one in boundaries]
         if problems and all(problems):
             is_linked = shown != written
-            return f"it leads to {shown}, which is {problems[0]}" if is_linked else str(problems[0])
+            if is_linked:
+                return f"it leads to {shown}, which is {problems[0]}"
+            return str(problems[0])
     return None
 
 
 def _below(path: str, folder: str) -> str | None:
     """Return a path relative to a folder that holds it, or None."""
     prefix = folder.rstrip("/") + "/"
-    return path[len(prefix) :] if path.startswith(prefix) else None
+    if not path.startswith(prefix):
+        return None
+    return path[len(prefix) :]
 
 
 def _is_temporary(path: str, top: str, common_dir: str) -> bool:

@@ -7,6 +7,7 @@ begin and end are noted; a turn that would end with an open claim is held.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from gitcoord.core import ids
@@ -139,24 +140,35 @@ def _tool(work: Workspace, agent: str, call: HookCall, standing: Standing) -> Ho
     write_json(Path(view_file(standing.git_dir)), as_json(view))
     if verdict.denial:
         return verdict
-    known = {claim.token for claim in before.lost} if before else set()
-    news = [claim for claim in view.lost if claim.token not in known]
-    told = [lost_text(view)] if news else []
-    return verdict._replace(context="\n".join([*told, *([reminder] if reminder else [])]))
+    known: set[str] = set()
+    if before:
+        known = {claim.token for claim in before.lost}
+    told = []
+    if any(claim.token not in known for claim in view.lost):
+        told.append(lost_text(view))
+    if reminder:
+        told.append(reminder)
+    return verdict._replace(context="\n".join(told))
 
 
 def fresh_view(work: Workspace, agent: str, standing: Standing) -> View:
     """Return what the ledger's newest entry says of the claims kept here."""
     snapshot = work.ledger.snapshot()
     before = kept_view(standing.git_dir)
-    known = {claim.token: claim for claim in before.claims} if before else {}
+    known = {}
+    if before:
+        known = {claim.token: claim for claim in before.claims}
     kept = TokenFiles(Path(standing.git_dir) / "gitcoord", work.ledger.name).all()
     claims = []
     for one in kept:
         token, name = str(one["token"]), str(one["task"])
-        task = snapshot.task(name) if ids.is_id(name) else None
+        task = None
+        if ids.is_id(name):
+            task = snapshot.task(name)
         claims.append(_claim_view(work, snapshot, agent, task, name, token, known.get(token)))
-    renewed_ns = before.renewed_ns if before else 0
+    renewed_ns = 0
+    if before:
+        renewed_ns = before.renewed_ns
     newest_ns = max((claim.entry_ns for claim in claims if not claim.ended), default=0)
     tip = snapshot.oid
     oids = record_oids(standing.common_dir, tip, _records_of(snapshot, agent, claims)) or {}
@@ -185,20 +197,26 @@ def _claim_view(
     token: str,
     known: ClaimView | None,
 ) -> ClaimView:
-    held = task["claim"] if task is not None else None
+    held = None
+    if task is not None:
+        held = task["claim"]
     if task is None or held is None or held["token"] != token:
-        ended = (
-            known.ended
-            if known is not None and known.ended
-            else _how_it_ended(work, snapshot, name, token)
-        )
+        if known is not None and known.ended:
+            ended = known.ended
+        else:
+            ended = _how_it_ended(work, snapshot, name, token)
         return ClaimView(agent, name, token, ended, held["agent"] if held else "")
     plan = snapshot.plan()
-    heartbeat_ms = plan["heartbeat_ms"] if plan else 300_000
+    heartbeat_ms = 300_000
+    if plan:
+        heartbeat_ms = plan["heartbeat_ms"]
     boundary = boundary_of(snapshot, task, snapshot.agent(agent))
     # A stamp of another boot says nothing about this clock.
     is_ours = held["boot_id"] == work.clock.boot_id()
-    entry_ns = held["monotonic_ns"] if is_ours else work.clock.monotonic_ns()
+    if is_ours:
+        entry_ns = held["monotonic_ns"]
+    else:
+        entry_ns = work.clock.monotonic_ns()
     report_ns = entry_ns + heartbeat_ms * 1_000_000
     if known is not None and known.entry_ns == entry_ns:
         report_ns = known.report_ns
@@ -221,7 +239,9 @@ def _how_it_ended(work: Workspace, snapshot: Snapshot, task: str, token: str) ->
                 return str(event["op"])
             if event.get("token") == token and event["op"] in {"claim", "reissue"}:
                 break
-        oid = entry.parents[0] if entry.parents else None
+        oid = None
+        if entry.parents:
+            oid = entry.parents[0]
     return "lost"
 
 
@@ -302,10 +322,10 @@ def _kept_count(file: Path) -> EndCount:
 
 def _end_key(call: HookCall) -> str:
     """Name one end of a turn, so that hosts which tell it twice count once."""
-    try:
-        size = Path(call.transcript).stat().st_size if call.transcript else 0
-    except OSError:
-        size = 0
+    size = 0
+    if call.transcript:
+        with suppress(OSError):
+            size = Path(call.transcript).stat().st_size
     from gitcoord.core.hashing import sha256
 
     told = f"{call.session}\n{call.subagent}\n{call.turn}\n{size}"

@@ -94,7 +94,9 @@ def apply_changes(changes: Iterable[FileChange]) -> list[Path]:
 
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = path.stat().st_mode & 0o7777 if path.exists() else None
+    kept = None
+    if path.exists():
+        kept = path.stat().st_mode & 0o7777
     if kept is not None and not kept & 0o200:
         raise PermissionError(13, "it is read-only")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")

@@ -62,7 +62,9 @@ def judge_tool(call: HookCall, standing: Standing, view: View) -> HookAnswer:
     if not call.is_edit:
         return SILENT
     if not view.current:
-        return HookAnswer(denial=lost_text(view)) if view.lost else SILENT
+        if view.lost:
+            return HookAnswer(denial=lost_text(view))
+        return SILENT
     cwd = call.cwd or standing.top
     found = outside_of(call.paths, cwd, standing.top, standing.common_dir, view.current)
     if found is None:
@@ -93,10 +95,8 @@ def lost_text(view: View) -> str:
     """Return what the holder of a lost claim is told."""
     told = []
     for claim in view.lost:
-        now = (
-            f"{claim.holder} holds it now"
-            if claim.holder
-            else "it is not claimed by this agent any more"
-        )
+        now = "it is not claimed by this agent any more"
+        if claim.holder:
+            now = f"{claim.holder} holds it now"
         told.append(f"the claim on task {claim.task} is lost: {now}")
     return f"gitcoord: {'; '.join(told)}. Nothing more of it counts. Next: stop working on it; gitcoord claim"

@@ -76,7 +76,10 @@ def _worktree_settings(main: Path) -> dict[str, Any]:
 def _base(asked_in: Path, settings: dict[str, Any]) -> str:
     """Return the commit to start from: the remote's default branch, or HEAD."""
     git = Git(asked_in)
-    names = ["HEAD"] if settings.get("baseRef") == "head" else ["refs/remotes/origin/HEAD", "HEAD"]
+    if settings.get("baseRef") == "head":
+        names = ["HEAD"]
+    else:
+        names = ["refs/remotes/origin/HEAD", "HEAD"]
     for name in names:
         asked = git.run("rev-parse", "--verify", "-q", f"{name}^{{commit}}", check=False)
         if asked.status == 0:
@@ -90,8 +93,10 @@ def _switch(place: Path, branch: str) -> None:
     """Check the worktree's branch out; one that is there already is used."""
     git = Git(place)
     known = git.run("rev-parse", "--verify", "-q", branch_ref(branch), check=False)
-    make = () if known.status == 0 else ("-c",)
-    git.run("switch", "-q", "--no-guess", *make, branch)
+    options = ["-q", "--no-guess"]
+    if known.status != 0:
+        options.append("-c")
+    git.run("switch", *options, branch)
 
 
 def _narrow(place: Path, settings: dict[str, Any]) -> None:

@@ -47,4 +47,6 @@ def _version(program: str) -> tuple[int, ...] | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"\b(\d+)\.(\d+)\.(\d+)\b", asked.stdout[:1000])
-    return tuple(map(int, found.groups())) if found else None
+    if not found:
+        return None
+    return tuple(map(int, found.groups()))

@@ -100,7 +100,10 @@ def plan_codex(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
     changes = [change]
     changes += [_profile_change(place, is_removal=is_removal) for place in agents_worktrees(work)]
     if scope != "local":
-        block = folder / "AGENTS.md" if scope == "user" else main / "AGENTS.md"
+        if scope == "user":
+            block = folder / "AGENTS.md"
+        else:
+            block = main / "AGENTS.md"
         changes.append(_block_change(block, is_removal=is_removal))
     return Planned(changes, {str(hooks): made}, [] if is_removal else _codex_advice(main))
 
@@ -169,16 +172,22 @@ def _settings_change(
     """Plan one settings file: what is ours is taken out, and put in anew."""
     before = read_text(path)
     known = (read_json(_record(work, path)) or {}).get("made")
-    made: list[list[str]] = known if isinstance(known, list) else []
+    made: list[list[str]] = []
+    if isinstance(known, list):
+        made = known
     try:
         if _has_all(before, items) and not is_removal:
             return FileChange(path, before, before, "hooks and permissions"), made
         text = _without_ours(before or "{}\n", known)
         if is_removal:
             is_empty = settings_text.value_of(settings_text.parse_settings(text)) == {}
-            after = None if is_empty and (before is None or [] in made) else text
+            after: str | None = text
+            if is_empty and (before is None or [] in made):
+                after = None
             return FileChange(path, before, after, "our hooks and permissions"), []
-        made = [[]] if before is None else []
+        made = []
+        if before is None:
+            made.append([])
         # What is put in last stands first.
         for place, item in reversed(items):
             text, new = settings_text.add(text, place, item)
@@ -197,7 +206,9 @@ def _has_all(text: str | None, items: Sequence[tuple[tuple[str, ...], Any]]) -> 
 
 def _without_ours(text: str, made: object) -> str:
     """Return settings without anything of ours, of any release."""
-    containers = [tuple(map(str, one)) for one in made] if isinstance(made, list) else None
+    containers = None
+    if isinstance(made, list):
+        containers = [tuple(map(str, one)) for one in made]
     root = settings_text.value_of(settings_text.parse_settings(text))
     hooks = root.get("hooks")
     for event in list(hooks) if isinstance(hooks, dict) else []:

@@ -72,4 +72,6 @@ def read_small(path: str) -> dict[str, object]:
             found = json.loads(file.read(MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if isinstance(found, dict):
+        return found
+    return {}

@@ -131,7 +131,9 @@ def _created(call: HookCall, standing: Standing) -> Path:
 
 def _main_top(standing: Standing) -> str:
     common = Path(os.path.realpath(standing.common_dir))
-    return str(common.parent) if common.name == ".git" else standing.top
+    if common.name == ".git":
+        return str(common.parent)
+    return standing.top
 
 
 def _of_task(call: HookCall, standing: Standing) -> Path | None:

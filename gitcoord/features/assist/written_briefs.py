@@ -51,7 +51,9 @@ def write_brief(worktree: Path, text: str, name: str = RULES) -> Path:
             f"{name} is tracked here", reason="tracked", hint="take it out of the index first"
         )
     exclude(worktree, f"/{name}")
-    head = "@AGENTS.md\n\n" if name == LOCAL and (worktree / "AGENTS.md").exists() else ""
+    head = ""
+    if name == LOCAL and (worktree / "AGENTS.md").exists():
+        head = "@AGENTS.md\n\n"
     try:
         replace_file(path, (head + _MARK + text).encode())
     except OSError as error:

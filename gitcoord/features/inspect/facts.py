@@ -90,7 +90,9 @@ def _lease_facts(lease: Lease, context: Context, heartbeat_ms: int) -> dict[str,
 
 def _heartbeat_ms(snapshot: Snapshot) -> int:
     plan = snapshot.plan()
-    return plan["heartbeat_ms"] if plan else 300_000
+    if plan:
+        return plan["heartbeat_ms"]
+    return 300_000
 
 
 def _state_of(
@@ -110,10 +112,13 @@ def _state_of(
         return derived
     found = hindrance(snapshot, task, are_needs_done=derived == "ready")
     if found is not None:
-        return "blocked" if found.kind == "blocked" else "waiting"
-    others = holds_of(snapshot) if holds is None else holds
+        if found.kind == "blocked":
+            return "blocked"
+        return "waiting"
+    if holds is None:
+        holds = holds_of(snapshot)
     wanted = task["spec"]["paths"] or []
-    if wait_ms(task["retry"], context) or obstacles(others, wanted, "", for_claim=True):
+    if wait_ms(task["retry"], context) or obstacles(holds, wanted, "", for_claim=True):
         return "waiting"
     return "ready"
 
@@ -178,8 +183,10 @@ def tasks(
 
     """
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
-    phase = named_phase(snapshot, phase)["id"] if phase else None
-    pool = named_pool(snapshot, pool) if pool else None
+    if phase:
+        phase = named_phase(snapshot, phase)["id"]
+    if pool:
+        pool = named_pool(snapshot, pool)
     work.index.update(work.store, snapshot.oid)
     found, holds = [], holds_of(snapshot)
     listed = work.index.listed()
@@ -216,16 +223,21 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     facts["logs"] = [
         f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]
     ]
-    run = run_of(snapshot, task=record["id"]) if record["spec"]["check"] else None
-    facts["check"] = {**run, "at": instant(run["at"])} if run else None
-    facts["logs"] += [check_log_path(record["id"])] if run and run["log"] else []
+    run = None
+    if record["spec"]["check"]:
+        run = run_of(snapshot, task=record["id"])
+    facts["check"] = None
+    if run:
+        facts["check"] = {**run, "at": instant(run["at"])}
+    if run and run["log"]:
+        facts["logs"].append(check_log_path(record["id"]))
     facts["notes"] = [note_facts(one) for one in notes_about(snapshot, record)]
     facts["escalations"] = [
         escalation_facts(one) for one in snapshot.escalations() if one["task"] == record["id"]
     ]
-    facts["waiting_for"] = (
-        describe_waiting(snapshot, record) if facts["state"] in {"waiting", "blocked"} else None
-    )
+    facts["waiting_for"] = None
+    if facts["state"] in {"waiting", "blocked"}:
+        facts["waiting_for"] = describe_waiting(snapshot, record)
     facts["history"] = list(history(work, snapshot.oid, task=record["id"], limit=limit))
     return {"tip": snapshot.oid, "task": facts}
 
@@ -315,7 +327,9 @@ def history(
             if task is None or task in facts["tasks"]:
                 yield facts
                 limit -= 1
-        oid = entry.parents[0] if entry.parents else None
+        oid = None
+        if entry.parents:
+            oid = entry.parents[0]
 
 
 def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:

@@ -31,17 +31,13 @@ def blocked(work: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
 
 def told(facts: dict[str, Any], *, is_failed: bool) -> str:
     """Put a cascade in one line."""
-    more = (
-        f" and {facts['count'] - len(facts['tasks'])} more"
-        if facts["count"] > len(facts["tasks"])
-        else ""
-    )
+    more = ""
+    if facts["count"] > len(facts["tasks"]):
+        more = f" and {facts['count'] - len(facts['tasks'])} more"
     named = ", ".join(facts["tasks"]) + more
-    tasks = (
-        f"{facts['count']} task{'s' * (facts['count'] != 1)}"
-        if facts["count"] < MAX_COUNTED
-        else "1000 tasks or more"
-    )
+    tasks = "1000 tasks or more"
+    if facts["count"] < MAX_COUNTED:
+        tasks = f"{facts['count']} task{'s' * (facts['count'] != 1)}"
     if is_failed:
         return f"{tasks} blocked by it: {named}; gitcoord retry {facts['task']} opens it again"
     return f"by {tasks}, which would be blocked if it failed: {named}"

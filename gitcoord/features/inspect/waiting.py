@@ -35,7 +35,9 @@ def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> s
         return _landing_of(snapshot, task["spec"]["phase"])
     found = hindrance(snapshot, task)
     if found is not None:
-        return f"{found.text}: {found.hint}" if found.hint else found.text
+        if found.hint:
+            return f"{found.text}: {found.hint}"
+        return found.text
     if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):
         return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
     if task["retry"]:

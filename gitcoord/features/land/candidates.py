@@ -60,7 +60,9 @@ class PhaseCheck(NamedTuple):
     @property
     def new(self) -> str | None:
         """Where the target would be; ``tips`` begins with where it is."""
-        return self.tips[-1] if self.tips else None
+        if not self.tips:
+            return None
+        return self.tips[-1]
 
 
 def check_phase(
@@ -123,16 +125,17 @@ def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]
     for name in named:
         task = snapshot.require_task(name)
         if task["spec"]["phase"] != phase or task["state"] == "cancelled":
-            what = (
-                "is cancelled"
-                if task["state"] == "cancelled"
-                else f"belongs to phase {task['spec']['phase']}"
-            )
+            if task["state"] == "cancelled":
+                what = "is cancelled"
+            else:
+                what = f"belongs to phase {task['spec']['phase']}"
             raise UsageError(
                 f"task {name} {what}: phase {phase} lands without it anyway",
                 hint="leave --without out",
             )
-    return left_out(snapshot, phase, named) if named else []
+    if not named:
+        return []
+    return left_out(snapshot, phase, named)
 
 
 def merge(
@@ -228,7 +231,9 @@ def _merged(
                     name, _other_side(work, tasks, merged, moved), moved, is_moved=True
                 )
             raise _cannot_land(task, error) from None
-        passed = gates if name == results[-1][0] else ()
+        passed: Sequence[str] = ()
+        if name == results[-1][0]:
+            passed = gates
         message = _landing_message(task, result, passed)
         tips.append(commit_merge(work.git, tree.tree, [tips[-1], lifted], message, result["at"]))
         merged.append(name)

@@ -48,11 +48,10 @@ def tester(work: Workspace, phase: str, failure: GateFailure, failed: str) -> Te
         tree = tree_of(work.git, commit)
         if tree not in known:
             verdict = attempt(work, phase, failure.gate, commit)
-            known[tree] = (
-                None
-                if verdict.is_passed
-                else GateFailure(failure.gate, verdict, log_tail(verdict.output))
-            )
+            if verdict.is_passed:
+                known[tree] = None
+            else:
+                known[tree] = GateFailure(failure.gate, verdict, log_tail(verdict.output))
         return known[tree]
 
     return test

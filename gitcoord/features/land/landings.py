@@ -214,7 +214,9 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
 
         def merge(results: list[list[str]]) -> list[str] | None:
             merged = candidates.merge(work, by_id, results, old)
-            return None if isinstance(merged, Conflicted) else merged
+            if isinstance(merged, Conflicted):
+                return None
+            return merged
 
         dependents = {
             name: set(left_out(snapshot, check.phase, [name])) for name, _ in check.results
@@ -276,7 +278,9 @@ def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Land
 
     after = work.ledger.snapshot()
     ended, old, new = after.phase(phase), check.tips[0], check.tips[-1]
-    landing = ended["landing"] if ended is not None and ended["state"] == "landed" else None
+    landing = None
+    if ended is not None and ended["state"] == "landed":
+        landing = ended["landing"]
     if ended is None or landing is None or landing["new"] != new:
         raise RefusedError(
             f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",

@@ -55,7 +55,9 @@ def _beginning(work: Workspace, snapshot: Snapshot, pending: Pending) -> tuple[E
             return entry, event
         if event["op"] in _ENDS:
             break
-        oid = entry.parents[0] if entry.parents else None
+        oid = None
+        if entry.parents:
+            oid = entry.parents[0]
     raise illegal(snapshot.oid, "it says that the target is being moved, and no entry began that")
 
 

@@ -7,13 +7,13 @@ commit is never taken away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import CorruptError, RefusedError
 from gitcoord.core.layout import PLAN, PLAN_INPUT
 from gitcoord.core.messages import parse
-from gitcoord.core.model import Survivor
+from gitcoord.core.model import PhaseRecord, Survivor, TaskRecord
 from gitcoord.core.operations.rollbacks import held_by_both, holders
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
@@ -93,7 +93,9 @@ def _first_parent(work: Workspace, oid: str) -> str | None:
         parents = work.store.read_entry(oid).parents
     except MissingObjectError:
         return None
-    return parents[0] if parents else None
+    if not parents:
+        return None
+    return parents[0]
 
 
 def moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
@@ -119,7 +121,9 @@ def moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
                     begun[event["code"]["new"]] = tuple(event["reverts"])
             elif event["op"] == "rollback-done":
                 moves.rollbacks[event["new"]] = (event["old"], ())
-            oid = entry.parents[0] if entry.parents else None
+            oid = None
+            if entry.parents:
+                oid = entry.parents[0]
     for new, (old, _) in list(moves.rollbacks.items()):
         moves.rollbacks[new] = (old, begun.get(new, ()))
     return moves
@@ -179,7 +183,7 @@ def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, An
             {
                 "phase": phase["id"],
                 "now": phase["state"],
-                "then": before["state"] if before else None,
+                "then": _state_of(before),
             }
             for phase in tip.phases()
             if (before := chosen.phase(phase["id"])) is None or before["state"] != phase["state"]
@@ -192,7 +196,10 @@ def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, An
 
 def _named(tip: Snapshot, one: Survivor) -> dict[str, str]:
     claim = tip.require_task(one["name"])["claim"]
-    return {"task": one["name"], "agent": claim["agent"] if claim else ""}
+    agent = ""
+    if claim:
+        agent = claim["agent"]
+    return {"task": one["name"], "agent": agent}
 
 
 def _stems(paths: list[str], folder: str) -> set[str]:
@@ -208,8 +215,16 @@ def _tasks(
 ) -> Iterator[dict[str, Any]]:
     for name in sorted(_stems(paths, "tasks") | ended):
         now, then = tip.task(name), chosen.task(name)
-        state = None if then is None else "open" if name in ended else then["state"]
-        yield {"task": name, "now": now["state"] if now else None, "then": state}
+        state = _state_of(then)
+        if then is not None and name in ended:
+            state = "open"
+        yield {"task": name, "now": _state_of(now), "then": state}
+
+
+def _state_of(record: TaskRecord | PhaseRecord | None) -> str | None:
+    if record is None:
+        return None
+    return record["state"]
 
 
 def _changed_paths(work: Workspace, one: str, other: str) -> Iterator[str]:
@@ -217,13 +232,20 @@ def _changed_paths(work: Workspace, one: str, other: str) -> Iterator[str]:
     yield from _walk(work, "", trees[0], trees[1])
 
 
+def _items(work: Workspace, item: TreeItem | None) -> Mapping[str, TreeItem]:
+    if item is None or not item.is_tree:
+        return {}
+    return work.store.read_tree(item.oid)
+
+
 def _walk(work: Workspace, path: str, old: TreeItem | None, new: TreeItem | None) -> Iterator[str]:
-    olds = work.store.read_tree(old.oid) if old and old.is_tree else {}
-    news = work.store.read_tree(new.oid) if new and new.is_tree else {}
+    olds, news = _items(work, old), _items(work, new)
     for name in sorted(olds.keys() | news.keys()):
         before, after = olds.get(name), news.get(name)
         if before != after:
-            here = f"{path}/{name}" if path else name
+            here = name
+            if path:
+                here = f"{path}/{name}"
             if (before and before.is_tree) or (after and after.is_tree):
                 yield from _walk(work, here, before, after)
             else:

@@ -55,7 +55,9 @@ def entries(work: Workspace, tip: str) -> Iterator[tuple[str, Event, int, str | 
     oid: str | None = tip
     while oid is not None:
         entry = work.store.read_entry(oid)
-        parent = entry.parents[0] if entry.parents else None
+        parent = None
+        if entry.parents:
+            parent = entry.parents[0]
         yield oid, parse(entry.message, oid), entry.time, parent
         oid = parent
 
@@ -255,17 +257,16 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
         # tip that is really abandoned holds.
         _require_known(work, tip, onto)
         chosen = work.ledger.snapshot(onto)
-        code = (
-            None
-            if plan is None
-            else {
+        if plan is None:
+            code = None
+        else:
+            code = {
                 "kind": "rollback",
                 "phase": None,
                 "target": plan.target,
                 "old": plan.old,
                 "new": plan.new,
             }
-        )
         return {
             "op": "rollback",
             "agent": ORCHESTRATOR,
@@ -281,7 +282,9 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
             "reverts": list(plan.reverts) if plan else [],
         }
 
-    verify = {plan.target: plan.old} if plan else {}
+    verify = {}
+    if plan:
+        verify = {plan.target: plan.old}
     done = work.ledger.execute(request, agent=ORCHESTRATOR, verify=verify)
     finish_pending(work, made=plan.new if plan is not None else "")
     return RolledBack(

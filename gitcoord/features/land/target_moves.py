@@ -34,7 +34,9 @@ _TRIES = 8
 def holder_of(lock: QueueLock) -> str:
     """Return the process that holds a lock, as messages name it."""
     parts = lock.holder().split(":")
-    return f"process {parts[2]}" if len(parts) == 4 else "another process"
+    if len(parts) != 4:
+        return "another process"
+    return f"process {parts[2]}"
 
 
 def finish_for_agent(work: Workspace) -> str:
@@ -84,7 +86,8 @@ def finish_pending(
         UnavailableError: A lock is in the way, or the queue is stuck.
 
     """
-    wait_s = work.ledger.timeout_s if wait_s is None else wait_s
+    if wait_s is None:
+        wait_s = work.ledger.timeout_s
     for _ in range(_TRIES):
         snapshot = work.ledger.snapshot()
         pending = snapshot.settings()["pending"]
@@ -135,7 +138,9 @@ def _finish(
         work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
         return
     if not reason:
-        place = now[:12] if now else "nothing"
+        place = "nothing"
+        if now:
+            place = now[:12]
         reason = f"{branch_name(target)} moved to {place} meanwhile"
     work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
 

@@ -58,7 +58,9 @@ def examine(work: Workspace, *, fix: bool = False) -> Examined:
     snapshot = None
     findings: list[Finding] = []
     try:
-        snapshot = work.ledger.snapshot() if work.ledger.tip() else None
+        snapshot = None
+        if work.ledger.tip():
+            snapshot = work.ledger.snapshot()
     except GitcoordError as error:
         findings.append(problem("ledger", error.message, error.hint))
     for name, check in _CHECKS:
@@ -173,7 +175,9 @@ def _clocks(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
             "this system does not name its boots: leases are judged as if all were from elsewhere",
             "expect a full lease of waiting after a crash",
         )
-    ahead_s = work.store.read_entry(snapshot.oid).time - work.clock.seconds() if snapshot else 0
+    ahead_s = 0
+    if snapshot:
+        ahead_s = work.store.read_entry(snapshot.oid).time - work.clock.seconds()
     if ahead_s > FUTURE_S:
         yield problem(
             "clocks",
@@ -228,7 +232,9 @@ def _ownership(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Itera
 
 def _settings(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     prune = config_value(work.git, "gc.pruneExpire")
-    short_ms = ids.duration_ms(prune) if prune else None
+    short_ms = None
+    if prune:
+        short_ms = ids.duration_ms(prune)
     if prune == "now" or (short_ms is not None and short_ms < 3_600_000):
         yield problem(
             "gc",
@@ -249,7 +255,10 @@ def _settings(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterat
             )
     keep_ms = attic_keep_ms(work)
     kept = work.store.list_refs(attic_refs(work.ledger.name))
-    how = "for ever" if keep_ms is None else f"for {ids.show_duration(keep_ms)}"
+    if keep_ms is None:
+        how = "for ever"
+    else:
+        how = f"for {ids.show_duration(keep_ms)}"
     yield fine("attic", f"{len(kept)} tip(s) kept, {how} (gitcoord.{work.ledger.name}.atticKeep)")
 
 

@@ -134,7 +134,9 @@ def _oid_of(work: Workspace, name: str) -> str:
     if kind == "beats":
         return work.store.write_blob(f"torn {work.clock.token()}\n".encode())
     if kind in {"results", "landing"} and ids.is_oid(last):
-        return last if _is_there(work, last) else ""
+        if _is_there(work, last):
+            return last
+        return ""
     if kind == "attic":
         from gitcoord.features.land.rollbacks import rollbacks
 

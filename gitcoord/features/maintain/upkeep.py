@@ -103,7 +103,9 @@ def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
         snapshot.oid,
         *work.store.list_refs(attic_refs(work.ledger.name)).values(),
     ]
-    exclude = [packed_tip] if ids.is_oid(packed_tip) and _is_there(work, packed_tip) else []
+    exclude = []
+    if ids.is_oid(packed_tip) and _is_there(work, packed_tip):
+        exclude = [packed_tip]
     packed = pack_reachable(work.git, tips, exclude)
     merged = merge_packs(work.git)
     work.store.refresh()
@@ -166,7 +168,9 @@ def attic_keep_ms(work: Workspace) -> int | None:
     from gitcoord.git.maintenance import config_value
 
     text = config_value(work.git, f"gitcoord.{work.ledger.name}.atticKeep") or ATTIC_KEEP
-    return None if text == "never" else ids.duration_ms(text)
+    if text == "never":
+        return None
+    return ids.duration_ms(text)
 
 
 def _expire_attic(work: Workspace) -> list[str]:
@@ -215,7 +219,9 @@ def _note(work: Workspace, done: dict[str, Any]) -> None:
 
     file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.log"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    old = file.read_text("utf-8").splitlines() if file.exists() else []
+    old = []
+    if file.exists():
+        old = file.read_text("utf-8").splitlines()
     now = instant(work.clock.seconds())
     kept = [*old, *(f"{now} {line}" for line in lines)][-MAX_LOG_LINES:]
     file.write_text("\n".join(kept) + "\n", "utf-8")

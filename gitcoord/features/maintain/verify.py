@@ -65,7 +65,9 @@ def verify_ledger(work: Workspace, *, quick: bool = False) -> Verified:
     since = None
     if isinstance(known, str):
         base = _link(work, tip, known)
-        since = base if quick else None
+        since = None
+        if quick:
+            since = base
     done = verify(work, since=since, until=tip)
     with suppress(UnavailableError):
         # Who may only read can verify, and goes without a memory.
@@ -75,7 +77,9 @@ def verify_ledger(work: Workspace, *, quick: bool = False) -> Verified:
 
 def _readable_tip(work: Workspace) -> str:
     tip = work.ledger.tip()
-    return tip if tip is not None else work.ledger.snapshot().oid
+    if tip is None:
+        return work.ledger.snapshot().oid
+    return tip
 
 
 def _link(work: Workspace, tip: str, known: str) -> str:
@@ -96,7 +100,9 @@ def _link(work: Workspace, tip: str, known: str) -> str:
                 entry = work.store.read_entry(oid)
             except MissingObjectError:
                 break
-            parent = entry.parents[0] if entry.parents else None
+            parent = None
+            if entry.parents:
+                parent = entry.parents[0]
             abandoned = _ABANDONED.search(entry.message)
             if abandoned and parent:
                 starts.append((abandoned[1], fork or parent))
@@ -121,7 +127,9 @@ def _chain(store: Store, tip: str, since: str | None) -> list[str]:
         if len(entry.parents) > 1:
             raise illegal(oid, "it has more than one parent")
         chain.append(oid)
-        oid = entry.parents[0] if entry.parents else None
+        oid = None
+        if entry.parents:
+            oid = entry.parents[0]
     if since is not None and oid is None:
         raise CorruptError(f"entry {since[:12]} is not in the history of {tip[:12]}", entry=since)
     return chain

@@ -81,7 +81,10 @@ def work_on(job: Job, claimed: Claimed) -> bool:
         job.tell(Note(job.agent, task, "lost", error.message))
     except UnavailableError as error:
         _keep(job, worktree, attempt)
-        why = "the run was interrupted" if job.is_over() else codec.cut(error.message, 1000)
+        if job.is_over():
+            why = "the run was interrupted"
+        else:
+            why = codec.cut(error.message, 1000)
         with suppress(UnavailableError):
             results.release(job.work, job.agent, task, token, why)
         job.tell(Note(job.agent, task, "released", "interrupted" if job.is_over() else why))
@@ -108,7 +111,9 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
             raise _stopped(attempt, is_lost=lost.is_set())
         reason = ""
         if ended.status != 0:
-            tail = f":\n{ended.tail}" if ended.tail else ""
+            tail = ""
+            if ended.tail:
+                tail = f":\n{ended.tail}"
             reason = f"the command ended with status {ended.status}{tail}"
         else:
             try:
@@ -155,7 +160,9 @@ def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: str) -> None:
     results.fail(job.work, job.agent, attempt.task, attempt.token, reason, log=ended.log or None)
     shown = reason
     if ended.status != 0:
-        last = ended.tail.splitlines()[-1] if ended.tail else ""
+        last = ""
+        if ended.tail:
+            last = ended.tail.splitlines()[-1]
         shown = f"status {ended.status}: {last}"
     job.tell(Note(job.agent, attempt.task, "failed", shown))
 
@@ -251,5 +258,7 @@ def _hand_in(
     paths = [change.path for change in changes]
     commit_paths(worktree, paths, message, author, is_over)
     done = results.complete(job.work, job.agent, task["id"], held["token"])
-    what = "completed" if done.task["state"] == "done" else "in review"
+    what = "in review"
+    if done.task["state"] == "done":
+        what = "completed"
     job.tell(Note(job.agent, task["id"], what, ""))

@@ -294,10 +294,13 @@ class _Maker:
         holds_claim = any(
             held["claim"] and held["claim"]["agent"] == who for held in snapshot.live()
         )
-        task, token = (
-            self._holding(line, snapshot, who) if holds_claim or line.get("task") else ("", "")
-        )
-        for_ms = ids.duration_ms(line["for"]) if "for" in line else None
+        if holds_claim or line.get("task"):
+            task, token = self._holding(line, snapshot, who)
+        else:
+            task, token = "", ""
+        for_ms = None
+        if "for" in line:
+            for_ms = ids.duration_ms(line["for"])
         if "for" in line and not for_ms:
             raise UsageError(f"{line['for']!r} is no duration", hint="write 90s, 30m or 2h")
         return {
@@ -325,7 +328,9 @@ class _Maker:
 
 
 def _optional(line: Line) -> str:
-    return text_of(line["reason"], "reason") if line.get("reason") else ""
+    if not line.get("reason"):
+        return ""
+    return text_of(line["reason"], "reason")
 
 
 def _about_task(line: Line) -> Command:
@@ -333,13 +338,18 @@ def _about_task(line: Line) -> Command:
 
 
 def _list(value: object) -> list[str]:
-    return (
-        [str(one) for one in value]
-        if isinstance(value, list)
-        else []
-        if value is None
-        else [str(value)]
-    )
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    return [str(value)]
+
+
+def _assigned(line: Line) -> Command:
+    to = line["to"]
+    if to == "-":
+        to = None
+    return {**_about_task(line), "to": to}
 
 
 _PLAIN: dict[str, Callable[[Line], Command]] = {
@@ -357,7 +367,7 @@ _PLAIN: dict[str, Callable[[Line], Command]] = {
     },
     "retry": _about_task,
     "cancel": _about_task,
-    "assign": lambda line: {**_about_task(line), "to": None if line["to"] == "-" else line["to"]},
+    "assign": _assigned,
     "reap": lambda _line: {"op": "expire"},
     "resolve": lambda line: {
         "op": "resolve",

@@ -184,11 +184,10 @@ def _row(number: int, template: str, values: str) -> str:
 def demo(keep: Path | None, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Run the demo; return what came of it. The repository stays."""
     require_git()
-    top = (
-        keep.absolute()
-        if keep is not None
-        else Path(tempfile.mkdtemp(prefix="gitcoord-demo-")) / "stdlib"
-    )
+    if keep is not None:
+        top = keep.absolute()
+    else:
+        top = Path(tempfile.mkdtemp(prefix="gitcoord-demo-")) / "stdlib"
     _make_repository(top)
     with _trust_of_its_own(top):
         return _demo(top, count, tell)
@@ -401,7 +400,10 @@ def _report(
     )
     tell(f"Coordination was {100 * coordination_s / max(busy_s, 0.1):.0f} % of the work.")
     tell(f"verify: {entries} entries, every one follows from its parent.\n")
-    program = "gitcoord" if shutil.which("gitcoord") else f"{sys.executable} -m gitcoord"
+    if shutil.which("gitcoord"):
+        program = "gitcoord"
+    else:
+        program = f"{sys.executable} -m gitcoord"
     tell("Look around:")
     tell(f"  cd {top}")
     tell("  git log --oneline --graph main | head -40")

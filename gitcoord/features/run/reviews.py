@@ -58,14 +58,17 @@ def review_one(
         return False
     task, token = held.task, held.review["token"]
     tell(Note(agent, task["id"], "reviewing", task["spec"]["title"]))
-    commit = held.review["result"] or (task["result"]["base"] if task["result"] else "")
+    base = ""
+    if task["result"]:
+        base = task["result"]["base"]
+    commit = held.review["result"] or base
     spec: GateSpec = {"name": "review", "run": command, "timeout_ms": TIMEOUT_MS, "retry": 0}
     about = {
         "GITCOORD_TASK": task["id"],
         "GITCOORD_TITLE": task["spec"]["title"],
         "GITCOORD_AGENT": agent,
         "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []),
-        "GITCOORD_BASE": task["result"]["base"] if task["result"] else "",
+        "GITCOORD_BASE": base,
     }
     try:
         with beating(work, agent, token) as lost:
@@ -88,28 +91,24 @@ def review_one(
             raise RefusedError(
                 f"the review command gave no verdict on task {task['id']}: {verdict.reason}",
                 reason="review-command",
-                hint="mend it: 0 approves, 1 rejects",
+                hint="fix it: 0 approves, 1 rejects",
                 task=task["id"],
             )
-        op = "approve" if verdict.status == 0 else "reject"
-        done = reviews.judge(
-            work,
-            agent,
-            task["id"],
-            op,
-            said or (verdict.reason if op == "reject" else ""),
-            token=token,
-        )
-        what = (
-            "rejected"
-            if op == "reject"
-            else "completed"
-            if done.task["state"] == "done"
-            else "approved"
-        )
-        tell(
-            Note(agent, task["id"], what, said.splitlines()[-1] if said and op == "reject" else "")
-        )
+        op, reason = "reject", said or verdict.reason
+        if verdict.status == 0:
+            op, reason = "approve", said
+        done = reviews.judge(work, agent, task["id"], op, reason, token=token)
+        what, why = _outcome(op, said, is_done=done.task["state"] == "done")
+        tell(Note(agent, task["id"], what, why))
     except ClaimLostError as error:
         tell(Note(agent, task["id"], "lost", error.message))
     return True
+
+
+def _outcome(op: str, said: str, *, is_done: bool) -> tuple[str, str]:
+    """Return what became of a task that was reviewed, and the last line of why."""
+    if op == "reject":
+        return "rejected", (said.splitlines() or [""])[-1]
+    if is_done:
+        return "completed", ""
+    return "approved", ""

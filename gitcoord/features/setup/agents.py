@@ -52,7 +52,9 @@ def _notice(agent: str, place: Path) -> str:
     from gitcoord.git.local_changes import exposed_in
 
     around = exposed_in(place)
-    return "" if around is None else f"{exposed(agent, place, around)}: {IGNORE_HINT}"
+    if around is None:
+        return ""
+    return f"{exposed(agent, place, around)}: {IGNORE_HINT}"
 
 
 def default_worktree(work: Workspace, agent: str) -> Path:
@@ -98,8 +100,10 @@ def add(
         return _whole(work, snapshot, known, given)
     if pools and snapshot.plan() is not None:
         pools = [named_pool(snapshot, pool) for pool in pools]
-    place = None if no_worktree else (worktree or default_worktree(work, agent)).absolute()
-    shown = None if place is None else _shown(work, place)
+    place = shown = None
+    if not no_worktree:
+        place = (worktree or default_worktree(work, agent)).absolute()
+        shown = _shown(work, place)
     command = {
         "op": "agent-add",
         "agent": ORCHESTRATOR,
@@ -115,7 +119,9 @@ def add(
             reason="exists",
             hint="name another place with --worktree, or none with --no-worktree",
         )
-    tip = work.target_tip(snapshot) if place is not None else ""
+    tip = ""
+    if place is not None:
+        tip = work.target_tip(snapshot)
     done = work.ledger.execute(command, agent=ORCHESTRATOR)
     if place is None:
         return Added(done.entry, cast("AgentRecord", done.snapshot.agent(agent)), None, "none")
@@ -152,8 +158,11 @@ def _whole(
         )
     if place is not None and (work.worktree_of(agent) is None or not _is_set_up(work, agent)):
         return _equipped(work, agent, place, snapshot.oid)
+    text = f"agent {agent} is there already"
+    if place:
+        text += f", with worktree {place}"
     raise RefusedError(
-        f"agent {agent} is there already" + (f", with worktree {place}" if place else ""),
+        text,
         reason="exists",
         hint=f"`gitcoord agent show {agent}` shows it; another agent needs another id",
     )
@@ -245,7 +254,9 @@ def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:
         return "none"
     if not is_trusted_setup(work, snapshot):
         return "untrusted"
-    return "done" if run_setup(work, snapshot, place) else "failed"
+    if run_setup(work, snapshot, place):
+        return "done"
+    return "failed"
 
 
 def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[str]]:

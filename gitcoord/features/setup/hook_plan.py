@@ -149,7 +149,9 @@ def _value(content: bytes, name: bytes) -> str:
 def block_of(content: bytes) -> bytes | None:
     """Return the block between our marks, with them, or None."""
     found = _BLOCK.search(content)
-    return found[0] if found else None
+    if not found:
+        return None
+    return found[0]
 
 
 def is_ours(file: HookFile) -> bool:
@@ -160,7 +162,9 @@ def is_ours(file: HookFile) -> bool:
 def is_whole(content: bytes) -> bool:
     """Say whether a file is one that we made, and nobody added to."""
     block = block_of(content)
-    tail = content[len(_SHEBANG) + len(block) :] if block else b""
+    tail = b""
+    if block:
+        tail = content[len(_SHEBANG) + len(block) :]
     return (
         block is not None
         and content.startswith(_SHEBANG + block)
@@ -175,15 +179,17 @@ def stripped(content: bytes) -> bytes:
         return content
     after = content[found.end() :]
     tail = _TAIL.match(after)
-    return content[: found.start()] + (after[tail.end() :] if tail else after)
+    if tail:
+        after = after[tail.end() :]
+    return content[: found.start()] + after
 
 
 def manager_of(file: HookFile) -> str:
     """Name the manager that wrote a hook, by what such hooks say, or nothing."""
     rest = stripped(file.content)
-    return (
-        next((name for name, mark in _MANAGERS if mark in rest), "") if file.kind == "file" else ""
-    )
+    if file.kind != "file":
+        return ""
+    return next((name for name, mark in _MANAGERS if mark in rest), "")
 
 
 # where git looks
@@ -197,15 +203,19 @@ def classify(effective: str, default: str, common_dir: str, worktrees: Sequence[
     """
     if effective == default:
         return Folder(effective)
-    manager = "husky" if "/.husky" in effective else "lefthook" if "/.lefthook" in effective else ""
+    manager = ""
+    for name in ("husky", "lefthook"):
+        if f"/.{name}" in effective:
+            manager = name
+            break
     if effective.startswith(f"{common_dir}/"):
         return Folder(effective, "core.hooksPath names it", manager)
     inside = next(
         (top for top in worktrees if effective == top or effective.startswith(f"{top}/")), None
     )
-    where = (
-        f"it lies in the working tree {inside}" if inside else "it lies outside of the repository"
-    )
+    where = "it lies outside of the repository"
+    if inside:
+        where = f"it lies in the working tree {inside}"
     return Folder(effective, f"git looks there, and {where}", manager)
 
 
@@ -228,17 +238,7 @@ def plan_install(
     for one in seen:
         if version >= CONFIGURABLE:
             steps += [step for step in _removal(one) if step.act != "unconfigure"]
-            is_set = one.command == commands[one.event]
-            text = "git runs it from its configuration"
-            steps.append(
-                Step(
-                    "keep" if is_set else "configure",
-                    one.event,
-                    f"hook.gitcoord-{one.event}",
-                    text,
-                    commands[one.event].encode("utf-8", "surrogateescape"),
-                )
-            )
+            steps.append(_configured(one, commands[one.event]))
             continue
         if one.command:
             steps.append(_unconfigured(one.event))
@@ -247,6 +247,19 @@ def plan_install(
         else:
             steps.append(_placed(one, shims[one.event]))
     return steps
+
+
+def _configured(one: Seen, command: str) -> Step:
+    act = "configure"
+    if one.command == command:
+        act = "keep"
+    return Step(
+        act,
+        one.event,
+        f"hook.gitcoord-{one.event}",
+        "git runs it from its configuration",
+        command.encode("utf-8", "surrogateescape"),
+    )
 
 
 def _placed(one: Seen, shim: bytes) -> Step:
@@ -261,14 +274,11 @@ def _placed(one: Seen, shim: bytes) -> Step:
     if (is_ours(one.legacy) and manager in RUN_LEGACY) or (
         manager == "pre-commit" and one.legacy.kind == "none"
     ):
-        is_current = one.legacy.content == shim and one.legacy.is_executable
-        return Step(
-            "keep" if is_current else "write",
-            event,
-            event + LEGACY,
-            f"{manager} runs it before its own checks",
-            shim,
-        )
+        act = "write"
+        if one.legacy.content == shim and one.legacy.is_executable:
+            act = "keep"
+        text = f"{manager} runs it before its own checks"
+        return Step(act, event, event + LEGACY, text, shim)
     if manager:
         return _advice(manager, event, f"{manager} made {event}")
     if hook.kind == "file" and hook.is_executable and (shebang := _SHELL.match(hook.content)):
@@ -276,22 +286,23 @@ def _placed(one: Seen, shim: bytes) -> Step:
         content = hook.content[:at] + (block_of(shim) or b"") + hook.content[at:]
         return Step("write", event, event, "a block in your hook, which runs after it", content)
     if hook.kind == "other" or one.aside.kind != "none":
-        what = (
-            "a hook was set aside before and another one stands there"
-            if one.aside.kind != "none"
-            else "it is no file"
-        )
+        what = "it is not a file"
+        if one.aside.kind != "none":
+            what = "a hook was set aside before and another one stands there"
         return _advice("", event, f"{event}: {what}")
-    runs = "which runs after ours" if hook.is_executable else "which is not executable and stays so"
+    runs = "which is not executable and stays so"
+    if hook.is_executable:
+        runs = "which runs after ours"
     return Step("set-aside", event, event, f"your hook becomes {event}{ASIDE}, {runs}", shim)
 
 
 def _renewed(one: Seen, shim: bytes) -> Step:
     """Bring our part of a hook up to date; the rest stays as it is."""
     content = one.hook.content
-    new = (
-        shim if is_whole(content) else _BLOCK.sub(lambda _: block_of(shim) or b"", content, count=1)
-    )
+    if is_whole(content):
+        new = shim
+    else:
+        new = _BLOCK.sub(lambda _: block_of(shim) or b"", content, count=1)
     # A hook that its owner has switched off stays off.
     if new == content and (one.hook.is_executable or not is_whole(content)):
         return Step("keep", one.event, one.event, "it is there already")
@@ -308,7 +319,9 @@ def plan_uninstall(seen: Sequence[Seen]) -> list[Step]:
 
 def _removal(one: Seen) -> list[Step]:
     event = one.event
-    steps = [_unconfigured(event)] if one.command else []
+    steps = []
+    if one.command:
+        steps.append(_unconfigured(event))
     is_free = one.hook.kind == "none"
     for name, file in ((event, one.hook), (event + LEGACY, one.legacy), (event + OLD, one.old)):
         if not is_ours(file):
@@ -326,12 +339,10 @@ def _removal(one: Seen) -> list[Step]:
         else:
             steps.append(Step("remove", event, name, "the file that we made"))
     if one.aside.kind != "none":
-        text = (
-            f"your hook comes back from {event}{ASIDE}"
-            if is_free
-            else f"{event}{ASIDE} stays: another hook has taken its place"
-        )
-        steps.append(Step("restore" if is_free else "keep", event, event, text))
+        act, text = "keep", f"{event}{ASIDE} stays: another hook has taken its place"
+        if is_free:
+            act, text = "restore", f"your hook comes back from {event}{ASIDE}"
+        steps.append(Step(act, event, event, text))
     return steps
 
 
@@ -359,24 +370,25 @@ def lines_for(manager: str, event: str) -> str:
         )
     find = f'h="$(git rev-parse --git-common-dir)/gitcoord/hooks/{event}"; [ ! -x "$h" ] ||'
     if manager == "lefthook":
-        stdin = "\n      use_stdin: true" if event in {"pre-push", "reference-transaction"} else ""
+        stdin = ""
+        if event in {"pre-push", "reference-transaction"}:
+            stdin = "\n      use_stdin: true"
         return (
             f'# in lefthook.yml\n{event}:\n  commands:\n    gitcoord:\n      run: {find} "$h" '
             f"{{0}}{stdin}"
         )
     if manager in {"pre-commit", "prek"}:
+        needs_names = "true" if event == "commit-msg" else "false"
         return (
             f"# in .pre-commit-config.yaml\n- repo: local\n  hooks:\n  - id: gitcoord-{event}\n    "
             "name: gitcoord\n    language: system\n"
             f'    entry: sh -c \'{find} exec "$h" "$@"\' --\n    always_run: true\n'
-            f"    pass_filenames: {'true' if event == 'commit-msg' else 'false'}\n    stages: "
+            f"    pass_filenames: {needs_names}\n    stages: "
             f"[{event}]"
         )
-    where = (
-        f"# in .husky/{event}"
-        if manager == "husky"
-        else f"# a step of hk's {event}"
-        if manager == "hk"
-        else f"# in your {event} hook, in sh"
-    )
+    where = f"# in your {event} hook, in sh"
+    if manager == "husky":
+        where = f"# in .husky/{event}"
+    elif manager == "hk":
+        where = f"# a step of hk's {event}"
     return f'{where}\n{find} "$h" "$@" || exit 1'

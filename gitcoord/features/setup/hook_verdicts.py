@@ -70,9 +70,10 @@ class _Repository:
             if self._store is None:
                 self._store = open_store(self.place, is_durable=False, is_one_shot=True)
             tip = self._store.read_ref(ledger_ref(ledger))
-            self._snapshots[ledger] = (
-                open_snapshot(self._store, tip, RecordCache()) if tip else None
-            )
+            if tip:
+                self._snapshots[ledger] = open_snapshot(self._store, tip, RecordCache())
+            else:
+                self._snapshots[ledger] = None
         return self._snapshots[ledger]
 
     def ledgers(self) -> list[str]:
@@ -145,9 +146,9 @@ def _look_at_commit(repository: _Repository) -> str:
         held = [one for one in held if one.branch == branch]
     if not held:
         over = [one for one in kept if branch.endswith(f"-{one.token[:6]}")]
-        return (
-            f"the claim on task {over[0].task} is over: no task takes this commit" if over else ""
-        )
+        if not over:
+            return ""
+        return f"the claim on task {over[0].task} is over: no task takes this commit"
     snapshot, task, _ = held[0]
     _refuse_on_target(repository, [snapshot.target()])
     from gitcoord.git.results import inspect_staged
@@ -171,7 +172,10 @@ def _kept(place: Place, branch: str) -> Iterator[_Kept]:
     named, token = os.environ.get("GITCOORD_AGENT", ""), os.environ.get("GITCOORD_CLAIM", "")
     others = place.common_dir / "gitcoord" / "agents"
     for ledger, agent in own + [(path.parent.name, path.name) for path in others.glob("*/*")]:
-        folder = others / ledger / agent if agent else place.git_dir / "gitcoord"
+        if agent:
+            folder = others / ledger / agent
+        else:
+            folder = place.git_dir / "gitcoord"
         for one in TokenFiles(folder, ledger).all():
             found = _Kept(ledger, str(one.get("agent", "")), str(one["task"]), str(one["token"]))
             is_meant = not agent or agent == named or branch.endswith(f"-{found.token[:6]}")
@@ -181,8 +185,12 @@ def _kept(place: Place, branch: str) -> Iterator[_Kept]:
 
 def _held(repository: _Repository, kept: _Kept) -> _Held | None:
     """Open a kept claim, if its token is the task's current one."""
-    snapshot = repository.snapshot(kept.ledger) if ids.is_id(kept.ledger) else None
-    task = snapshot.task(kept.task) if snapshot is not None and ids.is_id(kept.task) else None
+    snapshot = None
+    if ids.is_id(kept.ledger):
+        snapshot = repository.snapshot(kept.ledger)
+    task = None
+    if snapshot is not None and ids.is_id(kept.task):
+        task = snapshot.task(kept.task)
     if (
         snapshot is None
         or task is None
@@ -205,7 +213,9 @@ def _merging(place: Place) -> str | None:
             reason="boundary",
             hint="merge only the target or results of needed tasks, one at a time",
         )
-    return heads[0] if heads else None
+    if not heads:
+        return None
+    return heads[0]
 
 
 def _refuse_on_target(repository: _Repository, targets: Iterable[str]) -> None:

@@ -42,7 +42,12 @@ _CONFIGS = (
     "prek.toml",
     "hk.pkl",
 )
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
+_FAULTS = {
+    "stale": "is of another gitcoord, or guards another target",
+    "idle": "is not executable",
+}
+"""What is wrong with our part of a hook, by its state."""
 _OFF = {"false", "no", "off", "0"}
 
 
@@ -83,8 +88,13 @@ def install(
 
     """
     home = _home(work)
-    is_guarded = guard if guard is not None else bool(_guarded(work))
-    shims = _shims(_target(work) if is_guarded else "")
+    is_guarded = guard
+    if is_guarded is None:
+        is_guarded = bool(_guarded(work))
+    target = ""
+    if is_guarded:
+        target = _target(work)
+    shims = _shims(target)
     commands = {event: shlex.quote(str(home / event)) for event in EVENTS}
     sets, version = _sets(work), version or require_git()
     steps = []
@@ -131,14 +141,23 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
 
 def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[Row]:
     """Say what git would run for each event, in which worktrees."""
-    guard = _target(work) if _guarded(work) else ""
+    guard = ""
+    if _guarded(work):
+        guard = _target(work)
     version = version or require_git()
-    beside = _configured(work) if version >= hook_plan.CONFIGURABLE else {}
-    off = _switched_off(work) if version >= hook_plan.SWITCHABLE else set()
+    beside: dict[str, list[str]] = {}
+    if version >= hook_plan.CONFIGURABLE:
+        beside = _configured(work)
+    off: set[str] = set()
+    if version >= hook_plan.SWITCHABLE:
+        off = _switched_off(work)
     rows = []
     for one in _sets(work):
         for seen in one.seen:
-            others = [] if seen.event in off else beside.get(seen.event, [])
+            if seen.event in off:
+                others = []
+            else:
+                others = beside.get(seen.event, [])
             rows.append(_row(one, seen, guard, version, others, is_off=seen.event in off))
     return rows
 
@@ -182,65 +201,89 @@ def _row(
     is_off: bool = False,
 ) -> Row:
     """Look at one event, as git does when it comes to it."""
-    hook, path = seen.hook, str(Path(one.folder.path) / seen.event)
-    others = hook.kind != "none" and not (
-        hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content)
-    )
-    has_aside = seen.aside.kind != "none" and seen.aside.is_executable
-    # What is not executable git passes over, and what it would start with it.
-    theirs = (
-        (hook_plan.manager_of(hook) or ("your hook" if others or has_aside else ""))
-        if hook.is_executable
-        else ""
-    )
-    legacy = seen.legacy if theirs in hook_plan.RUN_LEGACY else NOTHING
-    ours, problem = "", ""
+    path = str(Path(one.folder.path) / seen.event)
+    theirs = _theirs(seen)
     is_named = bool(seen.command) and version >= hook_plan.CONFIGURABLE
-    for file in (seen.named if is_named and not is_off else NOTHING, hook, legacy):
-        if not ours and hook_plan.is_ours(file):
-            python = hook_plan.python_of(file.content)
-            is_current = hook_plan.block_of(file.content) == hook_plan.block_of(
-                _shim(seen.event, python, guard)
-            )
-            ours = "idle" if not file.is_executable else "current" if is_current else "stale"
-            if python and not os.access(python, os.X_OK):
-                problem = (
-                    f"its interpreter {python} is gone: `gitcoord hooks install` names the one "
-                    "that runs now"
-                )
+    ours, problem = _ours(seen, theirs, guard, is_started=is_named and not is_off)
     if not ours and theirs:
         ours = _in_manager(one, seen.event)
     if is_named and not ours:
-        ours, name = "idle", f"hook.gitcoord-{seen.event}"
-        if is_off:
-            name = f"hook.{seen.event}.enabled"
-        problem = (
-            f"{name} is switched off, or names another place: git config --show-origin "
-            f"--get-regexp {name}"
-        )
+        ours, problem = "idle", _switched_off_by(seen.event, is_off=is_off)
     elif ours in {"stale", "idle"}:
-        problem = (
-            problem
-            or f"{path} is {'of another gitcoord, or guards another target' if ours == 'stale' else 'not executable'}: `gitcoord hooks install` mends it"
-        )
-    elif one.folder.why and not Path(one.folder.path).is_dir():
-        problem = (
-            f"{one.folder.path} is not there, so no hook at all runs in "
-            f"{', '.join(place.name for place in one.worktrees[:3])}"
-        )
-    elif hook.kind == "file" and not hook.is_executable:
-        problem = f"{path} is not executable, so git passes it over"
-    runs = (
-        " and ".join(
-            name
-            for name in ("gitcoord" if ours and ours != "idle" else "", *beside, theirs)
-            if name
-        )
-        or "nothing"
+        problem = problem or f"{path} {_FAULTS[ours]}: `gitcoord hooks install` fixes it"
+    else:
+        problem = _passed_over(one, seen.hook, path) or problem
+    names = [*beside, theirs]
+    if ours and ours != "idle":
+        names.insert(0, "gitcoord")
+    runs = " and ".join(filter(None, names)) or "nothing"
+    places = [str(place) for place in one.worktrees]
+    return Row(seen.event, path, places, runs, ours or "missing", problem)
+
+
+def _theirs(seen: Seen) -> str:
+    """Return what of others git starts for an event: a manager, or the user's hook."""
+    hook = seen.hook
+    if not hook.is_executable:
+        # What is not executable git passes over, and what it would start with it.
+        return ""
+    manager = hook_plan.manager_of(hook)
+    if manager:
+        return manager
+    is_only_ours = hook_plan.is_ours(hook) and hook_plan.is_whole(hook.content)
+    has_aside = seen.aside.kind != "none" and seen.aside.is_executable
+    if has_aside or (hook.kind != "none" and not is_only_ours):
+        return "your hook"
+    return ""
+
+
+def _ours(seen: Seen, theirs: str, guard: str, *, is_started: bool) -> tuple[str, str]:
+    """Return the state of the first hook of ours that git comes to, and a problem with it."""
+    files = [seen.hook]
+    if is_started:
+        files.insert(0, seen.named)
+    if theirs in hook_plan.RUN_LEGACY:
+        files.append(seen.legacy)
+    for file in files:
+        if hook_plan.is_ours(file):
+            python = hook_plan.python_of(file.content)
+            state = _state_of(file, _shim(seen.event, python, guard))
+            if not python or os.access(python, os.X_OK):
+                return state, ""
+            return state, (
+                f"its interpreter {python} is gone: `gitcoord hooks install` names the one "
+                "that runs now"
+            )
+    return "", ""
+
+
+def _switched_off_by(event: str, *, is_off: bool) -> str:
+    name = f"hook.gitcoord-{event}"
+    if is_off:
+        name = f"hook.{event}.enabled"
+    return (
+        f"{name} is switched off, or names another place: git config --show-origin "
+        f"--get-regexp {name}"
     )
-    return Row(
-        seen.event, path, [str(place) for place in one.worktrees], runs, ours or "missing", problem
-    )
+
+
+def _passed_over(one: _Set, hook: HookFile, path: str) -> str:
+    """Return why git passes a hook over, or nothing."""
+    if one.folder.why and not Path(one.folder.path).is_dir():
+        names = ", ".join(place.name for place in one.worktrees[:3])
+        return f"{one.folder.path} is not there, so no hook at all runs in {names}"
+    if hook.kind == "file" and not hook.is_executable:
+        return f"{path} is not executable, so git passes it over"
+    return ""
+
+
+def _state_of(file: HookFile, shim: bytes) -> str:
+    """Return how our part of a hook stands beside the one that we would write."""
+    if not file.is_executable:
+        return "idle"
+    if hook_plan.block_of(file.content) == hook_plan.block_of(shim):
+        return "current"
+    return "stale"
 
 
 def _unless_added(one: _Set, step: Step) -> Step:
@@ -258,7 +301,9 @@ def _in_manager(one: _Set, event: str) -> str:
         Path(one.folder.path).parent / event,
     ]
     wanted = f"gitcoord/hooks/{event}".encode()
-    return "current" if any(wanted in _file(place).content for place in places) else ""
+    if any(wanted in _file(place).content for place in places):
+        return "current"
+    return ""
 
 
 # looking
@@ -290,9 +335,11 @@ def _file(path: Path) -> HookFile:
         if path.is_symlink():
             return HookFile("link", b"", os.access(path, os.X_OK))
         if not path.is_file():
-            return HookFile("other") if path.exists() else NOTHING
+            if not path.exists():
+                return NOTHING
+            return HookFile("other")
         with path.open("rb") as file:
-            return HookFile("file", file.read(_MOST_BYTES), os.access(path, os.X_OK))
+            return HookFile("file", file.read(_MAX_BYTES), os.access(path, os.X_OK))
     except OSError as error:
         raise UnavailableError(
             f"{path} cannot be read: {error.strerror}", hint="check whose it is"
@@ -307,7 +354,8 @@ def _sets(work: Workspace) -> list[_Set]:
     tops = [one.path for one in list_all(work.git) if one.path.is_dir()]
     used: dict[str, list[Path]] = {}
     for top in tops or [common]:
-        # Asked for a hook, and not made absolute by git, which refuses a path below a file or an empty one.
+        # Asked for a hook, and not made absolute by git, which refuses a path below a file
+        # or an empty one.
         asked = Git(top).run(
             "rev-parse", "--git-path", f"hooks/{EVENTS[0]}", hooks=True, check=False
         )
@@ -334,7 +382,9 @@ def _seen(work: Workspace, folder: Path, event: str) -> Seen:
         command == shlex.quote(str(shim))
         and config_value(work.git, f"{name}.enabled").lower() not in _OFF
     )
-    named = _file(shim) if is_on and config_value(work.git, f"{name}.event") else NOTHING
+    named = NOTHING
+    if is_on and config_value(work.git, f"{name}.event"):
+        named = _file(shim)
     hook, legacy, aside, old = (
         _file(folder / f"{event}{suffix}") for suffix in ("", LEGACY, ASIDE, OLD)
     )
@@ -392,11 +442,9 @@ def _do(work: Workspace, folder: Path, step: Step) -> None:
 
 def _write(path: Path, content: bytes, *, is_new: bool = False) -> None:
     """Replace a file in one step; somebody's hook keeps its mode."""
-    kept = (
-        path.stat().st_mode & 0o7777
-        if path.is_file() and not is_new and not hook_plan.is_whole(content)
-        else None
-    )
+    kept = None
+    if path.is_file() and not is_new and not hook_plan.is_whole(content):
+        kept = path.stat().st_mode & 0o7777
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

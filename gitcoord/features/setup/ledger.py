@@ -47,17 +47,19 @@ def init(work: Workspace) -> Done:
             reason="exists",
             hint="`gitcoord status` shows it; `gitcoord plan apply FILE` loads a plan",
         )
-    prefix = "task" if name == DEFAULT_LEDGER else f"task-{name}"
-    for branch, option in (
-        ("gitcoord", "no option helps: rename that branch"),
-        (prefix, "--ledger NAME"),
+    if name == DEFAULT_LEDGER:
+        prefix = "task"
+    else:
+        prefix = f"task-{name}"
+    for branch, hint in (
+        ("gitcoord", "rename that branch"),
+        (prefix, "rename that branch, or choose another prefix with --ledger NAME"),
     ):
         if work.store.read_ref(branch_ref(branch)) is not None:
             raise RefusedError(
                 f"a branch {branch!r} is in the way of gitcoord's branches {branch}/...",
                 reason="branch-in-the-way",
-                hint="rename that branch"
-                + (f", or choose another prefix with {option}" if option[0] == "-" else ""),
+                hint=hint,
             )
     target, tip = _checked_out(work)
     command = {
@@ -81,7 +83,9 @@ def init(work: Workspace) -> Done:
 def begun(work: Workspace) -> Done | None:
     """Return the first entry where it is all there is: ``init`` was cut off."""
     tip = work.ledger.tip()
-    entry = work.store.read_entry(tip) if tip else None
+    entry = None
+    if tip:
+        entry = work.store.read_entry(tip)
     if entry is None or entry.parents:
         return None
     return Done(entry.oid, parse_message(entry.message, entry.oid), work.ledger.snapshot(entry.oid))
@@ -121,8 +125,12 @@ def check_plan(
         phases: dict[str, PhaseSpec] = {phase["id"]: phase["spec"] for phase in snapshot.phases()}
 
         def known(task: str) -> TaskSpec | None:
-            record = snapshot.task(task) if ids.is_id(task) else None
-            return record["spec"] if record else None
+            if not ids.is_id(task):
+                return None
+            record = snapshot.task(task)
+            if not record:
+                return None
+            return record["spec"]
 
         document, warnings = parse(text, name=name, target=target, known=known, known_phases=phases)
     return document, warnings

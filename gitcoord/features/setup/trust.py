@@ -66,10 +66,12 @@ def gates_and_setup(snapshot: Snapshot) -> list[str]:
 
 
 def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None]) -> list[str]:
-    found = [f"worktree setup: {setup}"] if setup is not None else []
-    found += [f"gate: {command}" for command in gates]
-    found += sorted({f"check: {command}" for command in checks if command is not None})
-    return list(dict.fromkeys(found))
+    listed = []
+    if setup is not None:
+        listed.append(f"worktree setup: {setup}")
+    listed += [f"gate: {command}" for command in gates]
+    listed += sorted({f"check: {command}" for command in checks if command is not None})
+    return list(dict.fromkeys(listed))
 
 
 def shown(command: str) -> str:
@@ -99,7 +101,9 @@ def _hash(command: str) -> str:
 def untrusted(work: Workspace, commands: Iterable[str]) -> list[str]:
     """List the commands, as ``commands_of`` writes them, that may not run."""
     kept = (read_json(_file()) or {}).get(repository_key(work))
-    known = set(kept) if isinstance(kept, list) else set()
+    known: set[str] = set()
+    if isinstance(kept, list):
+        known = set(kept)
     return [command for command in commands if _hash(command) not in known]
 
 
@@ -117,7 +121,9 @@ def require_trust(work: Workspace, commands: Iterable[str]) -> None:
     """
     missing = untrusted(work, commands)
     if missing:
-        more = f" and {len(missing) - MAX_SHOWN} more" if len(missing) > MAX_SHOWN else ""
+        more = ""
+        if len(missing) > MAX_SHOWN:
+            more = f" and {len(missing) - MAX_SHOWN} more"
         raise RefusedError(
             f"not trusted on this machine: {'; '.join(map(shown, missing[:MAX_SHOWN]))}{more}",
             reason="trust",
@@ -174,7 +180,9 @@ def record(work: Workspace, snapshot: Snapshot) -> list[str]:
 
 def _setup(snapshot: Snapshot) -> str | None:
     plan = snapshot.plan()
-    return plan["worktree"]["setup"] if plan else None
+    if not plan:
+        return None
+    return plan["worktree"]["setup"]
 
 
 def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:

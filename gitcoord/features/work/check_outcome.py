@@ -68,14 +68,12 @@ class Verdict(NamedTuple):
 
 
 def judge(ended: Ended, timeout_ms: int, millis: int) -> Verdict:
-    """Say whether a command passed: closed, where there is any doubt."""
+    """Return whether a command passed: closed, where there is any doubt."""
     reason = codec.printable(_reason(ended, timeout_ms))[:300]
-    has_ended = (
-        not (ended.is_stopped or ended.is_late) and ended.status is not None and ended.status >= 0
-    )
-    return Verdict(
-        not reason, reason, int(millis), ended.output, ended.status if has_ended else None
-    )
+    status = ended.status
+    if ended.is_stopped or ended.is_late or (status is not None and status < 0):
+        status = None
+    return Verdict(not reason, reason, int(millis), ended.output, status)
 
 
 def _reason(ended: Ended, timeout_ms: int) -> str:
@@ -86,16 +84,22 @@ def _reason(ended: Ended, timeout_ms: int) -> str:
         return "it was stopped"
     if ended.is_late:
         return f"it took longer than {ids.show_duration(timeout_ms)}"
+    return _reason_of_status(status, ended.output)
+
+
+def _reason_of_status(status: int, output: bytes) -> str:
     if status < 0:
         return f"it died by signal {_signal_name(-status)}"
     if status == 127:
         return "a command was not found (status 127)"
     if status == 126:
         return "a command could not be executed (status 126)"
-    nothing = without_tests(ended.output)
+    nothing = without_tests(output)
     if nothing:
         return f"{NO_TESTS} ({nothing})"
-    return f"it ended with status {status}" if status else ""
+    if not status:
+        return ""
+    return f"it ended with status {status}"
 
 
 def _signal_name(number: int) -> str:

@@ -50,7 +50,9 @@ class GateFailure(NamedTuple):
 def tail_of(log: bytes, chars: int = SHOWN_CHARS) -> str:
     """Give the last lines of a log, as an error shows them."""
     text = log.decode("utf-8", "replace").strip()
-    return text if len(text) <= chars else "…" + text[-chars:].split("\n", 1)[-1]
+    if len(text) <= chars:
+        return text
+    return "…" + text[-chars:].split("\n", 1)[-1]
 
 
 # gates
@@ -83,7 +85,9 @@ def gate_facts(
     work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str | None
 ) -> list[dict[str, Any]]:
     """Say of each gate what it runs, whether it may, and whether it has passed."""
-    tree = tree_of(work.git, commit) if commit and phase["spec"]["gates"] else ""
+    tree = ""
+    if commit and phase["spec"]["gates"]:
+        tree = tree_of(work.git, commit)
     return [
         {
             "name": spec["name"],

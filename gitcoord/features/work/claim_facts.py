@@ -24,7 +24,9 @@ def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[
     """Give the facts around a claim, for ``--json``."""
     task = claimed.task
     earlier = earlier_branch(work, snapshot, task)
-    tip = work.store.read_ref(branch_ref(earlier)) if earlier else None
+    tip = None
+    if earlier:
+        tip = work.store.read_ref(branch_ref(earlier))
     if tip is not None and _is_bare_base(work, tip, claimed.claim["base"]):
         tip = None
     return {

@@ -97,7 +97,9 @@ def claim(
         task = named_task(work, snapshot, task)["id"]
     if pool is not None and snapshot.plan() is not None:
         pool = named_pool(snapshot, pool)
-    worktree = _checkout_place(work, agent) if checkout else None
+    worktree = None
+    if checkout:
+        worktree = _checkout_place(work, agent)
     if worktree is not None:
         from gitcoord.git.occupied import recover
 
@@ -142,7 +144,9 @@ def claim(
     won(work, agent)
     claimed = done.snapshot.require_task(done.event["task"])
     forget_stale_tokens(work, agent, done.snapshot)
-    earlier = earlier_branch(work, done.snapshot, claimed) if resume else ""
+    earlier = ""
+    if resume:
+        earlier = earlier_branch(work, done.snapshot, claimed)
     state, problem = _check_out(work, agent, worktree, claimed, earlier)
     return Claimed(
         done.entry,
@@ -158,7 +162,9 @@ def claim(
 
 def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
     """Say at once that a task cannot be had: only who may win waits for a turn."""
-    record = snapshot.task(task) if ids.is_id(task) and task else None
+    record = None
+    if ids.is_id(task) and task:
+        record = snapshot.task(task)
     if record is None:
         return
     command: Command = {
@@ -303,7 +309,9 @@ def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str
         if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal()
         and int(number) < task["attempt"]
     ]
-    return branch_name(max(found)[1]) if found else ""
+    if not found:
+        return ""
+    return branch_name(max(found)[1])
 
 
 class _Chooser:
@@ -379,7 +387,10 @@ class _Chooser:
     def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[str]:
         """Offer abandoned claims first: others wait for them the longest."""
         live = [task for task in snapshot.live() if task["claim"]]
-        pools = [self._pool] if self._pool else self._agent["pools"]
+        if self._pool:
+            pools = [self._pool]
+        else:
+            pools = self._agent["pools"]
         for task in sorted(live, key=lambda task: task["order"]):
             held = cast("Claim", task["claim"])
             fits = not pools or task["spec"]["pool"] in pools
@@ -406,11 +417,9 @@ class _Chooser:
             for phase in snapshot.phases()
             if phase["state"] == "open" and snapshot.is_started(phase)
         ]
-        selection = (
-            plan["pools"][pools[0]]["selection"]
-            if len(pools) == 1 and pools[0] in plan["pools"]
-            else None
-        )
+        selection = None
+        if len(pools) == 1 and pools[0] in plan["pools"]:
+            selection = plan["pools"][pools[0]]["selection"]
         chosen = selection or plan["selection"]
         if chosen == "directory" and not dirs[True]:
             dirs[True] = self._work.index.directories_of(self._agent["id"])
@@ -465,7 +474,10 @@ class _Chooser:
         )
 
     def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
-        pools = [self._pool] if self._pool else self._agent["pools"]
+        if self._pool:
+            pools = [self._pool]
+        else:
+            pools = self._agent["pools"]
         fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {
             None,
             self._agent["id"],

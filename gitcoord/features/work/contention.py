@@ -33,7 +33,9 @@ def _known(file: Path) -> dict[str, Any]:
     is_right = isinstance(known.get("met"), list) and all(
         type(known.get(key)) is int for key in ("count", "since_ns")
     )
-    return known if is_right else {}
+    if is_right:
+        return known
+    return {}
 
 
 def lost(work: Workspace, agent: str, error: GitcoordError) -> None:

@@ -75,23 +75,27 @@ def answers_for(work: Workspace, agent: str) -> list[Escalation]:
     escalation is read until it is resolved, and then never again.
     """
     tip = work.ledger.tip()
-    snapshot = work.ledger.snapshot(tip) if tip else None
-    names = snapshot.names("escalations") if snapshot else []
-    if snapshot is None or not names:
+    if not tip:
+        return []
+    snapshot = work.ledger.snapshot(tip)
+    names = snapshot.names("escalations")
+    if not names:
         return []
     file = work.agent_folder(agent) / "answers.json"
     known = read_json(file)
     seen = set((known or {}).get("seen", []))
-    found, over = [], set()
+    answers, over = [], set()
     for name in names:
-        one = (
-            None
-            if name.removesuffix(".json") in seen
-            else snapshot.escalation(name.removesuffix(".json"))
-        )
-        if one is not None and (one["agent"] != agent or one["state"] == "resolved"):
-            over.add(one["id"])
-            found += [one] if one["agent"] == agent else []
+        if name.removesuffix(".json") in seen:
+            continue
+        escalation = snapshot.escalation(name.removesuffix(".json"))
+        if escalation is None:
+            continue
+        is_own = escalation["agent"] == agent
+        if not is_own or escalation["state"] == "resolved":
+            over.add(escalation["id"])
+            if is_own:
+                answers.append(escalation)
     if over:
         write_json(file, {"seen": sorted(seen | over)})
-    return found
+    return answers

@@ -75,7 +75,10 @@ class Child:
 
     def _watched(self) -> subprocess.Popen[bytes] | None:
         """Start the watcher; without a shell to run it the command goes unwatched."""
-        named = f"-{self.process.pid}" if self._own_group else str(self.process.pid)
+        if self._own_group:
+            named = f"-{self.process.pid}"
+        else:
+            named = str(self.process.pid)
         with suppress(OSError):
             return subprocess.Popen(
                 ["/bin/sh", "-c", _WATCH, "gitcoord-watch", named],
@@ -143,7 +146,9 @@ def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[
         while True:
             status = child.wait(max(0.05, min(1.0, next_beat.remaining())))
             if status is not None:
-                return 128 - status if status < 0 else status
+                if status < 0:
+                    return 128 - status
+                return status
             if next_beat.expired:
                 next_beat = Deadline(work.clock, every_s)
                 try:

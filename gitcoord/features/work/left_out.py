@@ -102,7 +102,9 @@ def _refuse_elsewhere(
     kept = [tip for tip in tips if tip is not None]
     left = commits_left_out(worktree, here, kept, results)
     if left:
-        place = branch_name(here) if here else "a detached HEAD"
+        place = "a detached HEAD"
+        if here:
+            place = branch_name(here)
         raise RefusedError(
             f"{worktree} is on {place}, with commits that {held['branch']} has not: "
             f"{', '.join(oid[:12] for oid in left[:5])}",

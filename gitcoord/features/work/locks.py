@@ -84,10 +84,11 @@ def unlock(
         existing_agent(work.ledger.snapshot(), of)
     holder = of or agent
     ids.parse_id(holder, "agent id")
-    tokens = (
-        {str(kept["token"]) for kept in work.tokens(holder).all()} if holder == agent else set()
-    )
-    tokens |= {os.environ["GITCOORD_CLAIM"]} if os.environ.get("GITCOORD_CLAIM") else set()
+    tokens: set[str] = set()
+    if holder == agent:
+        tokens = {str(kept["token"]) for kept in work.tokens(holder).all()}
+    if os.environ.get("GITCOORD_CLAIM"):
+        tokens.add(os.environ["GITCOORD_CLAIM"])
 
     def ask(snapshot: Snapshot, _context: Context) -> Command:
         own = [

@@ -90,7 +90,9 @@ def release(work: Workspace, agent: str, task: str, token: str, reason: str = ""
         ClaimLostError: The token is stale.
 
     """
-    text = text_of(reason, "reason") if reason else ""
+    text = ""
+    if reason:
+        text = text_of(reason, "reason")
     command = {"op": "release", "agent": agent, "task": task, "token": token, "reason": text}
     return work.ledger.execute(command, agent=agent)
 
@@ -114,7 +116,9 @@ def fail(
     """
     if kind not in {"transient", "permanent"}:
         raise UsageError(f"{kind!r} is no kind of failure", hint="give transient or permanent")
-    tail = log_tail(log) if log else b""
+    tail = b""
+    if log:
+        tail = log_tail(log)
     command = {
         "op": "fail",
         "agent": agent,
@@ -165,7 +169,9 @@ def complete(
         done = _completed_before(work, snapshot, record, token, result)
         if done is not None:
             return done
-        holder = held["agent"] if held else None
+        holder = None
+        if held:
+            holder = held["agent"]
         raise ClaimLostError(
             f"this claim on task {task} is no longer current: "
             + (f"{holder} holds it now" if holder else f"the task is {record['state']} now"),
@@ -272,7 +278,10 @@ def _inspected(
     is_empty = task["spec"]["paths"] == []
     if is_empty and result is None and work.store.read_ref(branch_ref(held["branch"])) is None:
         return _no_commit(snapshot, task, held)
-    oid = _result_oid(work, task, held) if result is None else resolve(work.git, result)
+    if result is None:
+        oid = _result_oid(work, task, held)
+    else:
+        oid = resolve(work.git, result)
     built_on = built_on_of(work, snapshot, task, oid)
     tip = work.target_tip(snapshot)
     known = [tip, *built_on.values()]

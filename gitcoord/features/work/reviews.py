@@ -146,7 +146,9 @@ def judge(
         current = Current(task, token, REVIEWS)
     else:
         current = current_lease(work, snapshot, agent, task, (REVIEWS,))
-    text = text_of(reason, "reason") if reason or verdict == "reject" else ""
+    text = ""
+    if reason or verdict == "reject":
+        text = text_of(reason, "reason")
     review = next(
         (
             one
@@ -296,11 +298,16 @@ def _diff(work: Workspace, snapshot: Snapshot, result: Result) -> dict[str, Any]
 
 
 def _check(snapshot: Snapshot, task: TaskRecord) -> dict[str, Any] | None:
-    run = run_of(snapshot, task=task["id"]) if task["spec"]["check"] else None
+    run = None
+    if task["spec"]["check"]:
+        run = run_of(snapshot, task=task["id"])
     if run is None:
         return None
     log = (snapshot.file(check_log_path(task["id"])) or b"").decode("utf-8", "replace").strip()
-    shown = log if len(log) <= MOST_LOG_CHARS else "…" + log[-MOST_LOG_CHARS:]
+    if len(log) <= MOST_LOG_CHARS:
+        shown = log
+    else:
+        shown = "…" + log[-MOST_LOG_CHARS:]
     return {
         "run": codec.printable(task["spec"]["check"] or ""),
         "verdict": run["verdict"],

@@ -129,7 +129,9 @@ def current_lease(
     if current or own:
         return (current or own)[-1]
     noun, hint = _NOUNS[next(iter(kinds))]
-    what = f"task {task}" if task else "a task"
+    what = "a task"
+    if task:
+        what = f"task {task}"
     raise NotFoundError(f"{agent} has no {noun} {what} here", hint=hint, agent=agent)
 
 
