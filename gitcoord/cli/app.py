@@ -116,11 +116,13 @@ class App:
         """Refuse an agent: where the process stands counts, whatever ``-C`` says."""
         standing = agent_at(Path.cwd()) or self.work.standing_agent()
         if standing is not None and (never or not self.as_orchestrator):
+            hint = "run it in the main worktree"
+            if not never:
+                hint += ", or add --as-orchestrator"
             raise RefusedError(
                 f"this is the worktree of {standing}, and the command is the orchestrator's",
                 reason="role",
-                hint="run it in the main worktree"
-                + ("" if never else ", or add --as-orchestrator"),
+                hint=hint,
             )
 
 

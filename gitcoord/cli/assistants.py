@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitcoord.cli.app import App, pass_app
-from gitcoord.core.errors import IncompleteError, UsageError
+from gitcoord.cli.output import incomplete_if
+from gitcoord.core.errors import UsageError
 
 if TYPE_CHECKING:
     from gitcoord.features.assist.file_changes import FileChange
@@ -60,9 +61,9 @@ def setup(
         lines.append("nothing was done: leave --dry-run out to do it")
     _tell(app, what, planned, is_removal=remove)
     app.out.answer("setup", facts, "\n".join(lines))
-    if check and any(change.is_needed for change in planned.changes):
-        return IncompleteError.exit_status
-    return 0
+    if not check:
+        return 0
+    return incomplete_if(any(change.is_needed for change in planned.changes))
 
 
 def _scope(*, is_project: bool, is_user: bool) -> Scope:
@@ -106,8 +107,14 @@ def prepare(app: App, assistant: str, worktree: str) -> str:
 
 
 def _file_facts(change: FileChange, *, is_shown: bool) -> dict[str, Any]:
-    facts = {"path": str(change.path), "what": change.what, "is_changed": change.is_needed}
-    return {**facts, "text": change.after} if is_shown else facts
+    facts: dict[str, Any] = {
+        "path": str(change.path),
+        "what": change.what,
+        "is_changed": change.is_needed,
+    }
+    if is_shown:
+        facts["text"] = change.after
+    return facts
 
 
 def _planned(app: App, what: str, scope: Scope, *, is_removal: bool) -> Planned:

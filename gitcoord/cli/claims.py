@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.output import incomplete_if, shown_paths
 from gitcoord.core import ids
 from gitcoord.core.errors import (
     ConflictError,
     GitcoordError,
-    IncompleteError,
     NotFoundError,
     NothingReadyError,
     UsageError,
@@ -141,7 +141,9 @@ def waited(
     """
     from gitcoord.host.clock import Clock, Deadline
 
-    deadline = Deadline(Clock(), WAIT_S if timeout is None else timeout)
+    if timeout is None:
+        timeout = WAIT_S
+    deadline = Deadline(Clock(), timeout)
     while True:
         tip = app.work.ledger.tip()
         try:
@@ -181,11 +183,13 @@ def _show_claim(app: App, done: Any) -> None:
     standing = app.work.standing_agent()
     if done.checkout == "none" and standing not in {None, held["agent"]}:
         own = app.work.recorded_worktree(held["agent"])
-        where = f"; {held['agent']} works in {own}" if own else ""
-        app.out.notice(
+        told = (
             f"this is the worktree of {standing}: the branch of {held['agent']}'s claim is not "
-            f"checked out here{where}"
+            "checked out here"
         )
+        if own:
+            told += f"; {held['agent']} works in {own}"
+        app.out.notice(told)
     if done.checkout == "failed":
         app.out.notice(
             f"the claim stands, but its branch could not be checked out in {done.worktree}: "
@@ -193,11 +197,13 @@ def _show_claim(app: App, done: Any) -> None:
         )
     facts |= answering.claim_answer(app.work, snapshot, done)
     spec = done.task["spec"]
-    lines = [f"{'still holding' if done.already else 'claimed'} {spec['id']}: {spec['title']}"]
-    lines.append(
-        "  paths     "
-        f"{', '.join(spec['paths']) if spec['paths'] else 'any' if spec['paths'] is None else 'none'}"
-    )
+    what = "claimed"
+    if done.already:
+        what = "still holding"
+    branch = held["branch"]
+    if done.checkout != "done":
+        branch += " (not checked out)"
+    lines = [f"{what} {spec['id']}: {spec['title']}", f"  paths     {shown_paths(spec['paths'])}"]
     boundary = boundary_of(snapshot, done.task, snapshot.agent(held["agent"]))
     facts["boundary"] = {layer.name: list(layer.patterns) for layer in boundary.layers}
     lines += [
@@ -208,7 +214,7 @@ def _show_claim(app: App, done: Any) -> None:
     if spec["reads"]:
         lines.append(f"  reads     {', '.join(spec['reads'])}")
     lines += [
-        f"  branch    {held['branch']}" + ("" if done.checkout == "done" else " (not checked out)"),
+        f"  branch    {branch}",
         f"  worktree  {done.worktree or '-'}",
         f"  lease     {ids.show_duration(held['lease_ms'])}, renewed by progress and beat",
     ]
@@ -338,22 +344,19 @@ def complete(
         "already": done.already,
         "result": handed,
     }
-    what = (
-        f"{handed['commits']} commit(s), {handed['files']} file(s)"
-        if handed and handed["oid"]
-        else "no commit"
-    )
-    what += ", check passed" if done.task["spec"]["check"] else ""
-    was = " already" if done.already else ""
-    if done.task["state"] == "review":
+    what = "no commit"
+    if handed and handed["oid"]:
+        what = f"{handed['commits']} commit(s), {handed['files']} file(s)"
+    if done.task["spec"]["check"]:
+        what += ", check passed"
+    state: str = done.task["state"]
+    if state == "review":
+        state = "in review"
         facts["approvals"] = done.task["approvals"]
         what += f"; {done.task['approvals']} approval(s) of other agents make it done"
-    app.out.answer(
-        "complete",
-        facts,
-        f"{found} is{was} {'in review' if done.task['state'] == 'review' else done.task['state']}: "
-        f"{what}\nnext: gitcoord claim",
-    )
+    if done.already:
+        state = f"already {state}"
+    app.out.answer("complete", facts, f"{found} is {state}: {what}\nnext: gitcoord claim")
     return 0
 
 
@@ -432,15 +435,14 @@ def _show_preview(
         lines += [f"would be refused: {one.message}", f"  next: {one.hint}"]
     if not shown.problems:
         handed = shown.facts["result"]
-        passed = ", check passed" if shown.facts["check"] else ""
-        lines.append(
-            f"{held.task} would be handed in: {handed['commits']} commit(s), "
-            f"{handed['files']} file(s){passed}"
-        )
+        what = f"{handed['commits']} commit(s), {handed['files']} file(s)"
+        if shown.facts["check"]:
+            what += ", check passed"
+        lines.append(f"{held.task} would be handed in: {what}")
     app.out.answer(
         "complete", {"dry_run": True, **shown.facts, "problems": problems}, "\n".join(lines)
     )
-    return IncompleteError.exit_status if shown.problems else 0
+    return incomplete_if(shown.problems)
 
 
 @click.command()
@@ -472,7 +474,10 @@ def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
     from gitcoord.features.work import results
 
     agent, found, token = _current(app, task)
-    done = results.fail(app.work, agent, found, token, reason, kind, log.read() if log else None)
+    content = None
+    if log is not None:
+        content = log.read()
+    done = results.fail(app.work, agent, found, token, reason, kind, content)
     _forget_brief(app, agent)
     record = done.snapshot.require_task(found)
     facts: dict[str, Any] = {
@@ -482,12 +487,13 @@ def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
         "failures": record["failures"],
     }
     blocked = impact.behind(app.work, done.snapshot, found)
-    facts["blocked" if record["state"] == "failed" else "would_block"] = blocked
-    after = (
-        f"\n{impact.told(blocked, is_failed=True)}"
-        if record["state"] == "failed" and blocked["count"]
-        else ""
-    )
+    after = ""
+    if record["state"] == "failed":
+        facts["blocked"] = blocked
+        if blocked["count"]:
+            after = f"\n{impact.told(blocked, is_failed=True)}"
+    else:
+        facts["would_block"] = blocked
     if record["state"] == "open":
         facts["retry_after"] = done.event["delay_ms"] / 1000
         after = f"; it can be claimed again after {ids.show_duration(done.event['delay_ms'])}"

@@ -53,8 +53,9 @@ def inbox(app: App, everything: bool) -> None:
     rows = []
     for one in found:
         text = str(one["text"]).split("\n", 1)[0]
-        answered = f"{text} -> {one['answer']}" if one["state"] == "resolved" else text
-        rows.append((one["id"], one["kind"], one["task"] or "-", one["agent"], one["at"], answered))
+        if one["state"] == "resolved":
+            text += f" -> {one['answer']}"
+        rows.append((one["id"], one["kind"], one["task"] or "-", one["agent"], one["at"], text))
     text = table(rows, ("ID", "KIND", "TASK", "AGENT", "SINCE", "TEXT")) or "nothing waits for you"
     if any(one["state"] == "open" for one in found):
         text += "\nnext: gitcoord resolve ID ANSWER"
@@ -75,7 +76,9 @@ def resolve(app: App, escalation: str, answer: str) -> None:
     work = app.orchestrate()
     done = escalations.resolve(work, escalation, answer)
     found = done.snapshot.escalation(escalation)
-    who = found["agent"] if found else "its agent"
+    who = "its agent"
+    if found is not None:
+        who = found["agent"]
     app.out.answer(
         "resolve",
         {"entry": done.entry, "escalation": escalation},

@@ -67,8 +67,10 @@ class NearGroup(click.Group):
             return _OTHER_WORDS[word]
         if word == "help":
             return f"{ctx.command_path} --help"
-        inner = [] if ctx.parent is None else _OTHER_INNER.get(word, ())
-        near = [name for name in inner if name in known] or nearest(word, known)
+        near: list[str] = []
+        if ctx.parent is not None:
+            near = [name for name in _OTHER_INNER.get(word, ()) if name in known]
+        near = near or nearest(word, known)
         if not near:
             return ""
         return f"{ctx.command_path} {near[0]}"

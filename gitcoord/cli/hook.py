@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,13 +46,15 @@ def answer(argv: list[str], start: Path | None = None) -> int:
     from gitcoord.features.setup import hook_verdicts
     from gitcoord.git.program import discover_hooked
 
-    event = argv[0] if argv else ""
+    event = next(iter(argv), "")
     try:
         if event not in hook_verdicts.EVENTS:
             raise UsageError(
                 f"there is no hook {event!r}", hint=f"there are {', '.join(hook_verdicts.EVENTS)}"
             )
-        lines = sys.stdin if event == "pre-push" else ()
+        lines: Iterable[str] = ()
+        if event == "pre-push":
+            lines = sys.stdin
         said = hook_verdicts.look(event, discover_hooked(start or Path.cwd()), lines)
     except RefusedError as error:
         said = f"{error.message}\n  next: {error.hint}"

@@ -9,8 +9,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import table
-from gitcoord.core.errors import IncompleteError
+from gitcoord.cli.output import incomplete_if, table
 from gitcoord.core.sessions import VARIABLES
 
 if TYPE_CHECKING:
@@ -95,27 +94,30 @@ def status(app: App) -> int:
     app.out.answer(
         "hooks status", {"hooks": [row._asdict() for row in rows], "problems": problems}, text
     )
-    return IncompleteError.exit_status if problems else 0
+    return incomplete_if(problems)
+
+
+def _step_facts(step: Step) -> dict[str, Any]:
+    lines = None
+    if step.act == "advise":
+        lines = step.content.decode()
+    return {
+        "act": step.act,
+        "event": step.event,
+        "name": step.name,
+        "text": step.text,
+        "lines": lines,
+    }
 
 
 def _tell(app: App, op: str, steps: list[Step], *, dry_run: bool) -> None:
     rows = [(_DOING[step.act], step.event, step.text) for step in steps]
-    advice = [(step.event, step.content.decode()) for step in steps if step.act == "advise"]
-    facts: list[dict[str, Any]] = [
-        {
-            "act": step.act,
-            "event": step.event,
-            "name": step.name,
-            "text": step.text,
-            "lines": step.content.decode() if step.act == "advise" else None,
-        }
-        for step in steps
-    ]
+    facts = [_step_facts(step) for step in steps]
+    advice = [step["lines"] for step in facts if step["lines"] is not None]
     text = table(rows) or "there is nothing to take away"
     if advice:
-        text += "\nnext: add these lines, and commit them where the file is tracked\n" + "\n".join(
-            lines for _, lines in advice
-        )
+        text += "\nnext: add these lines, and commit them where the file is tracked\n"
+        text += "\n".join(advice)
     if dry_run:
         text += "\nnothing was done: leave --dry-run out to do it"
     app.out.answer(op, {"dry_run": dry_run, "steps": facts}, text)

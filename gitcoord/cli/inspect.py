@@ -8,10 +8,11 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.locks import lock_line, wait_line
-from gitcoord.cli.output import table
+from gitcoord.cli.output import shown_paths, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
+from gitcoord.core.texts import clause
 
 __all__ = ["impact", "log", "show", "status", "tasks", "verify"]
 
@@ -54,6 +55,22 @@ def gates_line(failed: list[dict[str, Any]]) -> str:
     return "".join(f"; gate {one['gate']} failed: {one['reason']}" for one in failed)
 
 
+def _lease(held: dict[str, Any]) -> str:
+    if held["is_over"]:
+        return "its lease is over"
+    return f"lease {ids.show_duration(held['lease_left_ms'])}"
+
+
+def _progress(progress: dict[str, Any] | None) -> str:
+    """Return how far a claim is, as it said last, or nothing."""
+    if progress is None:
+        return ""
+    told = f": {progress['message'].splitlines()[0]}"
+    if progress["percent"] is not None:
+        told = f" {progress['percent']}%{told}"
+    return told
+
+
 def _status_text(app: App, found: dict[str, Any]) -> str:
     from gitcoord.features.inspect import impact
 
@@ -67,27 +84,21 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
         f"tasks   {counts or '-'}",
     ]
     for one in found["phases"]:
-        state = one["state"] if one["is_started"] or one["state"] != "open" else "not started"
+        state = one["state"]
+        if state == "open" and not one["is_started"]:
+            state = "not started"
         told = ", ".join(f"{count} {name}" for name, count in sorted(one["counts"].items()))
         lines.append(
             f"phase   {one['id']}: {state}; {told or 'no tasks'}{gates_line(one['failed_gates'])}"
-            + (f"; next: {one['next']}" if one["next"] else "")
+            + clause("; next: {}", one["next"])
         )
     for claim in found["claims"]:
-        left = ids.show_duration(claim["lease_left_ms"])
-        late = " " + app.out.state("late") if claim["is_late"] else ""
-        lease = "its lease is over" if claim["is_over"] else f"lease {left}"
-        progress = claim["progress"]
-        told = f": {progress['message'].splitlines()[0]}" if progress else ""
-        percent = f" {progress['percent']}%" if progress and progress["percent"] is not None else ""
-        lines.append(f"claim   {claim['task']} by {claim['agent']}, {lease}{late}{percent}{told}")
+        line = f"claim   {claim['task']} by {claim['agent']}, {_lease(claim)}"
+        if claim["is_late"]:
+            line += " " + app.out.state("late")
+        lines.append(line + _progress(claim["progress"]))
     for one in found["reviews"]:
-        lease = (
-            "its lease is over"
-            if one["is_over"]
-            else f"lease {ids.show_duration(one['lease_left_ms'])}"
-        )
-        lines.append(f"review  {one['task']} by {one['agent']}, {lease}")
+        lines.append(f"review  {one['task']} by {one['agent']}, {_lease(one)}")
     lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
     lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
     for one in found["blocked"]:
@@ -126,17 +137,9 @@ def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> N
         found = facts.tasks(app.work, state=state, phase=phase, pool=pool, agent=app.named_agent)
     rows = []
     for task in found["tasks"]:
-        holder = task["claim"] or task["result"]
-        rows.append(
-            (
-                task["id"],
-                task["state"],
-                task["phase"],
-                task["pool"],
-                holder["agent"] if holder else "-",
-                task["title"],
-            )
-        )
+        holder = task["claim"] or task["result"] or {"agent": "-"}
+        row = (task["id"], task["state"], task["phase"], task["pool"], holder["agent"])
+        rows.append((*row, task["title"]))
     text = table(rows, ("TASK", "STATE", "PHASE", "POOL", "AGENT", "TITLE")) or "no such tasks"
     app.out.answer("tasks", found, text)
 
@@ -166,9 +169,7 @@ def show(app: App, task: str, log_only: bool) -> None:
         ("phase", detail["phase"]),
         ("pool", detail["pool"]),
     ]
-    rows.append(
-        ("paths", "any" if detail["paths"] is None else ", ".join(detail["paths"]) or "none")
-    )
+    rows.append(("paths", shown_paths(detail["paths"])))
     for key in ("reads", "needs", "needed_by"):
         if detail[key]:
             rows.append((key.replace("_", " "), ", ".join(detail[key][:20])))
@@ -195,15 +196,14 @@ def show(app: App, task: str, log_only: bool) -> None:
             (
                 "approvals",
                 f"{sum(one['verdict'] is not None for one in detail['reviews'])} of "
-                f"{detail['approvals']}"
-                + (f", one by pool {detail['verify_by']}" if detail["verify_by"] else ""),
+                f"{detail['approvals']}" + clause(", one by pool {}", detail["verify_by"]),
             )
         )
     rows += [
         (
             "review",
             f"{one['agent']}: {one['verdict'] or 'at work until ' + one['expires_at']}"
-            + (f": {one['message'].splitlines()[0]}" if one["message"] else ""),
+            + clause(": {}", one["message"] and one["message"].splitlines()[0]),
         )
         for one in detail["reviews"]
     ]
@@ -252,8 +252,10 @@ def impact(app: App, task: str) -> None:
         found = facts.impact(app.work, task)
     direct, further = found["direct"], found["transitive"]
     lines = [f"{found['task']}: {len(direct)} task(s) need it, {len(further)} more through them"]
-    lines += [f"  directly      {', '.join(direct[:40])}"] if direct else []
-    lines += [f"  transitively  {', '.join(further[:40])}"] if further else []
+    if direct:
+        lines.append(f"  directly      {', '.join(direct[:40])}")
+    if further:
+        lines.append(f"  transitively  {', '.join(further[:40])}")
     phases = ", ".join(found["phases_waiting"])
     lines.append(f"  phases that cannot land without it: {phases or 'none, it has landed'}")
     app.out.answer("impact", found, "\n".join(lines))
@@ -328,17 +330,21 @@ def verify(app: App, span: str | None, quick: bool) -> None:
         old, dots, new = span.partition("..")
         if not dots:
             raise UsageError(
-                f"{span!r} is no range", hint="give OLD..NEW, two entries of the ledger"
+                f"{span!r} is not a range", hint="give OLD..NEW, two entries of the ledger"
             )
-        since = resolve(app.work.git, old) if old else None
-        until = resolve(app.work.git, new) if new else None
+        if old:
+            since = resolve(app.work.git, old)
+        if new:
+            until = resolve(app.work.git, new)
 
     with ticking(app, "verifying"):
         if span is None:
             done = verify.verify_ledger(app.work, quick=quick)
         else:
             done = verify.verify(app.work, since=since, until=until)
-    after = f" after {done.since[:12]}" if done.since else ""
+    after = ""
+    if done.since:
+        after = f" after {done.since[:12]}"
     app.out.answer(
         "verify",
         {"entries": done.entries, "tip": done.tip, "since": done.since},

@@ -8,12 +8,12 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import table
+from gitcoord.cli.output import incomplete_if, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.refs import branch_name
-from gitcoord.core.texts import text_of
+from gitcoord.core.texts import clause, text_of
 
 __all__ = ["assign", "cancel", "phase", "reap", "retry"]
 
@@ -38,9 +38,10 @@ def assign(app: App, task: str, to: str, reason: str) -> None:
 
     Example: gitcoord assign 25 builder-1
     """
-    done = _execute(
-        app, {"op": "assign", "task": task, "to": None if to == "-" else to, "reason": reason}
-    )
+    named: str | None = to
+    if to == "-":
+        named = None
+    done = _execute(app, {"op": "assign", "task": task, "to": named, "reason": reason})
     assigned = done.event["to"]
     task = done.event["task"]
     facts = {"entry": done.entry, "task": task, "assigned": assigned}
@@ -73,7 +74,7 @@ def cancel(app: App, task: str, reason: str) -> None:
     done = _execute(app, {"op": "cancel", "task": task, "reason": reason})
     task = done.event["task"]
     redone = [one["task"] for one in done.event["redone"]]
-    text = f"{task} is cancelled" + (f"; to be done again: {', '.join(redone)}" if redone else "")
+    text = f"{task} is cancelled" + clause("; to be done again: {}", ", ".join(redone))
     app.out.answer("cancel", {"entry": done.entry, "task": task, "redone": redone}, text)
 
 
@@ -156,7 +157,9 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
 
     with ticking(app, "checking the phase"):
         check = landings.check_phase(app.work, name, without=without)
-    conflict = check.conflict._asdict() if check.conflict else None
+    conflict = None
+    if check.conflict:
+        conflict = check.conflict._asdict()
     facts: dict[str, Any] = {
         "phase": check.phase,
         "state": check.state,
@@ -194,9 +197,7 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
         for gate in check.gates
     ]
     if not check.gates:
-        lines.append(
-            f"  {check.problem}" if check.problem else "  no gate: nothing is run before it lands"
-        )
+        lines.append(f"  {check.problem or 'no gate: nothing is run before it lands'}")
     if check.is_ready:
         lines.append(
             f"  ready: the target would be at {str(check.new)[:12]}; gitcoord phase land {name} "
@@ -216,13 +217,19 @@ def _failed_gates(app: App, phase: str) -> list[dict[str, Any]]:
     return [{**one, "show": f"git show {branch}:{one['log']}"} for one in found]
 
 
+def _status(facts: dict[str, Any]) -> int:
+    return incomplete_if(not facts["ready"] and facts["state"] != "landed")
+
+
 def _gate_state(gate: dict[str, Any], failed: list[dict[str, Any]]) -> str:
     last = next((one for one in failed if one["gate"] == gate["name"]), None)
     if last is not None and not gate["passed"]:
         return f"failed: {last['reason']}; its output: {last['show']}"
     if gate["passed"]:
         return "passed on this very tree"
-    return "to be run" if gate["trusted"] else "not trusted on this machine: gitcoord trust"
+    if gate["trusted"]:
+        return "to be run"
+    return "not trusted on this machine: gitcoord trust"
 
 
 def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
@@ -261,7 +268,7 @@ def phase_check(app: App, name: str) -> int:
     facts, text = _check(app, name)
     facts["rollback"], way_back = _way_back(app, name)
     app.out.answer("phase check", facts, text + way_back)
-    return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
+    return _status(facts)
 
 
 @phase.command("land")
@@ -299,7 +306,7 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
         facts, text = _check(app, name, without)
         landings.refuse_unready(app.work, name, without)
         app.out.answer("phase land", {**facts, "dry_run": True}, text)
-        return 0 if facts["ready"] or facts["state"] == "landed" else IncompleteError.exit_status
+        return _status(facts)
     work = app.orchestrate()
     try:
         done = landings.land(work, name, without=without)
@@ -322,13 +329,11 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
     }
     if not done.gates and not done.already:
         app.out.notice(f"phase {name} has no gate: nothing was run before it landed")
-    was = (
-        f"had landed already: {facts['target']} contains"
-        if done.already
-        else f"landed: {facts['target']} is at"
-    )
+    was = f"landed: {facts['target']} is at"
+    if done.already:
+        was = f"had landed already: {facts['target']} contains"
     text = f"phase {name} {was} {done.new[:12]}"
-    text += f"; gates passed: {', '.join(done.gates)}" if done.gates else ""
-    text += f"\nleft out and cancelled: {', '.join(done.without)}" if done.without else ""
+    text += clause("; gates passed: {}", ", ".join(done.gates))
+    text += clause("\nleft out and cancelled: {}", ", ".join(done.without))
     app.out.answer("phase land", facts, text)
     return 0

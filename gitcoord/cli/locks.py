@@ -10,6 +10,7 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
+from gitcoord.core.texts import clause
 
 __all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
 
@@ -42,19 +43,20 @@ def lock(
     from gitcoord.features.inspect.locks import lock_facts
     from gitcoord.features.work import locks as feature
 
-    for_ms = None if duration is None else ids.duration_ms(duration)
-    if duration is not None and not for_ms:
-        raise UsageError(f"{duration!r} is no duration", hint="write 90s, 30m or 2h")
+    for_ms = None
+    if duration is not None:
+        for_ms = ids.duration_ms(duration)
+        if not for_ms:
+            raise UsageError(f"{duration!r} is not a duration", hint="write 90s, 30m or 2h")
     agent = app.agent()
     done = feature.lock(
         app.work, agent, paths, shared=shared, for_ms=for_ms, reason=reason, task=task
     )
     facts = lock_facts(feature.record_of(done), app.work.ledger.context())
-    lines = [f"locked {', '.join(facts['paths'])}"]
-    lines += (
-        [f"  shared with other shared locks, by {agent}"] if shared else [f"  for {agent} alone"]
-    )
-    lines.append(f"  {_until(facts)}")
+    how = f"for {agent} alone"
+    if shared:
+        how = f"shared with other shared locks, by {agent}"
+    lines = [f"locked {', '.join(facts['paths'])}", f"  {how}", f"  {_until(facts)}"]
     app.out.answer("lock", {"entry": done.entry, "lock": facts}, "\n".join(lines))
 
 
@@ -72,7 +74,9 @@ def unlock(app: App, paths: tuple[str, ...], everything: bool, of: str | None) -
 
     if of is not None:
         app.orchestrate()
-    agent = ids.ORCHESTRATOR if of is not None else app.agent()
+        agent = ids.ORCHESTRATOR
+    else:
+        agent = app.agent()
     done = feature.unlock(app.work, agent, paths, everything=everything, of=of)
     given = done.event["paths"] or []
     app.out.answer(
@@ -116,29 +120,30 @@ def locks(app: App) -> None:
 
 def lock_line(lock: dict[str, Any]) -> str:
     """Say one lock in one line of a summary."""
-    how = " (shared)" if lock["shared"] else ""
-    return f"{', '.join(lock['paths'][:5])} by {lock['agent']}{how}, {_until(lock)}" + (
-        f": {lock['reason']}" if lock["reason"] else ""
-    )
+    holder = lock["agent"]
+    if lock["shared"]:
+        holder += " (shared)"
+    line = f"{', '.join(lock['paths'][:5])} by {holder}, {_until(lock)}"
+    return line + clause(": {}", lock["reason"])
 
 
 def wait_line(waiting: dict[str, Any]) -> str:
     """Say in one line what a task waits for."""
     told = []
     for one in waiting["for"][:3]:
-        what = f"task {one['task']}" if one["lock"] is None else "its lock"
+        what = "its lock"
+        if one["lock"] is None:
+            what = f"task {one['task']}"
         told.append(f"{one['agent']} ({what}: {one['paths'][1]})")
     return f"task {waiting['task']} waits for {', '.join(told)}"
 
 
 def _until(lock: dict[str, Any]) -> str:
     ends = []
-    if lock["left_ms"] is not None:
-        ends.append(
-            "its time is over"
-            if lock["is_over"]
-            else f"for another {ids.show_duration(lock['left_ms'])}"
-        )
+    if lock["left_ms"] is not None and lock["is_over"]:
+        ends.append("its time is over")
+    elif lock["left_ms"] is not None:
+        ends.append(f"for another {ids.show_duration(lock['left_ms'])}")
     if lock["task"]:
         ends.append(f"while it holds task {lock['task']}")
     return ", ".join(ends) or "until it is unlocked"

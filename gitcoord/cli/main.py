@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, NoReturn
 
 import click
@@ -202,7 +203,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
     Everything is written, closed and synced by then. To take the
     interpreter apart would cost a fifth of what the command did.
     """
-    status = run(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        argv = sys.argv[1:]
+    status = run(argv)
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -213,7 +216,7 @@ def run(argv: list[str]) -> int:
     """Run one command; return its exit status."""
     from gitcoord.cli.output import Output
 
-    out = Output(as_json="--json" in argv[: argv.index("--") if "--" in argv else None])
+    out = Output(as_json="--json" in takewhile(lambda word: word != "--", argv))
     app = None
     try:
         _require_platform()
@@ -231,11 +234,9 @@ def run(argv: list[str]) -> int:
         sys.stderr.write(error.format_message() + "\n")
         return UsageError.exit_status
     except click.ClickException as error:
-        where = (
-            error.ctx.command_path
-            if isinstance(error, click.UsageError) and error.ctx
-            else "gitcoord"
-        )
+        where = "gitcoord"
+        if isinstance(error, click.UsageError) and error.ctx:
+            where = error.ctx.command_path
         out.error(UsageError(error.format_message(), hint=f"`{where} --help` shows how it is used"))
         return UsageError.exit_status
     except click.exceptions.Exit as done:

@@ -7,8 +7,8 @@ import os
 import click
 
 from gitcoord.cli.app import App, pass_app
-from gitcoord.cli.output import table
-from gitcoord.core.errors import IncompleteError
+from gitcoord.cli.output import incomplete_if, table
+from gitcoord.core.texts import clause
 
 __all__ = ["doctor", "upkeep"]
 
@@ -26,16 +26,16 @@ def doctor(app: App, fix: bool) -> int:
     if fix:
         app.refuse_agents()
     found = doctoring.examine(app.work, fix=fix)
-    rows = [
-        (one.state, one.check, f"{one.text}{': ' if one.advice else ''}{one.advice}")
-        for one in found.findings
-    ]
+    rows = [(one.state, one.check, one.text + clause(": {}", one.advice)) for one in found.findings]
     count = len(found.problems)
-    text = table(rows) + (f"\n{count} problem(s)" if count else "\nnothing is wrong")
+    summary = "nothing is wrong"
+    if count:
+        summary = f"{count} problem(s)"
+    text = f"{table(rows)}\n{summary}"
     app.out.answer(
         "doctor", {"findings": [one._asdict() for one in found.findings], "problems": count}, text
     )
-    return IncompleteError.exit_status if count else 0
+    return incomplete_if(count)
 
 
 @click.command()

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
 from gitcoord.core import codec
-from gitcoord.core.errors import GitcoordError
+from gitcoord.core.errors import GitcoordError, IncompleteError
 
-__all__ = ["Output", "table"]
+__all__ = ["Output", "incomplete_if", "shown_paths", "table"]
 
 SCHEMA = 1
 _COLORS = {
@@ -45,6 +45,20 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         for row in cells
     ]
     return "\n".join(lines)
+
+
+def shown_paths(patterns: Sequence[str] | None) -> str:
+    """Return patterns in one line; without a list every path may be written."""
+    if patterns is None:
+        return "any"
+    return ", ".join(patterns) or "none"
+
+
+def incomplete_if(problems: object) -> int:
+    """Return the exit status of a command that looked: 18 where it found problems."""
+    if problems:
+        return IncompleteError.exit_status
+    return 0
 
 
 class Output:
@@ -97,9 +111,9 @@ class Output:
     def state(self, name: str, width: int = 0) -> str:
         """Colour the name of a state, on a terminal only."""
         padded = name.ljust(width)
-        return (
-            f"\x1b[{_COLORS.get(name, '0')}m{padded}\x1b[0m" if is_coloured(sys.stdout) else padded
-        )
+        if not is_coloured(sys.stdout):
+            return padded
+        return f"\x1b[{_COLORS.get(name, '0')}m{padded}\x1b[0m"
 
     def _object(self, value: dict[str, Any]) -> None:
         # JSON lets DEL stand as it is; every other control character is escaped.
@@ -108,7 +122,7 @@ class Output:
 
     def _flush_notices(self) -> None:
         for text in self.notices:
-            self._write(sys.stderr, f"gitcoord: note: {codec.printable(text)}\n")
+            self._write(sys.stderr, f"gitcoord: notice: {codec.printable(text)}\n")
         self.notices = []
 
     @staticmethod

@@ -9,7 +9,7 @@ import click
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.claims import land_automatically, ready_to_wait, waited
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import table
+from gitcoord.cli.output import shown_paths, table
 from gitcoord.core import ids
 
 __all__ = ["review"]
@@ -69,10 +69,12 @@ def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) 
 
 def _shown(facts: dict[str, Any]) -> list[str]:
     task, result, diff, check = facts["task"], facts["result"], facts["diff"], facts["check"]
+    what = "reviewing"
+    if facts["already"]:
+        what = "still reviewing"
     lines = [
-        f"{'still reviewing' if facts['already'] else 'reviewing'} {task['id']}: {task['title']}",
-        "  paths     "
-        f"{', '.join(task['paths']) if task['paths'] else 'any' if task['paths'] is None else 'none'}",
+        f"{what} {task['id']}: {task['title']}",
+        f"  paths     {shown_paths(task['paths'])}",
         f"  result    {(result['oid'] or 'no commit')[:12]} by {result['agent']}, attempt "
         f"{result['attempt']}: "
         f"{result['commits']} commit(s), {result['files']} file(s)",
@@ -96,11 +98,8 @@ def _shown(facts: dict[str, Any]) -> list[str]:
             ),
         ]
         lines += ["", diff["text"].rstrip("\n")]
-        lines += (
-            [f"[cut here; all of it: git diff {diff['old'][:12]} {diff['new'][:12]}]"]
-            if diff["is_cut"]
-            else []
-        )
+        if diff["is_cut"]:
+            lines.append(f"[cut here; all of it: git diff {diff['old'][:12]} {diff['new'][:12]}]")
     lines += [
         "",
         f"next: gitcoord review approve {task['id']}, or gitcoord review reject {task['id']} "
@@ -110,7 +109,9 @@ def _shown(facts: dict[str, Any]) -> list[str]:
 
 
 def _count(lines: int | None, sign: str) -> str:
-    return f"{'binary' if lines is None else sign + str(lines):>6}"
+    if lines is None:
+        return "binary"
+    return f"{sign}{lines}".rjust(6)
 
 
 @review.command("approve")
@@ -137,11 +138,9 @@ def approve(app: App, task: str | None, message: str) -> None:
         "needed": record["approvals"],
         "already": done.already,
     }
-    state = (
-        "done"
-        if record["state"] == "done"
-        else f"in review with {approved} of {record['approvals']} approvals"
-    )
+    state = "done"
+    if record["state"] != "done":
+        state = f"in review with {approved} of {record['approvals']} approvals"
     app.out.answer(
         "review approve", facts, f"{record['id']} is {state}\nnext: gitcoord review claim"
     )
@@ -227,10 +226,8 @@ def list_reviews(app: App) -> None:
 def _at_work(waiting: dict[str, Any]) -> str:
     told = []
     for one in waiting["reviews"]:
-        left = (
-            "its lease is over"
-            if one.get("is_over")
-            else ids.show_duration(one.get("lease_left_ms", 0))
-        )
+        left = ids.show_duration(one.get("lease_left_ms", 0))
+        if one.get("is_over"):
+            left = "its lease is over"
         told.append(f"{one['agent']} {one['verdict'] or f'at work, {left}'}")
     return "; ".join(told) or "-"

@@ -77,7 +77,9 @@ def rollback(
 
 def _reason(text: str) -> str:
 
-    return text_of(text, "reason") if text else ""
+    if not text:
+        return ""
+    return text_of(text, "reason")
 
 
 def _time(app: App, text: str | None) -> int | None:
@@ -93,10 +95,12 @@ def _time(app: App, text: str | None) -> int | None:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"{text!r} is no time",
+            f"{text!r} is not a time",
             hint="give one like 2026-11-24T10:00:00Z, or 2h for two hours ago",
         ) from None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return int(when.timestamp())
 
 
 def _tell(app: App, op: str, done: Any, words: str) -> None:
@@ -138,7 +142,7 @@ def preview(app: App, entry: str, words: str, *, code: bool) -> tuple[dict[str, 
     ]
     if code:
         move = rollback_preview.code_move(app.work, tip, chosen)
-        facts["code"] = move._asdict() if move else None
+        facts["code"] = move and move._asdict()
         lines.append(_code_line(move))
     elif found["phases"]:
         lines.append("the target branch keeps its landings; --code takes them back too")
@@ -149,12 +153,21 @@ def _code_line(move: Any) -> str:
     if move is None:
         return "the target branch stays where it is"
     name = branch_name(move.target)
-    how = (
-        "is reset"
-        if move.is_reset
-        else f"gets {len(move.reverts)} revert(s), since others committed to it,"
-    )
+    how = f"gets {len(move.reverts)} revert(s), since others committed to it,"
+    if move.is_reset:
+        how = "is reset"
     return f"{name} {how} from {move.old[:12]} to {move.new[:12]}"
+
+
+def _rollback_row(facts: dict[str, Any]) -> tuple[str, ...]:
+    onto = facts["onto"] or ""
+    code = "no"
+    if facts["code"]:
+        code = "yes"
+    reason = facts["reason"]
+    if not facts["is_current"]:
+        reason += " (itself abandoned)"
+    return facts["entry"][:12], facts["at"], onto[:12], facts["abandoned"][:12], code, reason
 
 
 @rollback.command("list")
@@ -167,17 +180,7 @@ def rollback_list(app: App) -> None:
     from gitcoord.features.land import rollbacks
 
     found = [{**one, "at": instant(one.pop("time"))} for one in rollbacks.rollbacks(app.work)]
-    rows = [
-        (
-            one["entry"][:12],
-            one["at"],
-            (one["onto"] or "")[:12],
-            one["abandoned"][:12],
-            "yes" if one["code"] else "no",
-            one["reason"] + ("" if one["is_current"] else " (itself abandoned)"),
-        )
-        for one in found
-    ]
+    rows = [_rollback_row(one) for one in found]
     text = (
         table(rows, ("ROLLBACK", "AT", "BACK TO", "ABANDONED", "CODE", "WHY"))
         or "nothing was rolled back"
@@ -201,8 +204,12 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
     from gitcoord.git.merges import resolve
 
     app.refuse_agents()
-    work = app.work if dry_run else app.orchestrate()
-    named = resolve(work.git, entry) if entry else None
+    work = app.work
+    if not dry_run:
+        work = app.orchestrate()
+    named = None
+    if entry:
+        named = resolve(work.git, entry)
     if dry_run:
         found = next(
             (
@@ -271,19 +278,12 @@ def batch(app: App, file: str) -> None:
         app.orchestrate()
         agent = ORCHESTRATOR
     done = batches.batch(app.work, lines, agent=agent)
-    results = [
-        {
-            "line": line["line"],
-            "op": line["op"],
-            "task": event.get("task") or None,
-            **(
-                {"token": event["token"], "branch": event["branch"]}
-                if event["op"] == "claim"
-                else {}
-            ),
-        }
-        for line, event in zip(lines, done.event["events"], strict=True)
-    ]
+    results = []
+    for line, event in zip(lines, done.event["events"], strict=True):
+        facts = {"line": line["line"], "op": line["op"], "task": event.get("task") or None}
+        if event["op"] == "claim":
+            facts |= {"token": event["token"], "branch": event["branch"]}
+        results.append(facts)
     app.out.answer(
         "batch",
         {"entry": done.entry, "results": results},
@@ -293,7 +293,9 @@ def batch(app: App, file: str) -> None:
 
 def _read(file: str) -> str:
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+        if file == "-":
+            return sys.stdin.read()
+        return Path(file).read_text("utf-8")
     except FileNotFoundError:
         raise NotFoundError(
             f"there is no file {file}", hint="name a file of JSON lines, or - for standard input"

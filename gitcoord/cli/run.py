@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.ticker import CLEAR
 from gitcoord.core import codec
 from gitcoord.core.errors import IncompleteError, UsageError
+from gitcoord.core.texts import clause
 
 if TYPE_CHECKING:
     from gitcoord.features.run.runner import Run
@@ -44,12 +46,11 @@ class _Display:
             elif note.agent:
                 self._busy.pop(note.agent, None)
                 self._done += note.what == "completed"
-            subject = f"{note.task} " if note.task else ""
-            text = f"{note.agent or 'gitcoord':<8} {subject}{note.what}" + (
-                f": {note.text}" if note.text else ""
-            )
-            clear = "\r\x1b[K" if self._is_live else ""
-            click.echo(clear + codec.printable(text), err=True)
+            text = f"{note.agent or 'gitcoord':<8} {clause('{} ', note.task)}{note.what}"
+            text = codec.printable(text + clause(": {}", note.text))
+            if self._is_live:
+                text = CLEAR + text
+            click.echo(text, err=True)
             if self._is_live:
                 busy = ", ".join(f"{agent} on {task}" for agent, task in sorted(self._busy.items()))
                 click.echo(f"{self._done} completed; {busy or 'nobody busy'}", err=True, nl=False)
@@ -94,8 +95,10 @@ def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> No
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     display = _Display(as_json=app.out.as_json, app=app)
-    words = list(command[1:] if command[0] == "--" else command)
-    words = [find_program(words[0]), *words[1:]]
+    program, *words = command
+    if program == "--":
+        program, *words = words
+    words = [find_program(program), *words]
     if review is not None:
         review = from_here(review)
     try:
@@ -112,7 +115,9 @@ def _not_landed(work: Workspace, done: Run, told: str) -> IncompleteError:
     """Return what a run left, with the command that helps for each."""
     from gitcoord.features.maintain.attention import needs_you
 
-    what = "interrupted" if done.is_interrupted else "not everything landed"
+    what = "not everything landed"
+    if done.is_interrupted:
+        what = "interrupted"
     snapshot = work.ledger.snapshot()
     work.index.update(work.store, snapshot.oid)
     left = needs_you(work, snapshot)

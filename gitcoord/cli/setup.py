@@ -15,6 +15,7 @@ from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
 from gitcoord.core.refs import branch_name
+from gitcoord.core.texts import clause
 from gitcoord.core.times import instant
 
 __all__ = ["agent", "init", "plan", "trust"]
@@ -50,7 +51,9 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
     for warning in done.warnings:
         app.out.notice(warning)
     if done.kept:
-        shown = ", ".join(done.kept[:10]) + (" ..." if len(done.kept) > 10 else "")
+        shown = ", ".join(done.kept[:10])
+        if len(done.kept) > 10:
+            shown += " ..."
         app.out.notice(
             f"{len(done.kept)} task(s) of the ledger are not in this plan, and stay: {shown}"
         )
@@ -62,8 +65,10 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
     for command in missing[:MAX_COMMANDS]:
         app.out.notice(f"the plan would run on this machine: {trusting.shown(command)}")
     if missing:
-        more = f" ({len(missing)} in all)" if len(missing) > MAX_COMMANDS else ""
-        app.out.notice(f"`gitcoord trust` lists the plan's commands and allows exactly those{more}")
+        advice = "`gitcoord trust` lists the plan's commands and allows exactly those"
+        if len(missing) > MAX_COMMANDS:
+            advice += f" ({len(missing)} in all)"
+        app.out.notice(advice)
     return {
         "entry": done.entry,
         "added": done.added,
@@ -108,7 +113,10 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
         with ticking(app, "checking the plan"):
             ledger.check_plan(*document)
     # A ledger without a plan is what a killed `init PLAN` leaves: go on.
-    done = (ledger.begun(app.work) if document else None) or ledger.init(app.work)
+    done = None
+    if document:
+        done = ledger.begun(app.work)
+    done = done or ledger.init(app.work)
     facts: dict[str, Any] = {
         "ledger": app.work.ledger.name,
         "entry": done.entry,
@@ -240,9 +248,9 @@ def plan_show(app: App) -> None:
         found = waves(specs, [phase["spec"] for phase in snapshot.phases()], record["pools"])
     rows = []
     for wave in found:
-        names = ", ".join(wave.tasks[:12]) + (
-            f" ... ({len(wave.tasks)} in all)" if len(wave.tasks) > 12 else ""
-        )
+        names = ", ".join(wave.tasks[:12])
+        if len(wave.tasks) > 12:
+            names += f" ... ({len(wave.tasks)} in all)"
         rows.append(
             (wave.phase, wave.number, f"{wave.width} at once", "; ".join(wave.limits) or "-", names)
         )
@@ -342,8 +350,7 @@ def agent_add(
         "worktree": done.worktree,
         "setup": done.setup,
     }
-    where = f" with worktree {done.worktree}" if done.worktree else ""
-    text = f"agent {name} added{where}"
+    text = f"agent {name} added" + clause(" with worktree {}", done.worktree)
     if assistant is not None and done.worktree is not None:
         from gitcoord.cli.assistants import prepare
 

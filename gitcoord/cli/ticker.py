@@ -29,7 +29,9 @@ class _Line:
 
     def text(self, seconds: float) -> str:
         """Give the line."""
-        far = f" {self._number:,} of {self._total:,}" if self._total else ""
+        far = ""
+        if self._total:
+            far = f" {self._number:,} of {self._total:,}"
         return f"{CLEAR}{self._what}{far} ({seconds:.0f} s)"
 
 

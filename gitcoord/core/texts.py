@@ -10,7 +10,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import UsageError
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES
 
-__all__ = ["fill", "first_line", "log_tail", "text_of"]
+__all__ = ["clause", "fill", "first_line", "log_tail", "text_of"]
 
 MAX_LINE_CHARS = 160
 MAX_LISTED = 4
@@ -43,6 +43,13 @@ def first_line(text: str) -> str:
     if len(line) <= MAX_LINE_CHARS:
         return line
     return line[: MAX_LINE_CHARS - 1] + "…"
+
+
+def clause(form: str, value: object) -> str:
+    """Return a form with a value in its place ``{}``, or nothing where there is no value."""
+    if not value:
+        return ""
+    return form.format(value)
 
 
 def fill(template: str, values: Mapping[str, Any], *, is_cut: bool = True) -> str:

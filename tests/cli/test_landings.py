@@ -17,9 +17,9 @@ def test_gates_and_checks_read_well(cli: Cli, repo: Path, tmp_path: Path) -> Non
     )
     cli("init", str(path))
     assert cli.err.splitlines() == [
-        "gitcoord: note: the plan would run on this machine: gate: test -f a/ok",
-        "gitcoord: note: the plan would run on this machine: check: test -f a/file.txt",
-        "gitcoord: note: `gitcoord trust` lists the plan's commands and allows exactly those",
+        "gitcoord: notice: the plan would run on this machine: gate: test -f a/ok",
+        "gitcoord: notice: the plan would run on this machine: check: test -f a/file.txt",
+        "gitcoord: notice: `gitcoord trust` lists the plan's commands and allows exactly those",
     ]
     cli("agent", "add", "x")
     place = repo.with_name("repo.worktrees") / "x"
