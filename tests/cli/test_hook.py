@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features.work import claims
+from gitcoord.core.errors import RefusedError
+from gitcoord.features.work import claims, results
 from tests.support.hooked import attempt, claimed, message, stage, use_this_code, with_agent
 from tests.support.world import environment, git
 
@@ -52,6 +53,23 @@ def test_a_gitcoord_that_cannot_run_warns_in_one_line_and_stops_nothing(
     done = attempt("push", "-q", str(repo), "HEAD:refs/heads/mine", cwd=place, PATH=str(tools))
     assert done.returncode == 0
     assert done.stderr.count("warning") == 1
+
+
+@pytest.mark.parametrize("breakage", ["a program that dies", "a hook that is gone"])
+def test_what_a_hook_that_fails_open_let_through_is_not_accepted(repo: Path, breakage: str) -> None:
+    work, place = claimed(repo)
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    if breakage == "a hook that is gone":
+        hook.unlink()
+    else:
+        hook.write_text(hook.read_text().replace(sys.executable, "/bin/false"))
+    stage(place, "README.md")
+    assert attempt("commit", "-m", "x", cwd=place).returncode == 0
+    task = next(task for task in work.ledger.snapshot().tasks() if task["claim"])
+    assert task["claim"] is not None
+    with pytest.raises(RefusedError) as caught:
+        results.complete(work, task["claim"]["agent"], task["id"], task["claim"]["token"])
+    assert caught.value.reason == "boundary"
 
 
 def test_a_ledger_that_cannot_be_read_warns_and_stops_nothing(repo: Path) -> None:
