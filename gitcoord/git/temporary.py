@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,6 +85,8 @@ def _remove_dead(parent: Path) -> None:
 
 def _remove(lock: Path) -> None:
     """Remove a folder and then its lock, whose holder we are."""
+    import shutil  # a hook that needs no folder starts without it
+
     shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
     with suppress(OSError):
         lock.unlink()
