@@ -62,32 +62,27 @@ class Boundary(NamedTuple):
         if not is_gone and not paths.is_safe(path):
             return "a name that is unsafe on some disks"
         layer = self.forbidden_by(path)
+        if layer is not None and layer.startswith("task "):
+            return "outside"
         if layer is not None:
-            return "outside" if layer.startswith("task ") else f"outside of {layer}"
-        return (
-            "a name that some disks take for another"
-            if is_new and not paths.is_portable(path)
-            else None
-        )
+            return f"outside of {layer}"
+        if is_new and not paths.is_portable(path):
+            return "a name that some disks take for another"
+        return None
 
     def describe(self) -> str:
         """Say in a few words what may be written."""
         if not self.layers:
             return "anything safe"
-        shown = [(layer.name, ", ".join(layer.patterns[:10]) or "nothing") for layer in self.layers]
-        return ", and of that only ".join(
-            text if name.startswith("task ") else f"{text} ({name})" for name, text in shown
-        )
+        return ", and of that only ".join(_described(layer) for layer in self.layers)
 
 
 def boundary_of(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord | None) -> Boundary:
     """Combine what binds a task, its pool, its phase and an agent."""
-    return Boundary(
-        (
-            *_plan_layers(snapshot, task),
-            *_layer("agent", agent["id"] if agent else "", agent and agent["paths"]),
-        )
-    )
+    layers = _plan_layers(snapshot, task)
+    if agent is not None:
+        layers += _layer("agent", agent["id"], agent["paths"])
+    return Boundary(layers)
 
 
 def recorded(boundary: Boundary) -> dict[str, list[str]]:
@@ -121,7 +116,10 @@ def fits_agent(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord) -> bool
 
 def could_write(task: list[str] | None, *others: list[str] | None) -> bool:
     """Say whether layers of a plan surely leave a task something to write."""
-    own = task if task is not None else ["**"]
+    if task is None:
+        own = ["**"]
+    else:
+        own = task
     return not own or all(
         other is None or paths.overlaps(own, other) is not None for other in others
     )
@@ -130,7 +128,9 @@ def could_write(task: list[str] | None, *others: list[str] | None) -> bool:
 def _plan_layers(snapshot: Snapshot, task: TaskRecord) -> tuple[Layer, ...]:
     spec = task["spec"]
     plan, phase = snapshot.plan(), snapshot.phase(spec["phase"])
-    pool: Mapping[str, object] = (plan["pools"].get(spec["pool"]) if plan else None) or {}
+    pool: Mapping[str, object] = {}
+    if plan is not None:
+        pool = plan["pools"].get(spec["pool"], {})
     return (
         *_layer("task", task["id"], spec["paths"]),
         *_layer("pool", spec["pool"], pool.get("paths")),
@@ -139,4 +139,13 @@ def _plan_layers(snapshot: Snapshot, task: TaskRecord) -> tuple[Layer, ...]:
 
 
 def _layer(kind: str, name: str, patterns: object) -> tuple[Layer, ...]:
-    return () if not isinstance(patterns, list) else (Layer(f"{kind} {name}", tuple(patterns)),)
+    if not isinstance(patterns, list):
+        return ()
+    return (Layer(f"{kind} {name}", tuple(patterns)),)
+
+
+def _described(layer: Layer) -> str:
+    text = ", ".join(layer.patterns[:10]) or "nothing"
+    if layer.name.startswith("task "):
+        return text
+    return f"{text} ({layer.name})"

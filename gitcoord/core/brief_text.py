@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gitcoord.core import codec
+from gitcoord.core.texts import clause, listed
 
 __all__ = ["BUDGET_BYTES", "LEAST_BUDGET_BYTES", "compose"]
 
@@ -142,20 +143,24 @@ def quoted(text: str, prefix: str = "") -> list[str]:
     clean = codec.printable(text, lines=True).replace("<", "&lt;")
     lines = []
     for line in clean.splitlines() or [""]:
-        shown = line if len(line) <= _LINE_CHARS else line[:_LINE_CHARS] + _CUT
+        shown = line
+        if len(line) > _LINE_CHARS:
+            shown = line[:_LINE_CHARS] + _CUT
         lines.append(f"{prefix}{QUOTE}{shown}".rstrip())
     return lines
 
 
 def _agent_line(agent: Mapping[str, Any]) -> str:
     pools = ", ".join(agent["pools"]) or "all"
-    bounds = f"; it may write only {', '.join(agent['paths'])}" if agent["paths"] else ""
+    bounds = clause("; it may write only {}", ", ".join(agent["paths"] or ()))
     return f"This worktree is agent {agent['id']}'s (pools: {pools}{bounds})."
 
 
 def _head(facts: Mapping[str, Any]) -> list[Part]:
     agent, task = facts["agent"], facts["task"]
-    doing = "reviews" if facts.get("review") else "holds"
+    doing = "holds"
+    if facts.get("review"):
+        doing = "reviews"
     lines = [
         f"# gitcoord: agent {agent['id']} {doing} task {task['id']}",
         "",
@@ -169,14 +174,15 @@ def _head(facts: Mapping[str, Any]) -> list[Part]:
 
 
 def _assigned(facts: Mapping[str, Any]) -> list[Part]:
-    names = facts.get("assigned") or []
-    return [Part("assigned", (f"Assigned to it: {_named(names, 20)}.",) if names else ())]
+    names = facts.get("assigned")
+    if not names:
+        return []
+    return [Part("assigned", (f"Assigned to it: {_named(names, 20)}.",))]
 
 
 def _named(names: Sequence[str], most: int) -> str:
     shown = ", ".join(codec.printable(str(name)) for name in names[:most])
-    more = len(names) - most
-    return f"{shown} and {more} more" if more > 0 else shown
+    return listed(shown, len(names) - most)
 
 
 def _task(facts: Mapping[str, Any]) -> list[Part]:
@@ -186,8 +192,12 @@ def _task(facts: Mapping[str, Any]) -> list[Part]:
 
 
 def _description(facts: Mapping[str, Any]) -> list[Part]:
-    lines = quoted(facts["task"]["description"]) if facts["task"].get("description") else []
-    return [Part("description", tuple(lines), tuple(lines[:3]) if len(lines) > 6 else ())]
+    if not facts["task"].get("description"):
+        return []
+    lines = tuple(quoted(facts["task"]["description"]))
+    if len(lines) > 6:
+        return [Part("description", lines, lines[:3])]
+    return [Part("description", lines)]
 
 
 def _contexts(facts: Mapping[str, Any]) -> list[Part]:
@@ -221,8 +231,10 @@ def _gates(facts: Mapping[str, Any]) -> list[Part]:
 
 
 def _reads(facts: Mapping[str, Any]) -> list[Part]:
-    names = facts.get("reads") or []
-    return [Part("reads", (f"Reads: {_named(names, 50)}.",) if names else ())]
+    names = facts.get("reads")
+    if not names:
+        return []
+    return [Part("reads", (f"Reads: {_named(names, 50)}.",))]
 
 
 def _needs(facts: Mapping[str, Any]) -> list[Part]:
@@ -230,7 +242,7 @@ def _needs(facts: Mapping[str, Any]) -> list[Part]:
     whole: list[str] = []
     files: list[str] = []
     for need in facts.get("needs") or []:
-        result = f", commit {need['result'][:12]}" if need.get("result") else ""
+        result = clause(", commit {:.12}", need.get("result"))
         whole += [f"Need {need['task']} is {need['state']}{result}:", *quoted(need["title"])]
         if need.get("summary") and need["summary"] != need["title"]:
             whole += quoted(need["summary"])
@@ -249,10 +261,10 @@ def _diff(facts: Mapping[str, Any]) -> list[Part]:
 
 
 def _neighbours(facts: Mapping[str, Any]) -> list[Part]:
-    lines = [
-        f"Next door: {one['agent']} works on {one['task']} in {_named(one['paths'], 5) or 'any path'}."
-        for one in facts.get("neighbours") or []
-    ]
+    lines = []
+    for one in facts.get("neighbours") or []:
+        where = _named(one["paths"], 5) or "any path"
+        lines.append(f"Next door: {one['agent']} works on {one['task']} in {where}.")
     return [Part("neighbours", tuple(lines))]
 
 

@@ -99,14 +99,17 @@ def load(content: bytes | str, limit: int, what: str) -> Any:
 
     Raises:
         CorruptError: Too large, too deep, too many values, not UTF-8, not
-            JSON, a key twice, half a surrogate pair, or a number that is no
+            JSON, a duplicate key, half a surrogate pair, or a number that is not a
             plain integer or float.
 
     """
     if len(content) > limit:
         raise CorruptError(f"{what} is larger than {limit} bytes")
     try:
-        text = content if isinstance(content, str) else content.decode("utf-8")
+        if isinstance(content, bytes):
+            text = content.decode("utf-8")
+        else:
+            text = content
         _refuse_bombs(text, limit, what)
         value = _strict().decode(text)
         if (_SURROGATE.search(text) or not text.isascii()) and not _is_unicode(value):
@@ -138,7 +141,10 @@ def _refuse_bombs(text: str, limit: int, what: str) -> None:
         raise CorruptError(f"{what} holds more than {most} values")
     depth = 0
     for bracket in re.finditer(r"[\[\]{}]", bare):
-        depth += 1 if bracket[0] in "[{" else -1
+        if bracket[0] in "]}":
+            depth -= 1
+            continue
+        depth += 1
         if depth > MAX_DEPTH:
             raise CorruptError(f"{what} is nested deeper than {MAX_DEPTH}")
 
@@ -168,7 +174,9 @@ def printable(text: str, *, lines: bool = False) -> str:
     characters and lone surrogates become U+FFFD.
     """
     text = _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\t", " "))
-    return text if lines else " ".join(text.split("\n"))
+    if lines:
+        return text
+    return text.replace("\n", " ")
 
 
 def cut(text: str, limit_bytes: int) -> str:

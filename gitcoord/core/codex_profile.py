@@ -61,8 +61,9 @@ def with_profile(content: str, common_dir: str, git_dir: str) -> str:
         head = f'{_BEGIN}default_permissions = "{PROFILE}"\n{_END}'
     tail = _BEGIN + "".join(f"{line}\n" for line in profile_lines(common_dir, git_dir)) + _END
     # Keys of the whole file come before its first table, ours too.
-    joint = "" if not rest or rest.endswith("\n") else "\n"
-    made = head + rest + joint + tail
+    if rest and not rest.endswith("\n"):
+        rest += "\n"
+    made = head + rest + tail
     tomllib.loads(made)
     return made
 

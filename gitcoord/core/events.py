@@ -118,16 +118,22 @@ Command = dict[str, Any]
 
 def evidence_of(event: Event) -> list[Evidence]:
     """List the evidence of every lease that an event ends."""
+    found = [*event.get("expired", [])]
     takeover = event.get("takeover")
-    own = [*event.get("expired", []), *([takeover] if takeover else [])]
-    return own + [one for inner in event.get("events", []) for one in evidence_of(inner)]
+    if takeover:
+        found.append(takeover)
+    for inner in event.get("events", []):
+        found += evidence_of(inner)
+    return found
 
 
 def tasks_of(event: Event) -> list[str]:
-    """Name every task that an event is about, each once."""
-    named = [event["task"]] if event.get("task") else []
-    named += [gone["task"] for gone in event.get("expired", [])] + [
-        one["task"] for one in event.get("redone", [])
-    ]
-    named += [task for inner in event.get("events", []) for task in tasks_of(inner)]
+    """Return every task that an event is about, each once."""
+    named = []
+    if event.get("task"):
+        named.append(event["task"])
+    named += [evidence["task"] for evidence in event.get("expired", [])]
+    named += [redone["task"] for redone in event.get("redone", [])]
+    for inner in event.get("events", []):
+        named += tasks_of(inner)
     return list(dict.fromkeys(named))

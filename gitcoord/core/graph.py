@@ -156,7 +156,9 @@ def _width(rows: Sequence[TaskSpec], pools: Mapping[str, PoolSpec]) -> tuple[int
     width = 0
     for pool, members in by_pool.items():
         free = sum(task["pool"] == pool for task in chosen)
-        limit = pools[pool]["limit"] if pool in pools else None
+        limit = None
+        if pool in pools:
+            limit = pools[pool]["limit"]
         if limit is not None and limit < free:
             limits.append(f"pool {pool} takes {limit} of {len(members)} at a time")
             free = limit
@@ -165,10 +167,11 @@ def _width(rows: Sequence[TaskSpec], pools: Mapping[str, PoolSpec]) -> tuple[int
 
 
 def _ancestors(prefix: str) -> list[str]:
-    parts = prefix.split("/")
-    return (
-        ["", *("/".join(parts[:count]) for count in range(1, len(parts) + 1))] if prefix else [""]
-    )
+    found = [""]
+    if prefix:
+        parts = prefix.split("/")
+        found += ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return found
 
 
 def _prefixes(task: TaskSpec) -> list[str]:

@@ -34,4 +34,6 @@ else:
 
 def hash_of(algorithm: str) -> Hash:
     """Return the hash that names a repository's objects."""
-    return sha256 if algorithm == "sha256" else sha1
+    if algorithm == "sha256":
+        return sha256
+    return sha1

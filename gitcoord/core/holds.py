@@ -14,6 +14,7 @@ from gitcoord.core import codec, paths
 from gitcoord.core.errors import ConflictError
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import clause
 
 __all__ = ["Hold", "Obstacle", "describe", "holds_of", "obstacles", "refuse"]
 
@@ -66,20 +67,24 @@ def obstacles(
     for hold in holds:
         is_beside = hold.lock is not None and is_shared and hold.lock["shared"]
         is_own = hold.agent == agent and not (for_claim and hold.lock is None)
-        pair = None if is_own or is_beside else paths.overlaps(patterns, hold.patterns)
+        if is_own or is_beside:
+            continue
+        pair = paths.overlaps(patterns, hold.patterns)
         if pair:
             found.append(Obstacle(hold, *pair))
     return found
 
 
 def describe(obstacle: Obstacle) -> str:
-    """Say who holds which paths, and what for."""
+    """Return in one line who holds which paths, and what for."""
     hold = obstacle.hold
     if hold.lock is None:
         return f"{hold.agent} holds {obstacle.held} for task {hold.task}"
-    how = "shared " if hold.lock["shared"] else ""
-    reason = f": {codec.printable(hold.lock['reason'])}" if hold.lock["reason"] else ""
-    return f"{hold.agent} has a {how}lock on {obstacle.held}{reason}"
+    kind = "lock"
+    if hold.lock["shared"]:
+        kind = "shared lock"
+    reason = clause(": {}", codec.printable(hold.lock["reason"]))
+    return f"{hold.agent} has a {kind} on {obstacle.held}{reason}"
 
 
 def refuse(found: list[Obstacle], what: str, task: TaskRecord | None = None) -> None:
@@ -92,13 +97,17 @@ def refuse(found: list[Obstacle], what: str, task: TaskRecord | None = None) -> 
     if not found:
         return
     hold = found[0].hold
+    hint = "`gitcoord locks` shows who holds what"
+    if task is not None:
+        hint = "`gitcoord claim` without a task gives another one"
+    lock = None
+    if hold.lock is not None:
+        lock = hold.lock["id"]
     raise ConflictError(
         f"{what} is in use: {describe(found[0])}",
-        hint="`gitcoord claim` without a task gives another one"
-        if task
-        else "`gitcoord locks` shows who holds what",
+        hint=hint,
         holder=hold.agent,
         task=hold.task,
-        lock=hold.lock["id"] if hold.lock else None,
+        lock=lock,
         paths=[found[0].wanted, found[0].held],
     )

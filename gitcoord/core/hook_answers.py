@@ -53,14 +53,18 @@ def render(answer: HookAnswer, call: HookCall, assistant: str) -> str:
         told = _copilot(answer)
     else:
         told = _claude(answer, call, assistant)
-    return json.dumps(told) + "\n" if told else ""
+    if not told:
+        return ""
+    return json.dumps(told) + "\n"
 
 
 def _claude(answer: HookAnswer, call: HookCall, assistant: str) -> dict[str, Any]:
     """Write for Claude, for Codex, and for Copilot where it reads Claude's files."""
     if answer.block:
         return {"decision": "block", "reason": answer.block}
-    name = call.event if call.event[:1].isupper() else _NAMED.get(call.kind, call.event)
+    name = call.event
+    if not name[:1].isupper():
+        name = _NAMED.get(call.kind, name)
     inner: dict[str, Any] = {"hookEventName": name}
     if answer.denial:
         inner["permissionDecision"] = "deny"
@@ -70,7 +74,9 @@ def _claude(answer: HookAnswer, call: HookCall, assistant: str) -> dict[str, Any
     # Codex reads nothing but a decision at the end of a turn.
     if answer.context and not answer.denial and not _is_end(call):
         inner["additionalContext"] = answer.context
-    return {"hookSpecificOutput": inner} if len(inner) > 1 else {}
+    if len(inner) == 1:
+        return {}
+    return {"hookSpecificOutput": inner}
 
 
 def _is_end(call: HookCall) -> bool:

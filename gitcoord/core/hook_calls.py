@@ -190,7 +190,9 @@ def _object(value: object) -> dict[str, Any]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return {}
-    return value if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        return {}
+    return value
 
 
 def _is_running(task: object) -> bool:

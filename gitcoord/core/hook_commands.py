@@ -59,7 +59,9 @@ _IN_CLAIM = '"$g"/gitcoord/claims/*/*.json "$g"/gitcoord/unbound'
 
 def _in_claim(call: str, *, is_closed: bool) -> str:
     """Ask gitcoord where a claim is held; before an edit, fail closed."""
-    end = "|| exit 2" if is_closed else "|| exit 0"
+    end = "|| exit 0"
+    if is_closed:
+        end = "|| exit 2"
     return (
         f'{_FIND}for m in {_IN_CLAIM}; do [ ! -e "$m" ] || {{ {call} "$d" {end}; exit 0; }}; done'
     )
@@ -81,7 +83,9 @@ def _shell(script: str) -> str:
 
 def _group(script: str, matcher: str = "") -> dict[str, Any]:
     handler = {"type": "command", "command": _shell(script), "timeout": TIMEOUT_S}
-    return {"matcher": matcher, "hooks": [handler]} if matcher else {"hooks": [handler]}
+    if not matcher:
+        return {"hooks": [handler]}
+    return {"matcher": matcher, "hooks": [handler]}
 
 
 def claude_hooks(program: str, *, is_for_one_project: bool) -> list[tuple[str, dict[str, Any]]]:
@@ -123,7 +127,9 @@ def codex_hooks(program: str) -> list[tuple[str, dict[str, Any]]]:
 
 def is_our_hook(group: object) -> bool:
     """Return whether a group of handlers in an assistant's settings is ours."""
-    handlers = group.get("hooks") if isinstance(group, dict) else None
+    if not isinstance(group, dict):
+        return False
+    handlers = group.get("hooks")
     if not isinstance(handlers, list) or not handlers:
         return False
     return all(isinstance(one, dict) and is_our_command(one.get("command")) for one in handlers)

@@ -72,7 +72,9 @@ def parse_id(text: str, what: str = "id") -> str:
 
     """
     if not is_id(text):
-        shown = text if len(text) <= 80 else text[:77] + "..."
+        shown = text
+        if len(text) > 80:
+            shown = text[:77] + "..."
         raise UsageError(f"{shown!r} is not a valid {what}: {ID_RULE}", hint="choose another name")
     return text
 
@@ -85,7 +87,9 @@ def is_oid(text: object) -> bool:
 def duration_ms(text: str) -> int | None:
     """Read ``90s``, ``15m``, ``2h`` as milliseconds; None if it is none."""
     match = _DURATION.fullmatch(text)
-    return int(match[1]) * _UNIT_MS[match[2]] if match else None
+    if match is None:
+        return None
+    return int(match[1]) * _UNIT_MS[match[2]]
 
 
 def show_duration(ms: int) -> str:
@@ -95,12 +99,12 @@ def show_duration(ms: int) -> str:
         return f"{seconds}s"
     minutes, seconds = divmod(seconds, 60)
     if minutes < 60:
-        return f"{minutes}m {seconds}s" if seconds else f"{minutes}m"
+        return f"{minutes}m {seconds}s".removesuffix(" 0s")
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
+        return f"{hours}h {minutes}m".removesuffix(" 0m")
     days, hours = divmod(hours, 24)
-    return f"{days}d {hours}h" if hours else f"{days}d"
+    return f"{days}d {hours}h".removesuffix(" 0h")
 
 
 def shard(task: str) -> tuple[str, str]:

@@ -52,7 +52,9 @@ def with_block(content: str) -> str:
 
 
 def _ended_like(block: str) -> str:
-    return BLOCK if block.endswith(NEWLINE) else BLOCK.removesuffix(NEWLINE)
+    if block.endswith(NEWLINE):
+        return BLOCK
+    return BLOCK.removesuffix(NEWLINE)
 
 
 def without_block(content: str) -> str:
@@ -61,8 +63,9 @@ def without_block(content: str) -> str:
     if found is None:
         return content
     before, after = content[: found.start()], content[found.end() :]
-    is_open_ended = not found[0].endswith(NEWLINE)
-    return before.removesuffix("\n\n" if is_open_ended else NEWLINE) + after
+    if found[0].endswith(NEWLINE):
+        return before.removesuffix(NEWLINE) + after
+    return before.removesuffix("\n\n") + after
 
 
 def is_current(content: str) -> bool:

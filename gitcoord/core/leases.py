@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review, TaskRecord
+from gitcoord.core.model_leases import Rule
 
 __all__ = [
     "Beat",
@@ -79,7 +80,9 @@ def age_ns(boot_id: str, monotonic_ns: int, context: Context) -> int:
     if is_of_our_clock(boot_id, monotonic_ns, context):
         return context.now_ns - monotonic_ns
     seen_ns = context.observed.get(stamp_key(boot_id, monotonic_ns))
-    return 0 if seen_ns is None else max(0, context.now_ns - seen_ns)
+    if seen_ns is None:
+        return 0
+    return max(0, context.now_ns - seen_ns)
 
 
 def running(task: TaskRecord) -> list[Review]:
@@ -111,39 +114,46 @@ def stamps_of(lease: Lease, context: Context) -> list[tuple[str, int]]:
 
 
 def silent_ns(lease: Lease, context: Context) -> int:
-    """Say for how long a holder gave no proof of life, at the least."""
+    """Return for how long at least a holder has given no proof of life."""
     return min(age_ns(boot, stamp, context) for boot, stamp in stamps_of(lease, context))
 
 
 def remaining_ms(lease: Lease, context: Context) -> int:
-    """Say how much of a lease is left; zero or less: it is over."""
+    """Return how much of a lease is left; at zero or less it is over."""
     return lease["lease_ms"] - silent_ns(lease, context) // 1_000_000
 
 
 def is_late(lease: Lease, heartbeat_ms: int, context: Context) -> bool:
-    """Say whether a holder has been silent for longer than ``heartbeat``."""
+    """Return whether a holder has been silent for longer than ``heartbeat``."""
     return silent_ns(lease, context) > heartbeat_ms * 1_000_000
 
 
 def judge(task: str, lease: Lease, context: Context) -> Evidence | None:
-    """Give the evidence that a lease is over, or None while it runs."""
+    """Return the evidence that a lease is over, or None while it runs."""
     lease_ns = lease["lease_ms"] * 1_000_000
     if silent_ns(lease, context) <= lease_ns:
         return None
     boot, stamp = min(stamps_of(lease, context), key=lambda one: age_ns(one[0], one[1], context))
-    own = is_of_our_clock(boot, stamp, context)
+    rule, last_ns = _last_seen(boot, stamp, context)
     beat = context.beats.get(lease["agent"])
     return {
         "task": task,
         "token": lease["token"],
         "agent": lease["agent"],
-        "rule": "monotonic" if own else "observed",
+        "rule": rule,
         "boot_id": boot,
-        "last_ns": stamp if own else context.now_ns - age_ns(boot, stamp, context),
+        "last_ns": last_ns,
         "now_ns": context.now_ns,
         "lease_ms": lease["lease_ms"],
-        "beat": None if beat is None else beat.oid,
+        "beat": beat and beat.oid,
     }
+
+
+def _last_seen(boot_id: str, stamp_ns: int, context: Context) -> tuple[Rule, int]:
+    """Return how a stamp is judged, and when it was made on our clock."""
+    if is_of_our_clock(boot_id, stamp_ns, context):
+        return "monotonic", stamp_ns
+    return "observed", context.now_ns - age_ns(boot_id, stamp_ns, context)
 
 
 def lock_left_ms(lock: LockRecord, context: Context) -> int | None:
@@ -154,17 +164,17 @@ def lock_left_ms(lock: LockRecord, context: Context) -> int | None:
 
 
 def judge_lock(lock: LockRecord, context: Context) -> Lapse | None:
-    """Give the evidence that a timed lock is over, or None while it runs."""
+    """Return the evidence that a timed lock is over, or None while it runs."""
     boot, stamp, for_ms = lock["boot_id"], lock["monotonic_ns"], lock["for_ms"]
     if for_ms is None or age_ns(boot, stamp, context) <= for_ms * 1_000_000:
         return None
-    own = is_of_our_clock(boot, stamp, context)
+    rule, last_ns = _last_seen(boot, stamp, context)
     return {
         "lock": lock["id"],
         "agent": lock["agent"],
-        "rule": "monotonic" if own else "observed",
+        "rule": rule,
         "boot_id": boot,
-        "last_ns": stamp if own else context.now_ns - age_ns(boot, stamp, context),
+        "last_ns": last_ns,
         "now_ns": context.now_ns,
         "for_ms": for_ms,
     }

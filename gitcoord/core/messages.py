@@ -50,7 +50,9 @@ def parse(message: str, where: str = "") -> Event:
             not know (reason ``newer-format``).
 
     """
-    place = f"entry {where[:12]}" if where else "the entry"
+    place = "the entry"
+    if where:
+        place = f"entry {where[:12]}"
     last = message.rstrip("\n").rpartition("\n")[2]
     prefix = EVENT_TRAILER + ": "
     if not last.startswith(prefix):
@@ -121,15 +123,18 @@ def _body(event: Event) -> str:
         return "\n".join(subject_of(one) for one in event["events"])
     text = str(event.get(row.body) or "")
     is_shown = f"{{{row.body}}}" in row.subject and first_line(text) == text.strip()
-    return "" if is_shown else text
+    if is_shown:
+        return ""
+    return text
 
 
 def _trailers(event: Event) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = [("Op", event["op"])]
-    named = (
-        tasks_of(event) if event["op"] == "batch" else [event["task"]] if event.get("task") else []
-    )
-    found += [("Task", task) for task in named]
+    is_batch = event["op"] == "batch"
+    if is_batch:
+        found += [("Task", task) for task in tasks_of(event)]
+    elif event.get("task"):
+        found.append(("Task", event["task"]))
     found.append(("Agent", event["agent"]))
     for key, name in (("phase", "Phase"), ("token", "Claim"), ("attempt", "Attempt")):
         if event.get(key):
@@ -137,9 +142,10 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
     takeover = event.get("takeover")
     if takeover:
         found.append(("Takeover", takeover["token"]))
-    gone_too = evidence_of(event) if event["op"] == "batch" else event.get("expired", [])
+    entries, gone_too = [event], event.get("expired", [])
+    if is_batch:
+        entries, gone_too = event["events"], evidence_of(event)
     found += [("Expired", f"{gone['task']} {gone['token']}") for gone in gone_too]
-    entries = event["events"] if event["op"] == "batch" else [event]
     found += [
         ("Lapsed", f"{gone['lock']} {gone['agent']}")
         for one in entries

@@ -9,7 +9,10 @@ from typing import Literal
 
 from gitcoord.core.shapes import TypedDict
 
-__all__ = ["Evidence", "Lapse", "Lease", "LockRecord", "RetryDelay", "Review"]
+__all__ = ["Evidence", "Lapse", "Lease", "LockRecord", "RetryDelay", "Review", "Rule"]
+
+Rule = Literal["monotonic", "observed"]
+"""By which clock a lease was judged: by its own, or by when it was last seen to change."""
 
 
 class Lease(TypedDict):
@@ -89,7 +92,7 @@ class Evidence(TypedDict):
     task: str
     token: str
     agent: str
-    rule: Literal["monotonic", "observed"]
+    rule: Rule
     boot_id: str
     last_ns: int
     now_ns: int
@@ -102,7 +105,7 @@ class Lapse(TypedDict):
 
     lock: str
     agent: str
-    rule: Literal["monotonic", "observed"]
+    rule: Rule
     boot_id: str
     last_ns: int
     now_ns: int

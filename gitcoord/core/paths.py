@@ -104,7 +104,9 @@ def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
 @lru_cache(maxsize=4096)
 def _parts(pattern: str) -> tuple[str, ...]:
     """Split a pattern; ``a/`` is everything below: one part, then any."""
-    parts = [*pattern[:-1].split("/"), "*", "**"] if pattern.endswith("/") else pattern.split("/")
+    parts = pattern.split("/")
+    if pattern.endswith("/"):
+        parts[-1:] = ["*", "**"]
     return tuple(
         part
         for index, part in enumerate(parts)

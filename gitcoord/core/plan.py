@@ -84,9 +84,10 @@ class _Reader(Values):
 
         self.known_keys(table, _PLAN_KEYS, "plan")
         lease = self.duration(table, "lease", at("lease"), "15m") or 0
-        heartbeat = self.duration(
-            table, "heartbeat", at("heartbeat"), "5m" if "lease" not in table else None
-        )
+        usual = None
+        if "lease" not in table:
+            usual = "5m"
+        heartbeat = self.duration(table, "heartbeat", at("heartbeat"), usual)
         heartbeat = heartbeat or max(1, lease // 3)
         if heartbeat >= lease:
             self.problems.add(
@@ -201,11 +202,9 @@ class _Reader(Values):
 
     def bound(self, table: dict[str, Any], kind: str, index: int) -> list[str] | None:
         """Read the paths that bind every task of a pool or a phase."""
-        return (
-            self.patterns(table, "paths", self.places.at(kind, index, "paths"))
-            if "paths" in table
-            else None
-        )
+        if "paths" not in table:
+            return None
+        return self.patterns(table, "paths", self.places.at(kind, index, "paths"))
 
     def gates(self, phase: dict[str, Any], at: str) -> list[GateSpec]:
         """Read the gates of a phase."""
@@ -272,7 +271,9 @@ class _Reader(Values):
             at = self.places.at(kind, index, "id" if kind == "task" else "ids")
             if task.casefold() in folded:
                 twin = folded[task.casefold()]
-                same = "stands twice" if twin == task else f"differs from {twin} by case alone"
+                same = f"differs from {twin} by case alone"
+                if twin == task:
+                    same = "stands twice"
                 self.problems.add(at, f"task {task} {same} (first at {where[twin]})")
                 continue
             folded[task.casefold()] = task
@@ -359,9 +360,10 @@ class _Reader(Values):
             if len(spec["needs"]) > MAX_NEEDS:
                 self.problems.add(at("needs"), f"task {task} has more than {MAX_NEEDS} needs")
                 break
-            spec["needs"] += (
-                expand_ids(need, at("needs"), self.problems, MAX_NEEDS) if "-" in need else [need]
-            )
+            if "-" in need:
+                spec["needs"] += expand_ids(need, at("needs"), self.problems, MAX_NEEDS)
+            else:
+                spec["needs"].append(need)
         spec["needs"] = list(dict.fromkeys(spec["needs"]))
         size = len(codec.dump(spec))
         self.expanded_bytes += size

@@ -8,6 +8,7 @@ from gitcoord.core import graph, paths
 from gitcoord.core.boundary import could_write
 from gitcoord.core.model import PhaseSpec, PoolSpec, TaskSpec
 from gitcoord.core.plan_values import Problems, shown
+from gitcoord.core.texts import clause
 
 __all__ = ["check_bounds", "check_needs", "path_warnings"]
 
@@ -37,7 +38,7 @@ def check_needs(
             if other is None:
                 if is_ours:
                     near = problems.near(need, by_id)
-                    hint = f": did you mean {', '.join(near)}?" if near else ""
+                    hint = clause(": did you mean {}?", ", ".join(near))
                     problems.add(
                         where[task["id"]],
                         f"task {task['id']} needs {shown(need)}, which does not exist{hint}",
@@ -61,8 +62,8 @@ def check_needs(
         needs[task["id"]] = found
     cycle = graph.find_cycle(needs)
     if cycle:
-        named = next((name for name in cycle if name in where), None)
-        at = where[named] if named else next(iter(where.values()))
+        first = next(iter(where.values()))
+        at = next((where[name] for name in cycle if name in where), first)
         problems.add(at, f"tasks need each other: {' -> '.join(cycle)}")
 
 

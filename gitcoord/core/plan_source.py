@@ -100,8 +100,10 @@ class Places:
                 depth += bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
 
     def at(self, table: str, index: int = 0, key: str | None = None) -> str:
-        """Give ``file:line`` of a key, or of its table where it is not found."""
-        line = self._keys.get((table, index, key)) if key else None
+        """Return ``file:line`` of a key, or of its table where it is not found."""
+        line = None
+        if key is not None:
+            line = self._keys.get((table, index, key))
         line = line or self._tables.get((table, index)) or 1
         return f"{self._name}:{line}"
 

@@ -121,9 +121,13 @@ def _explained(error: Exception, lines: list[str], start: int) -> Mistake:
     """Return a mistake with its line in the file, and with a remedy."""
     said = str(error)
     place = _PLACE.search(said)
-    number = int(place[1]) if place else len(lines)
+    number = len(lines)
+    if place is not None:
+        number = int(place[1])
     said = re.sub(r"\s*\(at [^)]*\)$", "", said)[:200] or "nested too deeply"
-    line = lines[number - 1] if number <= len(lines) else ""
+    line = ""
+    if number <= len(lines):
+        line = lines[number - 1]
     remedy = _remedy(said, line)
     if remedy:
         said = f"{said}: {remedy}"
@@ -133,7 +137,9 @@ def _explained(error: Exception, lines: list[str], start: int) -> Mistake:
 def _remedy(said: str, line: str) -> str:  # noqa: PLR0911 - a list of habits
     """Return how a line is written that TOML does not take, or nothing."""
     bare = _BARE.match(line)
-    value = bare[1].strip() if bare else ""
+    value = ""
+    if bare is not None:
+        value = bare[1].strip()
     if "twice" in said or "overwrite" in said or "mutate immutable" in said:
         return "a table that stands many times has two brackets, as [[task]]; a key stands once"
     if line.lstrip().startswith("```"):
@@ -161,7 +167,7 @@ def _foreign(text: str) -> Mistake | None:
     """Return which other format a text is in that has nothing of a plan."""
     lines = text.split("\n")
     filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    first, line = filled[0] if filled else (1, "")
+    first, line = next(iter(filled), (1, ""))
     if line.lstrip().startswith(("{", "[{")) or line.strip() == "[":
         return Mistake(first, f"this is JSON, and a plan is TOML: {_AS_TABLES}")
     if any(_TABLE.fullmatch(one) or _ASSIGNMENT.match(one) for _, one in filled):

@@ -83,11 +83,15 @@ class Values:
         value = table.get(key, default)
         if value is None:
             return None
-        found = ids.duration_ms(value) if isinstance(value, str) else None
-        if not found:
-            self.problems.add(at, f"{key} is {_DURATION}, not {shown(value)}")
-            return ids.duration_ms(default) if default else None
-        return found
+        found = None
+        if isinstance(value, str):
+            found = ids.duration_ms(value)
+        if found:
+            return found
+        self.problems.add(at, f"{key} is {_DURATION}, not {shown(value)}")
+        if default is None:
+            return None
+        return ids.duration_ms(default)
 
     def number(
         self, table: dict[str, Any], key: str, at: str, default: int | None, low: int, high: int
@@ -147,7 +151,8 @@ class Values:
             like = ""
             if isinstance(value, str | float):
                 valid = re.sub(r"[^A-Za-z0-9._-]+", "-", str(value)[:64]).strip("-.")
-                like = f' (such as "{valid}")' if ids.is_id(valid) else ""
+                if ids.is_id(valid):
+                    like = f' (such as "{valid}")'
             text = f"{shown(value)} is not a valid {what}{like}: {ids.ID_RULE}"
             self.problems.add(at, text)
             return None

@@ -11,6 +11,7 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import InvalidPlanError
 from gitcoord.core.model import MAX_TITLE_CHARS
 from gitcoord.core.plan_source import Places
+from gitcoord.core.texts import clause
 
 __all__ = ["MAX_TASKS", "Problems", "expand_ids", "fill", "shown", "use_template"]
 
@@ -43,7 +44,9 @@ class Problems:
     def near(self, word: str, known: Collection[str], most: int = 3) -> list[str]:
         """List the known names that look like a word, where that is cheap."""
         is_cheap = len(word) <= MAX_RANGE_CHARS and len(known) <= MAX_NEAR and not self.is_full
-        return ids.nearest(word, known, most) if is_cheap else []
+        if not is_cheap:
+            return []
+        return ids.nearest(word, known, most)
 
     def raise_all(self, name: str) -> None:
         """Raise what was found, if anything was.
@@ -68,28 +71,30 @@ def shown(value: object) -> str:
         return repr(codec.printable(value[:80]))
     if isinstance(value, int) and value.bit_length() > 256:
         return "a number of many digits"
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a table"
     return repr(value)
 
 
 def expand_ids(value: object, at: str, problems: Problems, most: int = MAX_TASKS) -> list[str]:
     """Write a range out: ``26-69``, ``a1-a9``, with its leading zeros."""
-    match = (
-        _RANGE.fullmatch(value)
-        if isinstance(value, str) and len(value) <= MAX_RANGE_CHARS
-        else None
-    )
+    match = None
+    if isinstance(value, str) and len(value) <= MAX_RANGE_CHARS:
+        match = _RANGE.fullmatch(value)
     if match is None:
         if isinstance(value, str) and ids.is_id(value):
             return [value]
-        problems.add(at, f'{shown(value)} is no range of ids like "26-69"')
+        problems.add(at, f'{shown(value)} is not a range of ids like "26-69"')
         return []
     first, last = int(match[2]), int(match[4])
     if last < first or last - first >= most:
         problems.add(at, f"the range {value} is empty, or longer than {most}")
         return []
-    width = len(match[2]) if match[2].startswith("0") else 0
+    width = 0
+    if match[2].startswith("0"):
+        width = len(match[2])
     return list(_numbered(match[1], width, first, last))
 
 
@@ -109,12 +114,11 @@ def use_template(
             problems.add(at("with"), "with goes with use: it fills in a template")
         return dict(table)
     if not isinstance(name, str) or name not in templates:
-        near = problems.near(name, templates) if isinstance(name, str) else []
-        problems.add(
-            at("use"),
-            f"there is no template {shown(name)}"
-            + (f": did you mean {near[0]!r}?" if near else ""),
-        )
+        text = f"there is no template {shown(name)}"
+        if isinstance(name, str):
+            near = problems.near(name, templates)
+            text += clause(": did you mean {!r}?", next(iter(near), ""))
+        problems.add(at("use"), text)
         return dict(table)
     return {**templates[name], **table}
 

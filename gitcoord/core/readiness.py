@@ -35,7 +35,9 @@ def hindrance(
 
     ``are_needs_done`` says that the index knows them to be.
     """
-    missing = [] if are_needs_done else _missing_needs(snapshot, task)
+    missing: list[TaskRecord] = []
+    if not are_needs_done:
+        missing = _missing_needs(snapshot, task)
     broken = tuple(need["id"] for need in missing if need["state"] in {"failed", "cancelled"})
     if broken:
         text = f"task {task['id']} is blocked: it needs {', '.join(broken)}, which will not be done"

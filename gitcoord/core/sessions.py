@@ -35,7 +35,9 @@ def named_session(environment: Mapping[str, str]) -> str | None:
         for assistant, variable in sorted(VARIABLES.items())
         if environment.get(variable)
     ]
-    return ASSISTANT + "+".join(found) if found else None
+    if not found:
+        return None
+    return ASSISTANT + "+".join(found)
 
 
 def with_own(environment: Mapping[str, str], assistant: str, session: str) -> dict[str, str]:

@@ -197,7 +197,10 @@ def add(text: str, path: Path, item: Any) -> tuple[str, list[Path]]:
         here = _find(root, path[:depth])
         if here is None:
             continue
-        _require_kind(text, here, path[:depth], "array" if depth == len(path) else "object")
+        kind = "object"
+        if depth == len(path):
+            kind = "array"
+        _require_kind(text, here, path[:depth], kind)
         made = [path[:end] for end in range(depth + 1, len(path) + 1)]
         return _inserted(text, here, depth, path[depth:], item), made
     raise SettingsError("the file does not hold a JSON object", 1)
@@ -212,7 +215,9 @@ def _require_kind(text: str, node: Node, path: Path, kind: str) -> None:
 
 def _inserted(text: str, here: Node, depth: int, missing: Path, item: Any) -> str:
     """Write an item, or the member that will hold it, first into a container."""
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = "\n"
+    if "\r\n" in text:
+        newline = "\r\n"
     unit = _indent_of(text)
     value: Any = item
     if missing:
@@ -227,7 +232,9 @@ def _inserted(text: str, here: Node, depth: int, missing: Path, item: Any) -> st
     at = here.start + 1
     if here.children:
         space = _SPACE.match(text, at)
-        lead = space[0] if space else ""
+        lead = ""
+        if space is not None:
+            lead = space[0]
         return text[:at] + lead + shown + "," + text[at:]
     return text[:at] + inner + shown + newline + unit * depth + text[at:]
 
@@ -235,7 +242,9 @@ def _inserted(text: str, here: Node, depth: int, missing: Path, item: Any) -> st
 def _indent_of(text: str) -> str:
     """Return what one level is indented by, as the file's first line shows it."""
     found = re.match(r"\ufeff?\s*\{[ \t]*\r?\n([ \t]+)\"", text)
-    return found[1] if found else "  "
+    if found is None:
+        return "  "
+    return found[1]
 
 
 # taking away

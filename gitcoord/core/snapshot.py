@@ -71,7 +71,9 @@ def put_task(changes: Changes, task: TaskRecord) -> None:
     is_live = task["claim"] is not None or any(
         review["verdict"] is None for review in task["reviews"]
     )
-    changes[live_path(task["id"])] = task if is_live else None
+    changes[live_path(task["id"])] = None
+    if is_live:
+        changes[live_path(task["id"])] = task
 
 
 class Snapshot:
@@ -93,9 +95,11 @@ class Snapshot:
         return cast("PlanRecord | None", self._reader.record(PLAN))
 
     def target(self) -> str:
-        """Name the target branch as a full ref."""
+        """Return the target branch as a full ref."""
         plan = self.plan()
-        return branch_ref(plan["target"]) if plan else self.settings()["target"]
+        if plan is None:
+            return self.settings()["target"]
+        return branch_ref(plan["target"])
 
     def task(self, task: str) -> TaskRecord | None:
         """Return a task, or None where the ledger has none of that id."""
@@ -108,7 +112,9 @@ class Snapshot:
             NotFoundError: The ledger has no task of that id.
 
         """
-        record = self.task(task) if ids.is_id(task) else None
+        record = None
+        if ids.is_id(task):
+            record = self.task(task)
         if record is None:
             raise NotFoundError(
                 f"there is no task {codec.printable(task)!r}",
@@ -251,4 +257,6 @@ class _Overlay:
 
     def file(self, path: str) -> bytes | None:
         change = self._changes.get(path)
-        return self._below.blob(change) if isinstance(change, BlobOid) else self._below.file(path)
+        if isinstance(change, BlobOid):
+            return self._below.blob(change)
+        return self._below.file(path)

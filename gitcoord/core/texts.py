@@ -10,7 +10,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import UsageError
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES
 
-__all__ = ["clause", "fill", "first_line", "log_tail", "text_of"]
+__all__ = ["clause", "fill", "first_line", "listed", "log_tail", "text_of"]
 
 MAX_LINE_CHARS = 160
 MAX_LISTED = 4
@@ -64,11 +64,15 @@ def fill(template: str, values: Mapping[str, Any], *, is_cut: bool = True) -> st
 
     def optional(part: re.Match[str]) -> str:
         is_said = all(_said(values, place[1], is_cut=is_cut) for place in _PLACE.finditer(part[1]))
-        return part[1] if is_said else ""
+        if not is_said:
+            return ""
+        return part[1]
 
     def place(found: re.Match[str]) -> str:
         said = _said(values, found[1], is_cut=is_cut)
-        return said[: int(found[2])] if found[2] else said
+        if not found[2]:
+            return said
+        return said[: int(found[2])]
 
     return _PLACE.sub(place, _OPTIONAL.sub(optional, template))
 
@@ -86,16 +90,20 @@ def _said(values: Mapping[str, Any], path: str, *, is_cut: bool) -> str:
     if value is True:
         return key
     if isinstance(value, list):
-        return _listed([str(one) for one in value])
+        names = [str(one) for one in value]
+        return listed(first_line(", ".join(names[:MAX_LISTED])), len(names) - MAX_LISTED)
     if key.endswith("_ms"):
         return f"{value / 1000:g} s"
-    return first_line(str(value)) if is_cut else str(value)
+    if is_cut:
+        return first_line(str(value))
+    return str(value)
 
 
-def _listed(values: list[str]) -> str:
-    shown = first_line(", ".join(values[:MAX_LISTED]))
-    more = len(values) - MAX_LISTED
-    return f"{shown} and {more} more" if more > 0 else shown
+def listed(shown: str, more: int) -> str:
+    """Return the names that are shown, and how many more there are."""
+    if more <= 0:
+        return shown
+    return f"{shown} and {more} more"
 
 
 def log_tail(log: bytes) -> bytes:

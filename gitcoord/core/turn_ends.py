@@ -38,7 +38,9 @@ def judge_end(count: EndCount, *, mark: str, key: str, is_attended: bool) -> End
         count = EndCount(mark)
     if key and count.key == key:
         return count
-    most = MAX_HOLDS_ATTENDED if is_attended else MAX_HOLDS
+    most = MAX_HOLDS
+    if is_attended:
+        most = MAX_HOLDS_ATTENDED
     if count.holds >= most:
         return count._replace(key=key, was_held=False, is_let_go=True)
     return count._replace(key=key, holds=count.holds + 1, was_held=True)

@@ -22,7 +22,9 @@ _VERSION = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,3}", re.ASCII)
 
 def newer_format(what: str, needs: str = "", **facts: str) -> RefusedError:
     """Return the refusal of what only a newer gitcoord can read."""
-    wanted = f"gitcoord {needs} or newer" if needs else "a newer gitcoord"
+    wanted = "a newer gitcoord"
+    if needs:
+        wanted = f"gitcoord {needs} or newer"
     return RefusedError(
         f"{what}; this is gitcoord {VERSION}",
         reason="newer-format",
@@ -53,7 +55,9 @@ def require_readable(settings: object, entry: str) -> None:
         RefusedError: Reason ``newer-format`` or ``older-format``.
 
     """
-    found = settings.get("format") if isinstance(settings, Mapping) else None
+    found = None
+    if isinstance(settings, Mapping):
+        found = settings.get("format")
     if type(found) is not int or not isinstance(settings, Mapping):
         raise CorruptError(
             f"entry {entry[:12]} is not an entry of a gitcoord ledger",

@@ -64,11 +64,11 @@ def test_a_range_is_written_out_with_its_zeros(
     [
         ("9-1", "is empty, or longer than 10"),
         ("1-11", "is empty, or longer than 10"),
-        ("../x", "is no range of ids"),
-        ("", "is no range of ids"),
-        (7, "is no range of ids"),
-        (["1-3"], "a list is no range of ids"),
-        ("1-" + "9" * 500, "is no range of ids"),
+        ("../x", "is not a range of ids"),
+        ("", "is not a range of ids"),
+        (7, "is not a range of ids"),
+        (["1-3"], "a list is not a range of ids"),
+        ("1-" + "9" * 500, "is not a range of ids"),
     ],
 )
 def test_what_is_not_a_range_is_told_and_gives_nothing(

@@ -10,12 +10,18 @@ from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event, Redone
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.operation import Transitions
-from gitcoord.core.operations.changes import changed, with_setback
+from gitcoord.core.operations.changes import author_of, changed, with_setback
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
 __all__ = ["REDO", "check_built_on", "check_redone", "redo", "redone_with"]
 
 REDO: Transitions = {"review": ("open",), "done": ("open",)}
+
+
+def _has_delivered(task: TaskRecord, oid: str) -> bool:
+    """Return whether a task is done, with this very commit as its result."""
+    result = task["result"]
+    return task["state"] == "done" and result is not None and result["oid"] == oid
 
 
 def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[str, str]) -> None:
@@ -28,8 +34,7 @@ def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[str, str
     phase = task["spec"]["phase"]
     for other, oid in built_on.items():
         record = snapshot.task(other)
-        result = record["result"] if record else None
-        if record is None or result is None or result["oid"] != oid or record["state"] != "done":
+        if record is None or not _has_delivered(record, oid):
             raise RefusedError(
                 f"the result of task {other} changed meanwhile",
                 reason="base-moved",
@@ -109,7 +114,7 @@ def redo(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     why = {"task": event["task"], "by": event["op"]}
     for redone in event["redone"]:
         task = snapshot.require_task(redone["task"])
-        agent = task["result"]["agent"] if task["result"] else event["agent"]
+        agent = author_of(task, event)
         setbacks = with_setback(task, event, "base-redone", agent, why)
         reopened = changed(
             task, state="open", claim=None, result=None, reviews=[], setbacks=setbacks

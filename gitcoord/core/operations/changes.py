@@ -13,6 +13,7 @@ from gitcoord.core.snapshot import Changes, Snapshot, put_task
 from gitcoord.core.version import later
 
 __all__ = [
+    "author_of",
     "changed",
     "close_escalations",
     "end_locks_with_claims",
@@ -79,7 +80,9 @@ def set_back(
     plan = snapshot.plan()
     failures = task["failures"] + 1
     is_over = is_final or (plan is not None and failures >= plan["max_attempts"])
-    state: State = "failed" if is_over else "open"
+    state: State = "open"
+    if is_over:
+        state = "failed"
     after = changed(
         task,
         state=state,
@@ -96,13 +99,23 @@ def set_back(
     return after
 
 
+def author_of(task: TaskRecord, event: Event) -> str:
+    """Return the agent whose result a task has, or the one that acts where it has none."""
+    if task["result"] is None:
+        return event["agent"]
+    return task["result"]["agent"]
+
+
 def escalate(
     changes: Changes, event: Event, code: str, task: str | None, values: Mapping[str, Value]
 ) -> None:
     """Open an escalation for the orchestrator, as part of an entry."""
+    name = event["id"][:8]
     number = sum(path.startswith("escalations/") for path in changes)
+    if number:
+        name += f"-{number}"
     escalation: Escalation = {
-        "id": f"{event['id'][:8]}-{number}" if number else event["id"][:8],
+        "id": name,
         "task": task,
         "agent": event["agent"],
         "code": code,
@@ -147,8 +160,8 @@ def end_locks_with_claims(snapshot: Snapshot, changes: Changes) -> None:
     for path in [path for path in changes if path.startswith("live/")]:
         before = snapshot.task(path.removeprefix("live/").removesuffix(".json"))
         after = cast("TaskRecord | None", changes[path])
-        old = before["claim"] if before else None
-        new = after["claim"] if after else None
+        old = before and before["claim"]
+        new = after and after["claim"]
         if old is None or (new is not None and new["token"] == old["token"]):
             continue
         for lock in snapshot.locks():

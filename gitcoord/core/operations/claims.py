@@ -220,7 +220,9 @@ def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
         return
     if found.kind == "blocked":
         raise RefusedError(found.text, reason="blocked", hint=found.hint)
-    named = "phase" if found.kind == "phase" else "task"
+    named = "task"
+    if found.kind == "phase":
+        named = "phase"
     raise NothingReadyError(found.text, waiting_for=[f"{named} {name}" for name in found.names])
 
 
@@ -237,10 +239,8 @@ def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: Task
             reason="capacity",
             hint="complete, fail or release it first",
         )
-    plan = snapshot.plan()
     name = task["spec"]["pool"]
-    pool = plan["pools"].get(name) if plan else None
-    limit = pool["limit"] if pool else None
+    limit = _limit_of(snapshot, name)
     if limit is not None and sum(other["spec"]["pool"] == name for other in live) >= limit:
         raise NothingReadyError(
             f"pool {name} is at its limit of {limit} claims", waiting_for=[f"pool {name}"]
@@ -248,7 +248,16 @@ def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: Task
     lapsed = {gone["lock"] for gone in event["lapsed"]}
     holds = holds_of(snapshot, without=without, lapsed=lapsed)
     found = obstacles(holds, task["spec"]["paths"] or [], agent["id"], for_claim=True)
-    refuse(found, f"{found[0].wanted} of task {task['id']}" if found else "", task)
+    if found:
+        refuse(found, f"{found[0].wanted} of task {task['id']}", task)
+
+
+def _limit_of(snapshot: Snapshot, pool: str) -> int | None:
+    """Return how many claims a pool takes at a time, None where it has no limit."""
+    plan = snapshot.plan()
+    if plan is None or pool not in plan["pools"]:
+        return None
+    return plan["pools"][pool]["limit"]
 
 
 def apply_claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -419,7 +428,9 @@ def decide_expire(snapshot: Snapshot, command: Command, context: Context) -> dic
 
     found = over_claims(snapshot, context, stands)
     found += over_reviews(snapshot, context, lambda task, _review: stands(task))
-    lapsed = [] if wanted is not None else over_locks(snapshot, context, lambda _lock: True)
+    lapsed: list[Lapse] = []
+    if wanted is None:
+        lapsed = over_locks(snapshot, context, lambda _lock: True)
     if not found and not lapsed:
         raise RefusedError("no claim, no review and no lock is over", reason="nothing-expired")
     return {"expired": found, "lapsed": lapsed}

@@ -36,15 +36,20 @@ def apply_escalate(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
 def decide_resolve(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
     """Answer an escalation, and name the task that it is about."""
     name = command["escalation"]
-    found = snapshot.escalation(name) if ids.is_id(name) else None
-    task = found["task"] if found else None
-    return {"escalation": name, "task": task, "answer": command["answer"]}
+    found = _escalation(snapshot, name)
+    return {"escalation": name, "task": found and found["task"], "answer": command["answer"]}
+
+
+def _escalation(snapshot: Snapshot, name: object) -> Escalation | None:
+    if not ids.is_id(name):
+        return None
+    return snapshot.escalation(str(name))
 
 
 def check_resolve(snapshot: Snapshot, event: Event) -> None:
     """Refuse to resolve what is not open."""
     name = event["escalation"]
-    found = snapshot.escalation(name) if ids.is_id(name) else None
+    found = _escalation(snapshot, name)
     if found is None:
         raise NotFoundError(
             f"there is no escalation {codec.printable(str(name))!r}",

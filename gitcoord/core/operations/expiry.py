@@ -43,7 +43,9 @@ def over_claims(
     found = []
     for task in snapshot.live():
         claim = task["claim"]
-        evidence = judge(task["id"], claim, context) if claim and stands(task) else None
+        if claim is None or not stands(task):
+            continue
+        evidence = judge(task["id"], claim, context)
         if evidence is not None:
             found.append(evidence)
     return found
@@ -56,8 +58,9 @@ def over_reviews(
     found = []
     for task in snapshot.live():
         for review in running(task):
-            is_judged = stands(task, review)
-            evidence = judge(task["id"], cast("Lease", review), context) if is_judged else None
+            if not stands(task, review):
+                continue
+            evidence = judge(task["id"], cast("Lease", review), context)
             if evidence is not None:
                 found.append(evidence)
     return found

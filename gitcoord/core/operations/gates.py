@@ -57,9 +57,10 @@ def run_of(
     snapshot: Snapshot, *, phase: str = "", gate: str = "", task: str = ""
 ) -> GateRun | None:
     """Return the last run of a gate, or of a task's check."""
-    return cast(
-        "GateRun | None", snapshot.record(check_path(task) if task else gate_path(phase, gate))
-    )
+    path = gate_path(phase, gate)
+    if task:
+        path = check_path(task)
+    return cast("GateRun | None", snapshot.record(path))
 
 
 # what a landing and a completion need
@@ -113,10 +114,18 @@ def require_gates(snapshot: Snapshot, phase: PhaseRecord, event: Event) -> None:
             hint="give the phase a gate in the plan, and apply it again",
         )
     tree = event["tree"]
-    if not (ids.is_oid(tree) if phase["spec"]["gates"] else tree is None or ids.is_oid(tree)):
+    may_lack_tree = tree is None and not phase["spec"]["gates"]
+    if not may_lack_tree and not ids.is_oid(tree):
         raise UsageError("a landing behind gates names the tree that it makes")
     if event["gates"] != proofs(snapshot, phase, tree or ""):
         raise UsageError("the event names other passes than the ledger has")
+
+
+def _is_run_on(run: GateRun, result: Mapping[str, Any]) -> bool:
+    """Return whether a run was of a result's tree, or of the base where no commit is handed in."""
+    if result["oid"] is None:
+        return bool(run["commit"] == result["base"])
+    return bool(run["tree"] == result["tree"])
 
 
 def require_check(snapshot: Snapshot, task: TaskRecord, result: Mapping[str, Any]) -> None:
@@ -132,12 +141,9 @@ def require_check(snapshot: Snapshot, task: TaskRecord, result: Mapping[str, Any
     if spec is None:
         return
     run = run_of(snapshot, task=task["id"])
-    is_same = run is not None and (
-        run["commit"] == result["base"] if result["oid"] is None else run["tree"] == result["tree"]
-    )
     if (
         run is None
-        or not is_same
+        or not _is_run_on(run, result)
         or run["verdict"] != "passed"
         or run["definition"] != definition_of(spec)
     ):

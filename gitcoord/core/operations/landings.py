@@ -54,8 +54,16 @@ def wholeness(snapshot: Snapshot, phase: str, without: Sequence[str] = ()) -> Wh
     return Wholeness(tasks, [task for task in tasks if task["state"] not in {"done", "cancelled"}])
 
 
+def _brings_along(task: TaskRecord) -> list[str]:
+    """Return the tasks whose work comes with a task's: its needs, and what it was built on."""
+    found = [*task["spec"]["needs"]]
+    if task["result"] is not None:
+        found += task["result"]["built_on"]
+    return found
+
+
 def left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
-    """Name the tasks that cannot land without the named ones, those included.
+    """Return the tasks that cannot land without the named ones, those included.
 
     A task of the phase goes with what it needs and with what its result was
     built on, transitively: its work would bring the other's along. In plan
@@ -69,14 +77,7 @@ def left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
     gone = set(named)
     is_growing = True
     while is_growing:
-        more = {
-            task["id"]
-            for task in tasks
-            if task["id"] not in gone
-            and not gone.isdisjoint(
-                [*task["spec"]["needs"], *(task["result"]["built_on"] if task["result"] else ())]
-            )
-        }
+        more = {task["id"] for task in tasks if not gone.isdisjoint(_brings_along(task))} - gone
         gone |= more
         is_growing = bool(more)
     return [
@@ -226,7 +227,10 @@ def check_land_end(snapshot: Snapshot, event: Event) -> None:
 def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Close the phase; what was left out is cancelled."""
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
-    for name in phase["landing"]["without"] if phase["landing"] else ():
+    left: Sequence[str] = ()
+    if phase["landing"] is not None:
+        left = phase["landing"]["without"]
+    for name in left:
         task = snapshot.require_task(name)
         setbacks = with_setback(task, event, "left-out", event["agent"], {"phase": phase["id"]})
         after = changed(

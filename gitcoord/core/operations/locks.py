@@ -89,7 +89,8 @@ def check_lock(snapshot: Snapshot, event: Event) -> None:
     holds = holds_of(snapshot, without=gone, lapsed={one["lock"] for one in event["lapsed"]})
     wanted = event["paths"] or []
     found = obstacles(holds, wanted, event["agent"], for_claim=False, is_shared=event["shared"])
-    refuse(found, found[0].wanted if found else "")
+    if found:
+        refuse(found, found[0].wanted)
 
 
 def _check_size(event: Event) -> None:
@@ -152,7 +153,7 @@ def check_unlock(snapshot: Snapshot, event: Event) -> None:
     missing = [pattern for pattern in wanted if not any(pattern in lock["paths"] for lock in locks)]
     if missing or not wanted:
         raise NotFoundError(
-            f"{holder} has no lock on {missing[0] if missing else 'anything'}",
+            f"{holder} has no lock on {next(iter(missing), 'anything')}",
             hint="`gitcoord locks` lists what is locked, path by path",
         )
     touched = [lock for lock in locks if set(lock["paths"]) & set(wanted)]

@@ -115,10 +115,11 @@ def check_plan(snapshot: Snapshot, event: Event) -> None:
 def _task_problems(snapshot: Snapshot, spec: TaskSpec, task: TaskRecord | None) -> list[str]:
     name = spec["id"]
     problems = []
-    twin = snapshot.twin(name) if task is None else None
-    if twin:
-        problems.append(f"task {name}: the ledger has task {twin}, which differs by case alone")
-    if task is not None and task["state"] not in _REPLANNED:
+    if task is None:
+        twin = snapshot.twin(name)
+        if twin:
+            problems.append(f"task {name}: the ledger has task {twin}, which differs by case alone")
+    elif task["state"] not in _REPLANNED:
         problems.append(
             f"task {name} is {task['state']}: what is claimed or finished cannot change"
         )
@@ -169,8 +170,10 @@ def apply_plan(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         elif task["spec"] != spec:
             put_task(changes, changed(task, spec=spec, approvals=approvals))
     # Tasks of an earlier plan stay, and so do their pools.
+    pools = document["plan"]["pools"]
     known = snapshot.plan()
-    pools = {**(known["pools"] if known else {}), **document["plan"]["pools"]}
+    if known is not None:
+        pools = {**known["pools"], **pools}
     changes[PLAN] = cast("dict[str, Any]", {**document["plan"], "pools": pools})
     changes[PLAN_INPUT] = BlobOid(event["input"])
     if order != settings["next_order"]:

@@ -54,7 +54,9 @@ def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
         NotFoundError: It was not; the hint is the command that adds it.
 
     """
-    record = snapshot.agent(agent) if ids.is_id(agent) else None
+    record = None
+    if ids.is_id(agent):
+        record = snapshot.agent(agent)
     if record is None:
         raise NotFoundError(
             f"there is no agent {agent!r}",
@@ -132,12 +134,14 @@ def fence(snapshot: Snapshot, event: Event) -> TaskRecord:
     task = snapshot.require_task(event["task"])
     claim = task["claim"]
     if claim is None or claim["token"] != event["token"] or claim["agent"] != event["agent"]:
-        now = f"{claim['agent']} holds it now" if claim else f"the task is {task['state']} now"
+        now = f"the task is {task['state']} now"
+        if claim is not None:
+            now = f"{claim['agent']} holds it now"
         raise ClaimLostError(
             f"this claim on task {task['id']} is no longer current: {now}",
             hint="stop working on it; `gitcoord claim` gives the next task",
             task=task["id"],
-            holder=claim["agent"] if claim else None,
+            holder=claim and claim["agent"],
         )
     return task
 

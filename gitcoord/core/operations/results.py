@@ -18,7 +18,7 @@ from gitcoord.core.operations.built_on import (
     redo,
     redone_with,
 )
-from gitcoord.core.operations.changes import changed, set_back
+from gitcoord.core.operations.changes import author_of, changed, set_back
 from gitcoord.core.operations.gates import require_check
 from gitcoord.core.operations.preconditions import held, task_of
 from gitcoord.core.operations.reviews import approvals_of
@@ -96,7 +96,9 @@ def apply_complete(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = snapshot.require_task(event["task"])
     phase = cast("PhaseRecord", snapshot.phase(task["spec"]["phase"]))
     approvals = approvals_of(phase["spec"]["reviews"], task["spec"])
-    state: State = "review" if approvals else "done"
+    state: State = "done"
+    if approvals:
+        state = "review"
     after = changed(
         task, state=state, claim=None, result=event["result"], reviews=[], approvals=approvals
     )
@@ -179,7 +181,7 @@ def apply_reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Count a failure of the result's author, and redo what was built on it."""
     redo(snapshot, event, changes)
     task = snapshot.require_task(event["task"])
-    agent = task["result"]["agent"] if task["result"] else event["agent"]
+    agent = author_of(task, event)
     after = set_back(
         snapshot, event, changes, task, event["kind"], agent, {"reason": event["reason"]}
     )

@@ -85,15 +85,17 @@ def decide_review(snapshot: Snapshot, command: Command, context: Context) -> dic
     if is_full and task["state"] == "review" and not makes_room:
         _refuse_full(task, others, context)
     own = review_of(task, agent["id"])
-    is_running = own is not None and own["verdict"] is None
+    old = ""
+    if own is not None and own["verdict"] is None:
+        old = own["token"]
     return {
         **titled(snapshot, command),
         **stamp(context),
         "lease_ms": lease_ms,
         "token": context.token,
         "session": command["session"],
-        "old": own["token"] if own is not None and is_running else "",
-        "reviewed": task["result"]["oid"] if task["result"] else None,
+        "old": old,
+        "reviewed": task["result"] and task["result"]["oid"],
         "expired": expired,
     }
 
@@ -148,7 +150,10 @@ def _check_own(task: TaskRecord, agent: AgentRecord, old: str) -> None:
             reason="reviewed",
             hint="another agent has to review it",
         )
-    if (own["token"] if own else "") != old:
+    known = ""
+    if own is not None:
+        known = own["token"]
+    if known != old:
         raise ClaimLostError(
             f"the review of task {task['id']} by {agent['id']} was replaced by another",
             task=task["id"],
@@ -277,7 +282,9 @@ def apply_approve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         else:
             reviews.append(review)
     approvals = sum(review["verdict"] == "approved" for review in reviews)
-    state: State = "done" if approvals >= task["approvals"] else "review"
+    state: State = "review"
+    if approvals >= task["approvals"]:
+        state = "done"
     put_task(changes, changed(task, reviews=reviews, state=state))
 
 

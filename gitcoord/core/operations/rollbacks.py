@@ -20,7 +20,6 @@ from gitcoord.core.leases import leases_of
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, copied, keys
 from gitcoord.core.operations.changes import changed, escalate
-from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS", "held_by_both", "holders", "survivors"]
@@ -119,9 +118,7 @@ def _is_renewal(renewed: Renewal | None, before: Renewal | None) -> bool:
 
 
 def _check_code(chosen: Snapshot, code: Pending) -> None:
-    plan = chosen.plan()
-    target = branch_ref(plan["target"]) if plan else chosen.settings()["target"]
-    if (code["kind"], code["phase"], code["target"]) != ("rollback", None, target):
+    if (code["kind"], code["phase"], code["target"]) != ("rollback", None, chosen.target()):
         raise UsageError("a rollback moves the plan's target, or nothing")
     if not (ids.is_oid(code["old"]) and ids.is_oid(code["new"])) or code["old"] == code["new"]:
         raise UsageError("a move of the target has two tips")
@@ -150,11 +147,14 @@ def _without_the_dead(task: TaskRecord, surviving: _ByHolder) -> Changes:
     claim, state = task["claim"], task["state"]
     if claim is not None:
         claim = cast("Claim | None", _surviving("claim", task, cast("Lease", claim), surviving))
-        state = state if claim is not None else "open"
+        if claim is None:
+            state = "open"
     reviews = []
     for review in task["reviews"]:
-        is_over = review["verdict"] is not None
-        kept = review if is_over else _surviving("review", task, cast("Lease", review), surviving)
+        if review["verdict"] is not None:
+            reviews.append(review)
+            continue
+        kept = _surviving("review", task, cast("Lease", review), surviving)
         if kept is not None:
             reviews.append(cast("Review", kept))
     changes: Changes = {}
