@@ -43,12 +43,12 @@ DEFAULT_LEDGER = "ledger"
 
 
 def result_ref(ledger: str, task: str, oid: str) -> str:
-    """Name the ref that keeps a handed-in commit."""
+    """Return the ref that keeps a handed-in commit."""
     return f"refs/gitcoord/{ledger}/results/{task}/{oid}"
 
 
 def is_durable() -> bool:
-    """Say whether what is acknowledged has to survive a power cut."""
+    """Return whether what is acknowledged has to survive a power cut."""
     return os.environ.get("GITCOORD_DURABILITY", "full") != "process"
 
 
@@ -186,7 +186,7 @@ class Workspace:
         return Logs(self.ledger.files.root, self.ledger.name)
 
     def close(self) -> None:
-        """Give back file handles."""
+        """Close file handles."""
         if self._index is not None:
             self._index.close()
         self.store.close()
@@ -194,13 +194,13 @@ class Workspace:
     # who is asking
 
     def standing_agent(self) -> str | None:
-        """Name the agent whose worktree we stand in, if any."""
+        """Return the agent whose worktree we stand in, if any."""
         if self.place.is_main:
             return None
         return self._marked_agent(self.place.git_dir)
 
     def _marked_agent(self, private: Path) -> str | None:
-        """Name the agent that a worktree's private directory belongs to, if any."""
+        """Return the agent that a worktree's private directory belongs to, if any."""
         marker = read_json(private / "gitcoord" / "agent.json")
         if marker is None or marker.get("ledger") != self.ledger.name:
             return None
@@ -209,7 +209,7 @@ class Workspace:
         return None
 
     def agent_folder(self, agent: str) -> Path:
-        """Give the folder of what this machine knows of an agent."""
+        """Return the folder of what this machine knows of an agent."""
         return self.place.common_dir / "gitcoord" / "agents" / self.ledger.name / agent
 
     @property
@@ -218,7 +218,7 @@ class Workspace:
         return self.ledger.files.root / "kept" / self.ledger.name
 
     def worktree_of(self, agent: str) -> Path | None:
-        """Give an agent's worktree on this machine, if it has one.
+        """Return an agent's worktree on this machine, if it has one.
 
         It may have been moved since it was recorded, or lie in the repository that
         this one is a copy of: only a worktree of this repository that is marked as the
@@ -256,7 +256,7 @@ class Workspace:
         return str(known["path"])
 
     def private_dir(self, agent: str) -> Path:
-        """Give the folder for an agent's tokens.
+        """Return the folder for an agent's tokens.
 
         It is the private git directory of the agent's worktree; an agent
         without one has its folder in the common git directory.
@@ -269,7 +269,7 @@ class Workspace:
         return self.agent_folder(agent)
 
     def tokens(self, agent: str, kind: str = "claims") -> TokenFiles:
-        """Give the token files of an agent's claims, or of its reviews."""
+        """Return the token files of an agent's claims, or of its reviews."""
         return TokenFiles(
             self.private_dir(agent), self.ledger.name, kind, is_durable=self.is_durable
         )
@@ -300,7 +300,7 @@ class Workspace:
     # the target
 
     def target(self, snapshot: Snapshot) -> str:
-        """Name the target branch as a full ref."""
+        """Return the target branch as a full ref."""
         return snapshot.target()
 
     def target_tip(self, snapshot: Snapshot) -> str:

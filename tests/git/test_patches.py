@@ -23,7 +23,7 @@ def test_a_huge_result_is_shown_within_a_bound_and_runs_nothing(repo: Path, tmp_
     claimed = reviews.claim(work, "y")
     diff = reviews.material(work, work.ledger.snapshot(), claimed.task)["diff"]
     assert diff["is_cut"]
-    assert len(diff["text"].encode()) <= reviews.MOST_DIFF_BYTES
+    assert len(diff["text"].encode()) <= reviews.MAX_DIFF_BYTES
     assert "\x1b" not in diff["text"]
     assert {one["path"]: one["added"] for one in diff["files"]} == {
         "a/.gitattributes": 1,

@@ -319,10 +319,8 @@ MUTANTS = [
     Mutant(
         "first-candidate-or-none",
         "gitcoord/features/work/claims.py",
-        "            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):\n     "
-        "           continue\n",
-        "            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):\n     "
-        "           break\n",
+        '(wait_ms(task["retry"], context))\n                continue\n',
+        '(wait_ms(task["retry"], context))\n                break\n',
         "tests/features/work/test_claims.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
         "nothing-ready would be said while there is work",
     ),
@@ -402,9 +400,9 @@ MUTANTS = [
     ),
     Mutant(
         "unverified-move",
-        LANDING,
-        "                verify = {work.ledger.ref: snapshot.oid}\n",
-        "                verify: dict[str, str] = {}\n",
+        "gitcoord/features/land/target_moves.py",
+        "                {work.ledger.ref: snapshot.oid},\n",
+        "                {},\n",
         "tests/features/land/test_landings.py::test_a_lander_that_slept_does_not_move_the_target_again",
         "a lander that slept would repeat a move that was taken back since",
     ),

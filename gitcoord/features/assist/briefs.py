@@ -278,7 +278,8 @@ def _commands(snapshot: Snapshot, verb: str) -> list[str]:
         every = ids.show_duration(plan["heartbeat_ms"])
     return [
         f'`gitcoord progress "TEXT" --percent N` reports; expected at least every {every}',
-        f'`gitcoord {verb} --commit "MESSAGE"` commits what lies inside the boundary and hands it in',
+        f'`gitcoord {verb} --commit "MESSAGE"` commits what lies inside the boundary and hands it '
+        "in",
         f"`gitcoord {verb} --dry-run` tells what that would say, and changes nothing",
         '`gitcoord fail --reason "TEXT"` reports a failure; '
         '`gitcoord release --reason "TEXT"` gives the task back',

@@ -321,7 +321,7 @@ def _kept_count(file: Path) -> EndCount:
 
 
 def _end_key(call: HookCall) -> str:
-    """Name one end of a turn, so that hosts which tell it twice count once."""
+    """Return a key for one end of a turn, so that hosts which tell it twice count once."""
     size = 0
     if call.transcript:
         with suppress(OSError):
@@ -352,7 +352,8 @@ def _open_text(agent: str, view: View) -> str:
         f"What ends a claim: gitcoord {hand_in_verb(agent)} hands the work in (--commit MESSAGE "
         "commits it first), "
         "gitcoord fail --reason TEXT or gitcoord release --reason TEXT gives it back. "
-        "gitcoord progress TEXT reports that it goes on; gitcoord escalate TEXT asks, and the turn may end"
+        "gitcoord progress TEXT reports that it goes on; gitcoord escalate TEXT asks, "
+        "and the turn may end"
     )
 
 

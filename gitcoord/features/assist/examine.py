@@ -28,7 +28,7 @@ class Seen(NamedTuple):
 
 
 def look_at_assistants(work: Workspace) -> Iterator[Seen]:
-    """Say what is set up for assistants, and what is missing."""
+    """Return what is set up for assistants, and what is missing."""
     main = work.place.main_worktree
     if main is None:
         return
@@ -54,7 +54,8 @@ def _codex(work: Workspace) -> Iterator[Seen]:
     ]
     if missing:
         yield Seen(
-            f"Codex cannot commit from these worktrees, which have no profile: {', '.join(missing)}",
+            "Codex cannot commit from these worktrees, which have no profile: "
+            f"{', '.join(missing)}",
             "gitcoord setup codex",
         )
     else:

@@ -99,4 +99,7 @@ def lost_text(view: View) -> str:
         if claim.holder:
             now = f"{claim.holder} holds it now"
         told.append(f"the claim on task {claim.task} is lost: {now}")
-    return f"gitcoord: {'; '.join(told)}. Nothing more of it counts. Next: stop working on it; gitcoord claim"
+    return (
+        f"gitcoord: {'; '.join(told)}. Nothing more of it counts. "
+        "Next: stop working on it; gitcoord claim"
+    )

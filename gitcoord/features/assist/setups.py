@@ -261,10 +261,10 @@ def _claude_advice() -> list[str]:
 
 def _codex_advice(main: Path) -> list[str]:
     return [
-        f"Codex runs these hooks once you trust them: start `codex` in {main}, answer that the folder "
-        "is trusted, and confirm the hooks under /hooks; until then they are silently off",
+        f"Codex runs these hooks once you trust them: start `codex` in {main}, answer that the "
+        "folder is trusted, and confirm the hooks under /hooks; until then they are silently off",
         "`gitcoord doctor` shows which hooks Codex trusts",
-        "a worktree that is added later gets its profile by `gitcoord agent add ID --assistant codex`, "
-        "or by this command once more",
+        "a worktree that is added later gets its profile by `gitcoord agent add ID --assistant "
+        "codex`, or by this command once more",
         *(f"a profile cannot deny this: {text}" for text in codex_profile.NOT_DENIED),
     ]

@@ -86,7 +86,10 @@ def _claimed_for(call: HookCall, standing: Standing) -> HookAnswer | None:
 
 
 def _left_plain(task: str, error: GitcoordError) -> HookAnswer:
-    told = f"gitcoord: task {task} was not claimed: {error.message}. The subagent has a plain worktree without a claim."
+    told = (
+        f"gitcoord: task {task} was not claimed: {error.message}. "
+        "The subagent has a plain worktree without a claim."
+    )
     return HookAnswer(context=told)
 
 

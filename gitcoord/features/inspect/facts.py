@@ -46,7 +46,7 @@ __all__ = [
 
 
 def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, Any]:
-    """Give what people and scripts want to know of a claim.
+    """Return what people and scripts want to know of a claim.
 
     ``expires_at`` says when its lease will be over if nothing renews it,
     by this machine's clock, for reading only.
@@ -65,7 +65,7 @@ def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, 
 
 
 def review_facts(review: Review, context: Context, heartbeat_ms: int) -> dict[str, Any]:
-    """Give what people and scripts want to know of a review."""
+    """Return what people and scripts want to know of a review."""
     facts: dict[str, Any] = {
         key: review[key] for key in ("agent", "result", "verdict", "message", "is_verifier")
     }
@@ -102,7 +102,7 @@ def _state_of(
     derived: str | None,
     holds: list[Hold] | None,
 ) -> str:
-    """Give a task's state for reading: the stored one, or a derived one."""
+    """Return a task's state for reading: the stored one, or a derived one."""
     phase = snapshot.phase(task["spec"]["phase"])
     if task["state"] == "done" and phase is not None and phase["state"] == "landed":
         return "landed"
@@ -130,7 +130,7 @@ def task_facts(
     derived: str | None = None,
     holds: list[Hold] | None = None,
 ) -> dict[str, Any]:
-    """Give a task as ``--json`` shows it; ``holds`` spare reading them again."""
+    """Return a task as ``--json`` shows it; ``holds`` spare reading them again."""
     spec = task["spec"]
     result = task["result"]
     return {
@@ -285,7 +285,7 @@ def _local_log(work: Workspace, task: TaskRecord) -> tuple[str, str] | None:
 
 
 def impact(work: Workspace, task: str) -> dict[str, Any]:
-    """Say what waits for a task, and what would be blocked if it failed."""
+    """Return what waits for a task, and what would be blocked if it failed."""
     snapshot = work.ledger.snapshot()
     record = named_task(work, snapshot, task)
     landed = {one["id"] for one in snapshot.phases() if one["state"] == "landed"}
@@ -377,7 +377,7 @@ def log(
 
 
 def status(work: Workspace) -> dict[str, Any]:
-    """Sum a ledger up: counts, phases, agents, claims, open escalations."""
+    """Summarize a ledger: counts, phases, agents, claims, open escalations."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     work.index.update(work.store, snapshot.oid)
     phases = {phase["id"]: phase for phase in snapshot.phases()}

@@ -17,7 +17,7 @@ MAX_WAITING = 200
 
 
 def lock_facts(lock: LockRecord, context: Context) -> dict[str, Any]:
-    """Give what people and scripts want to know of a lock."""
+    """Return what people and scripts want to know of a lock."""
     left_ms = lock_left_ms(lock, context)
     return {
         **{key: lock[key] for key in ("id", "agent", "paths", "shared", "reason", "task")},

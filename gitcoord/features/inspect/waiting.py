@@ -23,7 +23,7 @@ def _landing_of(snapshot: Snapshot, phase: str) -> str:
 
 
 def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
-    """Say in a few words what a task waits for, as ``agent`` sees it."""
+    """Return in a few words what a task waits for, as ``agent`` sees it."""
     if task["claim"]:
         return f"task {task['id']} is held by {task['claim']['agent']}"
     if task["state"] == "review":

@@ -68,7 +68,7 @@ class PhaseCheck(NamedTuple):
 def check_phase(
     work: Workspace, phase: str, snapshot: Snapshot | None = None, without: Sequence[str] = ()
 ) -> PhaseCheck:
-    """Say whether a phase could land now, but for its gates; move nothing.
+    """Return whether a phase could land now, but for its gates; move nothing.
 
     Raises:
         NotFoundError: The plan has no such phase, or the phase no such task.
@@ -121,7 +121,7 @@ def check_phase(
 
 
 def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
-    """Name what a person leaves out, with all that goes with it."""
+    """Return what a person leaves out, with all that goes with it."""
     for name in named:
         task = snapshot.require_task(name)
         if task["spec"]["phase"] != phase or task["state"] == "cancelled":
@@ -175,7 +175,7 @@ def merge(
 def _refuse_broken(
     work: Workspace, tasks: dict[str, TaskRecord], results: list[list[str]], target_tip: str
 ) -> None:
-    """Name the first result that is broken, if one is why a merge failed."""
+    """Return the first result that is broken, if one is why a merge failed."""
     from gitcoord.git.soundness import require_sound
 
     for name, oid in results:
@@ -268,7 +268,7 @@ def _landing_message(task: TaskRecord, result: Result, gates: Sequence[str]) -> 
 def _other_side(
     work: Workspace, tasks: dict[str, TaskRecord], merged: list[str], files: list[str]
 ) -> str:
-    """Name the merged task that changed one of the files, or the target."""
+    """Return the merged task that changed one of the files, or the target."""
     from gitcoord.git.results import changed_files
 
     for name in reversed(merged):

@@ -41,7 +41,7 @@ class Culprit(NamedTuple):
 
 
 def tester(work: Workspace, phase: str, failure: GateFailure, failed: str) -> Test:
-    """Give a test of any commit by the gate that failed, each tree once."""
+    """Return a test of any commit by the gate that failed, each tree once."""
     known: dict[str, GateFailure | None] = {tree_of(work.git, failed): failure}
 
     def test(commit: str) -> GateFailure | None:
@@ -60,7 +60,7 @@ def tester(work: Workspace, phase: str, failure: GateFailure, failed: str) -> Te
 def find_culprits(
     results: Results, tips: list[str], dependents: dict[str, set[str]], merge: Merge, test: Test
 ) -> list[Culprit]:
-    """Name the results to give back; none where the target itself fails.
+    """Return the results to give back; none where the target itself fails.
 
     ``dependents`` says which tasks were built on a task's result.
     """
@@ -86,7 +86,7 @@ def find_culprits(
 def _first_failing(tips: list[str], failure: GateFailure, test: Test) -> tuple[int, GateFailure]:
     """Search for a prefix that fails while the one before it passes.
 
-    The shortest is no prefix but the target: 0 says that it fails itself.
+    The shortest is not a prefix but the target: 0 says that it fails itself.
     It is tested only where it is in question. That it has no tests yet says
     nothing against it, unless that is why the result fails too.
     """
@@ -125,13 +125,13 @@ def give_back(
     gate = failure.gate["name"]
     if names:
         outcome = f"given back: {', '.join(names)}; nothing moved"
-        hint = f"`gitcoord show {names[0]} --log` has the output; claim and mend, then land again"
+        hint = f"`gitcoord show {names[0]} --log` has the output; claim and fix it, then land again"
     else:
         outcome = (
             "it fails on the target alone too, or by no single result: nothing moved, nothing was "
             "given back"
         )
-        hint = f"mend the target or the gate; `gitcoord phase check {phase}` shows what it runs"
+        hint = f"fix the target or the gate; `gitcoord phase check {phase}` shows what it runs"
     return RefusedError(
         f"gate {gate} of phase {phase} failed: {failure.verdict.reason}; {outcome}"
         + (f"\n{said}" if said else ""),

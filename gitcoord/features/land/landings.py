@@ -107,7 +107,7 @@ def land(
 
 
 class _StartAgainError(Exception):
-    """Say that the target or the plan changed while the landing was made."""
+    """Return the error for a target or plan that changed while the landing was made."""
 
 
 _CHANGED = {"results-changed", "gate-changed", "gate-missing", "not-whole"}
@@ -285,7 +285,7 @@ def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Land
         raise RefusedError(
             f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",
             reason="target-moved",
-            hint="`gitcoord status` shows the escalation; mend it, and land again",
+            hint="`gitcoord status` shows the escalation; fix it, and land again",
         )
     if tree_of(work.git, new) != tree or lost(work, after, [ended]):
         raise _moved_back(work, after, ended)
@@ -303,7 +303,7 @@ def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Land
 
 
 def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> list[str]:
-    """Name the landed phases that the target does not contain any more."""
+    """Return the landed phases that the target does not contain any more."""
     from gitcoord.git.merges import is_ancestor
     from gitcoord.git.program import GitError
 

@@ -75,7 +75,7 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
         raise RefusedError(
             f"{branch_name(target)} has another history than the chosen entry knew",
             reason="target-moved",
-            hint="roll the ledger back without --code, and mend the branch by hand",
+            hint="roll the ledger back without --code, and fix the branch by hand",
         )
     if old == goal:
         return None
@@ -165,7 +165,7 @@ def refuse_in_the_way(work: Workspace, move: CodeMove) -> None:
 
 
 def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, Any]:
-    """Say which tasks, claims, locks, phases and matters would change."""
+    """Return which tasks, claims, locks, phases and matters would change."""
     kept = held_by_both(chosen, tip)
     now, then = holders(tip), holders(chosen)
     lost = [one for one in now if one not in kept]

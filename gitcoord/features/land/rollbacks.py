@@ -126,7 +126,7 @@ def _named(work: Workspace, tip: str, name: str) -> Choice:
     if any(oid == wanted for oid, _ in chain(work.store, tip, None)):
         return Choice(wanted, f"entry {wanted[:12]}")
     raise NotFoundError(
-        f"{wanted[:12]} is no entry of this ledger's history",
+        f"{wanted[:12]} is not an entry of this ledger's history",
         hint="`gitcoord log` lists the entries, `gitcoord rollback list` what was abandoned",
     )
 

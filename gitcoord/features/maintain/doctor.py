@@ -49,7 +49,7 @@ class Examined(NamedTuple):
 
     @property
     def problems(self) -> list[Finding]:
-        """Give those that somebody has to do something about."""
+        """Return those that somebody has to do something about."""
         return [one for one in self.findings if one.state == "problem"]
 
 
@@ -136,7 +136,7 @@ def _ledger(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[F
 
 
 def _landed(work: Workspace, snapshot: Snapshot) -> Iterator[Finding]:
-    """Say whether the target contains what landed on it."""
+    """Return whether the target contains what landed on it."""
     from gitcoord.features.land.landings import lost
 
     landed = [phase for phase in snapshot.phases() if phase["state"] == "landed"]
@@ -311,7 +311,7 @@ def _assistants(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iter
 
 
 def _installs(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
-    """Name installations through which a check would test another commit."""
+    """Return installations through which a check would test another commit."""
     main = work.place.main_worktree
     if snapshot is None or main is None or not commands_of(snapshot):
         return

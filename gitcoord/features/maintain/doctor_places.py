@@ -1,4 +1,4 @@
-"""Look at worktrees, branches and lock files for what the dead left behind."""
+"""Look at worktrees, branches and lock files for leftovers of dead processes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator
 
 
 def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
-    """Say which hooks git would really run in each worktree."""
+    """Yield which hooks git would really run in each worktree."""
     from gitcoord.features.setup.hooks import status
 
     told: dict[tuple[str, ...], dict[str, list[str]]] = {}
@@ -105,7 +105,7 @@ def hooks(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
 
 def broken_refs(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[Finding]:
-    """Look for refs of ours whose files hold no oid, and mend what is known."""
+    """Look for refs of ours whose files hold no oid, and fix what is known."""
     prefix = own_refs(work.ledger.name)
     for ref in work.store.broken_refs(prefix):
         oid = _oid_of(work, ref.removeprefix(prefix))

@@ -1,4 +1,4 @@
-"""Say in one shape what was found: where, what, and what to do."""
+"""What was found, in one shape: where, what, and what to do."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Finding(NamedTuple):
 
 
 def fine(check: str, text: str, fixed: str = "") -> Finding:
-    """Say that something is in order, or has been put in order."""
+    """Return the finding that something is in order, or has been put in order."""
     return Finding(check, "fixed" if fixed else "ok", text, fixed)
 
 
 def problem(check: str, text: str, advice: str = "") -> Finding:
-    """Say that something needs a person."""
+    """Return the finding that something needs a person."""
     return Finding(check, "problem", text, advice)

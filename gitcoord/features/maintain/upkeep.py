@@ -160,7 +160,7 @@ def _drop_candidates(work: Workspace) -> list[str]:
 
 
 def attic_keep_ms(work: Workspace) -> int | None:
-    """Say for how long the attic keeps what was abandoned; None is for ever.
+    """Return for how long the attic keeps what was abandoned; None is for ever.
 
     ``git config gitcoord.<ledger>.atticKeep`` is a duration, or ``never``
     for what never expires.

@@ -140,7 +140,7 @@ def _stopped(attempt: Attempt, *, is_lost: bool) -> GitcoordError:
 
 
 def _where(kept: Kept | None) -> str:
-    """Say where to look for what could not be committed."""
+    """Return where to look for what could not be committed."""
     if kept is None or not kept.moved:
         return ""
     return f"\nmoved aside: {', '.join(str(path) for path in kept.moved[:5])}"
@@ -171,7 +171,7 @@ def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: str) -> None:
 
 
 def _environment(job: Job, claimed: Claimed) -> dict[str, str]:
-    """Give the command's environment: nothing of git's that would lead it astray."""
+    """Return the command's environment: nothing of git's that would lead it astray."""
     task = claimed.task
     return inherited() | {
         "GIT_TERMINAL_PROMPT": "0",

@@ -102,7 +102,7 @@ def _parsed(number: int, row: str) -> Line:
     except GitcoordError as error:
         raise _wrong(number, error.message) from None
     if not isinstance(line, dict) or not isinstance(line.get("op"), str):
-        raise _wrong(number, 'it is no object with an "op"')
+        raise _wrong(number, 'it is not an object with an "op"')
     shape = LINES.get(line["op"])
     if shape is None:
         near = ids.nearest(line["op"], LINES)
@@ -133,7 +133,7 @@ def _parsed(number: int, row: str) -> Line:
 def _wrong(number: int, what: str, hint: str = "") -> UsageError:
     return UsageError(
         f"line {number}: {what}",
-        hint=hint or "nothing was applied; mend the line, and try again",
+        hint=hint or "nothing was applied; fix the line, and try again",
         line=number,
     )
 
@@ -302,7 +302,7 @@ class _Maker:
         if "for" in line:
             for_ms = ids.duration_ms(line["for"])
         if "for" in line and not for_ms:
-            raise UsageError(f"{line['for']!r} is no duration", hint="write 90s, 30m or 2h")
+            raise UsageError(f"{line['for']!r} is not a duration", hint="write 90s, 30m or 2h")
         return {
             "op": "lock",
             "agent": who,

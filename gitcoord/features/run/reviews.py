@@ -21,7 +21,7 @@ from gitcoord.features.workspace import Workspace
 __all__ = ["Note", "review_one"]
 
 TIMEOUT_MS = 3_600_000
-MOST_REASON_CHARS = 2000
+MAX_REASON_CHARS = 2000
 _CANNOT_JUDGE = {125, 126, 127}
 
 
@@ -80,7 +80,7 @@ def review_one(
                 about,
                 lambda: lost.is_set() or is_over(),
             )
-        said = tail_of(verdict.output, MOST_REASON_CHARS)
+        said = tail_of(verdict.output, MAX_REASON_CHARS)
         if not verdict.is_passed and (verdict.status is None or verdict.status in _CANNOT_JUDGE):
             if not lost.is_set():
                 reviews.judge(

@@ -267,7 +267,7 @@ def _foreign(work: Workspace) -> str:
 
 
 def _is_stuck(work: Workspace) -> bool:
-    """Say whether nothing will ever come by waiting: others hold nothing."""
+    """Return whether nothing will ever come by waiting: others hold nothing."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     if snapshot.live():
         return False

@@ -44,7 +44,7 @@ IGNORE_HINT = "add it to .gitignore, or to .git/info/exclude"
 
 
 def exposed(agent: str, place: Path, around: Path) -> str:
-    """Say in a sentence that a worktree is in the way of a user's ``git add``."""
+    """Return the sentence that a worktree is in the way of a user's ``git add``."""
     return f"the worktree of {agent} at {place} lies inside {around}, where nothing ignores it"
 
 
@@ -58,7 +58,7 @@ def _notice(agent: str, place: Path) -> str:
 
 
 def default_worktree(work: Workspace, agent: str) -> Path:
-    """Give the place of a new worktree: beside the repository."""
+    """Return the place of a new worktree: beside the repository."""
     main = work.place.main_worktree
     if main is None:
         return work.place.common_dir / "gitcoord" / "worktrees" / agent
@@ -209,7 +209,7 @@ def _unmake(work: Workspace, agent: str, place: Path) -> None:
 
 
 def _is_free(work: Workspace, place: Path) -> bool:
-    """Say whether a worktree can be made here; a half-made one is mended."""
+    """Return whether a worktree can be made here; an incomplete one is completed."""
     from gitcoord.git.worktrees import is_half_made
 
     return (
@@ -220,7 +220,7 @@ def _is_free(work: Workspace, place: Path) -> bool:
 
 
 def _shown(work: Workspace, place: Path) -> str:
-    """Name a worktree without telling this machine's folders to others."""
+    """Return a worktree's place without telling this machine's folders to others."""
     main = work.place.main_worktree or work.place.common_dir
     return codec.printable(os.path.relpath(place, main))
 

@@ -155,12 +155,12 @@ def block_of(content: bytes) -> bytes | None:
 
 
 def is_ours(file: HookFile) -> bool:
-    """Say whether a file holds our block."""
+    """Return whether a file holds our block."""
     return file.kind == "file" and block_of(file.content) is not None
 
 
 def is_whole(content: bytes) -> bool:
-    """Say whether a file is one that we made, and nobody added to."""
+    """Return whether a file is one that we made, and nobody added to."""
     block = block_of(content)
     tail = b""
     if block:
@@ -185,7 +185,7 @@ def stripped(content: bytes) -> bytes:
 
 
 def manager_of(file: HookFile) -> str:
-    """Name the manager that wrote a hook, by what such hooks say, or nothing."""
+    """Return the manager that wrote a hook, by what such hooks say, or nothing."""
     rest = stripped(file.content)
     if file.kind != "file":
         return ""
@@ -196,7 +196,7 @@ def manager_of(file: HookFile) -> str:
 
 
 def classify(effective: str, default: str, common_dir: str, worktrees: Sequence[str]) -> Folder:
-    """Say whether hooks may be written to the folder that git looks in.
+    """Return whether hooks may be written to the folder that git looks in.
 
     All are real paths but ``default``, the folder in the common git
     directory; ``effective`` is what git answered.
@@ -229,7 +229,7 @@ def plan_install(
     commands: Mapping[str, str],
     version: tuple[int, ...],
 ) -> list[Step]:
-    """Say what has to be done so that git runs our hooks from a folder.
+    """Return what has to be done so that git runs our hooks from a folder.
 
     ``shims`` are the filled hooks; ``commands`` is how the configuration of
     git 2.54 and newer names them.
@@ -313,7 +313,7 @@ def _renewed(one: Seen, shim: bytes) -> Step:
 
 
 def plan_uninstall(seen: Sequence[Seen]) -> list[Step]:
-    """Say what has to be done so that everything is as before ``install``."""
+    """Return what has to be done so that everything is as before ``install``."""
     return [step for one in seen for step in _removal(one)]
 
 
@@ -358,7 +358,7 @@ def _advice(manager: str, event: str, why: str) -> Step:
 
 
 def lines_for(manager: str, event: str) -> str:
-    """Give the lines that make a manager, or any shell hook, run our hook.
+    """Return the lines that make a manager, or any shell hook, run our hook.
 
     They name no path of this machine, and do nothing in a clone without
     gitcoord, so that they can be committed.

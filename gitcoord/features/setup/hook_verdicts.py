@@ -61,7 +61,7 @@ class _Repository:
             self._store.close()
 
     def head(self) -> str:
-        """Name the branch that is checked out, in full; nothing if none is."""
+        """Return the branch that is checked out, in full; nothing if none is."""
         return self.git.ask("symbolic-ref", "-q", "HEAD").text
 
     def snapshot(self, ledger: str) -> Snapshot | None:
@@ -77,7 +77,7 @@ class _Repository:
         return self._snapshots[ledger]
 
     def ledgers(self) -> list[str]:
-        """Name the ledgers whose target counts here.
+        """Return the ledgers whose target counts here.
 
         In an agent's worktree that is the agent's, elsewhere each.
         """
@@ -87,13 +87,13 @@ class _Repository:
         return self.all_ledgers()
 
     def all_ledgers(self) -> list[str]:
-        """Name every ledger."""
+        """Return every ledger."""
         if self._store is None:
             self._store = open_store(self.place, is_durable=False, is_one_shot=True)
         return [ref.removeprefix(ledger_ref("")) for ref in self._store.list_refs(ledger_ref(""))]
 
     def targets(self) -> list[str]:
-        """Give each target as a full ref."""
+        """Return each target as a full ref."""
         return [
             snapshot.target()
             for snapshot in map(self.snapshot, self.ledgers())
@@ -101,7 +101,7 @@ class _Repository:
         ]
 
     def landed(self, target: str) -> list[str]:
-        """Give a target's tip after the last landing of each ledger that lands there."""
+        """Return a target's tip after the last landing of each ledger that lands there."""
         snapshots = map(self.snapshot, self.all_ledgers())
         return [
             one.settings()["target_tip"]
@@ -202,7 +202,7 @@ def _held(repository: _Repository, kept: _Kept) -> _Held | None:
 
 
 def _merging(place: Place) -> str | None:
-    """Name the commit that a merge is about to bring in, if one is made."""
+    """Return the commit that a merge is about to bring in, if one is made."""
     try:
         heads = (place.git_dir / "MERGE_HEAD").read_text("ascii").split()
     except OSError:
@@ -251,7 +251,7 @@ def _look_at_push(repository: _Repository, lines: Iterable[str]) -> None:
 
 
 def _goes_forward(repository: _Repository, there: str, oid: str) -> bool:
-    """Say whether a push keeps all that a remote has; what is unknown here it does not."""
+    """Return whether a push keeps all that a remote has; what is unknown here it does not."""
     from gitcoord.git.merges import is_ancestor
 
     try:

@@ -140,7 +140,7 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
 
 
 def status(work: Workspace, *, version: tuple[int, ...] | None = None) -> list[Row]:
-    """Say what git would run for each event, in which worktrees."""
+    """Return what git would run for each event, in which worktrees."""
     guard = ""
     if _guarded(work):
         guard = _target(work)
@@ -169,7 +169,7 @@ def _switched_off(work: Workspace) -> set[str]:
 
 
 def _configured(work: Workspace) -> dict[str, list[str]]:
-    """Name the hooks of others that git's configuration runs, by event."""
+    """Return the hooks of others that git's configuration runs, by event."""
     asked = work.git.run(
         "config", "-z", "--get-regexp", r"^hook\..+\.(event|command|enabled)$", check=False
     ).text
@@ -294,7 +294,7 @@ def _unless_added(one: _Set, step: Step) -> Step:
 
 
 def _in_manager(one: _Set, event: str) -> str:
-    """Say whether a manager's own files name our hook."""
+    """Return whether a manager's own files name our hook."""
     places = [
         *(top / name for top in one.worktrees[:1] for name in _CONFIGS),
         Path(one.folder.path) / event,
@@ -318,7 +318,7 @@ def _target(work: Workspace) -> str:
 
 
 def _guarded(work: Workspace) -> str:
-    """Name the target that the installed hooks guard for everybody, or nothing."""
+    """Return the target that the installed hooks guard for everybody, or nothing."""
     return hook_plan.guard_of(_file(_home(work) / "reference-transaction").content)
 
 
@@ -392,7 +392,7 @@ def _seen(work: Workspace, folder: Path, event: str) -> Seen:
 
 
 def _is_due(sets: list[_Set], one: _Set, step: Step) -> bool:
-    """Say whether a step is to be done: the configuration is one for all folders."""
+    """Return whether a step is to be done: the configuration is one for all folders."""
     return one is sets[0] or not step.name.startswith("hook.gitcoord-")
 
 

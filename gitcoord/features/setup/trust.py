@@ -75,7 +75,7 @@ def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None
 
 
 def shown(command: str) -> str:
-    """Give a command on one line, with nothing in it that hides the rest."""
+    """Return a command on one line, with nothing in it that hides the rest."""
     return codec.printable(command.replace("\n", "\\n"))
 
 
@@ -108,7 +108,7 @@ def untrusted(work: Workspace, commands: Iterable[str]) -> list[str]:
 
 
 def is_trusted(work: Workspace, snapshot: Snapshot) -> bool:
-    """Say whether every command of the plan was trusted for this repository."""
+    """Return whether every command of the plan was trusted for this repository."""
     return not untrusted(work, commands_of(snapshot))
 
 
@@ -186,7 +186,7 @@ def _setup(snapshot: Snapshot) -> str | None:
 
 
 def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:
-    """Say whether the setup of worktrees was trusted for this repository."""
+    """Return whether the setup of worktrees was trusted for this repository."""
     return not untrusted(work, _listed(_setup(snapshot), (), ()))
 
 

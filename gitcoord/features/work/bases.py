@@ -106,7 +106,7 @@ def _is_current(snapshot: Snapshot, name: str, oid: str) -> bool:
 def built_on_of(
     work: Workspace, snapshot: Snapshot, task: TaskRecord, result: str
 ) -> dict[str, str]:
-    """Say which current results of the phase a commit contains.
+    """Return which current results of the phase a commit contains.
 
     Raises:
         RefusedError: It contains a superseded result that no current one

@@ -86,7 +86,8 @@ def _beat(
         except ClaimLostError:
             lost.set()
             return
-        except Exception:  # noqa: BLE001, S112 - whatever it was, the next try comes well before the lease is over
+        except Exception:  # noqa: BLE001, S112
+            # Whatever it was, the next try comes well before the lease is over.
             continue
 
 

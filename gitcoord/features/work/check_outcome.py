@@ -1,4 +1,4 @@
-"""Say whether a command that was to test something has passed.
+"""Judge whether a command that was to test something has passed.
 
 Anything but an ordinary end with status 0 has failed, and so has a test
 runner that ended so without running a single test.
@@ -110,7 +110,7 @@ def _signal_name(number: int) -> str:
 
 
 def without_tests(output: bytes) -> str:
-    """Name the test runner that ran no test, where none ran any."""
+    """Return the test runner that ran no test, where none ran any."""
     plain = _ANSI.sub(b"", output)
     if _SOME.search(plain):
         return ""

@@ -88,7 +88,7 @@ def _ended_by_exception() -> Iterator[None]:
 
 
 def _environment(job: Job, thrown: Throwaway) -> dict[str, str]:
-    """Give the command's environment: no token of a claim, nothing of git's."""
+    """Return the command's environment: no token of a claim, nothing of git's."""
     kept = {name: value for name, value in inherited().items() if not name.startswith("GITCOORD_")}
     return kept | {"GIT_TERMINAL_PROMPT": "0"} | dict(job.environment) | thrown.environment()
 
@@ -153,7 +153,7 @@ def _watch(
 
 
 def _has_ended(child: subprocess.Popen[bytes]) -> bool:
-    """Say whether the command ended, and leave it a zombie if possible.
+    """Return whether the command ended, and leave it a zombie if possible.
 
     While it is one its number, which is its group's too, stays taken.
     """
@@ -188,7 +188,7 @@ def _signal_group(child: subprocess.Popen[bytes], number: int) -> bool:
 
 
 def _is_alone(child: subprocess.Popen[bytes]) -> bool:
-    """Say whether nobody but the ended command is left in its group."""
+    """Return whether nobody but the ended command is left in its group."""
     if not Path("/proc/self/stat").exists():
         return not _answers(child.pid)
     with os.scandir("/proc") as folders:
@@ -196,7 +196,7 @@ def _is_alone(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _is_of_group(name: str, group: int) -> bool:
-    """Say whether a folder of ``/proc`` is of a living process of a group."""
+    """Return whether a folder of ``/proc`` is of a living process of a group."""
     if not name.isdecimal() or int(name) == group:
         return False
     try:
@@ -207,7 +207,7 @@ def _is_of_group(name: str, group: int) -> bool:
 
 
 def _answers(group: int) -> bool:
-    """Say whether a group has a process left, where nothing lists them."""
+    """Return whether a group has a process left, where nothing lists them."""
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
@@ -245,7 +245,7 @@ class _Output:
             self._tail = (self._tail + chunk[max(room, 0) :])[-TAIL_BYTES:]
 
     def text(self) -> bytes:
-        """Give what was kept."""
+        """Return what was kept."""
         return self._head + self._rest()
 
     def _rest(self) -> bytes:

@@ -48,7 +48,7 @@ class GateFailure(NamedTuple):
 
 
 def tail_of(log: bytes, chars: int = SHOWN_CHARS) -> str:
-    """Give the last lines of a log, as an error shows them."""
+    """Return the last lines of a log, as an error shows them."""
     text = log.decode("utf-8", "replace").strip()
     if len(text) <= chars:
         return text
@@ -84,7 +84,7 @@ def unproved(work: Workspace, phase: str, proofs: Iterable[Proof]) -> list[str]:
 def gate_facts(
     work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str | None
 ) -> list[dict[str, Any]]:
-    """Say of each gate what it runs, whether it may, and whether it has passed."""
+    """Return for each gate what it runs, whether it may, and whether it has passed."""
     tree = ""
     if commit and phase["spec"]["gates"]:
         tree = tree_of(work.git, commit)
@@ -257,7 +257,7 @@ def check_result(
             log=said,
             entry=done.entry,
             hint=(
-                f"mend it, commit, and complete again; `gitcoord show {task['id']} --log` has more "
+                f"fix it, commit, and complete again; `gitcoord show {task['id']} --log` has more "
                 "of the output"
             ),
         )

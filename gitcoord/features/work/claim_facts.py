@@ -21,7 +21,7 @@ __all__ = ["claim_answer", "lines_of", "logs_of"]
 
 
 def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[str, Any]:
-    """Give the facts around a claim, for ``--json``."""
+    """Return the facts around a claim, for ``--json``."""
     task = claimed.task
     earlier = earlier_branch(work, snapshot, task)
     tip = None
@@ -45,14 +45,14 @@ def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[
 
 
 def _is_bare_base(work: Workspace, tip: str, base: str) -> bool:
-    """Say whether a branch holds nothing that the new base lacks."""
+    """Return whether a branch holds nothing that the new base lacks."""
     from gitcoord.git.merges import is_ancestor
 
     return is_ancestor(work.git, tip, base)
 
 
 def logs_of(snapshot: Snapshot, task: TaskRecord) -> list[str]:
-    """Name the logs that earlier attempts left in the ledger's tree."""
+    """Return the logs that earlier attempts left in the ledger's tree."""
     if not task["attempt"]:
         return []
     names = {f"{task['id']}-{attempt}.txt" for attempt in range(1, task["attempt"] + 1)}

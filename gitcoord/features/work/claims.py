@@ -161,7 +161,7 @@ def claim(
 
 
 def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
-    """Say at once that a task cannot be had: only who may win waits for a turn."""
+    """Refuse at once a task that cannot be had: only who may win waits for a turn."""
     record = None
     if ids.is_id(task) and task:
         record = snapshot.task(task)
@@ -226,7 +226,7 @@ def _return_held(
 
 
 def _checkout_place(work: Workspace, agent: str) -> Path | None:
-    """Give the linked worktree to check out in: only the agent's own."""
+    """Return the linked worktree to check out in: only the agent's own."""
     own = work.worktree_of(agent)
     if own is None:
         _refuse_deleted(work, agent)
@@ -299,7 +299,7 @@ def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> tu
 
 
 def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str:
-    """Name the newest work branch of an earlier attempt, or nothing."""
+    """Return the newest work branch of an earlier attempt, or nothing."""
     if task["attempt"] < 2:
         return ""
     prefix = branch_ref(f"{snapshot.settings()['task_prefix']}/{task['id']}/")
@@ -342,7 +342,8 @@ class _Chooser:
             try:
                 command = self._command(snapshot, task, context)
             except (NothingReadyError, ConflictError, RefusedError, NotFoundError):
-                self._delays_ms += [wait_ms(task["retry"], context)] if task["retry"] else []
+                if task["retry"]:
+                    self._delays_ms.append(wait_ms(task["retry"], context))
                 continue
             return command
         if self.branch_in_the_way is not None:
@@ -434,7 +435,7 @@ class _Chooser:
         )
 
     def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
-        """Say what is waited for, after a scan of the tree itself."""
+        """Return what is waited for, after a scan of the tree itself."""
         waiting, retry_ms = [], []
         failed: list[str] = []
         is_over = True
@@ -514,7 +515,7 @@ def _finished(failed: list[str], blocked: Any) -> PlanFinishedError:
 
 
 def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
-    """Say whether a need, or a need of a need, has failed or was cancelled."""
+    """Return whether a need, or a need of a need, has failed or was cancelled."""
     stack = [task]
     while stack:
         here = stack.pop()

@@ -142,7 +142,7 @@ def preview(
     is_committing: bool = False,
     named: Sequence[str] = (),
 ) -> Preview:
-    """Say what ``complete`` would say, and change nothing.
+    """Return what ``complete`` would say, and change nothing.
 
     No ref moves, no file and no index changes, and nothing is recorded; the
     would-be commit is an object that nothing names. The task's check runs on
@@ -235,7 +235,7 @@ def _tried(work: Workspace, task: TaskRecord, handed: dict[str, Any]) -> dict[st
         f"the check of task {task['id']} would fail: {verdict.reason}\n{tail_of(verdict.output)}",
         reason="check",
         task=task["id"],
-        hint="mend it, and try again",
+        hint="fix it, and try again",
     )
 
 

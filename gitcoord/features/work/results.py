@@ -71,7 +71,7 @@ def progress(
 
     """
     if percent is not None and not 0 <= percent <= 100:
-        raise UsageError(f"{percent} is no percentage", hint="give a number from 0 to 100")
+        raise UsageError(f"{percent} is not a percentage", hint="give a number from 0 to 100")
     command = {
         "op": "progress",
         "agent": agent,
@@ -84,7 +84,7 @@ def progress(
 
 
 def release(work: Workspace, agent: str, task: str, token: str, reason: str = "") -> Done:
-    """Give a task back; it counts as no failure.
+    """Release a task; it does not count as a failure.
 
     Raises:
         ClaimLostError: The token is stale.
@@ -115,7 +115,7 @@ def fail(
 
     """
     if kind not in {"transient", "permanent"}:
-        raise UsageError(f"{kind!r} is no kind of failure", hint="give transient or permanent")
+        raise UsageError(f"{kind!r} is not a kind of failure", hint="give transient or permanent")
     tail = b""
     if log:
         tail = log_tail(log)

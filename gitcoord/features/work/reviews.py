@@ -44,7 +44,7 @@ from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.git.program import GitError
 
 __all__ = [
-    "MOST_DIFF_BYTES",
+    "MAX_DIFF_BYTES",
     "Judged",
     "Reviewing",
     "claim",
@@ -54,8 +54,8 @@ __all__ = [
     "material",
 ]
 
-MOST_DIFF_BYTES = 24 * 1024
-MOST_LOG_CHARS = 4000
+MAX_DIFF_BYTES = 24 * 1024
+MAX_LOG_CHARS = 4000
 
 
 class Reviewing(NamedTuple):
@@ -252,7 +252,7 @@ def _nothing(
 
 
 def material(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> dict[str, Any]:
-    """Give what a verdict is about: the task, the result, its diff, its check.
+    """Return what a verdict is about: the task, the result, its diff, its check.
 
     Where git cannot make the diff ``problem`` says why: the review stands.
     """
@@ -282,7 +282,7 @@ def _diff(work: Workspace, snapshot: Snapshot, result: Result) -> dict[str, Any]
         work.target_tip(snapshot),
         result["built_on"],
         result["base"],
-        MOST_DIFF_BYTES,
+        MAX_DIFF_BYTES,
     )
     files = [
         {"path": codec.printable(path), "added": added, "removed": removed}
@@ -304,10 +304,10 @@ def _check(snapshot: Snapshot, task: TaskRecord) -> dict[str, Any] | None:
     if run is None:
         return None
     log = (snapshot.file(check_log_path(task["id"])) or b"").decode("utf-8", "replace").strip()
-    if len(log) <= MOST_LOG_CHARS:
+    if len(log) <= MAX_LOG_CHARS:
         shown = log
     else:
-        shown = "…" + log[-MOST_LOG_CHARS:]
+        shown = "…" + log[-MAX_LOG_CHARS:]
     return {
         "run": codec.printable(task["spec"]["check"] or ""),
         "verdict": run["verdict"],

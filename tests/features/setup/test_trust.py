@@ -181,5 +181,5 @@ def test_a_setup_that_is_not_trusted_does_not_run_and_a_failure_is_told(
     ledger.apply_plan(work, planned(setup="pwd"), "plan.toml")
     trust.trust(work, work.ledger.snapshot())
     assert trust.run_setup(work, work.ledger.snapshot(), place)
-    log = work.ledger.files.root / "logs" / "setup-place.log"
+    log = trust.setup_log(work, place)
     assert log.read_text().strip() == str(place)
