@@ -23,7 +23,7 @@ from gitcoord.features.work.checks import GateFailure, attempt, tail_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
 
-__all__ = ["Culprit", "find_culprits", "give_back", "tester"]
+__all__ = ["Culprit", "find_culprits", "refusal", "reopen", "tester"]
 
 REASON_CHARS = 350
 Results = list[list[str]]
@@ -109,17 +109,8 @@ def _ran_nothing(failure: GateFailure) -> bool:
     return failure.verdict.reason.startswith(NO_TESTS)
 
 
-def give_back(
-    work: Workspace, phase: str, failure: GateFailure, culprits: list[Culprit]
-) -> RefusedError:
-    """Reopen the culprits with the log; return the refusal of the landing.
-
-    Raises:
-        RefusedError: ``results-changed``: a result is another by now.
-
-    """
-    for culprit in culprits:
-        _reopen(work, culprit)
+def refusal(phase: str, failure: GateFailure, culprits: list[Culprit]) -> RefusedError:
+    """Return the refusal of a landing whose culprits were reopened."""
     names = [culprit.task for culprit in culprits]
     said = tail_of(failure.log)
     gate = failure.gate["name"]
@@ -144,7 +135,13 @@ def give_back(
     )
 
 
-def _reopen(work: Workspace, culprit: Culprit) -> None:
+def reopen(work: Workspace, culprit: Culprit) -> None:
+    """Reopen the task of a culprit, with the gate's log.
+
+    Raises:
+        RefusedError: ``results-changed``: its result was replaced by another.
+
+    """
     log, gate = culprit.failure.log, culprit.failure.gate["name"]
     blob = work.store.write_blob(log)
     said = tail_of(log, REASON_CHARS)

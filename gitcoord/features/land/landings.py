@@ -22,6 +22,7 @@ from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import Conflicted, PhaseCheck, check_phase, in_the_way
 from gitcoord.features.land.target_moves import finish_pending, holder_of
 from gitcoord.features.workspace import Workspace, keep_commits, plan_of
+from gitcoord.ledger.ledger import Done
 from gitcoord.store.queue import QueueLock
 
 __all__ = [
@@ -132,7 +133,10 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
             without=landing["without"],
         )
     check = check_phase(work, phase, snapshot, without)
-    _refuse_unready(work, check)
+    _refuse_unready(check)
+    if check.conflict is not None:
+        reopened = _reopen(work, check.conflict)
+        raise _conflicting(check.conflict, reopened)
     try:
         tree = _tested(work, snapshot, check)
         _begin(work, snapshot, check, tree)
@@ -162,14 +166,13 @@ def refuse_unready(work: Workspace, phase: str, without: Sequence[str] = ()) -> 
     record = snapshot.phase(check.phase)
     if record is None or check.state == "landed":
         return
-    if check.conflict is None:
-        _refuse_unready(work, check)
+    _refuse_unready(check)
     passed = {gate["name"] for gate in check.gates if gate["passed"]}
     gates = [gate for gate in record["spec"]["gates"] if gate["name"] not in passed]
     require_trust(work, [f"gate: {gate['run']}" for gate in gates])
 
 
-def _refuse_unready(work: Workspace, check: PhaseCheck) -> None:
+def _refuse_unready(check: PhaseCheck) -> None:
     phase = check.phase
     if check.missing:
         named = ", ".join(f"{task['id']} ({task['state']})" for task in check.missing[:5])
@@ -185,8 +188,6 @@ def _refuse_unready(work: Workspace, check: PhaseCheck) -> None:
             reason="gates-required",
             hint="give the phase a gate in the plan, and apply it again",
         )
-    if check.conflict is not None:
-        raise _reopened(work, check.conflict)
     if check.in_the_way:
         raise _blocked(check.in_the_way)
 
@@ -207,7 +208,7 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
     old, new = check.tips[0], check.tips[-1]
     failure = prove(work, snapshot, cast("PhaseRecord", snapshot.phase(check.phase)), new)
     if failure is not None:
-        from gitcoord.features.land.culprits import find_culprits, give_back, tester
+        from gitcoord.features.land.culprits import find_culprits, refusal, reopen, tester
 
         tasks, _ = wholeness(snapshot, check.phase)
         by_id = {task["id"]: task for task in tasks}
@@ -222,12 +223,10 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
             name: set(left_out(snapshot, check.phase, [name])) for name, _ in check.results
         }
         test = tester(work, check.phase, failure, new)
-        raise give_back(
-            work,
-            check.phase,
-            failure,
-            find_culprits(check.results, list(check.tips), dependents, merge, test),
-        )
+        culprits = find_culprits(check.results, list(check.tips), dependents, merge, test)
+        for culprit in culprits:
+            reopen(work, culprit)
+        raise refusal(check.phase, failure, culprits)
     return tree_of(work.git, new)
 
 
@@ -332,25 +331,28 @@ def _moved_back(work: Workspace, snapshot: Snapshot, phase: PhaseRecord) -> Refu
     )
 
 
-def _reopened(work: Workspace, conflict: Conflicted) -> RefusedError:
+def _reopen(work: Workspace, conflict: Conflicted) -> Done:
     command = {
         "op": "reopen",
         "task": conflict.task,
         "kind": "conflict",
         "reason": conflict.reason,
     }
-    done = work.ledger.execute(command, agent=ORCHESTRATOR)
+    return work.ledger.execute(command, agent=ORCHESTRATOR)
+
+
+def _conflicting(conflict: Conflicted, reopened: Done) -> RefusedError:
     files = ", ".join(conflict.files[:5])
     what = f"task {conflict.task} conflicts with {conflict.other} in {files}"
     if conflict.is_moved:
         what = f"task {conflict.task} cannot land: {conflict.reason}"
     return RefusedError(
         f"{what}; nothing moved, and {conflict.task} is "
-        f"{done.snapshot.require_task(conflict.task)['state']} again",
+        f"{reopened.snapshot.require_task(conflict.task)['state']} again",
         reason="conflict",
         task=conflict.task,
         other=conflict.other,
         files=cast("Any", conflict.files[:50]),
         hint=f"claim {conflict.task} again: its next base contains the other's result",
-        entry=done.entry,
+        entry=reopened.entry,
     )
