@@ -180,7 +180,8 @@ def inspect_staged(git: Git, index: Path, merging: str | None, boundary: Boundar
             judge.keep({change.path for change in _staged(git, env, "HEAD^", "HEAD")})
     else:
         tree = git.run("write-tree", env=env).text
-        judge.look(_written_in_merge(git, tree, "HEAD", merging), " by this merge")
+        head = git.run("rev-parse", "--verify", "HEAD").text
+        judge.look(_written_in_merge(git, tree, head, merging), " by this merge")
     judge.refuse(hint="unstage them: git restore --staged PATH")
 
 

@@ -295,6 +295,8 @@ def test_a_guarded_target_moves_by_landing_only(repo: Path) -> None:
         done = attempt(*args, cwd=repo)
         assert done.returncode != 0, args
         assert "gitcoord" in done.stderr, args
+        # A rebase that was refused is still under way, and a target in one is not moved.
+        attempt("rebase", "--quit", cwd=repo)
         git("reset", "-q", "--hard", "main", cwd=repo)
         assert git("rev-parse", "main", cwd=repo) == tip, args
     assert (
