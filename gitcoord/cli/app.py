@@ -64,10 +64,10 @@ class App:
             self._work.close()
 
     def agent(self) -> str:
-        """Say which agent asks, and settle what its dead processes left.
+        """Return which agent asks, and settle what its dead processes left.
 
         Raises:
-            UsageError: Nobody said, and this is no agent's worktree.
+            UsageError: Nobody said, and this is not an agent's worktree.
 
         """
         name = self._asking()
@@ -90,7 +90,7 @@ class App:
         return ids.parse_id(name, "agent id")
 
     def is_agent_known(self) -> bool:
-        """Say whether some agent asks, rather than the orchestrator."""
+        """Return whether some agent asks, rather than the orchestrator."""
         return bool(self._asking())
 
     def _asking(self) -> str | None:

@@ -41,7 +41,7 @@ WAIT_S = 100.0
 def _current(
     app: App, task: str | None, kinds: Sequence[str] = ("claims",)
 ) -> tuple[str, str, str]:
-    """Name the agent, and the task and token of what it holds."""
+    """Return the agent, and the task and token of what it holds."""
     from gitcoord.features.work.tokens import current_lease
 
     agent = app.agent()

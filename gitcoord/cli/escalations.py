@@ -131,7 +131,7 @@ def _task_id(app: App, task: str | None) -> str | None:
 
 
 def _speaker(app: App) -> str:
-    """Name who speaks: an agent where one is known, else the orchestrator."""
+    """Return who speaks: an agent where one is known, else the orchestrator."""
     if app.is_agent_known():
         return app.agent()
     from gitcoord.features.doors import begin_as_orchestrator

@@ -47,7 +47,7 @@ _OTHER_INNER = {
 
 
 class NearGroup(click.Group):
-    """Name the nearest command where a word is none."""
+    """Suggest the nearest command where a word is not one."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Return the command, or refuse with the nearest one."""

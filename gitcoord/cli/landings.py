@@ -233,7 +233,7 @@ def _gate_state(gate: dict[str, Any], failed: list[dict[str, Any]]) -> str:
 
 
 def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
-    """Say what `rollback --phase` would change now."""
+    """Return what `rollback --phase` would change now."""
     from gitcoord.cli.rollbacks import preview
     from gitcoord.features.land import rollbacks
 

@@ -119,7 +119,7 @@ def locks(app: App) -> None:
 
 
 def lock_line(lock: dict[str, Any]) -> str:
-    """Say one lock in one line of a summary."""
+    """Return one line of a summary about a lock."""
     holder = lock["agent"]
     if lock["shared"]:
         holder += " (shared)"
@@ -128,7 +128,7 @@ def lock_line(lock: dict[str, Any]) -> str:
 
 
 def wait_line(waiting: dict[str, Any]) -> str:
-    """Say in one line what a task waits for."""
+    """Return in one line what a task waits for."""
     told = []
     for one in waiting["for"][:3]:
         what = "its lock"

@@ -69,11 +69,11 @@ class Output:
         self.notices: list[str] = []
 
     def notice(self, text: str) -> None:
-        """Tell something beside the answer."""
+        """Keep a notice that is shown beside the answer."""
         self.notices.append(text)
 
     def answer(self, op: str, facts: dict[str, Any], text: str) -> None:
-        """Give a command's answer: one object, or text for people."""
+        """Write a command's answer: one object, or text for people."""
         if self.as_json:
             self._object({"schema": SCHEMA, "ok": True, "op": op, "notices": self.notices, **facts})
             return
@@ -102,7 +102,7 @@ class Output:
         self._write(sys.stderr, "\n".join(lines) + "\n")
 
     def line(self, facts: dict[str, Any], text: str) -> None:
-        """Give one line of a stream."""
+        """Write one line of a stream."""
         if self.as_json:
             self._object({"schema": SCHEMA, "ok": True, **facts})
         else:
@@ -146,7 +146,7 @@ def _clean(text: str) -> str:
 
 
 def is_coloured(stream: IO[str]) -> bool:
-    """Say whether colours fit: a terminal, and nobody asked for none."""
+    """Return whether colours fit: a terminal, and nobody asked for none."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()

@@ -122,7 +122,7 @@ def _tell(app: App, op: str, done: Any, words: str) -> None:
 
 
 def preview(app: App, entry: str, words: str, *, code: bool) -> tuple[dict[str, Any], str]:
-    """Say what going back to an entry would change."""
+    """Return what going back to an entry would change."""
     from gitcoord.features.land import rollback_preview
 
     tip, chosen = app.work.ledger.snapshot(), app.work.ledger.snapshot(entry)

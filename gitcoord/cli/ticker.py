@@ -24,11 +24,11 @@ class _Line:
         self._what, self._number, self._total = what, 0, 0
 
     def tell(self, what: str, number: int = 0, total: int = 0) -> None:
-        """Say what is done now; a number of a total, where these are known."""
+        """Set what is done now; a number of a total, where these are known."""
         self._what, self._number, self._total = what, number, total
 
     def text(self, seconds: float) -> str:
-        """Give the line."""
+        """Return the line."""
         far = ""
         if self._total:
             far = f" {self._number:,} of {self._total:,}"

@@ -2,7 +2,7 @@
 
 The plan bounds a task, its pool and its phase; whoever added an agent
 bounds the agent. Each is a layer, and a path is inside where every layer
-allows it and it means the same on every disk. ``reads`` are no layer: what
+allows it and it means the same on every disk. ``reads`` are not a layer: what
 a task relies on is shared, and nobody may write it for having named it.
 """
 
@@ -47,7 +47,7 @@ class Boundary(NamedTuple):
         return (is_gone or paths.is_safe(path)) and self.forbidden_by(path) is None
 
     def forbidden_by(self, path: str) -> str | None:
-        """Name the first layer that does not allow a path, or None."""
+        """Return the first layer that does not allow a path, or None."""
         for layer in self.layers:
             if not any(paths.matches(pattern, path) for pattern in layer.patterns):
                 return layer.name
@@ -71,7 +71,7 @@ class Boundary(NamedTuple):
         return None
 
     def describe(self) -> str:
-        """Say in a few words what may be written."""
+        """Return in a few words what may be written."""
         if not self.layers:
             return "anything safe"
         return ", and of that only ".join(_described(layer) for layer in self.layers)
@@ -86,7 +86,7 @@ def boundary_of(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord | None)
 
 
 def recorded(boundary: Boundary) -> dict[str, list[str]]:
-    """Give what a result has to record of the boundary that it was held to.
+    """Return what a result has to record of the boundary that it was held to.
 
     The task's own paths stay as they are while its result counts; the other
     layers can change, and an agent can go.
@@ -99,7 +99,7 @@ def recorded(boundary: Boundary) -> dict[str, list[str]]:
 
 
 def boundary_of_result(task: TaskRecord, result: Result) -> Boundary:
-    """Give the boundary that was in force when a result was handed in."""
+    """Return the boundary that was in force when a result was handed in."""
     own = _layer("task", task["id"], task["spec"]["paths"])
     return Boundary(
         (*own, *(Layer(name, tuple(patterns)) for name, patterns in result["boundary"].items()))
@@ -107,7 +107,7 @@ def boundary_of_result(task: TaskRecord, result: Result) -> Boundary:
 
 
 def fits_agent(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord) -> bool:
-    """Say whether all that the plan lets a task write is the agent's to write."""
+    """Return whether all that the plan lets a task write is the agent's to write."""
     if agent["paths"] is None:
         return True
     plan = _plan_layers(snapshot, task) or (Layer("", ("**",)),)
@@ -115,7 +115,7 @@ def fits_agent(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord) -> bool
 
 
 def could_write(task: list[str] | None, *others: list[str] | None) -> bool:
-    """Say whether layers of a plan surely leave a task something to write."""
+    """Return whether layers of a plan surely leave a task something to write."""
     if task is None:
         own = ["**"]
     else:

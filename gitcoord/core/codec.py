@@ -24,16 +24,16 @@ _STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _INFINITE = frozenset({float("inf"), float("-inf")})
 _UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
 def dump(value: object) -> bytes:
-    """Give the canonical bytes of a record.
+    """Return the canonical bytes of a record.
 
     Raises:
-        UsageError: A text in it is no Unicode, which could not be read back.
+        UsageError: A text in it is not Unicode, and could not be read back.
 
     """
     return (_whole(_indented(value, "\n")) + "\n").encode("ascii")
@@ -68,10 +68,10 @@ def _indented(value: object, line: str) -> str:
 
 
 def dump_line(value: object) -> str:
-    """Give the canonical form of an event: one line, no spaces.
+    """Return the canonical form of an event: one line, no spaces.
 
     Raises:
-        UsageError: A text in it is no Unicode, which could not be read back.
+        UsageError: A text in it is not Unicode, and could not be read back.
 
     """
     return _whole(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))
@@ -81,7 +81,7 @@ def _whole(text: str) -> str:
     """Return JSON as it is, unless it holds half a surrogate pair."""
     if _SURROGATE.search(text) and not _is_unicode(json.loads(text)):
         raise UsageError(
-            "a text holds bytes that are no Unicode", hint="write texts and names in UTF-8"
+            "a text holds bytes that are not Unicode", hint="write texts and names in UTF-8"
         )
     return text
 
@@ -113,7 +113,7 @@ def load(content: bytes | str, limit: int, what: str) -> Any:
         _refuse_bombs(text, limit, what)
         value = _strict().decode(text)
         if (_SURROGATE.search(text) or not text.isascii()) and not _is_unicode(value):
-            raise ValueError("a text is no Unicode")
+            raise ValueError("a text is not Unicode")
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"{what} is not valid JSON: {str(error)[:200]}") from None
     return value

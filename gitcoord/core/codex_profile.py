@@ -15,7 +15,8 @@ __all__ = ["NOT_DENIED", "PROFILE", "profile_lines", "with_profile", "without_pr
 
 PROFILE = "gitcoord"
 NOT_DENIED = (
-    "any ref can be moved (the target, other branches, the ledger): `verify`, `complete` and landing tell",
+    "any ref can be moved (the target, other branches, the ledger): "
+    "`verify`, `complete` and landing tell",
     "gitcoord's own folder can be written, what it keeps for other agents without a worktree too",
     "objects can be added and, as loose files, taken away",
 )

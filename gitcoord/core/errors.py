@@ -113,11 +113,11 @@ class GitcoordError(Exception):
 
 
 class InternalError(GitcoordError):
-    """Say that gitcoord itself is at fault."""
+    """Raised when gitcoord itself is at fault."""
 
 
 class UsageError(GitcoordError):
-    """Say that the request is malformed."""
+    """Raised when the request is malformed."""
 
     code = "usage"
     exit_status = 2
@@ -137,7 +137,7 @@ class InvalidPlanError(GitcoordError):
 
 
 class NotFoundError(GitcoordError):
-    """Say that something named does not exist."""
+    """Raised when something named does not exist."""
 
     code = "not-found"
     exit_status = 2
@@ -145,7 +145,7 @@ class NotFoundError(GitcoordError):
 
 
 class NothingReadyError(GitcoordError):
-    """Say that no task can be had now, and when to ask again.
+    """Raised when no task can be had now; it tells when to ask again.
 
     Facts: ``retry_after`` in seconds, ``waiting_for``; ``changes_after`` in
     seconds, until a lease, a timed lock or a delay ends, where one runs:
@@ -158,7 +158,7 @@ class NothingReadyError(GitcoordError):
 
 
 class PlanFinishedError(GitcoordError):
-    """Say that no task will ever come for this agent: a loop may stop."""
+    """Raised when no task will ever come for this agent: a loop may stop."""
 
     code = "plan-finished"
     exit_status = 11
@@ -166,7 +166,7 @@ class PlanFinishedError(GitcoordError):
 
 
 class ConflictError(GitcoordError):
-    """Name the holder that stands in the way."""
+    """Raised when a holder stands in the way; it names the holder."""
 
     code = "conflict"
     exit_status = 12
@@ -174,7 +174,7 @@ class ConflictError(GitcoordError):
 
 
 class ClaimLostError(GitcoordError):
-    """Say that a token is stale: its holder must stop working."""
+    """Raised when a token is stale: its holder must stop working."""
 
     code = "claim-lost"
     exit_status = 13
@@ -182,7 +182,7 @@ class ClaimLostError(GitcoordError):
 
 
 class RefusedError(GitcoordError):
-    """Say which rule forbids the request; ``reason`` is its short name."""
+    """Raised when a rule forbids the request; ``reason`` is its short name."""
 
     code = "refused"
     exit_status = 14
@@ -194,7 +194,7 @@ class RefusedError(GitcoordError):
 
 
 class UnavailableError(GitcoordError):
-    """Say that a lock, the disk or a remote was not reached in time."""
+    """Raised when a lock, the disk or a remote was not reached in time."""
 
     code = "unavailable"
     exit_status = 15
@@ -202,7 +202,7 @@ class UnavailableError(GitcoordError):
 
 
 class CorruptError(GitcoordError):
-    """Name the entry or record that breaks a rule of the ledger."""
+    """Raised when an entry or a record breaks a rule of the ledger."""
 
     code = "corrupt"
     exit_status = 16
@@ -210,7 +210,7 @@ class CorruptError(GitcoordError):
 
 
 class UnknownError(GitcoordError):
-    """Say that the outcome is not known; ``entry_id`` settles it later."""
+    """Raised when the outcome is not known; ``entry_id`` settles it later."""
 
     code = "unknown"
     exit_status = 17
@@ -218,7 +218,7 @@ class UnknownError(GitcoordError):
 
 
 class IncompleteError(GitcoordError):
-    """Say that the command did its work and that the answer is no."""
+    """Raised when the command did its work and the answer is no."""
 
     code = "incomplete"
     exit_status = 18

@@ -107,7 +107,7 @@ def impact(dependents: Mapping[str, Sequence[str]], task: str) -> tuple[list[str
 def remaining_chain_ms(
     needs: Mapping[str, Sequence[str]], estimates: Mapping[str, int | None]
 ) -> dict[str, int]:
-    """Give the longest chain of estimates from each task on, itself included."""
+    """Return the longest chain of estimates from each task on, itself included."""
     after = dependents_of(needs)
     depth = levels({task: needs.get(task, ()) for task in estimates})
     chain: dict[str, int] = {}
@@ -120,7 +120,7 @@ def remaining_chain_ms(
 def waves(
     tasks: Sequence[TaskSpec], phases: Sequence[PhaseSpec], pools: Mapping[str, PoolSpec]
 ) -> list[Wave]:
-    """Say what can run at once: phases in their order, levels of needs within."""
+    """Return what can run at once: phases in their order, levels of needs within."""
     order = levels({phase["id"]: phase["after"] for phase in phases})
     depth = levels({task["id"]: task["needs"] for task in tasks})
     found = []
@@ -175,7 +175,7 @@ def _ancestors(prefix: str) -> list[str]:
 
 
 def _prefixes(task: TaskSpec) -> list[str]:
-    """Name the keys under which an overlapping pattern can be found.
+    """Return the keys under which an overlapping pattern can be found.
 
     A pattern at or below ours is filed under each of its ancestors; one
     above ours under its own prefix, marked with a slash.

@@ -51,7 +51,8 @@ TIMEOUT_S = 30
 
 _FIND = (
     'd=$PWD; until [ -e "$d/.git" ] || [ -z "$d" ]; do d=${d%/*}; done; g=$d/.git; '
-    '[ -d "$g" ] || { [ -f "$g" ] || exit 0; read -r _ g < "$g"; }; case $g in /*) ;; *) g=$d/$g ;; esac; '
+    '[ -d "$g" ] || { [ -f "$g" ] || exit 0; read -r _ g < "$g"; }; '
+    "case $g in /*) ;; *) g=$d/$g ;; esac; "
 )
 """Finds the worktree (d) and its git directory (g), without starting git."""
 _IN_CLAIM = '"$g"/gitcoord/claims/*/*.json "$g"/gitcoord/unbound'

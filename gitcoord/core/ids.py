@@ -41,7 +41,7 @@ _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def is_id(text: object) -> bool:
-    """Say whether a value is an id by ``ID_RULE``."""
+    """Return whether a value is an id by ``ID_RULE``."""
     return (
         isinstance(text, str)
         and _ID.fullmatch(text) is not None
@@ -80,7 +80,7 @@ def parse_id(text: str, what: str = "id") -> str:
 
 
 def is_oid(text: object) -> bool:
-    """Say whether a value is a full object id in hex (SHA-1 or SHA-256)."""
+    """Return whether a value is a full object id in hex (SHA-1 or SHA-256)."""
     return isinstance(text, str) and _OID.fullmatch(text) is not None
 
 
@@ -108,7 +108,7 @@ def show_duration(ms: int) -> str:
 
 
 def shard(task: str) -> tuple[str, str]:
-    """Give the two folder names of a task's record.
+    """Return the two folder names of a task's record.
 
     They are the first two bytes, in hex, of the SHA-256 of the case-folded
     id: one level costs 1.74 times at 100,000 tasks, two cost 1.14.

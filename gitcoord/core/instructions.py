@@ -22,8 +22,8 @@ TEXT = """\
 
 Several agents work on this repository at the same time; gitcoord tells who does what.
 
-- In an agent's worktree `gitcoord brief` shows the task that is held there: what it is, the paths it
-  may write, what it builds on. `gitcoord claim` takes the next task.
+- In an agent's worktree `gitcoord brief` shows the task that is held there: what it is, the paths
+  it may write, what it builds on. `gitcoord claim` takes the next task.
 - A task may write the paths of its boundary alone; `gitcoord complete` refuses the rest.
 - `gitcoord progress "TEXT"` reports. `gitcoord complete --commit "MESSAGE"` commits and hands in;
   `gitcoord hand-in` is the same command, for where a guard refuses the word complete.

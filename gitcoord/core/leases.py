@@ -10,10 +10,9 @@ length. A commit's time is never looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review, TaskRecord
-from gitcoord.core.model_leases import Rule
 
 __all__ = [
     "Beat",
@@ -62,7 +61,7 @@ class Context(NamedTuple):
 
 
 def stamp_key(boot_id: str, monotonic_ns: int) -> str:
-    """Name a stamp in the observer's memory."""
+    """Return the name of a stamp in the observer's memory."""
     return f"{boot_id}:{monotonic_ns}"
 
 
@@ -149,7 +148,9 @@ def judge(task: str, lease: Lease, context: Context) -> Evidence | None:
     }
 
 
-def _last_seen(boot_id: str, stamp_ns: int, context: Context) -> tuple[Rule, int]:
+def _last_seen(
+    boot_id: str, stamp_ns: int, context: Context
+) -> tuple[Literal["monotonic", "observed"], int]:
     """Return how a stamp is judged, and when it was made on our clock."""
     if is_of_our_clock(boot_id, stamp_ns, context):
         return "monotonic", stamp_ns
@@ -157,7 +158,7 @@ def _last_seen(boot_id: str, stamp_ns: int, context: Context) -> tuple[Rule, int
 
 
 def lock_left_ms(lock: LockRecord, context: Context) -> int | None:
-    """Say how much of a lock's time is left; None where none was set."""
+    """Return how much of a lock's time is left; None where none was set."""
     if lock["for_ms"] is None:
         return None
     return lock["for_ms"] - age_ns(lock["boot_id"], lock["monotonic_ns"], context) // 1_000_000
@@ -181,7 +182,7 @@ def judge_lock(lock: LockRecord, context: Context) -> Lapse | None:
 
 
 def wait_ms(retry: RetryDelay | None, context: Context) -> int:
-    """Say how long a task still waits after a transient failure."""
+    """Return how long a task still waits after a transient failure."""
     if retry is None:
         return 0
     return max(

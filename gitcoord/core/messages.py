@@ -25,7 +25,7 @@ MAX_EVENT_BYTES = 4 * 1024 * 1024
 
 
 def author_of(agent: str, ledger: str) -> tuple[str, str]:
-    """Give the author's name and address of an agent's entries."""
+    """Return the author's name and address of an agent's entries."""
     return agent, f"{agent}@{ledger}.gitcoord.invalid"
 
 

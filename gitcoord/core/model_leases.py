@@ -9,10 +9,7 @@ from typing import Literal
 
 from gitcoord.core.shapes import TypedDict
 
-__all__ = ["Evidence", "Lapse", "Lease", "LockRecord", "RetryDelay", "Review", "Rule"]
-
-Rule = Literal["monotonic", "observed"]
-"""By which clock a lease was judged: by its own, or by when it was last seen to change."""
+__all__ = ["Evidence", "Lapse", "Lease", "LockRecord", "RetryDelay", "Review"]
 
 
 class Lease(TypedDict):
@@ -92,7 +89,7 @@ class Evidence(TypedDict):
     task: str
     token: str
     agent: str
-    rule: Rule
+    rule: Literal["monotonic", "observed"]
     boot_id: str
     last_ns: int
     now_ns: int
@@ -105,7 +102,7 @@ class Lapse(TypedDict):
 
     lock: str
     agent: str
-    rule: Rule
+    rule: Literal["monotonic", "observed"]
     boot_id: str
     last_ns: int
     now_ns: int

@@ -37,13 +37,13 @@ _NTFS_GIT = re.compile(r"git~\d+", re.IGNORECASE)
 
 
 def _is_git_twin(component: str) -> bool:
-    """Say whether some disk takes a name for ``.git``."""
+    """Return whether some disk takes a name for ``.git``."""
     name = _IGNORED.sub("", component).split(":", 1)[0].rstrip(" .").casefold()
     return name == ".git" or _NTFS_GIT.fullmatch(name) is not None
 
 
 def is_safe(path: str) -> bool:
-    """Say whether a path of a tree means the same on every disk."""
+    """Return whether a path of a tree means the same on every disk."""
     if (
         "\\" in path
         or _CONTROL.search(path)
@@ -55,10 +55,10 @@ def is_safe(path: str) -> bool:
 
 
 def is_portable(path: str) -> bool:
-    """Say whether no disk takes a new path for another one.
+    """Return whether no disk takes a new path for another one.
 
     NTFS drops dots and spaces at the end of a name and reads ``a:b`` as a
-    stream of ``a``; HFS+ passes over some characters; devices are no files.
+    stream of ``a``; HFS+ passes over some characters; devices are not files.
     A name that is too long could not be checked out.
     """
     return (
@@ -76,7 +76,7 @@ def is_portable(path: str) -> bool:
 
 
 def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
-    """Say why a pattern cannot stand in a plan, or None."""
+    """Return why a pattern cannot stand in a plan, or None."""
     if not pattern or len(pattern) > MAX_PATTERN_CHARS:
         return f"a path has 1 to {MAX_PATTERN_CHARS} characters"
     if pattern.startswith("/"):
@@ -121,7 +121,7 @@ def _has_wildcard(part: str) -> bool:
 def _fits(
     pattern: Sequence[str], items: Sequence[str], many: str, do_fit: Callable[[str, str], bool]
 ) -> bool:
-    """Say whether a row of items is one that a pattern stands for.
+    """Return whether a row of items is one that a pattern stands for.
 
     Only the last ``many`` can need another try, so that the time is bounded
     by the product of both lengths: no name makes a pattern slow.
@@ -149,17 +149,17 @@ def _part_fits(part: str, name: str) -> bool:
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Say whether a pattern covers a path, with regard to case."""
+    """Return whether a pattern covers a path, with regard to case."""
     return _fits(_parts(pattern), path.split("/"), "**", _part_fits)
 
 
 def inside(patterns: Iterable[str], path: str) -> bool:
-    """Say whether a boundary covers a path; an unsafe path never is."""
+    """Return whether a boundary covers a path; an unsafe path never is."""
     return is_safe(path) and any(matches(pattern, path) for pattern in patterns)
 
 
 def literal_prefix(pattern: str) -> str:
-    """Give the leading parts that have no wildcard, joined."""
+    """Return the leading parts that have no wildcard, joined."""
     literal: list[str] = []
     for part in _parts(pattern):
         if _has_wildcard(part):
@@ -171,7 +171,7 @@ def literal_prefix(pattern: str) -> str:
 def _meet(
     one: Sequence[str], other: Sequence[str], many: str, do_meet: Callable[[str, str], bool]
 ) -> bool:
-    """Say whether two rows with wildcards have a row in common.
+    """Return whether two rows with wildcards have a row in common.
 
     ``many`` stands for any number of items; of the rest ``do_meet`` says
     whether some item fits both. Bit j of ``reach`` says that all before
@@ -208,7 +208,7 @@ def _past(reach: int, skips: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _parts_meet(one: str, other: str) -> bool:
-    """Say whether some name matches two wildcard parts."""
+    """Return whether some name matches two wildcard parts."""
     if not ({"*", "?"} & {*one, *other}):
         return one == other
     return _meet(one, other, "*", lambda a, b: a == b or "?" in {a, b})
@@ -221,7 +221,7 @@ def _folded_simply(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def overlap(one: str, other: str) -> bool:
-    """Say whether some path matches both patterns, exactly.
+    """Return whether some path matches both patterns, exactly.
 
     Case is folded: on some disks ``src/A`` and ``src/a`` are one file, so
     two agents must not write them at the same time. Where folding changes a
@@ -248,7 +248,7 @@ def overlaps(ones: Iterable[str], others: Iterable[str]) -> tuple[str, str] | No
 
 
 def covers(outer: Iterable[str], inner: Iterable[str]) -> bool:
-    """Say whether every inner pattern surely lies within one outer pattern.
+    """Return whether every inner pattern surely lies within one outer pattern.
 
     Never wrong when it says yes. It says no to what only several outer
     patterns cover together, and to some that are written in another way.
@@ -287,7 +287,7 @@ def _part_absorbs(top: str, part: str) -> bool:
 def _absorbs(
     top: Sequence[str], inner: Sequence[str], many: str, do_absorb: Callable[[str, str], bool]
 ) -> bool:
-    """Say whether a pattern can follow another one item by item.
+    """Return whether a pattern can follow another one item by item.
 
     ``many`` of the top takes any number of the inner's items, ``many``
     itself among them; nothing else takes that.

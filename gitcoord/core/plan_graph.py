@@ -90,7 +90,7 @@ def check_bounds(
 
 
 def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:
-    """Give every phase that has landed before a phase starts."""
+    """Return every phase that has landed before a phase starts."""
     found: dict[str, set[str]] = {}
     for phase in phases:
         seen: set[str] = set()
@@ -111,7 +111,7 @@ def _is_reachable(needed: str, phase: str, before: Mapping[str, set[str]]) -> bo
 def path_warnings(
     tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where: dict[str, str]
 ) -> list[str]:
-    """Name tasks that could run at once but write the same paths."""
+    """Return the tasks that could run at once but write the same paths."""
     before = _predecessors(phases)
     after = graph.dependents_of({task["id"]: task["needs"] for task in tasks})
     by_prefix: dict[str, list[TaskSpec]] = {}

@@ -16,9 +16,8 @@ __all__ = ["Places", "refuse_bombs"]
 MAX_LINE_CHARS = 16 * 1024
 MAX_KEY_PARTS = 16
 _HEADER = re.compile(r"^\s*+(\[\[?+)([^\]]++)\]\]?\s*+(?:#.*)?$")
-_KEY = re.compile(
-    r"""^\s*+((?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++)(?:\s*+\.\s*+(?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++))*+)\s*+="""
-)
+_KEY_PART = r"""(?:"[^"]*+"|'[^']*+'|[A-Za-z0-9_-]++)"""
+_KEY = re.compile(rf"^\s*+({_KEY_PART}(?:\s*+\.\s*+{_KEY_PART})*+)\s*+=")
 # A dotted key may stand anywhere: in a header, before a sign, inside braces.
 _DOTTED = re.compile(rf"(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}")
 _LONG_STRING = re.compile(r'"""(?:(?!""").)*+"""' + r"|'''(?:(?!''').)*+'''")
@@ -51,7 +50,7 @@ def refuse_bombs(text: str, name: str) -> None:
 
 
 def _has_long_key(line: str) -> bool:
-    """Say whether a line has a dotted key that is too long.
+    """Return whether a line has a dotted key that is too long.
 
     Dots inside of strings are harmless, and a string may be part of a key.
     """

@@ -25,7 +25,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _TABLE = re.compile(
-    r"\s*+\[\[?\s*+(?:plan|worktree|pool|phase|task|tasks|template\.[^\]]{1,200})\s*+\]\]?\s*+(?:#.*)?"
+    r"\s*+\[\[?\s*+(?:plan|worktree|pool|phase|task|tasks|template\.[^\]]{1,200})"
+    r"\s*+\]\]?\s*+(?:#.*)?"
 )
 _ASSIGNMENT = re.compile(r"""\s*+["']?[A-Za-z0-9_.-]++["']?\s*+=""")
 _ENTRY = re.compile(r"\s*+(?:[-*+]|\d{1,4}[.)])\s++\S")

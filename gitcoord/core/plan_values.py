@@ -172,7 +172,7 @@ def fill(
 
 
 def _is_short(value: object) -> bool:
-    """Say whether a value can stand for a placeholder."""
+    """Return whether a value can stand for a placeholder."""
     return (isinstance(value, str) and len(value) <= MAX_TITLE_CHARS) or (
         isinstance(value, int) and value.bit_length() <= 64
     )

@@ -23,7 +23,7 @@ else:
 
 
 def is_shape(value: object) -> bool:
-    """Say whether a value is the shape of a record."""
+    """Return whether a value is the shape of a record."""
     return isinstance(value, type) and any(
         base.__name__ == "TypedDict" for base in value.__mro__[1:]
     )

@@ -164,7 +164,7 @@ class Snapshot:
         return sorted(found, key=lambda phase: phase["order"])
 
     def is_started(self, phase: PhaseRecord) -> bool:
-        """Say whether every phase that this one comes after has landed."""
+        """Return whether every phase that this one comes after has landed."""
         befores = [self.phase(before) for before in phase["spec"]["after"]]
         return all(before is not None and before["state"] == "landed" for before in befores)
 
@@ -209,7 +209,7 @@ class Snapshot:
         return Snapshot(_Overlay(self._reader, changes), self.oid)
 
     def file(self, path: str) -> bytes | None:
-        """Return the bytes of a file that is no record, as of a log."""
+        """Return the bytes of a file that is not a record, as of a log."""
         return self._reader.file(path)
 
     def record(self, path: str) -> Any | None:

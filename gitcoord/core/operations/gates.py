@@ -42,14 +42,14 @@ _CHECKED: Transitions = {"claimed": ("claimed",)}
 
 
 def check_of(spec: TaskSpec) -> GateSpec | None:
-    """Give a task's check in the form of a gate, None where it has none."""
+    """Return a task's check in the form of a gate, None where it has none."""
     if spec["check"] is None:
         return None
     return {"name": "check", "run": spec["check"], "timeout_ms": CHECK_TIMEOUT_MS, "retry": 0}
 
 
 def definition_of(gate: GateSpec) -> str:
-    """Give the hash of all that says what a gate runs, and for how long."""
+    """Return the hash of all that says what a gate runs, and for how long."""
     return sha256(codec.dump(gate)).hexdigest()
 
 

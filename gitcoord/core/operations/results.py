@@ -109,7 +109,7 @@ def apply_complete(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 
 def decide_fail(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
-    """Say why an attempt failed, and how long the next one waits."""
+    """Return why an attempt failed, and how long the next one waits."""
     task = snapshot.require_task(command["task"])
     return {
         **holding(snapshot, command),
