@@ -22,7 +22,7 @@ from gitcoord.core.model import (
     PoolSpec,
     TaskSpec,
 )
-from gitcoord.core.plan_graph import check_bounds, check_needs, path_warnings
+from gitcoord.core.plan_graph import check_bounds, check_needs, gate_warnings, path_warnings
 from gitcoord.core.plan_source import Places, refuse_bombs
 from gitcoord.core.plan_text import read_tables
 from gitcoord.core.plan_types import Values
@@ -422,7 +422,7 @@ def parse(
     reader.problems.raise_all(name)
     document: PlanDocument = {"plan": plan, "phases": phases, "tasks": tasks}
     warnings = reader.notices + path_warnings(tasks, all_phases, where)
-    return document, warnings + _gate_warnings(plan, phases)
+    return document, warnings + gate_warnings(plan, phases)
 
 
 def _refuse_large(reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], name: str) -> None:
@@ -497,13 +497,3 @@ def _fill_phases_and_pools(
         reader.problems.add(
             reader.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}"
         )
-
-
-def _gate_warnings(plan: PlanRecord, phases: list[PhaseSpec]) -> list[str]:
-    if not plan["gates_required"]:
-        return []
-    return [
-        f"phase {phase['id']} has no gate, and gates_required keeps it from landing"
-        for phase in phases
-        if not phase["gates"]
-    ]

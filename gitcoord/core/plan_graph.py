@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from gitcoord.core import graph, paths
 from gitcoord.core.boundary import could_write
-from gitcoord.core.model import PhaseSpec, PoolSpec, TaskSpec
+from gitcoord.core.model import PhaseSpec, PlanRecord, PoolSpec, TaskSpec
 from gitcoord.core.plan_values import Problems, shown
 from gitcoord.core.texts import clause
 
-__all__ = ["check_bounds", "check_needs", "path_warnings"]
+__all__ = ["check_bounds", "check_needs", "gate_warnings", "path_warnings"]
 
 MAX_WARNINGS = 20
 MAX_COMPARISONS = 200_000
@@ -106,6 +106,17 @@ def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:
 
 def _is_reachable(needed: str, phase: str, before: Mapping[str, set[str]]) -> bool:
     return needed == phase or needed in before.get(phase, set())
+
+
+def gate_warnings(plan: PlanRecord, phases: list[PhaseSpec]) -> list[str]:
+    """Return the phases that cannot land, since they lack a gate that the plan requires."""
+    if not plan["gates_required"]:
+        return []
+    return [
+        f"phase {phase['id']} has no gate, and gates_required keeps it from landing"
+        for phase in phases
+        if not phase["gates"]
+    ]
 
 
 def path_warnings(

@@ -81,7 +81,10 @@ def test_by_default_git_sees_nothing(cli: Cli, repo: Path, work: Workspace) -> N
 def test_what_is_the_users_stays_with_its_order_and_comments(cli: Cli, repo: Path) -> None:
     file = repo / ".claude/settings.local.json"
     file.parent.mkdir()
-    mine = '{\n    // my model\n    "model": "opus",\n    "permissions": {"allow": ["Bash(ls)"]},\n    "hooks": {"Stop": []}\n}\n'
+    mine = (
+        '{\n    // my model\n    "model": "opus",\n'
+        '    "permissions": {"allow": ["Bash(ls)"]},\n    "hooks": {"Stop": []}\n}\n'
+    )
     file.write_text(mine)
     file.chmod(0o640)
     cli("setup", "claude")
@@ -240,11 +243,12 @@ def codex_that_says(folder: Path, trust: str, monkeypatch: pytest.MonkeyPatch) -
         "    if asked.get('id') == 2:\n"
         "        cwd = asked['params']['cwds'][0]\n"
         "        groups = json.load(open(cwd + '/.codex/hooks.json'))['hooks']\n"
-        "        hooks = [{'eventName': event, 'command': one['command'], 'sourcePath': cwd, 'trustStatus': '"
-        + trust
-        + "'}\n"
-        "                 for event, rows in groups.items() for row in rows for one in row['hooks']]\n"
-        "        print(json.dumps({'id': 2, 'result': {'data': [{'cwd': cwd, 'hooks': hooks}]}}), flush=True)\n"
+        "        hooks = [{'eventName': event, 'command': one['command'], 'sourcePath': cwd,\n"
+        f"                  'trustStatus': '{trust}'}}\n"
+        "                 for event, rows in groups.items()\n"
+        "                 for row in rows for one in row['hooks']]\n"
+        "        data = [{'cwd': cwd, 'hooks': hooks}]\n"
+        "        print(json.dumps({'id': 2, 'result': {'data': data}}), flush=True)\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")

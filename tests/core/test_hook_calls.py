@@ -19,7 +19,8 @@ from gitcoord.core.hook_calls import (
     read_call,
 )
 
-# Shapes as the programs sent them: Claude Code 2.1.332, Codex 0.169.0, Copilot CLI 1.0.102, Gemini CLI 0.61.0.
+# Shapes as the programs sent them: Claude Code 2.1.332, Codex 0.169.0, Copilot CLI 1.0.102,
+# Gemini CLI 0.61.0.
 CLAUDE_WRITE = {
     "session_id": "s",
     "transcript_path": "/h/s.jsonl",
@@ -43,7 +44,8 @@ CODEX_PATCH = {
     "tool_name": "apply_patch",
     "tool_use_id": "call_1",
     "tool_input": {
-        "command": "*** Begin Patch\n*** Add File: docs/out.txt\n+out\n*** Update File: a.py\n*** Move to: b.py\n"
+        "command": "*** Begin Patch\n*** Add File: docs/out.txt\n+out\n"
+        "*** Update File: a.py\n*** Move to: b.py\n"
         "@@\n-x\n+y\n*** Delete File: /w/c.py\n*** End Patch"
     },
 }

@@ -72,7 +72,8 @@ def test_git_reads_the_same_trailers(repo: Path) -> None:
             "git",
             "log",
             "-1",
-            "--format=%(trailers:key=Gitcoord-Agent,valueonly)|%(trailers:key=Gitcoord-Task,valueonly)",
+            "--format=%(trailers:key=Gitcoord-Agent,valueonly)"
+            "|%(trailers:key=Gitcoord-Task,valueonly)",
         ],
         cwd=repo,
         capture_output=True,

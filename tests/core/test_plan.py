@@ -234,7 +234,10 @@ def test_lines_are_right_after_strings_and_arrays_that_span_lines() -> None:
 
 
 def test_overlapping_paths_of_tasks_that_could_run_at_once_are_a_warning() -> None:
-    text = '[[task]]\nid="a"\ntitle="A"\npaths=["src/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["src/*.py"]\n'
+    text = (
+        '[[task]]\nid="a"\ntitle="A"\npaths=["src/"]\n'
+        '[[task]]\nid="b"\ntitle="B"\npaths=["src/*.py"]\n'
+    )
     _, warnings = parse(text)
     assert warnings == [
         "plan.toml:6: tasks a and b both write src/*.py: they run one after the other"
@@ -258,7 +261,8 @@ def test_who_verifies_is_a_pool_of_the_plan() -> None:
 
 def test_a_cycle_through_the_ledger_is_found() -> None:
     old, _ = parse(
-        '[[task]]\nid="x"\ntitle="X"\npaths=[]\nneeds=["y"]\n[[task]]\nid="y"\ntitle="Y"\npaths=[]\n'
+        '[[task]]\nid="x"\ntitle="X"\npaths=[]\nneeds=["y"]\n'
+        '[[task]]\nid="y"\ntitle="Y"\npaths=[]\n'
     )
     known = {task["id"]: task for task in old["tasks"]}
     phases = {phase["id"]: phase for phase in old["phases"]}
@@ -367,7 +371,8 @@ def test_two_paths_in_one_text_are_worth_a_notice() -> None:
     text = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/x.py b/y.py"]\n'
     _, warnings = parse(text)
     assert warnings == [
-        "plan.toml:4: paths: 'a/x.py b/y.py' is one path with spaces in it; several are written as several texts"
+        "plan.toml:4: paths: 'a/x.py b/y.py' is one path with spaces in it; "
+        "several are written as several texts"
     ]
 
 

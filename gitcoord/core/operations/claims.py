@@ -34,12 +34,7 @@ from gitcoord.core.operations.expiry import (
     over_locks,
     over_reviews,
 )
-from gitcoord.core.operations.preconditions import (
-    held,
-    require_agent,
-    require_plan,
-    task_of,
-)
+from gitcoord.core.operations.preconditions import held, require_agent, require_plan, task_of
 from gitcoord.core.readiness import hindrance
 from gitcoord.core.refs import work_branch
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
@@ -276,9 +271,8 @@ def apply_claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     if takeover is not None:
         holder = takeover["agent"]
         after["failures"] = task["failures"] + 1
-        after["setbacks"] = with_setback(
-            task, event, "expired", holder, {"holder": holder, "by": event["agent"]}
-        )
+        why = {"holder": holder, "by": event["agent"]}
+        after["setbacks"] = with_setback(task, event, "expired", holder, why)
     put_task(changes, after)
 
 

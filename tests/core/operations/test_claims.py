@@ -106,7 +106,8 @@ def test_overlapping_paths_keep_a_second_task_waiting() -> None:
     pure = PureLedger()
     pure.init()
     pure.plan(
-        '[[task]]\nid="a"\ntitle="A"\npaths=["src/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["src/x/*.py"]\n'
+        '[[task]]\nid="a"\ntitle="A"\npaths=["src/"]\n'
+        '[[task]]\nid="b"\ntitle="B"\npaths=["src/x/*.py"]\n'
     )
     pure.agent("x0")
     pure.agent("x1")

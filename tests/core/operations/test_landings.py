@@ -67,7 +67,8 @@ def test_an_aborted_landing_opens_the_phase_again_and_escalates() -> None:
 
 def test_a_second_phase_starts_when_the_first_has_landed() -> None:
     text = (
-        '[[phase]]\nname="p"\n[[phase]]\nname="q"\nafter=["p"]\n[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=["a/"]\n'
+        '[[phase]]\nname="p"\n[[phase]]\nname="q"\nafter=["p"]\n'
+        '[[task]]\nid="a"\ntitle="A"\nphase="p"\npaths=["a/"]\n'
         '[[task]]\nid="b"\ntitle="B"\nphase="q"\npaths=["b/"]\nneeds=["a"]\n'
     )
     pure = PureLedger()
