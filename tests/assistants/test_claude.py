@@ -98,7 +98,8 @@ def test_five_subagents_at_once_never_cross_tasks(site: Path, work: Workspace, h
     lanes = {
         f'"text": "Sub {name}: do': [
             shell(
-                f"mkdir -p {name} && echo x > {name}/file && git branch --show-current > {name}/branch"
+                f"mkdir -p {name} && echo x > {name}/file && "
+                f"git branch --show-current > {name}/branch"
             ),
             # Claude refuses the word complete to an isolated subagent.
             shell(f'gitcoord hand-in --commit "Write {name}"'),

@@ -139,7 +139,8 @@ def test_escapes_from_inside_the_profile(site: Path, home: Path) -> None:
     names = {"own": common / "worktrees" / "one", "common": common, "main": site}
     rows = [*ESCAPES.items(), *OPEN.items()]
     lines = [
-        f"if ( {line.format(**names)} ) >/dev/null 2>&1; then echo 'can {at};'; else echo 'not {at};'; fi"
+        f"if ( {line.format(**names)} ) >/dev/null 2>&1; then echo 'can {at};'; "
+        f"else echo 'not {at};'; fi"
         for at, (_, line) in enumerate(rows)
     ]
     with ScriptedModel([shell("\n".join(lines)), say("over")]) as model:

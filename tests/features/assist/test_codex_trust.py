@@ -12,7 +12,8 @@ from gitcoord.features.assist import codex_trust
 from gitcoord.features.assist.codex_trust import HookTrust, ask_codex
 
 ANSWER = (
-    '{"id": 2, "result": {"data": [{"cwd": "x", "hooks": [{"eventName": "stop", "command": "c", "sourcePath": "p", '
+    '{"id": 2, "result": {"data": [{"cwd": "x", "hooks": '
+    '[{"eventName": "stop", "command": "c", "sourcePath": "p", '
     '"trustStatus": "modified"}]}]}}'
 )
 

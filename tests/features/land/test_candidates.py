@@ -154,7 +154,10 @@ def test_a_result_that_went_round_complete_is_refused_at_the_landing(
 
 
 def test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it(repo: Path) -> None:
-    plan = '[[task]]\nid="later"\ntitle="L"\npaths=["s/x/"]\n[[task]]\nid="first"\ntitle="F"\npaths=["s/", "f/"]\n'
+    plan = (
+        '[[task]]\nid="later"\ntitle="L"\npaths=["s/x/"]\n'
+        '[[task]]\nid="first"\ntitle="F"\npaths=["s/", "f/"]\n'
+    )
     work = found(repo, plan, "x")
     do(work, "x", "first", name="s/one.txt")
     claimed = do(work, "x", "later", name="s/x/two.txt")

@@ -44,7 +44,7 @@ def started(repo: Path, script: str, jobs: int = 1) -> subprocess.Popen[str]:
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - this test has no threads
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )
 
 
@@ -140,7 +140,7 @@ def test_an_interrupted_run_releases_its_claims_and_ends_its_children(repo: Path
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - this test has no threads
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )
     while len(facts.status(work)["claims"]) < 2:
         time.sleep(0.05)
@@ -390,7 +390,8 @@ def test_ctrl_c_ends_the_hook_that_git_waits_for(repo: Path) -> None:
 def test_ctrl_c_ends_a_check_and_a_gate_without_a_verdict(repo: Path) -> None:
     begun = repo.parent / "begun"
     plan = (
-        f'[[phase]]\nname = "build"\ngates = [{{name = "g", run = "touch {begun}; sleep 983", timeout = "10m"}}]\n'
+        '[[phase]]\nname = "build"\n'
+        f'gates = [{{name = "g", run = "touch {begun}; sleep 983", timeout = "10m"}}]\n'
         '[[task]]\nid = "a"\ntitle = "Do a"\nphase = "build"\npaths = ["a/"]\n'
     )
     work = found(repo, plan)

@@ -157,8 +157,10 @@ def test_a_task_is_still_named_as_ever(cli: Cli, place: Path) -> None:
 def _with_stubs(place: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command where devices hide files, as in a sandbox of Claude's."""
     script = (
-        'cd "$0" && for f in a/.bashrc a/.mcp.json .gitconfig; do touch "$f" && mount --bind /dev/null "$f" || exit 99; done; '
-        '"$@"; s=$?; umount a/.bashrc a/.mcp.json .gitconfig; rm -f a/.bashrc a/.mcp.json .gitconfig; exit $s'
+        'cd "$0" && for f in a/.bashrc a/.mcp.json .gitconfig; do '
+        'touch "$f" && mount --bind /dev/null "$f" || exit 99; done; '
+        '"$@"; s=$?; umount a/.bashrc a/.mcp.json .gitconfig; '
+        "rm -f a/.bashrc a/.mcp.json .gitconfig; exit $s"
     )
     flags = "-m" if os.geteuid() == 0 else "-rm"
     return subprocess.run(
