@@ -464,6 +464,15 @@ MUTANTS = [
         "a plan could run anything on this machine",
     ),
     Mutant(
+        "believing",
+        "gitcoord/features/work/checks.py",
+        '    return has_passed_here(work, gate_path(phase, spec["name"]), definition, tree)\n',
+        "    return True\n",
+        "tests/features/work/test_passes.py::"
+        "test_a_forged_pass_of_a_gate_is_legal_and_does_not_keep_the_gate_from_running",
+        "an entry that anybody wrote would stand for a gate that never ran",
+    ),
+    Mutant(
         "late-tip",
         LANDING,
         "    target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]\n    if "
