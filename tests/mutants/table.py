@@ -318,7 +318,7 @@ MUTANTS = [
     ),
     Mutant(
         "first-candidate-or-none",
-        "gitcoord/features/work/claims.py",
+        "gitcoord/features/work/choices.py",
         '(wait_ms(task["retry"], context))\n                continue\n',
         '(wait_ms(task["retry"], context))\n                break\n',
         "tests/features/work/test_claims.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",

@@ -31,7 +31,7 @@ from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.facts import review_facts, task_facts
 from gitcoord.features.names import named_task
-from gitcoord.features.work.claims import RETRY_AFTER_S, ends_of, is_blocked
+from gitcoord.features.work.choices import RETRY_AFTER_S, ends_of, is_blocked
 from gitcoord.features.work.tokens import (
     REVIEWS,
     Current,

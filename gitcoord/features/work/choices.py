@@ -1,0 +1,257 @@
+"""Choose the task of a claim: abandoned ones first, then the index's candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from gitcoord.core import paths
+from gitcoord.core.boundary import fits_agent
+from gitcoord.core.errors import (
+    ConflictError,
+    GitcoordError,
+    NotFoundError,
+    NothingReadyError,
+    PlanFinishedError,
+    RefusedError,
+)
+from gitcoord.core.events import Command
+from gitcoord.core.leases import (
+    Context,
+    judge,
+    leases_of,
+    lock_left_ms,
+    remaining_ms,
+    wait_ms,
+)
+from gitcoord.core.machine import decide
+from gitcoord.core.model import AgentRecord, Claim, TaskRecord
+from gitcoord.core.refs import branch_ref
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect import impact
+from gitcoord.features.inspect.waiting import NO_ROOM, describe_waiting
+from gitcoord.features.names import named_task
+from gitcoord.features.work.bases import base_of
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["RETRY_AFTER_S", "Chooser", "ends_of", "is_blocked"]
+
+RETRY_AFTER_S = 5.0
+PATIENCE_S = 0.05
+
+
+class Chooser:
+    """Make the claim command from each fresh snapshot."""
+
+    def __init__(
+        self, work: Workspace, agent: AgentRecord, task: str | None, pool: str | None, session: str
+    ) -> None:
+        self._work = work
+        self._agent = agent
+        self._task = task
+        self._pool = pool
+        self._session = session
+        self.base_conflicts: list[RefusedError] = []
+        self._delays_ms: list[int] = []
+        self.branch_in_the_way: RefusedError | None = None
+
+    def choose(self, snapshot: Snapshot, context: Context) -> Command:
+        """Return a command that ``decide`` accepts on this snapshot."""
+        self._work.index.update(self._work.store, snapshot.oid)
+        if self._task is not None:
+            named = named_task(self._work, snapshot, self._task)
+            return self._command(snapshot, named, context)
+        for candidate in self._candidates(snapshot, context):
+            task = snapshot.task(candidate)
+            if task is None:
+                continue
+            try:
+                command = self._command(snapshot, task, context)
+            except (NothingReadyError, ConflictError, RefusedError, NotFoundError):
+                if task["retry"]:
+                    self._delays_ms.append(wait_ms(task["retry"], context))
+                continue
+            return command
+        if self.branch_in_the_way is not None:
+            raise self.branch_in_the_way
+        raise self._nothing(snapshot, context)
+
+    def _command(self, snapshot: Snapshot, task: TaskRecord, context: Context) -> Command:
+        command: Command = {
+            "op": "claim",
+            "agent": self._agent["id"],
+            "task": task["id"],
+            "session": self._session,
+            "base": "",
+            "built_on": {},
+        }
+        try:
+            base = base_of(self._work, snapshot, task)
+        except RefusedError as error:
+            if error.reason == "base-conflict":
+                self.base_conflicts = [*self.base_conflicts, error]
+            raise
+        command |= {"base": base.oid, "built_on": base.built_on}
+        decide(snapshot, command, context)
+        self._refuse_branch_in_the_way(snapshot, task["id"])
+        return command
+
+    def _refuse_branch_in_the_way(self, snapshot: Snapshot, task: str) -> None:
+        """Refuse where git could make no work branch, for one that has a part of its name."""
+        prefix = snapshot.settings()["task_prefix"]
+        for name in (prefix, f"{prefix}/{task}"):
+            if self._work.store.read_ref(branch_ref(name)) is None:
+                continue
+            self.branch_in_the_way = RefusedError(
+                f"a branch {name} is in the way: git can make no branch {name}/... beside it",
+                reason="branch",
+                hint=f"rename it: `git branch -m {name} OTHER`",
+                task=task,
+                branch=name,
+            )
+            raise self.branch_in_the_way
+
+    def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[str]:
+        """Offer abandoned claims first: others wait for them the longest."""
+        live = [task for task in snapshot.live() if task["claim"]]
+        if self._pool:
+            pools = [self._pool]
+        else:
+            pools = self._agent["pools"]
+        for task in sorted(live, key=lambda task: task["order"]):
+            held = cast("Claim", task["claim"])
+            fits = not pools or task["spec"]["pool"] in pools
+            if (
+                fits
+                and held["agent"] != self._agent["id"]
+                and judge(task["id"], held, context) is not None
+            ):
+                yield task["id"]
+        plan = snapshot.plan()
+        if plan is None:
+            raise NothingReadyError(
+                "the ledger has no plan yet",
+                hint="`gitcoord plan apply FILE` loads one",
+                retry_after=RETRY_AFTER_S,
+                waiting_for=["a plan"],
+            )
+        dirs = {True: [], False: []}  # type: dict[bool, list[str]]
+        for task in live:
+            prefixes = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
+            dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
+        started = [
+            phase["id"]
+            for phase in snapshot.phases()
+            if phase["state"] == "open" and snapshot.is_started(phase)
+        ]
+        selection = None
+        if len(pools) == 1 and pools[0] in plan["pools"]:
+            selection = plan["pools"][pools[0]]["selection"]
+        chosen = selection or plan["selection"]
+        if chosen == "directory" and not dirs[True]:
+            dirs[True] = self._work.index.directories_of(self._agent["id"])
+        yield from self._work.index.candidates(
+            pools=pools or list(plan["pools"]),
+            agent=self._agent["id"],
+            phases=started,
+            selection=chosen,
+            start=self._work.clock.random(),
+            dirs=dirs[True],
+            others=dirs[False],
+        )
+
+    def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
+        """Return what is waited for, after a scan of the tree itself."""
+        waiting, retry_ms = [], []
+        failed: list[str] = []
+        is_over = True
+        for task in snapshot.tasks():
+            if not self._may_take(snapshot, task):
+                continue
+            phase = snapshot.phase(task["spec"]["phase"])
+            if phase is None or phase["state"] == "landed" or task["state"] == "cancelled":
+                continue
+            if task["state"] == "failed":
+                failed.append(task["id"])
+                continue
+            if task["state"] == "open" and is_blocked(snapshot, task, {}):
+                continue
+            is_over = False
+            waiting.append(describe_waiting(snapshot, task, self._agent["id"]))
+            held = task["claim"]
+            if held is not None:
+                retry_ms.append(max(0, remaining_ms(held, context)))
+            elif wait_ms(task["retry"], context):
+                retry_ms.append(wait_ms(task["retry"], context))
+            if len(set(waiting)) >= 5:
+                break
+        blocked = cast("Any", impact.blocked(self._work, snapshot))
+        if is_over:
+            return _finished(failed, blocked)
+        after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
+        reasons = list(dict.fromkeys(waiting))
+        return NothingReadyError(
+            f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
+            hint="`gitcoord claim --wait` waits for the next one",
+            retry_after=round(after_s, 3),
+            **ends_of(snapshot, context, self._delays_ms),
+            waiting_for=cast("Any", reasons),
+            blocked=blocked,
+            no_room=any(NO_ROOM in reason for reason in reasons),
+        )
+
+    def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
+        if self._pool:
+            pools = [self._pool]
+        else:
+            pools = self._agent["pools"]
+        fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {
+            None,
+            self._agent["id"],
+        }
+        return fits and fits_agent(snapshot, task, self._agent)
+
+
+def ends_of(
+    snapshot: Snapshot, context: Context, delays_ms: Iterable[int] = ()
+) -> dict[str, float]:
+    """Return after how long time alone may make something ready, if ever."""
+    ends_ms = [
+        remaining_ms(lease, context) for task in snapshot.live() for lease in leases_of(task)
+    ]
+    for lock in snapshot.locks():
+        left_ms = lock_left_ms(lock, context)
+        if left_ms is not None:
+            ends_ms.append(left_ms)
+    ends_ms += delays_ms
+    if not ends_ms:
+        return {}
+    return {"changes_after": round(max(0, min(ends_ms)) / 1000 + PATIENCE_S, 3)}
+
+
+def _finished(failed: list[str], blocked: Any) -> PlanFinishedError:
+    """Return that no task will come by itself; a retry may open some."""
+    message = "no task is left that this agent may take"
+    hint = "`gitcoord status` shows the plan"
+    openers = list(dict.fromkeys([one["task"] for one in blocked] + failed))
+    if openers:
+        message += f": {', '.join(openers[:5])} failed or cancelled, and what needs them is blocked"
+        hint = f"the orchestrator can open {openers[0]} again: `gitcoord retry {openers[0]}`"
+    return PlanFinishedError(message, hint=hint, blocked=blocked, failed=cast("Any", failed[:100]))
+
+
+def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
+    """Return whether a need, or a need of a need, has failed or was cancelled."""
+    stack = [task]
+    while stack:
+        here = stack.pop()
+        for need in here["spec"]["needs"]:
+            other = snapshot.task(need)
+            if other is None or need in known:
+                continue
+            known[need] = True
+            if other["state"] in {"failed", "cancelled"}:
+                return True
+            if other["state"] == "open":
+                stack.append(other)
+    return False
