@@ -132,7 +132,7 @@ def test_a_stale_token_in_a_batch_refuses_it_whole(repo: Path) -> None:
     ("row", "what"),
     [
         ("{", "not valid JSON"),
-        ("[1]", "no object"),
+        ("[1]", "not an object"),
         ('{"op": "rollback"}', "no operation"),
         ('{"op": "cancl", "task": "a"}', "no operation"),
         ('{"op": "cancel"}', "needs task"),
