@@ -23,8 +23,9 @@ ASSISTANT = """
 import subprocess, sys
 for line in sys.stdin:
     words = line.split()
-    done = subprocess.run(words[1:], env={**__import__("os").environ, **dict(
-        pair.split("=", 1) for pair in words[0].split(","))}, capture_output=True, start_new_session=True)
+    named = dict(pair.split("=", 1) for pair in words[0].split(","))
+    environment = {**__import__("os").environ, **named}
+    done = subprocess.run(words[1:], env=environment, capture_output=True, start_new_session=True)
     print(done.returncode, (done.stdout or done.stderr).decode().replace(chr(10), " "), flush=True)
 """
 

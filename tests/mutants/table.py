@@ -107,7 +107,8 @@ MUTANTS = [
         LEDGER,
         " and not self.store.is_lost():\n",
         ":\n",
-        f"{LEDGER_TESTS}::test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
+        f"{LEDGER_TESTS}::"
+        "test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
         "a prune beside us could take objects of what was acknowledged",
     ),
     Mutant(
@@ -115,7 +116,8 @@ MUTANTS = [
         "gitcoord/store/loose.py",
         "                        os.fsync(handle)\n",
         "                        pass\n",
-        "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
+        "tests/store/test_durability.py::"
+        "test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
         "a power cut would take what was acknowledged",
     ),
     Mutant(
@@ -123,7 +125,8 @@ MUTANTS = [
         FILE_REFS,
         '        while is_new and "/" in folder:\n',
         "        while False:\n",
-        "tests/store/test_durability.py::test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
+        "tests/store/test_durability.py::"
+        "test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
         "the first entry of a ledger could vanish with its folder",
     ),
     Mutant(
@@ -140,7 +143,8 @@ MUTANTS = [
         LEDGER,
         "        self.clear_left_locks(agent)\n",
         "",
-        f"{PENDING_TESTS}::test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared[-False]",
+        f"{PENDING_TESTS}::"
+        "test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared[-False]",
         "the lock of a target or a beat would stay until somebody stumbles over it",
     ),
     Mutant(
@@ -148,7 +152,8 @@ MUTANTS = [
         "gitcoord/store/stale_locks.py",
         "not is_held or _may_be_held(lock, is_suspected=is_suspected) or _look(lock) != seen:\n",
         "not is_held or _look(lock) != seen:\n",
-        "tests/store/test_stale_locks.py::test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
+        "tests/store/test_stale_locks.py::"
+        "test_a_lock_is_broken_only_when_no_recorded_writer_lives[living-False]",
         "a lock that is only old may belong to a writer that sleeps, and breaking it corrupts the "
         "ref",
     ),
@@ -181,7 +186,8 @@ MUTANTS = [
         LEDGER,
         '            now = ""\n',
         "            now = tip\n",
-        f"{PENDING_TESTS}::test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command",
+        f"{PENDING_TESTS}::"
+        "test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command",
         "a swap whose outcome cannot be read would be said to have changed nothing",
     ),
     Mutant(
@@ -214,7 +220,8 @@ MUTANTS = [
         "gitcoord/host/clock.py",
         "        return time.monotonic_ns()\n",
         "        return time.time_ns()\n",
-        f"{LEDGER_TESTS}::test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back[1]",
+        f"{LEDGER_TESTS}::"
+        "test_a_wall_clock_that_jumps_by_a_year_ends_no_lease_and_turns_no_time_back[1]",
         "whoever sets a clock would end every lease",
     ),
     Mutant(
@@ -230,7 +237,8 @@ MUTANTS = [
         LEASES,
         "    if beat is not None and beat.is_torn:\n",
         "    if beat is None:\n",
-        "tests/core/test_leases.py::test_a_torn_beat_is_not_evidence_until_it_was_watched_for_the_whole_lease",
+        "tests/core/test_leases.py::"
+        "test_a_torn_beat_is_not_evidence_until_it_was_watched_for_the_whole_lease",
         "a beat that cannot be read would be taken for silence",
     ),
     Mutant(
@@ -296,7 +304,8 @@ MUTANTS = [
         "gitcoord/core/operations/rollbacks.py",
         "    return [one for one in holders(chosen) if one in current]\n",
         "    return holders(chosen)\n",
-        "tests/features/land/test_rollbacks.py::test_claims_made_since_and_claims_given_back_since_are_both_fenced",
+        "tests/features/land/test_rollbacks.py::"
+        "test_claims_made_since_and_claims_given_back_since_are_both_fenced",
         "a rollback would bring tokens back to life that were given up",
     ),
     Mutant(
@@ -304,7 +313,8 @@ MUTANTS = [
         LEDGER,
         '                self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)\n',
         "                pass\n",
-        "tests/features/land/test_rollbacks.py::test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept",
+        "tests/features/land/test_rollbacks.py::"
+        "test_the_state_is_the_chosen_entrys_and_what_was_abandoned_is_kept",
         "what a rollback abandons would be the next prune's",
     ),
     # tasks
@@ -312,8 +322,10 @@ MUTANTS = [
         "release-is-a-failure",
         CLAIMS,
         '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))\n',
-        '    failures = task["failures"] + 1\n    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks, failures=failures))\n',
-        "tests/features/work/test_results.py::test_giving_back_counts_as_no_failure_and_failing_does",
+        '    failures = task["failures"] + 1\n'
+        '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks, failures=failures))\n',
+        "tests/features/work/test_results.py::"
+        "test_giving_back_counts_as_no_failure_and_failing_does",
         "agents that give work back politely would use its attempts up",
     ),
     Mutant(
@@ -321,7 +333,8 @@ MUTANTS = [
         "gitcoord/features/work/choices.py",
         '(wait_ms(task["retry"], context))\n                continue\n',
         '(wait_ms(task["retry"], context))\n                break\n',
-        "tests/features/work/test_claims.py::test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
+        "tests/features/work/test_claims.py::"
+        "test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
         "nothing-ready would be said while there is work",
     ),
     Mutant(
@@ -362,7 +375,8 @@ MUTANTS = [
         READINESS,
         "        boundary = boundary_of_result(task, result)\n",
         "        boundary = boundary_of_result(task, result)._replace(layers=())\n",
-        "tests/features/land/test_candidates.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[False]",
+        "tests/features/land/test_candidates.py::"
+        "test_a_result_that_went_round_complete_is_refused_at_the_landing[False]",
         "whoever writes the ledger by hand could land anything",
     ),
     Mutant(
@@ -371,7 +385,8 @@ MUTANTS = [
         '                inspect(work.git, oid, target_tip, result["built_on"], boundary, '
         'result["base"])\n',
         "                pass\n",
-        "tests/features/land/test_candidates.py::test_a_result_that_went_round_complete_is_refused_at_the_landing[True]",
+        "tests/features/land/test_candidates.py::"
+        "test_a_result_that_went_round_complete_is_refused_at_the_landing[True]",
         "what was written outside and taken back would stay in the target's history",
     ),
     Mutant(
@@ -379,7 +394,8 @@ MUTANTS = [
         READINESS,
         'target_tip, result["built_on"], boundary, ',
         "target_tip, {}, boundary, ",
-        "tests/features/land/test_candidates.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+        "tests/features/land/test_candidates.py::"
+        "test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
         "the commits of what a task was built on would be judged as its own",
     ),
     Mutant(
@@ -387,7 +403,8 @@ MUTANTS = [
         LANDINGS,
         '{*task["spec"]["needs"], *record["built_on"]}',
         '{*task["spec"]["needs"]}',
-        "tests/features/land/test_candidates.py::test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
+        "tests/features/land/test_candidates.py::"
+        "test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it",
         "a result would be merged before the one that it contains",
     ),
     Mutant(
@@ -403,7 +420,8 @@ MUTANTS = [
         "gitcoord/features/land/target_moves.py",
         "                {work.ledger.ref: snapshot.oid},\n",
         "                {},\n",
-        "tests/features/land/test_landings.py::test_a_lander_that_slept_does_not_move_the_target_again",
+        "tests/features/land/test_landings.py::"
+        "test_a_lander_that_slept_does_not_move_the_target_again",
         "a lander that slept would repeat a move that was taken back since",
     ),
     # checks and gates
@@ -428,7 +446,8 @@ MUTANTS = [
         LANDINGS,
         "    require_gates(snapshot, phase, event)\n",
         "",
-        "tests/core/operations/test_gates.py::test_nobody_can_name_passes_that_the_ledger_does_not_have",
+        "tests/core/operations/test_gates.py::"
+        "test_nobody_can_name_passes_that_the_ledger_does_not_have",
         "whoever writes the ledger by hand could land without a gate",
     ),
     Mutant(
@@ -436,7 +455,8 @@ MUTANTS = [
         HANDED_IN,
         "    require_check(snapshot, task, result)\n",
         "",
-        "tests/core/operations/test_gates.py::test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result",
+        "tests/core/operations/test_gates.py::"
+        "test_a_task_with_a_check_is_completed_only_with_a_pass_on_its_very_result",
         "a task could be completed although its check failed",
     ),
     Mutant(
@@ -478,7 +498,8 @@ MUTANTS = [
         "    target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]\n    if "
         "work.store.read_ref(target) != old:\n        raise _StartAgainError\n",
         "    target, old, new = work.target(snapshot), work.target_tip(snapshot), check.tips[-1]\n",
-        "tests/features/land/test_candidates.py::test_a_target_that_moves_right_after_the_merge_loses_nothing",
+        "tests/features/land/test_candidates.py::"
+        "test_a_target_that_moves_right_after_the_merge_loses_nothing",
         "a commit that came while the results were merged would be lost",
     ),
     Mutant(
@@ -486,7 +507,8 @@ MUTANTS = [
         "gitcoord/features/work/check_run.py",
         "        os.killpg(child.pid, number)\n",
         "        child.send_signal(number)\n",
-        "tests/features/work/test_check_run.py::test_a_command_that_hangs_is_ended_with_its_whole_group",
+        "tests/features/work/test_check_run.py::"
+        "test_a_command_that_hangs_is_ended_with_its_whole_group",
         "what a gate started would go on after it",
     ),
     # reviews
@@ -501,8 +523,10 @@ MUTANTS = [
     Mutant(
         "stale-verdict",
         REVIEWING,
-        '    current = {(review["token"], review["agent"], review["result"]) for review in running(task)}\n',
-        '    current = {(review["token"], review["agent"], event["reviewed"]) for review in running(task)}\n',
+        '    current = {(review["token"], review["agent"], review["result"]) '
+        "for review in running(task)}\n",
+        '    current = {(review["token"], review["agent"], event["reviewed"]) '
+        "for review in running(task)}\n",
         f"{REVIEWS}::test_a_verdict_on_an_earlier_result_is_stale",
         "a result could be approved that nobody looked at",
     ),

@@ -44,7 +44,8 @@ def started(repo: Path, script: str, jobs: int = 1) -> subprocess.Popen[str]:
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
+        # This test has no threads.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
@@ -140,7 +141,8 @@ def test_an_interrupted_run_releases_its_claims_and_ends_its_children(repo: Path
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
+        # This test has no threads.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     while len(facts.status(work)["claims"]) < 2:
         time.sleep(0.05)
