@@ -10,8 +10,19 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import RefusedError
+from gitcoord.features.setup import hook_plan
 from gitcoord.features.work import claims, results
-from tests.support.hooked import attempt, claimed, message, stage, use_this_code, with_agent
+from gitcoord.git.program import version
+from tests.support.formats import needs_ref_files
+from tests.support.hooked import (
+    attempt,
+    claimed,
+    message,
+    shim_of,
+    stage,
+    use_this_code,
+    with_agent,
+)
 from tests.support.world import environment, git
 
 
@@ -26,7 +37,8 @@ def test_a_gitcoord_that_cannot_run_warns_in_one_line_and_stops_nothing(
 ) -> None:
     _, place = claimed(repo)
     for event in ("pre-commit", "pre-merge-commit", "pre-push"):
-        hook = repo / ".git" / "hooks" / event
+        hook = shim_of(repo, event)
+        assert sys.executable in hook.read_text()
         hook.write_text(
             hook.read_text().replace(
                 f"gitcoord_python={sys.executable}", f"gitcoord_python='{python}'"
@@ -58,8 +70,10 @@ def test_a_gitcoord_that_cannot_run_warns_in_one_line_and_stops_nothing(
 @pytest.mark.parametrize("breakage", ["a program that dies", "a hook that is gone"])
 def test_what_a_hook_that_fails_open_let_through_is_not_accepted(repo: Path, breakage: str) -> None:
     work, place = claimed(repo)
-    hook = repo / ".git" / "hooks" / "pre-commit"
-    if breakage == "a hook that is gone":
+    hook = shim_of(repo, "pre-commit")
+    if breakage == "a hook that is gone" and version() >= hook_plan.CONFIGURABLE:
+        git("config", "--remove-section", "hook.gitcoord-pre-commit", cwd=repo)
+    elif breakage == "a hook that is gone":
         hook.unlink()
     else:
         hook.write_text(hook.read_text().replace(sys.executable, "/bin/false"))
@@ -72,6 +86,7 @@ def test_what_a_hook_that_fails_open_let_through_is_not_accepted(repo: Path, bre
     assert caught.value.reason == "boundary"
 
 
+@needs_ref_files
 def test_a_ledger_that_cannot_be_read_warns_and_stops_nothing(repo: Path) -> None:
     _, place = claimed(repo)
     stage(place, "README.md")

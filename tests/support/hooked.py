@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features.setup import hooks
+from gitcoord.features.setup import hook_plan, hooks
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.program import version
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, environment, found, git
 
@@ -33,6 +34,17 @@ def claimed(repo: Path, *, guard: bool = False) -> tuple[Workspace, Path]:
     work = found(repo, tasks("a", "b"), "x")
     hooks.install(work, guard=guard)
     return work, Path(claims.claim(work, "x", "a").worktree or "")
+
+
+def shim_of(repo: Path, event: str) -> Path:
+    """Return the file of ours that git runs for an event.
+
+    A git that takes hooks from its configuration is told of a file of ours there.
+    """
+    folder = repo / ".git"
+    if version() >= hook_plan.CONFIGURABLE:
+        folder /= "gitcoord"
+    return folder / "hooks" / event
 
 
 def stage(place: Path, *names: str, text: str = "new\n") -> None:
