@@ -22,6 +22,7 @@ from typing import Any
 
 from gitcoord.core import codec, ids, messages, paths, plan
 from gitcoord.core.errors import GitcoordError
+from gitcoord.core.model import FORMAT
 from gitcoord.git import diffs, merges
 from gitcoord.git.config import read_config, unsupported
 from gitcoord.host import processes
@@ -140,7 +141,7 @@ BOMBS: dict[str, Bomb] = {
     ),
     "one text": (event, lambda: b'"' + b"x" * 4_000_000 + b'"', REFUSED),
     # messages
-    "an operation that is a list": (message, lambda: '{"op":[],"format":1}', REFUSED),
+    "an operation that is a list": (message, lambda: f'{{"op":[],"format":{FORMAT}}}', REFUSED),
     "a format that is true": (message, lambda: '{"op":"claim","format":true}', REFUSED),
     "a format without end": (message, lambda: '{"format":' + "9" * 4000 + "}", REFUSED),
     "a message of lines": (message, lambda: "\n" * 4_000_000 + "x", REFUSED),
@@ -150,7 +151,7 @@ BOMBS: dict[str, Bomb] = {
         lambda: (
             '{"agent":"x","events":' * 20
             + "[]"
-            + ',"format":1,"id":"a","op":"batch","time":1}' * 20
+            + f',"format":{FORMAT},"id":"a","op":"batch","time":1}}' * 20
         ),
         REFUSED,
     ),
