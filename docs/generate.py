@@ -167,9 +167,11 @@ def json_page() -> str:
     """Write the shapes of ``--json``."""
     parts = [
         "# JSON answers\n\n" + NOTE,
-        "With `--json` a command prints one object: `schema` (1), `ok`, `op` (the command as typed), `notices` and, where `ok` is true, the "
-        "keys below; else `error` with `code`, `message`, `hint` and what [the error](errors.md) carries. Keys may be added; none changes its "
-        "meaning. The same as JSON Schema lies in the package as `schemas/answers.schema.json`.\n",
+        "With `--json` a command prints one object: `schema` (1), `ok`, `op` (the command as "
+        "typed), `notices` and, where `ok` is true, the keys below; else `error` with `code`, "
+        "`message`, `hint` and what [the error](errors.md) carries. Keys may be added; none "
+        "changes its meaning. The same as JSON Schema lies in the package as "
+        "`schemas/answers.schema.json`.\n",
     ]
     parts += [_shape_section(op, shape) for op, shape in sorted(ANSWERS.items())]
     parts.append("\n# What they are made of\n")

@@ -1,4 +1,4 @@
-"""The house keeps its order: tests have the folders and the names of the code."""
+"""The house keeps its order: how the code reads, and tests with the names of the code."""
 
 from __future__ import annotations
 
@@ -75,3 +75,19 @@ def test_the_reasons_name_tests_that_there_are() -> None:
         words = [word.strip(",:") for word in reason.split()]
         for name in (word for word in words if "/" in word and word.endswith(".py")):
             assert (ROOT / "tests" / name).is_file(), f"{module}: {name}"
+
+
+def test_no_condition_is_packed_into_another_and_few_into_expressions() -> None:
+    read = figures.measure()
+    assert read.nested_conditionals == []
+    assert read.conditionals_per_1000 < 8
+
+
+def test_no_line_is_longer_than_a_reader_s_window_and_none_goes_round_the_formatter() -> None:
+    read = figures.measure()
+    assert read.long_lines == []
+    assert read.skips == 0
+
+
+def test_the_features_are_in_rooms() -> None:
+    assert len(figures.measure().beside_rooms) <= 6

@@ -107,8 +107,8 @@ def transact(
 ) -> Attempt:
     """Run one ref transaction; ``end="abort"`` only tries whether it can be prepared.
 
-    ``options`` are git's own, before the command. If it fails before it is prepared, nothing moved; afterwards the refs
-    have to be read.
+    ``options`` are git's own, before the command. If it fails before it is
+    prepared, nothing moved; afterwards the refs have to be read.
     """
     script = "\n".join(["start", *lines, "prepare", end, ""]).encode()
     done = git.run(

@@ -345,7 +345,7 @@ class Ledger:
             self.store.swap(self.ref, tip, entry, verify=wanted)
         except (ContendedError, LockedError, UnavailableError):
             raise
-        except Exception as error:  # noqa: BLE001 - any failure in mid-swap has to be settled by reading
+        except Exception as error:  # noqa: BLE001 - settled by reading
             self._settle_swap(tip, entry, event, error)
 
     def _settle_swap(self, tip: str | None, entry: str, event: Event, error: Exception) -> None:

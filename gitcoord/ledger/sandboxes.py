@@ -23,6 +23,7 @@ def way_out(environment: Mapping[str, str]) -> str:
     if environment.get("CLAUDE_CODE_SESSION_ID"):
         return (
             "Claude's sandbox lets a linked worktree write .git: work in the agent's own worktree "
-            "(`gitcoord agent add ID --assistant claude` makes one); hooks act outside of it already"
+            "(`gitcoord agent add ID --assistant claude` makes one); hooks act outside of it "
+            "already"
         )
     return remedy("Permission denied")

@@ -151,9 +151,15 @@ def test_no_view_prints_what_steers_a_terminal(
     for path, record in ((task_path("a"), nasty), ("agents/x.json", agent)):
         rewrite(work, path, codec.dump(record))
     escalation = {
-        "id": "e1", "kind": NASTY, "task": "a", "agent": "x", "text": NASTY, "state": "open",
-        "answer": NASTY, "at": 1,
-    }  # fmt: skip
+        "id": "e1",
+        "kind": NASTY,
+        "task": "a",
+        "agent": "x",
+        "text": NASTY,
+        "state": "open",
+        "answer": NASTY,
+        "at": 1,
+    }
     rewrite(work, "escalations/e1.json", codec.dump(escalation))
     note = {"id": "n1", "task": "a", "path": None, "agent": "x", "text": NASTY, "at": 1}
     rewrite(work, "notes/n1.json", codec.dump(note))
@@ -242,14 +248,28 @@ PLACED: dict[str, Callable[[Path], object]] = {
     "wrong types": lambda path: path.write_text(
         json.dumps(
             {
-                "process": 5, "tip": [], "verified": 7, "op": {}, "token": [], "path": 1, "private": 2,
-                "seen": {"a": "b"}, "boot": None, "count": "x", "met": 5, "since_ns": [], "packed": 1,
-                "target": {}, "old": 1, "new": [], "locks": "x",
+                "process": 5,
+                "tip": [],
+                "verified": 7,
+                "op": {},
+                "token": [],
+                "path": 1,
+                "private": 2,
+                "seen": {"a": "b"},
+                "boot": None,
+                "count": "x",
+                "met": 5,
+                "since_ns": [],
+                "packed": 1,
+                "target": {},
+                "old": 1,
+                "new": [],
+                "locks": "x",
             }
         )
     ),
     "bytes": lambda path: path.write_bytes(b"\xff\x00" * 500),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", PLACED)
@@ -281,9 +301,14 @@ def test_a_pending_record_names_no_file_but_locks_of_refs(
         path.touch()
     up = "../" * 12 + str(tmp_path).lstrip("/")
     facts = {
-        "process": "another-boot:1:1:1", "id": "1", "op": "claim", "task": "b",
-        "tip": "1" * 40, "token": f"{up}/token", "verified": [f"{up}/theirs", "refs/../index", "index"],
-    }  # fmt: skip
+        "process": "another-boot:1:1:1",
+        "id": "1",
+        "op": "claim",
+        "task": "b",
+        "tip": "1" * 40,
+        "token": f"{up}/token",
+        "verified": [f"{up}/theirs", "refs/../index", "index"],
+    }
     record = repo / ".git" / "gitcoord" / "pending" / "ledger" / "x" / "1.json"
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(facts))

@@ -34,7 +34,8 @@ try:
     else:
         locks.lock(work, name, ["src/*/x.py"], shared=asked == "shared")
 except GitcoordError as error:
-    print(json.dumps({"name": name, "asked": asked, "code": error.code, "holder": error.facts.get("holder")}))
+    said = {"name": name, "asked": asked, "code": error.code}
+    print(json.dumps({**said, "holder": error.facts.get("holder")}))
 else:
     print(json.dumps({"name": name, "asked": asked, "code": None, "holder": None}))
 """

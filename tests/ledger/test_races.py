@@ -35,7 +35,8 @@ try:
         for _ in range(4):
             claimed = claims.claim(work, name, checkout=False, session=name)
             won.append(claimed.entry)
-            won.append(results.release(work, name, claimed.task["id"], claimed.claim["token"]).entry)
+            token = claimed.claim["token"]
+            won.append(results.release(work, name, claimed.task["id"], token).entry)
 except GitcoordError as error:
     print(json.dumps({"won": won, "code": error.code, "holder": error.facts.get("holder")}))
 else:

@@ -323,7 +323,8 @@ MUTANTS = [
         CLAIMS,
         '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))\n',
         '    failures = task["failures"] + 1\n'
-        '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks, failures=failures))\n',
+        '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks, '
+        "failures=failures))\n",
         "tests/features/work/test_results.py::"
         "test_giving_back_counts_as_no_failure_and_failing_does",
         "agents that give work back politely would use its attempts up",

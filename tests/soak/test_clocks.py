@@ -41,7 +41,8 @@ from gitcoord.features.work import claims, results
 from gitcoord.features.work.keepalive import beat_every_s
 from gitcoord.features.workspace import open_workspace
 
-repo, agent, task, rate, boot = Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5]
+repo, agent, task = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+rate, boot = float(sys.argv[4]), sys.argv[5]
 begun = Clock().monotonic_ns()
 
 class Skewed(Clock):
@@ -90,7 +91,8 @@ while True:
             print("looking", flush=True)
         clock.sleep(0.2)
     else:
-        print(json.dumps({"task": claimed.task["id"], "entry": claimed.entry, "looks": looks}), flush=True)
+        said = {"task": claimed.task["id"], "entry": claimed.entry, "looks": looks}
+        print(json.dumps(said), flush=True)
         break
 """
 )

@@ -138,7 +138,7 @@ def soak(
                     what = orchestrate(chance.choice(works), chance)
                     counts[what] = counts.get(what, 0) + 1
                 except GitcoordError as error:
-                    assert error.code not in {"internal", "corrupt"}, error  # noqa: PT017 - anything else is its answer
+                    assert error.code not in {"internal", "corrupt"}, error  # noqa: PT017
                     counts[error.code] = counts.get(error.code, 0) + 1
     finally:
         workers.stop_all()

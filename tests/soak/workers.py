@@ -62,7 +62,8 @@ while os.getppid() == parent:
         for _ in range(rush):
             # What is asked for by name is mostly held by another.
             try:
-                held = claims.claim(work, agent, chance.choice(names), checkout=False, is_waiting=True)
+                name = chance.choice(names)
+                held = claims.claim(work, agent, name, checkout=False, is_waiting=True)
                 break
             except GitcoordError as error:
                 refused[error.code] = refused.get(error.code, 0) + 1
@@ -88,7 +89,8 @@ while os.getppid() == parent:
         op = chance.choice(["release", "fail", "release", "complete"])
         begun = time.monotonic_ns()
         if op == "complete":
-            ack("complete", results.complete(work, agent, task, token, no_result=True).entry, token=token)
+            done = results.complete(work, agent, task, token, no_result=True)
+            ack("complete", done.entry, token=token)
         elif op == "release":
             ack("release", results.release(work, agent, task, token, "soak").entry, token=token)
         else:
@@ -108,8 +110,9 @@ repo, agent, path = sys.argv[1:4]
 acks = open(path, "a", buffering=1)
 chance = random.Random(os.getpid())
 def call(engine, *args):
-    done = subprocess.run([sys.executable, "-m", "gitcoord", "-C", repo, "--agent", agent, "--json", *args], capture_output=True, text=True,
-                          env={**os.environ, "GITCOORD_ENGINE": engine})
+    command = [sys.executable, "-m", "gitcoord", "-C", repo, "--agent", agent, "--json", *args]
+    environment = {**os.environ, "GITCOORD_ENGINE": engine}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     try:
         return json.loads(done.stdout)
     except ValueError:
@@ -122,10 +125,12 @@ while os.getppid() == parent:
         token = answer["claim"]["token"]
         # A claim that it has already names the newest entry, which may be another's.
         if not answer["already"] or answer["reissued"]:
-            acks.write(json.dumps({"op": "claim", "entry": answer["entry"], "token": token, "engine": engine}) + "\\n")
+            said = {"op": "claim", "entry": answer["entry"], "token": token, "engine": engine}
+            acks.write(json.dumps(said) + "\\n")
         answer = call(chance.choice(ENGINES), "release")
         if answer["ok"]:
-            acks.write(json.dumps({"op": "release", "entry": answer["entry"], "token": token}) + "\\n")
+            said = {"op": "release", "entry": answer["entry"], "token": token}
+            acks.write(json.dumps(said) + "\\n")
     if not answer["ok"]:
         acks.write(json.dumps({"op": "refused", "code": answer["error"]["code"]}) + "\\n")
         if answer["error"]["code"] == "internal":

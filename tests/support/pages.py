@@ -93,8 +93,13 @@ def run_page(page: Path, world: Path) -> list[str]:
         script.append(f"printf '\\n{_MARK}%s\\n' {number}")
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)],
-        cwd=source, env=_environment(world), capture_output=True, check=False, timeout=300, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=source,
+        env=_environment(world),
+        capture_output=True,
+        check=False,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
     return _compare(
         page, steps, done.stdout.decode("utf-8", "replace").replace(str(source), "/src")
     )

@@ -73,7 +73,10 @@ _WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")
 STAND_IN = """#!/bin/sh
 echo >> "$FAULT_FOLDER/count"
 number=$(($(wc -l < "$FAULT_FOLDER/count")))
-if [ -n "$FAULT_TRACE" ]; then exec {strace} -qq -y -s 300 -o "$FAULT_FOLDER/trace.$number" -e trace={spec} {git} "$@"; fi
+log=$FAULT_FOLDER/trace.$number
+if [ -n "$FAULT_TRACE" ]; then
+    exec {strace} -qq -y -s 300 -o "$log" -e trace={spec} {git} "$@"
+fi
 if [ "$number" -ne "${{FAULT_NUMBER:-0}}" ]; then exec {git} "$@"; fi
 if [ -z "$FAULT_ALL" ]; then exec {strace} -qq -o "$FAULT_FOLDER/log" $FAULT_INJECT {git} "$@"; fi
 {strace} -qq -o "$FAULT_FOLDER/log" $FAULT_INJECT {git} "$@"
