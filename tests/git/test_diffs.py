@@ -8,7 +8,7 @@ import pytest
 
 from gitcoord.git.diffs import DIFF, diff_raw, parse_raw
 from gitcoord.git.program import Git
-from tests.git.building import commit
+from tests.git.building import OID_LENGTH, commit
 
 
 def test_a_rename_is_both_of_its_sides(repo: Path, base: str) -> None:
@@ -26,7 +26,9 @@ def test_a_rename_is_both_of_its_sides(repo: Path, base: str) -> None:
 def test_links_submodules_and_odd_names_are_told(repo: Path, base: str) -> None:
     names = ["with\nnewline", '"quoted"', "tab\there", "na\u00efve"]
     files = dict.fromkeys(names, "x")
-    new = commit(repo, {**files, "link": ("120000", "a"), "sub": ("160000", "1" * 40)}, base)
+    new = commit(
+        repo, {**files, "link": ("120000", "a"), "sub": ("160000", "1" * OID_LENGTH)}, base
+    )
     rows = {change.path: change for change in diff_raw(Git(repo), base, new)}
     assert set(rows) == {*names, "link", "sub"}
     assert (rows["link"].new_mode, rows["sub"].new_mode) == ("120000", "160000")

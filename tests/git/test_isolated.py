@@ -12,7 +12,7 @@ from gitcoord.git.isolated import isolated
 from gitcoord.git.merges import Conflict, Merged
 from gitcoord.git.patches import patch_of
 from gitcoord.git.program import Git
-from tests.git.building import commit, git
+from tests.git.building import OID_LENGTH, commit, git
 
 LINES = "1\n2\n3\n"
 UNION = "* merge=union\n"
@@ -123,7 +123,7 @@ def test_a_history_that_is_cut_by_a_forged_line_is_read_in_full(repo: Path, base
     kept = commit(repo, {"kept": "x"}, base)
     ours, theirs = commit(repo, {"ours": "x"}, kept), commit(repo, {"kept": None}, kept)
     before = merges.merge_tree(Git(repo), ours, theirs)
-    (repo / ".git" / "shallow").write_text(f"{kept}\n{ours}\n{'0' * 40}\n")
+    (repo / ".git" / "shallow").write_text(f"{kept}\n{ours}\n{'0' * OID_LENGTH}\n")
     assert merges.merge_tree(Git(repo), ours, theirs) == before
 
 

@@ -10,6 +10,7 @@ from gitcoord.core.errors import UnknownError
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
+from tests.support.formats import needs_ref_files
 from tests.support.world import found, git
 
 
@@ -73,6 +74,7 @@ def test_not_applied_is_said_only_once_the_tip_was_replaced(repo: Path) -> None:
     assert not settled.is_applied
 
 
+@needs_ref_files
 @pytest.mark.parametrize(("content", "stays"), [("", False), ("f" * 40 + "\n", True)])
 def test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared(
     repo: Path, content: str, stays: bool

@@ -22,6 +22,7 @@ from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 kind, repo, start, name = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 work = open_workspace(repo)
+work.ledger.timeout_s = 240
 (start / name).touch()
 while not (start / "go").exists():
     time.sleep(0.002)
@@ -63,7 +64,7 @@ def race(kind: str, repo: Path, start: Path, count: int) -> list[dict[str, objec
     (start / "go").touch()
     answers = []
     for racer in racers:
-        out, _ = racer.communicate(timeout=120)
+        out, _ = racer.communicate(timeout=300)
         assert racer.returncode == 0
         answers.append(json.loads(out))
     return answers

@@ -17,6 +17,11 @@ from gitcoord.git.program import version
 from tests.support.builders import tasks
 from tests.support.world import ENV_PATH, environment, found, git
 
+needs_hook_files = pytest.mark.skipif(
+    version() >= hook_plan.CONFIGURABLE,
+    reason="it is about hooks that are files: this git is told of ours in its configuration",
+)
+
 
 def attempt(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -21,6 +21,7 @@ from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.store.file_refs import FileRefs
 from tests.support.builders import tasks
+from tests.support.formats import needs_ref_files
 from tests.support.world import do, found, git, write
 
 PHASES = '[[phase]]\nname = "p"\n[[phase]]\nname = "q"\n'
@@ -65,6 +66,7 @@ def main_of(repo: Path) -> str:
     return git("rev-parse", "main", cwd=repo)
 
 
+@needs_ref_files
 def test_the_lock_of_a_lander_that_was_killed_over_its_entry_is_cleared_by_an_agent(
     work: Workspace, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +89,7 @@ def test_the_lock_of_a_lander_that_was_killed_over_its_entry_is_cleared_by_an_ag
     verify.verify(work)
 
 
+@needs_ref_files
 @pytest.mark.parametrize("name", ["HEAD.lock", "refs/heads/main.lock"])
 def test_a_foreign_lock_is_named_to_agents_who_go_on_without_the_landing(
     work: Workspace, repo: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -14,7 +14,7 @@ from gitcoord.features.setup import hooks
 from gitcoord.features.setup.hook_plan import EVENTS
 from gitcoord.features.work import claims
 from tests.support.builders import tasks
-from tests.support.hooked import answer_of, frozen, use_this_code, with_agent
+from tests.support.hooked import answer_of, frozen, needs_hook_files, use_this_code, with_agent
 from tests.support.world import git
 
 SAYS = 'echo "user $(basename "$0") $*" >>"$SAID"\n'
@@ -52,6 +52,7 @@ def said() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
+@needs_hook_files
 @pytest.mark.parametrize("what", FOUND)
 def test_install_and_uninstall_leave_no_trace(repo: Path, what: str) -> None:
     work = with_agent(repo)
@@ -109,6 +110,7 @@ def test_the_users_hook_runs_as_before_and_gets_its_words_and_its_input(
     assert len(said()) <= 5
 
 
+@needs_hook_files
 def test_a_refusal_of_the_users_hook_counts_and_ours_comes_first(repo: Path) -> None:
     work = with_agent(repo)
     put(repo, "pre-commit", b'#!/bin/sh\necho mine >>"$SAID"\nexit 3\n')
@@ -147,6 +149,7 @@ def test_a_link_and_a_hook_that_is_switched_off_come_back_as_they_were(repo: Pat
     assert frozen(repo) == before
 
 
+@needs_hook_files
 def test_a_folder_of_hooks_that_was_not_there_goes_again(repo: Path) -> None:
     work = with_agent(repo)
     folder = repo / ".git" / "hooks"
@@ -160,6 +163,7 @@ def test_a_folder_of_hooks_that_was_not_there_goes_again(repo: Path) -> None:
     assert not folder.exists()
 
 
+@needs_hook_files
 def test_a_dry_run_does_nothing(repo: Path) -> None:
     work = with_agent(repo)
     before = frozen(repo)
@@ -172,6 +176,7 @@ def test_a_dry_run_does_nothing(repo: Path) -> None:
     assert frozen(repo) == between
 
 
+@needs_hook_files
 @pytest.mark.parametrize("scope", ["--local", "--global", "--worktree"])
 @pytest.mark.parametrize("where", ["githooks", "{tmp}/outside"])
 def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(
@@ -217,6 +222,7 @@ def test_where_core_hookspath_leads_elsewhere_nothing_is_written_there(
     assert frozen(repo) == before
 
 
+@needs_hook_files
 @pytest.mark.parametrize("value", ["", ".git/hooks", "/dev/null"])
 def test_a_worktree_whose_core_hookspath_leads_nowhere_is_told(repo: Path, value: str) -> None:
     """Where ``.git`` is a file no folder can be below it, and nothing is the top of all files."""
@@ -237,6 +243,7 @@ def test_a_worktree_whose_core_hookspath_leads_nowhere_is_told(repo: Path, value
     )
 
 
+@needs_hook_files
 def test_what_was_installed_before_core_hookspath_was_set_is_taken_away_too(repo: Path) -> None:
     work = with_agent(repo)
     put(repo, "pre-commit", FOUND["python"])
@@ -335,6 +342,7 @@ def test_status_sees_an_event_that_the_configuration_switches_off(repo: Path) ->
     assert {row.problem for row in hooks.status(work, version=new)} == {""}
 
 
+@needs_hook_files
 def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> None:
     work = with_agent(repo)
     assert {row.runs for row in hooks.status(work)} == {"nothing"}
@@ -363,6 +371,7 @@ def test_status_says_what_git_would_run_and_names_what_is_wrong(repo: Path) -> N
     assert answer_of(repo, "doctor")[0] == 0
 
 
+@needs_hook_files
 @pytest.mark.parametrize(
     "what", ["manager-switched-off", "legacy-without-manager", "aside-of-one-switched-off"]
 )
@@ -392,6 +401,7 @@ def test_what_git_passes_over_is_not_said_to_run(repo: Path, what: str) -> None:
     assert all("not executable" in row.problem for row in rows) or what == "legacy-without-manager"
 
 
+@needs_hook_files
 def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
     work = with_agent(repo)
     hooks.install(work, guard=True)
@@ -413,6 +423,7 @@ def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
     )
 
 
+@needs_hook_files
 def test_a_hook_that_names_another_living_interpreter_is_not_stale(repo: Path) -> None:
     work = with_agent(repo)
     hooks.install(work)
