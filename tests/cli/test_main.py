@@ -36,7 +36,7 @@ from tests.support.world import environment, git
         (["retry", "a"], 14, "needs it to be failed or cancelled"),
         (["complete", "--agent", "x"], 2, "has no claim"),
         (["tasks", "--state", "redy"], 2, "known: ready"),
-        (["verify", "nonsense"], 2, "no range"),
+        (["verify", "nonsense"], 2, "is not a range"),
         (["init"], 14, "already"),
         (["init", "--template", "nope"], 2, "known: directories, minimal, phases"),
         (["log", "--agent"], 2, "needs a value"),
