@@ -17,13 +17,15 @@ from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git import worktrees
 from gitcoord.ledger.ledger import Ledger
 from tests.support.builders import tasks
-from tests.support.world import SHORT, found, git, write
+from tests.support.world import found, git, write
 
-LEASE_S = 1.0
+LEASE_S = 4
+# Long enough for a beat that a busy machine delays, short enough to be outlasted.
+BEATEN = f'[plan]\nlease = "{LEASE_S}s"\nheartbeat = "400ms"\n'
 
 
 def outlast(_: object = None) -> None:
-    time.sleep(2 * LEASE_S)
+    time.sleep(1.5 * LEASE_S)
 
 
 def claimable(repo: Path) -> bool:
@@ -40,7 +42,7 @@ def claimable(repo: Path) -> bool:
 
 @pytest.fixture
 def work(repo: Path) -> Workspace:
-    return found(repo, SHORT + tasks("a"), "x", "y")
+    return found(repo, BEATEN + tasks("a"), "x", "y")
 
 
 def test_a_step_that_is_over_before_a_beat_is_due_costs_none(repo: Path) -> None:
@@ -123,10 +125,10 @@ def test_a_result_that_takes_long_to_inspect_loses_no_claim(
 
 
 def test_a_run_beats_while_the_users_hooks_look_at_its_commit(repo: Path, tmp_path: Path) -> None:
-    work = found(repo, SHORT + tasks("a"))
+    work = found(repo, BEATEN + tasks("a"))
     hook = repo / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\n[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; sleep 3; }}\n")
+    hook.write_text(f"#!/bin/sh\n[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; sleep 6; }}\n")
     hook.chmod(0o755)
     agent = tmp_path / "agent.sh"
     agent.write_text("#!/bin/sh\nmkdir -p a\necho $GITCOORD_AGENT > a/file.txt\n")
