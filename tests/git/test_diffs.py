@@ -32,7 +32,7 @@ def test_links_submodules_and_odd_names_are_told(repo: Path, base: str) -> None:
     rows = {change.path: change for change in diff_raw(Git(repo), base, new)}
     assert set(rows) == {*names, "link", "sub"}
     assert (rows["link"].new_mode, rows["sub"].new_mode) == ("120000", "160000")
-    assert rows["sub"].oid == "1" * 40
+    assert rows["sub"].oid == "1" * OID_LENGTH
 
 
 def test_only_the_paths_that_are_asked_for_are_compared(repo: Path, base: str) -> None:

@@ -17,7 +17,7 @@ from gitcoord.features.workspace import open_workspace
 from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity
 from tests.support.builders import tasks
-from tests.support.formats import lock_of
+from tests.support.formats import needs_ref_files
 from tests.support.moments import before_swap
 from tests.support.world import found, record
 
@@ -45,11 +45,12 @@ def test_a_foreign_move_between_decision_and_swap_means_deciding_again(repo: Pat
     assert caught.value.facts["holder"] == "y"
 
 
+@needs_ref_files
 def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_nothing_changed(
     repo: Path,
 ) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
-    lock = lock_of(repo / ".git", "refs/heads/gitcoord/ledger")
+    lock = repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger.lock"
     lock.touch()
     writer = LiveFile(repo / ".git" / "gitcoord" / "pending" / "ledger" / "z" / "1.json")
     writer.write(json.dumps({"process": identity()}).encode())

@@ -122,7 +122,8 @@ def test_a_pack_that_is_none_is_refused_and_nothing_is_kept(repo: Path) -> None:
         keep_pack(repo / ".git", b"PACK nonsense")
     after = sorted((repo / ".git" / "objects").rglob("*"))
     assert [path for path in after if path.suffix in {".pack", ".idx"}] == []
-    assert set(before) <= set(after)
+    # A maintenance of git's own, in the background, comes and goes.
+    assert {path for path in before if path.suffix != ".lock"} <= set(after)
 
 
 def test_nothing_is_fetched_behind_anybodys_back(repo: Path, tmp_path: Path) -> None:
