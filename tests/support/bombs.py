@@ -34,7 +34,7 @@ __all__ = ["outcomes"]
 
 MIB = 1024 * 1024
 MEMORY_BYTES = 50 * MIB
-CPU_S = 10
+CPU_S = 20
 Bomb = tuple[Callable[[Any], object], Callable[[], object], tuple[type[Exception], ...]]
 REFUSED = (GitcoordError,)
 # What a plan says in few words becomes as large as it says.
