@@ -410,8 +410,9 @@ def state_of(repo: Path) -> dict[str, Any]:
             "worktrees": sorted(path.name for path in (repo.parent / "repo.worktrees").glob("*")),
             "phases": {phase["id"]: phase["state"] for phase in snapshot.phases()},
             "pending": snapshot.settings()["pending"],
-            "notes": len(snapshot.notes()),
-            "escalations": [one["state"] for one in snapshot.escalations()],
+            # By what they say: who tries again after a success says the same once more.
+            "notes": len({note["text"] for note in snapshot.notes()}),
+            "escalations": sorted({one["state"] for one in snapshot.escalations()}),
             "held": [one["paths"] for one in snapshot.locks()],
             "hooks": [(row.event, row.runs) for row in hooks.status(work)],
             "beats": len(work.store.list_refs("refs/gitcoord/ledger/beats/")),

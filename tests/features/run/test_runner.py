@@ -365,6 +365,12 @@ def test_a_command_ends_with_the_run_that_is_killed(repo: Path) -> None:
     begun = repo.parent / "begun"
     process = started(repo, f"(sleep 984; :) & touch {begun}; sleep 984")
     wait_until(begun)
+    # The watcher comes a moment after the command: a run that is killed in between leaves
+    # its command to the next claim.
+    for _ in range(200):
+        if "gitcoord-watch" in processes():
+            break
+        time.sleep(0.05)
     process.kill()
     process.communicate()
     for _ in range(200):
