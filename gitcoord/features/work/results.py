@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gitcoord.core import codec
 from gitcoord.core.boundary import Boundary, boundary_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
-from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES, Claim, TaskRecord
+from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import log_tail, text_of
 from gitcoord.features.work.bases import built_on_of
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.ledger import Done
@@ -23,11 +23,9 @@ __all__ = [
     "complete",
     "fail",
     "keep_result",
-    "log_tail",
     "progress",
     "release",
     "result_facts",
-    "text_of",
 ]
 
 
@@ -37,25 +35,6 @@ class Completed(NamedTuple):
     entry: str
     task: TaskRecord
     already: bool
-
-
-def text_of(text: str, what: str) -> str:
-    """Return a message as it may stand in the ledger.
-
-    Raises:
-        UsageError: It is empty or larger than 4 KiB.
-
-    """
-    clean = codec.printable(text, lines=True).strip()
-    if not clean:
-        raise UsageError(f"the {what} is empty", hint=f"give a {what} of a few words")
-    size = len(clean.encode())
-    if size > MAX_MESSAGE_BYTES:
-        raise UsageError(
-            f"the {what} has {size} bytes, and at most {MAX_MESSAGE_BYTES} fit",
-            hint="say it shorter, and keep the rest in a file of the work",
-        )
-    return clean
 
 
 def progress(
@@ -129,16 +108,6 @@ def fail(
         "log": work.store.write_blob(tail) if tail else None,
     }
     return work.ledger.execute(command, agent=agent, inputs=[tail] if tail else [])
-
-
-def log_tail(log: bytes) -> bytes:
-    """Cut a log to what the ledger keeps, and say so where it was cut."""
-    text = codec.printable(log[-MAX_LOG_BYTES:].decode("utf-8", "replace"), lines=True)
-    tail = text.encode()
-    if len(log) <= MAX_LOG_BYTES and len(tail) <= MAX_LOG_BYTES:
-        return tail
-    first = f"[{len(log)} bytes in all; this is the end]\n".encode()
-    return first + tail[-(MAX_LOG_BYTES - len(first)) :].decode("utf-8", "ignore").encode()
 
 
 def complete(
