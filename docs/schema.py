@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Iterable
 from typing import (
     Any,
     Literal,
@@ -55,6 +56,24 @@ def object_schema(shape: type) -> dict[str, Any]:
         "properties": {key: schema_of(hint) for key, (hint, _) in fields.items()},
         "required": [key for key, (_, is_required) in fields.items() if is_required],
     }
+
+
+def parts_of(shapes: Iterable[type]) -> list[type]:
+    """Return the shapes that others are made of, by name."""
+    parts: dict[str, type] = {}
+    left = list(shapes)
+    while left:
+        for hint, _ in fields_of(left.pop()).values():
+            fresh = [part for part in _shapes_in(hint) if part.__name__ not in parts]
+            parts |= {part.__name__: part for part in fresh}
+            left += fresh
+    return [parts[name] for name in sorted(parts)]
+
+
+def _shapes_in(hint: Any) -> list[type]:
+    if is_typeddict(hint):
+        return [hint]
+    return [shape for inner in get_args(hint) for shape in _shapes_in(inner)]
 
 
 def first_line(shape: type) -> str:

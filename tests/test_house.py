@@ -16,6 +16,7 @@ _spec.loader.exec_module(figures)
 
 SHAPE = "it defines shapes alone: whoever reads and writes them is tested, and mypy holds them"
 THROUGH = "it is tested through "
+ANSWERED = THROUGH + "cli/test_answers.py: each command's answer is held against its shape"
 HOOKS = THROUGH + "features/assist/test_hook.py: an assistant's hook is one call from end to end"
 SETUP = THROUGH + "cli/test_setup_assistants.py: what a setup writes is compared as a whole"
 SUBAGENTS = THROUGH + "features/assist/test_subagents.py, with the calls that assistants make"
@@ -41,8 +42,12 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/assist/standing.py": HOOKS,
     "features/assist/views.py": HOOKS,
     "features/assist/written_briefs.py": BRIEFS,
-    "features/inspect/answers.py": SHAPE,
-    "features/inspect/shapes.py": SHAPE,
+    "features/inspect/agent_answers.py": ANSWERED,
+    "features/inspect/brief_shapes.py": ANSWERED,
+    "features/inspect/orchestrator_answers.py": ANSWERED,
+    "features/inspect/rollback_shapes.py": ANSWERED,
+    "features/inspect/setup_answers.py": ANSWERED,
+    "features/inspect/shapes.py": ANSWERED,
     "features/land/pending_moves.py": THROUGH + "features/land/test_target_moves.py: who finishes "
     "a move asks whether it was begun",
     "features/maintain/findings.py": SHAPE,

@@ -179,7 +179,9 @@ def rollback_list(app: App) -> None:
     """
     from gitcoord.features.land import rollbacks
 
-    found = [{**one, "at": instant(one.pop("time"))} for one in rollbacks.rollbacks(app.work)]
+    found = rollbacks.rollbacks(app.work)
+    for one in found:
+        one["at"] = instant(one.pop("time"))
     rows = [_rollback_row(one) for one in found]
     text = (
         table(rows, ("ROLLBACK", "AT", "BACK TO", "ABANDONED", "CODE", "WHY"))

@@ -156,11 +156,14 @@ def demo(app: App, keep: Path | None, count: int) -> None:
             click.echo(text)
 
     facts = demonstration.demo(keep, count, tell)
-    app.out.answer("demo", facts, "")
-    if not facts["ok"]:
+    is_ok = facts.pop("ok")
+    if not is_ok:
         raise IncompleteError(
-            "the demo did not end as it should", hint=f"look around in {facts['repository']}"
+            "the demo did not end as it should",
+            hint=f"look around in {facts['repository']}",
+            **facts,
         )
+    app.out.answer("demo", facts, "")
 
 
 @click.command()

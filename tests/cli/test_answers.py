@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import types
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, is_typeddict
+from typing import Any
 
-import click
 import pytest
 
-from gitcoord.cli.main import cli as root
 from gitcoord.features.inspect.answers import ANSWERS
-from gitcoord.features.inspect.shapes import SHAPES
+from tests.support.builders import REVIEWED, tasks
 from tests.support.cli import Cli
-from tests.support.world import write
-from tests.test_docs import ROOT, generate
+from tests.support.shapes import answer_mistakes, line_mistakes
+from tests.support.world import do, environment, found, write
 
-COMMON = {"schema", "ok", "op", "notices"}
 PLAN = """
 [[pool]]
 name = "default"
@@ -45,44 +43,27 @@ title = "C"
 phase = "two"
 paths = ["c/"]
 """
-
-
-def mistakes(hint: Any, value: Any, at: str) -> list[str]:
-    """Return where a value is not of its type, or has keys that its shape lacks."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return []
-    if is_typeddict(hint):
-        return _object_mistakes(hint, value, at)
-    if origin is list and isinstance(value, list):
-        return [one for item in value for one in mistakes(inner[0], item, f"{at}[]")]
-    if origin is dict and isinstance(value, dict):
-        return [
-            one for key, item in value.items() for one in mistakes(inner[1], item, f"{at}.{key}")
-        ]
-    if origin is Literal:
-        return [] if value in inner else [f"{at}: {value!r}"]
-    if origin in {Union, types.UnionType}:
-        tried = [mistakes(one, value, at) for one in inner]
-        return min(tried, key=len)
-    is_number = hint is float and type(value) is int
-    plain = type(None) if hint is None else hint
-    return [] if is_number or type(value) is plain else [f"{at}: {value!r} is not {hint}"]
-
-
-def _object_mistakes(shape: Any, value: Any, at: str) -> list[str]:
-    if not isinstance(value, dict):
-        return [f"{at}: {value!r} is not an object"]
-    fields = generate.fields_of(shape)
-    found = [
-        f"{at}: has {key}, which {shape.__name__} lacks" for key in value.keys() - fields.keys()
-    ]
-    for key, (hint, is_required) in fields.items():
-        if key in value:
-            found += mistakes(hint, value[key], f"{at}.{key}")
-        elif is_required:
-            found.append(f"{at}: lacks {key}")
-    return found
+ELSEWHERE = {
+    "batch",
+    "checkpoint",
+    "demo",
+    "doctor",
+    "hooks install",
+    "hooks status",
+    "hooks uninstall",
+    "review approve",
+    "review claim",
+    "review list",
+    "review reject",
+    "review release",
+    "rollback",
+    "rollback list",
+    "rollback undo",
+    "run",
+    "setup",
+    "upkeep",
+}
+"""What the life of a plan does not call; the demo's answer is looked at where it runs."""
 
 
 class Checked(Cli):
@@ -90,13 +71,19 @@ class Checked(Cli):
 
     seen: set[str]
 
-    def answer(self, *words: str) -> Any:
-        answer = json.loads(self(*words, "--json"))
-        op = answer["op"]
-        facts = {key: value for key, value in answer.items() if key not in COMMON}
-        if op in ANSWERS:
-            assert mistakes(ANSWERS[op], facts, op) == []
-            self.seen.add(op)
+    def __init__(self, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        super().__init__(repo, capsys)
+        self.seen = set()
+
+    def answer(self, *words: str, status: int = 0) -> Any:
+        before: tuple[str, ...] = words
+        after: tuple[str, ...] = ()
+        if "--" in words:
+            place = words.index("--")
+            before, after = words[:place], words[place:]
+        answer = json.loads(self(*before, "--json", *after, status=status))
+        assert answer_mistakes(answer) == []
+        self.seen.add(answer["op"])
         return answer
 
 
@@ -109,13 +96,18 @@ def _agents_work(cli: Checked, place: Path) -> None:
     cli.answer("locks")
     cli.answer("unlock", "docs/", "--agent", "ada")
     asked = cli.answer("escalate", "may I?", "--task", "a", "--agent", "ada")["escalation"]
-    cli.answer("note", "tabs are evil", "--task", "a")
+    left = cli.answer("note", "tabs are evil", "--task", "a")["note"]
+    cli.answer("note")
+    cli.answer("brief", "--agent", "ada")
     cli.answer("inbox")
     cli.answer("status")
     cli.answer("resolve", asked, "yes")
+    cli.answer("note", "--drop", left)
     write(place, "a/x")
+    cli.answer("complete", "--dry-run", "--agent", "ada")
     cli.answer("complete", "--agent", "ada")
     cli.answer("phase", "check", "one")
+    cli.answer("phase", "land", "one", "--dry-run")
     cli.answer("phase", "land", "one")
 
 
@@ -123,7 +115,6 @@ def test_answers_are_as_their_shapes_say(
     repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli = Checked(repo, capsys)
-    cli.seen = set()
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
     for words in (
@@ -160,25 +151,78 @@ def test_answers_are_as_their_shapes_say(
         ["agent", "remove", "bob"],
     ):
         cli.answer(*words)
-    assert ANSWERS.keys() - cli.seen <= {"run", "doctor"}
+    assert ANSWERS.keys() - cli.seen == ELSEWHERE
 
 
-def test_every_shape_belongs_to_a_command_and_is_said_on_the_page() -> None:
-    commands = set()
-    context = click.Context(root)
-    for name in root.list_commands(context):
-        command = root.get_command(context, name)
-        commands.add(name)
-        if isinstance(command, click.Group):
-            commands |= {f"{name} {inner}" for inner in command.list_commands(context)}
-    assert ANSWERS.keys() <= commands
-    page = generate.json_page()
-    assert all(f"\n## {name}\n" in page for name in [*ANSWERS, *(one.__name__ for one in SHAPES)])
+def test_answers_to_reviewers_are_as_their_shapes_say(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = found(repo, tasks("a", "b", head=REVIEWED), "x", "y")
+    do(work, "x", "a", text="first line\n")
+    do(work, "x", "b", text="first line\n")
+    work.close()
+    cli = Checked(repo, capsys)
+    for words in (
+        ["review", "claim", "a", "--agent", "y"],
+        ["review", "list"],
+        ["locks"],
+        ["status"],
+        ["brief", "--agent", "y"],
+        ["review", "release", "--agent", "y"],
+        ["review", "claim", "a", "--agent", "y"],
+        ["review", "approve", "--agent", "y"],
+        ["review", "claim", "b", "--agent", "y"],
+        ["review", "reject", "--reason", "no", "--agent", "y"],
+        ["brief", "--agent", "x"],
+    ):
+        cli.answer(*words)
+    assert {op for op in ELSEWHERE if op.startswith("review")} <= cli.seen
 
 
-def test_the_schema_that_is_shipped_is_fresh_and_refers_to_what_it_has() -> None:
-    text = (ROOT / "schemas" / "answers.schema.json").read_text("utf-8")
-    assert text == generate.answers_schema(), "run `make docs`"
-    schema = json.loads(text)
-    referred = {part.split('"')[0] for part in text.split("#/$defs/")[1:]}
-    assert referred <= schema["$defs"].keys()
+def test_answers_about_going_back_and_hooks_are_as_their_shapes_say(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli = Checked(repo, capsys)
+    (tmp_path / "plan.toml").write_text(PLAN)
+    lines = tmp_path / "lines"
+    lines.write_text('{"op": "claim", "task": "a"}\n{"op": "note", "text": "hm"}\n')
+    for words in (
+        ["init", "--template", "minimal"],
+        ["init", str(tmp_path / "plan.toml"), "--trust"],
+        ["agent", "add", "ada"],
+        ["checkpoint", "begin"],
+        ["batch", str(lines), "--agent", "ada"],
+        ["rollback", "--to", "begin", "--dry-run"],
+        ["rollback", "--to", "begin"],
+        ["rollback", "list"],
+        ["rollback", "undo", "--dry-run"],
+        ["rollback", "undo"],
+        ["hooks", "install", "--dry-run"],
+        ["hooks", "install"],
+        ["hooks", "status"],
+        ["hooks", "uninstall"],
+        ["setup", "agents-md", "--print"],
+        ["setup", "agents-md"],
+        ["upkeep"],
+        ["doctor"],
+    ):
+        cli.answer(*words)
+    assert cli.seen >= ELSEWHERE - {"run", "demo"} - {
+        op for op in ELSEWHERE if op.startswith("review")
+    }
+
+
+def test_the_answer_of_a_run_and_the_lines_that_follow_are_as_their_shapes_say(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found(repo, tasks("a")).close()
+    cli = Checked(repo, capsys)
+    cli.answer("run", "-j", "1", "--", "sh", "-c", "mkdir -p a && date > a/x")
+    command = [sys.executable, "-m", "gitcoord", "-C", str(repo), "log", "--follow", "--json"]
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as follower:
+        assert follower.stdout is not None
+        line = json.loads(follower.stdout.readline())
+        follower.terminate()
+    assert line_mistakes("log --follow", line) == []

@@ -5,26 +5,41 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 __all__ = [
-    "SHAPES",
     "AgentFacts",
     "Answer",
     "AttentionFacts",
     "Behind",
+    "BlockerFacts",
     "Blocking",
+    "ChangedFile",
+    "CheckFacts",
     "ClaimFacts",
     "CommandFacts",
+    "CommitFacts",
+    "ConflictFacts",
+    "DiffFacts",
     "Earlier",
     "EntryFacts",
     "EscalationFacts",
     "FailedGateFacts",
+    "FindingFacts",
     "GateFacts",
     "HeldClaim",
+    "HeldPaths",
+    "HeldReview",
+    "LeaseFacts",
     "LockFacts",
     "NoteFacts",
+    "PendingMove",
     "PhaseFacts",
+    "Progress",
     "ResultFacts",
+    "ReviewFacts",
+    "SetbackFacts",
     "ShownTask",
     "TaskFacts",
+    "WaitingReview",
+    "WaitingTask",
     "Wave",
 ]
 
@@ -93,20 +108,25 @@ class ReviewFacts(TypedDict):
     is_late: NotRequired[bool]
 
 
-class ResultFacts(TypedDict):
-    """What was handed in for a task."""
+class CommitFacts(TypedDict):
+    """The commit that is handed in, what it is built on, and the boundary that it keeps."""
 
-    agent: str
-    at: str | int
-    attempt: int
     base: str
     boundary: dict[str, Any]
     built_on: dict[str, str]
     commits: int
     files: int
     oid: str | None
-    token: str
     tree: str | None
+
+
+class ResultFacts(CommitFacts):
+    """What was handed in for a task."""
+
+    agent: str
+    at: str | int
+    attempt: int
+    token: str
 
 
 class SetbackFacts(TypedDict):
@@ -315,29 +335,99 @@ class CommandFacts(TypedDict):
     options: list[str]
 
 
-SHAPES: tuple[type, ...] = (
-    TaskFacts,
-    ShownTask,
-    ClaimFacts,
-    HeldClaim,
-    Progress,
-    ResultFacts,
-    ReviewFacts,
-    SetbackFacts,
-    PhaseFacts,
-    GateFacts,
-    FailedGateFacts,
-    AgentFacts,
-    AttentionFacts,
-    EscalationFacts,
-    NoteFacts,
-    LockFacts,
-    EntryFacts,
-    Behind,
-    Blocking,
-    Earlier,
-    Answer,
-    Wave,
-    CommandFacts,
-)
-"""What the answers are made of, in the order of the reference."""
+class HeldReview(ReviewFacts):
+    """A review in a list, with its task."""
+
+    task: str
+    title: str
+
+
+class HeldPaths(TypedDict):
+    """The paths that a claim keeps from others."""
+
+    task: str
+    agent: str
+    paths: list[str] | None
+    lease_left_ms: int
+
+
+class BlockerFacts(TypedDict):
+    """Who holds a path that a task waits for: the wanted pattern, and the held one."""
+
+    agent: str
+    task: str | None
+    lock: str | None
+    paths: list[str]
+
+
+WaitingTask = TypedDict("WaitingTask", {"task": str, "title": str, "for": list[BlockerFacts]})
+WaitingTask.__doc__ = "A ready task whose paths others hold."
+
+
+class PendingMove(TypedDict):
+    """The one move of the target that may be under way; ``phase`` is null for a rollback."""
+
+    kind: Literal["landing", "rollback"]
+    phase: str | None
+    target: str
+    old: str
+    new: str
+
+
+class ConflictFacts(TypedDict):
+    """Two results that do not merge."""
+
+    task: str
+    other: str
+    files: list[str]
+    is_moved: bool
+
+
+class ChangedFile(TypedDict):
+    """A file of a result, with how many lines it adds and removes; null for binary ones."""
+
+    path: str
+    added: int | None
+    removed: int | None
+
+
+class DiffFacts(TypedDict):
+    """The changes of a result, up to a size."""
+
+    old: str
+    new: str
+    files: list[ChangedFile]
+    text: str
+    is_cut: bool
+
+
+class CheckFacts(TypedDict):
+    """The last run of a task's check, with the end of its output."""
+
+    run: str
+    verdict: str
+    millis: int
+    log: str
+
+
+class WaitingReview(TypedDict):
+    """A result that waits for reviews."""
+
+    task: str
+    title: str
+    author: str
+    result: str | None
+    at: str
+    needed: int
+    verify_by: str | None
+    approved: int
+    reviews: list[ReviewFacts]
+
+
+class FindingFacts(TypedDict):
+    """One thing that was looked at."""
+
+    check: str
+    state: Literal["ok", "fixed", "problem"]
+    text: str
+    advice: str

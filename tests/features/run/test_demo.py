@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.shapes import answer_mistakes
 from tests.support.world import environment, git
 
 
@@ -22,6 +23,7 @@ def test_the_demo_survives_its_faults_and_lands_everything(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     facts = json.loads(done.stdout)
     assert facts["ok"]
+    assert answer_mistakes(facts) == []
     assert facts["killed"] == facts["taken_over"]
     assert facts["failed_once"]
     assert facts["landed"] == 57

@@ -1,0 +1,244 @@
+"""What the commands for orchestrators, and those that audit, answer with ``--json``."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+from gitcoord.features.inspect.agent_answers import (
+    Written,
+    WrittenTask,
+)
+from gitcoord.features.inspect.rollback_shapes import (
+    RollbackFacts,
+    RollbackPreview,
+)
+from gitcoord.features.inspect.shapes import (
+    AgentFacts,
+    AttentionFacts,
+    Blocking,
+    ConflictFacts,
+    EntryFacts,
+    EscalationFacts,
+    FailedGateFacts,
+    GateFacts,
+    HeldClaim,
+    HeldReview,
+    LockFacts,
+    PendingMove,
+    PhaseFacts,
+    ShownTask,
+    TaskFacts,
+    WaitingTask,
+)
+
+__all__ = [
+    "AssignAnswer",
+    "BatchAnswer",
+    "BatchResult",
+    "CancelAnswer",
+    "CheckpointAnswer",
+    "ImpactAnswer",
+    "InboxAnswer",
+    "LogAnswer",
+    "PhaseCheckAnswer",
+    "PhaseLandAnswer",
+    "PhaseLandTrial",
+    "PhaseListAnswer",
+    "ReapAnswer",
+    "ResolveAnswer",
+    "RollbackAnswer",
+    "RollbackListAnswer",
+    "RunAnswer",
+    "ShowAnswer",
+    "ShowLogAnswer",
+    "StatusAnswer",
+    "TasksAnswer",
+    "VerifyAnswer",
+]
+
+
+class StatusAnswer(TypedDict):
+    """A summary of the ledger."""
+
+    ledger: str
+    tip: str
+    epoch: int
+    plan: str | None
+    target: str
+    pending: PendingMove | None
+    counts: dict[str, int]
+    phases: list[PhaseFacts]
+    agents: list[AgentFacts]
+    claims: list[HeldClaim]
+    reviews: list[HeldReview]
+    locks: list[LockFacts]
+    waiting: list[WaitingTask]
+    blocked: list[Blocking]
+    escalations: list[EscalationFacts]
+    behind: list[str]
+    needs_you: list[AttentionFacts]
+
+
+class TasksAnswer(TypedDict):
+    """Tasks in plan order."""
+
+    tip: str
+    tasks: list[TaskFacts]
+
+
+class ShowAnswer(TypedDict):
+    """A task with everything that is known of it."""
+
+    tip: str
+    task: ShownTask
+
+
+class ShowLogAnswer(TypedDict):
+    """A log of a task, by its name; with ``--log``."""
+
+    task: str
+    log: str
+    text: str
+
+
+class ImpactAnswer(TypedDict):
+    """Who waits for a task."""
+
+    tip: str
+    task: str
+    direct: list[str]
+    transitive: list[str]
+    phases_waiting: list[str]
+
+
+class LogAnswer(TypedDict):
+    """The newest entries."""
+
+    tip: str
+    entries: list[EntryFacts]
+
+
+class VerifyAnswer(TypedDict):
+    """How much was replayed, and up to where."""
+
+    entries: int
+    tip: str
+    since: str | None
+
+
+class PhaseListAnswer(TypedDict):
+    """The phases, in the order of the plan."""
+
+    phases: list[PhaseFacts]
+
+
+class PhaseCheckAnswer(TypedDict):
+    """Whether a phase could land, and what is missing."""
+
+    phase: str
+    state: str
+    ready: bool
+    results: list[list[str]]
+    missing: list[dict[str, str]]
+    conflict: ConflictFacts | None
+    in_the_way: list[str]
+    new: str | None
+    gates: list[GateFacts]
+    without: list[str]
+    problem: str | None
+    failed_gates: list[FailedGateFacts]
+    rollback: NotRequired[RollbackPreview | None]
+
+
+class PhaseLandTrial(PhaseCheckAnswer):
+    """What ``phase land --dry-run`` found."""
+
+    dry_run: Literal[True]
+
+
+class PhaseLandAnswer(Written):
+    """A phase that landed."""
+
+    phase: str
+    target: str
+    old: str
+    new: str
+    results: int
+    already: bool
+    gates: list[str]
+    without: list[str]
+
+
+class AssignAnswer(WrittenTask):
+    """For whom a task is now."""
+
+    assigned: str | None
+
+
+class CancelAnswer(WrittenTask):
+    """A task that was cancelled, and what has to be redone."""
+
+    redone: list[str]
+
+
+class ReapAnswer(TypedDict):
+    """The claims and locks that were ended."""
+
+    entry: str | None
+    expired: list[dict[str, str]]
+    lapsed: list[dict[str, str]]
+
+
+class InboxAnswer(TypedDict):
+    """The escalations that wait for an answer."""
+
+    escalations: list[EscalationFacts]
+
+
+class ResolveAnswer(Written):
+    """An escalation that was answered."""
+
+    escalation: str
+
+
+class RunAnswer(TypedDict):
+    """A plan of which everything landed."""
+
+    counts: dict[str, int]
+
+
+class CheckpointAnswer(Written):
+    """The entry that has a name now."""
+
+    name: str
+
+
+class RollbackAnswer(Written):
+    """A rollback: the entry that it went back to, and the tip that it left."""
+
+    onto: str
+    abandoned: str
+    epoch: int
+    code: PendingMove | None
+
+
+class RollbackListAnswer(TypedDict):
+    """The rollbacks, newest first."""
+
+    rollbacks: list[RollbackFacts]
+
+
+class BatchResult(TypedDict):
+    """What became of one line; ``token`` and ``branch`` of a claim."""
+
+    line: int
+    op: str
+    task: str | None
+    token: NotRequired[str]
+    branch: NotRequired[str]
+
+
+class BatchAnswer(Written):
+    """The entry of a batch, and its lines in order."""
+
+    results: list[BatchResult]

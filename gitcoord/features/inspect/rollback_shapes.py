@@ -1,0 +1,88 @@
+"""The shapes of what goes back: rollbacks, their previews, moves of the target."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from gitcoord.features.inspect.shapes import PendingMove
+
+__all__ = [
+    "ChangedPhase",
+    "ChangedTask",
+    "CodeMoveFacts",
+    "NamedClaim",
+    "RollbackChanges",
+    "RollbackFacts",
+    "RollbackPreview",
+]
+
+
+class ChangedTask(TypedDict):
+    """A task's state before and after; null where there is no such task."""
+
+    task: str
+    now: str | None
+    then: str | None
+
+
+class ChangedPhase(TypedDict):
+    """A phase's state before and after; null where there is no such phase."""
+
+    phase: str
+    now: str
+    then: str | None
+
+
+class NamedClaim(TypedDict):
+    """A claim by its task and holder."""
+
+    task: str
+    agent: str
+
+
+class RollbackChanges(TypedDict):
+    """What going back would change."""
+
+    tasks: list[ChangedTask]
+    claims_ended: list[NamedClaim]
+    claims_kept: list[NamedClaim]
+    reviews_ended: list[str]
+    locks_ended: list[str]
+    phases: list[ChangedPhase]
+    escalations: list[str]
+    notes: list[str]
+    is_plan_changed: bool
+
+
+class CodeMoveFacts(TypedDict):
+    """Where the target would go: by a reset, or by one revert for each of ``reverts``."""
+
+    target: str
+    old: str
+    new: str
+    reverts: list[str]
+    is_reset: bool
+
+
+class RollbackPreview(TypedDict):
+    """What a rollback would do, with nothing done."""
+
+    onto: str
+    abandoned: str
+    changes: RollbackChanges
+    code: CodeMoveFacts | None
+    dry_run: NotRequired[bool]
+
+
+class RollbackFacts(TypedDict):
+    """A rollback of the past; ``is_current`` is false where it was abandoned itself."""
+
+    entry: str
+    at: str
+    onto: str | None
+    abandoned: str
+    epoch: int
+    reason: str
+    code: PendingMove | None
+    reverts: list[str]
+    is_current: bool

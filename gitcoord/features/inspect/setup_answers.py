@@ -1,0 +1,204 @@
+"""What the commands that set up, and those for machines, answer with ``--json``."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+from gitcoord.features.inspect.agent_answers import (
+    Written,
+)
+from gitcoord.features.inspect.shapes import (
+    AgentFacts,
+    CommandFacts,
+    EntryFacts,
+    FindingFacts,
+    Wave,
+)
+
+__all__ = [
+    "AgentAddAnswer",
+    "AgentListAnswer",
+    "AgentRemoveAnswer",
+    "AgentShowAnswer",
+    "CommandsAnswer",
+    "DemoAnswer",
+    "DoctorAnswer",
+    "HookFacts",
+    "HookStep",
+    "HooksAnswer",
+    "HooksStatusAnswer",
+    "InitAnswer",
+    "PlanAppliedAnswer",
+    "PlanCheckAnswer",
+    "PlanShowAnswer",
+    "SetupAnswer",
+    "SetupFile",
+    "TemplateAnswer",
+    "TrustAnswer",
+    "UpkeepAnswer",
+]
+
+
+class PlanAppliedAnswer(Written):
+    """How a plan differs from what was there."""
+
+    added: int
+    changed: int
+    changed_parts: list[str]
+    kept: list[str]
+    warnings: list[str]
+
+
+class PlanCheckAnswer(TypedDict):
+    """How large a plan is that has no mistake."""
+
+    tasks: int
+    phases: int
+    warnings: list[str]
+
+
+class PlanShowAnswer(TypedDict):
+    """The plan's settings, and what can run at once."""
+
+    plan: dict[str, Any]
+    waves: list[Wave]
+
+
+class InitAnswer(Written):
+    """A ledger that was created, and the plan that was loaded."""
+
+    ledger: str
+    target: str
+    plan: NotRequired[PlanAppliedAnswer]
+
+
+class TemplateAnswer(TypedDict):
+    """The plan file that was written; with ``--template``."""
+
+    plan_file: str
+
+
+class AgentAddAnswer(Written):
+    """An agent that was added; ``start`` is the line that starts its assistant."""
+
+    agent: dict[str, Any]
+    worktree: str | None
+    setup: str
+    start: NotRequired[str]
+
+
+class AgentListAnswer(TypedDict):
+    """The agents and what they hold."""
+
+    agents: list[AgentFacts]
+
+
+class AgentShowAnswer(TypedDict):
+    """One agent, with its newest entries."""
+
+    agent: dict[str, Any]
+    history: list[EntryFacts]
+
+
+class AgentRemoveAnswer(Written):
+    """An agent that was removed."""
+
+    agent: str
+
+
+class TrustAnswer(TypedDict):
+    """The commands that are trusted on this machine."""
+
+    commands: list[str]
+
+
+class DoctorAnswer(TypedDict):
+    """What was looked at, and how many problems there are."""
+
+    findings: list[FindingFacts]
+    problems: int
+
+
+class CommandsAnswer(TypedDict):
+    """Every command."""
+
+    commands: list[CommandFacts]
+
+
+class HookStep(TypedDict):
+    """One thing that is done, or to be done by hand: ``lines`` are to be added."""
+
+    act: str
+    event: str
+    name: str
+    text: str
+    lines: str | None
+
+
+class HooksAnswer(TypedDict):
+    """What was done with git's hooks, or would be."""
+
+    dry_run: bool
+    steps: list[HookStep]
+
+
+class HookFacts(TypedDict):
+    """What git would run for an event in some worktrees."""
+
+    event: str
+    path: str
+    worktrees: list[str]
+    runs: str
+    state: str
+    problem: str
+
+
+class HooksStatusAnswer(TypedDict):
+    """What git would run, and what is wrong with it."""
+
+    hooks: list[HookFacts]
+    problems: list[str]
+
+
+class SetupFile(TypedDict):
+    """A file of an assistant's; ``text`` with ``--print`` alone, null where it is removed."""
+
+    path: str
+    what: str
+    is_changed: bool
+    text: NotRequired[str | None]
+
+
+class SetupAnswer(TypedDict):
+    """The files that were written, or would be, and what a person has to confirm."""
+
+    files: list[SetupFile]
+    dry_run: bool
+    advice: list[str]
+
+
+class UpkeepAnswer(TypedDict):
+    """What was packed and dropped; only ``busy`` where another upkeep is at work."""
+
+    busy: bool
+    results: NotRequired[list[str]]
+    candidates: NotRequired[list[str]]
+    attic: NotRequired[list[str]]
+    leftovers: NotRequired[int]
+    packed: NotRequired[int]
+    merged: NotRequired[int]
+
+
+class DemoAnswer(TypedDict):
+    """What came of the demo: which tasks met a fault, and what landed."""
+
+    killed: str | None
+    taken_over: str | None
+    failed_once: bool
+    approved: int
+    rejected: str | None
+    seconds: float
+    landed: int
+    sequential_seconds: float
+    repository: str
+    entries: int
