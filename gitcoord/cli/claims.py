@@ -97,6 +97,7 @@ def claim(
     from gitcoord.features.work.contention import lost
 
     agent = ready_to_wait(app, wait=wait, timeout=timeout)
+    asked_ns = app.work.clock.monotonic_ns()
 
     def once() -> Any:
         return claims.claim(
@@ -107,6 +108,7 @@ def claim(
             checkout=not no_checkout,
             resume=resume,
             is_waiting=wait,
+            asked_ns=asked_ns,
         )
 
     def gave_up(error: GitcoordError) -> None:

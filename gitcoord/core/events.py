@@ -56,6 +56,8 @@ class Event(TypedDict):
     token: NotRequired[str]
     attempt: NotRequired[int]
     session: NotRequired[str]
+    wait_ms: NotRequired[int | None]
+    spent_ms: NotRequired[int | None]
     boot_id: NotRequired[str]
     monotonic_ns: NotRequired[int]
     lease_ms: NotRequired[int]

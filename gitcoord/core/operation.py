@@ -8,8 +8,9 @@ rows stand in ``core.operations``, by topic; ``core.machine`` runs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from gitcoord.core.errors import UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
 from gitcoord.core.model import State
@@ -23,7 +24,9 @@ __all__ = [
     "Decide",
     "Operation",
     "Transitions",
+    "check_interval",
     "copied",
+    "elapsed_ms",
     "holding",
     "keys",
     "stamp",
@@ -96,6 +99,23 @@ def copied(*keys: str) -> Decide:
 def stamp(context: Context) -> dict[str, Any]:
     """Return the keys that say when a lease or a delay began."""
     return {"boot_id": context.boot_id, "monotonic_ns": context.now_ns}
+
+
+def elapsed_ms(begun_ns: int | None, context: Context) -> int | None:
+    """Return how long ago something began on our clock; None where nobody knows.
+
+    ``begun_ns`` is a reading of the very clock that the context has.
+    """
+    if begun_ns is None:
+        return None
+    return max(0, context.now_ns - begun_ns) // 1_000_000
+
+
+def check_interval(event: Event, key: Literal["wait_ms", "spent_ms"]) -> None:
+    """Refuse an interval that is not a whole number of milliseconds."""
+    value = event[key]
+    if value is not None and (type(value) is not int or value < 0):
+        raise UsageError(f"{key} is a number of milliseconds, and not negative")
 
 
 def titled(snapshot: Snapshot, command: Command) -> dict[str, Any]:

@@ -167,6 +167,12 @@ class TokenFiles:
             return set()
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
+    def read(self, token: str) -> dict[str, Any]:
+        """Read what is kept with a token; nothing where it is not kept."""
+        if not ids.is_id(token):
+            return {}
+        return read_json(self.folder / f"{token}.json") or {}
+
     def all(self) -> list[dict[str, Any]]:
         """Read every token that is kept, oldest first."""
         try:

@@ -21,7 +21,16 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
 from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.model import MAX_MESSAGE_BYTES, AgentRecord, Claim, Evidence, Lapse, TaskRecord
-from gitcoord.core.operation import Operation, Transitions, holding, keys, stamp, titled
+from gitcoord.core.operation import (
+    Operation,
+    Transitions,
+    check_interval,
+    elapsed_ms,
+    holding,
+    keys,
+    stamp,
+    titled,
+)
 from gitcoord.core.operations.built_on import check_built_on
 from gitcoord.core.operations.changes import changed, with_setback
 from gitcoord.core.operations.expiry import (
@@ -72,6 +81,7 @@ def decide_claim(snapshot: Snapshot, command: Command, context: Context) -> dict
         "expired": expiries(snapshot, agent["id"], task, context),
         "lapsed": _lapsed(snapshot, agent["id"], task, context),
         "takeover": takeover,
+        "wait_ms": elapsed_ms(command.get("asked_ns"), context),
     }
 
 
@@ -166,6 +176,7 @@ def check_claim(snapshot: Snapshot, event: Event) -> None:
     branch = work_branch(prefix, task["id"], event["attempt"], event["token"])
     if event["branch"] != branch:
         raise UsageError("a claim's branch is named after its task, attempt and token")
+    check_interval(event, "wait_ms")
     _check_role(snapshot, agent, task)
     _check_ready(snapshot, task)
     _check_room(snapshot, event, agent, task)
@@ -378,18 +389,20 @@ def apply_progress(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 # release
 
 
-def decide_release(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+def decide_release(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     """Give the task back."""
     return {
         **holding(snapshot, command),
         **titled(snapshot, command),
         "reason": command["reason"],
+        "spent_ms": elapsed_ms(command.get("begun_ns"), context),
     }
 
 
 def check_release(snapshot: Snapshot, event: Event) -> None:
     """Refuse a release by anyone but the holder."""
     held(snapshot, event, _RELEASED)
+    check_interval(event, "spent_ms")
 
 
 def apply_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -443,7 +456,7 @@ _CLAIM = keys("task title token attempt session boot_id monotonic_ns lease_ms br
 OPERATIONS = {
     "claim": Operation(
         fields=_CLAIM | keys("base"),
-        optional={"built_on": {}, "expired": [], "lapsed": [], "takeover": None},
+        optional={"built_on": {}, "expired": [], "lapsed": [], "takeover": None, "wait_ms": None},
         transitions={**_OPEN, **_TAKEN},
         in_passing={"expired": EXPIRE},
         decide=decide_claim,
@@ -473,7 +486,7 @@ OPERATIONS = {
     ),
     "release": Operation(
         fields=keys("task title token attempt"),
-        optional={"reason": ""},
+        optional={"reason": "", "spent_ms": None},
         transitions=_RELEASED,
         decide=decide_release,
         check=check_release,

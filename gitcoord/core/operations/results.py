@@ -10,7 +10,16 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord, RetryDelay, State, TaskRecord
-from gitcoord.core.operation import Operation, Transitions, holding, keys, stamp, titled
+from gitcoord.core.operation import (
+    Operation,
+    Transitions,
+    check_interval,
+    elapsed_ms,
+    holding,
+    keys,
+    stamp,
+    titled,
+)
 from gitcoord.core.operations.built_on import (
     REDO,
     check_built_on,
@@ -53,12 +62,14 @@ def decide_complete(snapshot: Snapshot, command: Command, context: Context) -> d
         "token": command["token"],
         "at": context.time,
     }
-    return {**fenced, **titled(snapshot, command), "result": result}
+    spent_ms = elapsed_ms(command.get("begun_ns"), context)
+    return {**fenced, **titled(snapshot, command), "result": result, "spent_ms": spent_ms}
 
 
 def check_complete(snapshot: Snapshot, event: Event) -> None:
     """Refuse a result that is not the holder's, or not what the task asks for."""
     task = held(snapshot, event, _COMPLETED)
+    check_interval(event, "spent_ms")
     result = event["result"]
     bound_to = (result["token"], result["agent"], result["attempt"])
     if bound_to != (event["token"], event["agent"], event["attempt"]):
@@ -119,12 +130,14 @@ def decide_fail(snapshot: Snapshot, command: Command, context: Context) -> dict[
         "reason": command["reason"],
         "delay_ms": retry_delay_ms(task["failures"]),
         "log": command.get("log"),
+        "spent_ms": elapsed_ms(command.get("begun_ns"), context),
     }
 
 
 def check_fail(snapshot: Snapshot, event: Event) -> None:
     """Refuse a failure by anyone but the holder, or without a reason."""
     held(snapshot, event, _FAILED)
+    check_interval(event, "spent_ms")
     if event["kind"] not in {"transient", "permanent"} or not event["reason"].strip():
         raise UsageError("a failure is transient or permanent, and has a reason")
 
@@ -193,6 +206,7 @@ def apply_reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 OPERATIONS = {
     "complete": Operation(
         fields=keys("task title token attempt result"),
+        optional={"spent_ms": None},
         transitions=_COMPLETED,
         decide=decide_complete,
         check=check_complete,
@@ -202,7 +216,7 @@ OPERATIONS = {
     ),
     "fail": Operation(
         fields=keys("task title token attempt kind reason delay_ms boot_id monotonic_ns"),
-        optional={"log": None},
+        optional={"log": None, "spent_ms": None},
         transitions=_FAILED,
         decide=decide_fail,
         check=check_fail,

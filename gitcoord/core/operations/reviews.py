@@ -15,7 +15,15 @@ from gitcoord.core.errors import ClaimLostError, ConflictError, RefusedError, Us
 from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context, remaining_ms, running
 from gitcoord.core.model import AgentRecord, Lease, Result, Review, State, TaskRecord, TaskSpec
-from gitcoord.core.operation import Operation, Transitions, keys, stamp, titled
+from gitcoord.core.operation import (
+    Operation,
+    Transitions,
+    check_interval,
+    elapsed_ms,
+    keys,
+    stamp,
+    titled,
+)
 from gitcoord.core.operations.changes import changed, set_back
 from gitcoord.core.operations.expiry import EXPIRE, check_expired, end_reviews, over_reviews
 from gitcoord.core.operations.preconditions import require_agent, require_plan, task_of
@@ -229,18 +237,20 @@ def apply_review(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 # verdicts
 
 
-def decide_verdict(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+def decide_verdict(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
     """Bind a verdict to the result that was looked at."""
     return {
         **titled(snapshot, command),
         "token": command["token"],
         "reviewed": command["reviewed"],
         "reason": command["reason"],
+        "spent_ms": elapsed_ms(command.get("begun_ns"), context),
     }
 
 
 def _check_current(snapshot: Snapshot, event: Event, transitions: Transitions) -> None:
     """Refuse what is said of a review that is not current."""
+    check_interval(event, "spent_ms")
     task = snapshot.require_task(event["task"])
     asked = (event["token"], event["agent"], event["reviewed"])
     current = {(review["token"], review["agent"], review["result"]) for review in running(task)}
@@ -312,7 +322,7 @@ def apply_reject(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 
 _VERDICT = keys("task title token")
-_VERDICT_OPTIONS = {"reviewed": None, "reason": ""}
+_VERDICT_OPTIONS = {"reviewed": None, "reason": "", "spent_ms": None}
 
 OPERATIONS = {
     "review": Operation(
@@ -347,7 +357,7 @@ OPERATIONS = {
     ),
     "reject": Operation(
         fields=_VERDICT | keys("reason"),
-        optional={"reviewed": None},
+        optional={"reviewed": None, "spent_ms": None},
         transitions=_REJECTED,
         decide=decide_verdict,
         check=check_reject,

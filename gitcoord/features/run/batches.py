@@ -21,7 +21,7 @@ from gitcoord.core.texts import text_of
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.locks import tidy
 from gitcoord.features.work.results import keep_result, result_facts
-from gitcoord.features.work.tokens import current_claim, keep_token
+from gitcoord.features.work.tokens import begun_ns, current_claim, keep_token
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
@@ -245,7 +245,13 @@ class _Maker:
 
     def _held(self, line: Line, snapshot: Snapshot, who: str) -> Command:
         task, token = self._holding(line, snapshot, who)
-        command: Command = {"op": line["op"], "agent": who, "task": task, "token": token}
+        command: Command = {
+            "op": line["op"],
+            "agent": who,
+            "task": task,
+            "token": token,
+            "begun_ns": begun_ns(self._work, who, token),
+        }
         if line["op"] == "progress":
             return {
                 **command,

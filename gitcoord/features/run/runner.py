@@ -213,10 +213,11 @@ def _guarded(shared: _Shared, agent: str) -> None:
 def _work(shared: _Shared, work: Workspace, agent: str) -> None:
     """Take one task after another until none is left."""
     session = f"run:{os.getpid()}:{Clock().token()[:8]}"
+    asked_ns = work.clock.monotonic_ns()
     while not shared.stop.is_set():
         tip = work.ledger.tip()
         try:
-            claimed = claims.claim(work, agent, session=session)
+            claimed = claims.claim(work, agent, session=session, asked_ns=asked_ns)
         except PlanFinishedError:
             _land_what_is_whole(work, shared)
             return
@@ -227,6 +228,7 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             if shared.review is not None and review_one(
                 work, agent, session, shared.review, shared.stop.is_set, shared.tell
             ):
+                asked_ns = work.clock.monotonic_ns()
                 continue
             if _is_stuck(work):
                 shared.tell(Note(agent, "", "idle", error.message))
@@ -247,6 +249,7 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             continue
         if not work_on(Job(work, agent, shared.command, shared.stop.is_set, shared.tell), claimed):
             return
+        asked_ns = work.clock.monotonic_ns()
         _land_what_is_whole(work, shared)
 
 

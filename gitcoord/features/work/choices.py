@@ -44,13 +44,20 @@ class Chooser:
     """Make the claim command from each fresh snapshot."""
 
     def __init__(
-        self, work: Workspace, agent: AgentRecord, task: str | None, pool: str | None, session: str
+        self,
+        work: Workspace,
+        agent: AgentRecord,
+        task: str | None,
+        pool: str | None,
+        session: str,
+        asked_ns: int | None = None,
     ) -> None:
         self._work = work
         self._agent = agent
         self._task = task
         self._pool = pool
         self._session = session
+        self._asked_ns = asked_ns
         self.base_conflicts: list[RefusedError] = []
         self._delays_ms: list[int] = []
         self.branch_in_the_way: RefusedError | None = None
@@ -84,6 +91,7 @@ class Chooser:
             "session": self._session,
             "base": "",
             "built_on": {},
+            "asked_ns": self._asked_ns,
         }
         try:
             base = base_of(self._work, snapshot, task)

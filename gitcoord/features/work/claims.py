@@ -56,11 +56,13 @@ def claim(
     session: str | None = None,
     resume: bool = False,
     is_waiting: bool = False,
+    asked_ns: int | None = None,
 ) -> Claimed:
     """Claim a task for an agent, or return the claim that it has already.
 
     ``is_waiting``: the caller asks again and again, so that a loss counts
-    only when it gives up (``contention.lost``).
+    only when it gives up (``contention.lost``). ``asked_ns`` is when it first
+    asked, by this machine's clock; without it, it asks now.
 
     Raises:
         NothingReadyError: No task for this agent now.
@@ -72,6 +74,8 @@ def claim(
 
     """
     session = session or work.session()
+    if asked_ns is None:
+        asked_ns = work.clock.monotonic_ns()
     snapshot = work.ledger.snapshot()
     record = require_agent(snapshot, agent)
     if task is not None:
@@ -101,13 +105,20 @@ def claim(
             # Taken over between our look and our swap: there is nothing to
             # return any more, so this is a claim like any other.
             return claim(
-                work, agent, task, pool=pool, checkout=checkout, session=session, resume=resume
+                work,
+                agent,
+                task,
+                pool=pool,
+                checkout=checkout,
+                session=session,
+                resume=resume,
+                asked_ns=asked_ns,
             )
     if worktree is not None:
         from gitcoord.git.worktrees import refuse_local_changes
 
         refuse_local_changes(worktree)
-    chooser = Chooser(work, record, task, pool, session)
+    chooser = Chooser(work, record, task, pool, session, asked_ns)
     try:
         _refuse_held(work, snapshot, agent, task)
         done = work.ledger.execute(

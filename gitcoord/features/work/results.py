@@ -15,6 +15,7 @@ from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail, text_of
 from gitcoord.features.work.bases import built_on_of
+from gitcoord.features.work.tokens import begun_ns
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.ledger import Done
 
@@ -72,7 +73,14 @@ def release(work: Workspace, agent: str, task: str, token: str, reason: str = ""
     text = ""
     if reason:
         text = text_of(reason, "reason")
-    command = {"op": "release", "agent": agent, "task": task, "token": token, "reason": text}
+    command = {
+        "op": "release",
+        "agent": agent,
+        "task": task,
+        "token": token,
+        "reason": text,
+        "begun_ns": begun_ns(work, agent, token),
+    }
     return work.ledger.execute(command, agent=agent)
 
 
@@ -106,6 +114,7 @@ def fail(
         "kind": kind,
         "reason": text_of(reason, "reason"),
         "log": work.store.write_blob(tail) if tail else None,
+        "begun_ns": begun_ns(work, agent, token),
     }
     return work.ledger.execute(command, agent=agent, inputs=[tail] if tail else [])
 
@@ -157,7 +166,14 @@ def complete(
         from gitcoord.features.work.checks import check_result
 
         check_result(work, agent, record, token, facts)
-    command = {"op": "complete", "agent": agent, "task": task, "token": token, "result": facts}
+    command = {
+        "op": "complete",
+        "agent": agent,
+        "task": task,
+        "token": token,
+        "result": facts,
+        "begun_ns": begun_ns(work, agent, token),
+    }
     ended = work.ledger.execute(command, agent=agent)
     return Completed(ended.entry, ended.snapshot.require_task(task), already=False)
 

@@ -35,6 +35,7 @@ from gitcoord.features.work.choices import RETRY_AFTER_S, ends_of, is_blocked
 from gitcoord.features.work.tokens import (
     REVIEWS,
     Current,
+    begun_ns,
     current_lease,
     forget_stale_tokens,
     keep_token,
@@ -164,6 +165,7 @@ def judge(
         "token": current.token,
         "reason": text,
         "reviewed": review["result"] if review else None,
+        "begun_ns": begun_ns(work, agent, current.token, REVIEWS),
     }
     if review is not None and review["verdict"] == verdict + "d":
         return Judged(snapshot.oid, snapshot.require_task(current.task), already=True)

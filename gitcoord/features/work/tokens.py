@@ -24,6 +24,7 @@ __all__ = [
     "CLAIMS",
     "REVIEWS",
     "Current",
+    "begun_ns",
     "current_claim",
     "current_lease",
     "forget_stale_tokens",
@@ -51,17 +52,37 @@ def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) ->
 
     Returns the files that have to be on the disk by then.
     """
+    tokens = work.tokens(agent, kind)
     facts = {
         "task": event["task"],
         "agent": agent,
         "session": event["session"],
         "entry_id": event["id"],
+        "boot_id": event["boot_id"],
+        "begun_ns": event["monotonic_ns"],
     }
+    older = tokens.read(event.get("old", ""))
+    if older:
+        # A reissue goes on with the attempt that the older token began.
+        facts |= {key: older.get(key) for key in ("boot_id", "begun_ns")}
     if is_of_assistant(event["session"]):
         from gitcoord.features.sessions import note_session
 
         note_session(work.place.common_dir, event["session"])
-    return work.tokens(agent, kind).write(event["token"], facts)
+    return tokens.write(event["token"], facts)
+
+
+def begun_ns(work: Workspace, agent: str, token: str, kind: str = CLAIMS) -> int | None:
+    """Return when a lease began, by this machine's clock; None where it did not begin here.
+
+    Readings of two clocks are never subtracted: a lease that another machine
+    took, or an earlier boot of this one, has an age that nobody knows.
+    """
+    kept = work.tokens(agent, kind).read(token)
+    known = kept.get("begun_ns")
+    if kept.get("boot_id") != work.clock.machine_id() or type(known) is not int:
+        return None
+    return known
 
 
 def forget_stale_tokens(

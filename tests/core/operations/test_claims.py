@@ -9,9 +9,12 @@ from gitcoord.core.errors import (
     ConflictError,
     NothingReadyError,
     RefusedError,
+    UsageError,
 )
 from gitcoord.core.leases import Beat
-from tests.support.builders import BOOT, PureLedger
+from gitcoord.core.machine import check, decide
+from gitcoord.core.snapshot import Snapshot
+from tests.support.builders import BOOT, DictReader, PureLedger
 from tests.support.pure import LEASE_NS, ledger, refused
 
 
@@ -152,3 +155,41 @@ def test_a_reissue_fences_the_older_session_and_keeps_attempt_and_branch() -> No
     pure.run(
         {"op": "progress", "agent": "x0", "task": "a", "token": again["token"], "message": "hi"}
     )
+
+
+def test_a_claim_says_how_long_it_was_waited_for_where_that_is_known() -> None:
+    pure = ledger()
+    assert pure.claim("x0", "a")["wait_ms"] is None
+    asked = {"op": "claim", "session": "s", "base": "1" * 40, "built_on": {}}
+    asked_ns = pure.now_ns
+    pure.now_ns += 2_500_000_000
+    event = pure.run({**asked, "agent": "x1", "task": "b", "asked_ns": asked_ns})
+    assert event["wait_ms"] == 2500
+    ahead = {**asked, "agent": "x2", "task": "c", "asked_ns": pure.now_ns + 1}
+    assert pure.run(ahead)["wait_ms"] == 0
+
+
+def test_an_interval_that_is_not_a_number_of_milliseconds_is_refused() -> None:
+    pure = ledger()
+    event = pure.claim("x0", "a")
+    before = Snapshot(DictReader(pure.past[-1], pure.blobs))
+    for wrong in (-1, 1.5, True, "9"):
+        with pytest.raises(UsageError, match="wait_ms"):
+            check(before, {**event, "wait_ms": wrong})  # type: ignore[typeddict-item]
+    for op, reason in (("release", {}), ("fail", {"kind": "permanent", "log": None})):
+        ended = decide(
+            pure.snapshot,
+            {
+                "op": op,
+                "agent": "x0",
+                "task": "a",
+                "token": event["token"],
+                "reason": "no",
+                "begun_ns": event["monotonic_ns"],
+                **reason,
+            },
+            pure.context(),
+        )
+        assert ended["spent_ms"] == 0
+        with pytest.raises(UsageError, match="spent_ms"):
+            check(pure.snapshot, {**ended, "spent_ms": -1})

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, ConflictError, NotFoundError, RefusedError
+from gitcoord.core.messages import parse
 from gitcoord.features.work import claims, results, reviews
 from gitcoord.features.work.tokens import (
     CLAIMS,
     REVIEWS,
+    begun_ns,
     current_claim,
     current_lease,
     forget_stale_tokens,
@@ -123,3 +125,36 @@ def test_a_session_of_the_same_agent_is_refused_while_it_lives(repo: Path) -> No
         process.kill()
         process.wait()
     refuse_living_session(work, "a", claim, "named:other")
+
+
+def test_an_attempt_ends_with_how_long_it_took_by_the_clock_that_it_began_by(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    asked_ns = work.clock.monotonic_ns()
+    first = held(work, "a")
+    began_ns = begun_ns(work, "x", first)
+    assert began_ns is not None
+    assert asked_ns < began_ns < work.clock.monotonic_ns()
+    # A new token goes on with the attempt.
+    second = held(work, "a", session="other")
+    assert second != first
+    assert begun_ns(work, "x", second) == began_ns
+    ended = results.release(work, "x", "a", second).event
+    assert ended["spent_ms"] is not None
+
+
+def test_a_lease_that_began_by_another_clock_has_an_age_that_nobody_knows(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    token = held(work, "a")
+    kept = work.tokens("x").read(token)
+    work.tokens("x").write(token, {**kept, "boot_id": "another boot"})
+    assert begun_ns(work, "x", token) is None
+    assert results.release(work, "x", "a", token).event["spent_ms"] is None
+    assert begun_ns(work, "x", "../../" + token) is None
+
+
+def test_a_review_ends_with_how_long_it_took(repo: Path) -> None:
+    work = found(repo, REVIEWED + tasks("a"), "x", "y")
+    do(work, "x", "a")
+    reviews.claim(work, "y")
+    done = reviews.judge(work, "y", "a", "approve", "")
+    assert isinstance(parse(work.store.read_entry(done.entry).message)["spent_ms"], int)
