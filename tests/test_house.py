@@ -46,6 +46,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/inspect/brief_shapes.py": ANSWERED,
     "features/inspect/orchestrator_answers.py": ANSWERED,
     "features/inspect/rollback_shapes.py": ANSWERED,
+    "features/inspect/seeing_answers.py": ANSWERED,
     "features/inspect/setup_answers.py": ANSWERED,
     "features/inspect/shapes.py": ANSWERED,
     "features/land/pending_moves.py": THROUGH + "features/land/test_target_moves.py: who finishes "

@@ -66,6 +66,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Auditing": {
         "log": ("inspect", "List the newest entries"),
         "verify": ("inspect", "Replay the history and check every entry"),
+        "stats": ("seeing", "Judge the parallel work: efficiency, overhead, failures"),
     },
     "For machines": {
         "hook": ("hooks", "Judge what git is about to do; hooks call this"),

@@ -11,7 +11,7 @@ import click
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
-from gitcoord.core import ids
+from gitcoord.cli.times import read_time
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.refs import branch_name
@@ -86,21 +86,7 @@ def _time(app: App, text: str | None) -> int | None:
     """Read a time, or a duration as so long ago."""
     if text is None:
         return None
-    from datetime import UTC, datetime
-
-    ago_ms = ids.duration_ms(text)
-    if ago_ms is not None:
-        return app.work.clock.seconds() - ago_ms // 1000
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is not a time",
-            hint="give one like 2026-11-24T10:00:00Z, or 2h for two hours ago",
-        ) from None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return int(when.timestamp())
+    return read_time(app, text)
 
 
 def _tell(app: App, op: str, done: Any, words: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["VARIABLES", "is_named", "is_of_assistant", "named_session", "with_own"]
+__all__ = ["VARIABLES", "assistant_of", "is_named", "is_of_assistant", "named_session", "with_own"]
 
 NAMED = "named:"
 ASSISTANT = "assistant:"
@@ -60,3 +60,11 @@ def is_named(session: str) -> bool:
 def is_of_assistant(session: str) -> bool:
     """Return whether a session was named by an assistant's own variables."""
     return session.startswith(ASSISTANT)
+
+
+def assistant_of(session: str) -> str:
+    """Return the assistants that a session was named by, or nothing where none did."""
+    if not is_of_assistant(session):
+        return ""
+    told = session.removeprefix(ASSISTANT).split("+")
+    return "+".join(one.partition("=")[0] for one in told)

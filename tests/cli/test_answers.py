@@ -145,6 +145,7 @@ def test_answers_are_as_their_shapes_say(
         ["tasks"],
         ["impact", "b"],
         ["log"],
+        ["stats"],
         ["verify"],
         ["phase", "list"],
         ["commands"],

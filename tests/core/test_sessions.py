@@ -7,6 +7,7 @@ import pytest
 from gitcoord.core.sessions import (
     MAX_CHARS,
     VARIABLES,
+    assistant_of,
     is_named,
     is_of_assistant,
     named_session,
@@ -53,3 +54,9 @@ def test_a_hook_names_the_session_that_its_shell_would() -> None:
     assert environment == {"PATH": "/bin"}
     for assistant, session in (("codex", ""), ("unknown", "s1")):
         assert with_own(environment, assistant, session) == environment
+
+
+def test_a_session_tells_which_assistants_named_it() -> None:
+    session = named_session({"CLAUDE_CODE_SESSION_ID": "1", "CODEX_SESSION_ID": "2"})
+    assert assistant_of(str(session)) == "claude+codex"
+    assert assistant_of("named:claude=1") == assistant_of("run:12:abc") == ""

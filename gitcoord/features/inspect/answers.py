@@ -54,6 +54,9 @@ from gitcoord.features.inspect.orchestrator_answers import (
 from gitcoord.features.inspect.rollback_shapes import (
     RollbackPreview,
 )
+from gitcoord.features.inspect.seeing_answers import (
+    StatsAnswer,
+)
 from gitcoord.features.inspect.setup_answers import (
     AgentAddAnswer,
     AgentListAnswer,
@@ -129,6 +132,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "run": (RunAnswer,),
     "setup": (SetupAnswer,),
     "show": (ShowAnswer, ShowLogAnswer),
+    "stats": (StatsAnswer,),
     "status": (StatusAnswer,),
     "tasks": (TasksAnswer,),
     "trust": (TrustAnswer,),

@@ -8,20 +8,19 @@ branches and results are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
-from gitcoord.core.events import Command, Event
+from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.leases import Context
-from gitcoord.core.messages import parse
 from gitcoord.core.model import Pending
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.refs import attic_ref, branch_name, landing_ref, result_ref
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect.chain import entries
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
 from gitcoord.features.land.target_moves import finish_pending
@@ -48,18 +47,6 @@ class RolledBack(NamedTuple):
     abandoned: str
     epoch: int
     code: Pending | None
-
-
-def entries(work: Workspace, tip: str) -> Iterator[tuple[str, Event, int, str | None]]:
-    """Walk a chain back from a tip: oid, event, time in seconds, parent."""
-    oid: str | None = tip
-    while oid is not None:
-        entry = work.store.read_entry(oid)
-        parent = None
-        if entry.parents:
-            parent = entry.parents[0]
-        yield oid, parse(entry.message, oid), entry.time, parent
-        oid = parent
 
 
 def choose(

@@ -1,0 +1,352 @@
+"""Read a ledger's events as attempts, reviews, runs and setbacks. Pure.
+
+An attempt lasts from a claim to whatever ends it. How long it took is what
+its last event says, by the clock of the machine that worked on it; where
+that is not known, the times of its two entries tell it, to the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gitcoord.core.events import Event
+from gitcoord.core.model import Evidence
+
+__all__ = [
+    "Attempt",
+    "End",
+    "History",
+    "Recovery",
+    "Reviewing",
+    "Run",
+    "history_of",
+]
+
+End = Literal["completed", "failed", "released", "expired", "cancelled", "assigned", "abandoned"]
+"""How an attempt ended; ``abandoned`` is by a rollback that its claim did not survive."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One agent's work on one task; ``undone`` says why its result does not stand."""
+
+    number: int
+    task: str
+    agent: str
+    session: str
+    attempt: int
+    token: str
+    since: int
+    boot_id: str
+    begun_ns: int
+    wait_ms: int | None
+    is_takeover: bool
+    until: int | None = None
+    end: End | None = None
+    spent_ms: int | None = None
+    undone: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """Whether its result was handed in and is still the task's."""
+        return self.end == "completed" and not self.undone
+
+    @property
+    def took_ms(self) -> int | None:
+        """How long it took: by one clock, else by the times of its entries."""
+        if self.spent_ms is not None or self.until is None:
+            return self.spent_ms
+        return (self.until - self.since) * 1000
+
+
+@dataclass(slots=True)
+class Reviewing:
+    """One agent's look at one result; ``verdict`` is empty while it runs."""
+
+    number: int
+    task: str
+    agent: str
+    token: str
+    since: int
+    until: int | None = None
+    verdict: str = ""
+    spent_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a check (of a task) or of a gate (of a phase)."""
+
+    number: int
+    kind: Literal["check", "gate"]
+    of: str
+    gate: str
+    agent: str
+    at: int
+    verdict: str
+    millis: int
+
+
+@dataclass(slots=True)
+class Recovery:
+    """A setback of a task, and when its next result was handed in."""
+
+    number: int
+    task: str
+    agent: str
+    kind: str
+    at: int
+    of: Attempt | None
+    """The attempt that was set back; None where the history does not have it."""
+    until: int | None = None
+
+
+@dataclass(slots=True)
+class History:
+    """What happened in a ledger, oldest first; ``number`` counts entries."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    reviews: list[Reviewing] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    setbacks: list[Recovery] = field(default_factory=list)
+    operations: list[tuple[int, int, str, str]] = field(default_factory=list)
+    """Number, time, operation and phase of every operation, those in batches too."""
+
+    def after(self, number: int) -> History:
+        """Return what began after an entry."""
+        return History(
+            [one for one in self.attempts if one.number > number],
+            [one for one in self.reviews if one.number > number],
+            [one for one in self.runs if one.number > number],
+            [one for one in self.setbacks if one.number > number],
+            [one for one in self.operations if one[0] > number],
+        )
+
+
+def history_of(events: Iterable[Event]) -> History:
+    """Read the events of a chain, oldest first."""
+    reader = _Reader()
+    for number, event in enumerate(events):
+        reader.read(number, event)
+    return reader.history
+
+
+class _Reader:
+    """Follow the tasks through the events."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self._number = 0
+        self._held: dict[str, Attempt] = {}
+        self._handed_in: dict[str, Attempt] = {}
+        self._reviewing: dict[str, Reviewing] = {}
+        self._without: Mapping[str, list[str]] = {}
+
+    def read(self, number: int, event: Event) -> None:
+        """Take one event in, and what it holds or ends in passing."""
+        self._number = number
+        for inner in event.get("events", []):
+            self.read(number, inner)
+        known = (number, event["time"], event["op"], event.get("phase", ""))
+        self.history.operations.append(known)
+        self._end_in_passing(event)
+        act = _ACTS.get(event["op"])
+        if act is not None:
+            act(self, event)
+
+    def _end_in_passing(self, event: Event) -> None:
+        for gone in event.get("expired", []):
+            reviewing = self._reviewing.pop(gone["token"], None)
+            if reviewing is not None:
+                reviewing.until, reviewing.verdict = event["time"], "expired"
+                continue
+            self._expire(gone, event)
+        for redone in event.get("redone", []):
+            self._undo(redone["task"], "base-redone", event)
+
+    def _expire(self, gone: Evidence, event: Event) -> None:
+        """End an attempt whose holder fell silent: it lasted until its last sign of life."""
+        attempt = self._held.get(gone["task"])
+        self._end(gone["task"], event, "expired")
+        self._set_back(attempt, gone["task"], gone["agent"], "expired", event)
+        if attempt is None or gone["rule"] != "monotonic":
+            return
+        if gone["boot_id"] == attempt.boot_id:
+            attempt.spent_ms = max(0, gone["last_ns"] - attempt.begun_ns) // 1_000_000
+
+    def _end(self, task: str, event: Event, end: End) -> None:
+        attempt = self._held.pop(task, None)
+        if attempt is not None:
+            attempt.until, attempt.end = event["time"], end
+            attempt.spent_ms = event.get("spent_ms")
+
+    def _undo(self, task: str, why: str, event: Event) -> None:
+        attempt = self._handed_in.pop(task, None)
+        if attempt is not None:
+            attempt.undone = why
+        for reviewing in [one for one in self._reviewing.values() if one.task == task]:
+            del self._reviewing[reviewing.token]
+            reviewing.until, reviewing.verdict = event["time"], "ended"
+
+    def _set_back(
+        self, attempt: Attempt | None, task: str, agent: str, kind: str, event: Event
+    ) -> None:
+        setback = Recovery(self._number, task, agent, kind, event["time"], attempt)
+        self.history.setbacks.append(setback)
+
+    # one method for each operation that is more than what it ends in passing
+
+    def claim(self, event: Event) -> None:
+        """Begin an attempt, which may take over from another."""
+        takeover = event["takeover"]
+        if takeover is not None:
+            self._expire(takeover, event)
+        attempt = Attempt(
+            self._number,
+            event["task"],
+            event["agent"],
+            event["session"],
+            event["attempt"],
+            event["token"],
+            event["time"],
+            event["boot_id"],
+            event["monotonic_ns"],
+            event["wait_ms"],
+            takeover is not None,
+        )
+        self._held[event["task"]] = attempt
+        self.history.attempts.append(attempt)
+
+    def reissue(self, event: Event) -> None:
+        """Go on with the attempt under a new token."""
+        attempt = self._held.get(event["task"])
+        if attempt is not None:
+            attempt.token = event["token"]
+
+    def complete(self, event: Event) -> None:
+        """End an attempt with a result, which is what its task recovered by."""
+        task = event["task"]
+        attempt = self._held.get(task)
+        self._end(task, event, "completed")
+        if attempt is not None:
+            self._handed_in[task] = attempt
+        for setback in reversed(self.history.setbacks):
+            if setback.task == task and setback.until is None:
+                setback.until = event["time"]
+
+    def fail(self, event: Event) -> None:
+        """End an attempt as failed."""
+        attempt = self._held.get(event["task"])
+        self._end(event["task"], event, "failed")
+        self._set_back(attempt, event["task"], event["agent"], "failed", event)
+
+    def release(self, event: Event) -> None:
+        """End an attempt that was given back."""
+        self._end(event["task"], event, "released")
+
+    def reopen(self, event: Event) -> None:
+        """Take a result back."""
+        self._take_back(event, event["kind"])
+
+    def reject(self, event: Event) -> None:
+        """End a review, and take the result back."""
+        self.judge(event)
+        self._take_back(event, "rejected")
+
+    def _take_back(self, event: Event, why: str) -> None:
+        attempt = self._handed_in.get(event["task"])
+        author = event["agent"]
+        if attempt is not None:
+            author = attempt.agent
+        self._undo(event["task"], why, event)
+        self._set_back(attempt, event["task"], author, why, event)
+
+    def cancel(self, event: Event) -> None:
+        """End whatever a task has."""
+        self._end(event["task"], event, "cancelled")
+        self._undo(event["task"], "cancelled", event)
+
+    def assign(self, event: Event) -> None:
+        """End the claim of whoever held the task."""
+        self._end(event["task"], event, "assigned")
+
+    def review(self, event: Event) -> None:
+        """Begin a review, or go on with one under a new token."""
+        older = self._reviewing.pop(event["old"], None)
+        if older is not None:
+            older.token = event["token"]
+            self._reviewing[event["token"]] = older
+            return
+        reviewing = Reviewing(
+            self._number, event["task"], event["agent"], event["token"], event["time"]
+        )
+        self._reviewing[event["token"]] = reviewing
+        self.history.reviews.append(reviewing)
+
+    def judge(self, event: Event) -> None:
+        """End a review with what came of it."""
+        reviewing = self._reviewing.pop(event["token"], None)
+        if reviewing is not None:
+            reviewing.until, reviewing.verdict = event["time"], _VERDICTS[event["op"]]
+            reviewing.spent_ms = event["spent_ms"]
+
+    def run(self, event: Event) -> None:
+        """Keep a run of a check or of a gate."""
+        run = Run(
+            self._number,
+            "check",
+            event.get("task", ""),
+            "",
+            event["agent"],
+            event["time"],
+            event["verdict"],
+            event["millis"],
+        )
+        if event["op"] == "gate":
+            run.kind, run.of, run.gate = "gate", event["phase"], event["gate"]
+        self.history.runs.append(run)
+
+    def land_begin(self, event: Event) -> None:
+        """Remember which tasks a landing leaves out."""
+        self._without = {event["phase"]: event["without"]}
+
+    def land_done(self, event: Event) -> None:
+        """End what a landing left out."""
+        for task in self._without.get(event["phase"], ()):
+            self._end(task, event, "cancelled")
+            self._undo(task, "cancelled", event)
+
+    def rollback(self, event: Event) -> None:
+        """End the claims and reviews that did not survive."""
+        surviving = {one["token"] for one in event["surviving"]}
+        for task, attempt in list(self._held.items()):
+            if attempt.token not in surviving:
+                self._end(task, event, "abandoned")
+        for token, reviewing in list(self._reviewing.items()):
+            if token not in surviving:
+                del self._reviewing[token]
+                reviewing.until, reviewing.verdict = event["time"], "abandoned"
+
+
+_VERDICTS = {"approve": "approved", "reject": "rejected", "review-release": "released"}
+_ACTS: dict[str, Callable[[_Reader, Event], None]] = {
+    "claim": _Reader.claim,
+    "reissue": _Reader.reissue,
+    "complete": _Reader.complete,
+    "fail": _Reader.fail,
+    "release": _Reader.release,
+    "reopen": _Reader.reopen,
+    "reject": _Reader.reject,
+    "cancel": _Reader.cancel,
+    "assign": _Reader.assign,
+    "review": _Reader.review,
+    "approve": _Reader.judge,
+    "review-release": _Reader.judge,
+    "check": _Reader.run,
+    "gate": _Reader.run,
+    "land-begin": _Reader.land_begin,
+    "land-done": _Reader.land_done,
+    "rollback": _Reader.rollback,
+}

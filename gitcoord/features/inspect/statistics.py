@@ -1,0 +1,86 @@
+"""Say how well working in parallel went, from the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gitcoord.core import stats
+from gitcoord.core.errors import NotFoundError
+from gitcoord.core.history import Attempt, History, history_of
+from gitcoord.core.sessions import assistant_of
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.times import instant
+from gitcoord.features.inspect.chain import entries
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["statistics"]
+
+UNKNOWN = "-"
+
+
+def statistics(
+    work: Workspace, *, since: str | None = None, since_time: int | None = None
+) -> dict[str, Any]:
+    """Compute the statistics of a ledger; the same in any clone of it.
+
+    ``since`` is an entry, and ``since_time`` a time in seconds: what began
+    after it is counted.
+
+    Raises:
+        NotFoundError: The entry is not in the ledger's history.
+
+    """
+    snapshot = work.ledger.snapshot()
+    chain = list(entries(work, snapshot.oid))[::-1]
+    first = _first(chain, since, since_time)
+    history = history_of(event for _, event, _, _ in chain).after(first - 1)
+    begun = None
+    if first < len(chain):
+        begun = instant(chain[first][2])
+    return {
+        "tip": snapshot.oid,
+        "since": begun,
+        "until": instant(chain[-1][2]),
+        "conditions": stats.conditions(history),
+        "counts": stats.counts(history),
+        "times": stats.times(history),
+        **_groups(snapshot, history),
+    }
+
+
+def _first(
+    chain: list[tuple[str, Any, int, str | None]], since: str | None, since_time: int | None
+) -> int:
+    """Return the number of the first entry that counts."""
+    first = 0
+    if since is not None:
+        found = [number for number, one in enumerate(chain) if one[0] == since]
+        if not found:
+            raise NotFoundError(
+                f"{since[:12]} is not an entry of this ledger's history",
+                hint="`gitcoord log` lists the entries",
+            )
+        first = found[0] + 1
+    while since_time is not None and first < len(chain) and chain[first][2] < since_time:
+        first += 1
+    return first
+
+
+def _groups(snapshot: Snapshot, history: History) -> dict[str, Any]:
+    places = {one.task: _place(snapshot, one.task) for one in history.attempts}
+    keys: dict[str, Callable[[Attempt], str]] = {
+        "agents": lambda one: one.agent,
+        "pools": lambda one: places[one.task][0],
+        "phases": lambda one: places[one.task][1],
+        "assistants": lambda one: assistant_of(one.session) or UNKNOWN,
+    }
+    return {name: stats.grouped(history, key) for name, key in keys.items()}
+
+
+def _place(snapshot: Snapshot, task: str) -> tuple[str, str]:
+    """Return the pool and the phase of a task that may be gone by now."""
+    record = snapshot.task(task)
+    if record is None:
+        return UNKNOWN, UNKNOWN
+    return record["spec"]["pool"], record["spec"]["phase"]
