@@ -74,7 +74,7 @@ def errors_page() -> str:
     ]
     rows += [f"| {error.exit_status} | `{error.code}` | {error.meaning} |\n" for error in ERRORS]
     rows.append("| 130 | | ended by Ctrl-C |\n")
-    rows.append("| 141 | | whoever read the output went away |\n")
+    rows.append("| 141 | | the reader of the output went away |\n")
     rows.append(
         "\n## Reasons\n\nThe `reason` of a refusal (14):\n\n| reason | meaning |\n|---|---|\n"
     )

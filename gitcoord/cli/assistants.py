@@ -1,4 +1,4 @@
-"""Speak for whoever prepares coding assistants: setup."""
+"""Prepare coding assistants: setup."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["prepare", "setup"]
 
 @click.command()
 @click.argument("what", type=click.Choice(["claude", "codex", "agents-md"]))
-@click.option("--check", is_flag=True, help="Say whether all is there; exit 18 if not.")
+@click.option("--check", is_flag=True, help="Check that all is there; exit 18 if not.")
 @click.option("--remove", is_flag=True, help="Take out what this command put in.")
 @click.option("--print", "is_shown", is_flag=True, help="Print the files, and write nothing.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--project", is_flag=True, help="In files that are tracked and shared.")
 @click.option("--user", is_flag=True, help="In your own folder, for all repositories.")
 @pass_app

@@ -1,4 +1,4 @@
-"""Speak for whoever needs the context of a task: brief."""
+"""Show the context of a task: brief."""
 
 from __future__ import annotations
 

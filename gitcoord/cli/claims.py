@@ -299,7 +299,7 @@ def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
     help="First commit what lies inside the boundary, of the PATHs if any is named.",
 )
 @click.option("--task", metavar="TASK", help="Which claim, where PATHs are named.")
-@click.option("--dry-run", is_flag=True, help="Say what it would say, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what it would say, and change nothing.")
 @pass_app
 def complete(
     app: App,
@@ -506,10 +506,10 @@ def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--reason", metavar="TEXT", default="", help="Why it is given back.")
+@click.option("--reason", metavar="TEXT", default="", help="Why it is released.")
 @pass_app
 def release(app: App, task: str | None, reason: str) -> None:
-    """Give the claimed task back; it counts as no failure.
+    """Release the claimed task; it does not count as a failure.
 
     Example: gitcoord release --reason "needs a Mac"
     """

@@ -96,7 +96,7 @@ def note(app: App, text: str | None, task: str | None, path: str | None, drop: s
     """Leave a finding for the others, or list what was left.
 
     Without --task and --path it is about the whole plan. Notes are shown to
-    whoever claims a task that they matter to.
+    the agents that claim a task that they matter to.
 
     Example: gitcoord note "the parser wants LF line ends" --path src/parser/
     """

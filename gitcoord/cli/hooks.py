@@ -31,7 +31,7 @@ _DOING = {
 
 @click.group(cls=NearGroup)
 def hooks() -> None:
-    """Install git's hooks, take them away, say what git would run.
+    """Install and remove git's hooks, and show what git would run.
 
     Example: gitcoord hooks install --dry-run
     """
@@ -44,7 +44,7 @@ def hooks() -> None:
     default=None,
     help="Let the target move by landing only, for everybody.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @pass_app
 def install(app: App, guard: bool | None, dry_run: bool) -> None:
     """Make git look at commits, merges, pushes and gitcoord's refs.
@@ -61,10 +61,10 @@ def install(app: App, guard: bool | None, dry_run: bool) -> None:
 
 
 @hooks.command("uninstall")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @pass_app
 def uninstall(app: App, dry_run: bool) -> None:
-    """Take gitcoord's hooks away: what was there before is there again.
+    """Remove gitcoord's hooks: what was there before is there again.
 
     Example: gitcoord hooks uninstall
     """
@@ -78,7 +78,7 @@ def uninstall(app: App, dry_run: bool) -> None:
 @hooks.command("status")
 @pass_app
 def status(app: App) -> int:
-    """Say what git would really run; exit 18 if something is wrong.
+    """Show what git would really run; exit 18 if something is wrong.
 
     Example: gitcoord hooks status
     """

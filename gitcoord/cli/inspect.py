@@ -32,7 +32,7 @@ _STATES = (
 @click.command()
 @pass_app
 def status(app: App) -> None:
-    """Sum the ledger up: counts, phases, who holds what, what needs you.
+    """Show a summary: counts, phases, who holds what, what needs you.
 
     Example: gitcoord status
     """
@@ -242,7 +242,7 @@ def show(app: App, task: str, log_only: bool) -> None:
 @click.argument("task")
 @pass_app
 def impact(app: App, task: str) -> None:
-    """Say what waits for a task, and what would be blocked if it failed.
+    """Show what waits for a task, and what would be blocked if it failed.
 
     Example: gitcoord impact 25
     """
@@ -317,7 +317,7 @@ def _follow(app: App, tip: str, task: str | None) -> None:
 def verify(app: App, span: str | None, quick: bool) -> None:
     """Replay the history, or RANGE (OLD..NEW), and check every entry.
 
-    Names the first illegal entry, and a history that lacks what was
+    Reports the first illegal entry, and a history that lacks what was
     verified here before; repairs nothing.
 
     Example: gitcoord verify

@@ -258,9 +258,9 @@ def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
 @click.argument("name", metavar="PHASE")
 @pass_app
 def phase_check(app: App, name: str) -> int:
-    """Say whether a phase could land now, and what is missing; move nothing.
+    """Check whether a phase could land now, and what is missing; move nothing.
 
-    It says too what going back from there would change.
+    Shows as well what going back from there would change.
 
     Example: gitcoord phase check build
     """
@@ -276,15 +276,15 @@ def phase_check(app: App, name: str) -> int:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Merge in memory and say what would be run, and what would happen.",
+    help="Merge in memory; show what would be run, and what would happen.",
 )
 @click.option(
     "--without",
     multiple=True,
     metavar="TASK",
     help=(
-        "Leave a task out, with what was built on it: cancelled once the rest has landed. May be "
-        "given again."
+        "Leave a task out, with what was built on it: cancelled once the rest has landed "
+        "(repeatable)."
     ),
 )
 @pass_app

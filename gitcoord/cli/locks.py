@@ -17,11 +17,11 @@ __all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--for", "duration", metavar="TIME", help="Give it up after this time, such as 30m.")
+@click.option("--for", "duration", metavar="TIME", help="Release it after this time, such as 30m.")
 @click.option(
     "--shared", is_flag=True, help="Beside other shared locks, against exclusive ones and claims."
 )
-@click.option("--reason", metavar="TEXT", default="", help="Why; shown to whoever waits.")
+@click.option("--reason", metavar="TEXT", default="", help="Why; shown to agents that wait.")
 @click.option("--task", metavar="TASK", help="With which claim, where the agent has several.")
 @pass_app
 def lock(
@@ -35,7 +35,7 @@ def lock(
     """Reserve paths: no other agent can lock or claim them.
 
     A lock taken while holding a claim ends with it; one taken without stays
-    until its time is over or it is given back. Paths start at the top of
+    until its time is over or it is unlocked. Paths start at the top of
     the repository: a/b.py, a/b/, a/*.py.
 
     Example: gitcoord lock src/parser/ --for 30m --reason "renaming"
@@ -53,7 +53,7 @@ def lock(
         app.work, agent, paths, shared=shared, for_ms=for_ms, reason=reason, task=task
     )
     facts = lock_facts(feature.record_of(done), app.work.ledger.context())
-    how = f"for {agent} alone"
+    how = f"exclusive, by {agent}"
     if shared:
         how = f"shared with other shared locks, by {agent}"
     lines = [f"locked {', '.join(facts['paths'])}", f"  {how}", f"  {_until(facts)}"]
@@ -66,7 +66,7 @@ def lock(
 @click.option("--of", metavar="AGENT", help="Another agent's, as the orchestrator.")
 @pass_app
 def unlock(app: App, paths: tuple[str, ...], everything: bool, of: str | None) -> None:
-    """Give locked paths back, as they were named.
+    """Release locked paths, named as they were locked.
 
     Example: gitcoord unlock src/parser/
     """
@@ -102,14 +102,20 @@ def locks(app: App) -> None:
         (
             ", ".join(one["paths"]),
             one["agent"],
-            "shared" if one["shared"] else "alone",
+            "shared" if one["shared"] else "exclusive",
             _until(one),
             one["reason"] or "-",
         )
         for one in found["locks"]
     ]
     rows += [
-        (", ".join(one["paths"]), one["agent"], "alone", f"while it holds task {one['task']}", "-")
+        (
+            ", ".join(one["paths"]),
+            one["agent"],
+            "exclusive",
+            f"while it holds task {one['task']}",
+            "-",
+        )
         for one in found["claims"]
         if one["paths"]
     ]

@@ -19,7 +19,7 @@ __all__ = ["COMMANDS", "GROUPS", "cli", "main", "split_options"]
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Setting up": {
-        "init": ("setup", "Make a ledger in this repository, and load a plan"),
+        "init": ("setup", "Create a ledger in this repository, and load a plan"),
         "plan": ("setup", "Check, apply and show plans"),
         "agent": ("setup", "Add, list, show and remove agents"),
         "hooks": ("hooks", "Install and remove git's hooks, and show what runs"),
@@ -37,11 +37,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "complete": ("claims", "Hand in the claimed task's result"),
         "hand-in": ("claims", "The same as complete, where a guard refuses that word"),
         "fail": ("claims", "Report that the claimed task failed"),
-        "release": ("claims", "Give the claimed task back"),
+        "release": ("claims", "Release the claimed task"),
         "brief": ("brief", "Show what an agent should know of its task"),
         "review": ("reviews", "Review what another agent handed in"),
         "lock": ("locks", "Reserve paths"),
-        "unlock": ("locks", "Give locked paths back"),
+        "unlock": ("locks", "Release locked paths"),
         "locks": ("locks", "List what is locked, and who waits for whom"),
         "escalate": ("escalations", "Hand a matter to the orchestrator"),
         "note": ("escalations", "Leave a finding for the others"),

@@ -14,10 +14,10 @@ __all__ = ["doctor", "upkeep"]
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Heal what is certainly nobody's any more.")
+@click.option("--fix", is_flag=True, help="Remove leftovers of dead processes.")
 @pass_app
 def doctor(app: App, fix: bool) -> int:
-    """Look at everything around the ledger; exit 18 if something is wrong.
+    """Check the repository and its surroundings; exit 18 if something is wrong.
 
     Example: gitcoord doctor --fix
     """
@@ -44,9 +44,9 @@ def doctor(app: App, fix: bool) -> int:
 )
 @pass_app
 def upkeep(app: App, auto: bool) -> None:
-    """Pack the ledger, and drop what protects nothing any more.
+    """Pack the ledger and prune.
 
-    Runs by itself when it is due; what it takes away is in its log.
+    Runs by itself when it is due; what it removes is in its log.
 
     Example: gitcoord upkeep
     """

@@ -1,4 +1,4 @@
-"""Speak for reviewers: claim a review, approve, reject, give it back, list."""
+"""Speak for reviewers: claim a review, approve, reject, release it, list."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def review() -> None:
 def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) -> None:
     """Claim a review, by default of the oldest result that waits for one.
 
-    Gives the task, the result's changes and what its check said. The
+    Shows the task, the result's changes and what its check said. The
     review has a lease, like a claim: beat and keepalive renew it.
 
     Example: gitcoord review claim --wait
@@ -152,7 +152,7 @@ def approve(app: App, task: str | None, message: str) -> None:
     "--reason",
     metavar="TEXT",
     required=True,
-    help="What has to change; shown to whoever tries next.",
+    help="What has to change; shown to the next agent that tries.",
 )
 @pass_app
 def reject(app: App, task: str | None, reason: str) -> None:
@@ -181,10 +181,10 @@ def reject(app: App, task: str | None, reason: str) -> None:
 
 @review.command("release")
 @click.argument("task", required=False)
-@click.option("--reason", metavar="TEXT", default="", help="Why it is given back.")
+@click.option("--reason", metavar="TEXT", default="", help="Why it is released.")
 @pass_app
 def release(app: App, task: str | None, reason: str) -> None:
-    """Give the review back without a verdict.
+    """Release the review without a verdict.
 
     Example: gitcoord review release
     """

@@ -27,7 +27,7 @@ __all__ = ["batch", "checkpoint", "rollback"]
 @click.option(
     "--before",
     metavar="TIME",
-    help="Go back to before a time (2026-11-24T10:00:00Z, or 2h ago as 2h).",
+    help="Go back to before a time (2026-11-24T10:00:00Z, or 2h for two hours ago).",
 )
 @click.option(
     "--phase",
@@ -36,7 +36,7 @@ __all__ = ["batch", "checkpoint", "rollback"]
 )
 @click.option("--code", is_flag=True, help="Take the landings since then back from the target too.")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
-@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
 def rollback(
     ctx: click.Context,
@@ -179,7 +179,7 @@ def rollback_list(app: App) -> None:
 @rollback.command("undo")
 @click.argument("entry", required=False)
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
-@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_obj
 def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> None:
     """Bring back what a rollback abandoned, by default the last one.
@@ -223,7 +223,7 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
 @click.argument("name")
 @pass_app
 def checkpoint(app: App, name: str) -> None:
-    """Name this moment, to go back to with `rollback --to NAME`.
+    """Create a checkpoint, to go back to with `rollback --to NAME`.
 
     Example: gitcoord checkpoint before-refactoring
     """

@@ -89,7 +89,7 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
 )
 @pass_app
 def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None) -> None:
-    """Make a ledger in this repository, and load a plan if one is given.
+    """Create a ledger in this repository, and load a plan if one is named.
 
     The branch that is checked out becomes the target that phases land on.
     Nothing is checked out, staged or changed.
@@ -122,7 +122,7 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
         "entry": done.entry,
         "target": branch_name(done.event["target"]),
     }
-    text = f"ledger {facts['ledger']} made; phases will land on {facts['target']}"
+    text = f"created ledger '{facts['ledger']}'; phases will land on {facts['target']}"
     if document is not None:
         applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}
@@ -169,7 +169,7 @@ def plan() -> None:
 @click.argument("plan_file", metavar="FILE")
 @pass_app
 def plan_check(app: App, plan_file: str) -> None:
-    """Say everything that is wrong with a plan; change nothing.
+    """Check a plan, and list all that is wrong with it; change nothing.
 
     Example: gitcoord plan check plan.toml
     """
@@ -292,11 +292,11 @@ def agent() -> None:
     help="Take only tasks that write below this path.",
 )
 @click.option("--worktree", type=click.Path(path_type=Path), help="Where its worktree goes.")
-@click.option("--no-worktree", is_flag=True, help="Make no worktree.")
+@click.option("--no-worktree", is_flag=True, help="Create no worktree.")
 @click.option(
     "--assistant",
     type=click.Choice(["claude", "codex"]),
-    help="Prepare it for this assistant, and say how to start it.",
+    help="Prepare it for this assistant, and show how to start it.",
 )
 @pass_app
 def agent_add(

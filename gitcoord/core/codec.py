@@ -19,7 +19,7 @@ from gitcoord.core.errors import CorruptError, UsageError
 __all__ = ["cut", "dump", "dump_line", "load", "printable"]
 
 MAX_DEPTH = 24
-LEAST_BYTES_A_VALUE = 20
+MIN_BYTES_PER_VALUE = 20
 _STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _INFINITE = frozenset({float("inf"), float("-inf")})
@@ -133,12 +133,12 @@ def _refuse_bombs(text: str, limit: int, what: str) -> None:
     A value takes up to ten times its bytes, so that they are counted too.
     """
     brackets = text.count("[") + text.count("{")
-    most = limit // LEAST_BYTES_A_VALUE
-    if brackets <= MAX_DEPTH and text.count(",") < most:
+    max_values = limit // MIN_BYTES_PER_VALUE
+    if brackets <= MAX_DEPTH and text.count(",") < max_values:
         return
     bare = _STRING.sub("", text)
-    if bare.count(",") + bare.count("[") + bare.count("{") > most:
-        raise CorruptError(f"{what} holds more than {most} values")
+    if bare.count(",") + bare.count("[") + bare.count("{") > max_values:
+        raise CorruptError(f"{what} holds more than {max_values} values")
     depth = 0
     for bracket in re.finditer(r"[\[\]{}]", bare):
         if bracket[0] in "]}":

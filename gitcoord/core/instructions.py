@@ -28,7 +28,7 @@ Several agents work on this repository at the same time; gitcoord tells who does
 - `gitcoord progress "TEXT"` reports. `gitcoord complete --commit "MESSAGE"` commits and hands in;
   `gitcoord hand-in` is the same command, for where a guard refuses the word complete.
   `gitcoord fail --reason "TEXT"` and `gitcoord release --reason "TEXT"` give the task back.
-- `gitcoord escalate "TEXT"` asks whoever runs the plan.
+- `gitcoord escalate "TEXT"` asks the orchestrator.
 - `git stash` is shared by all worktrees; commits on the claim's branch are not.
 - A lead that starts subagents gives each a task by naming `gitcoord:TASK` in its prompt, with
   isolation "worktree"; `gitcoord status` shows how far they are.

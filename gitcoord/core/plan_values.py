@@ -61,7 +61,7 @@ class Problems:
             raise InvalidPlanError(
                 f"{name} has {count} problem{'s' * (count != 1)}",
                 rows,
-                hint="mend them, and run `gitcoord plan check` again",
+                hint="fix them, and run `gitcoord plan check` again",
             )
 
 

@@ -19,7 +19,7 @@ __all__ = ["MARK", "Packed", "config_value", "loose_estimate", "merge_packs", "p
 
 MARK = "gitcoord-"
 _SAMPLED = "17"
-MOST_PACKS = 10
+MAX_PACKS = 10
 _FEW = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
 
 
@@ -107,11 +107,11 @@ def merge_packs(git: Git) -> int:
     together: list[str] = []
     total = 0
     for number, (size, name) in enumerate(sizes):
-        if number > 1 and size > 2 * total and len(sizes) - number < MOST_PACKS:
+        if number > 1 and size > 2 * total and len(sizes) - number < MAX_PACKS:
             break
         together.append(name)
         total += size
-    if len(sizes) <= MOST_PACKS or len(together) < 2:
+    if len(sizes) <= MAX_PACKS or len(together) < 2:
         return 0
     made = _written(
         git, folder.parent, "".join(f"{name}.pack\n" for name in together).encode(), "--stdin-packs"

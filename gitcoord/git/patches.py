@@ -32,7 +32,7 @@ class Patch(NamedTuple):
 
 
 def patch_of(
-    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], base: str, most_bytes: int
+    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], base: str, max_bytes: int
 ) -> Patch:
     """Return what landing a result alone would change, as a patch.
 
@@ -50,7 +50,7 @@ def patch_of(
         counted = alone.run(
             "diff-tree", "-r", "--numstat", "-z", *_QUIET, "--end-of-options", old, new
         ).stdout
-        text, is_cut = _bounded(alone, old, new, most_bytes)
+        text, is_cut = _bounded(alone, old, new, max_bytes)
     return Patch(old, new, _counts(counted), text, is_cut)
 
 
@@ -71,16 +71,16 @@ def _number(column: str) -> int | None:
     return int(column)
 
 
-def _bounded(git: Git, old: str, new: str, most_bytes: int) -> tuple[str, bool]:
+def _bounded(git: Git, old: str, new: str, max_bytes: int) -> tuple[str, bool]:
     """Read a patch no further than it is shown: a result may be huge."""
     child = git.start("diff-tree", "-r", "-p", *_QUIET, "--end-of-options", old, new)
     with child:
         if child.stdin is not None:
             child.stdin.close()
-        raw = child.stdout.read(most_bytes + 1) if child.stdout is not None else b""
-        if len(raw) > most_bytes:
+        raw = child.stdout.read(max_bytes + 1) if child.stdout is not None else b""
+        if len(raw) > max_bytes:
             child.kill()
     shown = codec.printable(raw.decode("utf-8", "replace"), lines=True).encode()
-    if len(raw) <= most_bytes and len(shown) <= most_bytes:
+    if len(raw) <= max_bytes and len(shown) <= max_bytes:
         return shown.decode(), False
-    return shown[: shown.rfind(b"\n", 0, most_bytes) + 1].decode(), True
+    return shown[: shown.rfind(b"\n", 0, max_bytes) + 1].decode(), True

@@ -13,7 +13,7 @@ from tests.support.world import environment, git
 
 def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -> None:
     assert cli("init", str(plan)) == (
-        "ledger ledger made; phases will land on main\n2 tasks loaded\n"
+        "created ledger 'ledger'; phases will land on main\n2 tasks loaded\n"
         "next: gitcoord agent add ID, and gitcoord claim in its worktree\n"
     )
     assert clean(cli("agent", "add", "x")) == "agent x added with worktree REPO.worktrees/x\n"

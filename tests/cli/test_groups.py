@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import click
@@ -75,3 +76,27 @@ def test_the_op_of_an_answer_is_the_command_as_typed() -> None:
                 answered |= {arg.value for arg in call.args[:1] if isinstance(arg, ast.Constant)}
     assert len(answered) > 40
     assert answered <= commands
+
+
+FOREIGN = re.compile(r"^(Say|Name|Give(?! up))s?\b|\b(heal|mend|whoever|nobody's)", re.IGNORECASE)
+
+
+def _sentences(text: str) -> list[str]:
+    plain = " ".join(text.replace("\b", "").split())
+    return re.split(r"(?<=[.;:]) ", plain)
+
+
+def test_help_is_written_in_the_words_of_manuals() -> None:
+    texts = {name: text for rows in GROUPS.values() for name, (_, text) in rows.items()}
+    for path, command in _walk(cli, click.Context(cli, info_name="gitcoord")):
+        texts[path] = command.help or ""
+        for param in command.params:
+            texts[f"{path} {param.opts[0]}"] = getattr(param, "help", None) or ""
+    assert len(texts) > 100
+    foreign = [
+        f"{where}: {sentence}"
+        for where, text in texts.items()
+        for sentence in _sentences(text)
+        if FOREIGN.search(sentence)
+    ]
+    assert foreign == []

@@ -53,7 +53,7 @@ def test_locks_say_who_holds_what_and_who_waits_for_whom(cli: Cli) -> None:
     ] == [
         "PATHS  AGENT  HOW  UNTIL  WHY",
         "lib/x.py  x  shared  for another TIME  reading it",
-        "b/  y  alone  while it holds task b  -",
+        "b/  y  exclusive  while it holds task b  -",
         "task a waits for x (its lock: lib/x.py)",
     ]
     answer = cli.json("locks")
@@ -105,7 +105,7 @@ def test_a_lock_is_taken_with_the_claim_and_ends_with_it(cli: Cli) -> None:
 def test_one_may_lock_ones_own_paths_again_and_give_all_back(cli: Cli) -> None:
     cli("lock", "p/", "q/", "--agent", "x")
     assert cli("lock", "p/", "--agent", "x", "--for", "1h").startswith(
-        "locked p/\n  for x alone\n  for another "
+        "locked p/\n  exclusive, by x\n  for another "
     )
     assert len(cli.json("locks")["locks"]) == 2
     assert sorted(cli.json("unlock", "--all", "--agent", "x")["paths"]) == ["p/", "q/"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core import ids, paths
 from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result
-from gitcoord.core.brief_text import BUDGET_BYTES, LEAST_BUDGET_BYTES, compose
+from gitcoord.core.brief_text import BUDGET_BYTES, MIN_BUDGET_BYTES, compose
 from gitcoord.core.errors import GitcoordError, UsageError
 from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import running
@@ -54,10 +54,10 @@ def brief_of(
         NotFoundError: There is no such agent or task.
 
     """
-    if budget_bytes < LEAST_BUDGET_BYTES:
+    if budget_bytes < MIN_BUDGET_BYTES:
         raise UsageError(
-            f"a brief needs at least {LEAST_BUDGET_BYTES} bytes",
-            hint=f"give --budget {LEAST_BUDGET_BYTES} or more",
+            f"a brief needs at least {MIN_BUDGET_BYTES} bytes",
+            hint=f"give --budget {MIN_BUDGET_BYTES} or more",
         )
     facts = _facts(work, work.ledger.snapshot(), agent, task)
     return Brief(compose(facts, budget_bytes), facts)

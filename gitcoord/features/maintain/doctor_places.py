@@ -113,7 +113,7 @@ def broken_refs(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterat
             yield problem(
                 "refs",
                 f"the ref {ref} is broken",
-                "--fix mends it" if oid else "look at it, and remove its file",
+                "--fix repairs it" if oid else "look at it, and remove its file",
             )
             continue
         work.ledger.keep(ref, oid)
