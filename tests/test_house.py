@@ -57,7 +57,6 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/run/demo_agent.py": THROUGH
     + "features/run/test_demo.py: it is a program of the demo",
     "features/work/choices.py": THROUGH + "features/work/test_claims.py: a claim makes the choice",
-    "git/occupied.py": THROUGH + "features/run/test_runner.py and git/test_salvage.py",
     "ledger/replay.py": THROUGH + "features/maintain/test_verify.py: every forged entry is named",
     "store/protocol.py": THROUGH + "store/test_contract.py, which every engine passes",
 }

@@ -14,7 +14,6 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from typing import NamedTuple
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.program import LONG_S, Git, discover
 from gitcoord.git.refs import clear_dead_lock, clear_locks, head_lock
+from gitcoord.host.files import copy_file, open_file
 
 __all__ = ["Switch", "switching", "undo"]
 
@@ -85,7 +85,7 @@ def switching(worktree: Path, old: str, new: str) -> Iterator[Switch]:
             return
         try:
             if place.index.exists():
-                shutil.copyfile(place.index, place.trial)
+                copy_file(place.index, place.trial)
             yield Switch({"GIT_INDEX_FILE": str(place.trial)}, (handle,))
             place.trial.replace(place.index)
         except BaseException:
@@ -111,7 +111,13 @@ def undo(worktree: Path) -> None:
 def _at_work(place: _Place) -> Iterator[int]:
     """Hold the note, and finish what dead processes left undone; end without a trace."""
     place.note.parent.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(place.note, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = open_file(place.note, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise UnavailableError(
+            f"{place.note} cannot be opened: {error.strerror}",
+            hint="look at what lies there, and move it away",
+        ) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,6 +132,11 @@ def _at_work(place: _Place) -> Iterator[int]:
         if place.owns_lock():
             clear_locks([place.head_lock])
             _restore(place, _read(handle), handle)
+        elif os.fstat(handle).st_nlink > 1:
+            raise UnavailableError(
+                f"{place.note} is a hard link to a file that is not gitcoord's",
+                hint="look at what it is, and move it away",
+            )
         try:
             yield handle
         finally:

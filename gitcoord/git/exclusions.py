@@ -6,11 +6,11 @@ its owner's.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.program import Git, discover
+from gitcoord.host.files import replace_file
 
 __all__ = ["exclude", "include"]
 
@@ -74,15 +74,10 @@ def _read(file: Path) -> str:
 
 
 def _replace(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, "utf-8", "surrogateescape")
-        temporary.replace(file)
+        replace_file(file, text.encode("utf-8", "surrogateescape"), mode=0o666)
     except OSError as error:
         raise _failed(file, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _failed(file: Path, error: OSError) -> UnavailableError:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.core.ids import is_id, is_ref
+from gitcoord.core.refs import branch_ref, work_branch
 from gitcoord.git.program import GitError, discover
 from gitcoord.git.salvage import Kept, salvage
 from gitcoord.host.clock import Clock
+from gitcoord.host.files import read_file, replace_file
 from gitcoord.host.processes import identity, is_alive
 from gitcoord.host.strays import end_strays, git_standing_in
 
@@ -26,6 +30,7 @@ __all__ = ["Attempt", "end_leftover_processes", "occupy", "recover", "vacate"]
 PATIENCE_S = 0.5
 _LOCKS = ("index.lock", "HEAD.lock")
 _NOTE = "command.json"
+MAX_NOTE_BYTES = 64 * 1024
 
 
 class Attempt(NamedTuple):
@@ -60,12 +65,9 @@ def occupy(worktree: Path, attempt: Attempt) -> None:
 
     """
     note = _note_of(worktree)
-    fresh = note.with_suffix(".new")
     facts = {"process": identity(), **attempt._asdict()}
     try:
-        note.parent.mkdir(mode=0o700, exist_ok=True)
-        fresh.write_text(json.dumps(facts))
-        fresh.replace(note)
+        replace_file(note, json.dumps(facts).encode())
     except OSError as error:
         raise UnavailableError(
             f"{note} cannot be written: {error.strerror}",
@@ -91,11 +93,11 @@ def recover(worktree: Path, aside: Path) -> Kept | None:
     process = str(facts.pop("process", ""))
     if process != identity() and is_alive(process) is not False:
         return None
-    try:
-        attempt = Attempt(**facts)
-    except TypeError:
+    attempt = _attempt_of(facts)
+    if attempt is None:
         # Torn or of another version: what it was about cannot be told.
-        note.unlink(missing_ok=True)
+        with suppress(OSError):
+            note.unlink()
         return None
     try:
         return vacate(worktree, attempt, aside)
@@ -109,10 +111,30 @@ def recover(worktree: Path, aside: Path) -> Kept | None:
 
 def _read(note: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(note.read_text())
-    except (OSError, ValueError):
+        facts = json.loads(read_file(note, MAX_NOTE_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _attempt_of(facts: Mapping[str, Any]) -> Attempt | None:
+    """Return the attempt that a note is about; None where it names what is none.
+
+    Work is committed on the branch that it names, and moved to a folder
+    that it names: neither leads anywhere but to an attempt's own place.
+    """
+    try:
+        attempt = Attempt(**facts)
+    except TypeError:
+        return None
+    if not (is_id(attempt.agent) and is_id(attempt.task) and is_id(attempt.token)):
+        return None
+    if type(attempt.number) is not int or not isinstance(attempt.branch, str):
+        return None
+    own = work_branch("", attempt.task, attempt.number, attempt.token)
+    if not attempt.branch.endswith(own) or not is_ref(branch_ref(attempt.branch)):
+        return None
+    return attempt
 
 
 def vacate(worktree: Path, attempt: Attempt, aside: Path) -> Kept:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from gitcoord.core import ids
 from gitcoord.git.program import Git
+from gitcoord.host.files import read_file
 
 __all__ = ["pruning_now"]
 
 _NOW = ("--prune=now", "--prune=all")
 SHORT_MS = 60_000
+MAX_PID_BYTES = 4096
 
 
 def pruning_now(common_dir: Path) -> int | None:
@@ -25,7 +27,7 @@ def pruning_now(common_dir: Path) -> int | None:
     One look at a file that is mostly not there is what it costs.
     """
     try:
-        text = (common_dir / "gc.pid").read_text("ascii", "replace")
+        text = read_file(common_dir / "gc.pid", MAX_PID_BYTES).decode("ascii", "replace")
     except OSError:
         return None
     word = text.split(" ", 1)[0]

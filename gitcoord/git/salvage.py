@@ -28,6 +28,7 @@ from gitcoord.git.local_changes import (
 from gitcoord.git.program import LONG_S, Git, discover
 from gitcoord.git.unfinished import Unfinished, find_unfinished, quit_unfinished
 from gitcoord.git.worktrees import branch_of_worktree
+from gitcoord.host.files import copy_file
 
 __all__ = ["Kept", "return_to_branch", "salvage"]
 
@@ -122,7 +123,7 @@ def _scratch_index(worktree: Path) -> Iterator[dict[str, str]]:
     scratch = index.with_name(f"gitcoord-keep-{os.getpid()}-{threading.get_ident()}")
     try:
         if index.exists():
-            shutil.copyfile(index, scratch)
+            copy_file(index, scratch)
         yield {"GIT_INDEX_FILE": str(scratch), **LITERAL}
     finally:
         with suppress(OSError):

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from gitcoord.git.program import end_child, inherited
+from gitcoord.host.files import create_file
 
 __all__ = ["run_shell"]
 
@@ -15,8 +16,7 @@ def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
 
     Returns its status; 124 after a timeout, when the group was killed.
     """
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with open(create_file(log), "wb") as output:  # noqa: PTH123 - a handle, not a path
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
             command,
             shell=True,

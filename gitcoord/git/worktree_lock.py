@@ -10,11 +10,11 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.program import Git, discover
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.files import note_holder, open_file
 
 __all__ = ["exclusive"]
 
@@ -32,20 +32,20 @@ def exclusive(git: Git, timeout_s: float) -> Iterator[int]:
     path = discover(git.cwd).common_dir / "gitcoord" / "worktrees.lock"
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = open_file(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise UnavailableError(
             f"{path} cannot be opened: {error.strerror}", hint="check whether .git can be written"
         ) from None
     try:
-        _wait_for(handle, path, timeout_s)
-        os.pwrite(handle, f"{os.getpid():<20}".encode(), 0)
+        _wait_for(handle, timeout_s)
+        note_holder(handle, f"{os.getpid():<20}")
         yield handle
     finally:
         os.close(handle)
 
 
-def _wait_for(handle: int, path: Path, timeout_s: float) -> None:
+def _wait_for(handle: int, timeout_s: float) -> None:
     clock = Clock()
     deadline = Deadline(clock, timeout_s)
     attempt = 0
@@ -54,7 +54,7 @@ def _wait_for(handle: int, path: Path, timeout_s: float) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if deadline.expired:
-                holder = path.read_text("ascii", "replace").strip()
+                holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
                 raise UnavailableError(
                     f"process {holder} is busy with the worktrees", hint="try again"
                 ) from None

@@ -36,6 +36,7 @@ from gitcoord.git.refs import create_ref
 from gitcoord.git.unfinished import refuse_unfinished
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
+from gitcoord.host.files import copy_file
 
 __all__ = [
     "Worktree",
@@ -386,7 +387,7 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
     env = {"GIT_INDEX_FILE": str(trial)}
     try:
         if index.exists():
-            shutil.copyfile(index, trial)
+            copy_file(index, trial)
         git.run("update-index", "-q", "--refresh", check=False, env=env, timeout_s=LONG_S)
         asked = git.run(
             "read-tree", "-m", "-u", "-n", old, new, check=False, env=env, timeout_s=LONG_S

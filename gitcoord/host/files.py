@@ -11,9 +11,20 @@ import errno
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["IrregularFileError", "create_file", "open_file", "read_file", "replace_file"]
+__all__ = [
+    "IrregularFileError",
+    "copy_file",
+    "create_file",
+    "note_holder",
+    "open_file",
+    "read_file",
+    "replace_file",
+]
+
+PRIVATE = 0o600
 
 
 class IrregularFileError(OSError):
@@ -23,7 +34,7 @@ class IrregularFileError(OSError):
         super().__init__(errno.EINVAL, "it is not a regular file", str(path))
 
 
-def open_file(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
+def open_file(path: Path | str, flags: int = os.O_RDONLY, mode: int = PRIVATE) -> int:
     """Open a regular file, and return its handle.
 
     Raises:
@@ -65,26 +76,73 @@ def read_file(path: Path | str, limit: int) -> bytes:
     raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
 
 
-def create_file(path: Path | str) -> int:
-    """Open a file for writing from its start, and return its handle.
+def create_file(path: Path | str, *, is_appended: bool = False) -> int:
+    """Open an empty file that is its owner's alone, and return its handle.
 
-    Its folder is made where it is missing. A link is not followed.
+    Its folder is made where it is missing. A link is not followed. A file
+    that has other names, too, keeps its content under those. With
+    ``is_appended`` it can be read, and all writers write at its end.
 
     Raises:
         IrregularFileError: Something else lies there; it was not touched.
         OSError: It cannot be written.
 
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    flags = os.O_WRONLY | os.O_CREAT
+    if is_appended:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    handle = _open_in_new_folder(path, flags, PRIVATE)
     try:
-        return open_file(path, flags)
-    except FileNotFoundError:
-        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return open_file(path, flags)
+        facts = os.fstat(handle)
+        if facts.st_nlink > 1:
+            os.close(handle)
+            Path(path).unlink()
+            return open_file(path, flags | os.O_EXCL, PRIVATE)
+        if stat.S_IMODE(facts.st_mode) != PRIVATE:
+            with suppress(PermissionError):  # a file system without modes
+                os.fchmod(handle, PRIVATE)
+        os.ftruncate(handle, 0)
+    except BaseException:
+        with suppress(OSError):
+            os.close(handle)
+        raise
+    return handle
+
+
+def note_holder(handle: int, text: str) -> None:
+    """Write who holds a lock into its file, for messages alone.
+
+    A full disk keeps nobody out, and what is a hard link to somebody's
+    file is not written to.
+    """
+    with suppress(OSError):
+        if os.fstat(handle).st_nlink == 1:
+            os.pwrite(handle, text.encode(), 0)
+
+
+def copy_file(origin: Path, goal: Path) -> None:
+    """Copy a file to a name that is ours: what lies there is removed, not followed.
+
+    Raises:
+        OSError: It cannot be read or written; a part of it may be there.
+
+    """
+    import shutil
+
+    goal.unlink(missing_ok=True)
+    with open(open_file(origin), "rb") as reading:
+        target = open_file(goal, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with open(target, "wb") as writing:  # noqa: PTH123 - a handle, not a path
+            shutil.copyfileobj(reading, writing)
 
 
 def replace_file(
-    path: Path, content: bytes, *, is_durable: bool = False, is_held: bool = False
+    path: Path,
+    content: bytes,
+    *,
+    is_durable: bool = False,
+    is_held: bool = False,
+    mode: int = PRIVATE,
 ) -> int | None:
     """Replace a file in one step; the old content stays if it fails.
 
@@ -97,7 +155,7 @@ def replace_file(
 
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
-    handle = _create_new(temporary)
+    handle = _open_in_new_folder(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         if is_held:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,11 +174,10 @@ def replace_file(
     return None
 
 
-def _create_new(path: Path) -> int:
-    """Create a file that nobody else has, in a folder that may be missing."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+def _open_in_new_folder(path: Path | str, flags: int, mode: int) -> int:
+    """Open a file; its folder is made where it is missing."""
     try:
-        return open_file(path, flags)
+        return open_file(path, flags, mode)
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return open_file(path, flags)
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return open_file(path, flags, mode)

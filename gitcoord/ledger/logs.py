@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, Self
 
+from gitcoord.host.files import create_file, open_file
+
 __all__ = ["MAX_LOG_BYTES", "Kind", "LogFile", "Logs"]
 
 Kind = Literal["run", "check", "review"]
@@ -31,9 +33,7 @@ class LogFile:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        handle = os.open(path, flags, 0o600)
+        handle = create_file(path, is_appended=True)
         fcntl.flock(handle, fcntl.LOCK_SH)
         self.path = path
         self.file: IO[bytes] = os.fdopen(handle, "r+b", buffering=0)
@@ -121,7 +121,7 @@ class Logs:
 
         Those that are being written stay. If it fails some log stays.
         """
-        known = [(path, path.stat()) for path in self._all()]
+        known = list(self._all())
         total = sum(facts.st_size for _, facts in known)
         known.sort(key=lambda log: log[1].st_mtime_ns)
         for path, facts in known:
@@ -130,8 +130,10 @@ class Logs:
             if _remove_finished(path):
                 total -= facts.st_size
 
-    def _all(self) -> Iterator[Path]:
-        return self.folder.rglob("*.log")
+    def _all(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for path in self.folder.rglob("*.log"):
+            with suppress(FileNotFoundError):  # another made room just now
+                yield path, path.lstat()
 
 
 def _age(path: Path) -> tuple[int, str]:
@@ -143,7 +145,7 @@ def _age(path: Path) -> tuple[int, str]:
 def _remove_finished(path: Path) -> bool:
     """Remove a log that nobody writes; return whether it is gone."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = open_file(path)
     except OSError:
         return False
     try:

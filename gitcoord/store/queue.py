@@ -11,12 +11,12 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock, Deadline
-from gitcoord.host.files import open_file, read_file
+from gitcoord.host.files import note_holder, open_file, read_file
 from gitcoord.host.processes import identity
 
 __all__ = ["QueueLock", "Turns"]
@@ -57,9 +57,7 @@ class QueueLock:
             os.close(handle)
             raise
         self._handle = handle
-        # Who holds it is for messages alone: a full disk keeps nobody out.
-        with suppress(OSError):
-            os.pwrite(handle, identity().ljust(160).encode(), 0)
+        note_holder(handle, identity().ljust(160))
         return True
 
     def release(self) -> None:

@@ -14,8 +14,9 @@ import pytest
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.checkout import undo
 from gitcoord.git.local_changes import changed_paths
-from gitcoord.git.program import discover
+from gitcoord.git.program import Git, discover
 from gitcoord.git.worktrees import add, checkout_branch
+from tests.support.irregular import IRREGULAR, REPLACEABLE, hard_link_to_theirs, is_theirs_whole
 from tests.support.world import environment, git, write
 
 CHECK_OUT = """
@@ -29,8 +30,6 @@ checkout_branch(Path(sys.argv[1]), "task/a/1-abcdef", sys.argv[2])
 @pytest.fixture
 def place(repo: Path, tmp_path: Path) -> Path:
     """A worktree behind main, whose checkout of a file stops for us to look."""
-    from gitcoord.git.program import Git
-
     worktree = tmp_path / "worktree"
     add(Git(repo), worktree, commit=git("rev-parse", "HEAD", cwd=repo))
     (repo / ".gitattributes").write_text("held.txt filter=held\n")
@@ -123,3 +122,49 @@ def test_a_lock_of_another_git_is_never_touched(place: Path, repo: Path) -> None
     undo(place)
     assert lock.read_text() == "of another git\n"
     assert changed_paths(place) == []
+
+
+@pytest.fixture
+def plain(repo: Path, tmp_path: Path) -> Path:
+    """A worktree, and one commit on main that it does not have."""
+    worktree = tmp_path / "plain"
+    add(Git(repo), worktree, commit=git("rev-parse", "HEAD", cwd=repo))
+    write(repo, "README.md", "more\n")
+    return worktree
+
+
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_a_note_that_is_no_file_is_named_and_nothing_is_checked_out(
+    kind: str, plain: Path, repo: Path
+) -> None:
+    note = discover(plain).git_dir / "gitcoord" / "at-work.json"
+    note.parent.mkdir(exist_ok=True)
+    IRREGULAR[kind](note)
+    before = (plain / "README.md").read_text()
+    with pytest.raises(UnavailableError, match=r"at-work.json cannot be opened: it is not a"):
+        checkout_branch(plain, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
+    assert (plain / "README.md").read_text() == before
+    assert is_theirs_whole(note)
+
+
+def test_a_note_that_is_a_hard_link_to_anything_but_our_lock_is_refused(
+    plain: Path, repo: Path
+) -> None:
+    note = discover(plain).git_dir / "gitcoord" / "at-work.json"
+    hard_link_to_theirs(note)
+    with pytest.raises(UnavailableError, match="is a hard link to a file that is not gitcoord's"):
+        checkout_branch(plain, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
+    assert is_theirs_whole(note)
+
+
+@pytest.mark.parametrize("kind", REPLACEABLE)
+def test_what_lies_in_the_place_of_the_trial_index_is_not_followed(
+    kind: str, plain: Path, repo: Path
+) -> None:
+    trial = discover(plain).git_dir / "gitcoord" / "at-work.index"
+    trial.parent.mkdir(exist_ok=True)
+    IRREGULAR[kind](trial)
+    checkout_branch(plain, "task/a/1-abcdef", git("rev-parse", "main", cwd=repo))
+    assert (plain / "README.md").read_text() == "more\n"
+    assert changed_paths(plain) == []
+    assert is_theirs_whole(trial)

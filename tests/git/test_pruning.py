@@ -11,6 +11,7 @@ import pytest
 
 from gitcoord.git.pruning import pruning_now
 from tests.git.building import git
+from tests.support.irregular import IRREGULAR
 
 
 @contextmanager
@@ -64,4 +65,11 @@ def test_what_a_gc_was_told_counts_and_then_what_is_configured(
 def test_a_file_that_names_no_living_process_is_no_gc(repo: Path, text: str) -> None:
     git(repo, "config", "gc.pruneExpire", "now")
     (repo / ".git" / "gc.pid").write_bytes(text.encode("latin-1"))
+    assert pruning_now(repo / ".git") is None
+
+
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_what_is_no_file_is_no_gc_and_is_not_waited_for(kind: str, repo: Path) -> None:
+    git(repo, "config", "gc.pruneExpire", "now")
+    IRREGULAR[kind](repo / ".git" / "gc.pid")
     assert pruning_now(repo / ".git") is None

@@ -8,6 +8,8 @@ import pytest
 
 from gitcoord.git.shell import run_shell
 from gitcoord.host.clock import Clock
+from gitcoord.host.files import IrregularFileError
+from tests.support.irregular import IRREGULAR, hard_link_to_theirs, is_theirs_whole
 
 
 def test_the_status_is_told_and_all_output_is_kept(tmp_path: Path) -> None:
@@ -37,3 +39,22 @@ def test_it_reads_nothing_and_sees_nothing_of_git(
     log = tmp_path / "log"
     assert run_shell("cat; echo ${GIT_DIR-unset}", tmp_path, log, 60) == 0
     assert log.read_text() == "unset\n"
+
+
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_where_the_log_is_no_file_nothing_is_run(kind: str, tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "x.log"
+    log.parent.mkdir()
+    IRREGULAR[kind](log)
+    with pytest.raises(IrregularFileError):
+        run_shell(f"touch {tmp_path}/ran", tmp_path, log, 60)
+    assert not (tmp_path / "ran").exists()
+    assert is_theirs_whole(log)
+
+
+def test_a_log_that_is_a_hard_link_becomes_a_file_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "x.log"
+    hard_link_to_theirs(log)
+    assert run_shell("echo ours", tmp_path, log, 60) == 0
+    assert log.read_text() == "ours\n"
+    assert is_theirs_whole(log)

@@ -14,6 +14,7 @@ from gitcoord.git import worktrees
 from gitcoord.git.program import Git
 from gitcoord.git.worktree_lock import exclusive
 from tests.git.building import git
+from tests.support.irregular import IRREGULAR, hard_link_to_theirs, is_theirs_whole
 
 
 def test_thirteen_parallel_adds_all_succeed(repo: Path, base: str, tmp_path: Path) -> None:
@@ -65,3 +66,24 @@ def test_a_git_directory_that_cannot_be_written_is_named(
     (repo / ".git" / "gitcoord").write_text("in the way")
     with pytest.raises(UnavailableError, match="cannot be opened"):
         worktrees.add(Git(repo), tmp_path / "new", commit=base)
+
+
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_a_lock_that_is_no_file_is_named_and_not_followed(kind: str, repo: Path) -> None:
+    lock = repo / ".git" / "gitcoord" / "worktrees.lock"
+    lock.parent.mkdir()
+    IRREGULAR[kind](lock)
+    with (
+        pytest.raises(UnavailableError, match=r"worktrees.lock cannot be opened: it is not a"),
+        exclusive(Git(repo), 1),
+    ):
+        pass
+    assert is_theirs_whole(lock)
+
+
+def test_a_lock_that_is_a_hard_link_is_held_and_not_written(repo: Path) -> None:
+    lock = repo / ".git" / "gitcoord" / "worktrees.lock"
+    hard_link_to_theirs(lock)
+    with exclusive(Git(repo), 1):
+        pass
+    assert is_theirs_whole(lock)

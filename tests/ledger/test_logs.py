@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.host.files import IrregularFileError
 from gitcoord.ledger import logs
 from gitcoord.ledger.logs import LogFile, Logs
+from tests.support.irregular import IRREGULAR, hard_link_to_theirs, is_theirs_whole
 
 
 @pytest.fixture
@@ -112,3 +114,26 @@ def test_what_is_written_through_the_log_is_bounded_as_it_comes(
             assert path.stat().st_size < 2200
     assert path.read_bytes().startswith(b"line 0\n")
     assert path.read_bytes().endswith(b"line 999\n")
+
+
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_what_is_planted_in_a_logs_place_is_not_written_and_no_other_log_waits_for_it(
+    kind: str, here: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = here.of_attempt("25", 1, "abcdef", "run")
+    path.parent.mkdir(parents=True)
+    IRREGULAR[kind](path)
+    with pytest.raises(IrregularFileError):
+        here.open(path)
+    assert is_theirs_whole(path)
+    monkeypatch.setattr(logs, "MAX_TOTAL_BYTES", 0)
+    _written(here, here.of_gate("p", "tests", "cccccc"), b"x")
+
+
+def test_a_log_that_is_a_hard_link_becomes_a_file_of_its_own(here: Logs) -> None:
+    path = here.of_attempt("25", 1, "abcdef", "check")
+    hard_link_to_theirs(path)
+    with here.open(path) as log:
+        log.write(b"ours\n")
+    assert path.read_text() == "ours\n"
+    assert is_theirs_whole(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gitcoord.core import ids
 from gitcoord.core.refs import attic_refs, landing_refs, result_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
+from gitcoord.host.files import read_file, replace_file
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
 from gitcoord.store.queue import QueueLock
@@ -27,6 +29,7 @@ LOOSE_LIMIT = 6_000
 ATTIC_KEEP = "90d"
 MAX_LOGS = 50
 MAX_LOG_LINES = 2_000
+MAX_LOG_BYTES = 4 * 1024 * 1024
 
 
 def maybe(work: Workspace, *, sample: float = SAMPLE) -> bool:
@@ -201,7 +204,7 @@ def _clear_leftovers(work: Workspace) -> int:
 
     count = len(clear_litter(work))
     logs = sorted(
-        (work.ledger.files.root / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime_ns
+        (work.ledger.files.root / "logs").glob("*.log"), key=lambda path: path.lstat().st_mtime_ns
     )
     for path in logs[:-MAX_LOGS]:
         path.unlink(missing_ok=True)
@@ -218,10 +221,9 @@ def _note(work: Workspace, done: dict[str, Any]) -> None:
     from gitcoord.core.times import instant
 
     file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.log"
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    old = []
-    if file.exists():
-        old = file.read_text("utf-8").splitlines()
+    old: list[str] = []
+    with suppress(OSError):  # none yet, or what lies there is not ours
+        old = read_file(file, MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
     now = instant(work.clock.seconds())
     kept = [*old, *(f"{now} {line}" for line in lines)][-MAX_LOG_LINES:]
-    file.write_text("\n".join(kept) + "\n", "utf-8")
+    replace_file(file, ("\n".join(kept) + "\n").encode())

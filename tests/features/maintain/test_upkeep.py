@@ -16,6 +16,7 @@ from gitcoord.git.maintenance import MARK
 from gitcoord.host.clock import Clock
 from tests.support.builders import tasks
 from tests.support.growth import churn, loose
+from tests.support.irregular import IRREGULAR, REPLACEABLE, is_theirs_whole
 from tests.support.world import do, found, git
 
 
@@ -70,6 +71,22 @@ def test_landed_results_go_with_their_refs_and_a_rollback_brings_them_back(repo:
     git("gc", "-q", "--prune=now", cwd=repo)
     landings.land(work, "default")
     verify.verify(open_workspace(repo))
+
+
+@pytest.mark.parametrize("kind", REPLACEABLE)
+def test_what_lies_in_the_place_of_its_log_is_replaced_and_not_followed(
+    kind: str, repo: Path
+) -> None:
+    work = found(repo, tasks("a"), "x")
+    do(work, "x", "a")
+    landings.land(work, "default")
+    log = work.ledger.files.root / "upkeep/ledger.log"
+    log.parent.mkdir()
+    IRREGULAR[kind](log)
+    assert len(upkeep.upkeep(work)["results"]) == 1
+    assert log.read_text().count("dropped refs/gitcoord/ledger/results/") == 1
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert is_theirs_whole(log)
 
 
 def test_the_attic_expires_as_configured_and_says_so(repo: Path) -> None:
