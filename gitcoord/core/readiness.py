@@ -2,7 +2,8 @@
 
 What time and others decide (a delay after a failure, paths, capacity) is
 asked elsewhere. What the ledger alone decides is asked here: by the rule
-that refuses a claim, and by whoever shows a state or a reason.
+that refuses a claim, by the index that proposes tasks, and by whoever shows
+a state or a reason.
 """
 
 from __future__ import annotations
@@ -12,7 +13,17 @@ from typing import NamedTuple
 from gitcoord.core.model import PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 
-__all__ = ["Hindrance", "hindrance"]
+__all__ = [
+    "Hindrance",
+    "broken_needs",
+    "derived_state",
+    "hindrance",
+    "is_blocked",
+    "need_kind",
+    "standing_of",
+    "state_in_phase",
+    "state_of",
+]
 
 MAX_NAMED = 5
 
@@ -28,34 +39,123 @@ class Hindrance(NamedTuple):
     hint: str = ""
 
 
-def hindrance(
-    snapshot: Snapshot, task: TaskRecord, *, are_needs_done: bool = False
-) -> Hindrance | None:
-    """Return what an open task waits for, None where nothing is in its way.
+def standing_of(task: TaskRecord) -> str:
+    """Return what a task's own record says of its being ready, in one word."""
+    return task["state"]
 
-    ``are_needs_done`` says that the index knows them to be.
+
+def need_kind(state: str) -> str:
+    """Return what a task in a state is to those that need it: done, lost or unmet."""
+    if state in {"failed", "cancelled"}:
+        return "lost"
+    if state == "done":
+        return "done"
+    return "unmet"
+
+
+def derived_state(standing: str, unmet: int, broken: int, *, is_started: bool = True) -> str:
+    """Return a task's state, open ones split into ready, waiting and blocked.
+
+    ``unmet`` counts the needs that are not done, ``broken`` those among them
+    that will not be.
     """
-    missing: list[TaskRecord] = []
-    if not are_needs_done:
+    if standing != "open":
+        return standing
+    kind = _kind(unmet, broken, is_started=is_started)
+    if not kind:
+        return "ready"
+    if kind == "blocked":
+        return kind
+    return "waiting"
+
+
+def state_in_phase(derived: str, phase: PhaseRecord, *, is_started: bool) -> str:
+    """Return the state to be shown for one that was derived without the phase."""
+    if derived == "done" and phase["state"] == "landed":
+        return "landed"
+    if derived == "ready":
+        return derived_state("open", 0, 0, is_started=is_started)
+    return derived
+
+
+def state_of(snapshot: Snapshot, task: TaskRecord, derived: str | None = None) -> str:
+    """Return a task's state as far as the ledger alone decides it.
+
+    ``derived`` is what the index derived for it, and spares reading its needs.
+    """
+    if derived is None:
         missing = _missing_needs(snapshot, task)
-    broken = tuple(need["id"] for need in missing if need["state"] in {"failed", "cancelled"})
-    if broken:
-        text = f"task {task['id']} is blocked: it needs {', '.join(broken)}, which will not be done"
-        return Hindrance("blocked", broken, text, f"`gitcoord retry {broken[0]}` opens it again")
+        derived = derived_state(standing_of(task), len(missing), len(_broken(missing)))
     phase = snapshot.phase(task["spec"]["phase"])
-    if phase is not None and not snapshot.is_started(phase):
+    if phase is None:
+        return derived
+    return state_in_phase(derived, phase, is_started=snapshot.is_started(phase))
+
+
+def hindrance(snapshot: Snapshot, task: TaskRecord) -> Hindrance | None:
+    """Return what a task waits for before it can be claimed, None for nothing.
+
+    It is asked for open tasks, and for claimed ones that another may take over.
+    """
+    missing = _missing_needs(snapshot, task)
+    broken = _broken(missing)
+    phase = snapshot.phase(task["spec"]["phase"])
+    is_started = phase is None or snapshot.is_started(phase)
+    kind = _kind(len(missing), len(broken), is_started=is_started)
+    if kind == "blocked":
+        text = f"task {task['id']} is blocked: it needs {', '.join(broken)}, which will not be done"
+        return Hindrance(kind, broken, text, f"`gitcoord retry {broken[0]}` opens it again")
+    if kind == "phase" and phase is not None:
         return _unstarted(snapshot, phase)
-    if missing:
+    if kind == "need":
         names = tuple(need["id"] for need in missing)
-        return Hindrance(
-            "need", names, f"task {task['id']} waits for {', '.join(names[:MAX_NAMED])}"
-        )
+        return Hindrance(kind, names, f"task {task['id']} waits for {', '.join(names[:MAX_NAMED])}")
     return None
+
+
+def broken_needs(snapshot: Snapshot, task: TaskRecord) -> list[str]:
+    """Return the needs of a task that will not be done."""
+    return list(_broken(_missing_needs(snapshot, task)))
+
+
+def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
+    """Return whether a need, or a need of a need, has failed or was cancelled.
+
+    ``known`` remembers the needs that were looked at, for other tasks.
+    """
+    stack = [task]
+    while stack:
+        here = stack.pop()
+        for need in here["spec"]["needs"]:
+            other = snapshot.task(need)
+            if other is None or need in known:
+                continue
+            known[need] = True
+            if need_kind(other["state"]) == "lost":
+                return True
+            if other["state"] == "open":
+                stack.append(other)
+    return False
+
+
+def _kind(unmet: int, broken: int, *, is_started: bool) -> str:
+    """Return the first of all that hinders a task, or nothing."""
+    if broken:
+        return "blocked"
+    if not is_started:
+        return "phase"
+    if unmet:
+        return "need"
+    return ""
 
 
 def _missing_needs(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
     needs = [snapshot.require_task(need) for need in task["spec"]["needs"]]
-    return [need for need in needs if need["state"] != "done"]
+    return [need for need in needs if need_kind(need["state"]) != "done"]
+
+
+def _broken(missing: list[TaskRecord]) -> tuple[str, ...]:
+    return tuple(need["id"] for need in missing if need_kind(need["state"]) == "lost")
 
 
 def _unstarted(snapshot: Snapshot, phase: PhaseRecord) -> Hindrance:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gitcoord.core import paths
-from gitcoord.store.index_tables import SHOWN, bring_to, connect
+from gitcoord.store.index_tables import bring_to, connect
 from gitcoord.store.protocol import Store
 
 __all__ = ["SUFFIXES", "ReadyIndex"]
@@ -24,7 +24,7 @@ __all__ = ["SUFFIXES", "ReadyIndex"]
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 """The files of a database, as SQLite names them."""
 
-_READY = "state = 'open' AND unmet = 0 AND broken = 0 AND (assigned IS NULL OR assigned = ?)"
+_READY = "shown = 'ready' AND (assigned IS NULL OR assigned = ?)"
 _ORDERS = {
     "round-robin": ("ord", ""),
     "priority": ("priority DESC, ord", ""),
@@ -184,8 +184,8 @@ class ReadyIndex:
         return [name for (name,) in self._select(query, (agent,))]
 
     def ready_near(self, patterns: Iterable[str], limit: int) -> list[str]:
-        """List some open tasks, their needs met, whose paths may overlap."""
-        return self._near(patterns, "t.state = 'open' AND t.unmet = 0", (), limit)
+        """List some ready tasks whose paths may overlap."""
+        return self._near(patterns, "t.shown = 'ready'", (), limit)
 
     def _near(
         self, patterns: Iterable[str], condition: str, values: tuple[Any, ...], limit: int = -1
@@ -203,17 +203,15 @@ class ReadyIndex:
         return list(names)
 
     def counts(self) -> list[tuple[str, str, str, int]]:
-        """Count tasks by phase, pool and state; ``open`` is split three ways.
+        """Count tasks by phase, pool and state, as ``core.readiness`` derives it.
 
-        Open tasks are ``blocked`` where a need failed or was cancelled,
-        ``waiting`` where one is unfinished, and ``ready`` otherwise: whether
-        their phase has started only the snapshot knows.
+        Whether their phase has started only the snapshot knows.
         """
         return self._select("SELECT phase, pool, shown, number FROM counts WHERE number > 0", ())
 
     def listed(self) -> list[tuple[str, str]]:
-        """List every task with its state, open ones split as in ``counts``, in plan order."""
-        return self._select(f"SELECT id, {SHOWN.format('')} FROM tasks ORDER BY ord", ())
+        """List every task with its state, as in ``counts``, in plan order."""
+        return self._select("SELECT id, shown FROM tasks ORDER BY ord", ())
 
     def dependents(self, task: str) -> list[str]:
         """List the tasks that need this one directly, in plan order."""
@@ -247,7 +245,7 @@ class ReadyIndex:
         return self._select(
             """SELECT DISTINCT d.id, d.state
             FROM tasks t JOIN needs n ON n.task = t.id JOIN tasks d ON d.id = n.need
-            WHERE t.state = 'open' AND t.broken > 0 AND d.state IN ('failed', 'cancelled')
+            WHERE t.shown = 'blocked' AND need_kind(d.state) = 'lost'
             ORDER BY d.ord LIMIT ?""",
             (limit,),
         )

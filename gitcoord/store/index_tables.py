@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gitcoord.core import codec, paths
@@ -12,32 +12,28 @@ from gitcoord.core.errors import CorruptError
 from gitcoord.core.graph import remaining_chain_ms
 from gitcoord.core.hashing import sha256
 from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
+from gitcoord.core.readiness import derived_state, need_kind, standing_of
 from gitcoord.core.records import problem_of
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
-__all__ = ["SHOWN", "bring_to", "connect"]
+__all__ = ["bring_to", "connect"]
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _BUSY_S = 5.0
 BATCH = 1000
-SHOWN = (
-    "CASE WHEN {0}state <> 'open' THEN {0}state WHEN {0}broken > 0 THEN 'blocked' WHEN {0}unmet > "
-    "0 THEN 'waiting' ELSE 'ready' END"
-)
-"""A task's state, open ones split three ways; ``{0}`` is the row's name and a dot."""
-_COUNTED = """CREATE TRIGGER counted AFTER UPDATE OF state, unmet, broken ON tasks
-WHEN {was} <> {now} BEGIN
+_COUNTED = """CREATE TRIGGER counted AFTER UPDATE OF shown ON tasks
+WHEN old.shown <> new.shown BEGIN
     UPDATE counts SET number = number - 1
-        WHERE phase = old.phase AND pool = old.pool AND shown = {was};
-    INSERT INTO counts VALUES (new.phase, new.pool, {now}, 1)
+        WHERE phase = old.phase AND pool = old.pool AND shown = old.shown;
+    INSERT INTO counts VALUES (new.phase, new.pool, new.shown, 1)
         ON CONFLICT (phase, pool, shown) DO UPDATE SET number = number + 1;
-END""".format(was=SHOWN.format("old."), now=SHOWN.format("new."))
+END"""
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE tasks (
     id TEXT PRIMARY KEY, ord INTEGER, phase TEXT, pool TEXT, assigned TEXT, state TEXT,
     agent TEXT, priority INTEGER, rnd INTEGER, dir TEXT, chain INTEGER DEFAULT 0,
-    unmet INTEGER, broken INTEGER, estimate INTEGER
+    unmet INTEGER, broken INTEGER, estimate INTEGER, standing TEXT, shown TEXT
 ) WITHOUT ROWID;
 CREATE TABLE counts (
     phase TEXT, pool TEXT, shown TEXT, number INTEGER, PRIMARY KEY (phase, pool, shown)
@@ -47,17 +43,13 @@ CREATE TABLE prefixes (prefix TEXT, task TEXT, PRIMARY KEY (prefix, task)) WITHO
 CREATE INDEX needs_of ON needs (task);
 CREATE INDEX prefixes_of ON prefixes (task);
 CREATE INDEX by_state ON tasks (phase, state);
-CREATE INDEX behind_broken ON tasks (ord) WHERE state = 'open' AND broken > 0;
+CREATE INDEX behind_broken ON tasks (ord) WHERE shown = 'blocked';
 CREATE INDEX assigned_to ON tasks (assigned) WHERE assigned IS NOT NULL;
 CREATE INDEX worked_by ON tasks (agent, dir) WHERE agent IS NOT NULL;
-CREATE INDEX ready_random ON tasks (phase, pool, rnd)
-    WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_order ON tasks (phase, pool, ord)
-    WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_priority ON tasks (phase, pool, priority DESC, ord)
-    WHERE state = 'open' AND unmet = 0 AND broken = 0;
-CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord)
-    WHERE state = 'open' AND unmet = 0 AND broken = 0;
+CREATE INDEX ready_random ON tasks (phase, pool, rnd) WHERE shown = 'ready';
+CREATE INDEX ready_order ON tasks (phase, pool, ord) WHERE shown = 'ready';
+CREATE INDEX ready_priority ON tasks (phase, pool, priority DESC, ord) WHERE shown = 'ready';
+CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE shown = 'ready';
 """
 
 
@@ -115,6 +107,7 @@ def _write(
         _count_all(database)
     else:
         _recount(database, shifted)
+        _derive(database, [name for name, _ in changed])
 
 
 def _task_of(store: Store, name: str, oid: str) -> TaskRecord:
@@ -161,8 +154,8 @@ def _write_some(
     # to be, done or lost.
     shifted = []
     for name, row in old.items():
-        old_state = (row or {}).get("state")
-        if _kind(old_state) != _kind(states.get(name)):
+        old_state = (row or {}).get("state", "")
+        if need_kind(old_state) != need_kind(states.get(name, "")):
             shifted.append(name)
     return shifted, bool(respecified or gone)
 
@@ -180,6 +173,8 @@ def connect(name: str) -> sqlite3.Connection:
     except BaseException:
         database.close()
         raise
+    database.create_function("derived_state", 3, derived_state, deterministic=True)
+    database.create_function("need_kind", 1, need_kind, deterministic=True)
     return database
 
 
@@ -246,15 +241,6 @@ def _differences(
             yield name.removesuffix(".json"), oid
 
 
-def _kind(state: str | None) -> str:
-    """Return what a task's state means to those that need it."""
-    if state in {"failed", "cancelled"}:
-        return "lost"
-    if state == "done":
-        return "done"
-    return "unmet"
-
-
 def _row(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
     row = database.execute(
         "SELECT state, phase, pool, priority, estimate, ord FROM tasks WHERE id = ?", (name,)
@@ -303,8 +289,8 @@ def _write_specs(
         prefixes += [(prefix, record["id"]) for prefix in below]
     database.executemany(
         """INSERT INTO tasks
-        (id, ord, phase, pool, priority, rnd, dir, estimate, state, unmet, broken)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)
+        (id, ord, phase, pool, priority, rnd, dir, estimate, unmet, broken, shown)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')
         ON CONFLICT (id) DO UPDATE SET ord = excluded.ord, phase = excluded.phase,
             pool = excluded.pool, priority = excluded.priority, dir = excluded.dir,
             estimate = excluded.estimate""",
@@ -324,26 +310,38 @@ def _agent_of(record: TaskRecord) -> str | None:
 def _write_states(database: sqlite3.Connection, records: list[TaskRecord]) -> None:
     rows = []
     for record in records:
-        rows.append((record["state"], record["assigned"], _agent_of(record), record["id"]))
-    database.executemany("UPDATE tasks SET state = ?, assigned = ?, agent = ? WHERE id = ?", rows)
+        known = (record["state"], standing_of(record), record["assigned"], _agent_of(record))
+        rows.append((*known, record["id"]))
+    database.executemany(
+        "UPDATE tasks SET state = ?, standing = ?, assigned = ?, agent = ? WHERE id = ?", rows
+    )
 
 
 _COUNT_UNMET = """(SELECT COUNT(*) FROM needs n LEFT JOIN tasks d ON d.id = n.need
-    WHERE n.task = tasks.id AND COALESCE(d.state, '') <> 'done')"""
+    WHERE n.task = tasks.id AND need_kind(COALESCE(d.state, '')) <> 'done')"""
 _COUNT_BROKEN = """(SELECT COUNT(*) FROM needs n JOIN tasks d ON d.id = n.need
-    WHERE n.task = tasks.id AND d.state IN ('failed', 'cancelled'))"""
+    WHERE n.task = tasks.id AND need_kind(d.state) = 'lost')"""
+
+
+_DERIVED = "UPDATE tasks SET shown = derived_state(standing, unmet, broken)"
+"""Store the state that the rule of ``core.readiness`` derives."""
 
 
 def _recount_all(database: sqlite3.Connection) -> None:
     database.execute(f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN}")
+    database.execute(_DERIVED)
+
+
+def _derive(database: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Derive the state of tasks whose records changed."""
+    database.executemany(f"{_DERIVED} WHERE id = ?", [(name,) for name in names])
 
 
 def _count_all(database: sqlite3.Connection) -> None:
     """Count the tasks of each state; from here on a trigger keeps count."""
     database.execute("DELETE FROM counts")
     database.execute(
-        f"INSERT INTO counts SELECT phase, pool, {SHOWN.format('')}, COUNT(*) FROM tasks GROUP BY "
-        "1, 2, 3"
+        "INSERT INTO counts SELECT phase, pool, shown, COUNT(*) FROM tasks GROUP BY 1, 2, 3"
     )
     if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'counted'").fetchone() is None:
         database.execute(_COUNTED)
@@ -351,12 +349,13 @@ def _count_all(database: sqlite3.Connection) -> None:
 
 def _recount(database: sqlite3.Connection, shifted: list[str]) -> None:
     """Count again for the dependents of tasks whose state changed."""
+    dependents = "WHERE id IN (SELECT task FROM needs WHERE need = ?)"
     for name in shifted:
         database.execute(
-            f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN} "
-            "WHERE id IN (SELECT task FROM needs WHERE need = ?)",
+            f"UPDATE tasks SET unmet = {_COUNT_UNMET}, broken = {_COUNT_BROKEN} {dependents}",
             (name,),
         )
+        database.execute(f"{_DERIVED} {dependents}", (name,))
 
 
 def _rechain(database: sqlite3.Connection) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from gitcoord.core.readiness import hindrance
+from gitcoord.core.readiness import broken_needs, hindrance, is_blocked, state_of
 from tests.support.builders import PureLedger, tasks
+from tests.support.pure import land
 
 PHASES = """
 [[phase]]
@@ -31,9 +32,13 @@ def made(plan: str) -> PureLedger:
     return pure
 
 
-def found(pure: PureLedger, task: str, *, are_needs_done: bool = False) -> tuple[object, ...]:
-    one = hindrance(pure.snapshot, pure.snapshot.require_task(task), are_needs_done=are_needs_done)
+def found(pure: PureLedger, task: str) -> tuple[object, ...]:
+    one = hindrance(pure.snapshot, pure.snapshot.require_task(task))
     return () if one is None else (one.kind, one.names)
+
+
+def shown(pure: PureLedger, task: str, derived: str | None = None) -> str:
+    return state_of(pure.snapshot, pure.snapshot.require_task(task), derived)
 
 
 def test_a_task_waits_for_its_needs_and_then_for_nothing() -> None:
@@ -42,7 +47,8 @@ def test_a_task_waits_for_its_needs_and_then_for_nothing() -> None:
     assert found(pure, "c") == ("need", ("a", "b"))
     pure.complete(pure.claim("x", "a"))
     assert found(pure, "c") == ("need", ("b",))
-    assert found(pure, "c", are_needs_done=True) == ()
+    assert shown(pure, "c") == "waiting"
+    assert shown(pure, "c", "ready") == "ready", "what the index derived is believed"
 
 
 def test_a_need_that_will_not_be_done_blocks() -> None:
@@ -54,6 +60,37 @@ def test_a_need_that_will_not_be_done_blocks() -> None:
 def test_a_phase_that_has_not_started_comes_before_its_needs_but_not_before_what_blocks() -> None:
     pure = made(PHASES)
     assert found(pure, "b") == ("phase", ("p",))
-    assert found(pure, "b", are_needs_done=True) == ("phase", ("p",))
+    assert shown(pure, "b", "ready") == "waiting"
     pure.run({"op": "cancel", "task": "a", "reason": ""})
     assert found(pure, "b") == ("blocked", ("a",))
+    assert shown(pure, "b") == "blocked"
+    assert broken_needs(pure.snapshot, pure.snapshot.require_task("b")) == ["a"]
+
+
+def test_a_task_is_blocked_by_a_need_of_its_need() -> None:
+    pure = made(tasks("a", "b", "c", "d", b=["a"], c=["b"]))
+    pure.run({"op": "cancel", "task": "a", "reason": ""})
+    known: dict[str, bool] = {}
+    assert is_blocked(pure.snapshot, pure.snapshot.require_task("c"), known)
+    assert not is_blocked(pure.snapshot, pure.snapshot.require_task("d"), known)
+    assert shown(pure, "c") == "waiting", "its own need may yet be done, once a is opened again"
+
+
+def test_a_done_task_is_landed_with_its_phase() -> None:
+    pure = made(tasks("a"))
+    pure.complete(pure.claim("x", "a"))
+    assert shown(pure, "a") == "done"
+    begin = land(pure)
+    pure.run(begin)
+    pure.run({"op": "land-done", **{key: begin[key] for key in ("phase", "target", "old", "new")}})
+    assert shown(pure, "a") == "landed"
+
+
+def test_whatever_is_in_the_way_has_a_state_and_whatever_is_not_is_ready() -> None:
+    pure = made(tasks("a", "b", "c", "d", b=["a"], c=["b"], d=["a", "c"]))
+    pure.complete(pure.claim("x", "a"))
+    pure.run({"op": "cancel", "task": "c", "reason": ""})
+    for task in pure.snapshot.tasks():
+        if task["state"] == "open":
+            is_ready = hindrance(pure.snapshot, task) is None
+            assert (state_of(pure.snapshot, task) == "ready") == is_ready

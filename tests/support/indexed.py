@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from gitcoord.core import codec
 from gitcoord.core.layout import task_path
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.store.index import ReadyIndex
 from gitcoord.store.memory import MemoryStore
+from tests.support.builders import DictReader
 
 STATES = st.sampled_from(["open", "claimed", "done", "failed", "cancelled"])
 
@@ -77,6 +79,18 @@ def commit(store: MemoryStore, records: dict[str, Any]) -> str:
     return store.write_entry(
         store.write_tree(None, {"settings.json": b"{}", **files}), (), "x", ("x", "x"), 1
     )
+
+
+def with_known_needs(record: dict[str, Any], records: dict[str, Any]) -> dict[str, Any]:
+    """Return a task without the needs that no plan could have: those of no task."""
+    spec = record["spec"]
+    needs = [need for need in spec["needs"] if need in records]
+    return {**record, "spec": {**spec, "needs": needs}}
+
+
+def snapshot_of(records: dict[str, Any]) -> Snapshot:
+    files = {task_path(name): codec.dump(record) for name, record in records.items()}
+    return Snapshot(DictReader(files, {}))
 
 
 def ready(records: dict[str, Any], phases: list[str], pools: list[str]) -> set[str]:

@@ -16,7 +16,7 @@ from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_m
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Claim, Lease, PhaseRecord, Review, TaskRecord
 from gitcoord.core.operations.gates import run_of
-from gitcoord.core.readiness import hindrance
+from gitcoord.core.readiness import broken_needs, state_in_phase, state_of
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -103,18 +103,9 @@ def _state_of(
     holds: list[Hold] | None,
 ) -> str:
     """Return a task's state for reading: the stored one, or a derived one."""
-    phase = snapshot.phase(task["spec"]["phase"])
-    if task["state"] == "done" and phase is not None and phase["state"] == "landed":
-        return "landed"
-    if task["state"] != "open":
-        return task["state"]
-    if derived in {"blocked", "waiting"}:
-        return derived
-    found = hindrance(snapshot, task, are_needs_done=derived == "ready")
-    if found is not None:
-        if found.kind == "blocked":
-            return "blocked"
-        return "waiting"
+    state = state_of(snapshot, task, derived)
+    if state != "ready":
+        return state
     if holds is None:
         holds = holds_of(snapshot)
     wanted = task["spec"]["paths"] or []
@@ -215,11 +206,7 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     work.index.update(work.store, snapshot.oid)
     facts["needed_by"] = work.index.dependents(record["id"])
     facts["would_block"] = behind(work, snapshot, record["id"])
-    facts["blocked_by"] = [
-        need
-        for need in record["spec"]["needs"]
-        if (snapshot.task(need) or record)["state"] in {"failed", "cancelled"}
-    ]
+    facts["blocked_by"] = broken_needs(snapshot, record)
     facts["logs"] = [
         f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]
     ]
@@ -383,11 +370,8 @@ def status(work: Workspace) -> dict[str, Any]:
     phases = {phase["id"]: phase for phase in snapshot.phases()}
     by_phase: dict[str, dict[str, int]] = {name: {} for name in phases}
     for phase, _pool, state, count in work.index.counts():
-        shown = state
-        if state == "done" and phases[phase]["state"] == "landed":
-            shown = "landed"
-        elif state == "ready" and not snapshot.is_started(phases[phase]):
-            shown = "waiting"
+        record = phases[phase]
+        shown = state_in_phase(state, record, is_started=snapshot.is_started(record))
         by_phase[phase][shown] = by_phase[phase].get(shown, 0) + count
     counts: dict[str, int] = {}
     for found in by_phase.values():

@@ -26,6 +26,7 @@ from gitcoord.core.leases import (
 )
 from gitcoord.core.machine import decide
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
+from gitcoord.core.readiness import is_blocked
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
@@ -34,7 +35,7 @@ from gitcoord.features.names import named_task
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["RETRY_AFTER_S", "Chooser", "ends_of", "is_blocked"]
+__all__ = ["RETRY_AFTER_S", "Chooser", "ends_of"]
 
 RETRY_AFTER_S = 5.0
 PATIENCE_S = 0.05
@@ -246,20 +247,3 @@ def _finished(failed: list[str], blocked: Any) -> PlanFinishedError:
         message += f": {', '.join(openers[:5])} failed or cancelled, and what needs them is blocked"
         hint = f"the orchestrator can open {openers[0]} again: `gitcoord retry {openers[0]}`"
     return PlanFinishedError(message, hint=hint, blocked=blocked, failed=cast("Any", failed[:100]))
-
-
-def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> bool:
-    """Return whether a need, or a need of a need, has failed or was cancelled."""
-    stack = [task]
-    while stack:
-        here = stack.pop()
-        for need in here["spec"]["needs"]:
-            other = snapshot.task(need)
-            if other is None or need in known:
-                continue
-            known[need] = True
-            if other["state"] in {"failed", "cancelled"}:
-                return True
-            if other["state"] == "open":
-                stack.append(other)
-    return False

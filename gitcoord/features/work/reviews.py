@@ -26,12 +26,13 @@ from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord
 from gitcoord.core.operations.gates import run_of
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.operations.reviews import review_of
+from gitcoord.core.readiness import is_blocked
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.facts import review_facts, task_facts
 from gitcoord.features.names import named_task
-from gitcoord.features.work.choices import RETRY_AFTER_S, ends_of, is_blocked
+from gitcoord.features.work.choices import RETRY_AFTER_S, ends_of
 from gitcoord.features.work.tokens import (
     REVIEWS,
     Current,
