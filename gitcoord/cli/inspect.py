@@ -173,8 +173,9 @@ def show(app: App, task: str, log_only: bool) -> None:
     for key in ("reads", "needs", "needed_by"):
         if detail[key]:
             rows.append((key.replace("_", " "), ", ".join(detail[key][:20])))
-    if detail["waiting_for"]:
-        rows.append(("because", detail["waiting_for"]))
+    for one in detail["waiting_for"]:
+        text = one["text"] + clause(": `{}`", one["command"])
+        rows.append(("because", text))
     if detail["assigned"]:
         rows.append(("assigned", detail["assigned"]))
     if claim:

@@ -18,6 +18,7 @@ __all__ = [
     "broken_needs",
     "derived_state",
     "hindrance",
+    "hindrances",
     "is_blocked",
     "need_kind",
     "standing_of",
@@ -36,7 +37,17 @@ class Hindrance(NamedTuple):
     names: tuple[str, ...]
     """The phases or tasks that it waits for."""
     text: str
-    hint: str = ""
+    command: str = ""
+    """The command that helps, where there is one."""
+    effect: str = ""
+    """What that command does, where it does not say so itself."""
+
+    @property
+    def hint(self) -> str:
+        """Return the next step for people, or nothing."""
+        if not self.command:
+            return ""
+        return f"`{self.command}` {self.effect}".rstrip()
 
 
 def standing_of(task: TaskRecord) -> str:
@@ -61,11 +72,11 @@ def derived_state(standing: str, unmet: int, broken: int, *, is_started: bool = 
     """
     if standing != "open":
         return standing
-    kind = _kind(unmet, broken, is_started=is_started)
-    if not kind:
+    kinds = _kinds(unmet, broken, is_started=is_started)
+    if not kinds:
         return "ready"
-    if kind == "blocked":
-        return kind
+    if kinds[0] == "blocked":
+        return "blocked"
     return "waiting"
 
 
@@ -93,24 +104,33 @@ def state_of(snapshot: Snapshot, task: TaskRecord, derived: str | None = None) -
 
 
 def hindrance(snapshot: Snapshot, task: TaskRecord) -> Hindrance | None:
-    """Return what a task waits for before it can be claimed, None for nothing.
+    """Return the first of what a task waits for, None where nothing is in its way."""
+    return next(iter(hindrances(snapshot, task)), None)
+
+
+def hindrances(snapshot: Snapshot, task: TaskRecord) -> list[Hindrance]:
+    """Return everything that a task waits for before it can be claimed.
 
     It is asked for open tasks, and for claimed ones that another may take over.
     """
     missing = _missing_needs(snapshot, task)
-    broken = _broken(missing)
     phase = snapshot.phase(task["spec"]["phase"])
     is_started = phase is None or snapshot.is_started(phase)
-    kind = _kind(len(missing), len(broken), is_started=is_started)
+    kinds = _kinds(len(missing), len(_broken(missing)), is_started=is_started)
+    return [_described(snapshot, task, kind, missing) for kind in kinds]
+
+
+def _described(
+    snapshot: Snapshot, task: TaskRecord, kind: str, missing: list[TaskRecord]
+) -> Hindrance:
+    name, broken = task["id"], _broken(missing)
     if kind == "blocked":
-        text = f"task {task['id']} is blocked: it needs {', '.join(broken)}, which will not be done"
-        return Hindrance(kind, broken, text, f"`gitcoord retry {broken[0]}` opens it again")
-    if kind == "phase" and phase is not None:
-        return _unstarted(snapshot, phase)
-    if kind == "need":
-        names = tuple(need["id"] for need in missing)
-        return Hindrance(kind, names, f"task {task['id']} waits for {', '.join(names[:MAX_NAMED])}")
-    return None
+        text = f"task {name} is blocked: it needs {', '.join(broken)}, which will not be done"
+        return Hindrance(kind, broken, text, f"gitcoord retry {broken[0]}", "opens it again")
+    if kind == "phase":
+        return _unstarted(snapshot, task["spec"]["phase"])
+    needs = tuple(need["id"] for need in missing if need["id"] not in broken)
+    return Hindrance(kind, needs, f"task {name} waits for {', '.join(needs[:MAX_NAMED])}")
 
 
 def broken_needs(snapshot: Snapshot, task: TaskRecord) -> list[str]:
@@ -138,15 +158,10 @@ def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> 
     return False
 
 
-def _kind(unmet: int, broken: int, *, is_started: bool) -> str:
-    """Return the first of all that hinders a task, or nothing."""
-    if broken:
-        return "blocked"
-    if not is_started:
-        return "phase"
-    if unmet:
-        return "need"
-    return ""
+def _kinds(unmet: int, broken: int, *, is_started: bool) -> list[str]:
+    """Return the kinds of all that hinders a task, the one that counts first."""
+    rows = [("blocked", broken > 0), ("phase", not is_started), ("need", unmet > broken)]
+    return [kind for kind, is_so in rows if is_so]
 
 
 def _missing_needs(snapshot: Snapshot, task: TaskRecord) -> list[TaskRecord]:
@@ -158,9 +173,13 @@ def _broken(missing: list[TaskRecord]) -> tuple[str, ...]:
     return tuple(need["id"] for need in missing if need_kind(need["state"]) == "lost")
 
 
-def _unstarted(snapshot: Snapshot, phase: PhaseRecord) -> Hindrance:
-    befores = [(name, snapshot.phase(name)) for name in phase["spec"]["after"]]
-    names = tuple(name for name, one in befores if one is None or one["state"] != "landed")
-    waiting = ", ".join(f"phase {name}" for name in names)
-    text = f"phase {phase['id']} has not started: {waiting} has to land first"
-    return Hindrance("phase", names, text, f"`gitcoord phase land {names[0]}`")
+def _unstarted(snapshot: Snapshot, name: str) -> Hindrance:
+    phase = snapshot.phase(name)
+    afters: list[str] = []
+    if phase is not None:
+        afters = phase["spec"]["after"]
+    befores = [(before, snapshot.phase(before)) for before in afters]
+    names = tuple(before for before, one in befores if one is None or one["state"] != "landed")
+    waiting = ", ".join(f"phase {before}" for before in names)
+    text = f"phase {name} has not started: {waiting} has to land first"
+    return Hindrance("phase", names, text, f"gitcoord phase land {names[0]}")

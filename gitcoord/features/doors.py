@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.refs import branch_name
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.pending import Settled
 
@@ -24,7 +25,7 @@ _LEASES = {"claim": "claims", "reissue": "claims", "review": "reviews"}
 class Notice(NamedTuple):
     """Something to be told beside what a command answers."""
 
-    kind: Literal["settled", "answer", "landing", "worktree"]
+    kind: Literal["settled", "answer", "landing", "worktree", "claim"]
     text: str
 
 
@@ -38,13 +39,14 @@ def begin_as_agent(work: Workspace, agent: str) -> list[Notice]:
     tip = work.ledger.tip()
     if tip is None:
         return notices
-    if work.ledger.snapshot(tip).settings()["pending"] is not None:
+    snapshot = work.ledger.snapshot(tip)
+    if snapshot.settings()["pending"] is not None:
         from gitcoord.features.land.target_moves import finish_for_agent
 
         hindrance = finish_for_agent(work)
         if hindrance:
             notices.append(Notice("landing", hindrance))
-    return notices + _answers(work, agent)
+    return notices + _answers(work, agent) + _in_the_way(work, snapshot, agent)
 
 
 def begin_as_orchestrator(work: Workspace) -> list[Notice]:
@@ -102,6 +104,25 @@ def _settle(work: Workspace, agent: str) -> list[Notice]:
 def _forget_token(work: Workspace, agent: str, settled: Settled) -> None:
     if not settled.is_applied and settled.token and settled.op in _LEASES:
         work.tokens(agent, _LEASES[settled.op]).remove(settled.token)
+
+
+def _in_the_way(work: Workspace, snapshot: Snapshot, agent: str) -> list[Notice]:
+    """Return what came into the way of an agent's tasks since it claimed them."""
+    kept = work.tokens(agent).all()
+    if not kept:
+        return []
+    from gitcoord.core.readiness import hindrance
+
+    notices = []
+    for one in kept:
+        task = snapshot.task(str(one["task"]))
+        if task is None or task["claim"] is None or task["claim"]["token"] != one["token"]:
+            continue
+        found = hindrance(snapshot, task)
+        if found is not None:
+            text = f"your claim on task {task['id']} stands, but {found.text}"
+            notices.append(Notice("claim", text))
+    return notices
 
 
 def _answers(work: Workspace, agent: str) -> list[Notice]:

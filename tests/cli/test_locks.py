@@ -73,10 +73,14 @@ def test_locks_say_who_holds_what_and_who_waits_for_whom(cli: Cli) -> None:
         re.MULTILINE,
     )
     assert "waits   task a waits for x (its lock: lib/x.py)" in status
-    assert (
-        cli.json("show", "a")["task"]["waiting_for"]
-        == "task a has no room: x has a shared lock on lib/x.py: reading it"
-    )
+    assert cli.json("show", "a")["task"]["waiting_for"] == [
+        {
+            "kind": "paths",
+            "names": ["x"],
+            "text": "task a has no room: x has a shared lock on lib/x.py: reading it",
+            "command": None,
+        }
+    ]
     assert {task["id"]: task["state"] for task in cli.json("tasks")["tasks"]} == {
         "a": "waiting",
         "b": "claimed",

@@ -31,6 +31,7 @@ with gitcoord.open(sys.argv[1]) as coord:
     file_refs.FileRefs.swap = swap
     coord.progress(held, "was this applied?")
 """
+OPTIONAL = tasks("a", "b", b=["a"]).replace("paths =", 'result = "optional"\npaths =')
 
 
 def left(repo: Path) -> list[Path]:
@@ -72,3 +73,21 @@ def test_answers_are_handed_on_once_by_the_first_door(repo: Path) -> None:
         assert [one.kind for one in coord.notices] == ["answer"]
         assert coord.notices[0].text.endswith("(which one?): the left one")
     assert doors.begin_as_agent(work, "x") == []
+
+
+def test_a_holder_is_told_that_a_need_of_its_task_is_open_again(repo: Path) -> None:
+    work = found(repo, OPTIONAL, "x", "y", worktrees=False)
+    with gitcoord.open(repo) as coord:
+        coord.complete(coord.claim("y", "a", checkout=False), no_result=True)
+        held = coord.claim("x", "b", checkout=False)
+        coord.progress(held, "begun")
+        assert coord.notices == []
+        command = {"op": "reopen", "agent": "orchestrator", "task": "a", "kind": "conflict"}
+        work.ledger.execute(
+            {**command, "reason": "it conflicts", "log": None}, agent="orchestrator"
+        )
+        coord.progress(held, "going on")
+        assert [tuple(one) for one in coord.notices] == [
+            ("claim", "your claim on task b stands, but task b waits for a")
+        ]
+    assert doors.begin_as_agent(work, "y") == []

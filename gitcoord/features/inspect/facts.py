@@ -25,7 +25,7 @@ from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.locks import lock_facts, waits
 from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.inspect.sentences import escalation_facts, setback_facts
-from gitcoord.features.inspect.waiting import describe_waiting
+from gitcoord.features.inspect.waiting import waiting_facts, waiting_of
 from gitcoord.features.names import named_agent, named_phase, named_pool, named_task
 from gitcoord.features.workspace import Workspace
 
@@ -222,9 +222,9 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     facts["escalations"] = [
         escalation_facts(one) for one in snapshot.escalations() if one["task"] == record["id"]
     ]
-    facts["waiting_for"] = None
+    facts["waiting_for"] = []
     if facts["state"] in {"waiting", "blocked"}:
-        facts["waiting_for"] = describe_waiting(snapshot, record)
+        facts["waiting_for"] = [waiting_facts(one) for one in waiting_of(snapshot, record)]
     facts["history"] = list(history(work, snapshot.oid, task=record["id"], limit=limit))
     return {"tip": snapshot.oid, "task": facts}
 

@@ -38,6 +38,7 @@ __all__ = [
     "SetbackFacts",
     "ShownTask",
     "TaskFacts",
+    "WaitingFacts",
     "WaitingReview",
     "WaitingTask",
     "Wave",
@@ -313,6 +314,15 @@ class Wave(TypedDict):
     limits: list[str]
 
 
+class WaitingFacts(TypedDict):
+    """One thing that a task waits for, and the command that helps."""
+
+    kind: str
+    names: list[str]
+    text: str
+    command: str | None
+
+
 class ShownTask(TaskFacts):
     """A task with everything that is known of it."""
 
@@ -323,7 +333,7 @@ class ShownTask(TaskFacts):
     check: dict[str, Any] | None
     notes: list[NoteFacts]
     escalations: list[EscalationFacts]
-    waiting_for: str | None
+    waiting_for: list[WaitingFacts]
     history: list[EntryFacts]
 
 

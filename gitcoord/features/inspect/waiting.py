@@ -2,45 +2,131 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from gitcoord.core.holds import describe, holds_of, obstacles
 from gitcoord.core.leases import running
 from gitcoord.core.model import TaskRecord
-from gitcoord.core.readiness import hindrance
+from gitcoord.core.readiness import Hindrance, hindrances
 from gitcoord.core.snapshot import Snapshot
 
-__all__ = ["NO_ROOM", "describe_waiting"]
+__all__ = ["NO_ROOM", "Waiting", "describe_waiting", "waiting_facts", "waiting_of"]
 
 NO_ROOM = "has no room"
 """Stands where others are in the way: their paths, or a pool that is full."""
 
 
-def _landing_of(snapshot: Snapshot, phase: str) -> str:
-    """Return what a phase waits for in which a task is done."""
-    at_work = [task["id"] for task in snapshot.live() if task["spec"]["phase"] == phase]
-    if at_work:
-        return f"phase {phase} waits for {', '.join(at_work[:5])}"
-    return f"phase {phase} waits for its landing: `gitcoord phase land {phase}`"
+class Waiting(NamedTuple):
+    """One thing that a task waits for."""
+
+    kind: str
+    """``need``, ``phase``, ``paths``, ``delay``, ``limit``, ``claim``, ``review``, ``gate``,
+    ``landing``, ``escalation``, or another kind of ``core.readiness``."""
+    names: tuple[str, ...]
+    """The tasks, phases or agents that it waits for."""
+    text: str
+    command: str = ""
+    hint: str = ""
+    """The command for people, in quotes and with what it does."""
+
+
+def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> list[Waiting]:
+    """Return everything that a task waits for itself, as ``agent`` sees it."""
+    name = task["id"]
+    if task["claim"]:
+        holder = task["claim"]["agent"]
+        return [Waiting("claim", (holder,), f"task {name} is held by {holder}")]
+    if task["state"] == "review":
+        return [_reviewed(task)]
+    if task["state"] == "done":
+        return [_landing_of(snapshot, task["spec"]["phase"])]
+    if task["state"] != "open":
+        return [_over(task)]
+    return [_hindered(one) for one in hindrances(snapshot, task)] + _others(snapshot, task, agent)
 
 
 def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
-    """Return in a few words what a task waits for, as ``agent`` sees it."""
-    if task["claim"]:
-        return f"task {task['id']} is held by {task['claim']['agent']}"
-    if task["state"] == "review":
-        at_work = [review["agent"] for review in running(task)]
-        return f"task {task['id']} waits for review" + (
-            f" by {', '.join(at_work)}" if at_work else ": `gitcoord review claim`"
-        )
-    if task["state"] == "done":
-        return _landing_of(snapshot, task["spec"]["phase"])
-    found = hindrance(snapshot, task)
-    if found is not None:
-        if found.hint:
-            return f"{found.text}: {found.hint}"
-        return found.text
-    if any(one["task"] == task["id"] and one["state"] == "open" for one in snapshot.escalations()):
-        return f"task {task['id']} waits for the orchestrator: `gitcoord status` says why"
+    """Return in a few words the first thing that a task waits for, as ``agent`` sees it."""
+    for one in waiting_of(snapshot, task, agent):
+        if one.hint:
+            return f"{one.text}: {one.hint}"
+        return one.text
+    return f"task {task['id']} {NO_ROOM}: its pool is in use"
+
+
+def waiting_facts(one: Waiting) -> dict[str, Any]:
+    """Return what a task waits for as ``--json`` shows it."""
+    return {
+        "kind": one.kind,
+        "names": list(one.names),
+        "text": one.text,
+        "command": one.command or None,
+    }
+
+
+def _hindered(found: Hindrance) -> Waiting:
+    kind = found.kind
+    if kind == "blocked":
+        kind = "need"
+    return Waiting(kind, found.names, found.text, found.command, found.hint)
+
+
+def _reviewed(task: TaskRecord) -> Waiting:
+    agents = tuple(review["agent"] for review in running(task))
+    text = f"task {task['id']} waits for review"
+    if agents:
+        return Waiting("review", agents, f"{text} by {', '.join(agents)}")
+    return _with_command("review", (), text, "gitcoord review claim")
+
+
+def _landing_of(snapshot: Snapshot, phase: str) -> Waiting:
+    """Return what a phase waits for in which a task is done."""
+    at_work = tuple(task["id"] for task in snapshot.live() if task["spec"]["phase"] == phase)
+    if at_work:
+        return Waiting("landing", at_work, f"phase {phase} waits for {', '.join(at_work[:5])}")
+    text = f"phase {phase} waits for its landing"
+    return _with_command("landing", (phase,), text, f"gitcoord phase land {phase}")
+
+
+def _over(task: TaskRecord) -> Waiting:
+    text = f"task {task['id']} is {task['state']}"
+    return _with_command("need", (task["id"],), text, f"gitcoord retry {task['id']}")
+
+
+def _others(snapshot: Snapshot, task: TaskRecord, agent: str) -> list[Waiting]:
+    """Return what time and others have to do before an open task can be claimed."""
+    name, found = task["id"], []
+    asked = [
+        one["id"]
+        for one in snapshot.escalations()
+        if one["task"] == name and one["state"] == "open"
+    ]
+    if asked:
+        text, command = f"task {name} waits for the orchestrator", "gitcoord status"
+        hint = f"`{command}` says why"
+        found.append(Waiting("escalation", tuple(asked), text, command, hint))
     if task["retry"]:
-        return f"task {task['id']} waits after its failure"
-    in_use = obstacles(holds_of(snapshot), task["spec"]["paths"] or [], agent, for_claim=True)
-    return f"task {task['id']} {NO_ROOM}: {describe(in_use[0]) if in_use else 'its pool is in use'}"
+        found.append(Waiting("delay", (), f"task {name} waits after its failure"))
+    wanted = task["spec"]["paths"] or []
+    in_use = obstacles(holds_of(snapshot), wanted, agent, for_claim=True)
+    for one in in_use:
+        text = f"task {name} {NO_ROOM}: {describe(one)}"
+        found.append(Waiting("paths", (one.hold.agent,), text))
+    return found + _limited(snapshot, task)
+
+
+def _limited(snapshot: Snapshot, task: TaskRecord) -> list[Waiting]:
+    """Return that a task's pool takes no further claim, where that is so."""
+    plan, pool = snapshot.plan(), task["spec"]["pool"]
+    limit = None
+    if plan is not None and pool in plan["pools"]:
+        limit = plan["pools"][pool]["limit"]
+    held = [one for one in snapshot.live() if one["claim"] and one["spec"]["pool"] == pool]
+    if limit is None or len(held) < limit:
+        return []
+    text = f"task {task['id']} {NO_ROOM}: its pool is in use"
+    return [Waiting("limit", tuple(one["id"] for one in held), text)]
+
+
+def _with_command(kind: str, names: tuple[str, ...], text: str, command: str) -> Waiting:
+    return Waiting(kind, names, text, command, f"`{command}`")

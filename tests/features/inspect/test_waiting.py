@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitcoord.features.inspect.waiting import describe_waiting
+from gitcoord.features.inspect.waiting import describe_waiting, waiting_of
 from tests.support.builders import REVIEWED, PureLedger, tasks
 
 PHASES = '[[phase]]\nname = "one"\n[[phase]]\nname = "two"\nafter = ["one"]\n'
@@ -19,6 +19,11 @@ def ledger(text: str) -> PureLedger:
 
 def told(pure: PureLedger, task: str, agent: str = "") -> str:
     return describe_waiting(pure.snapshot, pure.snapshot.require_task(task), agent)
+
+
+def kinds(pure: PureLedger, task: str) -> list[tuple[str, tuple[str, ...]]]:
+    found = waiting_of(pure.snapshot, pure.snapshot.require_task(task))
+    return [(one.kind, one.names) for one in found]
 
 
 def test_a_task_that_is_held_names_its_holder() -> None:
@@ -83,4 +88,27 @@ def test_paths_in_use_name_who_holds_them() -> None:
 
 
 def test_a_full_pool_is_in_use() -> None:
-    assert told(ledger(tasks("a")), "a") == "task a has no room: its pool is in use"
+    pure = ledger('[[pool]]\nname = "default"\nlimit = 1\n' + tasks("a", "b"))
+    assert kinds(pure, "a") == []
+    pure.claim("x", "b")
+    assert kinds(pure, "a") == [("limit", ("b",))]
+    assert told(pure, "a") == "task a has no room: its pool is in use"
+
+
+def test_all_that_a_task_waits_for_has_a_kind() -> None:
+    more = 'phase = "two"\nneeds = ["c", "d"]\n'
+    text = PHASES + tasks("a") + 'phase = "one"\n' + tasks("b").replace("needs = []\n", more)
+    pure = ledger(text + tasks("c") + 'phase = "two"\n' + tasks("d") + 'phase = "two"\n')
+    pure.run({"op": "cancel", "task": "c", "reason": ""})
+    assert kinds(pure, "b") == [("need", ("c",)), ("phase", ("one",)), ("need", ("d",))]
+    assert [one.command for one in waiting_of(pure.snapshot, pure.snapshot.require_task("b"))] == [
+        "gitcoord retry c",
+        "gitcoord phase land one",
+        "",
+    ]
+
+
+def test_what_is_over_waits_for_a_retry() -> None:
+    pure = ledger(tasks("a"))
+    pure.run({"op": "cancel", "task": "a", "reason": ""})
+    assert told(pure, "a") == "task a is cancelled: `gitcoord retry a`"
