@@ -39,6 +39,7 @@ __all__ = [
     "Lease",
     "LockRecord",
     "NoteRecord",
+    "Pause",
     "Pending",
     "PhaseRecord",
     "PhaseSpec",
@@ -222,11 +223,20 @@ class Setback(TypedDict):
     at: int
 
 
+class Pause(TypedDict):
+    """Who asked, and why, that nobody begins with a task."""
+
+    agent: str
+    reason: str
+    at: int
+
+
 class TaskRecord(TypedDict):
     """``tasks/<h1>/<h2>/<id>.json``: a task and where it stands.
 
     ``approvals`` says how many its result needs: as many as the plan asked
-    for when it was handed in.
+    for when it was handed in. ``widened`` has the paths that were added to
+    the task's own while it was at work.
     """
 
     id: str
@@ -243,6 +253,8 @@ class TaskRecord(TypedDict):
     branch: str | None
     retry: RetryDelay | None
     setbacks: list[Setback]
+    paused: NotRequired[Pause]
+    widened: NotRequired[list[str]]
 
 
 class PhaseRecord(TypedDict):

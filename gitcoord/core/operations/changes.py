@@ -28,13 +28,19 @@ Value = str | int | Mapping[str, Any] | None
 """What a sentence may be filled with."""
 
 MAX_SETBACKS = 5
+_OPTIONAL: dict[str, object] = {"paused": None, "widened": []}
+"""The keys of a task's record that are not always there, with their defaults."""
 MAX_SETBACK_BYTES = 600
 MAX_ESCALATION_BYTES = 1024
 
 
 def changed(task: TaskRecord, **fields: object) -> TaskRecord:
-    """Return a task's record with some keys replaced."""
-    return cast("TaskRecord", {**task, **fields})
+    """Return a task's record with some keys replaced, and none that is optional at its default."""
+    record = {**task, **fields}
+    for key, default in _OPTIONAL.items():
+        if key in record and record[key] == default:
+            del record[key]
+    return cast("TaskRecord", record)
 
 
 def with_setback(
