@@ -1,4 +1,4 @@
-"""Speak for the orchestrator: assign, retry, cancel, reap, phases."""
+"""Speak for the orchestrator: assign, retry, cancel, pause, reap, phases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.refs import branch_name
 from gitcoord.core.texts import clause, text_of
 
-__all__ = ["assign", "cancel", "phase", "reap", "retry"]
+__all__ = ["assign", "cancel", "pause", "phase", "reap", "retry", "unpause"]
 
 
 def _execute(app: App, command: dict[str, Any]) -> Any:
@@ -76,6 +76,39 @@ def cancel(app: App, task: str, reason: str) -> None:
     redone = [one["task"] for one in done.event["redone"]]
     text = f"{task} is cancelled" + clause("; to be done again: {}", ", ".join(redone))
     app.out.answer("cancel", {"entry": done.entry, "task": task, "redone": redone}, text)
+
+
+@click.command()
+@click.argument("task")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
+@pass_app
+def pause(app: App, task: str, reason: str) -> None:
+    """Keep everybody from beginning with a task, until it is unpaused.
+
+    An agent that holds it keeps its claim, is told, and may complete it.
+
+    Example: gitcoord pause 25 --reason "the interface is about to change"
+    """
+    done = _execute(app, {"op": "pause", "task": task, "reason": reason})
+    task = done.event["task"]
+    claim = done.snapshot.require_task(task)["claim"]
+    text = f"{task} is paused: `gitcoord unpause {task}` ends that"
+    text += clause("\n{} holds it, is told, and may complete it", claim and claim["agent"])
+    app.out.answer("pause", {"entry": done.entry, "task": task}, text)
+
+
+@click.command()
+@click.argument("task")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
+@pass_app
+def unpause(app: App, task: str, reason: str) -> None:
+    """Let a paused task be claimed again.
+
+    Example: gitcoord unpause 25
+    """
+    done = _execute(app, {"op": "unpause", "task": task, "reason": reason})
+    task = done.event["task"]
+    app.out.answer("unpause", {"entry": done.entry, "task": task}, f"{task} is not paused any more")
 
 
 @click.command()

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gitcoord.core import codec
 from gitcoord.core.model import PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import clause
 
 __all__ = [
     "Hindrance",
@@ -33,9 +35,9 @@ class Hindrance(NamedTuple):
     """What keeps an open task from being ready."""
 
     kind: str
-    """``phase``, ``blocked`` or ``need``."""
+    """``blocked``, ``paused``, ``phase`` or ``need``."""
     names: tuple[str, ...]
-    """The phases or tasks that it waits for."""
+    """The phases or tasks that it waits for; itself where it is paused."""
     text: str
     command: str = ""
     """The command that helps, where there is one."""
@@ -52,6 +54,8 @@ class Hindrance(NamedTuple):
 
 def standing_of(task: TaskRecord) -> str:
     """Return what a task's own record says of its being ready, in one word."""
+    if task["state"] == "open" and "paused" in task:
+        return "paused"
     return task["state"]
 
 
@@ -70,9 +74,9 @@ def derived_state(standing: str, unmet: int, broken: int, *, is_started: bool = 
     ``unmet`` counts the needs that are not done, ``broken`` those among them
     that will not be.
     """
-    if standing != "open":
+    if standing not in {"open", "paused"}:
         return standing
-    kinds = _kinds(unmet, broken, is_started=is_started)
+    kinds = _kinds(unmet, broken, is_started=is_started, is_paused=standing == "paused")
     if not kinds:
         return "ready"
     if kinds[0] == "blocked":
@@ -116,7 +120,9 @@ def hindrances(snapshot: Snapshot, task: TaskRecord) -> list[Hindrance]:
     missing = _missing_needs(snapshot, task)
     phase = snapshot.phase(task["spec"]["phase"])
     is_started = phase is None or snapshot.is_started(phase)
-    kinds = _kinds(len(missing), len(_broken(missing)), is_started=is_started)
+    kinds = _kinds(
+        len(missing), len(_broken(missing)), is_started=is_started, is_paused="paused" in task
+    )
     return [_described(snapshot, task, kind, missing) for kind in kinds]
 
 
@@ -127,6 +133,11 @@ def _described(
     if kind == "blocked":
         text = f"task {name} is blocked: it needs {', '.join(broken)}, which will not be done"
         return Hindrance(kind, broken, text, f"gitcoord retry {broken[0]}", "opens it again")
+    if kind == "paused":
+        pause = task["paused"]
+        text = f"task {name} is paused by {pause['agent']}"
+        text += clause(" ({})", codec.printable(pause["reason"]))
+        return Hindrance(kind, (name,), text, f"gitcoord unpause {name}")
     if kind == "phase":
         return _unstarted(snapshot, task["spec"]["phase"])
     needs = tuple(need["id"] for need in missing if need["id"] not in broken)
@@ -158,9 +169,14 @@ def is_blocked(snapshot: Snapshot, task: TaskRecord, known: dict[str, bool]) -> 
     return False
 
 
-def _kinds(unmet: int, broken: int, *, is_started: bool) -> list[str]:
+def _kinds(unmet: int, broken: int, *, is_started: bool, is_paused: bool) -> list[str]:
     """Return the kinds of all that hinders a task, the one that counts first."""
-    rows = [("blocked", broken > 0), ("phase", not is_started), ("need", unmet > broken)]
+    rows = [
+        ("blocked", broken > 0),
+        ("paused", is_paused),
+        ("phase", not is_started),
+        ("need", unmet > broken),
+    ]
     return [kind for kind, is_so in rows if is_so]
 
 

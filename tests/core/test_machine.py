@@ -116,6 +116,8 @@ def test_every_operation_in_every_state_does_what_its_row_says(op: str, state: S
         pure.run({**asked("check", pure, token)})
     if op == "claim":
         pure.now_ns += LEASE_NS + 1
+    if op == "unpause" and state in {"open", "claimed"}:
+        pure.run(asked("pause", pure, token))
     command, targets = asked(op, pure, token), operations()[op].transitions.get(state)
     if targets is None:
         error = refused(pure, GitcoordError, **command)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gitcoord.core.readiness import broken_needs, hindrance, is_blocked, state_of
+from gitcoord.core.readiness import broken_needs, hindrance, hindrances, is_blocked, state_of
 from tests.support.builders import PureLedger, tasks
 from tests.support.pure import land
 
@@ -94,3 +94,18 @@ def test_whatever_is_in_the_way_has_a_state_and_whatever_is_not_is_ready() -> No
         if task["state"] == "open":
             is_ready = hindrance(pure.snapshot, task) is None
             assert (state_of(pure.snapshot, task) == "ready") == is_ready
+
+
+def test_a_paused_task_waits_and_is_blocked_before_that() -> None:
+    pure = made(tasks("a", "b", b=["a"]))
+    for name in ("a", "b"):
+        pure.run({"op": "pause", "task": name, "reason": "not now"})
+    assert (found(pure, "a"), shown(pure, "a")) == (("paused", ("a",)), "waiting")
+    one = hindrance(pure.snapshot, pure.snapshot.require_task("a"))
+    assert one is not None
+    assert one.text == "task a is paused by orchestrator (not now)"
+    assert one.hint == "`gitcoord unpause a`"
+    kinds = [one.kind for one in hindrances(pure.snapshot, pure.snapshot.require_task("b"))]
+    assert kinds == ["paused", "need"]
+    pure.run({"op": "cancel", "task": "a", "reason": ""})
+    assert shown(pure, "b") == "blocked"

@@ -34,6 +34,8 @@ DEFAULTS: dict[str, Json] = {
     "reject": {"reviewed": None, "spent_ms": None},
     "retry": {"reason": ""},
     "cancel": {"reason": "", "redone": []},
+    "pause": {"reason": ""},
+    "unpause": {"reason": ""},
     "assign": {"to": None, "reason": ""},
     "check": {"reason": "", "log": None},
     "gate": {"reason": "", "log": None},
@@ -583,6 +585,17 @@ def reject(state: State, event: Json, changes: Changes) -> None:
 # what the orchestrator does to a task
 
 
+def pause(state: State, event: Json, changes: Changes) -> None:
+    why = {"agent": event["agent"], "reason": event["reason"], "at": event["time"]}
+    put_task(changes, {**state.task(event["task"]), "paused": why})
+
+
+def unpause(state: State, event: Json, changes: Changes) -> None:
+    task = dict(state.task(event["task"]))
+    task.pop("paused", None)
+    put_task(changes, task)
+
+
 def retry(state: State, event: Json, changes: Changes) -> None:
     close_escalations(state, event, changes, "retried")
     task = state.task(event["task"])
@@ -771,6 +784,8 @@ APPLY: dict[str, Callable[[State, Json, Changes], None]] = {
     "approve": approve,
     "reject": reject,
     "retry": retry,
+    "pause": pause,
+    "unpause": unpause,
     "cancel": cancel,
     "assign": assign,
     "gate": gate,

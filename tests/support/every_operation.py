@@ -215,6 +215,8 @@ def _orchestrate(script: Script) -> None:
     script.claim("x", "4")
     script.held("fail", "x", "4", kind="permanent", reason="impossible")
     script.run("retry", task="4", reason="possible after all")
+    script.run("pause", task="4", reason="not yet\nnot now")
+    script.run("unpause", task="4")
     script.run("assign", task="4", to="x")
     script.run("assign", task="4", to=None)
     script.run("cancel", task="b", reason="not wanted")

@@ -277,6 +277,12 @@ ROWS: dict[str, Row] = {
     "cancel": Row(
         _claimed, ("cancel", "a"), {"tasks": {"a": "cancelled", "b": "open"}}, frozenset({"state"})
     ),
+    "pause": Row(
+        _claimed,
+        ("pause", "a"),
+        {"tasks": {"a": "claimed", "b": "open"}},
+        frozenset({"nothing-to-do"}),
+    ),
     "assign": Row(
         _claimed,
         ("assign", "b", "x"),

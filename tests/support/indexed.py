@@ -60,14 +60,16 @@ RECORDS = st.fixed_dictionaries(
     {},
     optional={
         name: st.builds(
-            lambda state, needs, phase, pool, priority, name=name, order=order: task(
-                name, order, state, sorted(needs), phase, pool, priority
-            ),
+            lambda state, needs, phase, pool, priority, pause, name=name, order=order: {
+                **task(name, order, state, sorted(needs), phase, pool, priority),
+                **pause,
+            },
             STATES,
             st.sets(st.sampled_from(NAMES[:order] or ["zz"]), max_size=2),
             st.sampled_from(["p", "q"]),
             st.sampled_from(["m", "n"]),
             st.integers(0, 3),
+            st.sampled_from([{}, {}, {"paused": {"agent": "o", "reason": "", "at": 1}}]),
         )
         for order, name in enumerate(NAMES)
     },
@@ -98,6 +100,7 @@ def ready(records: dict[str, Any], phases: list[str], pools: list[str]) -> set[s
         name
         for name, record in records.items()
         if record["state"] == "open"
+        and "paused" not in record
         and record["spec"]["phase"] in phases
         and record["spec"]["pool"] in pools
         and all(
@@ -119,7 +122,7 @@ def tally(records: dict[str, Any]) -> dict[tuple[str, str, str], int]:
                 "blocked"
                 if {"failed", "cancelled"} & set(needs)
                 else "waiting"
-                if set(needs) - {"done"}
+                if set(needs) - {"done"} or "paused" in record
                 else "ready"
             )
         found[record["spec"]["phase"], record["spec"]["pool"], state] += 1

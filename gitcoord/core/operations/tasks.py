@@ -1,11 +1,11 @@
-"""Own what the orchestrator does to a task: retry, cancel, assign."""
+"""Own what the orchestrator does to a task: retry, cancel, assign, pause."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gitcoord.core import ids
-from gitcoord.core.errors import UsageError
+from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
 from gitcoord.core.operation import Operation, Transitions, keys, titled
@@ -18,6 +18,7 @@ __all__ = ["OPERATIONS"]
 
 _RETRIED: Transitions = {"failed": ("open",), "cancelled": ("open",)}
 _ASSIGNED: Transitions = {"open": ("open",), "claimed": ("open",)}
+_PAUSED: Transitions = {"open": ("open",), "claimed": ("claimed",)}
 _CANCELLED: Transitions = {
     "open": ("cancelled",),
     "claimed": ("cancelled",),
@@ -86,6 +87,37 @@ def apply_assign(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     put_task(changes, changed(task, state="open", claim=None, assigned=event["to"]))
 
 
+def decide_pause(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Keep everybody from beginning with a task, or end that."""
+    return {**titled(snapshot, command), "reason": command["reason"]}
+
+
+def check_pause(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to pause what is paused."""
+    task = task_of(snapshot, event, _PAUSED)
+    if "paused" in task:
+        raise RefusedError(f"task {task['id']} is paused already", reason="nothing-to-do")
+
+
+def apply_pause(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Say who paused the task; a holder keeps its claim, and may complete it."""
+    task = snapshot.require_task(event["task"])
+    pause = {"agent": event["agent"], "reason": event["reason"], "at": event["time"]}
+    put_task(changes, changed(task, paused=pause))
+
+
+def check_unpause(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to go on with what is not paused."""
+    task = task_of(snapshot, event, _PAUSED)
+    if "paused" not in task:
+        raise RefusedError(f"task {task['id']} is not paused", reason="nothing-to-do")
+
+
+def apply_unpause(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Let the task be claimed again as soon as nothing else is in its way."""
+    put_task(changes, changed(snapshot.require_task(event["task"]), paused=None))
+
+
 OPERATIONS = {
     "retry": Operation(
         fields=keys("task title"),
@@ -120,5 +152,25 @@ OPERATIONS = {
         subject="assign {task}[ to {to}] by {agent}: {title}",
         body="reason",
         batchable=True,
+    ),
+    "pause": Operation(
+        fields=keys("task title"),
+        optional={"reason": ""},
+        transitions=_PAUSED,
+        decide=decide_pause,
+        check=check_pause,
+        apply=apply_pause,
+        subject="pause {task} by {agent}: {title}",
+        body="reason",
+    ),
+    "unpause": Operation(
+        fields=keys("task title"),
+        optional={"reason": ""},
+        transitions=_PAUSED,
+        decide=decide_pause,
+        check=check_unpause,
+        apply=apply_unpause,
+        subject="unpause {task} by {agent}: {title}",
+        body="reason",
     ),
 }

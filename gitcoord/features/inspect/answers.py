@@ -110,6 +110,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "locks": (LocksAnswer,),
     "log": (LogAnswer,),
     "note": (NoteAnswer, NoteDropAnswer, NoteListAnswer),
+    "pause": (WrittenTask,),
     "phase check": (PhaseCheckAnswer,),
     "phase land": (PhaseLandAnswer, PhaseLandTrial),
     "phase list": (PhaseListAnswer,),
@@ -137,6 +138,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "tasks": (TasksAnswer,),
     "trust": (TrustAnswer,),
     "unlock": (UnlockAnswer,),
+    "unpause": (WrittenTask,),
     "upkeep": (UpkeepAnswer,),
     "verify": (VerifyAnswer,),
 }
