@@ -7,6 +7,7 @@ explain what the workers saw needs no search. It is linear in time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from gitcoord.core.events import Event
 from gitcoord.core.messages import parse
 from gitcoord.features.workspace import Workspace, open_workspace
 
-__all__ = ["Facts", "attempts_in", "check_chain", "order_of"]
+__all__ = ["Facts", "acknowledged_in", "attempts_in", "check_chain", "order_of"]
 
 
 class Facts(NamedTuple):
@@ -122,27 +123,36 @@ def check_chain(tip: str, repo: Path, top: Path) -> Facts:
 
 def attempts_in(top: Path) -> int:
     """Count the claims that were tried so far."""
-    count = 0
+    tried = {"conflict", "nothing-ready"}
+    return sum(
+        ack.get("count", 1)
+        for ack in _answers(top)
+        if ack["op"] == "claim" or ack.get("code") in tried
+    )
+
+
+def acknowledged_in(top: Path) -> int:
+    """Count the entries that were acknowledged so far."""
+    return sum("entry" in ack for ack in _answers(top))
+
+
+def _answers(top: Path) -> Iterator[dict[str, Any]]:
     for path in top.glob("acks-*.jsonl"):
-        for line in path.read_text().splitlines():
-            try:
-                ack = json.loads(line)
-            except ValueError:
-                continue
-            if ack["op"] == "claim" or ack.get("code") in {"conflict", "nothing-ready"}:
-                count += ack.get("count", 1)
-    return count
+        yield from _answers_of(path)
+
+
+def _answers_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Read what a worker was answered; the last line of a killed one is left out."""
+    for line in path.read_text().splitlines():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
 
 
 def _acknowledged(top: Path, place: dict[str, int]) -> tuple[list[dict[str, Any]], int]:
     acks, stale = [], 0
     for path in top.glob("acks-*.jsonl"):
         last = -1
-        for line in path.read_text().splitlines():
-            try:
-                ack = json.loads(line)
-            except ValueError:
-                continue  # the last line of a killed worker
+        for ack in _answers_of(path):
             stale += ack["op"] == "fenced"
             if ack["op"] in {"refused", "fenced"}:
                 assert ack.get("code") != "internal", ack
