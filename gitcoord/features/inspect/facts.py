@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from gitcoord.core.holds import Hold, holds_of, obstacles
 from gitcoord.core.layout import attempt_log_path, check_log_path
 from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_ms
 from gitcoord.core.messages import parse
-from gitcoord.core.model import Claim, Lease, PhaseRecord, Review, TaskRecord
+from gitcoord.core.model import AgentRecord, Claim, Lease, PhaseRecord, Review, TaskRecord
 from gitcoord.core.operations.gates import run_of
 from gitcoord.core.readiness import broken_needs, state_in_phase, state_of
 from gitcoord.core.refs import branch_name
@@ -367,77 +367,109 @@ def status(work: Workspace) -> dict[str, Any]:
     """Summarize a ledger: counts, phases, agents, claims, open escalations."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     work.index.update(work.store, snapshot.oid)
-    phases = {phase["id"]: phase for phase in snapshot.phases()}
-    by_phase: dict[str, dict[str, int]] = {name: {} for name in phases}
-    for phase, _pool, state, count in work.index.counts():
-        record = phases[phase]
-        shown = state_in_phase(state, record, is_started=snapshot.is_started(record))
-        by_phase[phase][shown] = by_phase[phase].get(shown, 0) + count
-    counts: dict[str, int] = {}
-    for found in by_phase.values():
-        for state, count in found.items():
-            counts[state] = counts.get(state, 0) + count
-    failed = {name: work.index.in_state([name], "failed")[:MAX_FAILED] for name in phases}
-    settings = snapshot.settings()
-    live = [task for task in snapshot.live() if task["claim"]]
-    heartbeat = _heartbeat_ms(snapshot)
-    claims = [
-        {
-            "task": task["id"],
-            "title": task["spec"]["title"],
-            **claim_facts(cast("Claim", task["claim"]), context, heartbeat),
-        }
-        for task in sorted(live, key=lambda task: task["order"])
-    ]
-    reviews = [
-        {
-            "task": task["id"],
-            "title": task["spec"]["title"],
-            **review_facts(review, context, heartbeat),
-        }
-        for task in sorted(snapshot.live(), key=lambda task: task["order"])
-        for review in running(task)
-    ]
-    work.ledger.remember()
-    plan = snapshot.plan()
-    return {
+    by_phase = _counts_by_phase(work, snapshot)
+    settings, plan = snapshot.settings(), snapshot.plan()
+    claims = _held_claims(snapshot, context)
+    facts = {
         "ledger": work.ledger.name,
         "tip": snapshot.oid,
         "epoch": settings["epoch"],
         "plan": plan["name"] if plan else None,
         "target": branch_name(work.target(snapshot)),
         "pending": settings["pending"],
-        "counts": counts,
+        "counts": _summed(by_phase.values()),
         "phases": [
-            {
-                "id": name,
-                "state": phase["state"],
-                "is_started": snapshot.is_started(phase),
-                "counts": by_phase[name],
-                "next": _next_of(snapshot, phase, by_phase[name], failed[name]),
-                "is_landable": _is_landable(snapshot, phase, by_phase[name]),
-                "failed": failed[name],
-                "failed_gates": failed_gates(snapshot, phase),
-            }
-            for name, phase in phases.items()
+            _phase_facts(work, snapshot, phase, by_phase[phase["id"]])
+            for phase in snapshot.phases()
         ],
-        "agents": [
-            {
-                "id": agent["id"],
-                "pools": agent["pools"],
-                "capacity": agent["capacity"],
-                "claims": [claim["task"] for claim in claims if claim["agent"] == agent["id"]],
-            }
-            for agent in snapshot.agents()
-        ],
+        "agents": [_agent_facts(agent, claims) for agent in snapshot.agents()],
         "claims": claims,
-        "reviews": reviews,
+        "reviews": _running_reviews(snapshot, context),
         "locks": [lock_facts(one, context) for one in snapshot.locks()],
         "waiting": waits(work, snapshot),
         "blocked": blocked(work, snapshot),
         "escalations": [
             escalation_facts(one) for one in snapshot.escalations() if one["state"] == "open"
         ],
+    }
+    work.ledger.remember()
+    return facts
+
+
+def _counts_by_phase(work: Workspace, snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    """Count each phase's tasks by the state that is shown."""
+    phases = {phase["id"]: phase for phase in snapshot.phases()}
+    by_phase: dict[str, dict[str, int]] = {name: {} for name in phases}
+    for name, _pool, state, count in work.index.counts():
+        phase = phases[name]
+        shown = state_in_phase(state, phase, is_started=snapshot.is_started(phase))
+        by_phase[name][shown] = by_phase[name].get(shown, 0) + count
+    return by_phase
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    summed: dict[str, int] = {}
+    for one in counts:
+        for state, count in one.items():
+            summed[state] = summed.get(state, 0) + count
+    return summed
+
+
+def _live_in_order(snapshot: Snapshot) -> list[TaskRecord]:
+    return sorted(snapshot.live(), key=lambda task: task["order"])
+
+
+def _held_claims(snapshot: Snapshot, context: Context) -> list[dict[str, Any]]:
+    """Return every claim with its task, in plan order."""
+    heartbeat_ms = _heartbeat_ms(snapshot)
+    return [
+        {
+            "task": task["id"],
+            "title": task["spec"]["title"],
+            **claim_facts(task["claim"], context, heartbeat_ms),
+        }
+        for task in _live_in_order(snapshot)
+        if task["claim"]
+    ]
+
+
+def _running_reviews(snapshot: Snapshot, context: Context) -> list[dict[str, Any]]:
+    """Return every review that is at work with its task, in plan order."""
+    heartbeat_ms = _heartbeat_ms(snapshot)
+    return [
+        {
+            "task": task["id"],
+            "title": task["spec"]["title"],
+            **review_facts(review, context, heartbeat_ms),
+        }
+        for task in _live_in_order(snapshot)
+        for review in running(task)
+    ]
+
+
+def _agent_facts(agent: AgentRecord, claims: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": agent["id"],
+        "pools": agent["pools"],
+        "capacity": agent["capacity"],
+        "claims": [claim["task"] for claim in claims if claim["agent"] == agent["id"]],
+    }
+
+
+def _phase_facts(
+    work: Workspace, snapshot: Snapshot, phase: PhaseRecord, counts: dict[str, int]
+) -> dict[str, Any]:
+    """Return a phase as ``--json`` shows it, with the command that it waits for."""
+    failed = work.index.in_state([phase["id"]], "failed")[:MAX_FAILED]
+    return {
+        "id": phase["id"],
+        "state": phase["state"],
+        "is_started": snapshot.is_started(phase),
+        "counts": counts,
+        "next": _next_of(snapshot, phase, counts, failed),
+        "is_landable": _is_landable(snapshot, phase, counts),
+        "failed": failed,
+        "failed_gates": failed_gates(snapshot, phase),
     }
 
 

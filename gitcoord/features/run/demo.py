@@ -111,9 +111,7 @@ class Pages(unittest.TestCase):
 """
 
 
-def plan_text() -> str:
-    """Write the demo's plan: directory division, next available, checkers."""
-    head = """
+_PLAN_HEAD = """
 [plan]
 name = "stdlib"
 lease = "3s"
@@ -166,15 +164,18 @@ pool = "checkers"
 paths = ["checks/{group}.txt"]
 reads = ["docs/", "overview/"]
 """
+
+
+def plan_text() -> str:
+    """Write the demo's plan: directory division, next available, checkers."""
     rows = [_row(25 + index, "module", f'module = "{name}"') for index, name in enumerate(MODULES)]
     rows += [
         _row(88 + index, "overview", f'group = "{group}"') for index, group in enumerate(GROUPS)
     ]
     rows += [_row(94 + index, "check", f'group = "{group}"') for index, group in enumerate(GROUPS)]
     run = json.dumps(f"{shlex.quote(sys.executable)} -m unittest -v test_pages")
-    return head.replace("GATES", f'{{ name = "pages", run = {run}, timeout = "2m" }}') + "".join(
-        rows
-    )
+    gate = f'{{ name = "pages", run = {run}, timeout = "2m" }}'
+    return _PLAN_HEAD.replace("GATES", gate) + "".join(rows)
 
 
 def _row(number: int, template: str, values: str) -> str:

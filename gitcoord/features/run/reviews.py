@@ -12,9 +12,10 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
-from gitcoord.core.model import GateSpec
+from gitcoord.core.model import GateSpec, TaskRecord
 from gitcoord.features.work import reviews
 from gitcoord.features.work.beating import beating
+from gitcoord.features.work.check_outcome import Verdict
 from gitcoord.features.work.checks import run_command, tail_of
 from gitcoord.features.workspace import Workspace
 
@@ -58,51 +59,69 @@ def review_one(
         return False
     task, token = held.task, held.review["token"]
     tell(Note(agent, task["id"], "reviewing", task["spec"]["title"]))
+    try:
+        with beating(work, agent, token) as lost:
+            verdict = _run_review(work, held, command, lambda: lost.is_set() or is_over())
+        if not verdict.is_passed and (verdict.status is None or verdict.status in _CANNOT_JUDGE):
+            if not lost.is_set():
+                _give_back(work, held, verdict)
+            if is_over() or lost.is_set():
+                return False
+            raise _without_verdict(task, verdict)
+        tell(_judged(work, held, verdict))
+    except ClaimLostError as error:
+        tell(Note(agent, task["id"], "lost", error.message))
+    return True
+
+
+def _run_review(
+    work: Workspace, held: reviews.Reviewing, command: str, is_over: Callable[[], bool]
+) -> Verdict:
+    """Run the command on the result that is reviewed, or on the base where there is none."""
+    task, review = held.task, held.review
     base = ""
     if task["result"]:
         base = task["result"]["base"]
-    commit = held.review["result"] or base
     spec: GateSpec = {"name": "review", "run": command, "timeout_ms": TIMEOUT_MS, "retry": 0}
     about = {
         "GITCOORD_TASK": task["id"],
         "GITCOORD_TITLE": task["spec"]["title"],
-        "GITCOORD_AGENT": agent,
+        "GITCOORD_AGENT": review["agent"],
         "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []),
         "GITCOORD_BASE": base,
     }
-    try:
-        with beating(work, agent, token) as lost:
-            verdict = run_command(
-                work,
-                spec,
-                commit,
-                work.logs.of_attempt(task["id"], task["attempt"], token, "review"),
-                about,
-                lambda: lost.is_set() or is_over(),
-            )
-        said = tail_of(verdict.output, MAX_REASON_CHARS)
-        if not verdict.is_passed and (verdict.status is None or verdict.status in _CANNOT_JUDGE):
-            if not lost.is_set():
-                reviews.judge(
-                    work, agent, task["id"], "review-release", verdict.reason, token=token
-                )
-            if is_over() or lost.is_set():
-                return False
-            raise RefusedError(
-                f"the review command gave no verdict on task {task['id']}: {verdict.reason}",
-                reason="review-command",
-                hint="fix it: 0 approves, 1 rejects",
-                task=task["id"],
-            )
-        op, reason = "reject", said or verdict.reason
-        if verdict.status == 0:
-            op, reason = "approve", said
-        done = reviews.judge(work, agent, task["id"], op, reason, token=token)
-        what, why = _outcome(op, said, is_done=done.task["state"] == "done")
-        tell(Note(agent, task["id"], what, why))
-    except ClaimLostError as error:
-        tell(Note(agent, task["id"], "lost", error.message))
-    return True
+    log = work.logs.of_attempt(task["id"], task["attempt"], review["token"], "review")
+    return run_command(work, spec, review["result"] or base, log, about, is_over)
+
+
+def _judge(work: Workspace, held: reviews.Reviewing, op: str, reason: str) -> reviews.Judged:
+    review = held.review
+    return reviews.judge(work, review["agent"], held.task["id"], op, reason, token=review["token"])
+
+
+def _give_back(work: Workspace, held: reviews.Reviewing, verdict: Verdict) -> None:
+    """Give a review back of which the command could not judge."""
+    _judge(work, held, "review-release", verdict.reason)
+
+
+def _without_verdict(task: TaskRecord, verdict: Verdict) -> RefusedError:
+    return RefusedError(
+        f"the review command gave no verdict on task {task['id']}: {verdict.reason}",
+        reason="review-command",
+        hint="fix it: 0 approves, 1 rejects",
+        task=task["id"],
+    )
+
+
+def _judged(work: Workspace, held: reviews.Reviewing, verdict: Verdict) -> Note:
+    """Approve or reject as the command ended; return what is shown of it."""
+    said = tail_of(verdict.output, MAX_REASON_CHARS)
+    op, reason = "reject", said or verdict.reason
+    if verdict.status == 0:
+        op, reason = "approve", said
+    done = _judge(work, held, op, reason)
+    what, why = _outcome(op, said, is_done=done.task["state"] == "done")
+    return Note(held.review["agent"], held.task["id"], what, why)
 
 
 def _outcome(op: str, said: str, *, is_done: bool) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from gitcoord.core.layout import check_path, gate_path
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, Proof, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.core.texts import log_tail
+from gitcoord.core.texts import clause, log_tail
 from gitcoord.features.setup.trust import require_trust, shown, untrusted
 from gitcoord.features.work.check_outcome import Verdict
 from gitcoord.features.work.check_run import Job, run_check
@@ -217,9 +217,35 @@ def check_result(
     if spec is None or _is_checked(work, snapshot, task, result):
         return
     require_trust(work, [f"check: {spec['run']}"])
+    commit = result["oid"] or cast("Claim", task["claim"])["base"]
+    verdict = _run_check(work, agent, task, token, spec, commit)
+    if not verdict.is_passed:
+        _refuse_interrupted(work)
+    log = log_tail(verdict.output)
+    tree = tree_of(work.git, commit)
+    if verdict.is_passed:
+        remember_pass(work, check_path(task["id"]), definition_of(spec), tree)
+    facts = _facts(work, spec, commit, tree, verdict, log)
+    done = work.ledger.execute(
+        {"op": "check", "agent": agent, "task": task["id"], "token": token, **facts},
+        agent=agent,
+        inputs=[log],
+    )
+    if not verdict.is_passed:
+        raise _failed(task, verdict, tail_of(log), done.entry)
+
+
+def _run_check(
+    work: Workspace, agent: str, task: TaskRecord, token: str, spec: GateSpec, commit: str
+) -> Verdict:
+    """Run a task's check on a commit, beating while it runs.
+
+    Raises:
+        ClaimLostError: The claim was taken meanwhile.
+
+    """
     from gitcoord.features.work.beating import beating
 
-    commit = result["oid"] or cast("Claim", task["claim"])["base"]
     about = {
         "GITCOORD_TASK": task["id"],
         "GITCOORD_PHASE": task["spec"]["phase"],
@@ -234,33 +260,22 @@ def check_result(
             hint="stop working on it; `gitcoord claim` gives the next task",
             task=task["id"],
         )
-    if not verdict.is_passed:
-        _refuse_interrupted(work)
-    log = log_tail(verdict.output)
-    tree = tree_of(work.git, commit)
-    if verdict.is_passed:
-        remember_pass(work, check_path(task["id"]), definition_of(spec), tree)
-    facts = _facts(work, spec, commit, tree, verdict, log)
-    done = work.ledger.execute(
-        {"op": "check", "agent": agent, "task": task["id"], "token": token, **facts},
-        agent=agent,
-        inputs=[log],
+    return verdict
+
+
+def _failed(task: TaskRecord, verdict: Verdict, said: str, entry: str) -> RefusedError:
+    return RefusedError(
+        f"the check of task {task['id']} failed: {verdict.reason}" + clause("\n{}", said),
+        reason="check",
+        task=task["id"],
+        why=verdict.reason,
+        log=said,
+        entry=entry,
+        hint=(
+            f"fix it, commit, and complete again; `gitcoord show {task['id']} --log` has more of "
+            "the output"
+        ),
     )
-    if not verdict.is_passed:
-        said = tail_of(log)
-        raise RefusedError(
-            f"the check of task {task['id']} failed: {verdict.reason}"
-            + (f"\n{said}" if said else ""),
-            reason="check",
-            task=task["id"],
-            why=verdict.reason,
-            log=said,
-            entry=done.entry,
-            hint=(
-                f"fix it, commit, and complete again; `gitcoord show {task['id']} --log` has more "
-                "of the output"
-            ),
-        )
 
 
 def _is_checked(
