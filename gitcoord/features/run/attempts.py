@@ -125,6 +125,8 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
                 raise
             except RefusedError as error:
                 reason = error.message
+                if error.reason == "empty-result":
+                    reason = "the command changed nothing that could be handed in"
             except (GitError, TimeoutError) as error:
                 reason = str(error)
         kept = _keep(job, worktree, attempt)
@@ -158,13 +160,21 @@ def _keep(job: Job, worktree: Path, attempt: Attempt) -> Kept | None:
 
 def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: str) -> None:
     results.fail(job.work, job.agent, attempt.task, attempt.token, reason, log=ended.log or None)
-    shown = reason
+    shown = _in_a_line(reason)
     if ended.status != 0:
         last = ""
         if ended.tail:
             last = ended.tail.splitlines()[-1]
         shown = f"status {ended.status}: {last}"
     job.tell(Note(job.agent, attempt.task, "failed", shown))
+
+
+def _in_a_line(reason: str) -> str:
+    """Return what failed and the last that was said about it."""
+    lines = reason.splitlines()
+    if len(lines) < 2:
+        return reason
+    return f"{lines[0]}: {lines[-1]}"
 
 
 # the command

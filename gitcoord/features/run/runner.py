@@ -217,7 +217,7 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
     while not shared.stop.is_set():
         tip = work.ledger.tip()
         try:
-            claimed = claims.claim(work, agent, session=session, asked_ns=asked_ns)
+            claimed = claims.claim(work, agent, session=session, is_waiting=True, asked_ns=asked_ns)
         except PlanFinishedError:
             _land_what_is_whole(work, shared)
             return

@@ -111,6 +111,32 @@ def test_run_fails_a_command_that_writes_outside_and_keeps_what_it_left(repo: Pa
     assert not (repo / "outside.txt").exists()
 
 
+def test_a_failure_is_told_in_one_line(repo: Path) -> None:
+    plan = ONCE + tasks("a").replace("title = ", 'check = "echo one; echo two; exit 3"\ntitle = ')
+    _, notes = run(trusted(repo, plan), repo, WRITE)
+    failed = [note.text for note in notes if note.what == "failed"]
+    assert failed == ["the check of task a failed: it ended with status 3: two"]
+
+
+def test_a_command_that_changed_nothing_is_told_so(repo: Path) -> None:
+    work = found(repo, ONCE + tasks("a"))
+    _, notes = run(work, repo, "true")
+    failed = [note.text for note in notes if note.what == "failed"]
+    assert failed == ["the command changed nothing that could be handed in"]
+
+
+def test_a_pool_that_is_full_is_waited_for_and_hands_nobody_anything(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agents of a run ask often, and the limit is the plan's own wish."""
+    monkeypatch.setattr("gitcoord.features.work.contention.LOSSES", 1)
+    head = '[[pool]]\nname = "default"\nlimit = 1\n'
+    work = found(repo, tasks(*"abc", head=head))
+    done, _ = run(work, repo, WRITE, jobs=3)
+    assert done.is_landed
+    assert work.ledger.snapshot().escalations() == []
+
+
 def test_a_run_that_cannot_begin_claims_nothing(repo: Path) -> None:
     work = open_workspace(repo)
     ledger.init(work)
