@@ -198,4 +198,4 @@ def _unstarted(snapshot: Snapshot, name: str) -> Hindrance:
     names = tuple(before for before, one in befores if one is None or one["state"] != "landed")
     waiting = ", ".join(f"phase {before}" for before in names)
     text = f"phase {name} has not started: {waiting} has to land first"
-    return Hindrance("phase", names, text, f"gitcoord phase land {names[0]}")
+    return Hindrance("phase", names, text, f"gitcoord phase check {names[0]}")

@@ -49,7 +49,7 @@ def test_a_result_in_review_names_who_reviews_it() -> None:
 def test_a_phase_waits_for_the_one_before() -> None:
     text = PHASES + tasks("a") + 'phase = "one"\n' + tasks("b") + 'phase = "two"\n'
     assert told(ledger(text), "b") == (
-        "phase two has not started: phase one has to land first: `gitcoord phase land one`"
+        "phase two has not started: phase one has to land first: `gitcoord phase check one`"
     )
 
 
@@ -103,7 +103,7 @@ def test_all_that_a_task_waits_for_has_a_kind() -> None:
     assert kinds(pure, "b") == [("need", ("c",)), ("phase", ("one",)), ("need", ("d",))]
     assert [one.command for one in waiting_of(pure.snapshot, pure.snapshot.require_task("b"))] == [
         "gitcoord retry c",
-        "gitcoord phase land one",
+        "gitcoord phase check one",
         "",
     ]
 
