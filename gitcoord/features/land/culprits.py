@@ -112,6 +112,8 @@ def _ran_nothing(failure: GateFailure) -> bool:
 def refusal(phase: str, failure: GateFailure, culprits: list[Culprit]) -> RefusedError:
     """Return the refusal of a landing whose culprits were reopened."""
     names = [culprit.task for culprit in culprits]
+    if culprits:
+        failure = culprits[0].failure
     said = tail_of(failure.log)
     gate = failure.gate["name"]
     if names:

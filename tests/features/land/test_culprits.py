@@ -36,6 +36,17 @@ def test_the_culprit_is_named_and_given_back_with_the_log(repo: Path, bad: str) 
     clean(repo)
 
 
+def test_a_refusal_shows_how_the_gate_fails_with_the_culprit(repo: Path) -> None:
+    """The whole may fail in another way than the result that is given back."""
+    run = "if test -e c; then echo whole; exit 1; fi; if test -e b; then echo alone; exit 1; fi"
+    work = trusted(repo, gated("a", "b", "c", run=run), "x")
+    for name in "abc":
+        do(work, "x", name)
+    error = refusal(work)
+    assert error.facts["tasks"] == ["b", "c"]
+    assert error.facts["log"] == "alone"
+
+
 def test_two_culprits_are_two_names(repo: Path) -> None:
     names = list("abcdef")
     work = trusted(repo, gated(*names), "x")
