@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -69,6 +69,7 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
         if len(missing) > MAX_COMMANDS:
             advice += f" ({len(missing)} in all)"
         app.out.notice(advice)
+    _notice_misled(app, commands)
     return {
         "entry": done.entry,
         "added": done.added,
@@ -77,6 +78,17 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
         "warnings": done.warnings,
         "changed_parts": done.changed_parts,
     }
+
+
+def _notice_misled(app: App, commands: list[str]) -> None:
+    """Notice where commands of the plan may test another commit."""
+    from gitcoord.features.maintain.installs import misled
+
+    main = app.work.place.main_worktree
+    if main is None:
+        return
+    for found in misled(main, commands):
+        app.out.notice(f"{found.text}: {found.advice}")
 
 
 @click.command()
@@ -452,15 +464,18 @@ def trust(app: App, yes: bool) -> None:
     trusting.require_person()
     app.refuse_agents(never=True)
     snapshot = app.work.ledger.snapshot()
-    commands = [trusting.shown(command) for command in trusting.commands_of(snapshot)]
+    listed = trusting.commands_of(snapshot)
+    commands = [trusting.shown(command) for command in listed]
     if not commands:
         app.out.answer("trust", {"commands": []}, "the plan runs no command on this machine")
         return
+    _notice_misled(app, listed)
     if not yes:
         if app.out.as_json or not sys.stdin.isatty():
             raise UsageError(
-                "trust has to be confirmed: " + "; ".join(commands),
-                hint="`gitcoord trust --yes` says so",
+                "\n  ".join(["trust has to be confirmed:", *commands]),
+                hint=f"`gitcoord trust --yes` allows exactly these ({len(commands)})",
+                commands=cast("Any", commands),
             )
         for command in commands:
             click.echo(command, err=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.builders import PLAN_HEAD, tasks
 from tests.support.cli import Cli
 from tests.support.world import git
@@ -61,3 +63,33 @@ def test_plan_apply_tells_changed_gates(cli: Cli, plan: Path) -> None:
         == "0 tasks added, 0 changed; changed: phase default (gates)\n"
     )
     assert cli.json("plan", "apply", str(plan))["changed_parts"] == []
+
+
+def test_trust_that_is_not_confirmed_lists_each_command_on_its_line(
+    cli: Cli, repo: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "checked.toml"
+    path.write_text(tasks("a", "b").replace("title = ", 'check = "test -e README.md"\ntitle = '))
+    cli("init", str(path))
+    cli("trust", status=2)
+    assert cli.err.splitlines() == [
+        "gitcoord: trust has to be confirmed:",
+        "  check: test -e README.md",
+        "  next: `gitcoord trust --yes` allows exactly these (1)",
+    ]
+    assert cli.json("trust", status=2)["commands"] == ["check: test -e README.md"]
+
+
+def test_an_install_that_misleads_the_checks_is_noticed_before_they_are_trusted(
+    cli: Cli, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "env" / "lib" / "python3.11" / "site-packages"
+    folder.mkdir(parents=True)
+    (folder / "shop.pth").write_text(f"{repo}/src\n")
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "env"))
+    path = tmp_path / "checked.toml"
+    path.write_text(tasks("a").replace("title = ", 'check = "pytest"\ntitle = '))
+    noticed = f"shop.pth leads to {repo}/src"
+    cli("init", str(path))
+    assert noticed in cli.err
+    assert any(noticed in notice for notice in cli.json("trust", "--yes")["notices"])

@@ -27,7 +27,7 @@ from gitcoord.features.maintain.doctor_places import (
     worktrees,
 )
 from gitcoord.features.maintain.findings import Finding, fine, problem
-from gitcoord.features.maintain.installs import leading_into, site_folders
+from gitcoord.features.maintain.installs import misled
 from gitcoord.features.maintain.upkeep import attic_keep_ms
 from gitcoord.features.setup.trust import commands_of
 from gitcoord.features.workspace import Workspace
@@ -313,16 +313,10 @@ def _assistants(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iter
 def _installs(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     """Return installations through which a check would test another commit."""
     main = work.place.main_worktree
-    if snapshot is None or main is None or not commands_of(snapshot):
+    if snapshot is None or main is None:
         return
-    for folder in site_folders(main):
-        for told in leading_into(folder, main):
-            yield problem(
-                "installs",
-                f"{told} (in {folder}): a check that uses it tests the main checkout instead of "
-                "the commit",
-                "start the check with PYTHONPATH=src, or build an environment of the commit's own",
-            )
+    for found in misled(main, commands_of(snapshot)):
+        yield problem("installs", found.text, found.advice)
 
 
 _CHECKS: tuple[tuple[str, _Check], ...] = (

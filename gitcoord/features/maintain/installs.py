@@ -10,13 +10,48 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["leading_into", "site_folders"]
+__all__ = ["Misled", "leading_into", "misled", "site_folders"]
 
 MAX_FILE_BYTES = 64 * 1024
+
+
+class Misled(NamedTuple):
+    """An installation through which a command would test another commit."""
+
+    text: str
+    advice: str
+
+
+def misled(main: Path, commands: Iterable[str]) -> list[Misled]:
+    """Return why the plan's commands may test the main checkout instead.
+
+    A command that sets PYTHONPATH says itself where the code is, and the
+    setup of a worktree tests nothing.
+    """
+    unsafe = [
+        command
+        for command in commands
+        if "PYTHONPATH=" not in command and not command.startswith("worktree setup:")
+    ]
+    if not unsafe:
+        return []
+    source = "."
+    if (main / "src").is_dir():
+        source = "src"
+    return [
+        Misled(
+            f"{told} (in {folder}): a check that uses it tests the main checkout instead of the "
+            "commit",
+            f"start the check with PYTHONPATH={source}, or build an environment of its own",
+        )
+        for folder in site_folders(main)
+        for told in leading_into(folder, main)
+    ]
 
 
 def site_folders(main: Path) -> list[Path]:

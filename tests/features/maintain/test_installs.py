@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.features.maintain import doctor
-from gitcoord.features.maintain.installs import leading_into, site_folders
+from gitcoord.features.maintain.installs import leading_into, misled, site_folders
 from gitcoord.features.work.check_run import Job, run_check
 from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
@@ -81,6 +81,21 @@ def test_doctor_names_it_where_the_plan_runs_commands(
     assert len(told) == 1
     assert "shop is installed from" in told[0].text
     assert "PYTHONPATH" in told[0].advice
+
+
+def test_commands_that_say_where_the_code_is_are_not_misled(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _environment(tmp_path / "env", repo)
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "env"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    safe = ["worktree setup: make venv", "check: PYTHONPATH=src pytest"]
+    assert misled(repo, safe) == []
+    assert [one.advice.split(",")[0] for one in misled(repo, [*safe, "gate: pytest"])] == [
+        "start the check with PYTHONPATH=."
+    ]
+    (repo / "src").mkdir()
+    assert "PYTHONPATH=src" in misled(repo, ["gate: pytest"])[0].advice
 
 
 def test_a_check_that_says_where_the_code_is_cannot_test_another_commit(
