@@ -48,12 +48,13 @@ test-git: $(READY)
 	@GITCOORD_SOAK=short $(BIN)/python -m pytest -q -s -p no:randomly -m soak tests/soak/test_soak.py -k killed_and_stopped
 
 # The lower bounds of pyproject.toml, in an environment of their own: the tests of the layers that
-# import a dependency (pygit2 in the store, click in the commands, watchdog in wait, tomlkit in assist).
+# import a dependency (pygit2 in the store, click and mcp in the commands, watchdog in wait, tomlkit in assist).
 LOWER := .venv/bounds
 IMPORTS_DEPENDENCY := tests/store tests/cli tests/features/work/test_wait.py tests/features/assist/test_codex_trust.py
 test-bounds: $(READY)
 	@$(PYTHON) -m venv $(LOWER)
 	@sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=\([^"]*\)",/\1==\2/p' pyproject.toml >$(LOWER)/lower.txt
+	@sed -n 's/^mcp = \["\(mcp\)>=\([^,]*\),.*/\1==\2/p' pyproject.toml >>$(LOWER)/lower.txt
 	@$(LOWER)/bin/python -m pip install -q -e . -r $(LOWER)/lower.txt hypothesis pytest pytest-randomly pytest-xdist
 	@$(LOWER)/bin/python -m pip list | grep -E '^($(shell sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=.*/\1/p' pyproject.toml | tr '\n' '|')-) '
 	@$(LOWER)/bin/python -m pytest -q -n 2 $(IMPORTS_DEPENDENCY)

@@ -29,12 +29,13 @@ class App:
         as_json: bool,
         as_orchestrator: bool,
         is_one_shot: bool = False,
+        out: Output | None = None,
     ) -> None:
         self.start = Path(start)
         self.ledger = ledger or os.environ.get("GITCOORD_LEDGER") or DEFAULT_LEDGER
         self.named_agent = agent
         self.as_orchestrator = as_orchestrator
-        self.out = Output(as_json=as_json)
+        self.out = out or Output(as_json=as_json)
         self.timeout_s = 30.0
         self._is_one_shot = is_one_shot
         self._work: Workspace | None = None

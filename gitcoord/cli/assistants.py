@@ -25,6 +25,7 @@ __all__ = ["prepare", "setup"]
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--project", is_flag=True, help="In files that are tracked and shared.")
 @click.option("--user", is_flag=True, help="In your own folder, for all repositories.")
+@click.option("--mcp", "has_mcp", is_flag=True, help="Enter the MCP server too; once is enough.")
 @pass_app
 def setup(
     app: App,
@@ -35,6 +36,7 @@ def setup(
     dry_run: bool,
     project: bool,
     user: bool,
+    has_mcp: bool,
 ) -> int:
     """Prepare a coding assistant: hooks, permissions, instructions.
 
@@ -46,7 +48,9 @@ def setup(
     """
     scope = _scope(is_project=project, is_user=user)
     app.refuse_agents()
-    planned = _planned(app, what, scope, is_removal=remove)
+    if has_mcp and not remove:
+        _require_mcp(what)
+    planned = _planned(app, what, scope, is_removal=remove, has_mcp=has_mcp)
     files = [_file_facts(one, is_shown=is_shown) for one in planned.changes]
     is_trial = dry_run or check or is_shown
     facts: dict[str, Any] = {"files": files, "dry_run": is_trial, "advice": planned.advice}
@@ -74,6 +78,24 @@ def _scope(*, is_project: bool, is_user: bool) -> Scope:
     if is_user:
         return "user"
     return "local"
+
+
+def _require_mcp(what: str) -> None:
+    """Refuse to enter a server that could not start.
+
+    Raises:
+        UsageError: The extra is not installed, or this assistant takes none.
+
+    """
+    from importlib.util import find_spec
+
+    if what == "agents-md":
+        raise UsageError("agents-md is a file of text", hint="give --mcp with claude or codex")
+    if find_spec("mcp") is None:
+        raise UsageError(
+            "the MCP server needs the SDK, which is not installed here",
+            hint="pip install 'gitcoord[mcp]'",
+        )
 
 
 def _tell(app: App, what: str, planned: Planned, *, is_removal: bool) -> None:
@@ -117,13 +139,15 @@ def _file_facts(change: FileChange, *, is_shown: bool) -> dict[str, Any]:
     return facts
 
 
-def _planned(app: App, what: str, scope: Scope, *, is_removal: bool) -> Planned:
+def _planned(
+    app: App, what: str, scope: Scope, *, is_removal: bool, has_mcp: bool = False
+) -> Planned:
     from gitcoord.features.assist import setups
 
     if what == "claude":
-        return setups.plan_claude(app.work, scope, is_removal=is_removal)
+        return setups.plan_claude(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
     if what == "codex":
-        return setups.plan_codex(app.work, scope, is_removal=is_removal)
+        return setups.plan_codex(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
     return setups.plan_agents_md(app.work, is_removal=is_removal)
 
 

@@ -8,12 +8,15 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from gitcoord.cli.groups import NearGroup
 from gitcoord.core.errors import GitcoordError, InternalError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from gitcoord.cli.output import Output
 
 __all__ = ["COMMANDS", "GROUPS", "cli", "main", "split_options"]
 
@@ -71,6 +74,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "stats": ("seeing", "Judge the parallel work: efficiency, overhead, failures"),
     },
     "For machines": {
+        "mcp": ("mcp", "Serve the agents' commands to an assistant, over MCP"),
         "hook": ("hooks", "Judge what git is about to do; hooks call this"),
         "commands": ("run", "List every command"),
         "completion": ("run", "Print the shell's completion script"),
@@ -217,19 +221,19 @@ def main(argv: list[str] | None = None) -> NoReturn:
     os._exit(status)
 
 
-def run(argv: list[str]) -> int:
-    """Run one command; return its exit status."""
+def run(argv: list[str], out: Output | None = None) -> int:
+    """Run one command, told to ``out`` where that is given; return its exit status."""
     from gitcoord.cli.output import Output
 
-    out = Output(as_json="--json" in takewhile(lambda word: word != "--", argv))
+    if out is None:
+        out = Output(as_json="--json" in takewhile(lambda word: word != "--", argv))
     app = None
     try:
         _require_platform()
         rest, options = split_options(argv)
         from gitcoord.cli.app import App
 
-        app = App(**options, is_one_shot=rest[:1] != [] and rest[0] in _ONE_SHOT)
-        out = app.out
+        app = App(**options, is_one_shot=rest[:1] != [] and rest[0] in _ONE_SHOT, out=out)
         status = cli.main(args=rest, prog_name="gitcoord", standalone_mode=False, obj=app)
         return status if isinstance(status, int) else 0
     except GitcoordError as error:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from gitcoord.core import codec
 from gitcoord.core.errors import GitcoordError, IncompleteError
 
-__all__ = ["Output", "incomplete_if", "shown_paths", "table"]
+__all__ = ["Output", "Recorded", "incomplete_if", "shown_paths", "table"]
 
 SCHEMA = 1
 _COLORS = {
@@ -75,7 +75,7 @@ class Output:
     def answer(self, op: str, facts: dict[str, Any], text: str) -> None:
         """Write a command's answer: one object, or text for people."""
         if self.as_json:
-            self._object({"schema": SCHEMA, "ok": True, "op": op, "notices": self.notices, **facts})
+            self._object(_answer_object(op, facts, self.notices))
             return
         self._flush_notices()
         if text:
@@ -84,22 +84,10 @@ class Output:
     def error(self, error: GitcoordError) -> None:
         """Show an error, with its next step."""
         if self.as_json:
-            facts = {
-                "code": error.code,
-                "message": error.message,
-                "hint": error.hint,
-                **error.facts,
-            }
-            self._object({"schema": SCHEMA, "ok": False, "error": facts, "notices": self.notices})
+            self._object(_error_object(error, self.notices))
             return
         self._flush_notices()
-        lines = [f"gitcoord: {codec.printable(error.message, lines=True)}"]
-        problems = error.facts.get("problems")
-        if isinstance(problems, list):
-            lines += [f"  {codec.printable(str(problem))}" for problem in problems]
-        if error.hint:
-            lines.append(f"  next: {codec.printable(error.hint, lines=True)}")
-        self._write(sys.stderr, "\n".join(lines) + "\n")
+        self._write(sys.stderr, _error_text(error) + "\n")
 
     def line(self, facts: dict[str, Any], text: str) -> None:
         """Write one line of a stream."""
@@ -122,7 +110,7 @@ class Output:
 
     def _flush_notices(self) -> None:
         for text in self.notices:
-            self._write(sys.stderr, f"gitcoord: notice: {codec.printable(text)}\n")
+            self._write(sys.stderr, _notice_line(text) + "\n")
         self.notices = []
 
     @staticmethod
@@ -133,6 +121,59 @@ class Output:
         except UnicodeEncodeError:
             stream.write(text.encode("ascii", "backslashreplace").decode())
             stream.flush()
+
+
+class Recorded(Output):
+    """An output that keeps one command's answer, as facts and as text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts: dict[str, Any] = {}
+        self.text = ""
+
+    def answer(self, op: str, facts: dict[str, Any], text: str) -> None:
+        """Keep a command's answer."""
+        self._keep(_answer_object(op, facts, self.notices), codec.printable(text, lines=True))
+
+    def error(self, error: GitcoordError) -> None:
+        """Keep an error, with its next step."""
+        self._keep(_error_object(error, self.notices), _error_text(error))
+
+    def state(self, name: str, width: int = 0) -> str:
+        """Return the name of a state, without a colour."""
+        return name.ljust(width)
+
+    def _keep(self, facts: dict[str, Any], text: str) -> None:
+        self.facts = facts
+        self.text = "\n".join([*map(_notice_line, self.notices), text])
+
+
+def _answer_object(op: str, facts: dict[str, Any], notices: list[str]) -> dict[str, Any]:
+    return {"schema": SCHEMA, "ok": True, "op": op, "notices": notices, **facts}
+
+
+def _error_object(error: GitcoordError, notices: list[str]) -> dict[str, Any]:
+    facts = {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        **error.facts,
+    }
+    return {"schema": SCHEMA, "ok": False, "error": facts, "notices": notices}
+
+
+def _error_text(error: GitcoordError) -> str:
+    lines = [f"gitcoord: {codec.printable(error.message, lines=True)}"]
+    problems = error.facts.get("problems")
+    if isinstance(problems, list):
+        lines += [f"  {codec.printable(str(problem))}" for problem in problems]
+    if error.hint:
+        lines.append(f"  next: {codec.printable(error.hint, lines=True)}")
+    return "\n".join(lines)
+
+
+def _notice_line(text: str) -> str:
+    return f"gitcoord: notice: {codec.printable(text)}"
 
 
 def _clean(text: str) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "MAX_INPUT_BYTES",
     "HookCall",
     "UnreadableCallError",
+    "acts_over_mcp",
     "begins_or_ends_claim",
     "patched_paths",
     "read_call",
@@ -71,6 +72,8 @@ _READERS = frozenset(
 )
 EDITS = "Edit|MultiEdit|Write|NotebookEdit"
 """Claude's tools that write files, as its settings match them."""
+_ACTS = frozenset({"claim", "progress", "complete", "fail", "review"})
+"""The tools over MCP that act for the agent in whose worktree the server stands."""
 _CLAIMING = r"\bgitcoord\b[^;&|\n]*?\s(?:claim|complete|hand-in|fail|release)\b"
 
 
@@ -230,3 +233,12 @@ def begins_or_ends_claim(command: str) -> bool:
     a command can be written in ways that no pattern sees.
     """
     return "gitcoord" in command and re.search(_CLAIMING, command) is not None
+
+
+def acts_over_mcp(tool: str) -> bool:
+    """Return whether a tool of the MCP server acts on a claim or a review.
+
+    The server stands where its session was started, whoever calls it there.
+    """
+    server, _, name = tool.rpartition("gitcoord")
+    return server.startswith("mcp_") and name.lstrip("_-") in _ACTS

@@ -6,9 +6,19 @@ that the leader's process tells nothing there; its variable does. Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["VARIABLES", "assistant_of", "is_named", "is_of_assistant", "named_session", "with_own"]
+__all__ = [
+    "VARIABLES",
+    "assistant_of",
+    "is_named",
+    "is_of_assistant",
+    "named_session",
+    "session_in_metadata",
+    "with_own",
+]
 
 NAMED = "named:"
 ASSISTANT = "assistant:"
@@ -19,6 +29,7 @@ VARIABLES = {
     "gemini": "GEMINI_SESSION_ID",
 }
 MAX_CHARS = 120
+_CODEX_TURN = "x-codex-turn-metadata"
 
 
 def named_session(environment: Mapping[str, str]) -> str | None:
@@ -68,3 +79,22 @@ def assistant_of(session: str) -> str:
         return ""
     told = session.removeprefix(ASSISTANT).split("+")
     return "+".join(one.partition("=")[0] for one in told)
+
+
+def session_in_metadata(metadata: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the assistant and its session, as a call of a tool tells them.
+
+    Codex starts its servers without its variables, and names the session
+    beside each call. Nothing is returned where nothing is told.
+    """
+    told = metadata.get(_CODEX_TURN)
+    if isinstance(told, str):
+        try:
+            told = json.loads(told)
+        except ValueError:
+            return "", ""
+    if isinstance(told, Mapping):
+        session = told.get("session_id")
+        if isinstance(session, str):
+            return "codex", session
+    return "", ""

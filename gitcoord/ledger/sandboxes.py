@@ -18,12 +18,13 @@ def way_out(environment: Mapping[str, str]) -> str:
     if environment.get("CODEX_SESSION_ID") or environment.get("CODEX_SANDBOX_NETWORK_DISABLED"):
         return (
             "Codex's sandbox leaves .git readable alone: `gitcoord setup codex`, run outside of "
-            "it, writes a permission profile for each worktree; hooks act outside of it already"
+            "it, writes a permission profile for each worktree, and with --mcp enters a server "
+            "that acts outside of the sandbox, as hooks do"
         )
     if environment.get("CLAUDE_CODE_SESSION_ID"):
         return (
             "Claude's sandbox lets a linked worktree write .git: work in the agent's own worktree "
-            "(`gitcoord agent add ID --assistant claude` makes one); hooks act outside of it "
-            "already"
+            "(`gitcoord agent add ID --assistant claude` makes one), or run `gitcoord setup "
+            "claude --mcp` outside of it: the server acts outside of the sandbox, as hooks do"
         )
     return remedy("Permission denied")

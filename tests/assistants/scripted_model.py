@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 
-__all__ = ["ScriptedModel", "Turn", "call", "patch", "say", "shell", "write"]
+__all__ = ["ScriptedModel", "Turn", "call", "patch", "say", "shell", "tool", "write"]
 
 SUMMARY = "Respond with TEXT ONLY"
 """How Claude asks for a summary, offering its tools all the same."""
@@ -46,6 +46,11 @@ def call(name: str, **given: Any) -> Turn:
 def shell(command: str) -> Turn:
     """Run a command, by the shell tool of whichever assistant asks."""
     return Turn("next", (("$shell", command),))
+
+
+def tool(name: str, **given: Any) -> Turn:
+    """Call one of gitcoord's tools over MCP."""
+    return call(f"mcp__gitcoord__{name}", **given)
 
 
 def write(path: str, content: str) -> Turn:
@@ -251,6 +256,14 @@ def _anthropic(
     yield "message_stop", {"type": "message_stop"}
 
 
+def _called(item: dict[str, Any], name: str, given: Any) -> dict[str, Any]:
+    """Return a call of a function; those of a server are in its namespace."""
+    space, _, short = name.rpartition("__")
+    if space:
+        item |= {"namespace": space, "name": short}
+    return {**item, "type": "function_call", "arguments": json.dumps(given)}
+
+
 def _openai(
     body: dict[str, Any], turn: Turn, calls: list[tuple[str, Any]]
 ) -> Iterator[tuple[str, Any]]:
@@ -278,7 +291,7 @@ def _openai(
         if isinstance(given, str):
             items.append({**item, "type": "custom_tool_call", "input": given})
         else:
-            items.append({**item, "type": "function_call", "arguments": json.dumps(given)})
+            items.append(_called(item, name, given))
     usage = {
         "input_tokens": turn.tokens,
         "input_tokens_details": {"cached_tokens": 0},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 from gitcoord.features.workspace import Workspace
 from tests.assistants.conftest import gitcoord
 from tests.assistants.programs import claude, start_claude
-from tests.assistants.scripted_model import ScriptedModel, Turn, call, say, shell
+from tests.assistants.scripted_model import ScriptedModel, Turn, call, say, shell, tool
+from tests.support.world import git
 
 
 def agent(site: Path, name: str) -> Path:
@@ -52,6 +54,28 @@ def test_a_whole_task_from_brief_to_done(site: Path, work: Workspace, home: Path
     assert state(work, "alpha") == "done"
     denied = [one["tool_input"].get("file_path") for one in answer.result["permission_denials"]]
     assert denied == [str(place / "beta" / "no.txt")], "nothing else needed a permission"
+
+
+def test_tools_over_mcp_do_what_the_commands_do(site: Path, work: Workspace, home: Path) -> None:
+    gitcoord(site, "setup", "claude", "--mcp")
+    place = agent(site, "one")
+    script = [
+        tool("claim", task="alpha"),
+        write(place / "alpha" / "yes.txt"),
+        tool("progress", message="half", percent=50),
+        tool("complete", message="Write alpha"),
+        tool("status"),
+        say("over"),
+    ]
+    with ScriptedModel(script) as model:
+        answer = claude(model, home, place, "Work on your gitcoord task")
+    assert answer.result["permission_denials"] == [], "setup allows the tools by name"
+    assert "claimed alpha" in model.sent or '"id":"alpha"' in model.sent.replace("\\", "")
+    done = work.ledger.snapshot().require_task("alpha")
+    assert (done["state"], done["result"] and done["result"]["agent"]) == ("done", "one")
+    log = git("log", "--format=%B", "gitcoord/ledger", cwd=site)
+    session = answer.result["session_id"]
+    assert re.findall(r'"session":"([^"]*)"', log) == [f"assistant:claude={session}"]
 
 
 def test_permissions_hold_by_name_and_nothing_else(site: Path, home: Path) -> None:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from gitcoord.core.codex_profile import without_profile
+from gitcoord.core.mcp_settings import with_server
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.workspace import Workspace
 from tests.assistants.conftest import gitcoord
 from tests.assistants.install import program
-from tests.assistants.programs import codex
-from tests.assistants.scripted_model import ScriptedModel, patch, say, shell
+from tests.assistants.programs import GITCOORD, codex
+from tests.assistants.scripted_model import ScriptedModel, patch, say, shell, tool
+from tests.support.world import git
+
+SANDBOXED = [
+    "-c",
+    "sandbox_workspace_write.exclude_slash_tmp=true",
+    "-c",
+    "sandbox_workspace_write.exclude_tmpdir_env_var=true",
+    "-c",
+    "allow_login_shell=false",
+    "--sandbox",
+    "workspace-write",
+]
+"""Codex's own sandbox, with the folder of these tests as read-only as any other."""
 
 
 def agent(site: Path, *names: str) -> Path:
@@ -78,16 +94,6 @@ def test_without_a_profile_reading_works_and_a_write_names_the_way_out(
 ) -> None:
     place = agent(site, "one")
     (place / ".codex" / "config.toml").unlink()
-    closed = [
-        "-c",
-        "sandbox_workspace_write.exclude_slash_tmp=true",
-        "-c",
-        "sandbox_workspace_write.exclude_tmpdir_env_var=true",
-        "-c",
-        "allow_login_shell=false",
-        "--sandbox",
-        "workspace-write",
-    ]
     script = [
         shell("gitcoord status"),
         shell("gitcoord brief"),
@@ -95,13 +101,41 @@ def test_without_a_profile_reading_works_and_a_write_names_the_way_out(
         say("over"),
     ]
     with ScriptedModel(script) as model:
-        answer = codex(model, home, place, "Look", *closed)
+        answer = codex(model, home, place, "Look", *SANDBOXED)
     assert "ledger ledger" in answer.shell
     assert "It holds no claim" in answer.shell
     assert '"reason": "sandbox"' in answer.shell
     assert "gitcoord setup codex" in answer.shell
     assert "Traceback" not in answer.shell
     assert state(work, "alpha") == "open"
+
+
+def test_tools_over_mcp_work_where_the_sandbox_cannot_write_git(
+    site: Path, work: Workspace, home: Path
+) -> None:
+    gitcoord(site, "setup", "codex", "--mcp")
+    place = agent(site, "one")
+    file = place / ".codex" / "config.toml"
+    file.write_text(with_server(without_profile(file.read_text()), str(GITCOORD)))
+    script = [
+        tool("claim", task="alpha"),
+        patch("*** Add File: alpha/yes.txt", "+x"),
+        tool("progress", message="half", percent=50),
+        shell("gitcoord progress --json x"),
+        tool("complete", message="Write alpha"),
+        say("over"),
+    ]
+    with ScriptedModel(script) as model:
+        answer = codex(model, home, place, "Work on your gitcoord task", *SANDBOXED)
+    assert answer.status == 0, answer.stderr
+    assert '"reason": "sandbox"' in answer.shell
+    assert "gitcoord setup codex" in answer.shell
+    done = work.ledger.snapshot().require_task("alpha")
+    assert (done["state"], done["result"] and done["result"]["agent"]) == ("done", "one")
+    log = git("log", "--format=%B", "gitcoord/ledger", cwd=site)
+    named = re.findall(r'"session":"([^"]*)"', log)
+    thread = str(answer.lines[0]["thread_id"])
+    assert named == [f"assistant:codex={thread}"], "its shell commands are of the same session"
 
 
 ESCAPES = {

@@ -14,6 +14,7 @@ from gitcoord.core.hook_answers import SILENT, HookAnswer, render
 from gitcoord.core.hook_calls import (
     HookCall,
     UnreadableCallError,
+    acts_over_mcp,
     begins_or_ends_claim,
     patched_paths,
     read_call,
@@ -341,3 +342,18 @@ def test_a_worktree_is_told_by_its_path_alone() -> None:
         )
         == "/w/t\n"
     )
+
+
+@pytest.mark.parametrize(
+    "tool", ["mcp__gitcoord__claim", "mcp__plugin_gitcoord_gitcoord__fail", "mcp_gitcoord_complete"]
+)
+def test_tools_over_mcp_that_act_for_an_agent(tool: str) -> None:
+    assert acts_over_mcp(tool)
+
+
+@pytest.mark.parametrize(
+    "tool",
+    ["mcp__gitcoord__status", "mcp__other__claim", "gitcoord__claim", "Bash", "gitcoord", ""],
+)
+def test_tools_that_do_not(tool: str) -> None:
+    assert not acts_over_mcp(tool)

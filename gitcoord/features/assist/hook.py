@@ -11,7 +11,7 @@ import os
 
 from gitcoord.core.boundary import Boundary, Layer
 from gitcoord.core.hook_answers import SILENT, HookAnswer
-from gitcoord.core.hook_calls import HookCall, begins_or_ends_claim
+from gitcoord.core.hook_calls import HookCall, acts_over_mcp, begins_or_ends_claim
 from gitcoord.features.assist.edits import outside_of
 from gitcoord.features.assist.standing import Standing, agent_marker, standing_at, top_above
 from gitcoord.features.assist.views import View, quick_view
@@ -59,6 +59,8 @@ def judge_tool(call: HookCall, standing: Standing, view: View) -> HookAnswer:
         return SILENT
     if begins_or_ends_claim(call.command) and not owns_worktree(call, standing):
         return HookAnswer(denial=_SHARED)
+    if call.subagent and acts_over_mcp(call.tool):
+        return HookAnswer(denial=_LEADS_SERVER)
     if not call.is_edit:
         return SILENT
     if not view.current:
@@ -76,6 +78,12 @@ _SHARED = (
     "gitcoord: this subagent shares its lead's worktree and has no claim of its own. "
     "Next: leave claiming and completing to the lead, or let the lead start subagents with "
     'isolation "worktree" and gitcoord:TASK in the prompt'
+)
+
+
+_LEADS_SERVER = (
+    "gitcoord: these tools act for the lead's worktree, where the session was started, and not for "
+    "this subagent. Next: use the commands, such as gitcoord hand-in, in a worktree of your own"
 )
 
 

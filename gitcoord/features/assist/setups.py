@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from gitcoord.core import codex_profile, hook_commands, instructions, settings_text
+from gitcoord.core import codex_profile, hook_commands, instructions, mcp_settings, settings_text
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.settings_text import SettingsError
+from gitcoord.features.assist import mcp_setups
 from gitcoord.features.assist.file_changes import FileChange, read_text
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import discover
@@ -38,7 +39,12 @@ __all__ = [
 Scope = Literal["local", "project", "user"]
 CLAUDE_BLOCK = Path(".claude") / "rules" / "gitcoord-agents.md"
 EXCLUDED = {
-    "claude": ("/.claude/settings.local.json", f"/{CLAUDE_BLOCK}", "/.claude/worktrees/"),
+    "claude": (
+        "/.claude/settings.local.json",
+        f"/{CLAUDE_BLOCK}",
+        "/.claude/worktrees/",
+        "/.mcp.json",
+    ),
     "codex": ("/.codex/hooks.json", "/.codex/config.toml"),
 }
 """What git is to pass over, for each assistant, where nothing tracked changes."""
@@ -52,14 +58,18 @@ class Planned(NamedTuple):
     advice: list[str]
 
 
-def plan_claude(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
-    """Plan Claude's hooks, permissions and instructions.
+def plan_claude(
+    work: Workspace, scope: Scope, *, is_removal: bool, has_mcp: bool = False
+) -> Planned:
+    """Plan Claude's hooks, permissions and instructions, and the MCP server if asked.
 
     Raises:
         UsageError: A file cannot be edited; it is named, with its line.
+        RefusedError: The servers of others stand where ours would.
 
     """
     main = _main(work)
+    has_mcp = has_mcp or mcp_setups.is_entered(main, "claude")
     if scope == "user":
         folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
         settings, block = folder / SETTINGS, folder / "CLAUDE.md"
@@ -75,13 +85,24 @@ def plan_claude(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
     ]
     rules = [(("permissions", "allow"), rule) for rule in hook_commands.CLAUDE_ALLOW]
     rules += [(("permissions", "ask"), rule) for rule in hook_commands.CLAUDE_ASK]
+    if has_mcp:
+        rules.append((("permissions", "allow"), mcp_settings.CLAUDE_TOOLS))
     change, made = _settings_change(work, settings, [*items, *rules], is_removal=is_removal)
     changes = [change, _block_change(block, is_removal=is_removal)]
+    if has_mcp or is_removal:
+        places = [main]
+        if scope == "local":
+            places += agents_worktrees(work)
+        changes += mcp_setups.claude_changes(places, scope, _program(scope), is_removal=is_removal)
     return Planned(changes, {str(settings): made}, [] if is_removal else _claude_advice())
 
 
-def plan_codex(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
+def plan_codex(
+    work: Workspace, scope: Scope, *, is_removal: bool, has_mcp: bool = False
+) -> Planned:
     """Plan Codex's hooks, and a permission profile for each agent's worktree.
+
+    The MCP server is put beside the profiles, if that is asked.
 
     Raises:
         UsageError: A file cannot be edited; it is named, with its line.
@@ -97,8 +118,16 @@ def plan_codex(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
         (("hooks", event), group) for event, group in hook_commands.codex_hooks(_program(scope))
     ]
     change, made = _settings_change(work, hooks, items, is_removal=is_removal)
-    changes = [change]
-    changes += [_profile_change(place, is_removal=is_removal) for place in agents_worktrees(work)]
+    has_mcp = has_mcp or mcp_setups.is_entered(main, "codex")
+    server = ""
+    if has_mcp and not is_removal:
+        server = _program(scope)
+    changes = [change, *mcp_setups.codex_changes(folder, server)]
+    for place in agents_worktrees(work):
+        server_here = server
+        if scope != "local":
+            server_here = ""
+        changes.append(_profile_change(place, is_removal=is_removal, server=server_here))
     if scope != "local":
         if scope == "user":
             block = folder / "AGENTS.md"
@@ -214,7 +243,7 @@ def _without_ours(text: str, made: object) -> str:
     for event in list(hooks) if isinstance(hooks, dict) else []:
         place = ("hooks", event)
         text = settings_text.remove(text, place, hook_commands.is_our_hook, containers).text
-    ours = {*hook_commands.CLAUDE_ALLOW, *hook_commands.CLAUDE_ASK}
+    ours = {*hook_commands.CLAUDE_ALLOW, *hook_commands.CLAUDE_ASK, mcp_settings.CLAUDE_TOOLS}
     for name in ("allow", "ask"):
         place = ("permissions", name)
         text = settings_text.remove(
@@ -231,18 +260,23 @@ def _block_change(path: Path, *, is_removal: bool) -> FileChange:
     return FileChange(path, before, after, "the instruction block")
 
 
-def _profile_change(place: Path, *, is_removal: bool) -> FileChange:
-    """Plan the profile of one worktree; Codex loads nothing where there is no folder."""
+def _profile_change(place: Path, *, is_removal: bool, server: str) -> FileChange:
+    """Plan the profile of one worktree; Codex loads nothing where there is no folder.
+
+    ``server`` is the program of the MCP server, where that is entered too.
+    """
     path = place / ".codex" / "config.toml"
     before = read_text(path)
     found = discover(place)
     try:
-        if is_removal:
-            after: str | None = codex_profile.without_profile(before or "") or None
-        else:
+        after: str | None = codex_profile.without_profile(before or "")
+        after = mcp_settings.without_server(after or "") or None
+        if not is_removal:
             after = codex_profile.with_profile(
-                before or "", str(found.common_dir), str(found.git_dir)
+                after or "", str(found.common_dir), str(found.git_dir)
             )
+            if server:
+                after = mcp_settings.with_server(after, server)
     except ValueError as error:
         raise RefusedError(
             f"{path}: {error}",

@@ -338,6 +338,14 @@ def test_an_open_escalation_or_background_work_lets_the_turn_end(
     assert one.stop("3").block
 
 
+def test_a_subagent_does_not_act_for_its_lead_over_mcp(one: Assistant) -> None:
+    given: dict[str, Any] = {"tool_name": "mcp__gitcoord__complete", "tool_input": {}}
+    assert "act for the lead's worktree" in one("PreToolUse", agent_id="sub", **given).denial
+    assert one("PreToolUse", **given) == SILENT
+    status: dict[str, Any] = {"tool_name": "mcp__gitcoord__status", "tool_input": {}}
+    assert one("PreToolUse", agent_id="sub", **status) == SILENT
+
+
 def test_a_subagent_in_its_leads_worktree_has_no_claim(one: Assistant) -> None:
     assert one("SubagentStop", agent_id="sub", last_assistant_message="x") == SILENT
     said = one(

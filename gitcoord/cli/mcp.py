@@ -1,0 +1,31 @@
+"""Speak for assistants that call tools: mcp."""
+
+from __future__ import annotations
+
+import click
+
+from gitcoord.core.errors import UsageError
+
+__all__ = ["mcp"]
+
+
+@click.command()
+def mcp() -> None:
+    """Serve the agents' commands to an assistant, as MCP tools on its pipes.
+
+    An assistant starts this itself; the worktree in which it does so says
+    who is asking. Answers, rules and refusals are those of the commands. It
+    needs the extra: pip install 'gitcoord[mcp]'.
+
+    Example: gitcoord setup codex --mcp --dry-run
+    """
+    try:
+        from gitcoord.cli.mcp_server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"anyio", "mcp", "mcp_types"}:
+            raise
+        raise UsageError(
+            "the MCP server needs the SDK, which is not installed here",
+            hint="pip install 'gitcoord[mcp]'",
+        ) from None
+    serve()
