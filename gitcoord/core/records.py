@@ -17,7 +17,7 @@ from typing import Any
 from gitcoord.core import model
 from gitcoord.core.layout import PLAN
 
-__all__ = ["problem_of"]
+__all__ = ["problem_of", "shape_at"]
 
 _SHAPES = {
     "settings": model.Settings,
@@ -42,13 +42,18 @@ format that it names, is asked for as ``settings``.
 Fits = Callable[[Any], bool]
 
 
+def shape_at(path: str) -> type | None:
+    """Return the shape of the records at a path, None where any JSON may be."""
+    return _SHAPES.get(path.partition("/")[0])
+
+
 def problem_of(path: str, record: object) -> str:
     """Return what is wrong with the record at a path, or nothing.
 
     Keys that are not declared are passed over: a newer gitcoord may have
     written them.
     """
-    shape = _SHAPES.get(path.partition("/")[0])
+    shape = shape_at(path)
     if shape is None:
         return ""
     if not isinstance(record, dict):

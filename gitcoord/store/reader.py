@@ -9,7 +9,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.model import MAX_PLAN_BYTES, MAX_RECORD_BYTES
-from gitcoord.core.records import problem_of
+from gitcoord.core.records import problem_of, shape_at
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.version import require_readable
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
@@ -18,24 +18,24 @@ __all__ = ["RecordCache", "TreeReader", "open_snapshot"]
 
 
 class RecordCache:
-    """Remember parsed records by the oid of their blob, up to a number."""
+    """Remember parsed records by their path's shape and their blob, up to a number."""
 
     __slots__ = ("_max_records", "_records")
 
     def __init__(self, max_records: int = 4096) -> None:
         self._max_records = max_records
-        self._records: dict[str, Any] = {}
+        self._records: dict[tuple[object, str], Any] = {}
 
-    def get(self, oid: str) -> Any | None:
-        """Return a record that was read before."""
-        return self._records.get(oid)
+    def get(self, path: str, oid: str) -> Any | None:
+        """Return a record that was read before, and found to fit where it is read now."""
+        return self._records.get((shape_at(path), oid))
 
-    def put(self, oid: str, record: object) -> None:
+    def put(self, path: str, oid: str, record: object) -> None:
         """Keep a record; the oldest half goes when the cache is full."""
         if len(self._records) >= self._max_records:
             for old in list(self._records)[: self._max_records // 2]:
                 del self._records[old]
-        self._records[oid] = record
+        self._records[shape_at(path), oid] = record
 
 
 class TreeReader:
@@ -79,7 +79,7 @@ class TreeReader:
         item = self._item(path)
         if item is None or item.is_tree:
             return None
-        record = self._cache.get(item.oid)
+        record = self._cache.get(path, item.oid)
         if record is None:
             what = f"{path} of entry {self._oid[:12]}"
             record = codec.load(self.blob(item.oid), _max_bytes(path), what)
@@ -90,7 +90,7 @@ class TreeReader:
                     entry=self._oid,
                     hint="`gitcoord verify` names the first illegal entry",
                 )
-            self._cache.put(item.oid, record)
+            self._cache.put(path, item.oid, record)
         return record
 
     def file(self, path: str) -> bytes | None:

@@ -11,7 +11,7 @@ import pytest
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
-from gitcoord.core.layout import task_path
+from gitcoord.core.layout import agent_path, task_path
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
@@ -107,6 +107,18 @@ def test_a_missing_object_names_the_entry(tmp_path: Path) -> None:
         open_snapshot(store, "1" * 40, RecordCache())
 
 
+def test_one_blob_in_two_places_has_to_fit_in_both(tmp_path: Path) -> None:
+    pure = PureLedger()
+    pure.init()
+    pure.agent("x")
+    store, agent = MemoryStore(tmp_path), agent_path("x")
+    tree = store.write_tree(None, {**pure.files, PATH: pure.files[agent]})
+    reader = TreeReader(store, tree, "1" * 40, RecordCache())
+    assert (reader.record(agent) or {})["id"] == "x"
+    with pytest.raises(CorruptError, match="is not a record"):
+        reader.record(PATH)
+
+
 def test_before_the_first_entry_there_is_nothing(tmp_path: Path) -> None:
     snapshot = open_snapshot(MemoryStore(tmp_path), None, RecordCache())
     assert snapshot.record("settings.json") is None
@@ -115,8 +127,8 @@ def test_before_the_first_entry_there_is_nothing(tmp_path: Path) -> None:
 def test_a_full_cache_forgets_the_oldest_half() -> None:
     cache = RecordCache(max_records=4)
     for number in range(5):
-        cache.put(str(number), {"n": number})
-    assert [cache.get(str(number)) is not None for number in range(5)] == [
+        cache.put("notes", str(number), {"n": number})
+    assert [cache.get("notes", str(number)) is not None for number in range(5)] == [
         False,
         False,
         True,
