@@ -166,7 +166,7 @@ def _show_claim(app: App, done: Any) -> None:
     from gitcoord.features.inspect.facts import claim_facts, task_facts
     from gitcoord.features.work import claim_facts as answering
 
-    snapshot, context = app.work.ledger.snapshot(done.entry), app.work.ledger.context()
+    snapshot, context = done.snapshot, app.work.ledger.context()
     plan = snapshot.plan()
     held = done.claim
     facts = {
@@ -197,7 +197,7 @@ def _show_claim(app: App, done: Any) -> None:
             f"the claim stands, but its branch could not be checked out in {done.worktree}: "
             f"{done.problem}; then claim again"
         )
-    facts |= answering.claim_answer(app.work, snapshot, done)
+    facts |= answering.claim_answer(app.work, done)
     spec = done.task["spec"]
     what = "claimed"
     if done.already:

@@ -85,14 +85,14 @@ def keep_commits(work: Workspace, wanted: Mapping[str, str], known: Iterable[str
     made = {ref: oid for ref, oid in wanted.items() if not _leads_there(work, ref, oid)}
     try:
         for ref, oid in made.items():
-            work.ledger.keep(ref, oid)
+            work.ledger.hints.keep(ref, oid)
         work.ledger.require_unpruned()
         if not is_whole(work.git, wanted.values(), others):
             raise _gone(wanted.values())
     except Exception:
         for ref, oid in made.items():
             if not is_whole(work.git, [oid], others):
-                work.ledger.drop(ref, oid)
+                work.ledger.hints.drop(ref, oid)
         raise
 
 
@@ -177,6 +177,7 @@ class Workspace:
             self._index = ReadyIndex(
                 self.ledger.files.index,
                 lambda number, total: self.tell("indexing tasks", number, total),
+                self.ledger.records,
             )
         return self._index
 

@@ -75,10 +75,11 @@ class Clock:
 class Deadline:
     """A point in monotonic time that a wait does not pass."""
 
-    __slots__ = ("_clock", "_end_ns")
+    __slots__ = ("_clock", "_end_ns", "seconds")
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
+        self.seconds = seconds
         self._end_ns = clock.monotonic_ns() + int(seconds * 1e9)
 
     def remaining(self) -> float:

@@ -7,14 +7,14 @@ happened. A retry decides again from a fresh read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.errors import (
     ClaimLostError,
-    CorruptError,
+    GitcoordError,
     NotFoundError,
     UnavailableError,
     UnknownError,
@@ -29,24 +29,27 @@ from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.remedies import remedy
 from gitcoord.ledger.beats import Beats, Observations, beat_text
 from gitcoord.ledger.files import LedgerFiles, require_writable, sync_files
-from gitcoord.ledger.pending import HINTS, PendingFiles, Settled, find_entry, verified_refs
+from gitcoord.ledger.hint_refs import HintRefs
+from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
 from gitcoord.ledger.prune_guard import outlast_prune, require_written
+from gitcoord.ledger.ref_locks import RefLocks
 from gitcoord.store.protocol import (
     BlobRef,
     ContendedError,
-    FailedError,
     LockedError,
     MissingObjectError,
     Store,
 )
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
-from gitcoord.store.stale_locks import is_empty_lock, living_writers, remove_stale_lock
+from gitcoord.store.stale_locks import is_empty_lock
 
-__all__ = ["Done", "Ledger", "encoded"]
+__all__ = ["Done", "Ledger", "Offers", "encoded"]
 
 QUEUE_WAIT_S = 2.0
-Request = Command | Callable[[Snapshot, Context], Command]
+Offers = Generator[Command, None, None]
+"""Commands that are decided in turn, until one is accepted."""
+Request = Command | Callable[[Snapshot, Context], Command | Offers]
 
 
 class Done(NamedTuple):
@@ -69,6 +72,46 @@ class _Turn(NamedTuple):
     deadline: Deadline
 
 
+class _Decided(NamedTuple):
+    """What was decided: on which tip, onto which parent and its state, which event."""
+
+    tip: str | None
+    parent: str | None
+    snapshot: Snapshot
+    event: Event
+
+
+def _offers(request: Request, snapshot: Snapshot, context: Context) -> Offers:
+    """Return what a request wants decided on a state: one command, or several in turn."""
+    if not callable(request):
+        yield request
+        return
+    offered = request(snapshot, context)
+    if isinstance(offered, Generator):
+        yield from offered
+    else:
+        yield offered
+
+
+def _first_kept(offers: Offers, decided_on: Callable[[Command], _Decided]) -> _Decided:
+    """Decide one command after another, until one is accepted and nothing is offered instead.
+
+    A refusal is raised where its command was offered, which passes it on or
+    offers the next.
+    """
+    command = next(offers)
+    while True:
+        try:
+            decided = decided_on(command)
+        except GitcoordError as refusal:
+            command = offers.throw(refusal)
+            continue
+        try:
+            command = next(offers)
+        except StopIteration:
+            return decided
+
+
 def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
     """Turn changed records into what a store writes."""
     contents: dict[str, bytes | BlobRef | None] = {}
@@ -80,13 +123,6 @@ def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
         else:
             contents[path] = codec.dump(change)
     return contents
-
-
-def _gone(oid: str) -> NotFoundError:
-    return NotFoundError(
-        f"{oid[:12]} is not in this repository any more: a prune took it",
-        hint="make the commit again, on a branch: what a branch reaches is not pruned",
-    )
 
 
 class Ledger:
@@ -102,10 +138,11 @@ class Ledger:
         self.pending = PendingFiles(self.files.pending)
         self.queue = QueueLock(self.files.queue_lock)
         self._turns = Turns(self.queue, QueueLock(self.files.deck_lock), clock)
-        self._healing = QueueLock(self.files.healing_lock)
+        self.locks = RefLocks(store.common_dir, self.files, self.pending, clock)
+        self.hints = HintRefs(store, self.pending, self.locks, clock, timeout_s)
         self.writes = 0
-        self._cache = RecordCache()
-        self._newest = open_snapshot(store, None, self._cache)
+        self.records = RecordCache()
+        self._newest = open_snapshot(store, None, self.records)
         self._observations = Observations(self.files.observed, clock)
 
     # reading
@@ -139,7 +176,7 @@ class Ledger:
     def _opened(self, oid: str | None) -> Snapshot:
         """Open a state; the newest that was opened is kept, with what it read."""
         if oid is None or self._newest.oid != oid:
-            self._newest = open_snapshot(self.store, oid, self._cache)
+            self._newest = open_snapshot(self.store, oid, self.records)
         return self._newest
 
     def context(self) -> Context:
@@ -163,29 +200,11 @@ class Ledger:
         if not (self.files.pending / agent).is_dir():
             return []
         # Removed now, so that no later swap of ours meets them.
-        self.clear_left_locks(agent)
+        self.locks.clear_left(agent)
         attic = list(self.store.list_refs(attic_refs(self.name)).values())
         return self.pending.settle(
-            self.store, agent, self.tip(), attic, lambda ref: is_empty_lock(self._lock_of(ref))
+            self.store, agent, self.tip(), attic, lambda ref: is_empty_lock(self.locks.of(ref))
         )
-
-    def clear_left_locks(self, agent: str = "") -> None:
-        """Remove the locks that dead writers left on refs which they only verified.
-
-        By default those of every agent. Such a lock is an empty file: one
-        that holds something is another's, and so is one that no record of a
-        dead writer accounts for. What cannot be removed now stays, with the
-        record of it.
-        """
-        for path, facts in self.pending.of_dead(agent):
-            locks = [self._lock_of(ref) for ref in verified_refs(facts)]
-            for lock in filter(is_empty_lock, locks):
-                self._remove_stale(lock, only_empty=True)
-            if path.parent.name == HINTS and not any(map(is_empty_lock, locks)):
-                path.unlink(missing_ok=True)
-
-    def _lock_of(self, ref: str) -> Path:
-        return self.store.common_dir / f"{ref}.lock"
 
     # writing
 
@@ -200,9 +219,11 @@ class Ledger:
     ) -> Done:
         """Decide on the newest state and publish the entry.
 
-        ``request`` is a command, or makes one from each fresh snapshot; one
-        with a key ``onto`` is decided on that entry's state, which becomes
-        the parent. ``before_swap`` sees the event before anything can have
+        ``request`` is a command, or makes one from each fresh snapshot, or
+        is a generator function that offers several in turn, of which the
+        first is taken that is accepted and not followed by another. One with
+        a key ``onto`` is decided on that entry's state, which becomes the
+        parent. ``before_swap`` sees the event before anything can have
         happened, and names the files that must be on the disk by then.
         ``verify`` names refs that must hold a value at the swap.
         ``inputs`` are the blobs that the command names by oid.
@@ -276,15 +297,15 @@ class Ledger:
                 self._swap(tip, entry, event, wanted)
             except (ContendedError, LockedError) as error:
                 self.pending.touch(event["id"])
-                self._wait(error, attempt, turn.deadline, turn.verify, is_queued=is_queued)
+                self.locks.wait(error, attempt, turn.deadline, turn.verify, is_queued=is_queued)
                 self.pending.touch(event["id"])
                 attempt += 1
                 continue
             self._read_back(entry, write, event, turn.deadline)
             return Done(entry, event, self._opened(entry))
 
-    def _decided(self, turn: _Turn) -> tuple[str | None, str | None, Snapshot, Event]:
-        """Decide on the newest state: its tip, the parent, its state, the event."""
+    def _decided(self, turn: _Turn) -> _Decided:
+        """Decide on the newest state, each command that is offered once."""
         tip = self.tip()
         context = turn.context._replace(
             now_ns=self.clock.monotonic_ns(),
@@ -295,27 +316,23 @@ class Ledger:
         if tip is not None:
             # No entry's time is before its parent's, for readers' sake.
             context = context._replace(time=max(context.time, self.store.read_entry(tip).time))
-        command = turn.request
-        if callable(command):
-            command = command(snapshot, context)
-        if tip is None and command["op"] != "init":
-            self.snapshot()
-        parent = command.get("onto") or tip
-        if parent != tip:
-            snapshot = open_snapshot(self.store, parent, self._cache)
-        return tip, parent, snapshot, decide(snapshot, command, context)
+
+        def decided_on(command: Command) -> _Decided:
+            if tip is None and command["op"] != "init":
+                raise self._missing()
+            parent = command.get("onto") or tip
+            state = snapshot
+            if parent != tip:
+                state = open_snapshot(self.store, parent, self.records)
+            return _Decided(tip, parent, state, decide(state, command, context))
+
+        return _first_kept(_offers(turn.request, snapshot, context), decided_on)
 
     def _keep_abandoned(self, ref: str, tip: str) -> None:
         """Put a tip into the attic, and remove the locks of dead writers there."""
-        for lock in (self.store.common_dir / ref).parent.glob("*.lock"):
-            self._remove_stale(lock)
-        self.keep(ref, tip)
-
-    def _remove_stale(self, lock: Path, *, only_empty: bool = False) -> bool:
-        writers, own = self.files.root / "pending", self.pending.own()
-        return remove_stale_lock(
-            lock, writers, self._healing, self.clock, own=own, only_empty=only_empty
-        )
+        for lock in self.locks.of(ref).parent.glob("*.lock"):
+            self.locks.remove(lock)
+        self.hints.keep(ref, tip)
 
     def _writing(
         self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
@@ -370,48 +387,6 @@ class Ledger:
             entry_id=event["id"],
         ) from None
 
-    def _wait(
-        self,
-        error: Exception,
-        attempt: int,
-        deadline: Deadline,
-        verify: Iterable[str] = (),
-        *,
-        is_queued: bool,
-    ) -> None:
-        """Back off before the next try; remove a dead writer's lock first.
-
-        ``verify`` names refs that are not ours: their locks may be another
-        program's, and go only where a dead writer of ours accounts for them.
-        """
-        if isinstance(error, LockedError) and is_queued:
-            if error.path in map(self._lock_of, verify):
-                self.clear_left_locks()
-                is_free = not error.path.exists()
-            else:
-                is_free = self._remove_stale(error.path)
-            if is_free and not deadline.expired:
-                return
-        if deadline.expired:
-            raise UnavailableError(
-                f"the ledger could not be written within {self.timeout_s:g} seconds: "
-                + self._hindrance(error),
-                hint="try again; `gitcoord doctor` looks at what is in the way",
-            ) from None
-        self.clock.sleep(min(self.clock.backoff(attempt), max(0.0, deadline.remaining())))
-
-    def _hindrance(self, error: Exception) -> str:
-        """Return what kept a write from being made."""
-        if not isinstance(error, LockedError):
-            return "other writers were faster"
-        living = living_writers(self.files.root / "pending", self.pending.own()).values()
-        numbers = {process.split(":")[2] for _, process in living if process.count(":") == 3}
-        told = f"{error.path} is in the way"
-        if numbers:
-            some = ", ".join(sorted(numbers)[:5])
-            told += f", and process {some} may still be at work on it"
-        return told
-
     def _read_back(
         self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline
     ) -> None:
@@ -443,42 +418,7 @@ class Ledger:
                 entry_id=event["id"],
             )
 
-    # refs that are hints
-
-    def keep(self, ref: str, oid: str) -> None:
-        """Make a ref that keeps a commit reachable; once made it never moves.
-
-        Raises:
-            NotFoundError: The commit is not there: no ref was made.
-
-        """
-        lock = self.store.common_dir / f"{ref}.lock"
-
-        def create() -> None:
-            try:
-                is_kept = self.store.read_ref(ref) == oid
-            except CorruptError:
-                self.store.repair_ref(ref, oid)
-                return
-            if not is_kept:
-                try:
-                    self.store.swap(ref, None, oid)
-                except MissingObjectError:
-                    raise _gone(oid) from None
-            if lock.exists():
-                # A maker died between the ref's link and the lock's unlink.
-                self._remove_stale(lock)
-
-        self._recorded(create)
-
-    def drop(self, ref: str, oid: str) -> None:
-        """Remove a ref that holds a commit; one that holds another stays."""
-
-        def remove() -> None:
-            if self.store.read_ref(ref) == oid:
-                self.store.delete_ref(ref, oid)
-
-        self._recorded(remove)
+    # hints
 
     def require_unpruned(self) -> None:
         """Wait for the end of a prune that may not have seen our newest refs.
@@ -520,7 +460,7 @@ class Ledger:
                 self.store.discard(str(old))
             return Beat(oid, stamps)
 
-        beat: Beat = self._recorded(write)
+        beat: Beat = self.hints.recorded(write)
         # Read after the write: a takeover that published between our first
         # look and our swap has to be told to us, not to be overlooked.
         if token not in self._tokens():
@@ -534,7 +474,7 @@ class Ledger:
         fails the ref is broken as before.
         """
         oid = self.store.write_blob(f"torn {self.clock.token()}\n".encode())
-        self._recorded(lambda: self.store.repair_ref(ref, oid))
+        self.hints.recorded(lambda: self.store.repair_ref(ref, oid))
 
     def _tokens(self) -> set[str]:
         """Return the tokens that are current."""
@@ -542,31 +482,3 @@ class Ledger:
         for task in self.snapshot().live():
             tokens.update(lease["token"] for lease in leases_of(task))
         return tokens
-
-    def _recorded(self, act: Callable[[], Any]) -> Any:
-        """Move a ref as a recorded writer, until nobody is in the way.
-
-        Whoever would remove our lock knows by the record that we live, and by
-        its touches when we are at work.
-        """
-        require_writable(self.store.common_dir)
-        entry_id = self.clock.token()
-        self.pending.begin(HINTS, entry_id, {"op": "ref", "tip": None})
-        deadline = Deadline(self.clock, self.timeout_s)
-        attempt = 0
-        try:
-            while True:
-                try:
-                    return act()
-                except FailedError as error:
-                    raise UnavailableError(
-                        f"a ref could not be written: {error}",
-                        hint=remedy(error),
-                    ) from None
-                except (ContendedError, LockedError) as error:
-                    self.pending.touch(entry_id)
-                    self._wait(error, attempt, deadline, is_queued=True)
-                    self.pending.touch(entry_id)
-                    attempt += 1
-        finally:
-            self.pending.end(entry_id)

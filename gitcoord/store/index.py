@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from gitcoord.core import paths
 from gitcoord.store.index_tables import bring_to, connect
 from gitcoord.store.protocol import Store
+from gitcoord.store.reader import RecordCache
 
 __all__ = ["SUFFIXES", "ReadyIndex"]
 
@@ -41,12 +42,19 @@ def _tell_nobody(_number: int, _total: int) -> None:
 class ReadyIndex:
     """The index of one ledger, in one file of SQLite.
 
-    ``tell`` hears how many of how many records are indexed.
+    ``tell`` hears how many of how many records are indexed; ``records`` keeps
+    those that it reads.
     """
 
-    def __init__(self, path: Path, tell: Callable[[int, int], None] = _tell_nobody) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tell: Callable[[int, int], None] = _tell_nobody,
+        records: RecordCache | None = None,
+    ) -> None:
         self._path = path
         self._tell = tell
+        self._records = records or RecordCache()
         self._database: sqlite3.Connection | None = None
         self._at: tuple[Store, str] | None = None
 
@@ -59,7 +67,7 @@ class ReadyIndex:
         differs between the two trees is what changes.
         """
         self._at = (store, tip)
-        self._guarded(lambda database: bring_to(database, store, tip, self._tell))
+        self._guarded(lambda database: bring_to(database, store, tip, self._records, self._tell))
 
     # asking
 
@@ -290,7 +298,7 @@ class ReadyIndex:
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         database = self._open()
         if self._at is not None:
-            bring_to(database, *self._at, self._tell)
+            bring_to(database, *self._at, self._records, self._tell)
         return act(database)
 
     def _open(self) -> sqlite3.Connection:

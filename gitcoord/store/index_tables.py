@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from gitcoord.core import codec, paths
 from gitcoord.core.bulk import uncollected
@@ -15,6 +16,7 @@ from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
 from gitcoord.core.readiness import derived_state, need_kind, standing_of
 from gitcoord.core.records import problem_of
 from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
+from gitcoord.store.reader import RecordCache
 
 __all__ = ["bring_to", "connect"]
 
@@ -55,10 +57,15 @@ CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE shown = '
 
 @uncollected()
 def bring_to(
-    database: sqlite3.Connection, store: Store, tip: str, tell: Callable[[int, int], None]
+    database: sqlite3.Connection,
+    store: Store,
+    tip: str,
+    records: RecordCache,
+    tell: Callable[[int, int], None],
 ) -> None:
     """Bring the tables to an entry's state, in one transaction.
 
+    What is read goes into ``records``, where snapshots find it again.
     ``tell`` hears how many of how many records are written.
     """
     if _meta(database, "tip") == tip:
@@ -77,13 +84,13 @@ def bring_to(
         except MissingObjectError:
             _clear(database)
             changed = list(_changed_blobs(store, None, new_tree))
-        _write(database, store, changed, tell)
+        _write(database, partial(_task_of, store, records), changed, tell)
         database.execute("REPLACE INTO meta VALUES ('tip', ?), ('tree', ?)", (tip, new_tree))
 
 
 def _write(
     database: sqlite3.Connection,
-    store: Store,
+    task_of: Callable[[str, str], TaskRecord],
     changed: list[tuple[str, str | None]],
     tell: Callable[[int, int], None],
 ) -> None:
@@ -97,7 +104,7 @@ def _write(
     for start in range(0, len(changed), BATCH):
         tell(start, len(changed))
         some = changed[start : start + BATCH]
-        moved, is_other = _write_some(database, store, some, is_first=is_first)
+        moved, is_other = _write_some(database, task_of, some, is_first=is_first)
         if not is_first:
             shifted += moved
         is_respecified |= is_other
@@ -110,21 +117,30 @@ def _write(
         _derive(database, [name for name, _ in changed])
 
 
-def _task_of(store: Store, name: str, oid: str) -> TaskRecord:
-    what = f"the record of task {name}"
-    record: TaskRecord = codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, what)
-    problem = problem_of("tasks", record)
-    if problem or record["id"] != name:
-        raise CorruptError(
-            f"{what} is not one: {problem or 'it is about another task'}",
-            hint="`gitcoord verify` names the first illegal entry",
-        )
+def _task_of(store: Store, records: RecordCache, name: str, oid: str) -> TaskRecord:
+    record: TaskRecord | None = records.get("tasks", oid)
+    if record is None:
+        what = f"the record of task {name}"
+        record = cast("TaskRecord", codec.load(store.read_blob(oid), 4 * MAX_RECORD_BYTES, what))
+        problem = problem_of("tasks", record)
+        if problem:
+            raise _no_record(name, problem)
+        records.put("tasks", oid, record)
+    if record["id"] != name:
+        raise _no_record(name, "it is about another task")
     return record
+
+
+def _no_record(name: str, problem: str) -> CorruptError:
+    return CorruptError(
+        f"the record of task {name} is not one: {problem}",
+        hint="`gitcoord verify` names the first illegal entry",
+    )
 
 
 def _write_some(
     database: sqlite3.Connection,
-    store: Store,
+    task_of: Callable[[str, str], TaskRecord],
     changed: list[tuple[str, str | None]],
     *,
     is_first: bool,
@@ -135,7 +151,7 @@ def _write_some(
     spec is new.
     """
     gone = [name for name, oid in changed if oid is None]
-    records = [_task_of(store, name, oid) for name, oid in changed if oid is not None]
+    records = [task_of(name, oid) for name, oid in changed if oid is not None]
     old: dict[str, dict[str, Any] | None] = {}
     for name in [*gone, *(record["id"] for record in records)]:
         old[name] = None

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, UnknownError
+from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
+from gitcoord.core.machine import decide
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity
+from gitcoord.ledger.ledger import Offers
 from tests.support.builders import tasks
 from tests.support.formats import needs_ref_files
 from tests.support.moments import before_swap
@@ -46,6 +49,48 @@ def test_a_foreign_move_between_decision_and_swap_means_deciding_again(repo: Pat
 
 
 @needs_ref_files
+def test_of_commands_that_are_offered_each_is_decided_once_until_one_is_kept(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = found(repo, tasks("a", "b", "c", "d"), "x", "y", worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    decided = []
+
+    def counted(snapshot: Snapshot, command: Command, context: Context) -> Event:
+        decided.append(command["task"])
+        return decide(snapshot, command, context)
+
+    def offers(snapshot: Snapshot, _context: Context) -> Offers:
+        base = {"base": work.target_tip(snapshot), "built_on": {}}
+        for task in ("a", "b", "c", "d"):
+            try:
+                yield {"op": "claim", "agent": "y", "task": task, "session": "s", **base}
+            except ConflictError:
+                continue
+            if task == "c":
+                return
+
+    monkeypatch.setattr("gitcoord.ledger.ledger.decide", counted)
+    done = work.ledger.execute(offers, agent="y")
+    assert decided == ["a", "b", "c"], "b was accepted, and c was offered in its place"
+    assert done.event["task"] == "c"
+    assert [task["id"] for task in done.snapshot.live()] == ["a", "c"]
+
+
+def test_a_refusal_that_is_passed_on_is_the_answer_and_nothing_changes(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", "y", worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    tip = work.ledger.tip()
+
+    def offers(_snapshot: Snapshot, _context: Context) -> Offers:
+        base = {"base": "", "built_on": {}}
+        yield {"op": "claim", "agent": "y", "task": "a", "session": "s", **base}
+
+    with pytest.raises(ConflictError, match="held by x"):
+        work.ledger.execute(offers, agent="y")
+    assert work.ledger.tip() == tip
+
+
 def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_nothing_changed(
     repo: Path,
 ) -> None:

@@ -73,7 +73,7 @@ MUTANTS = [
         "            tip, parent, snapshot, event = self._decided(turn)\n",
         "            newest = self.tip()\n"
         "            tip, parent, snapshot, event = (\n"
-        "                (newest, newest, open_snapshot(self.store, newest, self._cache), event) "
+        "                (newest, newest, open_snapshot(self.store, newest, self.records), event) "
         "if attempt else self._decided(turn))\n",
         f"{LEDGER_TESTS}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
         "after contention the old event would be published on a state that it was not decided on",
@@ -141,7 +141,7 @@ MUTANTS = [
     Mutant(
         "verified-stays-locked",
         LEDGER,
-        "        self.clear_left_locks(agent)\n",
+        "        self.locks.clear_left(agent)\n",
         "",
         f"{PENDING_TESTS}::"
         "test_a_lock_of_a_ref_that_a_killed_swap_only_verified_is_cleared[-False]",

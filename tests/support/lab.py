@@ -138,7 +138,7 @@ class Lab:
             self.work.ledger.execute(
                 {"op": "cancel", "task": name, "reason": ""}, agent="orchestrator"
             )
-        self.work.ledger.keep(result_ref("ledger", self.task, oid), oid)
+        self.work.ledger.hints.keep(result_ref("ledger", self.task, oid), oid)
         need = snapshot.require_task("n")["result"]
         built_on = {"n": str(need["oid"])} if need and self.task == "u" else {}
         facts = {

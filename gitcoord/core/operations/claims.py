@@ -61,28 +61,35 @@ _RELEASED: Transitions = {"claimed": ("open",)}
 
 
 def decide_claim(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
-    """Draw a token, and gather what the claim ends in passing."""
+    """Draw a token, and gather what the claim ends in passing.
+
+    The command has a base, or ``make_base``: as that may have to merge, it is
+    called only for a claim that fits in every other way.
+    """
     plan = require_plan(snapshot)
     agent = require_agent(snapshot, command["agent"])
     task = snapshot.require_task(command["task"])
     takeover = _takeover(task, context)
     attempt = task["attempt"] + 1
     prefix = snapshot.settings()["task_prefix"]
-    return {
+    decided = {
         **titled(snapshot, command),
         **stamp(context),
         "token": context.token,
         "attempt": attempt,
         "session": command["session"],
         "lease_ms": plan["lease_ms"],
-        "base": command["base"],
         "branch": work_branch(prefix, task["id"], attempt, context.token),
-        "built_on": command["built_on"],
         "expired": expiries(snapshot, agent["id"], task, context),
         "lapsed": _lapsed(snapshot, agent["id"], task, context),
         "takeover": takeover,
         "wait_ms": elapsed_ms(command.get("asked_ns"), context),
     }
+    if "make_base" not in command:
+        return {**decided, "base": command["base"], "built_on": command["built_on"]}
+    _check_fits(snapshot, cast("Event", {"op": "claim", "agent": agent["id"], **decided}))
+    base, built_on = command["make_base"]()
+    return {**decided, "base": base, "built_on": built_on}
 
 
 def _takeover(task: TaskRecord, context: Context) -> Evidence | None:
@@ -166,6 +173,12 @@ def _lapsed(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) 
 
 def check_claim(snapshot: Snapshot, event: Event) -> None:
     """Refuse a claim that the rules forbid."""
+    task = _check_fits(snapshot, event)
+    check_built_on(snapshot, task, event["built_on"])
+
+
+def _check_fits(snapshot: Snapshot, event: Event) -> TaskRecord:
+    """Refuse a claim that the rules forbid whatever its base is; return its task."""
     agent = require_agent(snapshot, event["agent"])
     task = _claimable(snapshot, event)
     check_expired(snapshot, event, own=task["id"])
@@ -180,7 +193,7 @@ def check_claim(snapshot: Snapshot, event: Event) -> None:
     _check_role(snapshot, agent, task)
     _check_ready(snapshot, task)
     _check_room(snapshot, event, agent, task)
-    check_built_on(snapshot, task, event["built_on"])
+    return task
 
 
 def _claimable(snapshot: Snapshot, event: Event) -> TaskRecord:

@@ -235,7 +235,9 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
         refuse_in_the_way(work, plan)
         candidate = landing_ref(work.ledger.name, "rollback", plan.new)
         keep_commits(work, {candidate: plan.new}, [plan.old])
-        work.ledger.keep(attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old)
+        work.ledger.hints.keep(
+            attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old
+        )
 
     _keep_results(work, onto)
 

@@ -191,7 +191,7 @@ def _busy(work: Workspace) -> UnavailableError:
 
 def _clear_dead_locks(work: Workspace, pending: Pending, wait_s: float) -> None:
     """Remove the locks that dead processes of ours left on the target."""
-    work.ledger.clear_left_locks()
+    work.ledger.locks.clear_left()
     marker = _marker_of(work, pending)
     move = {key: pending[key] for key in ("target", "old", "new")}
     begun = read_json(marker)

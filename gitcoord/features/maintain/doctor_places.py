@@ -116,7 +116,7 @@ def broken_refs(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterat
                 "--fix repairs it" if oid else "look at it, and remove its file",
             )
             continue
-        work.ledger.keep(ref, oid)
+        work.ledger.hints.keep(ref, oid)
         yield fine("refs", f"the ref {ref} was broken", f"it is at {oid[:12]} again")
     for ref in work.store.broken_refs("refs/heads/gitcoord/"):
         yield problem(

@@ -30,7 +30,7 @@ def clear_litter(work: Workspace) -> list[str]:
     """
     from gitcoord.git.scratch import clear_dead
 
-    work.ledger.clear_left_locks()
+    work.ledger.locks.clear_left()
     gone = [str(path) for path in dead_hints(work) if _removed(path)]
     gone += [str(path) for path in old_files(work) if _removed(path)]
     healing = QueueLock(work.ledger.files.healing_lock)

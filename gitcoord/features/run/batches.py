@@ -8,6 +8,7 @@ and each is decided on the state that the lines before it leave.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -229,15 +230,13 @@ class _Maker:
             return self._held(line, snapshot, who)
         if line["op"] == "claim":
             task = snapshot.require_task(line["task"])
-            base = base_of(self._work, snapshot, task)
             self.tokens[task["id"]] = context.token
             return {
                 "op": "claim",
                 "agent": who,
                 "task": task["id"],
                 "session": self._work.session(),
-                "base": base.oid,
-                "built_on": base.built_on,
+                "make_base": partial(base_of, self._work, snapshot, task),
             }
         if line["op"] in {"lock", "unlock"}:
             return self._lock(line, snapshot, who)

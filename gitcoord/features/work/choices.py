@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, cast
 
 from gitcoord.core import paths
@@ -15,7 +16,6 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
-from gitcoord.core.events import Command
 from gitcoord.core.leases import (
     Context,
     judge,
@@ -24,7 +24,6 @@ from gitcoord.core.leases import (
     remaining_ms,
     wait_ms,
 )
-from gitcoord.core.machine import decide
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
 from gitcoord.core.readiness import is_blocked
 from gitcoord.core.refs import branch_ref
@@ -32,8 +31,9 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.waiting import NO_ROOM, describe_waiting
 from gitcoord.features.names import named_task
-from gitcoord.features.work.bases import base_of
+from gitcoord.features.work.bases import Base, base_of
 from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.ledger import Offers
 
 __all__ = ["RETRY_AFTER_S", "Chooser", "ends_of"]
 
@@ -42,7 +42,7 @@ PATIENCE_S = 0.05
 
 
 class Chooser:
-    """Make the claim command from each fresh snapshot."""
+    """Offer claims on each fresh snapshot, until the ledger accepts one."""
 
     def __init__(
         self,
@@ -61,49 +61,59 @@ class Chooser:
         self._asked_ns = asked_ns
         self.base_conflicts: list[RefusedError] = []
         self._delays_ms: list[int] = []
-        self.branch_in_the_way: RefusedError | None = None
+        self._branch_in_the_way: RefusedError | None = None
 
-    def choose(self, snapshot: Snapshot, context: Context) -> Command:
-        """Return a command that ``decide`` accepts on this snapshot."""
-        self._work.index.update(self._work.store, snapshot.oid)
+    def offers(self, snapshot: Snapshot, context: Context) -> Offers:
+        """Offer the tasks that it may be, in order; a refusal is raised where one is offered.
+
+        Raises:
+            GitcoordError: What forbids the named task, or what is waited for
+                where no other is left.
+
+        """
+        self._delays_ms = []
+        self._branch_in_the_way = None
         if self._task is not None:
-            named = named_task(self._work, snapshot, self._task)
-            return self._command(snapshot, named, context)
+            yield from self._offer(snapshot, named_task(self._work, snapshot, self._task))
+            return
+        self._work.index.update(self._work.store, snapshot.oid)
         for candidate in self._candidates(snapshot, context):
             task = snapshot.task(candidate)
             if task is None:
                 continue
             try:
-                command = self._command(snapshot, task, context)
+                yield from self._offer(snapshot, task)
             except (NothingReadyError, ConflictError, RefusedError, NotFoundError):
                 if task["retry"]:
                     self._delays_ms.append(wait_ms(task["retry"], context))
                 continue
-            return command
-        if self.branch_in_the_way is not None:
-            raise self.branch_in_the_way
+            return
+        if self._branch_in_the_way is not None:
+            raise self._branch_in_the_way
         raise self._nothing(snapshot, context)
 
-    def _command(self, snapshot: Snapshot, task: TaskRecord, context: Context) -> Command:
-        command: Command = {
+    def _offer(self, snapshot: Snapshot, task: TaskRecord) -> Offers:
+        """Offer one task, and refuse it afterwards where git could not make its branch."""
+        yield {
             "op": "claim",
             "agent": self._agent["id"],
             "task": task["id"],
             "session": self._session,
-            "base": "",
-            "built_on": {},
             "asked_ns": self._asked_ns,
+            "make_base": partial(self._base, snapshot, task),
         }
+        self._refuse_branch_in_the_way(snapshot, task["id"])
+
+    def _base(self, snapshot: Snapshot, task: TaskRecord) -> Base:
+        if self._task is not None:
+            # Where candidates were asked for, it is up to date.
+            self._work.index.update(self._work.store, snapshot.oid)
         try:
-            base = base_of(self._work, snapshot, task)
+            return base_of(self._work, snapshot, task)
         except RefusedError as error:
             if error.reason == "base-conflict":
-                self.base_conflicts = [*self.base_conflicts, error]
+                self.base_conflicts.append(error)
             raise
-        command |= {"base": base.oid, "built_on": base.built_on}
-        decide(snapshot, command, context)
-        self._refuse_branch_in_the_way(snapshot, task["id"])
-        return command
 
     def _refuse_branch_in_the_way(self, snapshot: Snapshot, task: str) -> None:
         """Refuse where git could make no work branch, for one that has a part of its name."""
@@ -111,14 +121,14 @@ class Chooser:
         for name in (prefix, f"{prefix}/{task}"):
             if self._work.store.read_ref(branch_ref(name)) is None:
                 continue
-            self.branch_in_the_way = RefusedError(
+            self._branch_in_the_way = RefusedError(
                 f"a branch {name} is in the way: git can make no branch {name}/... beside it",
                 reason="branch",
                 hint=f"rename it: `git branch -m {name} OTHER`",
                 task=task,
                 branch=name,
             )
-            raise self.branch_in_the_way
+            raise self._branch_in_the_way
 
     def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[str]:
         """Offer abandoned claims first: others wait for them the longest."""

@@ -14,16 +14,15 @@ from gitcoord.core.sentences import answer_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.notes import note_facts, notes_about
-from gitcoord.features.work.claims import Claimed, earlier_branch
+from gitcoord.features.work.claims import Claimed
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["claim_answer", "lines_of", "logs_of"]
 
 
-def claim_answer(work: Workspace, snapshot: Snapshot, claimed: Claimed) -> dict[str, Any]:
+def claim_answer(work: Workspace, claimed: Claimed) -> dict[str, Any]:
     """Return the facts around a claim, for ``--json``."""
-    task = claimed.task
-    earlier = earlier_branch(work, snapshot, task)
+    snapshot, task, earlier = claimed.snapshot, claimed.task, claimed.earlier
     tip = None
     if earlier:
         tip = work.store.read_ref(branch_ref(earlier))

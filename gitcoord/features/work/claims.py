@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from gitcoord.core import ids
 from gitcoord.core.errors import (
     ClaimLostError,
     GitcoordError,
     RefusedError,
 )
 from gitcoord.core.events import Command
-from gitcoord.core.machine import decide
-from gitcoord.core.model import Claim, Lease, TaskRecord
+from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
@@ -23,19 +21,23 @@ from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
 from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refuse_living_session
 from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "claim", "earlier_branch"]
+__all__ = ["Claimed", "claim"]
 
 
 class Claimed(NamedTuple):
-    """A claim that stands: its entry, the task's record, and what was done."""
+    """A claim that stands: its entry, the state there, the task, and what was done."""
 
     entry: str
+    snapshot: Snapshot
     task: TaskRecord
     already: bool
     reissued: bool
     checkout: str
     worktree: str | None
+    earlier: str
+    """The newest work branch of an earlier attempt, or nothing."""
     is_resumed: bool = False
     problem: str = ""
     """Why the branch could not be checked out."""
@@ -84,23 +86,11 @@ def claim(
         pool = named_pool(snapshot, pool)
     worktree = None
     if checkout:
-        worktree = _checkout_place(work, agent)
-    if worktree is not None:
-        from gitcoord.git.occupied import recover
-
-        recover(worktree, work.kept_folder)
-    own = _own_claims(snapshot, agent)
-    mine = next((held for held in own if held["id"] == task), None)
-    if mine is not None or len(own) >= record["capacity"]:
-        if mine is None and task is not None:
-            raise RefusedError(
-                f"{agent} already holds {own[0]['id']}, as many as its capacity allows",
-                reason="capacity",
-                hint="complete, fail or release it first",
-                task=own[0]["id"],
-            )
+        worktree = _recovered_place(work, agent)
+    mine = _held_already(snapshot, record, task)
+    if mine is not None:
         try:
-            return _return_held(work, snapshot, mine or own[0], session, worktree)
+            return _return_held(work, snapshot, mine, session, worktree)
         except ClaimLostError:
             # Taken over between our look and our swap: there is nothing to
             # return any more, so this is a claim like any other.
@@ -113,16 +103,45 @@ def claim(
                 session=session,
                 resume=resume,
                 asked_ns=asked_ns,
+                is_waiting=is_waiting,
             )
     if worktree is not None:
         from gitcoord.git.worktrees import refuse_local_changes
 
         refuse_local_changes(worktree)
     chooser = Chooser(work, record, task, pool, session, asked_ns)
+    done = _published(work, agent, chooser, is_waiting=is_waiting)
+    return _begun(work, agent, done, worktree, resume=resume)
+
+
+def _held_already(snapshot: Snapshot, agent: AgentRecord, task: str | None) -> TaskRecord | None:
+    """Return what asking again returns: the named task, or the oldest of all that it may hold.
+
+    Raises:
+        RefusedError: ``capacity``: a further one was named.
+
+    """
+    own = _own_claims(snapshot, agent["id"])
+    for held in own:
+        if held["id"] == task:
+            return held
+    if len(own) < agent["capacity"]:
+        return None
+    if task is not None:
+        raise RefusedError(
+            f"{agent['id']} already holds {own[0]['id']}, as many as its capacity allows",
+            reason="capacity",
+            hint="complete, fail or release it first",
+            task=own[0]["id"],
+        )
+    return own[0]
+
+
+def _published(work: Workspace, agent: str, chooser: Chooser, *, is_waiting: bool) -> Done:
+    """Publish the claim of the first task that can be had; count a loss, and escalate."""
     try:
-        _refuse_held(work, snapshot, agent, task)
         done = work.ledger.execute(
-            chooser.choose, agent=agent, before_swap=lambda event: keep_token(work, agent, event)
+            chooser.offers, agent=agent, before_swap=lambda event: keep_token(work, agent, event)
         )
     except GitcoordError as error:
         if not is_waiting:
@@ -134,47 +153,38 @@ def claim(
                 work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message
             )
     won(work, agent)
-    claimed = done.snapshot.require_task(done.event["task"])
+    return done
+
+
+def _begun(
+    work: Workspace, agent: str, done: Done, worktree: Path | None, *, resume: bool
+) -> Claimed:
+    """Check out what was claimed, from an earlier attempt's branch if that is wanted."""
+    task = done.snapshot.require_task(done.event["task"])
     forget_stale_tokens(work, agent, done.snapshot)
-    earlier = ""
+    earlier = _earlier_branch(work, done.snapshot, task)
+    start = ""
     if resume:
-        earlier = earlier_branch(work, done.snapshot, claimed)
-    state, problem = _check_out(work, agent, worktree, claimed, earlier)
+        start = earlier
+    state, problem = _check_out(work, agent, worktree, task, start)
     return Claimed(
         done.entry,
-        claimed,
+        done.snapshot,
+        task,
         already=False,
         reissued=False,
         checkout=state,
-        worktree=str(worktree) if worktree else None,
-        is_resumed=bool(earlier) and state == "done",
+        worktree=_shown(worktree),
+        earlier=earlier,
+        is_resumed=bool(start) and state == "done",
         problem=problem,
     )
 
 
-def _refuse_held(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> None:
-    """Refuse at once a task that cannot be had: only who may win waits for a turn."""
-    record = None
-    if ids.is_id(task) and task:
-        record = snapshot.task(task)
-    if record is None:
-        return
-    command: Command = {
-        "op": "claim",
-        "agent": agent,
-        "task": record["id"],
-        "session": "",
-        "base": "",
-        "built_on": {},
-    }
-    try:
-        decide(snapshot, command, work.ledger.context())
-    except RefusedError as error:
-        # The base is looked at last, and is made when everything else fits.
-        if error.reason != "base-moved":
-            raise
-    finally:
-        work.ledger.remember()
+def _shown(worktree: Path | None) -> str | None:
+    if worktree is None:
+        return None
+    return str(worktree)
 
 
 def _own_claims(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
@@ -203,18 +213,31 @@ def _return_held(
         done = work.ledger.execute(
             command, agent=agent, before_swap=lambda event: keep_token(work, agent, event)
         )
-        task, entry, is_reissued = done.snapshot.require_task(task["id"]), done.entry, True
+        snapshot, entry, is_reissued = done.snapshot, done.entry, True
+        task = snapshot.require_task(task["id"])
         forget_stale_tokens(work, agent, done.snapshot)
     state, problem = _check_out(work, held["agent"], worktree, task)
     return Claimed(
         entry,
+        snapshot,
         task,
         already=True,
         reissued=is_reissued,
         checkout=state,
-        worktree=str(worktree) if worktree else None,
+        worktree=_shown(worktree),
+        earlier=_earlier_branch(work, snapshot, task),
         problem=problem,
     )
+
+
+def _recovered_place(work: Workspace, agent: str) -> Path | None:
+    """Return where to check out, when what was cut off there is put back."""
+    worktree = _checkout_place(work, agent)
+    if worktree is not None:
+        from gitcoord.git.occupied import recover
+
+        recover(worktree, work.kept_folder)
+    return worktree
 
 
 def _checkout_place(work: Workspace, agent: str) -> Path | None:
@@ -281,7 +304,7 @@ def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> tu
     try:
         if work.store.read_ref(ref) is None:
             # As the store makes refs: git's own lock would outlive a kill.
-            work.ledger.keep(ref, start)
+            work.ledger.hints.keep(ref, start)
         checkout_branch(worktree, branch, start)
     except GitcoordError as error:
         return "failed", f"{error.message}: {error.hint}"
@@ -290,7 +313,7 @@ def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> tu
     return "done", ""
 
 
-def earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str:
+def _earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> str:
     """Return the newest work branch of an earlier attempt, or nothing."""
     if task["attempt"] < 2:
         return ""

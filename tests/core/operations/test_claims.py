@@ -14,7 +14,7 @@ from gitcoord.core.errors import (
 from gitcoord.core.leases import Beat
 from gitcoord.core.machine import check, decide
 from gitcoord.core.snapshot import Snapshot
-from tests.support.builders import BOOT, DictReader, PureLedger
+from tests.support.builders import BOOT, TARGET, DictReader, PureLedger
 from tests.support.pure import LEASE_NS, ledger, refused
 
 
@@ -34,6 +34,23 @@ def test_a_claimed_task_names_its_holder_to_the_next_claimer() -> None:
         pure, ConflictError, op="claim", agent="x1", task="a", session="s", base="", built_on={}
     )
     assert error.facts["holder"] == "x0"
+
+
+def test_a_base_is_made_once_and_only_for_a_claim_that_fits() -> None:
+    pure = ledger(b=["c"])
+    pure.claim("x0", "a")
+    made: list[str] = []
+
+    def make_base() -> tuple[str, dict[str, str]]:
+        made.append(TARGET)
+        return TARGET, {}
+
+    command = {"op": "claim", "agent": "x1", "session": "s", "make_base": make_base}
+    refused(pure, ConflictError, **command, task="a")
+    refused(pure, NothingReadyError, **command, task="b")
+    assert made == []
+    event = pure.run({**command, "task": "c"})
+    assert (event["base"], event["built_on"], made) == (TARGET, {}, [TARGET])
 
 
 def test_a_silent_holder_loses_its_task_only_after_the_whole_lease() -> None:

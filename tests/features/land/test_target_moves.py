@@ -160,7 +160,7 @@ def test_a_landing_of_what_its_results_do_not_merge_to_is_aborted(
     result = work.ledger.snapshot().require_task("a")["result"]
     assert result is not None
     listing = codec.dump([["a", result["oid"]]])
-    work.ledger.keep(f"refs/gitcoord/ledger/landing/p/{evil}", evil)
+    work.ledger.hints.keep(f"refs/gitcoord/ledger/landing/p/{evil}", evil)
     command = {
         "op": "land-begin",
         "phase": "p",

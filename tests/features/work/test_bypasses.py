@@ -193,7 +193,7 @@ def test_each_layer_is_asked_by_complete_and_at_landing(
     with pytest.raises(RefusedError, match=layer) as caught:
         results.complete(work, "x", "t", held["token"], result=made)
     assert caught.value.reason == "boundary"
-    work.ledger.keep(f"refs/gitcoord/ledger/results/t/{made}", made)
+    work.ledger.hints.keep(f"refs/gitcoord/ledger/results/t/{made}", made)
     facts = {
         "oid": made,
         "tree": made,

@@ -13,7 +13,7 @@ from tests.support.world import found, record, write
 
 
 def answered(work: Workspace, claimed: claims.Claimed) -> dict[str, Any]:
-    return {**claim_answer(work, work.ledger.snapshot(), claimed), "ledger": "ledger"}
+    return {**claim_answer(work, claimed), "ledger": "ledger"}
 
 
 def given_back(work: Workspace, *, has_work: bool) -> str:

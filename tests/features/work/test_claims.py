@@ -15,9 +15,15 @@ from gitcoord.core.errors import (
     NothingReadyError,
     RefusedError,
 )
+from gitcoord.core.events import Command, Event
+from gitcoord.core.leases import Context
+from gitcoord.core.machine import decide
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents, ledger
 from gitcoord.features.work import claims, results
+from gitcoord.features.workspace import open_workspace
+from gitcoord.store.disk_store import DiskStore
 from tests.support.builders import tasks
 from tests.support.cli import gitcoord
 from tests.support.world import SHORT, do, found, git, record, write
@@ -161,6 +167,34 @@ def test_a_candidate_that_cannot_be_had_does_not_hide_the_next(repo: Path) -> No
     assert claims.claim(work, "x", checkout=False).task["id"] == "a"
     assert claims.claim(work, "y", checkout=False).task["id"] == "c"
     assert record(work, "b")["state"] == "open"
+
+
+def test_a_claim_decides_each_candidate_once_and_reads_each_object_once(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("a", "s/"), ("b", "s/x/"), ("c", "c/")]
+    text = '[plan]\nselection = "round-robin"\n' + "".join(
+        f'[[task]]\nid="{name}"\ntitle="T"\npaths=["{path}"]\n' for name, path in rows
+    )
+    claims.claim(found(repo, text, "x", "y", worktrees=False), "x", "a", checkout=False)
+    decided, read = [], []
+    raw = DiskStore._raw
+
+    def counted(snapshot: Snapshot, command: Command, context: Context) -> Event:
+        decided.append(command["task"])
+        return decide(snapshot, command, context)
+
+    def seen(store: DiskStore, oid: str, kind: str) -> bytes:
+        read.append(oid)
+        return raw(store, oid, kind)
+
+    monkeypatch.setattr("gitcoord.ledger.ledger.decide", counted)
+    monkeypatch.setattr(DiskStore, "_raw", seen)
+    claimed = claims.claim(open_workspace(repo), "y", checkout=False)
+    assert decided == ["b", "c"]
+    assert len(read) == len(set(read)) > 0
+    assert claimed.snapshot.oid == claimed.entry
+    assert claimed.snapshot.require_task("c") == claimed.task
 
 
 def test_a_dead_agents_branch_is_offered_and_never_used_unasked(repo: Path) -> None:

@@ -56,7 +56,7 @@ def forge_landing(work: Workspace) -> str:
     check = forge_gate(work)
     results = codec.dump(check.results)
     old, new = check.tips[0], check.tips[-1]
-    work.ledger.keep(landing_ref("ledger", "default", new), new)
+    work.ledger.hints.keep(landing_ref("ledger", "default", new), new)
     command = {
         "op": "land-begin",
         "phase": "default",

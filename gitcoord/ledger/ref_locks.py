@@ -1,0 +1,106 @@
+"""Wait for the locks of refs that we write, and remove those of dead writers.
+
+A writer of ours records itself before it locks a ref, so that a lock can be
+told to be a dead one's. What may be a living process's stays, and an error
+names the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.host.clock import Clock, Deadline
+from gitcoord.ledger.files import LedgerFiles
+from gitcoord.ledger.pending import HINTS, PendingFiles, verified_refs
+from gitcoord.store.protocol import LockedError
+from gitcoord.store.queue import QueueLock
+from gitcoord.store.stale_locks import is_empty_lock, living_writers, remove_stale_lock
+
+__all__ = ["RefLocks"]
+
+
+class RefLocks:
+    """The lock files of one repository's refs, as one ledger's writers meet them."""
+
+    def __init__(
+        self, common_dir: Path, files: LedgerFiles, pending: PendingFiles, clock: Clock
+    ) -> None:
+        self._common_dir = common_dir
+        self._pending = pending
+        self._clock = clock
+        self._writers = files.root / "pending"
+        self._healing = QueueLock(files.healing_lock)
+
+    def of(self, ref: str) -> Path:
+        """Return where the lock of a ref lies."""
+        return self._common_dir / f"{ref}.lock"
+
+    def remove(self, lock: Path, *, only_empty: bool = False) -> bool:
+        """Remove a lock that is a dead writer's; return whether the way is free now."""
+        own = self._pending.own()
+        return remove_stale_lock(
+            lock, self._writers, self._healing, self._clock, own=own, only_empty=only_empty
+        )
+
+    def clear_left(self, agent: str = "") -> None:
+        """Remove the locks that dead writers left on refs which they only verified.
+
+        By default those of every agent. Such a lock is an empty file: one
+        that holds something is another's, and so is one that no record of a
+        dead writer accounts for. What cannot be removed now stays, with the
+        record of it.
+        """
+        for path, facts in self._pending.of_dead(agent):
+            locks = [self.of(ref) for ref in verified_refs(facts)]
+            for lock in filter(is_empty_lock, locks):
+                self.remove(lock, only_empty=True)
+            if path.parent.name == HINTS and not any(map(is_empty_lock, locks)):
+                path.unlink(missing_ok=True)
+
+    def wait(
+        self,
+        error: Exception,
+        attempt: int,
+        deadline: Deadline,
+        verify: Iterable[str] = (),
+        *,
+        is_queued: bool,
+    ) -> None:
+        """Back off before the next try; remove a dead writer's lock first.
+
+        ``verify`` names refs that are not ours: their locks may be another
+        program's, and go only where a dead writer of ours accounts for them.
+
+        Raises:
+            UnavailableError: The time is up.
+
+        """
+        if isinstance(error, LockedError) and is_queued:
+            if error.path in map(self.of, verify):
+                self.clear_left()
+                is_free = not error.path.exists()
+            else:
+                is_free = self.remove(error.path)
+            if is_free and not deadline.expired:
+                return
+        if deadline.expired:
+            raise UnavailableError(
+                f"the ledger could not be written within {deadline.seconds:g} seconds: "
+                + self._hindrance(error),
+                hint="try again; `gitcoord doctor` looks at what is in the way",
+            ) from None
+        self._clock.sleep(min(self._clock.backoff(attempt), max(0.0, deadline.remaining())))
+
+    def _hindrance(self, error: Exception) -> str:
+        """Return what kept a write from being made."""
+        if not isinstance(error, LockedError):
+            return "other writers were faster"
+        living = living_writers(self._writers, self._pending.own()).values()
+        numbers = {process.split(":")[2] for _, process in living if process.count(":") == 3}
+        told = f"{error.path} is in the way"
+        if numbers:
+            some = ", ".join(sorted(numbers)[:5])
+            told += f", and process {some} may still be at work on it"
+        return told
