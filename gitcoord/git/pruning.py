@@ -13,6 +13,7 @@ from pathlib import Path
 from gitcoord.core import ids
 from gitcoord.git.program import Git
 from gitcoord.host.files import read_file
+from gitcoord.host.processes import command_of
 
 __all__ = ["pruning_now"]
 
@@ -33,7 +34,7 @@ def pruning_now(common_dir: Path) -> int | None:
     word = text.split(" ", 1)[0]
     if not word.isdecimal() or not _is_alive(int(word)):
         return None
-    command = _command_of(int(word))
+    command = command_of(int(word))
     if any(flag in command for flag in _NOW):
         return int(word)
     if "--prune=" in command or "--no-prune" in command:
@@ -55,25 +56,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _command_of(pid: int) -> str:
-    try:
-        return (
-            Path(f"/proc/{pid}/cmdline")
-            .read_bytes()
-            .replace(b"\0", b" ")
-            .decode("utf-8", "replace")
-        )
-    except OSError:
-        pass
-    import subprocess
-
-    asked = subprocess.run(
-        ["/bin/ps", "-o", "command=", "-p", str(pid)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=10,
-    )
-    return asked.stdout

@@ -15,6 +15,7 @@ from gitcoord.core.errors import UnavailableError
 from gitcoord.git.program import Git, discover
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.files import note_holder, open_file
+from gitcoord.host.processes import shown
 
 __all__ = ["exclusive"]
 
@@ -54,11 +55,17 @@ def _wait_for(handle: int, timeout_s: float) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if deadline.expired:
-                holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
                 raise UnavailableError(
-                    f"process {holder} is busy with the worktrees", hint="try again"
+                    f"{_holder_of(handle)} is busy with the worktrees", hint="try again"
                 ) from None
             attempt += 1
             clock.sleep(clock.backoff(attempt))
         else:
             return
+
+
+def _holder_of(handle: int) -> str:
+    pid = os.pread(handle, 20, 0).strip()
+    if not pid.isdigit():
+        return "another process"
+    return shown(int(pid))

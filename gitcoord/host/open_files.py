@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["is_open_for_writing"]
+__all__ = ["is_open_for_writing", "writers_of"]
 
 _LSOF_S = 10
 
@@ -59,22 +59,43 @@ def _leased(handle: int) -> bool:
     return False
 
 
+def writers_of(path: Path) -> list[int]:
+    """Return the processes that have a file open for writing, as far as they can be seen."""
+    if sys.platform != "linux":
+        return _asked_of_lsof(path) or []
+    pids, _ = _seen_in_proc(path)
+    return pids
+
+
 def _listed_by_proc(path: Path) -> bool | None:
-    """Look at the handles of the processes that can be seen from here."""
+    """Return whether a process has a file open; None where not all could be looked at."""
+    pids, is_whole = _seen_in_proc(path)
+    if not pids and not is_whole:
+        return None
+    return bool(pids)
+
+
+def _seen_in_proc(path: Path) -> tuple[list[int], bool]:
+    """Look at the handles of the processes that can be seen; return whether all could be."""
     wanted = f"{os.path.realpath(path.parent)}/{path.name}"
+    pids = []
     is_whole = True
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            for handle in (process / "fd").iterdir():
-                with suppress(FileNotFoundError):
-                    if str(handle.readlink()) == wanted and _may_write(process, handle.name):
-                        return True
+            if _has_open(process, wanted):
+                pids.append(int(process.name))
         except FileNotFoundError:
             continue
         except PermissionError:
             is_whole = False
-    if not is_whole:
-        return None
+    return pids, is_whole
+
+
+def _has_open(process: Path, wanted: str) -> bool:
+    for handle in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            if str(handle.readlink()) == wanted and _may_write(process, handle.name):
+                return True
     return False
 
 
@@ -88,6 +109,13 @@ def _may_write(process: Path, handle: str) -> bool:
 
 
 def _listed_by_lsof(path: Path) -> bool | None:
+    pids = _asked_of_lsof(path)
+    if pids is None:
+        return None
+    return bool(pids)
+
+
+def _asked_of_lsof(path: Path) -> list[int] | None:
     import subprocess
 
     try:
@@ -96,4 +124,4 @@ def _listed_by_lsof(path: Path) -> bool | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return bool(asked.stdout.strip())
+    return [int(word) for word in asked.stdout.split() if word.isdigit()]

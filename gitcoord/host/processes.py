@@ -13,10 +13,11 @@ from pathlib import Path
 
 from gitcoord.host.clock import Clock, time_offset
 
-__all__ = ["identity", "is_alive", "session_identity"]
+__all__ = ["command_of", "identity", "is_alive", "process_of", "session_identity", "shown"]
 
 _BOOT_ID = Clock().boot_id
 _DEAD_STATES = {"Z", "X", "x"}
+MAX_SHOWN_CHARS = 120
 
 
 @lru_cache(maxsize=1)
@@ -100,3 +101,50 @@ def is_alive(known: str) -> bool | None:
         return False
     state, actual_start = running
     return state not in _DEAD_STATES and actual_start == start
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, or nothing where it cannot be seen."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return words.replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        pass
+    import subprocess
+
+    try:
+        asked = subprocess.run(
+            ["/bin/ps", "-o", "command=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout.strip()
+
+
+def shown(pid: int) -> str:
+    """Return a process as messages name it: its number, and its command line."""
+    from gitcoord.core.codec import printable
+
+    command = printable(command_of(pid))
+    if not command:
+        return f"process {pid}"
+    if len(command) > MAX_SHOWN_CHARS:
+        command = command[:MAX_SHOWN_CHARS] + "..."
+    return f"process {pid} ({command})"
+
+
+def process_of(known: str) -> str:
+    """Return the process of an identity as messages name it, or nothing where it is dead."""
+    lives = is_alive(known)
+    if lives is False:
+        return ""
+    pid = int(known.split(":")[2])
+    if lives is None:
+        # Of another container: its number is another process's here.
+        return f"process {pid}"
+    return shown(pid)

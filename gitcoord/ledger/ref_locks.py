@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.host.processes import process_of, shown
 from gitcoord.ledger.files import LedgerFiles
 from gitcoord.ledger.pending import HINTS, PendingFiles, verified_refs
 from gitcoord.store.protocol import LockedError
@@ -19,6 +20,8 @@ from gitcoord.store.queue import QueueLock
 from gitcoord.store.stale_locks import is_empty_lock, living_writers, remove_stale_lock
 
 __all__ = ["RefLocks"]
+
+MAX_NAMED = 5
 
 
 class RefLocks:
@@ -32,6 +35,7 @@ class RefLocks:
         self._clock = clock
         self._writers = files.root / "pending"
         self._healing = QueueLock(files.healing_lock)
+        self._queue = QueueLock(files.queue_lock)
 
     def of(self, ref: str) -> Path:
         """Return where the lock of a ref lies."""
@@ -88,19 +92,41 @@ class RefLocks:
         if deadline.expired:
             raise UnavailableError(
                 f"the ledger could not be written within {deadline.seconds:g} seconds: "
-                + self._hindrance(error),
+                + self._hindrance(error, is_queued=is_queued),
                 hint="try again; `gitcoord doctor` looks at what is in the way",
             ) from None
         self._clock.sleep(min(self._clock.backoff(attempt), max(0.0, deadline.remaining())))
 
-    def _hindrance(self, error: Exception) -> str:
-        """Return what kept a write from being made."""
-        if not isinstance(error, LockedError):
-            return "other writers were faster"
-        living = living_writers(self._writers, self._pending.own()).values()
-        numbers = {process.split(":")[2] for _, process in living if process.count(":") == 3}
-        told = f"{error.path} is in the way"
-        if numbers:
-            some = ", ".join(sorted(numbers)[:5])
-            told += f", and process {some} may still be at work on it"
+    def _hindrance(self, error: Exception, *, is_queued: bool) -> str:
+        """Return what kept a write from being made, and which processes do."""
+        told = "other writers were faster"
+        busy = []
+        if isinstance(error, LockedError):
+            told = f"{error.path} is in the way"
+            busy = self._holders_of(error.path)
+        if not is_queued:
+            busy.append(process_of(self._queue.holder()))
+        named = [process for process in dict.fromkeys(busy) if process]
+        if named:
+            told += f", and {', '.join(named[:MAX_NAMED])} may still be at work on it"
         return told
+
+    def _holders_of(self, lock: Path) -> list[str]:
+        """Return the living processes that may hold a lock file.
+
+        Writers of ours are known by their records, others by what they have
+        open; but git closes the lock of a ref before it is over.
+        """
+        from gitcoord.host.open_files import writers_of
+        from gitcoord.host.strays import git_standing_in
+
+        living = living_writers(self._writers, self._pending.own()).values()
+        holders = [process_of(identity) for _, identity in sorted(living)]
+        holders += [shown(pid) for pid in writers_of(lock)]
+        place = self._common_dir
+        if place.name == ".git":
+            place = place.parent
+        git = git_standing_in(place)
+        if git is not None:
+            holders.append(shown(git))
+        return holders

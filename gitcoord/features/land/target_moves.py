@@ -21,6 +21,7 @@ from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.pending_moves import require_begun, unlike
 from gitcoord.features.workspace import Workspace
+from gitcoord.host.processes import process_of
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.queue import QueueLock
 from gitcoord.store.stale_locks import record_files
@@ -33,10 +34,7 @@ _TRIES = 8
 
 def holder_of(lock: QueueLock) -> str:
     """Return the process that holds a lock, as messages name it."""
-    parts = lock.holder().split(":")
-    if len(parts) != 4:
-        return "another process"
-    return f"process {parts[2]}"
+    return process_of(lock.holder()) or "another process"
 
 
 def finish_for_agent(work: Workspace) -> str:
