@@ -5,7 +5,7 @@ Everything happens in memory: nothing moves, nothing is checked out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
@@ -18,7 +18,14 @@ from gitcoord.features.names import named_phase
 from gitcoord.features.work.checks import gate_facts
 from gitcoord.features.workspace import Workspace, plan_of
 
-__all__ = ["Conflicted", "PhaseCheck", "check_phase", "in_the_way", "merge"]
+__all__ = [
+    "Conflicted",
+    "PhaseCheck",
+    "check_phase",
+    "in_the_way",
+    "merge",
+    "refuse_replaced",
+]
 
 
 class Conflicted(NamedTuple):
@@ -170,6 +177,21 @@ def merge(
             _refuse_broken(work, tasks, results, target_tip)
         raise
     return tips
+
+
+def refuse_replaced(snapshot: Snapshot, results: Iterable[Sequence[str]]) -> None:
+    """Refuse to hold against a task what was found out with other results.
+
+    Raises:
+        RefusedError: One was replaced (reason ``results-changed``).
+
+    """
+    for name, oid in results:
+        result = snapshot.require_task(name)["result"]
+        if result is None or result["oid"] != oid:
+            raise RefusedError(
+                f"the result of task {name} changed meanwhile", reason="results-changed"
+            )
 
 
 def _refuse_broken(

@@ -15,9 +15,9 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.leases import Context
-from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail
+from gitcoord.features.land.candidates import refuse_replaced
 from gitcoord.features.work.check_outcome import NO_TESTS
 from gitcoord.features.work.checks import GateFailure, attempt, tail_of
 from gitcoord.features.workspace import Workspace
@@ -153,11 +153,7 @@ def reopen(work: Workspace, culprit: Culprit) -> None:
 
     def command(snapshot: Snapshot, _context: Context) -> Command:
         # Between the test and here the task may have been done again.
-        task: TaskRecord = snapshot.require_task(culprit.task)
-        if task["result"] is None or task["result"]["oid"] != culprit.oid:
-            raise RefusedError(
-                f"the result of task {culprit.task} changed meanwhile", reason="results-changed"
-            )
+        refuse_replaced(snapshot, [(culprit.task, culprit.oid)])
         return {"op": "reopen", "task": culprit.task, "kind": "gate", "reason": reason, "log": blob}
 
     work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[log])

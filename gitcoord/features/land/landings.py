@@ -13,13 +13,21 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError
+from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
 from gitcoord.core.refs import branch_name, landing_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
-from gitcoord.features.land.candidates import Conflicted, PhaseCheck, check_phase, in_the_way
+from gitcoord.features.land.candidates import (
+    Conflicted,
+    PhaseCheck,
+    check_phase,
+    in_the_way,
+    refuse_replaced,
+)
 from gitcoord.features.land.target_moves import finish_pending, holder_of
 from gitcoord.features.workspace import Workspace, keep_commits, plan_of
 from gitcoord.ledger.ledger import Done
@@ -134,10 +142,10 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
         )
     check = check_phase(work, phase, snapshot, without)
     _refuse_unready(check)
-    if check.conflict is not None:
-        reopened = _reopen(work, check.conflict)
-        raise _conflicting(check.conflict, reopened)
     try:
+        if check.conflict is not None:
+            reopened = _reopen(work, check, check.conflict)
+            raise _conflicting(check.conflict, reopened)
         tree = _tested(work, snapshot, check)
         _begin(work, snapshot, check, tree)
     except RefusedError as error:
@@ -331,13 +339,25 @@ def _moved_back(work: Workspace, snapshot: Snapshot, phase: PhaseRecord) -> Refu
     )
 
 
-def _reopen(work: Workspace, conflict: Conflicted) -> Done:
-    command = {
-        "op": "reopen",
-        "task": conflict.task,
-        "kind": "conflict",
-        "reason": conflict.reason,
-    }
+def _reopen(work: Workspace, check: PhaseCheck, conflict: Conflicted) -> Done:
+    """Reopen the task whose result conflicts.
+
+    Raises:
+        RefusedError: ``results-changed``: other results were merged than there are.
+
+    """
+    names = [name for name, _ in check.results]
+    merged = check.results[: names.index(conflict.task) + 1]
+
+    def command(snapshot: Snapshot, _context: Context) -> Command:
+        refuse_replaced(snapshot, merged)
+        return {
+            "op": "reopen",
+            "task": conflict.task,
+            "kind": "conflict",
+            "reason": conflict.reason,
+        }
+
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
 
