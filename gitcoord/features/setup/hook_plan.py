@@ -79,7 +79,8 @@ NOTHING = HookFile("none")
 class Seen(NamedTuple):
     """What lies in a folder for one event, and what git's configuration names.
 
-    ``named`` is the file of ours that ``command`` makes git run.
+    ``named`` is the file of ours that ``command`` makes git run, and ``gone`` where
+    it should be.
     """
 
     event: str
@@ -89,6 +90,7 @@ class Seen(NamedTuple):
     command: str = ""
     named: HookFile = NOTHING
     old: HookFile = NOTHING
+    gone: str = ""
 
 
 class Folder(NamedTuple):

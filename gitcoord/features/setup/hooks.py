@@ -95,7 +95,7 @@ def install(
     if is_guarded:
         target = _target(work)
     shims = _shims(target)
-    commands = {event: shlex.quote(str(home / event)) for event in EVENTS}
+    commands = {event: _command(home / event) for event in EVENTS}
     sets, version = _sets(work), version or require_git()
     steps = []
     for one in sets:
@@ -208,7 +208,7 @@ def _row(
     if not ours and theirs:
         ours = _in_manager(one, seen.event)
     if is_named and not ours:
-        ours, problem = "idle", _switched_off_by(seen.event, is_off=is_off)
+        ours, problem = "idle", _switched_off_by(seen, is_off=is_off)
     elif ours in {"stale", "idle"}:
         problem = problem or f"{path} {_FAULTS[ours]}: `gitcoord hooks install` fixes it"
     else:
@@ -257,10 +257,12 @@ def _ours(seen: Seen, theirs: str, guard: str, *, is_started: bool) -> tuple[str
     return "", ""
 
 
-def _switched_off_by(event: str, *, is_off: bool) -> str:
-    name = f"hook.gitcoord-{event}"
+def _switched_off_by(seen: Seen, *, is_off: bool) -> str:
+    name = f"hook.gitcoord-{seen.event}"
     if is_off:
-        name = f"hook.{event}.enabled"
+        name = f"hook.{seen.event}.enabled"
+    elif seen.gone:
+        return f"{seen.gone} is gone: `gitcoord hooks install` writes it again"
     return (
         f"{name} is switched off, or names another place: git config --show-origin "
         f"--get-regexp {name}"
@@ -364,6 +366,20 @@ def _sets(work: Workspace) -> list[_Set]:
     return [_set(work, path, places, tops) for path, places in used.items()]
 
 
+def _command(shim: Path) -> str:
+    """Return what the configuration has git run for a hook of ours.
+
+    git refuses a commit when a command that it knows of is not there, and
+    does not say whose that was: a hook of ours that is gone fails open.
+    """
+    path = shlex.quote(str(shim))
+    said = (
+        f"gitcoord: warning: {shim.name} did not look, for its hook is gone; next: "
+        "`gitcoord hooks install` writes it again"
+    )
+    return f"test -x {path} || {{ echo {shlex.quote(said)} >&2; exit 0; }}; {path}"
+
+
 def _default(work: Workspace) -> str:
     return str(work.place.common_dir / "hooks")
 
@@ -379,16 +395,17 @@ def _seen(work: Workspace, folder: Path, event: str) -> Seen:
     name, shim = f"hook.gitcoord-{event}", _home(work) / event
     command = config_value(work.git, f"{name}.command")
     is_on = (
-        command == shlex.quote(str(shim))
-        and config_value(work.git, f"{name}.enabled").lower() not in _OFF
+        command == _command(shim) and config_value(work.git, f"{name}.enabled").lower() not in _OFF
     )
-    named = NOTHING
+    named, gone = NOTHING, ""
     if is_on and config_value(work.git, f"{name}.event"):
         named = _file(shim)
+        if named == NOTHING:
+            gone = str(shim)
     hook, legacy, aside, old = (
         _file(folder / f"{event}{suffix}") for suffix in ("", LEGACY, ASIDE, OLD)
     )
-    return Seen(event, hook, legacy, aside, command, named, old)
+    return Seen(event, hook, legacy, aside, command, named, old, gone)
 
 
 def _is_due(sets: list[_Set], one: _Set, step: Step) -> bool:

@@ -10,11 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.features.maintain import doctor
 from gitcoord.features.setup import hooks
 from gitcoord.features.setup.hook_plan import EVENTS
 from gitcoord.features.work import claims
+from gitcoord.git.program import version
 from tests.support.builders import tasks
-from tests.support.hooked import answer_of, frozen, needs_hook_files, use_this_code, with_agent
+from tests.support.hooked import (
+    answer_of,
+    attempt,
+    frozen,
+    needs_hook_files,
+    use_this_code,
+    with_agent,
+)
 from tests.support.world import git
 
 SAYS = 'echo "user $(basename "$0") $*" >>"$SAID"\n'
@@ -320,8 +329,29 @@ def test_from_git_2_54_on_status_looks_at_what_the_configuration_names(repo: Pat
     (repo / ".git" / "gitcoord" / "hooks" / "pre-commit").unlink()
     gone = [row for row in hooks.status(work, version=new) if row.event == "pre-commit"]
     assert {row.runs for row in gone} == {"nothing"}
+    assert "pre-commit is gone: `gitcoord hooks install` writes it again" in gone[0].problem
     hooks.uninstall(work)
     assert frozen(repo) == before
+
+
+def test_a_hook_that_is_gone_lets_commits_through_and_says_so(repo: Path) -> None:
+    new = (2, 54, 0)
+    work = with_agent(repo)
+    hooks.install(work, version=new)
+    (repo / ".git" / "gitcoord" / "hooks" / "pre-commit").unlink()
+    command = git("config", "hook.gitcoord-pre-commit.command", cwd=repo)
+    asked = ["sh", "-c", f'{command} "$@"', command, "more"]
+    told = subprocess.run(asked, cwd=repo, check=False, capture_output=True, text=True)
+    assert told.returncode == 0
+    assert told.stderr.startswith("gitcoord: warning: pre-commit did not look")
+    assert "`gitcoord hooks install`" in told.stderr
+    if version() >= new:
+        commit = attempt("commit", "-q", "--allow-empty", "-m", "on", cwd=repo)
+        assert (commit.returncode, told.stderr in commit.stderr) == (0, True)
+        problems = [one.text for one in doctor.examine(work).problems]
+        assert any("pre-commit is gone" in text for text in problems)
+    assert {step.act for step in hooks.install(work, version=new)} == {"keep"}
+    assert {row.problem for row in hooks.status(work, version=new)} == {""}
 
 
 def test_status_sees_an_event_that_the_configuration_switches_off(repo: Path) -> None:
