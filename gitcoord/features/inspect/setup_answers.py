@@ -184,6 +184,7 @@ class UpkeepAnswer(TypedDict):
     results: NotRequired[list[str]]
     candidates: NotRequired[list[str]]
     attic: NotRequired[list[str]]
+    kept: NotRequired[list[str]]
     leftovers: NotRequired[int]
     packed: NotRequired[int]
     merged: NotRequired[int]

@@ -67,7 +67,9 @@ def old_files(work: Workspace) -> Iterator[Path]:
     for folder in private:
         yield from _old(work, folder.glob("gitcoord-trial-*"))
     for folder in (root, *(place / "gitcoord" for place in private[1:])):
-        yield from _old(work, folder.rglob(".*.new"))
+        # What was moved aside is somebody's, whatever its name is.
+        ours = (path for path in folder.rglob(".*.new") if root / "kept" not in path.parents)
+        yield from _old(work, ours)
 
 
 def _folders(folder: Path) -> list[Path]:

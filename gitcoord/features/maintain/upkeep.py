@@ -91,6 +91,7 @@ def upkeep(work: Workspace) -> dict[str, Any]:
         done["results"] = _drop_landed_results(work, snapshot)
         done["candidates"] = _drop_candidates(work)
         done["attic"] = _expire_attic(work)
+        done["kept"] = _clear_kept(work)
         done["leftovers"] = _clear_leftovers(work)
         done |= _pack(work, snapshot)
         _note(work, done)
@@ -198,6 +199,17 @@ def _expire_attic(work: Workspace) -> list[str]:
     return expired
 
 
+def _clear_kept(work: Workspace) -> list[str]:
+    """Remove what was moved aside as long ago as the attic forgets."""
+    from gitcoord.features.maintain.kept import clear_kept
+
+    keep_ms = attic_keep_ms(work)
+    keep_s = None
+    if keep_ms is not None:
+        keep_s = keep_ms / 1000
+    return [str(path) for path in clear_kept(work.kept_folder, work.clock.seconds(), keep_s)]
+
+
 def _clear_leftovers(work: Workspace) -> int:
     """Remove what dead processes left, and old logs."""
     from gitcoord.features.maintain.litter import clear_litter
@@ -215,7 +227,7 @@ def _clear_leftovers(work: Workspace) -> int:
 def _note(work: Workspace, done: dict[str, Any]) -> None:
     """Write what was taken away to the log, the newest lines kept."""
     lines = [f"dropped {name}" for name in (*done["results"], *done["candidates"])]
-    lines += [f"expired {name}" for name in done["attic"]]
+    lines += [f"expired {name}" for name in (*done["attic"], *done["kept"])]
     if not lines:
         return
     from gitcoord.core.times import instant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def test_the_attic_expires_as_configured_and_says_so(repo: Path) -> None:
     git("reflog", "expire", "--expire=now", "--all", cwd=repo)
     git("gc", "-q", "--prune=now", cwd=repo)
     assert verify.verify_ledger(open_workspace(repo)).entries == 4
+
+
+def test_what_was_moved_aside_goes_when_the_attic_forgets_and_that_is_logged(repo: Path) -> None:
+    work = found(repo, tasks("a"), worktrees=False)
+    for name in (".old.new", "file"):
+        aside = work.kept_folder / "a" / "1-abcdef" / name
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text("the only copy\n")
+        os.utime(aside, (0, 0))
+    assert upkeep.upkeep(work)["kept"] == []
+    assert len(list(aside.parent.iterdir())) == 2
+    assert upkeep.upkeep(open_workspace(repo, clock=Later()))["kept"] == [str(aside.parent)]
+    assert not aside.parent.exists()
+    assert str(aside.parent) in (work.ledger.files.root / "upkeep/ledger.log").read_text()
 
 
 def test_upkeep_beside_writers_loses_nothing(repo: Path) -> None:
