@@ -116,6 +116,15 @@ class Logs:
         self.make_room()
         return LogFile(path)
 
+    def append(self, path: Path, more: bytes) -> None:
+        """Add to a log that is there; one that cannot be written stays as it is."""
+        with suppress(OSError):
+            handle = open_file(path, os.O_WRONLY | os.O_APPEND)
+            try:
+                os.write(handle, more)
+            finally:
+                os.close(handle)
+
     def make_room(self) -> None:
         """Remove the oldest logs while all together are too large.
 

@@ -25,6 +25,24 @@ def test_what_a_run_left_is_named_with_the_command_that_helps(cli: Cli, repo: Pa
     cli("run", "-j", "2", "--", "sh", "-c", "echo why it failed; exit 3", status=18)
     assert "task a failed" in cli.err
     assert "next: gitcoord retry a" in cli.err
+    line = next(line for line in cli.err.splitlines() if "a failed: status 3" in line)
+    assert line.endswith("why it failed (`gitcoord show a --log` has more)")
+    assert cli("show", "a", "--log").endswith("why it failed\n")
+
+
+def test_the_line_of_a_failed_attempt_is_short_however_much_was_said(cli: Cli, repo: Path) -> None:
+    found(repo, "[plan]\nmax_attempts = 1\n" + tasks("a")).close()
+    refuse = repo / ".git" / "hooks" / "pre-commit"
+    refuse.parent.mkdir(exist_ok=True)
+    refuse.write_text(
+        "#!/bin/sh\nfor n in $(seq 200); do echo $n: this line is long >&2; done; exit 1\n"
+    )
+    refuse.chmod(0o755)
+    cli("run", "-j", "1", "--", "sh", "-c", "mkdir -p a; echo x > a/x", status=18)
+    line = next(line for line in cli.err.splitlines() if " failed: " in line)
+    assert len(line) < 250
+    assert line.endswith("(`gitcoord show a --log` has more)")
+    assert "200: this line is long" in cli("show", "a", "--log")
 
 
 def test_a_run_says_whose_claims_it_waits_for(repo: Path) -> None:

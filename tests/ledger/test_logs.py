@@ -130,6 +130,20 @@ def test_what_is_planted_in_a_logs_place_is_not_written_and_no_other_log_waits_f
     _written(here, here.of_gate("p", "tests", "cccccc"), b"x")
 
 
+def test_a_log_is_added_to_if_it_is_there_and_a_file(here: Logs) -> None:
+    path = here.of_attempt("25", 1, "abcdef", "run")
+    here.append(path, b"more\n")
+    assert not path.exists()
+    _written(here, path, b"first\n")
+    here.append(path, b"more\n")
+    assert path.read_text() == "first\nmore\n"
+    linked = here.of_attempt("25", 2, "abcdef", "run")
+    linked.parent.mkdir()
+    linked.symlink_to(path)
+    here.append(linked, b"evil\n")
+    assert path.read_text() == "first\nmore\n"
+
+
 def test_a_log_that_is_a_hard_link_becomes_a_file_of_its_own(here: Logs) -> None:
     path = here.of_attempt("25", 1, "abcdef", "check")
     hard_link_to_theirs(path)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
+from gitcoord.core.texts import first_line
 from gitcoord.features.run.reviews import Note
 from gitcoord.features.work import results
 from gitcoord.features.work.beating import beating
@@ -27,7 +28,7 @@ from gitcoord.git.occupied import Attempt, end_leftover_processes, occupy, vacat
 from gitcoord.git.program import GitError, inherited
 from gitcoord.git.salvage import Kept, return_to_branch
 from gitcoord.git.unfinished import find_unfinished
-from gitcoord.ledger.logs import MAX_LOG_BYTES, Logs
+from gitcoord.ledger.logs import MAX_LOG_BYTES
 
 __all__ = ["Job", "work_on"]
 
@@ -106,7 +107,7 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
         def is_over() -> bool:
             return lost.is_set() or job.is_over()
 
-        ended = _run_command(job, claimed, worktree, is_over)
+        ended = _run_command(job, claimed, worktree, attempt, is_over)
         if ended.status is None or is_over():
             raise _stopped(attempt, is_lost=lost.is_set())
         reason = ""
@@ -159,14 +160,24 @@ def _keep(job: Job, worktree: Path, attempt: Attempt) -> Kept | None:
 
 
 def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: str) -> None:
-    results.fail(job.work, job.agent, attempt.task, attempt.token, reason, log=ended.log or None)
-    shown = _in_a_line(reason)
-    if ended.status != 0:
-        last = ""
+    log, last = ended.log, _in_a_line(reason)
+    if ended.status == 0:
+        why = f"\n{reason}\n".encode()
+        log += why
+        job.work.logs.append(_log_of(job, attempt), why)
+    else:
+        last = f"status {ended.status}"
         if ended.tail:
-            last = ended.tail.splitlines()[-1]
-        shown = f"status {ended.status}: {last}"
-    job.tell(Note(job.agent, attempt.task, "failed", shown))
+            last = f"{last}: {ended.tail.splitlines()[-1]}"
+    results.fail(job.work, job.agent, attempt.task, attempt.token, reason, log=log or None)
+    more = ""
+    if last != reason:
+        more = f" (`gitcoord show {attempt.task} --log` has more)"
+    job.tell(Note(job.agent, attempt.task, "failed", first_line(last) + more))
+
+
+def _log_of(job: Job, attempt: Attempt) -> Path:
+    return job.work.logs.of_attempt(attempt.task, attempt.number, attempt.token, "run")
 
 
 def _in_a_line(reason: str) -> str:
@@ -195,13 +206,13 @@ def _environment(job: Job, claimed: Claimed) -> dict[str, str]:
     }
 
 
-def _run_command(job: Job, claimed: Claimed, worktree: Path, is_over: Callable[[], bool]) -> _Ended:
+def _run_command(
+    job: Job, claimed: Claimed, worktree: Path, attempt: Attempt, is_over: Callable[[], bool]
+) -> _Ended:
     """Run the command to its end, or end it; nothing of its group is left."""
-    held = claimed.claim
-    logs = Logs(job.work.ledger.files.root, job.work.ledger.name)
-    path = logs.of_attempt(claimed.task["id"], held["attempt"], held["token"], "run")
+    path = _log_of(job, attempt)
     try:
-        log = logs.open(path)
+        log = job.work.logs.open(path)
     except OSError as error:
         raise UnavailableError(
             f"{path} cannot be written: {error.strerror}",

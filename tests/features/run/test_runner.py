@@ -87,7 +87,8 @@ def test_run_lands_everything_and_tries_failures_again(repo: Path, tmp_path: Pat
     assert done.is_landed
     assert (repo / "c" / "out.txt").read_text() == "Do c\n"
     failed = next(note for note in notes if note.what == "failed")
-    assert (failed.task, failed.text) == ("b", "status 3: broken")
+    where = "(`gitcoord show b --log` has more)"
+    assert (failed.task, failed.text) == ("b", f"status 3: broken {where}")
     assert "broken" in reason_of(record(work, "b")["setbacks"][0])
     with pytest.raises(PlanFinishedError):
         claims.claim(work, "run-1")
@@ -115,7 +116,8 @@ def test_a_failure_is_told_in_one_line(repo: Path) -> None:
     plan = ONCE + tasks("a").replace("title = ", 'check = "echo one; echo two; exit 3"\ntitle = ')
     _, notes = run(trusted(repo, plan), repo, WRITE)
     failed = [note.text for note in notes if note.what == "failed"]
-    assert failed == ["the check of task a failed: it ended with status 3: two"]
+    said = "the check of task a failed: it ended with status 3: two"
+    assert failed == [f"{said} (`gitcoord show a --log` has more)"]
 
 
 def test_a_command_that_changed_nothing_is_told_so(repo: Path) -> None:
