@@ -1,4 +1,4 @@
-"""Speak for readers: status, tasks, show, impact, log, verify."""
+"""Speak for readers: status, tasks, show, impact, verify."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.texts import clause
 
-__all__ = ["impact", "log", "show", "status", "tasks", "verify"]
+__all__ = ["impact", "show", "status", "tasks", "verify"]
 
 _STATES = (
     "ready",
@@ -260,55 +260,6 @@ def impact(app: App, task: str) -> None:
     phases = ", ".join(found["phases_waiting"])
     lines.append(f"  phases that cannot land without it: {phases or 'none, it has landed'}")
     app.out.answer("impact", found, "\n".join(lines))
-
-
-@click.command()
-@click.argument("task", required=False)
-@click.option(
-    "-n",
-    "limit",
-    type=click.IntRange(1, 100_000),
-    default=20,
-    show_default=True,
-    help="How many entries.",
-)
-@click.option("--follow", is_flag=True, help="Go on as entries come, one a line.")
-@pass_app
-def log(app: App, task: str | None, limit: int, follow: bool) -> None:
-    """List the newest entries; --agent ID lists one agent's.
-
-    `git log gitcoord/ledger` tells the same without gitcoord.
-
-    Example: gitcoord log 25 -n 5
-    """
-    from gitcoord.features.inspect import facts
-
-    found = facts.log(app.work, task=task, agent=app.named_agent, limit=limit)
-    rows = [(entry["at"], entry["entry"][:10], entry["subject"]) for entry in found["entries"]]
-    if not follow:
-        app.out.answer("log", found, table(rows) or "no such entries")
-        return
-    for entry in reversed(found["entries"]):
-        app.out.line(entry, f"{entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
-    _follow(app, found["tip"], task)
-
-
-def _follow(app: App, tip: str, task: str | None) -> None:
-    from gitcoord.features.inspect import facts
-    from gitcoord.features.work.wait import wait_for_change
-
-    while True:
-        if not wait_for_change(app.work, tip, 3600):
-            continue
-        now = app.work.ledger.snapshot().oid
-        fresh = []
-        for entry in facts.history(app.work, now, task=task, agent=app.named_agent, limit=1000):
-            if entry["entry"] == tip:
-                break
-            fresh.append(entry)
-        for entry in reversed(fresh):
-            app.out.line(entry, f"{entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
-        tip = now
 
 
 @click.command()

@@ -69,7 +69,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "batch": ("rollbacks", "Apply lines of JSON as one entry"),
     },
     "Auditing": {
-        "log": ("inspect", "List the newest entries"),
+        "log": ("seeing", "List the newest entries"),
+        "events": ("seeing", "Follow the ledger, a line of JSON for each entry"),
         "verify": ("inspect", "Replay the history and check every entry"),
         "stats": ("seeing", "Judge the parallel work: efficiency, overhead, failures"),
     },

@@ -1,19 +1,20 @@
-"""Speak for those who look back: stats."""
+"""Speak for those who look back: log, events, stats."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
-from gitcoord.cli.times import entry_or_time
-from gitcoord.core import ids
+from gitcoord.cli.times import entry_or_time, read_time
+from gitcoord.core import ids, paths
+from gitcoord.core.errors import UsageError
 
-__all__ = ["stats"]
+__all__ = ["events", "log", "stats"]
 
 _UNKNOWN = "not known"
 _COUNTS = (
@@ -35,6 +36,135 @@ _COUNTS = (
     "rollbacks",
     "escalations",
 )
+
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _filters(command: _Command) -> _Command:
+    """Add the options that choose entries."""
+    options = (
+        click.option("--op", "ops", metavar="OP", multiple=True, help="Only this operation."),
+        click.option("--phase", metavar="PHASE", help="Only what is about this phase."),
+        click.option("--path", metavar="PATH", help="Only tasks and locks that may write PATH."),
+        click.option(
+            "--since", metavar="ENTRY|TIME", help="Only what came after an entry, or since a time."
+        ),
+        click.option("--until", metavar="TIME", help="Only what came before a time."),
+        click.option(
+            "-n",
+            "limit",
+            type=click.IntRange(1, 100_000),
+            default=20,
+            show_default=True,
+            help="The number of entries to list, or to begin with.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("task", required=False)
+@_filters
+@click.option("--follow", is_flag=True, help="Go on as entries come, one a line.")
+@click.option("--once", is_flag=True, help="With --follow, end at the newest entry.")
+@pass_app
+def log(app: App, /, follow: bool, once: bool, limit: int, **asked: Any) -> None:
+    """List the newest entries; --agent ID lists one agent's.
+
+    The last line is the git command that lists the same entries.
+
+    Example: gitcoord log 25 -n 5
+    """
+    from gitcoord.features.inspect import facts
+
+    if follow:
+        _stream(app, asked, limit, is_once=once)
+        return
+    wanted, since = _wanted(app, asked)
+    found = facts.log(
+        app.work,
+        task=asked["task"],
+        agent=app.named_agent,
+        limit=limit,
+        wanted=wanted,
+        after=since,
+    )
+    rows = [(entry["at"], entry["entry"][:10], entry["subject"]) for entry in found["entries"]]
+    text = table(rows) or "no such entries"
+    app.out.answer("log", found, f"{text}\nwith git: {found['git']}")
+
+
+@click.command()
+@click.argument("task", required=False)
+@_filters
+@click.option("--once", is_flag=True, help="End at the newest entry.")
+@pass_app
+def events(app: App, /, once: bool, limit: int, **asked: Any) -> None:
+    """Follow the ledger, a line of JSON for each entry: log --follow --json.
+
+    Example: gitcoord events --since 2h --once
+    """
+    app.out.as_json = True
+    _stream(app, asked, limit, is_once=once)
+
+
+def _wanted(app: App, asked: dict[str, Any]) -> tuple[Any, str | None]:
+    """Return what is asked for, and the entry after which it begins."""
+    from gitcoord.core import machine
+    from gitcoord.features.inspect.events import Wanted
+    from gitcoord.features.names import named_phase
+
+    known = machine.operations()
+    for op in asked["ops"]:
+        if op not in known:
+            near = ids.nearest(op, known) or sorted(known)
+            raise UsageError(f"there is no operation {op!r}", hint=f"known: {', '.join(near)}")
+    phase = asked["phase"]
+    if phase is not None:
+        phase = named_phase(app.work.ledger.snapshot(), phase)["id"]
+    entry, since = entry_or_time(app, asked["since"])
+    until = None
+    if asked["until"] is not None:
+        until = read_time(app, asked["until"])
+    wanted = Wanted(
+        ops=asked["ops"], phase=phase, path=_path(asked["path"]), since=since, until=until
+    )
+    return wanted, entry
+
+
+def _path(path: str | None) -> str | None:
+    """Return a path as a pattern of the plan."""
+    if path is None:
+        return None
+    problem = paths.problem_of(path)
+    if problem:
+        raise UsageError(problem, hint="give a path such as src/a.py, or src/ for all below")
+    return path
+
+
+def _stream(app: App, asked: dict[str, Any], limit: int, *, is_once: bool) -> None:
+    from gitcoord.features.names import named_task
+    from gitcoord.features.work.follow import follow, newest
+
+    wanted, cursor = _wanted(app, asked)
+    task = asked["task"]
+    if task is not None:
+        task = named_task(app.work, app.work.ledger.snapshot(), task)["id"]
+    wanted = wanted._replace(task=task, agent=app.named_agent)
+    if asked["since"] is None:
+        tip = app.work.ledger.snapshot().oid
+        for line in newest(app.work, tip, wanted, limit):
+            _tell(app, line)
+        cursor = tip
+    for line in follow(app.work, cursor, wanted, is_once=is_once):
+        _tell(app, line)
+
+
+def _tell(app: App, line: dict[str, Any]) -> None:
+    app.out.line(line, f"{line['at']}  {line['entry'][:10]}  {line['subject']}")
 
 
 @click.command()

@@ -18,7 +18,7 @@ from gitcoord.core.model import FORMAT
 from gitcoord.core.texts import fill, first_line
 from gitcoord.core.version import newer_format, refuse_format
 
-__all__ = ["EVENT_TRAILER", "author_of", "parse", "render", "subject_of"]
+__all__ = ["EVENT_TRAILER", "author_of", "parse", "render", "sparse", "subject_of"]
 
 EVENT_TRAILER = "Gitcoord-Event"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ def render(event: Event) -> str:
         lines += ["  " + line for line in codec.printable(body, lines=True).rstrip().split("\n")]
         lines.append("")
     lines += [f"Gitcoord-{key}: {_line(value)}" for key, value in _trailers(event)]
-    lines.append(f"{EVENT_TRAILER}: {codec.dump_line(_sparse(event))}")
+    lines.append(f"{EVENT_TRAILER}: {codec.dump_line(sparse(event))}")
     return "\n".join(lines) + "\n"
 
 
@@ -72,14 +72,14 @@ def parse(message: str, where: str = "") -> Event:
     return event
 
 
-def _sparse(event: Event) -> dict[str, Any]:
+def sparse(event: Event) -> dict[str, Any]:
     """Leave out the optional keys that are at their default."""
     optional = operation(event["op"]).optional
     line = {
         key: value for key, value in event.items() if key not in optional or value != optional[key]
     }
     if event["op"] == "batch":
-        line["events"] = [_sparse(one) for one in event["events"]]
+        line["events"] = [sparse(one) for one in event["events"]]
     return line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.support.builders import tasks
@@ -31,3 +32,31 @@ def test_the_conditions_are_shown_with_their_verdicts(cli: Cli, repo: Path) -> N
     ]
     assert cli.json("stats", "--since", "nothing", status=2)["code"] == "not-found"
     assert cli.json("stats", "--since", "2026-99", status=2)["code"] == "usage"
+
+
+def test_entries_are_listed_with_the_git_command_that_lists_the_same(cli: Cli, repo: Path) -> None:
+    found(repo, tasks("a"), "ada", worktrees=False).close()
+    text = cli("log", "--op", "init")
+    assert text.splitlines()[0].endswith("init ledger ledger for refs/heads/main")
+    assert text.splitlines()[1].startswith("with git: git log --format=")
+    assert len(text.splitlines()) == 2
+    entries = cli.json("log")["entries"]
+    assert [one["op"] for one in entries] == ["agent-add", "plan", "init"]
+    since = cli.json("log", "--since", entries[1]["entry"])["entries"]
+    assert [one["op"] for one in since] == ["agent-add"]
+    assert "no such entries" in cli("log", "--until", "1970-01-02")
+    assert cli.json("log", "--op", "clam", status=2)["hint"].startswith("known: claim")
+    assert cli.json("log", "--phase", "nowhere", status=2)["code"] == "not-found"
+    assert cli.json("log", "--path", "../x", status=2)["code"] == "usage"
+
+
+def test_events_are_lines_of_json_that_can_be_resumed(cli: Cli, repo: Path) -> None:
+    found(repo, tasks("a"), "ada", worktrees=False).close()
+    lines = [json.loads(line) for line in cli("events", "--once").splitlines()]
+    assert [line["op"] for line in lines] == ["init", "plan", "agent-add"]
+    assert all(line["schema"] == 1 for line in lines)
+    rest = cli("events", "--once", "--since", lines[0]["entry"], "--op", "agent-add")
+    assert json.loads(rest)["entry"] == lines[-1]["entry"]
+    followed = cli("log", "--follow", "--once", "-n", "1")
+    assert followed.split()[1] == lines[-1]["entry"][:10]
+    assert json.loads(cli("events", "nobody", "--once", status=2))["error"]["code"] == "not-found"

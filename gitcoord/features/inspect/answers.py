@@ -55,6 +55,7 @@ from gitcoord.features.inspect.rollback_shapes import (
     RollbackPreview,
 )
 from gitcoord.features.inspect.seeing_answers import (
+    EventLine,
     StatsAnswer,
 )
 from gitcoord.features.inspect.setup_answers import (
@@ -75,9 +76,6 @@ from gitcoord.features.inspect.setup_answers import (
     TemplateAnswer,
     TrustAnswer,
     UpkeepAnswer,
-)
-from gitcoord.features.inspect.shapes import (
-    EntryFacts,
 )
 
 __all__ = ["ANSWERS", "SILENT", "STREAMS"]
@@ -143,10 +141,11 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "verify": (VerifyAnswer,),
 }
 """The shapes of each command's answer: the usual one first."""
-STREAMS: dict[str, type] = {"log --follow": EntryFacts}
+STREAMS: dict[str, type] = {"log --follow": EventLine}
 """The shape of each line, beside ``schema`` and ``ok``, of a command that goes on."""
 SILENT = {
     "completion": "it prints a script of the shell's",
+    "events": "it is `log --follow --json`: its lines are described there",
     "hand-in": "it is `complete`, and answers as that",
     "hook": "it answers in the dialect of who calls it",
     "keepalive": "what it runs has the output, and its status",

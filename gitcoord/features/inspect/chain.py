@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from gitcoord.core.events import Event
 from gitcoord.core.messages import parse
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["entries"]
+__all__ = ["Link", "entries"]
 
 
-def entries(work: Workspace, tip: str) -> Iterator[tuple[str, Event, int, str | None]]:
-    """Walk a chain back from a tip: oid, event, time in seconds, parent."""
+class Link(NamedTuple):
+    """One entry of the chain; its time is in seconds since 1970."""
+
+    oid: str
+    event: Event
+    time: int
+    parent: str | None
+
+
+def entries(work: Workspace, tip: str) -> Iterator[Link]:
+    """Walk a chain back from a tip."""
     oid: str | None = tip
     while oid is not None:
         entry = work.store.read_entry(oid)
         parent = None
         if entry.parents:
             parent = entry.parents[0]
-        yield oid, parse(entry.message, oid), entry.time, parent
+        yield Link(oid, parse(entry.message, oid), entry.time, parent)
         oid = parent

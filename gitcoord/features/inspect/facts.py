@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any, cast
 
 from gitcoord.core import codec, graph, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
-from gitcoord.core.events import tasks_of
+from gitcoord.core.events import Event, tasks_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
 from gitcoord.core.layout import attempt_log_path, check_log_path
 from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_ms
-from gitcoord.core.messages import parse
+from gitcoord.core.messages import parse, subject_of
 from gitcoord.core.model import AgentRecord, Claim, Lease, PhaseRecord, Review, TaskRecord
 from gitcoord.core.operations.gates import run_of
 from gitcoord.core.readiness import broken_needs, state_in_phase, state_of
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
+from gitcoord.features.inspect.events import (
+    EVERYTHING,
+    Wanted,
+    events_after,
+    git_command,
+    is_wanted,
+)
 from gitcoord.features.inspect.gates import failed_gates
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.locks import lock_facts, waits
@@ -320,18 +328,27 @@ def history(
 
 
 def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "entry": oid,
-        "at": instant(time),
-        "subject": message.split("\n", 1)[0],
-    }
     try:
         event = parse(message, oid)
     except CorruptError as error:
-        return {**facts, "op": "illegal", "agent": None, "tasks": [], "text": error.message}
+        return {
+            "entry": oid,
+            "at": instant(time),
+            "subject": message.split("\n", 1)[0],
+            "op": "illegal",
+            "agent": None,
+            "tasks": [],
+            "text": error.message,
+        }
+    return _facts_of(oid, time, event)
+
+
+def _facts_of(oid: str, time: int, event: Event) -> dict[str, Any]:
     text = event.get("reason") or event.get("message") or event.get("answer") or ""
     return {
-        **facts,
+        "entry": oid,
+        "at": instant(time),
+        "subject": subject_of(event),
         "op": event["op"],
         "agent": event["agent"],
         "tasks": tasks_of(event),
@@ -340,9 +357,15 @@ def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
 
 
 def log(
-    work: Workspace, *, task: str | None = None, agent: str | None = None, limit: int = 20
+    work: Workspace,
+    *,
+    task: str | None = None,
+    agent: str | None = None,
+    limit: int = 20,
+    wanted: Wanted = EVERYTHING,
+    after: str | None = None,
 ) -> dict[str, Any]:
-    """List the newest entries.
+    """List the newest entries, or those ``after`` one; ``wanted`` filters further.
 
     What a rollback took out of the ledger, or was removed from it, can be
     asked for as long as its entries are there.
@@ -355,12 +378,19 @@ def log(
     if task is not None:
         with suppress(NotFoundError):
             task = named_task(work, snapshot, task)["id"]
-    entries = list(history(work, snapshot.oid, task=task, agent=agent, limit=limit))
+    wanted = wanted._replace(task=task, agent=agent)
+    if wanted == Wanted(task=task, agent=agent) and after is None:
+        entries = list(history(work, snapshot.oid, task=task, agent=agent, limit=limit))
+    else:
+        links = events_after(work, snapshot.oid, after)[::-1]
+        chosen = islice((link for link in links if is_wanted(work, link, wanted)), limit)
+        entries = [_facts_of(link.oid, link.time, link.event) for link in chosen]
     if not entries and task is not None:
         named_task(work, snapshot, task)
     if not entries and agent not in {None, ids.ORCHESTRATOR}:
         named_agent(snapshot, str(agent))
-    return {"tip": snapshot.oid, "entries": entries}
+    command = git_command(work.ledger.ref, wanted, after)
+    return {"tip": snapshot.oid, "entries": entries, "git": command}
 
 
 def status(work: Workspace) -> dict[str, Any]:

@@ -112,10 +112,11 @@ class ImpactAnswer(TypedDict):
 
 
 class LogAnswer(TypedDict):
-    """The newest entries."""
+    """The newest entries, and the git command that lists the same."""
 
     tip: str
     entries: list[EntryFacts]
+    git: str
 
 
 class VerifyAnswer(TypedDict):

@@ -1,10 +1,27 @@
-"""The shapes of what is seen of a ledger as a whole: statistics."""
+"""The shapes of what is seen of a ledger as a whole: events, statistics."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
-__all__ = ["ConditionFacts", "StatsAnswer", "WorkGroup", "WorkTimes"]
+__all__ = ["ConditionFacts", "EventLine", "StatsAnswer", "WorkGroup", "WorkTimes"]
+
+
+class EventLine(TypedDict):
+    """One entry: what it says, and what it is about; of a rollback also what it did."""
+
+    entry: str
+    parent: str | None
+    id: str
+    op: str
+    agent: str
+    at: str
+    task: str | None
+    phase: str | None
+    subject: str
+    event: dict[str, Any]
+    onto: NotRequired[str]
+    abandoned: NotRequired[str]
 
 
 class ConditionFacts(TypedDict):

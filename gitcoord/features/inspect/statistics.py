@@ -11,7 +11,7 @@ from gitcoord.core.history import Attempt, History, history_of
 from gitcoord.core.sessions import assistant_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
-from gitcoord.features.inspect.chain import entries
+from gitcoord.features.inspect.chain import Link, entries
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["statistics"]
@@ -34,14 +34,14 @@ def statistics(
     snapshot = work.ledger.snapshot()
     chain = list(entries(work, snapshot.oid))[::-1]
     first = _first(chain, since, since_time)
-    history = history_of(event for _, event, _, _ in chain).after(first - 1)
+    history = history_of(link.event for link in chain).after(first - 1)
     begun = None
     if first < len(chain):
-        begun = instant(chain[first][2])
+        begun = instant(chain[first].time)
     return {
         "tip": snapshot.oid,
         "since": begun,
-        "until": instant(chain[-1][2]),
+        "until": instant(chain[-1].time),
         "conditions": stats.conditions(history),
         "counts": stats.counts(history),
         "times": stats.times(history),
@@ -49,20 +49,18 @@ def statistics(
     }
 
 
-def _first(
-    chain: list[tuple[str, Any, int, str | None]], since: str | None, since_time: int | None
-) -> int:
+def _first(chain: list[Link], since: str | None, since_time: int | None) -> int:
     """Return the number of the first entry that counts."""
     first = 0
     if since is not None:
-        found = [number for number, one in enumerate(chain) if one[0] == since]
+        found = [number for number, one in enumerate(chain) if one.oid == since]
         if not found:
             raise NotFoundError(
                 f"{since[:12]} is not an entry of this ledger's history",
                 hint="`gitcoord log` lists the entries",
             )
         first = found[0] + 1
-    while since_time is not None and first < len(chain) and chain[first][2] < since_time:
+    while since_time is not None and first < len(chain) and chain[first].time < since_time:
         first += 1
     return first
 
