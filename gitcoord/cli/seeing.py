@@ -78,13 +78,13 @@ def log(app: App, /, follow: bool, once: bool, limit: int, **asked: Any) -> None
 
     Example: gitcoord log 25 -n 5
     """
-    from gitcoord.features.inspect import facts
+    from gitcoord.features.inspect import log as listing
 
     if follow:
         _stream(app, asked, limit, is_once=once)
         return
     wanted, since = _wanted(app, asked)
-    found = facts.log(
+    found = listing.log(
         app.work,
         task=asked["task"],
         agent=app.named_agent,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
 from typing import Any, cast
 
-from gitcoord.core import codec, graph, ids
+from gitcoord.core import codec, graph
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import Event, tasks_of
@@ -21,13 +20,6 @@ from gitcoord.core.readiness import broken_needs, state_in_phase, state_of
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
-from gitcoord.features.inspect.events import (
-    EVERYTHING,
-    Wanted,
-    events_after,
-    git_command,
-    is_wanted,
-)
 from gitcoord.features.inspect.gates import failed_gates
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.locks import lock_facts, waits
@@ -41,9 +33,9 @@ MAX_FAILED = 20
 
 __all__ = [
     "claim_facts",
+    "facts_of_event",
     "history",
     "impact",
-    "log",
     "log_of",
     "review_facts",
     "show",
@@ -340,10 +332,11 @@ def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
             "tasks": [],
             "text": error.message,
         }
-    return _facts_of(oid, time, event)
+    return facts_of_event(oid, time, event)
 
 
-def _facts_of(oid: str, time: int, event: Event) -> dict[str, Any]:
+def facts_of_event(oid: str, time: int, event: Event) -> dict[str, Any]:
+    """Return one entry as a list shows it."""
     text = event.get("reason") or event.get("message") or event.get("answer") or ""
     return {
         "entry": oid,
@@ -354,43 +347,6 @@ def _facts_of(oid: str, time: int, event: Event) -> dict[str, Any]:
         "tasks": tasks_of(event),
         "text": text,
     }
-
-
-def log(
-    work: Workspace,
-    *,
-    task: str | None = None,
-    agent: str | None = None,
-    limit: int = 20,
-    wanted: Wanted = EVERYTHING,
-    after: str | None = None,
-) -> dict[str, Any]:
-    """List the newest entries, or those ``after`` one; ``wanted`` filters further.
-
-    What a rollback took out of the ledger, or was removed from it, can be
-    asked for as long as its entries are there.
-
-    Raises:
-        NotFoundError: There was never such a task, or such an agent.
-
-    """
-    snapshot = work.ledger.snapshot()
-    if task is not None:
-        with suppress(NotFoundError):
-            task = named_task(work, snapshot, task)["id"]
-    wanted = wanted._replace(task=task, agent=agent)
-    if wanted == Wanted(task=task, agent=agent) and after is None:
-        entries = list(history(work, snapshot.oid, task=task, agent=agent, limit=limit))
-    else:
-        links = events_after(work, snapshot.oid, after)[::-1]
-        chosen = islice((link for link in links if is_wanted(work, link, wanted)), limit)
-        entries = [_facts_of(link.oid, link.time, link.event) for link in chosen]
-    if not entries and task is not None:
-        named_task(work, snapshot, task)
-    if not entries and agent not in {None, ids.ORCHESTRATOR}:
-        named_agent(snapshot, str(agent))
-    command = git_command(work.ledger.ref, wanted, after)
-    return {"tip": snapshot.oid, "entries": entries, "git": command}
 
 
 def status(work: Workspace) -> dict[str, Any]:

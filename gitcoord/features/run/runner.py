@@ -24,6 +24,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.run.attempts import Job, work_on
+from gitcoord.features.run.notify import notifying
 from gitcoord.features.run.reviews import Note, review_one
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.trust import commands_of, require_trust
@@ -107,8 +108,13 @@ def run(
     )
     if stop is not None:
         shared.stop = stop
-    finish_pending(work)
-    names = [f"run-{number}" for number in range(1, jobs + 1)]
+    with notifying(start, work.ledger.name, lambda text: tell(Note("", "", "notify", text))):
+        finish_pending(work)
+        return _run(shared, work, [f"run-{number}" for number in range(1, jobs + 1)])
+
+
+def _run(shared: _Shared, work: Workspace, names: list[str]) -> Run:
+    """Let agents of these names work until nothing is left to do."""
     for name in names:
         if work.ledger.snapshot().agent(name) is None:
             agents.add(work, name)
