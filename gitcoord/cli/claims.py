@@ -13,12 +13,10 @@ from gitcoord.core import ids
 from gitcoord.core.errors import (
     ConflictError,
     GitcoordError,
-    NotFoundError,
     NothingReadyError,
     UsageError,
 )
 from gitcoord.core.sentences import reason_of
-from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
 
 __all__ = [
@@ -45,26 +43,8 @@ def _current(
     from gitcoord.features.work.tokens import current_lease
 
     agent = app.agent()
-    snapshot = app.work.ledger.snapshot()
-    try:
-        found = current_lease(app.work, snapshot, agent, task, kinds)
-    except NotFoundError:
-        meant = _meant(app, snapshot, agent, task)
-        if meant in {None, task}:
-            raise
-        found = current_lease(app.work, snapshot, agent, meant, kinds)
+    found = current_lease(app.work, app.work.ledger.snapshot(), agent, task, kinds)
     return agent, found.task, found.token
-
-
-def _meant(app: App, snapshot: Snapshot, agent: str, task: str | None) -> str | None:
-    """Return the task that was meant; an unknown agent or task is not found."""
-    from gitcoord.core.operations.preconditions import require_agent
-    from gitcoord.features.names import named_task
-
-    require_agent(snapshot, agent)
-    if task is None:
-        return None
-    return named_task(app.work, snapshot, task)["id"]
 
 
 @click.command()

@@ -75,6 +75,7 @@ def resolve(app: App, escalation: str, answer: str) -> None:
 
     work = app.orchestrate()
     done = escalations.resolve(work, escalation, answer)
+    escalation = done.event["escalation"]
     found = done.snapshot.escalation(escalation)
     who = "its agent"
     if found is not None:
@@ -110,6 +111,7 @@ def note(app: App, text: str | None, task: str | None, path: str | None, drop: s
     agent = _speaker(app)
     if drop is not None:
         done = notes.drop_note(app.work, agent, drop)
+        drop = done.event["note"]
         app.out.answer(
             "note", {"entry": done.entry, "note": drop, "dropped": True}, f"note {drop} is dropped"
         )

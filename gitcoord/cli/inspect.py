@@ -275,7 +275,7 @@ def verify(app: App, span: str | None, quick: bool) -> None:
     Example: gitcoord verify
     """
     from gitcoord.features.maintain import verify
-    from gitcoord.git.merges import resolve
+    from gitcoord.features.names import named_entry
 
     since = until = None
     if span is not None:
@@ -285,9 +285,9 @@ def verify(app: App, span: str | None, quick: bool) -> None:
                 f"{span!r} is not a range", hint="give OLD..NEW, two entries of the ledger"
             )
         if old:
-            since = resolve(app.work.git, old)
+            since = named_entry(app.work, old)
         if new:
-            until = resolve(app.work.git, new)
+            until = named_entry(app.work, new)
 
     with ticking(app, "verifying"):
         if span is None:

@@ -19,12 +19,15 @@ __all__ = ["assign", "cancel", "pause", "phase", "reap", "retry", "unpause"]
 
 
 def _execute(app: App, command: dict[str, Any]) -> Any:
-    from gitcoord.features.names import named_task
+    from gitcoord.features.names import named_agent, named_task
 
     work = app.orchestrate()
     if command.get("reason"):
         command["reason"] = text_of(command["reason"], "reason")
-    command["task"] = named_task(work, work.ledger.snapshot(), command["task"])["id"]
+    snapshot = work.ledger.snapshot()
+    command["task"] = named_task(work, snapshot, command["task"])["id"]
+    if command.get("to"):
+        command["to"] = named_agent(snapshot, command["to"])["id"]
     return work.ledger.execute({"agent": ORCHESTRATOR, **command}, agent=ORCHESTRATOR)
 
 
@@ -185,6 +188,14 @@ def _phase_id(app: App, name: str) -> str:
     return named_phase(app.work.ledger.snapshot(), name)["id"]
 
 
+def _task_ids(app: App, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids of the tasks that were named."""
+    from gitcoord.features.names import named_task
+
+    snapshot = app.work.ledger.snapshot()
+    return tuple(named_task(app.work, snapshot, name)["id"] for name in names)
+
+
 def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
     from gitcoord.features.land import landings
 
@@ -334,6 +345,7 @@ def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> 
     from gitcoord.features.land.target_moves import lagging
 
     name = _phase_id(app, name)
+    without = _task_ids(app, without)
     if dry_run:
         app.refuse_agents()
         facts, text = _check(app, name, without)

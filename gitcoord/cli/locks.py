@@ -81,7 +81,7 @@ def unlock(app: App, paths: tuple[str, ...], everything: bool, of: str | None) -
     given = done.event["paths"] or []
     app.out.answer(
         "unlock",
-        {"entry": done.entry, "agent": of or agent, "paths": given},
+        {"entry": done.entry, "agent": done.event["name"], "paths": given},
         f"unlocked {', '.join(given)}",
     )
 

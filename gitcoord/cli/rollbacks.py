@@ -189,7 +189,7 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
     Example: gitcoord rollback undo
     """
     from gitcoord.features.land import rollbacks
-    from gitcoord.git.merges import resolve
+    from gitcoord.features.names import named_entry
 
     app.refuse_agents()
     work = app.work
@@ -197,7 +197,7 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
         work = app.orchestrate()
     named = None
     if entry:
-        named = resolve(work.git, entry)
+        named = named_entry(work, entry)
     if dry_run:
         found = next(
             (

@@ -146,14 +146,17 @@ def _path(path: str | None) -> str | None:
 
 
 def _stream(app: App, asked: dict[str, Any], limit: int, *, is_once: bool) -> None:
-    from gitcoord.features.names import named_task
+    from gitcoord.features.names import named_actor, named_task
     from gitcoord.features.work.follow import follow, newest
 
     wanted, cursor = _wanted(app, asked)
     task = asked["task"]
     if task is not None:
         task = named_task(app.work, app.work.ledger.snapshot(), task)["id"]
-    wanted = wanted._replace(task=task, agent=app.named_agent)
+    agent = app.named_agent
+    if agent is not None:
+        agent = named_actor(app.work.ledger.snapshot(), agent)
+    wanted = wanted._replace(task=task, agent=agent)
     if asked["since"] is None:
         tip = app.work.ledger.snapshot().oid
         for line in newest(app.work, tip, wanted, limit):

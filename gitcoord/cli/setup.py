@@ -446,6 +446,7 @@ def agent_remove(app: App, name: str) -> None:
 
     app.orchestrate()
     done, left = agents.remove(app.work, name)
+    name = done.event["name"]
     for text in left:
         app.out.notice(text)
     app.out.answer("agent remove", {"entry": done.entry, "agent": name}, f"agent {name} removed")

@@ -1,43 +1,66 @@
-"""Find what a user named: exactly, by an unmistakable beginning, or not at all.
+"""Find what a user named: exactly, by a unique prefix, or not at all.
 
-A beginning is unmistakable where one name alone begins so and no number is
-cut in two: ``lex`` may stand for ``lexer``, ``2`` never for ``25``.
+A prefix is unique where one name alone begins so. In names that people
+chose no number is cut in two: ``lex`` may stand for ``lexer``, ``2`` never
+for ``25``. Who acts is named in full: an agent's id after ``--agent`` is
+never looked up here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, cast
 
-from gitcoord.core import ids
-from gitcoord.core.errors import NotFoundError
+from gitcoord.core import ids, messages
+from gitcoord.core.errors import CorruptError, NotFoundError, UsageError
 from gitcoord.core.model import AgentRecord, PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
+from gitcoord.store.protocol import MissingObjectError
 
 __all__ = [
-    "beginning_of",
-    "existing_agent",
+    "beginning_with",
+    "named_actor",
     "named_agent",
+    "named_entry",
+    "named_escalation",
+    "named_note",
     "named_phase",
     "named_pool",
     "named_task",
 ]
 
 MIN_CHARS = 2
+MAX_LISTED = 10
+_SHORT_OID = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
 
 
-def beginning_of(word: str, known: Iterable[str]) -> str | None:
-    """Return the one name that a word is the beginning of, or None."""
+def beginning_with(word: str, known: Iterable[str], *, is_random: bool = False) -> list[str]:
+    """List the names that a word is a prefix of; only random ids are cut within a number."""
     if len(word) < MIN_CHARS:
-        return None
+        return []
     start = word.casefold()
-    found = [name for name in known if name.casefold().startswith(start)]
-    if len(found) != 1:
-        return None
-    rest = found[0][len(word) :]
-    if rest[:1].isdigit() and word[-1].isdigit():
-        return None
-    return found[0]
+    found = []
+    for name in known:
+        rest = name[len(word) :]
+        cuts_number = not is_random and word[-1].isdigit() and rest[:1].isdigit()
+        if name.casefold().startswith(start) and not cuts_number:
+            found.append(name)
+    return found
+
+
+def _ambiguous(what: str, word: str, candidates: Sequence[str]) -> UsageError:
+    named = ", ".join(candidates[:MAX_LISTED])
+    if len(candidates) > MAX_LISTED:
+        named += f" and {len(candidates) - MAX_LISTED} more"
+    return UsageError(
+        f"{what} {word!r} is ambiguous: it can be {named}",
+        hint="add characters until it is one of them",
+        candidates=cast("Any", list(candidates[:MAX_LISTED])),
+        **{what: word},
+    )
 
 
 def _missing(what: str, word: str, known: Sequence[str], listing: str) -> NotFoundError:
@@ -49,11 +72,26 @@ def _missing(what: str, word: str, known: Sequence[str], listing: str) -> NotFou
     return NotFoundError(f"there is no {what} {shown!r}", hint=hint, **{what: shown})
 
 
+def _meant(
+    what: str, word: str, known: Sequence[str], listing: str, *, is_random: bool = False
+) -> str:
+    """Return the known name that a word is, or is the unique prefix of."""
+    if word in known:
+        return word
+    candidates = beginning_with(word, known, is_random=is_random)
+    if not candidates:
+        raise _missing(what, word, known, listing)
+    if len(candidates) > 1:
+        raise _ambiguous(what, word, candidates)
+    return candidates[0]
+
+
 def named_task(work: Workspace, snapshot: Snapshot, word: str) -> TaskRecord:
     """Return a task.
 
     Raises:
         NotFoundError: There is none; the hint has the nearest ids.
+        UsageError: Several begin so; the fact ``candidates`` lists them.
 
     """
     record = None
@@ -62,11 +100,7 @@ def named_task(work: Workspace, snapshot: Snapshot, word: str) -> TaskRecord:
     if record is not None:
         return record
     work.index.update(work.store, snapshot.oid)
-    known = work.index.all_ids()
-    meant = beginning_of(word, known)
-    if meant is None:
-        raise _missing("task", word, known, "gitcoord tasks")
-    return snapshot.require_task(meant)
+    return snapshot.require_task(_meant("task", word, work.index.all_ids(), "gitcoord tasks"))
 
 
 def named_phase(snapshot: Snapshot, word: str) -> PhaseRecord:
@@ -74,15 +108,11 @@ def named_phase(snapshot: Snapshot, word: str) -> PhaseRecord:
 
     Raises:
         NotFoundError: There is none; the hint has the nearest ids.
+        UsageError: Several begin so.
 
     """
     known = {phase["id"]: phase for phase in snapshot.phases()}
-    if word in known:
-        return known[word]
-    meant = beginning_of(word, known)
-    if meant is None:
-        raise _missing("phase", word, list(known), "gitcoord phase list")
-    return known[meant]
+    return known[_meant("phase", word, list(known), "gitcoord phase list")]
 
 
 def named_pool(snapshot: Snapshot, word: str) -> str:
@@ -90,47 +120,95 @@ def named_pool(snapshot: Snapshot, word: str) -> str:
 
     Raises:
         NotFoundError: There is none; the hint has the nearest ids.
+        UsageError: Several begin so.
 
     """
     plan = snapshot.plan()
     known = []
     if plan:
         known = list(plan["pools"])
-    if word in known:
-        return word
-    meant = beginning_of(word, known)
-    if meant is None:
-        raise _missing("pool", word, known, "gitcoord tasks")
-    return meant
+    return _meant("pool", word, known, "gitcoord tasks")
 
 
-def existing_agent(snapshot: Snapshot, word: str) -> AgentRecord:
-    """Return the agent of exactly this id.
+def named_agent(snapshot: Snapshot, word: str) -> AgentRecord:
+    """Return an agent that a command is about, not the one that acts.
 
     Raises:
         NotFoundError: There is none; the hint has the nearest ids.
+        UsageError: Several begin so.
 
     """
     record = None
     if ids.is_id(word):
         record = snapshot.agent(word)
-    if record is None:
-        known = [agent["id"] for agent in snapshot.agents()]
-        raise _missing("agent", word, known, "gitcoord agent list")
-    return record
+    if record is not None:
+        return record
+    known = {agent["id"]: agent for agent in snapshot.agents()}
+    return known[_meant("agent", word, list(known), "gitcoord agent list")]
 
 
-def named_agent(snapshot: Snapshot, word: str) -> AgentRecord:
-    """Return an agent.
+def named_actor(snapshot: Snapshot, word: str) -> str:
+    """Return whose entries, tasks or locks are meant: an agent's, or the orchestrator's.
 
     Raises:
-        NotFoundError: There is none; the hint has the nearest ids.
+        NotFoundError: There is no such agent; the hint has the nearest ids.
+        UsageError: Several begin so.
 
     """
-    known = {agent["id"]: agent for agent in snapshot.agents()}
-    if word in known:
-        return known[word]
-    meant = beginning_of(word, known)
-    if meant is None:
-        raise _missing("agent", word, list(known), "gitcoord agent list")
-    return known[meant]
+    if word == ids.ORCHESTRATOR:
+        return word
+    return named_agent(snapshot, word)["id"]
+
+
+def named_escalation(snapshot: Snapshot, word: str) -> str:
+    """Return the id of an escalation, resolved ones too.
+
+    Raises:
+        NotFoundError: There is none.
+        UsageError: Several begin so.
+
+    """
+    known = [name.removesuffix(".json") for name in snapshot.names("escalations")]
+    return _meant("escalation", word, known, "gitcoord inbox", is_random=True)
+
+
+def named_note(snapshot: Snapshot, word: str) -> str:
+    """Return the id of a note.
+
+    Raises:
+        NotFoundError: There is none.
+        UsageError: Several begin so.
+
+    """
+    known = [note["id"] for note in snapshot.notes()]
+    return _meant("note", word, known, "gitcoord note", is_random=True)
+
+
+def named_entry(work: Workspace, word: str) -> str:
+    """Return the commit that git finds, or the one entry whose oid begins so.
+
+    Raises:
+        NotFoundError: There is none.
+        UsageError: Several entries begin so.
+
+    """
+    from gitcoord.git.merges import objects_beginning, resolve
+
+    try:
+        return resolve(work.git, word)
+    except NotFoundError:
+        if not _SHORT_OID.fullmatch(word):
+            raise
+        entries = [oid for oid in objects_beginning(work.git, word) if _is_entry(work, oid)]
+        if not entries:
+            raise
+    if len(entries) > 1:
+        raise _ambiguous("entry", word, entries)
+    return entries[0]
+
+
+def _is_entry(work: Workspace, oid: str) -> bool:
+    with suppress(MissingObjectError, CorruptError):
+        messages.parse(work.store.read_entry(oid).message, oid)
+        return True
+    return False

@@ -24,6 +24,7 @@ __all__ = [
     "is_ancestor",
     "merge_base",
     "merge_tree",
+    "objects_beginning",
     "parents_of",
     "resolve",
     "rev_list",
@@ -213,6 +214,11 @@ def resolve(git: Git, revision: str) -> str:
     raise NotFoundError(
         f"{revision[:100]!r} names no commit here", hint="give a branch, a tag or an oid"
     )
+
+
+def objects_beginning(git: Git, prefix: str) -> list[str]:
+    """List the oids, of objects of any kind, that begin with at least four hex digits."""
+    return git.run("rev-parse", f"--disambiguate={prefix}").text.split()
 
 
 def time_of(git: Git, commits: list[str]) -> int:

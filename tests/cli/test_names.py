@@ -95,6 +95,35 @@ def test_an_unmistakable_beginning_is_enough_and_a_number_is_never_cut(cli: Cli)
     assert cli.json("cancel", "2", status=2)["code"] == "not-found"
 
 
+def test_prefixes_are_enough_in_commands_that_change(cli: Cli) -> None:
+    cli("agent", "add", "bobby", "--no-worktree", "--pool", "buil")
+    assert cli.json("assign", "lex", "bob")["assigned"] == "bobby"
+    assert cli.json("claim", "lex", "--agent", "bobby")["task"]["id"] == "lexer"
+    assert cli.json("lock", "docs/", "--task", "lex", "--agent", "bobby")["lock"]["task"] == "lexer"
+    assert cli.json("locks", "--agent", "bob")["locks"][0]["agent"] == "bobby"
+    assert cli.json("unlock", "docs/", "--of", "bob")["agent"] == "bobby"
+    asked = cli.json("escalate", "hm?", "--task", "lex", "--agent", "bobby")["escalation"]
+    assert cli.json("resolve", asked[:6], "yes")["escalation"] == asked
+    left = cli.json("note", "tabs", "--task", "lex")["note"]
+    assert cli.json("note", "--drop", left[:6])["note"] == left
+    assert [task["id"] for task in cli.json("tasks", "--agent", "bob")["tasks"]] == ["lexer"]
+    assert cli.json("log", "--agent", "bob")["entries"]
+    released = cli.json("release", "lex", "--agent", "bobby")
+    assert cli.json("agent", "remove", "bob")["agent"] == "bobby"
+    assert cli.json("rollback", "--to", released["entry"][:9])["onto"] == released["entry"]
+
+
+def test_who_acts_is_named_in_full(cli: Cli) -> None:
+    assert cli.json("claim", "lexer", "--agent", "ad", status=2)["code"] == "not-found"
+
+
+def test_an_ambiguous_prefix_changes_nothing_and_lists_what_it_can_be(cli: Cli) -> None:
+    cli("agent", "add", "adam", "--no-worktree")
+    error = cli.json("agent", "remove", "ad", status=2)
+    assert (error["code"], error["candidates"]) == ("usage", ["ada", "adam"])
+    assert len(cli.json("agent", "list")["agents"]) == 2
+
+
 def test_what_was_once_there_can_still_be_asked_for(cli: Cli) -> None:
     cli("agent", "add", "bob", "--no-worktree")
     cli("claim", "25", "--agent", "bob")

@@ -26,7 +26,7 @@ from gitcoord.features.inspect.locks import lock_facts, waits
 from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.inspect.sentences import escalation_facts, setback_facts
 from gitcoord.features.inspect.waiting import waiting_facts, waiting_of
-from gitcoord.features.names import named_agent, named_phase, named_pool, named_task
+from gitcoord.features.names import named_actor, named_phase, named_pool, named_task
 from gitcoord.features.workspace import Workspace
 
 MAX_FAILED = 20
@@ -178,6 +178,8 @@ def tasks(
         phase = named_phase(snapshot, phase)["id"]
     if pool:
         pool = named_pool(snapshot, pool)
+    if agent:
+        agent = named_actor(snapshot, agent)
     work.index.update(work.store, snapshot.oid)
     found, holds = [], holds_of(snapshot)
     listed = work.index.listed()
@@ -193,8 +195,6 @@ def tasks(
         facts = task_facts(snapshot, task, context, derived, holds)
         if state is None or state in {facts["state"], task["state"]}:
             found.append(facts)
-    if agent and not found:
-        named_agent(snapshot, agent)
     return {"tip": snapshot.oid, "tasks": found}
 
 

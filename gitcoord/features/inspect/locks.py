@@ -9,6 +9,7 @@ from gitcoord.core.leases import Context, lock_left_ms, remaining_ms
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
+from gitcoord.features.names import named_actor
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["listing", "lock_facts", "waits"]
@@ -31,6 +32,8 @@ def lock_facts(lock: LockRecord, context: Context) -> dict[str, Any]:
 def listing(work: Workspace, *, agent: str | None = None) -> dict[str, Any]:
     """List locks, the paths that claims hold, and who waits for whom."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
+    if agent is not None:
+        agent = named_actor(snapshot, agent)
     held = [task for task in sorted(snapshot.live(), key=lambda one: one["order"]) if task["claim"]]
     locks = sorted(snapshot.locks(), key=lambda one: (one["at"], one["id"]))
     claims = [

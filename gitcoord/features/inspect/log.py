@@ -6,7 +6,6 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError
 from gitcoord.features.inspect.events import (
     EVERYTHING,
@@ -16,7 +15,7 @@ from gitcoord.features.inspect.events import (
     is_wanted,
 )
 from gitcoord.features.inspect.facts import facts_of_event, history
-from gitcoord.features.names import named_agent, named_task
+from gitcoord.features.names import named_actor, named_task
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["log"]
@@ -44,6 +43,9 @@ def log(
     if task is not None:
         with suppress(NotFoundError):
             task = named_task(work, snapshot, task)["id"]
+    if agent is not None:
+        with suppress(NotFoundError):
+            agent = named_actor(snapshot, agent)
     wanted = wanted._replace(task=task, agent=agent)
     if wanted == Wanted(task=task, agent=agent) and after is None:
         entries = list(history(work, snapshot.oid, task=task, agent=agent, limit=limit))
@@ -53,7 +55,7 @@ def log(
         entries = [facts_of_event(link.oid, link.time, link.event) for link in chosen]
     if not entries and task is not None:
         named_task(work, snapshot, task)
-    if not entries and agent not in {None, ids.ORCHESTRATOR}:
-        named_agent(snapshot, str(agent))
+    if not entries and agent is not None:
+        named_actor(snapshot, agent)
     command = git_command(work.ledger.ref, wanted, after)
     return {"tip": snapshot.oid, "entries": entries, "git": command}

@@ -24,7 +24,7 @@ from gitcoord.features.inspect.chain import entries
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
 from gitcoord.features.land.target_moves import finish_pending
-from gitcoord.features.names import named_phase
+from gitcoord.features.names import named_entry, named_phase
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.pending import chain
 from gitcoord.store.protocol import MissingObjectError
@@ -99,8 +99,6 @@ def choose(
 
 
 def _named(work: Workspace, tip: str, name: str) -> Choice:
-    from gitcoord.git.merges import resolve
-
     if any(one["name"] == name for one in work.ledger.snapshot(tip).checkpoints()):
         for oid, event, _, _ in entries(work, tip):
             if event["op"] == "checkpoint" and event["name"] == name:
@@ -109,7 +107,7 @@ def _named(work: Workspace, tip: str, name: str) -> Choice:
                 one["op"] == "checkpoint" and one["name"] == name for one in event.get("events", [])
             ):
                 return Choice(oid, f"checkpoint {name}")
-    wanted = resolve(work.git, name)
+    wanted = named_entry(work, name)
     if any(oid == wanted for oid, _ in chain(work.store, tip, None)):
         return Choice(wanted, f"entry {wanted[:12]}")
     raise NotFoundError(

@@ -15,7 +15,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.names import existing_agent, named_pool
+from gitcoord.features.names import named_agent, named_pool
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup, setup_log
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError, discover
@@ -272,7 +272,7 @@ def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[st
 
     """
     snapshot = work.ledger.snapshot()
-    existing_agent(snapshot, agent)
+    agent = named_agent(snapshot, agent)["id"]
     place = work.worktree_of(agent)
     marker = LiveFile(work.agent_folder(agent) / _REMOVING)
     if place is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Escalation
 from gitcoord.core.texts import text_of
+from gitcoord.features.names import named_escalation
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.ledger.ledger import Done
@@ -56,13 +57,14 @@ def resolve(work: Workspace, escalation: str, answer: str) -> Done:
 
     Raises:
         NotFoundError: There is no such escalation.
+        UsageError: Several begin so.
         RefusedError: It is resolved already.
 
     """
     command = {
         "op": "resolve",
         "agent": ORCHESTRATOR,
-        "escalation": escalation,
+        "escalation": named_escalation(work.ledger.snapshot(), escalation),
         "answer": text_of(answer, "answer"),
     }
     return work.ledger.execute(command, agent=ORCHESTRATOR)

@@ -13,7 +13,7 @@ from gitcoord.core.model import LockRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
-from gitcoord.features.names import existing_agent
+from gitcoord.features.names import named_agent
 from gitcoord.features.work.tokens import current_claim
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
@@ -81,7 +81,7 @@ def unlock(
             "name paths, or --all, and not both", hint="`gitcoord locks` lists what is locked"
         )
     if of is not None:
-        existing_agent(work.ledger.snapshot(), of)
+        of = named_agent(work.ledger.snapshot(), of)["id"]
     holder = of or agent
     ids.parse_id(holder, "agent id")
     tokens: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitcoord.core.texts import text_of
+from gitcoord.features.names import named_note
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
@@ -31,6 +32,7 @@ def note(
 
 def drop_note(work: Workspace, agent: str, name: str) -> Done:
     """Take a note away: its author or the orchestrator may."""
+    name = named_note(work.ledger.snapshot(), name)
     return work.ledger.execute(
         {"op": "note-drop", "agent": agent, "note": name, "reason": ""}, agent=agent
     )

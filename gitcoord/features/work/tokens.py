@@ -16,8 +16,10 @@ from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
 from gitcoord.core.events import Event
 from gitcoord.core.leases import judge, leases_of, remaining_ms
 from gitcoord.core.model import Lease
+from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.sessions import is_of_assistant
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
 
 __all__ = [
@@ -123,13 +125,31 @@ def current_lease(
     """Find the lease that a holder's command is about.
 
     The token comes from ``GITCOORD_CLAIM`` or the agent's token files. A
-    token that is stale is returned as it is: the ledger fences it.
+    token that is stale is returned as it is: the ledger fences it. What is
+    held under exactly this name goes before what a prefix names, and needs
+    no task of that name any more.
 
     Raises:
-        NotFoundError: This agent holds nothing of these kinds here.
+        NotFoundError: This agent holds nothing of these kinds here, or
+            there is no such agent or task.
         RefusedError: It holds several, and none was named.
 
     """
+    try:
+        return _exact_lease(work, snapshot, agent, task, kinds)
+    except NotFoundError:
+        require_agent(snapshot, agent)
+        if task is None:
+            raise
+        meant = named_task(work, snapshot, task)["id"]
+        if meant == task:
+            raise
+    return _exact_lease(work, snapshot, agent, meant, kinds)
+
+
+def _exact_lease(
+    work: Workspace, snapshot: Snapshot, agent: str, task: str | None, kinds: Collection[str]
+) -> Current:
     live = _live(snapshot)
     kept = [
         Current(str(one["task"]), str(one["token"]), kind)

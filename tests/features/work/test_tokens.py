@@ -48,7 +48,7 @@ def test_the_only_claim_needs_no_name(repo: Path) -> None:
         current(work)
     token = held(work)
     assert current(work) == current(work, "a") == ("a", token)
-    with pytest.raises(NotFoundError, match="no claim on task b"):
+    with pytest.raises(NotFoundError, match="there is no task 'b'"):
         current(work, "b")
 
 
