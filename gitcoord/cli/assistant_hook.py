@@ -11,7 +11,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from gitcoord.core.hook_calls import HookCall
 
 __all__ = ["answer", "main"]
 
@@ -51,6 +54,7 @@ def answer(argv: list[str], stdin: object) -> int:
 
     try:
         said = hook.answer(call, assistant, top)
+        _note(call, assistant, top, is_refused=bool(said.denial))
         if call.kind == "session-start" and said.context:
             said = said._replace(context="\n".join([*_begun(top or call.cwd), said.context]))
         sys.stdout.write(render(said, call, assistant))
@@ -58,6 +62,16 @@ def answer(argv: list[str], stdin: object) -> int:
         _say(f"gitcoord: {assistant}'s {call.event} was not judged: {_told(error)}")
         return 1
     return 0
+
+
+def _note(call: HookCall, assistant: str, top: str, *, is_refused: bool) -> None:
+    """Note when a tool call begins and ends, for one that takes longer than a lease."""
+    from gitcoord.features.assist.long_calls import note_call
+    from gitcoord.features.assist.standing import standing_at, top_above
+
+    standing = standing_at(top or top_above(call.cwd))
+    if standing is not None:
+        note_call(call, assistant, standing, is_refused=is_refused)
 
 
 def _begun(top: str) -> list[str]:

@@ -20,6 +20,7 @@ __all__ = [
     "UnreadableCallError",
     "acts_over_mcp",
     "begins_or_ends_claim",
+    "may_take_long",
     "patched_paths",
     "read_call",
 ]
@@ -47,6 +48,7 @@ _EVENTS = {
     "subagentstop": "subagent-stop",
     "worktreecreate": "worktree-create",
     "worktreeremove": "worktree-remove",
+    "keep": "keep",  # our own: a watcher beside a long call asks for renewal
 }
 _PATH_KEYS = ("file_path", "notebook_path", "filePath", "path", "absolute_path")
 _PATCH_KEYS = ("command", "input", "patch", "patchText")
@@ -242,3 +244,8 @@ def acts_over_mcp(tool: str) -> bool:
     """
     server, _, name = tool.rpartition("gitcoord")
     return server.startswith("mcp_") and name.lstrip("_-") in _ACTS
+
+
+def may_take_long(call: HookCall) -> bool:
+    """Return whether a tool may run for longer than a lease: a shell, a server, a subagent."""
+    return bool(call.command) or call.tool in {"Agent", "Task"} or call.tool.startswith("mcp_")

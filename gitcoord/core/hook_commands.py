@@ -101,6 +101,7 @@ def claude_hooks(program: str, *, is_for_one_project: bool) -> list[tuple[str, d
         ("SessionEnd", _group(_of_agent(call))),
         ("PreToolUse", _group(_in_claim(call, is_closed=True))),
         ("PostToolUse", _group(_in_claim(call, is_closed=False))),
+        ("PostToolUseFailure", _group(_in_claim(call, is_closed=False))),
         ("Stop", _group(_in_claim(call, is_closed=False))),
         ("SubagentStop", _group(_in_claim(call, is_closed=False))),
     ]

@@ -329,3 +329,11 @@ def test_an_assistant_that_is_missing_or_too_old_is_told_and_set_up_all_the_same
     assert bool(told) == ("claude" in cli.err.replace("Claude", ""))
     monkeypatch.setenv("PATH", os.defpath)
     cli("setup", "claude", "--check")
+
+
+def test_doctor_names_agents_that_no_hook_can_judge(cli: Cli) -> None:
+    cli("agent", "add", "loose", "--no-worktree")
+    assert assistants_rows(cli, 0) == []
+    cli("setup", "claude")
+    (told,) = [text for _, text in assistants_rows(cli, 0) if "no worktree of their own" in text]
+    assert "their own: loose;" in told

@@ -75,6 +75,9 @@ def _answer(
         return SILENT
     if call.kind in {"before-tool", "after-tool"}:
         return _tool(work, agent, call, standing)
+    if call.kind == "keep":
+        _keep(work, agent, standing)
+        return SILENT
     if call.kind in {"stop", "subagent-stop"}:
         return _end_of_turn(work, agent, call, standing)
     return SILENT
@@ -149,6 +152,16 @@ def _tool(work: Workspace, agent: str, call: HookCall, standing: Standing) -> Ho
     if reminder:
         told.append(reminder)
     return verdict._replace(context="\n".join(told))
+
+
+def _keep(work: Workspace, agent: str, standing: Standing) -> None:
+    """Renew what is due while a tool call goes on, and leave all telling to its end."""
+    before = kept_view(standing.git_dir)
+    view = fresh_view(work, agent, standing)
+    if view.is_renewal_due(work.clock.monotonic_ns()):
+        view = _renewed(work, agent, view, standing)
+    if before is not None and before.lost == view.lost:
+        write_json(Path(view_file(standing.git_dir)), as_json(view))
 
 
 def fresh_view(work: Workspace, agent: str, standing: Standing) -> View:

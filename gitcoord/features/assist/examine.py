@@ -12,12 +12,15 @@ from typing import NamedTuple
 from gitcoord.core import hook_commands
 from gitcoord.core.codex_profile import NOT_DENIED
 from gitcoord.core.errors import GitcoordError
+from gitcoord.features.assist.briefs import SUBAGENT
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.assist.file_changes import read_text
 from gitcoord.features.assist.setups import agents_worktrees, plan_claude
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["Seen", "look_at_assistants"]
+
+MAX_NAMED = 10
 
 
 class Seen(NamedTuple):
@@ -32,10 +35,28 @@ def look_at_assistants(work: Workspace) -> Iterator[Seen]:
     main = work.place.main_worktree
     if main is None:
         return
-    if " hook claude " in (read_text(main / ".claude" / "settings.local.json") or ""):
+    has_claude = " hook claude " in (read_text(main / ".claude" / "settings.local.json") or "")
+    has_codex = " hook codex " in (read_text(main / ".codex" / "hooks.json") or "")
+    if has_claude:
         yield from _claude(work)
-    if " hook codex " in (read_text(main / ".codex" / "hooks.json") or ""):
+    if has_codex:
         yield from _codex(work)
+    if has_claude or has_codex:
+        yield from _not_covered(work)
+
+
+def _not_covered(work: Workspace) -> Iterator[Seen]:
+    """Return the agents whose edits no hook judges: a hook knows an agent by its worktree."""
+    names = [
+        agent["id"]
+        for agent in work.ledger.snapshot().agents()
+        if not agent["id"].startswith(SUBAGENT) and work.worktree_of(agent["id"]) is None
+    ]
+    if names:
+        yield Seen(
+            "the hooks of assistants judge no edit of these agents, which have no worktree of "
+            f"their own: {', '.join(names[:MAX_NAMED])}; `complete` does"
+        )
 
 
 def _claude(work: Workspace) -> Iterator[Seen]:
