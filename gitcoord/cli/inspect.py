@@ -14,7 +14,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.texts import clause
 
-__all__ = ["impact", "show", "status", "tasks", "verify"]
+__all__ = ["impact", "show", "status", "tasks", "verify", "why"]
 
 _STATES = (
     "ready",
@@ -237,6 +237,32 @@ def show(app: App, task: str, log_only: bool) -> None:
     for entry in detail["history"]:
         lines.append(f"  {entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
     app.out.answer("show", found, "\n".join(lines))
+
+
+@click.command()
+@click.argument("task")
+@pass_app
+def why(app: App, task: str) -> None:
+    """Show everything that a task waits for, with the command that helps.
+
+    What a line waits for itself stands below it, indented, down to the
+    roots.
+
+    Example: gitcoord why 25
+    """
+    from gitcoord.features.inspect.why import why as ask
+
+    with ticking(app, "reading the ledger"):
+        found = ask(app.work, task)
+    lines = [f"{found['task']} is {app.out.state(found['state'])}: {found['title']}"]
+    for step in found["steps"]:
+        text = step["text"] + clause(": `{}`", step["command"])
+        lines.append("  " * (step["depth"] + 1) + text)
+    if not found["steps"]:
+        lines.append("  it waits for nothing")
+    if found["is_cut"]:
+        lines.append("  ... and more: `gitcoord status` shows it all")
+    app.out.answer("why", found, "\n".join(lines))
 
 
 @click.command()

@@ -53,6 +53,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("inspect", "Show a summary, and what needs you"),
         "tasks": ("inspect", "List tasks"),
         "show": ("inspect", "Show one task with its history"),
+        "why": ("inspect", "Show everything that a task waits for"),
         "impact": ("inspect", "Show what waits for a task"),
         "assign": ("landings", "Assign a task to an agent, or to anyone"),
         "retry": ("landings", "Open a failed or cancelled task again"),

@@ -8,7 +8,8 @@ a state or a reason.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.model import PhaseRecord, TaskRecord
@@ -26,6 +27,7 @@ __all__ = [
     "standing_of",
     "state_in_phase",
     "state_of",
+    "waiting_item",
 ]
 
 MAX_NAMED = 5
@@ -50,6 +52,21 @@ class Hindrance(NamedTuple):
         if not self.command:
             return ""
         return f"`{self.command}` {self.effect}".rstrip()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return it as ``waiting_for`` lists it: what is blocked waits for a need, too."""
+        kind = self.kind
+        if kind == "blocked":
+            kind = "need"
+        return waiting_item(kind, self.text, self.names, self.command)
+
+
+def waiting_item(
+    kind: str, text: str, names: Iterable[str] = (), command: str = ""
+) -> dict[str, Any]:
+    """Return one thing that is waited for, as ``waiting_for`` lists it."""
+    return {"kind": kind, "names": list(names), "text": text, "command": command or None}
 
 
 def standing_of(task: TaskRecord) -> str:

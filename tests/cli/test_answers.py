@@ -138,6 +138,7 @@ def test_answers_are_as_their_shapes_say(
         ["assign", "b", "bob"],
         ["pause", "b", "--reason", "not now"],
         ["show", "b"],
+        ["why", "b"],
         ["unpause", "b"],
         ["claim", "c", "--agent", "ada"],
         ["release", "--agent", "ada"],

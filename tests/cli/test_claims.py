@@ -67,9 +67,16 @@ def test_a_phase_with_claims_does_not_wait_for_its_landing_yet(cli: Cli, repo: P
     cli("complete", "--agent", "ada")
     cli("claim", "b", "--agent", "bob")
     waits = cli.json("claim", "--agent", "ada", status=10)["waiting_for"]
-    assert "phase default waits for b" in waits
+    assert "phase default waits for b" in [one["text"] for one in waits]
     write(repo.with_name("repo.worktrees") / "bob", "b/x")
     cli("complete", "--agent", "bob")
     waits = cli.json("claim", "--agent", "ada", status=10)["waiting_for"]
-    assert waits == ["phase default waits for its landing: `gitcoord phase land default`"]
+    assert waits == [
+        {
+            "kind": "landing",
+            "names": ["default"],
+            "text": "phase default waits for its landing",
+            "command": "gitcoord phase land default",
+        }
+    ]
     work.close()

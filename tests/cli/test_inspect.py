@@ -56,3 +56,17 @@ def test_status_and_phases_show_what_failed_with_the_command_that_helps(
     assert "open, gate tests failed" in cli("phase", "list")
     checked = cli("phase", "check", "default")
     assert "failed: it ended with status 3; its output: git show gitcoord/ledger:logs/" in checked
+
+
+def test_why_stands_as_a_tree_with_the_commands_that_help(cli: Cli, repo: Path) -> None:
+    found(repo, tasks("a", "b", "c", b=["a"], c=["b"]), "x", worktrees=False).close()
+    cli("pause", "a", "--reason", "not yet")
+    assert cli("why", "c").splitlines() == [
+        "c is waiting: Do c",
+        "  task c waits for b",
+        "    task b waits for a",
+        "      task a is paused by orchestrator (not yet): `gitcoord unpause a`",
+    ]
+    cli("unpause", "a")
+    assert cli("why", "a").splitlines() == ["a is ready: Do a", "  it waits for nothing"]
+    assert cli.json("why", "nothing", status=2)["code"] == "not-found"

@@ -86,7 +86,7 @@ def test_a_paused_task_waits_and_its_holder_is_told(cli: Cli, repo: Path) -> Non
     cli("release", "--agent", "x")
     cli("claim", "b", "--agent", "y")
     waits = cli.json("claim", "--agent", "x", status=10)["waiting_for"]
-    assert f"{why}: `gitcoord unpause a`" in waits
+    assert (why, "gitcoord unpause a") in [(one["text"], one["command"]) for one in waits]
     shown = cli.json("show", "a")["task"]
     assert shown["state"] == "waiting"
     assert [(one["kind"], one["command"]) for one in shown["waiting_for"]] == [

@@ -91,9 +91,9 @@ def test_nothing_ready_names_the_holder_and_the_paths(cli: Cli) -> None:
     cli("claim", "b", "--agent", "x", "--no-checkout")
     cli("lock", "a/", "--agent", "x")
     refused = cli.json("claim", "--agent", "y", status=10)
-    assert sorted(refused["waiting_for"]) == [
-        "task a has no room: x has a lock on a/",
-        "task b is held by x",
+    assert sorted((one["kind"], one["text"]) for one in refused["waiting_for"]) == [
+        ("claim", "task b is held by x"),
+        ("paths", "task a has no room: x has a lock on a/"),
     ]
 
 

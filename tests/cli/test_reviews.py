@@ -67,8 +67,9 @@ def test_a_rejection_on_the_command_line_needs_a_reason(cli: Cli) -> None:
 
 
 def test_who_may_not_review_is_told_why(cli: Cli) -> None:
-    assert cli.json("review", "claim", "--agent", "x", status=10)["waiting_for"] == [
-        "x is the author of task a"
+    waits = cli.json("review", "claim", "--agent", "x", status=10)["waiting_for"]
+    assert [(one["kind"], one["text"]) for one in waits] == [
+        ("review", "x is the author of task a")
     ]
     assert cli.json("review", "claim", "a", "--agent", "x", status=14)["reason"] == "author"
     assert cli.json("review", "claim", "b", "--agent", "y", status=14)["reason"] == "state"

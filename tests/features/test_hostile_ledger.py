@@ -25,6 +25,7 @@ READS = (
     ("tasks",),
     ("show", "a"),
     ("impact", "a"),
+    ("why", "a"),
     ("log",),
     ("locks",),
     ("inbox",),

@@ -44,7 +44,7 @@ from gitcoord.core.operations.expiry import (
     over_reviews,
 )
 from gitcoord.core.operations.preconditions import held, require_agent, require_plan, task_of
-from gitcoord.core.readiness import hindrance
+from gitcoord.core.readiness import hindrance, waiting_item
 from gitcoord.core.refs import work_branch
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
@@ -107,7 +107,7 @@ def _takeover(task: TaskRecord, context: Context) -> Evidence | None:
             raise NothingReadyError(
                 f"task {task['id']} waits {ids.show_duration(wait + 999)} after its failure",
                 retry_after=round(wait / 1000, 3),
-                waiting_for=["retry-delay"],
+                waiting_for=[waiting_item("delay", f"task {task['id']} waits after its failure")],
             )
         return None
     evidence = judge(task["id"], claim, context)
@@ -239,10 +239,7 @@ def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
         return
     if found.kind == "blocked":
         raise RefusedError(found.text, reason="blocked", hint=found.hint)
-    named = "task"
-    if found.kind == "phase":
-        named = "phase"
-    raise NothingReadyError(found.text, waiting_for=[f"{named} {name}" for name in found.names])
+    raise NothingReadyError(found.text, waiting_for=[found.facts])
 
 
 def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: TaskRecord) -> None:
@@ -261,9 +258,8 @@ def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: Task
     name = task["spec"]["pool"]
     limit = _limit_of(snapshot, name)
     if limit is not None and sum(other["spec"]["pool"] == name for other in live) >= limit:
-        raise NothingReadyError(
-            f"pool {name} is at its limit of {limit} claims", waiting_for=[f"pool {name}"]
-        )
+        text = f"pool {name} is at its limit of {limit} claims"
+        raise NothingReadyError(text, waiting_for=[waiting_item("limit", text, [name])])
     lapsed = {gone["lock"] for gone in event["lapsed"]}
     holds = holds_of(snapshot, without=without, lapsed=lapsed)
     found = obstacles(holds, task["spec"]["paths"] or [], agent["id"], for_claim=True)

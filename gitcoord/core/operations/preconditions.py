@@ -16,6 +16,7 @@ from gitcoord.core.errors import (
 from gitcoord.core.events import Event
 from gitcoord.core.model import AgentRecord, PhaseRecord, PlanRecord, TaskRecord
 from gitcoord.core.operation import Transitions
+from gitcoord.core.readiness import waiting_item
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = [
@@ -42,7 +43,7 @@ def require_plan(snapshot: Snapshot) -> PlanRecord:
         raise NothingReadyError(
             "the ledger has no plan yet",
             hint="`gitcoord plan apply FILE` loads one",
-            waiting_for=["plan"],
+            waiting_for=[waiting_item("plan", "the ledger waits for a plan")],
         )
     return plan
 

@@ -50,6 +50,7 @@ from gitcoord.features.inspect.orchestrator_answers import (
     StatusAnswer,
     TasksAnswer,
     VerifyAnswer,
+    WhyAnswer,
 )
 from gitcoord.features.inspect.rollback_shapes import (
     RollbackPreview,
@@ -139,6 +140,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "unpause": (WrittenTask,),
     "upkeep": (UpkeepAnswer,),
     "verify": (VerifyAnswer,),
+    "why": (WhyAnswer,),
 }
 """The shapes of each command's answer: the usual one first."""
 STREAMS: dict[str, type] = {"log --follow": EventLine}

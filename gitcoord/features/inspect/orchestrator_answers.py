@@ -28,7 +28,9 @@ from gitcoord.features.inspect.shapes import (
     PhaseFacts,
     ShownTask,
     TaskFacts,
+    TaskState,
     WaitingTask,
+    WhyStep,
 )
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "StatusAnswer",
     "TasksAnswer",
     "VerifyAnswer",
+    "WhyAnswer",
 ]
 
 
@@ -109,6 +112,17 @@ class ImpactAnswer(TypedDict):
     direct: list[str]
     transitive: list[str]
     phases_waiting: list[str]
+
+
+class WhyAnswer(TypedDict):
+    """Everything that a task waits for, down to its roots; none where it is ready."""
+
+    tip: str
+    task: str
+    title: str
+    state: TaskState
+    steps: list[WhyStep]
+    is_cut: bool
 
 
 class LogAnswer(TypedDict):

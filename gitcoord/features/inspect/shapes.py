@@ -42,6 +42,7 @@ __all__ = [
     "WaitingReview",
     "WaitingTask",
     "Wave",
+    "WhyStep",
 ]
 
 TaskState = Literal[
@@ -321,6 +322,12 @@ class WaitingFacts(TypedDict):
     names: list[str]
     text: str
     command: str | None
+
+
+class WhyStep(WaitingFacts):
+    """One thing that is waited for, below what waits for it, which has a lower depth."""
+
+    depth: int
 
 
 class ShownTask(TaskFacts):

@@ -7,13 +7,22 @@ from typing import Any, NamedTuple
 from gitcoord.core.holds import describe, holds_of, obstacles
 from gitcoord.core.leases import running
 from gitcoord.core.model import TaskRecord
-from gitcoord.core.readiness import Hindrance, hindrances
+from gitcoord.core.readiness import Hindrance, hindrances, waiting_item
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import clause
 
-__all__ = ["NO_ROOM", "Waiting", "describe_waiting", "waiting_facts", "waiting_of"]
+__all__ = [
+    "NO_ROOM_KINDS",
+    "Waiting",
+    "describe_waiting",
+    "first_waiting",
+    "waiting_facts",
+    "waiting_of",
+]
 
-NO_ROOM = "has no room"
-"""Stands where others are in the way: their paths, or a pool that is full."""
+NO_ROOM_KINDS = frozenset({"paths", "limit"})
+"""The kinds that mean that others are in the way: their paths, or a full pool."""
+_NO_ROOM = "has no room"
 
 
 class Waiting(NamedTuple):
@@ -28,6 +37,11 @@ class Waiting(NamedTuple):
     command: str = ""
     hint: str = ""
     """The command for people, in quotes and with what it does."""
+
+    @property
+    def sentence(self) -> str:
+        """Return the text with its next step."""
+        return self.text + clause(": {}", self.hint)
 
 
 def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> list[Waiting]:
@@ -47,28 +61,25 @@ def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> list[Wa
 
 def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
     """Return in a few words the first thing that a task waits for, as ``agent`` sees it."""
-    for one in waiting_of(snapshot, task, agent):
-        if one.hint:
-            return f"{one.text}: {one.hint}"
-        return one.text
-    return f"task {task['id']} {NO_ROOM}: its pool is in use"
+    return first_waiting(snapshot, task, agent).sentence
+
+
+def first_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> Waiting:
+    """Return the first thing that a task waits for, as ``agent`` sees it."""
+    found = waiting_of(snapshot, task, agent)
+    if found:
+        return found[0]
+    # Whoever asks was refused: it is ready by now, or the agent is at its capacity.
+    return Waiting("limit", (), f"task {task['id']} {_NO_ROOM}: its pool is in use")
 
 
 def waiting_facts(one: Waiting) -> dict[str, Any]:
     """Return what a task waits for as ``--json`` shows it."""
-    return {
-        "kind": one.kind,
-        "names": list(one.names),
-        "text": one.text,
-        "command": one.command or None,
-    }
+    return waiting_item(one.kind, one.text, one.names, one.command)
 
 
 def _hindered(found: Hindrance) -> Waiting:
-    kind = found.kind
-    if kind == "blocked":
-        kind = "need"
-    return Waiting(kind, found.names, found.text, found.command, found.hint)
+    return Waiting(found.facts["kind"], found.names, found.text, found.command, found.hint)
 
 
 def _reviewed(task: TaskRecord) -> Waiting:
@@ -110,7 +121,7 @@ def _others(snapshot: Snapshot, task: TaskRecord, agent: str) -> list[Waiting]:
     wanted = task["spec"]["paths"] or []
     in_use = obstacles(holds_of(snapshot), wanted, agent, for_claim=True)
     for one in in_use:
-        text = f"task {name} {NO_ROOM}: {describe(one)}"
+        text = f"task {name} {_NO_ROOM}: {describe(one)}"
         found.append(Waiting("paths", (one.hold.agent,), text))
     return found + _limited(snapshot, task)
 
@@ -124,7 +135,7 @@ def _limited(snapshot: Snapshot, task: TaskRecord) -> list[Waiting]:
     held = [one for one in snapshot.live() if one["claim"] and one["spec"]["pool"] == pool]
     if limit is None or len(held) < limit:
         return []
-    text = f"task {task['id']} {NO_ROOM}: its pool is in use"
+    text = f"task {task['id']} {_NO_ROOM}: its pool is in use"
     return [Waiting("limit", tuple(one["id"] for one in held), text)]
 
 

@@ -25,11 +25,11 @@ from gitcoord.core.leases import (
     wait_ms,
 )
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
-from gitcoord.core.readiness import is_blocked
+from gitcoord.core.readiness import is_blocked, waiting_item
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
-from gitcoord.features.inspect.waiting import NO_ROOM, describe_waiting
+from gitcoord.features.inspect.waiting import NO_ROOM_KINDS, Waiting, first_waiting, waiting_facts
 from gitcoord.features.names import named_task
 from gitcoord.features.work.bases import Base, base_of
 from gitcoord.features.workspace import Workspace
@@ -152,7 +152,7 @@ class Chooser:
                 "the ledger has no plan yet",
                 hint="`gitcoord plan apply FILE` loads one",
                 retry_after=RETRY_AFTER_S,
-                waiting_for=["a plan"],
+                waiting_for=[waiting_item("plan", "the ledger waits for a plan")],
             )
         dirs = {True: [], False: []}  # type: dict[bool, list[str]]
         for task in live:
@@ -181,7 +181,8 @@ class Chooser:
 
     def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
         """Return what is waited for, after a scan of the tree itself."""
-        waiting, retry_ms = [], []
+        waiting: list[Waiting] = []
+        retry_ms = []
         failed: list[str] = []
         is_over = True
         for task in snapshot.tasks():
@@ -196,7 +197,7 @@ class Chooser:
             if task["state"] == "open" and is_blocked(snapshot, task, {}):
                 continue
             is_over = False
-            waiting.append(describe_waiting(snapshot, task, self._agent["id"]))
+            waiting.append(first_waiting(snapshot, task, self._agent["id"]))
             held = task["claim"]
             if held is not None:
                 retry_ms.append(max(0, remaining_ms(held, context)))
@@ -209,14 +210,15 @@ class Chooser:
             return _finished(failed, blocked)
         after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
         reasons = list(dict.fromkeys(waiting))
+        told = [one.sentence for one in reasons[:5]]
         return NothingReadyError(
-            f"no task is ready for {self._agent['id']}: {'; '.join(reasons[:5])}",
+            f"no task is ready for {self._agent['id']}: {'; '.join(told)}",
             hint="`gitcoord claim --wait` waits for the next one",
             retry_after=round(after_s, 3),
             **ends_of(snapshot, context, self._delays_ms),
-            waiting_for=cast("Any", reasons),
+            waiting_for=[waiting_facts(one) for one in reasons],
             blocked=blocked,
-            no_room=any(NO_ROOM in reason for reason in reasons),
+            no_room=any(one.kind in NO_ROOM_KINDS for one in reasons),
         )
 
     def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:

@@ -26,7 +26,7 @@ from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord
 from gitcoord.core.operations.gates import run_of
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.operations.reviews import review_of
-from gitcoord.core.readiness import is_blocked
+from gitcoord.core.readiness import is_blocked, waiting_item
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
@@ -246,7 +246,9 @@ def _nothing(
                 retry_after=RETRY_AFTER_S,
                 **ends,
                 hint="`gitcoord review claim --wait` waits for the next one",
-                waiting_for=cast("Any", reasons[:5] or ["a result to review"]),
+                waiting_for=[
+                    waiting_item("review", reason) for reason in reasons[:5] or ["no result waits"]
+                ],
             )
     return PlanFinishedError("no task is left to review", hint="`gitcoord status` shows the plan")
 

@@ -43,9 +43,17 @@ def seconds_until_worth(error: GitcoordError, clock: Clock) -> float:
         value = error.facts.get(name)
         if isinstance(value, int | float):
             known_s.append(value * unit_s + PAUSE_S)
-    if error.facts.get("waiting_for") == ["retry-delay"]:
+    if _waits_for_a_delay(error):
         known_s.append(float(str(error.facts["retry_after"])) + PAUSE_S)
     return min(known_s)
+
+
+def _waits_for_a_delay(error: GitcoordError) -> bool:
+    """Return whether only the delay after a failure keeps the named task."""
+    items = error.facts.get("waiting_for")
+    if "changes_after" in error.facts or not isinstance(items, list):
+        return False
+    return [one["kind"] for one in items if isinstance(one, dict)] == ["delay"]
 
 
 def grown(interval_s: float) -> float:

@@ -63,7 +63,15 @@ def test_nobody_begins_with_a_paused_task_until_it_is_unpaused() -> None:
     before = dict(pure.files)
     pure.run({"op": "pause", "task": "a", "reason": "wait"})
     assert pure.state("a") == "open"
-    assert refused(pure, NothingReadyError, **claim_of("a")).facts["waiting_for"] == ["task a"]
+    error = refused(pure, NothingReadyError, **claim_of("a"))
+    assert error.facts["waiting_for"] == [
+        {
+            "kind": "paused",
+            "names": ["a"],
+            "text": "task a is paused by orchestrator (wait)",
+            "command": "gitcoord unpause a",
+        }
+    ]
     again = refused(pure, RefusedError, op="pause", task="a", reason="")
     assert again.facts["reason"] == "nothing-to-do"
     pure.run({"op": "unpause", "task": "a", "reason": ""})

@@ -131,5 +131,5 @@ def test_a_refused_claim_is_worth_another_try_when_a_lease_ends(work: Workspace)
 
 
 def test_where_time_alone_changes_nothing_another_try_is_far_off(work: Workspace) -> None:
-    error = NothingReadyError("no", retry_after=5.0, waiting_for=["phase p"])
+    error = NothingReadyError("no", retry_after=5.0, waiting_for=[{"kind": "phase"}])
     assert 200 < seconds_until_worth(error, Clock()) < 400

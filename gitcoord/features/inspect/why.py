@@ -1,0 +1,122 @@
+"""Follow what a task waits for down to its roots, each with the command that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gitcoord.core.model import PhaseRecord, TaskRecord
+from gitcoord.core.readiness import state_of
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect.gates import failed_gates
+from gitcoord.features.inspect.waiting import Waiting, waiting_facts, waiting_of
+from gitcoord.features.names import named_task
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["why"]
+
+MAX_STEPS = 200
+MAX_OF_PHASE = 20
+_UNFINISHED = ("failed", "review", "claimed", "open")
+
+
+def why(work: Workspace, task: str) -> dict[str, Any]:
+    """Return everything that a task waits for, what that waits for, and so on.
+
+    Each step has its depth: what stands below a step, one deeper, is what it waits for.
+    A task or phase that several wait for is followed once.
+    """
+    snapshot = work.ledger.snapshot()
+    record = named_task(work, snapshot, task)
+    work.index.update(work.store, snapshot.oid)
+    walk = _Walk(work, snapshot)
+    walk.follow_task(record, 0)
+    return {
+        "tip": snapshot.oid,
+        "task": record["id"],
+        "title": record["spec"]["title"],
+        "state": state_of(snapshot, record),
+        "steps": walk.steps,
+        "is_cut": walk.is_cut,
+    }
+
+
+class _Walk:
+    """The steps so far, and what was followed already."""
+
+    def __init__(self, work: Workspace, snapshot: Snapshot) -> None:
+        self.steps: list[dict[str, Any]] = []
+        self.is_cut = False
+        self._work = work
+        self._snapshot = snapshot
+        self._seen: set[tuple[str, str]] = set()
+
+    def follow_task(self, task: TaskRecord, depth: int) -> None:
+        """Add what a task waits for, and follow each of it."""
+        if not self._is_new("task", task["id"]):
+            return
+        phase = self._snapshot.phase(task["spec"]["phase"])
+        if phase is not None and phase["state"] == "landed":
+            return
+        found = waiting_of(self._snapshot, task)
+        if not found and depth > 0:
+            text, command = f"task {task['id']} waits for a claim", f"gitcoord claim {task['id']}"
+            found = [Waiting("claim", (), text, command)]
+        for one in found:
+            if one.kind == "landing":
+                self._follow_phase(one.names, task["spec"]["phase"], depth)
+                continue
+            self._add(one, depth)
+            if one.kind == "phase":
+                for name in one.names:
+                    self._follow_phase((), name, depth + 1)
+            if one.kind == "need":
+                self._follow_tasks((name for name in one.names if name != task["id"]), depth + 1)
+
+    def _follow_tasks(self, names: Iterable[str], depth: int) -> None:
+        for name in names:
+            task = self._snapshot.task(name)
+            if task is not None:
+                self.follow_task(task, depth)
+
+    def _follow_phase(self, at_work: tuple[str, ...], name: str, depth: int) -> None:
+        """Add what a phase waits for before it lands: its tasks, its gates, its landing."""
+        phase = self._snapshot.phase(name)
+        if phase is None or not self._is_new("phase", name):
+            return
+        unfinished = list(self._unfinished(name))
+        if not unfinished and not at_work:
+            self._add_landing(phase, depth)
+            return
+        tasks = unfinished[:MAX_OF_PHASE]
+        more = ""
+        if len(unfinished) > MAX_OF_PHASE:
+            self.is_cut = True
+            more = f" and {len(unfinished) - MAX_OF_PHASE} more"
+        text = f"phase {name} waits for {', '.join(tasks)}{more}"
+        self._add(Waiting("landing", tuple(tasks), text), depth)
+        self._follow_tasks(tasks, depth + 1)
+
+    def _unfinished(self, phase: str) -> Iterator[str]:
+        """Return the tasks that keep a phase from being whole, those that failed first."""
+        for state in _UNFINISHED:
+            yield from self._work.index.in_state([phase], state)
+
+    def _add_landing(self, phase: PhaseRecord, depth: int) -> None:
+        name = phase["id"]
+        for gate in failed_gates(self._snapshot, phase):
+            text = f"gate {gate['gate']} of phase {name} failed: {gate['reason']}"
+            self._add(Waiting("gate", (gate["gate"],), text, f"gitcoord phase check {name}"), depth)
+        text = f"phase {name} waits for its landing"
+        self._add(Waiting("landing", (name,), text, f"gitcoord phase land {name}"), depth)
+
+    def _is_new(self, kind: str, name: str) -> bool:
+        is_new = (kind, name) not in self._seen
+        self._seen.add((kind, name))
+        return is_new
+
+    def _add(self, one: Waiting, depth: int) -> None:
+        if len(self.steps) >= MAX_STEPS:
+            self.is_cut = True
+            return
+        self.steps.append({**waiting_facts(one), "depth": depth})
