@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from gitcoord.cli.app import App, pass_app
-from gitcoord.cli.output import incomplete_if, shown_paths
+from gitcoord.cli.output import incomplete_if
 from gitcoord.core import ids
 from gitcoord.core.errors import (
-    ConflictError,
     GitcoordError,
-    NothingReadyError,
     UsageError,
 )
-from gitcoord.core.sentences import reason_of
 from gitcoord.core.texts import text_of
 
 __all__ = [
@@ -26,14 +23,9 @@ __all__ = [
     "fail",
     "hand_in",
     "keepalive",
-    "land_automatically",
     "progress",
-    "ready_to_wait",
     "release",
-    "waited",
 ]
-
-WAIT_S = 100.0
 
 
 def _current(
@@ -73,6 +65,8 @@ def claim(
 
     Example: gitcoord claim --wait
     """
+    from gitcoord.cli.claimed import show_claim
+    from gitcoord.cli.waiting import ready_to_wait, waited
     from gitcoord.features.work import claims
     from gitcoord.features.work.contention import lost
 
@@ -94,122 +88,7 @@ def claim(
     def gave_up(error: GitcoordError) -> None:
         lost(app.work, agent, error)
 
-    _show_claim(app, waited(app, once, gave_up, wait=wait, timeout=timeout))
-
-
-def ready_to_wait(app: App, *, wait: bool, timeout: float | None) -> str:
-    """Name the agent that asks, and bound how long it may take."""
-    if timeout is not None and timeout < 0:
-        raise UsageError("--timeout is a number of seconds", hint="give 0 or more")
-    if timeout is not None and not wait:
-        app.timeout_s = timeout
-    return app.agent()
-
-
-def waited(
-    app: App,
-    act: Callable[[], Any],
-    gave_up: Callable[[GitcoordError], None],
-    *,
-    wait: bool,
-    timeout: float | None,
-) -> Any:
-    """Do something, again after each change of the ledger while it cannot be.
-
-    Raises:
-        NothingReadyError: Nothing came in time.
-        ConflictError: Another held it all the time.
-
-    """
-    from gitcoord.host.clock import Clock, Deadline
-
-    if timeout is None:
-        timeout = WAIT_S
-    deadline = Deadline(Clock(), timeout)
-    while True:
-        tip = app.work.ledger.tip()
-        try:
-            return act()
-        except (NothingReadyError, ConflictError) as error:
-            if not wait or deadline.expired:
-                if wait:
-                    gave_up(error)
-                raise
-            from gitcoord.features.work.wait import seconds_until_worth, wait_for_change
-
-            again_s = seconds_until_worth(error, app.work.clock)
-            wait_for_change(app.work, tip, min(deadline.remaining(), again_s))
-
-
-def _show_claim(app: App, done: Any) -> None:
-    from gitcoord.core.boundary import boundary_of
-    from gitcoord.features.inspect.facts import claim_facts, task_facts
-    from gitcoord.features.work import claim_facts as answering
-
-    snapshot, context = done.snapshot, app.work.ledger.context()
-    plan = snapshot.plan()
-    held = done.claim
-    facts = {
-        "task": task_facts(snapshot, done.task, context),
-        "claim": claim_facts(held, context, plan["heartbeat_ms"] if plan else 0),
-        "entry": done.entry,
-        "branch": held["branch"],
-        "base": held["base"],
-        "worktree": done.worktree,
-        "checkout": done.checkout,
-        "already": done.already,
-        "reissued": done.reissued,
-        "held": "on this machine",
-        "ledger": app.work.ledger.name,
-    }
-    standing = app.work.standing_agent()
-    if done.checkout == "none" and standing not in {None, held["agent"]}:
-        own = app.work.recorded_worktree(held["agent"])
-        told = (
-            f"this is the worktree of {standing}: the branch of {held['agent']}'s claim is not "
-            "checked out here"
-        )
-        if own:
-            told += f"; {held['agent']} works in {own}"
-        app.out.notice(told)
-    if done.checkout == "failed":
-        app.out.notice(
-            f"the claim stands, but its branch could not be checked out in {done.worktree}: "
-            f"{done.problem}; then claim again"
-        )
-    facts |= answering.claim_answer(app.work, done)
-    spec = done.task["spec"]
-    what = "claimed"
-    if done.already:
-        what = "still holding"
-    branch = held["branch"]
-    if done.checkout != "done":
-        branch += " (not checked out)"
-    lines = [f"{what} {spec['id']}: {spec['title']}", f"  paths     {shown_paths(spec['paths'])}"]
-    boundary = boundary_of(snapshot, done.task, snapshot.agent(held["agent"]))
-    facts["boundary"] = {layer.name: list(layer.patterns) for layer in boundary.layers}
-    lines += [
-        f"  only in   {', '.join(layer.patterns) or 'nothing'} ({layer.name})"
-        for layer in boundary.layers
-        if not layer.name.startswith("task ")
-    ]
-    if spec["reads"]:
-        lines.append(f"  reads     {', '.join(spec['reads'])}")
-    lines += [
-        f"  branch    {branch}",
-        f"  worktree  {done.worktree or '-'}",
-        f"  lease     {ids.show_duration(held['lease_ms'])}, renewed by progress and beat",
-    ]
-    for setback in done.task["setbacks"]:
-        lines.append(
-            f"  before    attempt {setback['attempt']} by {setback['agent']}: {setback['code']}: "
-            f"{reason_of(setback)}"
-        )
-    lines += answering.lines_of(facts)
-    if spec["description"]:
-        lines.append("  about     " + spec["description"].replace("\n", "\n            "))
-    lines.append("next: work, commit, then gitcoord complete")
-    app.out.answer("claim", facts, "\n".join(lines))
+    show_claim(app, waited(app, once, gave_up, wait=wait, timeout=timeout))
 
 
 @click.command()
@@ -302,6 +181,7 @@ def complete(
 
     Example: gitcoord complete --commit "Build the lexer"
     """
+    from gitcoord.features.doors import landed_by_itself
     from gitcoord.features.work import results
 
     task, paths = _task_or_paths(names, task, is_committing=message is not None)
@@ -317,7 +197,7 @@ def complete(
     done = results.complete(app.work, agent, found, token, result=result, no_result=no_result)
     _forget_brief(app, agent)
     if not done.already:
-        land_automatically(app, done.task["spec"]["phase"])
+        app.tell(landed_by_itself(app.work, done.task["spec"]["phase"]))
     handed = done.task["result"]
     facts = {
         "entry": done.entry,
@@ -347,13 +227,6 @@ def _forget_brief(app: App, agent: str) -> None:
     from gitcoord.features.assist.written_briefs import forget_brief
 
     forget_brief(app.work, agent)
-
-
-def land_automatically(app: App, phase: str) -> None:
-    """Land a phase that is whole, where the plan says so, and tell it."""
-    from gitcoord.features.doors import landed_by_itself
-
-    app.tell(landed_by_itself(app.work, phase))
 
 
 hand_in = complete

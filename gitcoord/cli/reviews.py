@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from gitcoord.cli.app import App, pass_app
-from gitcoord.cli.claims import land_automatically, ready_to_wait, waited
 from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import shown_paths, table
 from gitcoord.core import ids
@@ -39,6 +38,7 @@ def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) 
 
     Example: gitcoord review claim --wait
     """
+    from gitcoord.cli.waiting import ready_to_wait, waited
     from gitcoord.features.work import reviews
 
     agent = ready_to_wait(app, wait=wait, timeout=timeout)
@@ -123,12 +123,13 @@ def approve(app: App, task: str | None, message: str) -> None:
 
     Example: gitcoord review approve
     """
+    from gitcoord.features.doors import landed_by_itself
     from gitcoord.features.work import reviews
 
     done = reviews.judge(app.work, app.agent(), task, "approve", message)
     record = done.task
     if record["state"] == "done" and not done.already:
-        land_automatically(app, record["spec"]["phase"])
+        app.tell(landed_by_itself(app.work, record["spec"]["phase"]))
     approved = sum(one["verdict"] == "approved" for one in record["reviews"])
     facts = {
         "entry": done.entry,

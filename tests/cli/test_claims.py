@@ -17,17 +17,6 @@ def cli(repo: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
     return Cli(repo, capsys)
 
 
-def test_a_claim_in_the_worktree_of_another_says_where_its_branch_is_not(
-    cli: Cli, repo: Path
-) -> None:
-    found(repo, tasks("a", "b"), "ada", "bob").close()
-    cli.repo = repo.with_name("repo.worktrees") / "ada"
-    claimed = cli.json("claim", "a", "--agent", "bob")
-    assert claimed["checkout"] == "none"
-    assert "this is the worktree of ada" in claimed["notices"][0]
-    assert str(repo.with_name("repo.worktrees") / "bob") in claimed["notices"][0]
-
-
 def test_a_claim_whose_worktree_was_deleted_is_refused_with_what_makes_it_again(
     cli: Cli, repo: Path
 ) -> None:

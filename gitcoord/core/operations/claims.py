@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from gitcoord.core import codec, ids, paths
+from gitcoord.core import codec, ids
 from gitcoord.core.boundary import fits_agent
 from gitcoord.core.errors import (
     ClaimLostError,
@@ -39,6 +39,8 @@ from gitcoord.core.operations.expiry import (
     check_expired,
     check_lapsed,
     end_expired,
+    expiries,
+    lapses,
     over_claims,
     over_locks,
     over_reviews,
@@ -48,7 +50,7 @@ from gitcoord.core.readiness import hindrance, waiting_item
 from gitcoord.core.refs import work_branch
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
-__all__ = ["OPERATIONS", "expiries"]
+__all__ = ["OPERATIONS"]
 
 MAX_PROGRESS_BYTES = 500
 _OPEN: Transitions = {"open": ("claimed",)}
@@ -81,7 +83,7 @@ def decide_claim(snapshot: Snapshot, command: Command, context: Context) -> dict
         "lease_ms": plan["lease_ms"],
         "branch": work_branch(prefix, task["id"], attempt, context.token),
         "expired": expiries(snapshot, agent["id"], task, context),
-        "lapsed": _lapsed(snapshot, agent["id"], task, context),
+        "lapsed": lapses(snapshot, agent["id"], task, context),
         "takeover": takeover,
         "wait_ms": elapsed_ms(command.get("asked_ns"), context),
     }
@@ -122,52 +124,6 @@ def _takeover(task: TaskRecord, context: Context) -> Evidence | None:
         task=task["id"],
         lease_ms=left,
         attempt=claim["attempt"],
-    )
-
-
-def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Evidence]:
-    """Return the claims that are over and stand in the way of this one.
-
-    They count against capacity, limits and paths until an entry ends them;
-    the claimer in whose way they stand ends them with its own entry.
-    """
-    plan = require_plan(snapshot)
-    pool = plan["pools"].get(task["spec"]["pool"])
-    wanted = task["spec"]["paths"] or []
-    in_pool = [
-        other
-        for other in snapshot.live()
-        if other["claim"]
-        and other["id"] != task["id"]
-        and other["spec"]["pool"] == task["spec"]["pool"]
-    ]
-    is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
-    by_token = {
-        lock["token"]
-        for lock in snapshot.locks()
-        if lock["agent"] != agent and paths.overlaps(wanted, lock["paths"])
-    }
-
-    def stands(other: TaskRecord) -> bool:
-        claim = other["claim"]
-        if claim is None or other["id"] == task["id"]:
-            return False
-        if claim["agent"] == agent or claim["token"] in by_token:
-            return True
-        if is_full and other["spec"]["pool"] == task["spec"]["pool"]:
-            return True
-        return paths.overlaps(wanted, other["spec"]["paths"] or []) is not None
-
-    return over_claims(snapshot, context, stands)
-
-
-def _lapsed(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Lapse]:
-    """Return the timed locks of others that are over and hinder a claim."""
-    wanted = task["spec"]["paths"] or []
-    return over_locks(
-        snapshot,
-        context,
-        lambda lock: lock["agent"] != agent and paths.overlaps(wanted, lock["paths"]) is not None,
     )
 
 

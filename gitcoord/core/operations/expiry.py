@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from gitcoord.core import paths
 from gitcoord.core.errors import ClaimLostError, RefusedError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.layout import lock_path
@@ -17,7 +18,7 @@ from gitcoord.core.leases import Context, judge, judge_lock, leases_of, running
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, Review, TaskRecord
 from gitcoord.core.operation import Transitions
 from gitcoord.core.operations.changes import changed, set_back
-from gitcoord.core.operations.preconditions import open_phase, require_state
+from gitcoord.core.operations.preconditions import open_phase, require_plan, require_state
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "check_lapsed",
     "end_expired",
     "end_reviews",
+    "expiries",
+    "lapses",
     "over_claims",
     "over_locks",
     "over_reviews",
@@ -72,6 +75,52 @@ def over_locks(
     """Return the evidence for each timed lock that is over and stands in the way."""
     judged = [judge_lock(lock, context) for lock in snapshot.locks() if stands(lock)]
     return [evidence for evidence in judged if evidence is not None]
+
+
+def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Evidence]:
+    """Return the claims that are over and stand in the way of an agent's claim on a task.
+
+    They count against capacity, limits and paths until an entry ends them;
+    the claimer in whose way they stand ends them with its own entry.
+    """
+    plan = require_plan(snapshot)
+    pool = plan["pools"].get(task["spec"]["pool"])
+    wanted = task["spec"]["paths"] or []
+    in_pool = [
+        other
+        for other in snapshot.live()
+        if other["claim"]
+        and other["id"] != task["id"]
+        and other["spec"]["pool"] == task["spec"]["pool"]
+    ]
+    is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
+    by_token = {
+        lock["token"]
+        for lock in snapshot.locks()
+        if lock["agent"] != agent and paths.overlaps(wanted, lock["paths"])
+    }
+
+    def stands(other: TaskRecord) -> bool:
+        claim = other["claim"]
+        if claim is None or other["id"] == task["id"]:
+            return False
+        if claim["agent"] == agent or claim["token"] in by_token:
+            return True
+        if is_full and other["spec"]["pool"] == task["spec"]["pool"]:
+            return True
+        return paths.overlaps(wanted, other["spec"]["paths"] or []) is not None
+
+    return over_claims(snapshot, context, stands)
+
+
+def lapses(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Lapse]:
+    """Return the timed locks of others that are over and hinder a claim."""
+    wanted = task["spec"]["paths"] or []
+    return over_locks(
+        snapshot,
+        context,
+        lambda lock: lock["agent"] != agent and paths.overlaps(wanted, lock["paths"]) is not None,
+    )
 
 
 def check_evidence(snapshot: Snapshot, gone: Evidence) -> TaskRecord:

@@ -84,9 +84,7 @@ def claim(
         task = named_task(work, snapshot, task)["id"]
     if pool is not None and snapshot.plan() is not None:
         pool = named_pool(snapshot, pool)
-    worktree = None
-    if checkout:
-        worktree = _recovered_place(work, agent)
+    worktree = _recovered_place(work, agent, checkout=checkout)
     mine = _held_already(snapshot, record, task)
     if mine is not None:
         try:
@@ -105,10 +103,7 @@ def claim(
                 asked_ns=asked_ns,
                 is_waiting=is_waiting,
             )
-    if worktree is not None:
-        from gitcoord.git.worktrees import refuse_local_changes
-
-        refuse_local_changes(worktree)
+    _refuse_local_changes(worktree)
     chooser = Chooser(work, record, task, pool, session, asked_ns)
     done = _published(work, agent, chooser, is_waiting=is_waiting)
     return _begun(work, agent, done, worktree, resume=resume)
@@ -230,14 +225,23 @@ def _return_held(
     )
 
 
-def _recovered_place(work: Workspace, agent: str) -> Path | None:
-    """Return where to check out, when what was cut off there is put back."""
+def _recovered_place(work: Workspace, agent: str, *, checkout: bool) -> Path | None:
+    """Return where to check out, if anywhere, when what was cut off there is put back."""
+    if not checkout:
+        return None
     worktree = _checkout_place(work, agent)
     if worktree is not None:
         from gitcoord.git.occupied import recover
 
         recover(worktree, work.kept_folder)
     return worktree
+
+
+def _refuse_local_changes(worktree: Path | None) -> None:
+    if worktree is not None:
+        from gitcoord.git.worktrees import refuse_local_changes
+
+        refuse_local_changes(worktree)
 
 
 def _checkout_place(work: Workspace, agent: str) -> Path | None:
