@@ -151,5 +151,6 @@ SILENT = {
     "hand-in": "it is `complete`, and answers as that",
     "hook": "it answers in the dialect of who calls it",
     "keepalive": "what it runs has the output, and its status",
+    "mcp": "it speaks the protocol of its client",
 }
 """The commands that have no answer of their own, and why."""
