@@ -28,8 +28,6 @@ WITHOUT_A_TEST: dict[str, str] = {
     "core/model.py": SHAPE,
     "core/model_gates.py": SHAPE,
     "core/model_leases.py": SHAPE,
-    "core/operation.py": THROUGH + "core/test_machine.py: every row in every state",
-    "core/operations/changes.py": THROUGH + "the operations that have these changes in common",
     "core/shapes.py": SHAPE,
     "features/assist/briefs.py": BRIEFS,
     "features/assist/edits.py": HOOKS,

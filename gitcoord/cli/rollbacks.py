@@ -252,8 +252,7 @@ def batch(app: App, file: str) -> None:
     from gitcoord.features.run import batches
 
     lines = batches.parse_lines(_read(file))
-    ops = {line["op"] for line in lines}
-    if ops <= batches.AGENT_OPS and app.is_agent_known():
+    if all(batches.is_for_agents(line["op"]) for line in lines) and app.is_agent_known():
         agent = app.agent()
         others = {line["agent"] for line in lines if line.get("agent", agent) != agent}
         if others and app.work.standing_agent() is not None and not app.as_orchestrator:

@@ -22,6 +22,8 @@ __all__ = [
     "Apply",
     "Check",
     "Decide",
+    "Kind",
+    "LineKey",
     "Operation",
     "Transitions",
     "check_interval",
@@ -49,10 +51,35 @@ Transitions = Mapping[State, tuple[State, ...]]
 _NOWHERE: Transitions = {}
 _NOBODY: Mapping[str, Transitions] = {}
 _NOTHING: Mapping[str, Any] = {}
+_NO_KEYS: Mapping[str, LineKey] = {}
 
 Decide = Callable[[Snapshot, Command, Context], dict[str, Any]]
 Check = Callable[[Snapshot, Event], None]
 Apply = Callable[[Snapshot, Event, Changes], None]
+
+
+Kind = Literal[
+    "agent",
+    "duration",
+    "escalation",
+    "flag",
+    "holder",
+    "number",
+    "paths",
+    "pools",
+    "task",
+    "text",
+    "word",
+]
+"""What a key of a batch's line holds; ``holder`` is an agent, or nobody: null or ``-``."""
+
+
+class LineKey(NamedTuple):
+    """A key of a batch's line: what it holds, and which key of the command it is."""
+
+    kind: Kind
+    to: str
+    is_required: bool = False
 
 
 class Operation(NamedTuple):
@@ -78,6 +105,12 @@ class Operation(NamedTuple):
     """Where the tasks may go that a key of the event lists; ``*`` is any task."""
     batchable: bool = False
     """Whether it can be part of a batch."""
+    command: str = ""
+    """The word by which a line of a batch asks for it: the command as typed."""
+    line: Mapping[str, LineKey] = _NO_KEYS
+    """The keys of such a line; what it leaves out is at its default."""
+    is_for_agents: bool = False
+    """Whether agents ask for it, and not the orchestrator alone."""
     since: str = ""
     """The version of gitcoord that brought it, where older ones cannot do without."""
 

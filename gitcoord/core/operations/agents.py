@@ -10,7 +10,7 @@ from gitcoord.core.events import Event
 from gitcoord.core.layout import agent_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import AgentRecord
-from gitcoord.core.operation import Operation, copied, keys
+from gitcoord.core.operation import LineKey, Operation, copied, keys
 from gitcoord.core.operations.locks import end_locks_of
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Changes, Snapshot
@@ -93,6 +93,13 @@ OPERATIONS = {
         apply=apply_agent_add,
         subject="agent-add {name} by {agent}",
         batchable=True,
+        command="agent add",
+        line={
+            "id": LineKey("word", "name", is_required=True),
+            "pool": LineKey("pools", "pools"),
+            "capacity": LineKey("number", "capacity"),
+            "path": LineKey("paths", "paths"),
+        },
     ),
     "agent-remove": Operation(
         fields=keys("name"),
@@ -103,5 +110,10 @@ OPERATIONS = {
         subject="agent-remove {name} by {agent}",
         body="reason",
         batchable=True,
+        command="agent remove",
+        line={
+            "id": LineKey("agent", "name", is_required=True),
+            "reason": LineKey("text", "reason"),
+        },
     ),
 }

@@ -22,6 +22,7 @@ from gitcoord.core.holds import holds_of, obstacles, refuse
 from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.model import MAX_MESSAGE_BYTES, AgentRecord, Claim, Evidence, Lapse, TaskRecord
 from gitcoord.core.operation import (
+    LineKey,
     Operation,
     Transitions,
     check_interval,
@@ -429,6 +430,9 @@ OPERATIONS = {
         apply=apply_claim,
         subject="claim {task} by {agent}[, taken over from {takeover/agent}]: {title}",
         batchable=True,
+        command="claim",
+        line={"task": LineKey("task", "task", is_required=True)},
+        is_for_agents=True,
     ),
     "reissue": Operation(
         fields=_CLAIM | keys("old"),
@@ -448,6 +452,13 @@ OPERATIONS = {
         subject="progress {task} by {agent}: {message}[ ({percent}%)]",
         body="message",
         batchable=True,
+        command="progress",
+        line={
+            "task": LineKey("task", "task"),
+            "message": LineKey("text", "message", is_required=True),
+            "percent": LineKey("number", "percent"),
+        },
+        is_for_agents=True,
     ),
     "release": Operation(
         fields=keys("task title token attempt"),
@@ -459,6 +470,9 @@ OPERATIONS = {
         subject="release {task} by {agent}: {title}",
         body="reason",
         batchable=True,
+        command="release",
+        line={"task": LineKey("task", "task"), "reason": LineKey("text", "reason")},
+        is_for_agents=True,
     ),
     "expire": Operation(
         fields=keys(""),
@@ -469,5 +483,6 @@ OPERATIONS = {
         apply=end_expired,
         subject="expire by {agent}[, tasks {expired/task}][, locks of {lapsed/agent}]",
         batchable=True,
+        command="reap",
     ),
 }

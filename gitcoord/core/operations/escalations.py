@@ -10,13 +10,19 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.layout import escalation_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import MAX_MESSAGE_BYTES, Escalation, Said
-from gitcoord.core.operation import Operation, copied, keys
+from gitcoord.core.operation import LineKey, Operation, keys
 from gitcoord.core.operations.changes import escalate
 from gitcoord.core.operations.preconditions import require_author
 from gitcoord.core.sentences import answer_of
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = ["OPERATIONS"]
+
+
+def decide_escalate(_snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Take the matter as it was put; it is a question unless another kind is named."""
+    kind = command.get("kind", "question")
+    return {"task": command["task"], "kind": kind, "reason": command["reason"]}
 
 
 def check_escalate(snapshot: Snapshot, event: Event) -> None:
@@ -79,12 +85,15 @@ OPERATIONS = {
     "escalate": Operation(
         fields=keys("kind reason"),
         optional={"task": ""},
-        decide=copied("task", "kind", "reason"),
+        decide=decide_escalate,
         check=check_escalate,
         apply=apply_escalate,
         subject="escalate[ {task}] by {agent}: {reason}",
         body="reason",
         batchable=True,
+        command="escalate",
+        line={"task": LineKey("task", "task"), "text": LineKey("text", "reason", is_required=True)},
+        is_for_agents=True,
     ),
     "resolve": Operation(
         fields=keys("escalation answer"),
@@ -95,5 +104,10 @@ OPERATIONS = {
         subject="resolve {escalation} by {agent}: {answer}",
         body="answer",
         batchable=True,
+        command="resolve",
+        line={
+            "escalation": LineKey("escalation", "escalation", is_required=True),
+            "answer": LineKey("text", "answer", is_required=True),
+        },
     ),
 }

@@ -17,7 +17,7 @@ from gitcoord.core.holds import holds_of, obstacles, refuse
 from gitcoord.core.layout import lock_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import LockRecord, TaskRecord
-from gitcoord.core.operation import Operation, copied, keys, stamp
+from gitcoord.core.operation import LineKey, Operation, copied, keys, stamp
 from gitcoord.core.operations.changes import put_lock
 from gitcoord.core.operations.expiry import (
     EXPIRE,
@@ -208,6 +208,15 @@ OPERATIONS = {
         ),
         body="reason",
         batchable=True,
+        command="lock",
+        line={
+            "path": LineKey("paths", "paths", is_required=True),
+            "for": LineKey("duration", "for_ms"),
+            "shared": LineKey("flag", "shared"),
+            "reason": LineKey("text", "reason"),
+            "task": LineKey("task", "task"),
+        },
+        is_for_agents=True,
     ),
     "unlock": Operation(
         fields=keys("name paths"),
@@ -218,5 +227,8 @@ OPERATIONS = {
         subject="unlock {paths} of {name} by {agent}",
         body="reason",
         batchable=True,
+        command="unlock",
+        line={"path": LineKey("paths", "paths", is_required=True)},
+        is_for_agents=True,
     ),
 }

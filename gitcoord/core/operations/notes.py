@@ -13,7 +13,7 @@ from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.layout import checkpoint_path, note_path
 from gitcoord.core.model import MAX_NOTE_BYTES, MAX_NOTES, CheckpointRecord, NoteRecord
-from gitcoord.core.operation import Operation, copied, keys
+from gitcoord.core.operation import LineKey, Operation, copied, keys
 from gitcoord.core.operations.preconditions import require_author
 from gitcoord.core.snapshot import Changes, Snapshot
 
@@ -111,6 +111,13 @@ OPERATIONS = {
         subject="note[ on {task}][ on {path}] by {agent}: {message}",
         body="message",
         batchable=True,
+        command="note",
+        line={
+            "task": LineKey("task", "task"),
+            "path": LineKey("word", "path"),
+            "text": LineKey("text", "message", is_required=True),
+        },
+        is_for_agents=True,
     ),
     "note-drop": Operation(
         fields=keys("note"),
@@ -129,5 +136,7 @@ OPERATIONS = {
         apply=apply_checkpoint,
         subject="checkpoint {name} by {agent}",
         batchable=True,
+        command="checkpoint",
+        line={"name": LineKey("word", "name", is_required=True)},
     ),
 }

@@ -11,6 +11,7 @@ from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord, RetryDelay, State, TaskRecord
 from gitcoord.core.operation import (
+    LineKey,
     Operation,
     Transitions,
     check_interval,
@@ -126,7 +127,7 @@ def decide_fail(snapshot: Snapshot, command: Command, context: Context) -> dict[
         **holding(snapshot, command),
         **titled(snapshot, command),
         **stamp(context),
-        "kind": command["kind"],
+        "kind": command.get("kind", "transient"),
         "reason": command["reason"],
         "delay_ms": retry_delay_ms(task["failures"]),
         "log": command.get("log"),
@@ -213,6 +214,13 @@ OPERATIONS = {
         apply=apply_complete,
         subject="complete {task} by {agent}: {title}",
         batchable=True,
+        command="complete",
+        line={
+            "task": LineKey("task", "task"),
+            "result": LineKey("word", "result"),
+            "no_result": LineKey("flag", "no_result"),
+        },
+        is_for_agents=True,
     ),
     "fail": Operation(
         fields=keys("task title token attempt kind reason delay_ms boot_id monotonic_ns"),
@@ -224,6 +232,13 @@ OPERATIONS = {
         subject="fail {task} by {agent}: {reason}",
         body="reason",
         batchable=True,
+        command="fail",
+        line={
+            "task": LineKey("task", "task"),
+            "reason": LineKey("text", "reason", is_required=True),
+            "kind": LineKey("word", "kind"),
+        },
+        is_for_agents=True,
     ),
     "reopen": Operation(
         fields=keys("task title kind reason"),

@@ -8,7 +8,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
-from gitcoord.core.operation import Operation, Transitions, keys, titled
+from gitcoord.core.operation import LineKey, Operation, Transitions, keys, titled
 from gitcoord.core.operations.built_on import REDO, check_redone, redo, redone_with
 from gitcoord.core.operations.changes import changed, close_escalations
 from gitcoord.core.operations.preconditions import require_agent, task_of
@@ -129,6 +129,11 @@ OPERATIONS = {
         subject="retry {task} by {agent}: {title}",
         body="reason",
         batchable=True,
+        command="retry",
+        line={
+            "task": LineKey("task", "task", is_required=True),
+            "reason": LineKey("text", "reason"),
+        },
     ),
     "cancel": Operation(
         fields=keys("task title"),
@@ -141,6 +146,11 @@ OPERATIONS = {
         subject="cancel {task} by {agent}: {title}",
         body="reason",
         batchable=True,
+        command="cancel",
+        line={
+            "task": LineKey("task", "task", is_required=True),
+            "reason": LineKey("text", "reason"),
+        },
     ),
     "assign": Operation(
         fields=keys("task title"),
@@ -152,6 +162,12 @@ OPERATIONS = {
         subject="assign {task}[ to {to}] by {agent}: {title}",
         body="reason",
         batchable=True,
+        command="assign",
+        line={
+            "task": LineKey("task", "task", is_required=True),
+            "to": LineKey("holder", "to", is_required=True),
+            "reason": LineKey("text", "reason"),
+        },
     ),
     "pause": Operation(
         fields=keys("task title"),

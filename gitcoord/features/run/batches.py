@@ -7,26 +7,27 @@ and each is decided on the state that the lines before it leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
-from gitcoord.core.machine import MAX_BATCH, Step, fold
+from gitcoord.core.machine import MAX_BATCH, Step, fold, operation, operations
+from gitcoord.core.operation import Kind, LineKey
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
+from gitcoord.features.names import named_agent, named_escalation, named_pool, named_task
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.locks import tidy
 from gitcoord.features.work.results import keep_result, result_facts
-from gitcoord.features.work.tokens import begun_ns, current_claim, keep_token
+from gitcoord.features.work.tokens import current_claim, keep_token
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["AGENT_OPS", "LINES", "batch", "parse_lines"]
+__all__ = ["batch", "is_for_agents", "parse_lines"]
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_BYTES = 4 * 1024 * 1024
@@ -34,46 +35,32 @@ MAX_BYTES = 4 * 1024 * 1024
 Line = dict[str, Any]
 
 
-class _Shape(NamedTuple):
-    """The keys of a line: their types, and which of them must be there."""
-
-    keys: dict[str, tuple[type, ...]]
-    required: frozenset[str] = frozenset()
-
-
-_TEXT: tuple[type, ...] = (str,)
-LINES: dict[str, _Shape] = {
-    "claim": _Shape({"task": _TEXT}, frozenset({"task"})),
-    "progress": _Shape(
-        {"task": _TEXT, "message": _TEXT, "percent": (int,)}, frozenset({"message"})
-    ),
-    "complete": _Shape({"task": _TEXT, "result": _TEXT, "no_result": (bool,)}),
-    "fail": _Shape({"task": _TEXT, "reason": _TEXT, "kind": _TEXT}, frozenset({"reason"})),
-    "release": _Shape({"task": _TEXT, "reason": _TEXT}),
-    "lock": _Shape(
-        {"path": (str, list), "for": _TEXT, "shared": (bool,), "reason": _TEXT, "task": _TEXT},
-        frozenset({"path"}),
-    ),
-    "unlock": _Shape({"path": (str, list)}, frozenset({"path"})),
-    "escalate": _Shape({"task": _TEXT, "text": _TEXT}, frozenset({"text"})),
-    "note": _Shape({"task": _TEXT, "path": _TEXT, "text": _TEXT}, frozenset({"text"})),
-    "retry": _Shape({"task": _TEXT, "reason": _TEXT}, frozenset({"task"})),
-    "cancel": _Shape({"task": _TEXT, "reason": _TEXT}, frozenset({"task"})),
-    "assign": _Shape(
-        {"task": _TEXT, "to": (str, type(None)), "reason": _TEXT}, frozenset({"task", "to"})
-    ),
-    "reap": _Shape({}),
-    "resolve": _Shape({"escalation": _TEXT, "answer": _TEXT}, frozenset({"escalation", "answer"})),
-    "checkpoint": _Shape({"name": _TEXT}, frozenset({"name"})),
-    "agent add": _Shape(
-        {"id": _TEXT, "pool": (str, list), "capacity": (int,), "path": (str, list)},
-        frozenset({"id"}),
-    ),
-    "agent remove": _Shape({"id": _TEXT, "reason": _TEXT}, frozenset({"id"})),
+TYPES: dict[Kind, tuple[type, ...]] = {
+    "agent": (str,),
+    "duration": (str,),
+    "escalation": (str,),
+    "flag": (bool,),
+    "holder": (str, type(None)),
+    "number": (int,),
+    "paths": (str, list),
+    "pools": (str, list),
+    "task": (str,),
+    "text": (str,),
+    "word": (str,),
 }
-AGENT_OPS = frozenset(
-    {"claim", "progress", "complete", "fail", "release", "lock", "unlock", "escalate", "note"}
-)
+"""The types of what a key of each kind may hold."""
+_COMMON: dict[str, LineKey] = {"op": LineKey("word", "op"), "agent": LineKey("word", "agent")}
+
+
+@cache
+def asked_by() -> dict[str, str]:
+    """Return the operations that a line can ask for, by the commands as typed."""
+    return {row.command: op for op, row in operations().items() if row.command}
+
+
+def is_for_agents(command: str) -> bool:
+    """Return whether agents ask for this, and not the orchestrator alone."""
+    return operation(asked_by()[command]).is_for_agents
 
 
 def parse_lines(text: str) -> list[Line]:
@@ -104,15 +91,16 @@ def _parsed(number: int, row: str) -> Line:
         raise _wrong(number, error.message) from None
     if not isinstance(line, dict) or not isinstance(line.get("op"), str):
         raise _wrong(number, 'it is not an object with an "op"')
-    shape = LINES.get(line["op"])
-    if shape is None:
-        near = ids.nearest(line["op"], LINES)
+    op = asked_by().get(line["op"])
+    if op is None:
+        near = ids.nearest(line["op"], asked_by())
         raise _wrong(
             number,
             f"there is no operation {codec.printable(line['op'])!r} for batches",
-            f"known: {', '.join(near or LINES)}",
+            f"known: {', '.join(near or asked_by())}",
         )
-    known = {**shape.keys, "op": _TEXT, "agent": _TEXT}
+    keys = operation(op).line
+    known = {**keys, **_COMMON}
     for key, value in line.items():
         if key not in known:
             near = ids.nearest(key, known)
@@ -121,14 +109,20 @@ def _parsed(number: int, row: str) -> Line:
                 f"{line['op']} has no key {codec.printable(key)!r}",
                 f"known: {', '.join(near or known)}",
             )
-        if not isinstance(value, known[key]) or (
-            isinstance(value, bool) and bool not in known[key]
-        ):
+        if not _is_of_kind(value, known[key].kind):
             raise _wrong(number, f"the value of {key!r} is of the wrong type")
-    missing = shape.required - line.keys()
+    missing = {key for key, row in keys.items() if row.is_required} - line.keys()
     if missing:
         raise _wrong(number, f"{line['op']} needs {', '.join(sorted(missing))}")
     return {**line, "line": number}
+
+
+def _is_of_kind(value: object, kind: Kind) -> bool:
+    if isinstance(value, bool):
+        return kind == "flag"
+    if isinstance(value, list):
+        return list in TYPES[kind] and value != [] and all(isinstance(one, str) for one in value)
+    return isinstance(value, TYPES[kind])
 
 
 def _wrong(number: int, what: str, hint: str = "") -> UsageError:
@@ -181,7 +175,7 @@ def _run_checks(work: Workspace, maker: _Maker, lines: list[Line]) -> None:
     refused for another reason is left to the fold, which names it.
     """
     for line in lines:
-        if line["op"] != "complete":
+        if "result" not in operation(asked_by()[line["op"]]).fields:
             continue
         snapshot = work.ledger.snapshot()
         try:
@@ -223,174 +217,102 @@ class _Maker:
         return lambda snapshot, context: self.command(line, snapshot, context)
 
     def command(self, line: Line, snapshot: Snapshot, context: Context) -> Command:
-        """Make the command of one line on a state."""
+        """Make the command of one line on a state.
+
+        What the operation's row asks for beyond the line is found here: a
+        base, a result, the token of what is held.
+        """
         who = line.get("agent") or self._agent
         ids.parse_id(who, "agent id")
-        if line["op"] in {"progress", "complete", "fail", "release"}:
-            return self._held(line, snapshot, who)
-        if line["op"] == "claim":
-            task = snapshot.require_task(line["task"])
-            self.tokens[task["id"]] = context.token
-            return {
-                "op": "claim",
-                "agent": who,
-                "task": task["id"],
-                "session": self._work.session(),
-                "make_base": partial(base_of, self._work, snapshot, task),
-            }
-        if line["op"] in {"lock", "unlock"}:
-            return self._lock(line, snapshot, who)
-        return {"agent": who, **_PLAIN[line["op"]](line)}
+        op = asked_by()[line["op"]]
+        row = operation(op)
+        command: Command = {"op": op, "agent": who, **row.optional}
+        for key, form in row.line.items():
+            if key in line:
+                command[form.to] = self._value(key, line[key], form.kind, snapshot)
+        if "base" in row.fields:
+            return {**command, **self._begun(snapshot, command["task"], context)}
+        if "paths" in row.fields:
+            command["paths"] = tidy(self._work, command["paths"])
+        if "tokens" in row.optional:
+            kept = {str(one["token"]) for one in self._work.tokens(who).all()}
+            return {**command, "name": who, "tokens": sorted(kept | set(self.tokens.values()))}
+        is_held = "token" in row.fields
+        if "token" in row.optional:
+            is_held = bool(command["task"]) or _holds_claim(snapshot, who)
+        if is_held:
+            command["task"], command["token"] = self._holding(snapshot, who, command.get("task"))
+        if "result" in row.fields:
+            command["result"] = self._result(snapshot, command, line)
+        return command
 
-    def _held(self, line: Line, snapshot: Snapshot, who: str) -> Command:
-        task, token = self._holding(line, snapshot, who)
-        command: Command = {
-            "op": line["op"],
-            "agent": who,
-            "task": task,
-            "token": token,
-            "begun_ns": begun_ns(self._work, who, token),
-        }
-        if line["op"] == "progress":
-            return {
-                **command,
-                "message": text_of(line["message"], "message"),
-                "percent": line.get("percent"),
-            }
-        if line["op"] == "fail":
-            kind = line.get("kind", "transient")
-            return {
-                **command,
-                "kind": kind,
-                "reason": text_of(line["reason"], "reason"),
-                "log": None,
-            }
-        if line["op"] == "release":
-            return {**command, "reason": _optional(line)}
-        record = snapshot.require_task(task)
+    def _value(self, key: str, value: Any, kind: Kind, snapshot: Snapshot) -> Any:
+        """Return what a key's value stands for; prefixes of names are enough."""
+        if kind == "text" and value:
+            return text_of(value, key)
+        if kind in {"paths", "pools"}:
+            value = _list(value)
+        if kind == "pools":
+            return sorted({named_pool(snapshot, name) for name in value})
+        if kind == "duration":
+            return _duration_ms(value)
+        if kind in {"task", "escalation", "agent", "holder"}:
+            return self._named(value, kind, snapshot)
+        return value
+
+    def _named(self, word: str | None, kind: Kind, snapshot: Snapshot) -> str | None:
+        if kind == "holder" and word in {None, "-"}:
+            return None
+        name = str(word)
+        if kind == "task":
+            return named_task(self._work, snapshot, name)["id"]
+        if kind == "escalation":
+            return named_escalation(snapshot, name)
+        return named_agent(snapshot, name)["id"]
+
+    def _begun(self, snapshot: Snapshot, task: str, context: Context) -> Command:
+        """Return what a claim begins from, and remember its token for the lines below."""
+        base = base_of(self._work, snapshot, snapshot.require_task(task))
+        self.tokens[task] = context.token
+        session = self._work.session()
+        return {"session": session, "base": base.oid, "built_on": base.built_on}
+
+    def _result(self, snapshot: Snapshot, command: Command, line: Line) -> dict[str, Any]:
+        """Return the facts of what is handed in, after its ref is made."""
+        record = snapshot.require_task(command["task"])
         held = record["claim"]
         if held is None:
-            return {**command, "result": {}}
-        facts = result_facts(
-            self._work,
-            snapshot,
-            record,
-            held,
-            line.get("result"),
-            no_result=bool(line.get("no_result")),
-        )
-        keep_result(self._work, snapshot, task, facts)
-        return {**command, "result": facts}
+            return {}
+        no_result = bool(line.get("no_result"))
+        named = line.get("result")
+        facts = result_facts(self._work, snapshot, record, held, named, no_result=no_result)
+        keep_result(self._work, snapshot, command["task"], facts)
+        return facts
 
-    def _lock(self, line: Line, snapshot: Snapshot, who: str) -> Command:
-        wanted = tidy(self._work, _list(line["path"]))
-        if line["op"] == "unlock":
-            tokens = {str(kept["token"]) for kept in self._work.tokens(who).all()} | set(
-                self.tokens.values()
-            )
-            return {
-                "op": "unlock",
-                "agent": who,
-                "name": who,
-                "paths": wanted,
-                "tokens": sorted(tokens),
-                "reason": "",
-            }
-        holds_claim = any(
-            held["claim"] and held["claim"]["agent"] == who for held in snapshot.live()
-        )
-        if holds_claim or line.get("task"):
-            task, token = self._holding(line, snapshot, who)
-        else:
-            task, token = "", ""
-        for_ms = None
-        if "for" in line:
-            for_ms = ids.duration_ms(line["for"])
-        if "for" in line and not for_ms:
-            raise UsageError(f"{line['for']!r} is not a duration", hint="write 90s, 30m or 2h")
-        return {
-            "op": "lock",
-            "agent": who,
-            "task": task,
-            "token": token,
-            "paths": wanted,
-            "for_ms": for_ms,
-            "shared": bool(line.get("shared")),
-            "reason": _optional(line),
-        }
-
-    def _holding(self, line: Line, snapshot: Snapshot, who: str) -> tuple[str, str]:
+    def _holding(self, snapshot: Snapshot, who: str, task: str | None) -> tuple[str, str]:
         """Find a claim: one that this batch made, or the agent's own token."""
-        task = line.get("task")
         if task in self.tokens:
             return str(task), self.tokens[str(task)]
         try:
-            return current_claim(self._work, snapshot, who, task)
+            return current_claim(self._work, snapshot, who, task or None)
         except (NotFoundError, RefusedError):
-            if task is None and len(self.tokens) == 1:
+            if not task and len(self.tokens) == 1:
                 return next(iter(self.tokens.items()))
             raise
 
 
-def _optional(line: Line) -> str:
-    if not line.get("reason"):
-        return ""
-    return text_of(line["reason"], "reason")
+def _holds_claim(snapshot: Snapshot, agent: str) -> bool:
+    return any(task["claim"] and task["claim"]["agent"] == agent for task in snapshot.live())
 
 
-def _about_task(line: Line) -> Command:
-    return {"op": line["op"], "task": line["task"], "reason": _optional(line)}
+def _duration_ms(text: str) -> int:
+    found = ids.duration_ms(text)
+    if not found:
+        raise UsageError(f"{text!r} is not a duration", hint="write 90s, 30m or 2h")
+    return found
 
 
-def _list(value: object) -> list[str]:
-    if value is None:
-        return []
+def _list(value: list[str] | str) -> list[str]:
     if isinstance(value, list):
-        return [str(item) for item in value]
-    return [str(value)]
-
-
-def _assigned(line: Line) -> Command:
-    to = line["to"]
-    if to == "-":
-        to = None
-    return {**_about_task(line), "to": to}
-
-
-_PLAIN: dict[str, Callable[[Line], Command]] = {
-    "escalate": lambda line: {
-        "op": "escalate",
-        "task": line.get("task", ""),
-        "kind": "question",
-        "reason": text_of(line["text"], "text"),
-    },
-    "note": lambda line: {
-        "op": "note",
-        "task": line.get("task"),
-        "path": line.get("path"),
-        "message": text_of(line["text"], "note"),
-    },
-    "retry": _about_task,
-    "cancel": _about_task,
-    "assign": _assigned,
-    "reap": lambda _line: {"op": "expire"},
-    "resolve": lambda line: {
-        "op": "resolve",
-        "escalation": line["escalation"],
-        "answer": text_of(line["answer"], "answer"),
-    },
-    "checkpoint": lambda line: {"op": "checkpoint", "name": line["name"]},
-    "agent add": lambda line: {
-        "op": "agent-add",
-        "name": line["id"],
-        "pools": sorted(set(_list(line.get("pool")))),
-        "capacity": line.get("capacity", 1),
-        "paths": _list(line.get("path")) or None,
-        "worktree": None,
-    },
-    "agent remove": lambda line: {
-        "op": "agent-remove",
-        "name": line["id"],
-        "reason": _optional(line),
-    },
-}
+        return value
+    return [value]

@@ -128,9 +128,37 @@ def test_a_stale_token_in_a_batch_refuses_it_whole(repo: Path) -> None:
     assert not work.ledger.snapshot().notes()
 
 
+def test_prefixes_and_defaults_are_those_of_the_commands(repo: Path) -> None:
+    work = found(repo, tasks("lexer", "parser"), "ada", worktrees=False)
+    batches.batch(
+        work,
+        lines(
+            {"op": "assign", "task": "lex", "to": "ad"},
+            {"op": "agent add", "id": "bob", "pool": ["def", "default"], "path": "src/"},
+            {"op": "agent remove", "id": "bo"},
+            {"op": "escalate", "text": "may I?", "task": "pars", "agent": "ada"},
+        ),
+        agent=ORCHESTRATOR,
+    )
+    assert record(work, "lexer")["assigned"] == "ada"
+    asked = work.ledger.snapshot().escalations()[0]
+    assert (asked["task"], asked["code"], asked["agent"]) == ("parser", "question", "ada")
+    rows = lines(
+        {"op": "resolve", "escalation": asked["id"][:6], "answer": "yes"},
+        {"op": "assign", "task": "lexer", "to": None},
+    )
+    batches.batch(work, rows, agent=ORCHESTRATOR)
+    assert work.ledger.snapshot().escalations()[0]["state"] == "resolved"
+    assert record(work, "lexer")["assigned"] is None
+    verify.verify(work)
+
+
 @pytest.mark.parametrize(
     ("row", "what"),
     [
+        ('{"op": "unlock", "path": []}', "wrong type"),
+        ('{"op": "unlock", "path": ["a/", 7]}', "wrong type"),
+        ('{"op": "lock", "path": "a/", "shared": 1}', "wrong type"),
         ("{", "not valid JSON"),
         ("[1]", "not an object"),
         ('{"op": "rollback"}', "no operation"),
