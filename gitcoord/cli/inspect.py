@@ -32,19 +32,19 @@ _STATES = (
 @click.command()
 @pass_app
 def status(app: App) -> None:
-    """Show a summary: counts, phases, who holds what, what needs you.
+    """Show what needs you, is stuck, runs and comes next, and when it ends.
 
     Example: gitcoord status
     """
     from gitcoord.features.assist.events import ended_turns
     from gitcoord.features.inspect import facts
     from gitcoord.features.land.target_moves import lagging
-    from gitcoord.features.maintain import attention
+    from gitcoord.features.maintain.overview import overview
 
     with ticking(app, "reading the ledger"):
         found = facts.status(app.work)
         found["behind"] = [str(path) for path in lagging(app.work)]
-        found["needs_you"] = attention.needs_you(app.work, app.work.ledger.snapshot(found["tip"]))
+        found |= overview(app.work, app.work.ledger.snapshot(found["tip"]), found)
     for text in ended_turns(app.work, app.work.ledger.snapshot(found["tip"])):
         app.out.notice(text)
     app.out.answer("status", found, _status_text(app, found))
@@ -72,17 +72,48 @@ def _progress(progress: dict[str, Any] | None) -> str:
 
 
 def _status_text(app: App, found: dict[str, Any]) -> str:
+    """Answer the questions in the order in which they are asked."""
+    lines = [f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}"]
+    for one in found["needs_you"]:
+        lines += [f"needs you: {one['text']}", f"  next: {one['command']}"]
+    for one in found["stuck"]:
+        lines += [f"stuck   {one['kind']}: {one['text']}", f"  next: {one['command']}"]
+    lines += _running_lines(app, found)
+    for one in found["next"]:
+        lines.append(f"next    {one['text']}: {one['command']}")
+    return "\n".join([*lines, *_progress_lines(app, found)])
+
+
+def _running_lines(app: App, found: dict[str, Any]) -> list[str]:
+    """Return who holds what, and what stands in the way of others."""
     from gitcoord.features.inspect import impact
 
-    counts = ", ".join(
-        f"{found['counts'][state]} {app.out.state(state)}"
-        for state in _STATES
-        if state in found["counts"]
-    )
-    lines = [
-        f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}",
-        f"tasks   {counts or '-'}",
+    lines = []
+    for claim in found["claims"]:
+        line = f"claim   {claim['task']} by {claim['agent']}, {_lease(claim)}"
+        if claim["is_late"]:
+            line += " " + app.out.state("late")
+        lines.append(f"{line}, since {claim['since']}{_progress(claim['progress'])}")
+    for one in found["reviews"]:
+        lines.append(f"review  {one['task']} by {one['agent']}, {_lease(one)}")
+    lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
+    lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
+    for one in found["blocked"]:
+        lines.append(f"blocked {one['task']} {one['state']}: {impact.told(one, is_failed=True)}")
+    if found["pending"]:
+        lines.append(
+            f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next "
+            "command finishes it"
+        )
+    return lines + [
+        f"behind: {path} has the target checked out; an orchestrator's command brings it along"
+        for path in found["behind"]
     ]
+
+
+def _progress_lines(app: App, found: dict[str, Any]) -> list[str]:
+    """Return how much is done, and when the rest will be."""
+    lines = []
     for one in found["phases"]:
         state = one["state"]
         if state == "open" and not one["is_started"]:
@@ -92,29 +123,16 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
             f"phase   {one['id']}: {state}; {told or 'no tasks'}{gates_line(one['failed_gates'])}"
             + clause("; next: {}", one["next"])
         )
-    for claim in found["claims"]:
-        line = f"claim   {claim['task']} by {claim['agent']}, {_lease(claim)}"
-        if claim["is_late"]:
-            line += " " + app.out.state("late")
-        lines.append(line + _progress(claim["progress"]))
-    for one in found["reviews"]:
-        lines.append(f"review  {one['task']} by {one['agent']}, {_lease(one)}")
-    lines += [f"lock    {lock_line(one)}" for one in found["locks"]]
-    lines += [f"waits   {wait_line(one)}" for one in found["waiting"]]
-    for one in found["blocked"]:
-        lines.append(f"blocked {one['task']} {one['state']}: {impact.told(one, is_failed=True)}")
-    for one in found["needs_you"]:
-        lines += [f"needs you: {one['text']}", f"  next: {one['command']}"]
-    if found["pending"]:
-        lines.append(
-            f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next "
-            "command finishes it"
-        )
-    lines += [
-        f"behind: {path} has the target checked out; an orchestrator's command brings it along"
-        for path in found["behind"]
-    ]
-    return "\n".join(lines)
+    counts = ", ".join(
+        f"{found['counts'][state]} {app.out.state(state)}"
+        for state in _STATES
+        if state in found["counts"]
+    )
+    eta = found["eta"]
+    end = eta["basis"]
+    if eta["from"] is not None:
+        end = f"{eta['from']} to {eta['to']}, by {eta['basis']}"
+    return [*lines, f"tasks   {counts or '-'}", f"end     {end}"]
 
 
 @click.command()

@@ -266,6 +266,14 @@ class ReadyIndex:
             rows += self._select(query, (phase, state))
         return [name for _, name in sorted(rows)]
 
+    def first_shown(self, phases: Iterable[str], shown: str, limit: int) -> list[str]:
+        """List the first tasks of some phases in a state as in ``counts``, in plan order."""
+        query = "SELECT ord, id FROM tasks WHERE phase = ? AND shown = ? ORDER BY ord LIMIT ?"
+        rows: list[tuple[Any, ...]] = []
+        for phase in phases:
+            rows += self._select(query, (phase, shown, limit))
+        return [name for _, name in sorted(rows)[:limit]]
+
     def all_ids(self) -> list[str]:
         """List every id, for the nearest names of a mistyped one."""
         return [name for (name,) in self._select("SELECT id FROM tasks ORDER BY ord", ())]

@@ -60,6 +60,10 @@ __all__ = [
 ]
 
 
+Eta = TypedDict("Eta", {"from": str | None, "to": str | None, "basis": str})
+Eta.__doc__ = "Between when and when the rest will probably be done, and what that rests on."
+
+
 class StatusAnswer(TypedDict):
     """A summary of the ledger."""
 
@@ -80,6 +84,10 @@ class StatusAnswer(TypedDict):
     escalations: list[EscalationFacts]
     behind: list[str]
     needs_you: list[AttentionFacts]
+    stuck: list[AttentionFacts]
+    running: list[AttentionFacts]
+    next: list[AttentionFacts]
+    eta: Eta
 
 
 class TasksAnswer(TypedDict):

@@ -16,7 +16,7 @@ from gitcoord.features.setup.trust import gates_and_setup, shown, untrusted
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json
 
-__all__ = ["Attention", "needs_you"]
+__all__ = ["Attention", "item", "needs_you"]
 
 MAX_FAILED = 20
 _MAX_CHARS = 300
@@ -46,7 +46,8 @@ def needs_you(work: Workspace, snapshot: Snapshot) -> list[Attention]:
     ]
 
 
-def _item(kind: str, text: str, command: str, **about: str | None) -> Attention:
+def item(kind: str, text: str, command: str, **about: str | None) -> Attention:
+    """Return one thing that is told, with what it is about and the command for it."""
     return {
         "kind": kind,
         "task": about.get("task"),
@@ -66,18 +67,16 @@ def _target(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
     name = branch_name(target)
     if work.store.read_ref(target) is None:
         text = f"the target branch {name} does not exist: it was renamed or deleted"
-        yield _item(
-            "target", text, 'gitcoord plan apply FILE, with target = "BRANCH" in its [plan]'
-        )
+        yield item("target", text, 'gitcoord plan apply FILE, with target = "BRANCH" in its [plan]')
     for place in checkouts_of(work.git, work.ledger.ref):
         text = f"the ledger is checked out in {place}: a commit there would break it"
-        yield _item("checkout", text, f"git -C {place} switch {name}")
+        yield item("checkout", text, f"git -C {place} switch {name}")
 
 
 def _escalations(snapshot: Snapshot) -> Iterator[Attention]:
     for one in snapshot.escalations():
         if one["state"] == "open":
-            yield _item(
+            yield item(
                 "escalation",
                 f"{one['id']} {text_of_escalation(one)}",
                 f"gitcoord resolve {one['id']} ANSWER",
@@ -93,12 +92,10 @@ def _failed_tasks(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
     for name in names[:MAX_FAILED]:
         task = snapshot.require_task(name)
         text = f"task {name} failed{_last_reason(task)}"
-        yield _item(
-            "failed", text, f"gitcoord retry {name}", task=name, phase=task["spec"]["phase"]
-        )
+        yield item("failed", text, f"gitcoord retry {name}", task=name, phase=task["spec"]["phase"])
     if len(names) > MAX_FAILED:
         text = f"{len(names) - MAX_FAILED} more tasks failed"
-        yield _item("failed", text, "gitcoord tasks --state failed")
+        yield item("failed", text, "gitcoord tasks --state failed")
 
 
 def _last_reason(task: TaskRecord) -> str:
@@ -113,7 +110,7 @@ def _gates(snapshot: Snapshot) -> Iterator[Attention]:
     for phase in snapshot.phases():
         for failed in failed_gates(snapshot, phase):
             text = f"gate {failed['gate']} of phase {phase['id']} failed: {failed['reason']}"
-            yield _item("gate", text, f"gitcoord phase check {phase['id']}", phase=phase["id"])
+            yield item("gate", text, f"gitcoord phase check {phase['id']}", phase=phase["id"])
 
 
 def _setups(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
@@ -123,7 +120,7 @@ def _setups(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
         if facts.get("state") == "failed":
             log = facts.get("log")
             text = f"the setup of {agent['id']}'s worktree failed: its output is in {log}"
-            yield _item("setup", text, f"gitcoord agent add {agent['id']}", agent=agent["id"])
+            yield item("setup", text, f"gitcoord agent add {agent['id']}", agent=agent["id"])
 
 
 def _untrusted(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
@@ -135,4 +132,4 @@ def _untrusted(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
     missing = untrusted(work, gates_and_setup(snapshot))
     if missing:
         text = f"not trusted on this machine: {'; '.join(map(shown, missing[:3]))}"
-        yield _item("trust", text, "gitcoord trust")
+        yield item("trust", text, "gitcoord trust")

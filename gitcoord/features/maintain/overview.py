@@ -1,0 +1,282 @@
+"""Answer an orchestrator's questions: what needs you, is stuck, runs, comes next, and when it ends.
+
+Whatever shows the state of a ledger takes these answers from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from statistics import median
+from typing import Any, cast
+
+from gitcoord.core import ids
+from gitcoord.core.estimates import Finished, Remaining, estimate
+from gitcoord.core.history import History, history_of
+from gitcoord.core.leases import Context, age_ns, remaining_ms, running, silent_ns
+from gitcoord.core.model import Claim, Lease, PhaseRecord, TaskRecord
+from gitcoord.core.operations.reviews import is_verifier
+from gitcoord.core.refs import branch_ref
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.times import instant
+from gitcoord.features.inspect.chain import entries
+from gitcoord.features.inspect.waiting import waiting_of
+from gitcoord.features.maintain.attention import Attention, item, needs_you
+from gitcoord.features.workspace import Workspace
+from gitcoord.store.protocol import MissingObjectError
+
+__all__ = ["overview"]
+
+MAX_NEXT = 5
+MAX_ENTRIES = 1000
+"""How far back the history is read for an estimate."""
+MAX_REMAINING = 5000
+DEFAULT_HUNG_MS = 30 * 60_000
+HUNG_TIMES = 3
+RECENT_MS = 60_000
+_OVER = frozenset({"done", "landed", "cancelled"})
+_STOPPED = frozenset({"failed", "blocked"})
+
+
+def overview(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers, in the order in which they are asked.
+
+    ``status`` is what ``facts.status`` says of the same snapshot.
+    """
+    context = work.ledger.context()
+    return {
+        "needs_you": needs_you(work, snapshot),
+        "stuck": [*_stuck_claims(work, snapshot, context), *_stuck_reviews(work, snapshot)],
+        "running": list(_running(snapshot)),
+        "next": list(_next(work, snapshot, status)),
+        "eta": _eta(work, snapshot, context, status["counts"]),
+    }
+
+
+# stuck
+
+
+def _stuck_claims(work: Workspace, snapshot: Snapshot, context: Context) -> Iterator[Attention]:
+    plan = snapshot.plan()
+    if plan is None:
+        return
+    for task in _live(snapshot):
+        claim = task["claim"]
+        if claim is None:
+            continue
+        kind, text = _trouble(work, task, claim, context, plan["heartbeat_ms"])
+        command = f"gitcoord show {task['id']}"
+        if kind == "over":
+            command = "gitcoord reap"
+        if kind:
+            yield item(
+                kind,
+                f"task {task['id']} by {claim['agent']}: {text}",
+                command,
+                task=task["id"],
+                phase=task["spec"]["phase"],
+                agent=claim["agent"],
+                since=instant(claim["at"]),
+            )
+
+
+def _trouble(
+    work: Workspace, task: TaskRecord, claim: Claim, context: Context, heartbeat_ms: int
+) -> tuple[str, str]:
+    """Return the worst that is wrong with a claim: its kind, and what is seen."""
+    lease = cast("Lease", claim)
+    left_ms, silent_ms = remaining_ms(lease, context), silent_ns(lease, context) // 1_000_000
+    if left_ms <= 0:
+        return "over", "its lease is over; the next claim may take it"
+    if silent_ms * 2 > claim["lease_ms"]:
+        shown = ids.show_duration(left_ms)
+        return "silent", f"no sign of life for {ids.show_duration(silent_ms)}, lease {shown}"
+    entry_ms = age_ns(claim["boot_id"], claim["monotonic_ns"], context) // 1_000_000
+    hung_ms = DEFAULT_HUNG_MS
+    if task["spec"]["estimate_ms"]:
+        hung_ms = HUNG_TIMES * task["spec"]["estimate_ms"]
+    if min(entry_ms, _idle_ms(work, task, claim, context)) > hung_ms:
+        return "hung", f"it lives, and did nothing for {ids.show_duration(hung_ms)}"
+    if entry_ms > heartbeat_ms:
+        return "late", f"no progress was reported for {ids.show_duration(entry_ms)}"
+    return "", ""
+
+
+def _idle_ms(work: Workspace, task: TaskRecord, claim: Claim, context: Context) -> int:
+    """Return how long ago an attempt last printed or committed something here."""
+    times = [float(claim["since"])]
+    marked = f"{claim['attempt']}-{claim['token'][:6]}"
+    for path in work.logs.attempts_of(task["id"]):
+        if path.parent.name == marked and path.exists():
+            times.append(path.stat().st_mtime)
+    tip = work.store.read_ref(branch_ref(claim["branch"]))
+    if tip is not None and tip != claim["base"]:
+        with suppress(MissingObjectError):
+            times.append(work.store.read_entry(tip).time)
+    return max(0, round((context.time - max(times)) * 1000))
+
+
+def _stuck_reviews(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
+    """Find results that wait for a review which no agent can give."""
+    agents = snapshot.agents()
+    unlanded = [one["id"] for one in snapshot.phases() if one["state"] != "landed"]
+    for name in work.index.in_state(unlanded, "review"):
+        task = snapshot.require_task(name)
+        if task["result"] is None or running(task):
+            continue
+        author = task["result"]["agent"]
+        judged = {review["agent"] for review in task["reviews"]}
+        others = [one for one in agents if one["id"] != author and one["id"] not in judged]
+        has_verifier = any(review["is_verifier"] for review in task["reviews"])
+        missing = task["approvals"] - len(judged)
+        if task["spec"]["verify_by"] is not None and not has_verifier and missing == 1:
+            others = [one for one in others if is_verifier(one, task)]
+        if not others:
+            text = f"task {task['id']} waits for a review, and no agent can give it"
+            yield item(
+                "review",
+                text,
+                "gitcoord agent add ID",
+                task=task["id"],
+                phase=task["spec"]["phase"],
+            )
+
+
+# running, next
+
+
+def _live(snapshot: Snapshot) -> list[TaskRecord]:
+    return sorted(snapshot.live(), key=lambda task: task["order"])
+
+
+def _running(snapshot: Snapshot) -> Iterator[Attention]:
+    for task in _live(snapshot):
+        about = {"task": task["id"], "phase": task["spec"]["phase"]}
+        command = f"gitcoord show {task['id']}"
+        claim = task["claim"]
+        if claim is not None:
+            words = task["spec"]["title"]
+            if claim["progress"] is not None:
+                words = claim["progress"]["message"]
+            since = instant(claim["since"])
+            yield item("claim", words, command, agent=claim["agent"], since=since, **about)
+        for review in running(task):
+            words = f"reviews {task['id']}: {task['spec']['title']}"
+            since = instant(review["at"])
+            yield item("review", words, command, agent=review["agent"], since=since, **about)
+
+
+def _next(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> Iterator[Attention]:
+    """Tell what can be done next; where nothing can, what the first tasks wait for."""
+    landable = [one["id"] for one in status["phases"] if one["is_landable"]]
+    for phase in landable:
+        text = f"phase {phase} is whole"
+        yield item("landing", text, f"gitcoord phase land {phase}", phase=phase)
+    started = [one["id"] for one in snapshot.phases() if _is_open(snapshot, one)]
+    ready = work.index.first_shown(started, "ready", MAX_NEXT)
+    for name in ready:
+        task = snapshot.require_task(name)
+        text = f"{name}: {task['spec']['title']}"
+        phase = task["spec"]["phase"]
+        yield item("ready", text, f"gitcoord claim {name}", task=name, phase=phase)
+    if ready or landable:
+        return
+    every = [one["id"] for one in snapshot.phases()]
+    for name in work.index.first_shown(every, "waiting", MAX_NEXT):
+        task = snapshot.require_task(name)
+        for waiting in waiting_of(snapshot, task)[:1]:
+            command = waiting.command or f"gitcoord show {name}"
+            phase = task["spec"]["phase"]
+            yield item(waiting.kind, waiting.text, command, task=name, phase=phase)
+
+
+def _is_open(snapshot: Snapshot, phase: PhaseRecord) -> bool:
+    return phase["state"] == "open" and snapshot.is_started(phase)
+
+
+# when the rest will be done
+
+
+def _eta(
+    work: Workspace, snapshot: Snapshot, context: Context, counts: dict[str, int]
+) -> dict[str, Any]:
+    """Return between when and when the remaining tasks will probably be done."""
+    left = sum(count for state, count in counts.items() if state not in _OVER | _STOPPED)
+    if left > MAX_REMAINING:
+        return _span(context, None, None, f"unknown: more than {MAX_REMAINING} tasks remain")
+    links = list(islice(entries(work, snapshot.oid), MAX_ENTRIES))[::-1]
+    history = history_of(link.event for link in links)
+    finished = [
+        Finished(one.took_ms, _estimate_of(snapshot, one.task))
+        for one in history.attempts
+        if one.stands and one.took_ms is not None
+    ]
+    ended = sum(one.end is not None for one in history.attempts)
+    failed = sum(one.end in {"failed", "expired"} for one in history.attempts)
+    found = estimate(
+        finished,
+        _remaining(work, snapshot, context),
+        _agents_at_work(history, context, finished),
+        failed / max(1, ended),
+        seed=int(snapshot.oid[:12], 16),
+    )
+    stopped = sum(counts.get(state, 0) for state in _STOPPED)
+    basis = found.basis
+    if stopped:
+        basis += f"; without {stopped} failed or blocked"
+    return _span(context, found.low_ms, found.high_ms, basis)
+
+
+def _span(context: Context, low_ms: int | None, high_ms: int | None, basis: str) -> dict[str, Any]:
+    if low_ms is None or high_ms is None:
+        return {"from": None, "to": None, "basis": basis}
+    ends = [instant(context.time + ms / 1000) for ms in (low_ms, high_ms)]
+    return {"from": ends[0], "to": ends[1], "basis": basis}
+
+
+def _estimate_of(snapshot: Snapshot, task: str) -> int | None:
+    record = snapshot.task(task)
+    if record is None:
+        return None
+    return record["spec"]["estimate_ms"]
+
+
+def _remaining(work: Workspace, snapshot: Snapshot, context: Context) -> list[Remaining]:
+    """Return what is left to do, a phase's start waiting for all of those before it."""
+    tasks: list[TaskRecord] = [
+        snapshot.require_task(name)
+        for name, state in work.index.listed()
+        if state not in _OVER | _STOPPED | {"review"}
+    ]
+    open_phases = {one["id"]: one for one in snapshot.phases() if one["state"] != "landed"}
+    found = []
+    for task in tasks:
+        if task["spec"]["phase"] not in open_phases:
+            continue
+        afters = open_phases[task["spec"]["phase"]]["spec"]["after"]
+        gates = tuple(_gate(phase) for phase in afters if phase in open_phases)
+        elapsed_ms = None
+        if task["claim"] is not None:
+            elapsed_ms = max(0, context.time - task["claim"]["since"]) * 1000
+        needs = (*task["spec"]["needs"], *gates)
+        found.append(Remaining(task["id"], needs, task["spec"]["estimate_ms"], elapsed_ms))
+    for name, phase in open_phases.items():
+        members = [task["id"] for task in tasks if task["spec"]["phase"] == name]
+        befores = [_gate(other) for other in phase["spec"]["after"] if other in open_phases]
+        found.append(Remaining(_gate(name), (*members, *befores), None, is_work=False))
+    return found
+
+
+def _gate(phase: str) -> str:
+    """Return the name of the end of a phase, which is not a task's."""
+    return f"end of {phase}"
+
+
+def _agents_at_work(history: History, context: Context, finished: list[Finished]) -> int:
+    """Return how many agents work: those that hold a claim, and those that just did."""
+    usual_ms = RECENT_MS
+    if finished:
+        usual_ms = max(usual_ms, round(2 * median(one.took_ms for one in finished)))
+    since = context.time - usual_ms / 1000
+    return len({one.agent for one in history.attempts if one.until is None or one.until >= since})
