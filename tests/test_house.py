@@ -50,7 +50,6 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/land/pending_moves.py": THROUGH + "features/land/test_target_moves.py: who finishes "
     "a move asks whether it was begun",
     "features/maintain/findings.py": SHAPE,
-    "features/maintain/litter.py": THROUGH + "features/maintain/test_doctor.py and test_upkeep.py",
     "features/run/attempts.py": THROUGH + "features/run/test_runner.py: a run is its attempts",
     "features/run/demo_agent.py": THROUGH
     + "features/run/test_demo.py: it is a program of the demo",
