@@ -1,4 +1,4 @@
-"""Speak for those who look back: log, events, stats."""
+"""Speak for those who look back: log, events, stats; and ahead: simulate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gitcoord.cli.times import entry_or_time, read_time
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import UsageError
 
-__all__ = ["events", "log", "stats"]
+__all__ = ["events", "log", "simulate", "stats"]
 
 _UNKNOWN = "not known"
 _COUNTS = (
@@ -251,3 +251,119 @@ def _duration(ms: int | None) -> str:
     if ms < 10_000:
         return f"{ms / 1000:g}s"
     return ids.show_duration(ms)
+
+
+@click.command()
+@click.argument("plan", required=False)
+@click.option(
+    "--agents",
+    metavar="N,N,...",
+    default="1,2,4,8,16",
+    show_default=True,
+    help="The numbers of agents to compare.",
+)
+@click.option("--task-time", metavar="DURATION", help="For tasks without an estimate, such as 20m.")
+@click.option(
+    "--spread",
+    type=click.FloatRange(0, 3),
+    help="How much durations differ: 0 not at all, 0.5 by half as a rule.",
+)
+@click.option("--failure", type=click.FloatRange(0, 0.9), help="The share of attempts that fail.")
+@click.option("--overhead", metavar="DURATION", help="What each claim costs, such as 5s.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The chance that is drawn.")
+@pass_app
+def simulate(app: App, /, plan: str | None, agents: str, **given: Any) -> None:
+    """Work through the plan, or the file PLAN, in memory: how long, and with how many agents.
+
+    What is not given is learned from the ledger, where it has finished
+    tasks. Claims, failures and landings follow the real rules; checks, gates
+    and reviews take no time.
+
+    Example: gitcoord simulate --agents 1,4,16 --task-time 20m
+    """
+    from gitcoord.features.inspect import simulations
+
+    counts = _counts(agents)
+    with ticking(app, "simulating"):
+        document = _document(app, plan)
+        assumed = _assumed(app, plan, given)
+        found = simulations.simulation(document, counts, assumed)
+    app.out.answer("simulate", found, _simulation_text(found))
+
+
+def _counts(text: str) -> list[int]:
+    """Read numbers of agents."""
+    found = [int(word) for word in text.split(",") if word.strip().isdecimal()]
+    is_right = len(found) == len(text.split(",")) and all(0 < one <= 1000 for one in found)
+    if not is_right:
+        raise UsageError(
+            f"{text!r} is not a list of numbers of agents", hint="give some, such as 1,4,16"
+        )
+    return found
+
+
+def _document(app: App, plan: str | None) -> Any:
+    from gitcoord.features.inspect.simulations import plan_document
+
+    if plan is None:
+        return plan_document(app.work)
+    from gitcoord.cli.setup import read_plan
+    from gitcoord.core.plan import parse
+
+    text, name = read_plan(plan)
+    return parse(text, name=name)[0]
+
+
+def _assumed(app: App, plan: str | None, given: dict[str, Any]) -> Any:
+    """Return what is assumed: what was given, else what the ledger's history says."""
+    from gitcoord.core.simulation import Assumptions
+    from gitcoord.features.inspect.simulations import DEFAULT_TASK_MS, learned
+
+    assumed = Assumptions(DEFAULT_TASK_MS)
+    if plan is None:
+        assumed = learned(app.work)
+    known = {"task_ms": _ms(given["task_time"]), "overhead_ms": _ms(given["overhead"])}
+    known |= {"spread": given["spread"], "failure_rate": given["failure"], "seed": given["seed"]}
+    return assumed._replace(**{key: value for key, value in known.items() if value is not None})
+
+
+def _ms(text: str | None) -> int | None:
+    if text is None:
+        return None
+    ms = ids.duration_ms(text)
+    if not ms:
+        raise UsageError(f"{text!r} is not a duration", hint="write 90s, 30m or 2h")
+    return ms
+
+
+def _simulation_text(found: dict[str, Any]) -> str:
+    assumed, path = found["assumed"], found["critical_path"]
+    lines = [
+        f"{found['tasks']} tasks in {found['phases']} phases",
+        f"assumed  {_duration(assumed['task_ms'])} for a task without an estimate, spread "
+        f"{assumed['spread']:g}, {assumed['failure_rate']:.1%} of attempts fail, a claim costs "
+        f"{_duration(assumed['overhead_ms'])}",
+        f"longest  {_duration(path['ms'])}: {' -> '.join(path['tasks'][:10])}",
+        *(f"conflict {one}" for one in found["conflicts"]),
+    ]
+    rows = [_run_row(one) for one in found["runs"]]
+    head = ("AGENTS", "TAKES", "EFFICIENCY", "OVERHEAD", "ATTEMPTS", "LEFT", "WORTH IT")
+    worth = "no number of these agents is worth it: efficiency over 60 % and overhead under 20 %"
+    if found["worth"] is not None:
+        worth = f"worth it: {found['worth']} agents"
+    return "\n".join([*lines, table(rows, head), worth])
+
+
+def _run_row(one: dict[str, Any]) -> Sequence[object]:
+    is_worth_it = "no"
+    if one["is_worth_it"]:
+        is_worth_it = "yes"
+    return (
+        one["agents"],
+        _duration(one["makespan_ms"]),
+        _value("efficiency", one["efficiency"]),
+        _value("overhead", one["overhead"]),
+        one["attempts"],
+        one["left"],
+        is_worth_it,
+    )

@@ -18,12 +18,12 @@ from gitcoord.core.refs import branch_name
 from gitcoord.core.texts import clause
 from gitcoord.core.times import instant
 
-__all__ = ["agent", "init", "plan", "trust"]
+__all__ = ["agent", "init", "plan", "read_plan", "trust"]
 
 MAX_COMMANDS = 20
 
 
-def _read(path: str) -> tuple[str, str]:
+def read_plan(path: str) -> tuple[str, str]:
     """Read a plan's text from a file, or from standard input for ``-``."""
     from gitcoord.core.plan_text import decode
 
@@ -121,7 +121,7 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
         return
     document = None
     if plan_file is not None:
-        document = _read(plan_file)
+        document = read_plan(plan_file)
         with ticking(app, "checking the plan"):
             ledger.check_plan(*document)
     # A ledger without a plan is what a killed `init PLAN` leaves: go on.
@@ -187,7 +187,7 @@ def plan_check(app: App, plan_file: str) -> None:
     """
     from gitcoord.features.setup import ledger
 
-    text, name = _read(plan_file)
+    text, name = read_plan(plan_file)
     snapshot = None
     # A plan can be looked at before there is a ledger, or a repository.
     with suppress(GitcoordError):
@@ -234,7 +234,7 @@ def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
 
         require_person()
     app.orchestrate()
-    facts = _applied(app, *_read(plan_file), is_trusted=is_trusted)
+    facts = _applied(app, *read_plan(plan_file), is_trusted=is_trusted)
     text = f"{facts['added']} tasks added, {facts['changed']} changed"
     if facts["changed_parts"]:
         text += f"; changed: {', '.join(facts['changed_parts'])}"

@@ -60,3 +60,20 @@ def test_events_are_lines_of_json_that_can_be_resumed(cli: Cli, repo: Path) -> N
     followed = cli("log", "--follow", "--once", "-n", "1")
     assert followed.split()[1] == lines[-1]["entry"][:10]
     assert json.loads(cli("events", "nobody", "--once", status=2))["error"]["code"] == "not-found"
+
+
+def test_a_plan_is_simulated_from_its_file_or_from_the_ledger(
+    cli: Cli, repo: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(tasks("a", "b", b=["a"]))
+    text = cli("simulate", str(path), "--agents", "1,2", "--task-time", "20m", "--overhead", "5s")
+    assert "2 tasks in 1 phases" in text
+    assert "longest  40m: a -> b" in text
+    assert "no number of these agents is worth it" in text
+    assert cli.json("simulate", status=2)["code"] == "not-found"
+    found(repo, tasks("a", "b", "c"), worktrees=False).close()
+    told = cli.json("simulate", "--agents", "3", "--spread", "0.5", "--failure", "0.1")
+    assert (told["tasks"], told["assumed"]["failure_rate"]) == (3, 0.1)
+    assert cli.json("simulate", "--agents", "1,x", status=2)["code"] == "usage"
+    assert cli.json("simulate", "--task-time", "soon", status=2)["code"] == "usage"

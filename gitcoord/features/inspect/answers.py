@@ -57,6 +57,7 @@ from gitcoord.features.inspect.rollback_shapes import (
 )
 from gitcoord.features.inspect.seeing_answers import (
     EventLine,
+    SimulateAnswer,
     StatsAnswer,
 )
 from gitcoord.features.inspect.setup_answers import (
@@ -132,6 +133,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "run": (RunAnswer,),
     "setup": (SetupAnswer,),
     "show": (ShowAnswer, ShowLogAnswer),
+    "simulate": (SimulateAnswer,),
     "stats": (StatsAnswer,),
     "status": (StatusAnswer,),
     "tasks": (TasksAnswer,),

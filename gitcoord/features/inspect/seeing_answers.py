@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-__all__ = ["ConditionFacts", "EventLine", "StatsAnswer", "WorkGroup", "WorkTimes"]
+__all__ = [
+    "Assumed",
+    "ConditionFacts",
+    "CriticalPath",
+    "EventLine",
+    "SimulateAnswer",
+    "SimulatedRun",
+    "StatsAnswer",
+    "WorkGroup",
+    "WorkTimes",
+]
 
 
 class EventLine(TypedDict):
@@ -74,3 +84,44 @@ class StatsAnswer(TypedDict):
     pools: list[WorkGroup]
     phases: list[WorkGroup]
     assistants: list[WorkGroup]
+
+
+class Assumed(TypedDict):
+    """What was assumed of the work."""
+
+    task_ms: int
+    spread: float
+    failure_rate: float
+    overhead_ms: int
+    seed: int
+
+
+class CriticalPath(TypedDict):
+    """The longest chain of tasks, by their estimates."""
+
+    ms: int
+    tasks: list[str]
+
+
+class SimulatedRun(TypedDict):
+    """How a number of agents would do."""
+
+    agents: int
+    makespan_ms: int
+    efficiency: float | None
+    overhead: float | None
+    attempts: int
+    left: int
+    is_worth_it: bool
+
+
+class SimulateAnswer(TypedDict):
+    """How long a plan would take, and how many agents are worth it."""
+
+    tasks: int
+    phases: int
+    assumed: Assumed
+    critical_path: CriticalPath
+    conflicts: list[str]
+    runs: list[SimulatedRun]
+    worth: int | None
