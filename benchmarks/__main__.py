@@ -23,7 +23,7 @@ import pygit2
 from benchmarks.assistant_hook import hook_ratios
 from benchmarks.disk import sqlite_commit, syncs_alone
 from benchmarks.plans import many_tasks
-from gitcoord.features.setup import agents, hooks, ledger
+from gitcoord.features.setup import agents, hooks, ledger, plans
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 
@@ -63,7 +63,7 @@ def repository(folder: Path) -> Path:
 def world(folder: Path, tasks: int, count: int = 1) -> Workspace:
     work = open_workspace(repository(folder))
     ledger.init(work)
-    ledger.apply_plan(work, many_tasks(tasks), "plan.toml")
+    plans.apply_plan(work, many_tasks(tasks), "plan.toml")
     for number in range(count):
         agents.add(work, f"x{number}", no_worktree=True)
     return work
@@ -275,7 +275,7 @@ def hooked(top: Path, rounds: int = 25) -> None:
     """Commit in a claimed worktree, in turn with the hooks and without any."""
     work = open_workspace(repository(top / "hooked"))
     ledger.init(work)
-    ledger.apply_plan(work, many_tasks(100), "plan.toml")
+    plans.apply_plan(work, many_tasks(100), "plan.toml")
     agents.add(work, "x0")
     hooks.install(work)
     held = claims.claim(work, "x0")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gitcoord.features.setup import agents, ledger
+from gitcoord.features.setup import agents, ledger, plans
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 
@@ -35,7 +35,7 @@ def hook_ratios(
     """
     work = open_workspace(repo)
     ledger.init(work)
-    ledger.apply_plan(work, PLAN, "plan.toml")
+    plans.apply_plan(work, PLAN, "plan.toml")
     for name in ("one", "two"):
         agents.add(work, name)
     place = claims.claim(work, "one", "a").worktree or ""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import alternating, installed, repository, show
 from gitcoord.features.inspect import facts
-from gitcoord.features.setup import agents
+from gitcoord.features.setup import agents, plans
 from gitcoord.features.setup import ledger as setting_up
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -51,7 +51,7 @@ def ledger(folder: Path, text: str, count: int = 1) -> Workspace:
     """Make a ledger with a plan, agents, and an index."""
     work = open_workspace(repository(folder))
     setting_up.init(work)
-    setting_up.apply_plan(work, text, "plan.toml")
+    plans.apply_plan(work, text, "plan.toml")
     for number in range(count):
         agents.add(work, f"x{number}", no_worktree=True)
     work.index.update(work.store, str(work.ledger.tip()))
@@ -183,10 +183,10 @@ def bulk(top: Path) -> None:
     text = plan(count)
     work = open_workspace(repository(top / "bulk"))
     setting_up.init(work)
-    parsed_s = timed(lambda: setting_up.check_plan(text, "plan.toml", work.ledger.snapshot()))
+    parsed_s = timed(lambda: plans.check_plan(text, "plan.toml", work.ledger.snapshot()))
     git_dir = top / "bulk" / ".git"
     before = disk_bytes(git_dir)
-    applied_s = timed(lambda: setting_up.apply_plan(work, text, "plan.toml")) - parsed_s
+    applied_s = timed(lambda: plans.apply_plan(work, text, "plan.toml")) - parsed_s
     show(
         f"apply {count:,} parsed tasks",
         f"{applied_s:.1f} s ({parsed_s:.1f} s to parse)",

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.contestants.programs import repository
 from gitcoord.core.errors import GitcoordError
 from gitcoord.features.inspect import facts
-from gitcoord.features.setup import agents, ledger
+from gitcoord.features.setup import agents, ledger, plans
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 
@@ -24,7 +24,7 @@ IS_COMMAND = os.environ.get("CONTEST_MODE") == "cli"
 def prepare(top: Path, tasks: int, names: list[str]) -> None:
     work = open_workspace(repository(top / "repo"))
     ledger.init(work)
-    ledger.apply_plan(
+    plans.apply_plan(
         work, f'[[tasks]]\nids = "1-{tasks}"\ntitle = "Task {{id}}"\npaths = []\n', "plan.toml"
     )
     for name in names:

@@ -43,11 +43,11 @@ def read_plan(path: str) -> tuple[str, str]:
 
 
 def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, Any]:
-    from gitcoord.features.setup import ledger
+    from gitcoord.features.setup import plans
     from gitcoord.features.setup import trust as trusting
 
     with ticking(app, "checking the plan"):
-        done = ledger.apply_plan(app.work, text, name)
+        done = plans.apply_plan(app.work, text, name)
     for warning in done.warnings:
         app.out.notice(warning)
     if done.kept:
@@ -108,7 +108,7 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
 
     Example: gitcoord init plan.toml
     """
-    from gitcoord.features.setup import ledger
+    from gitcoord.features.setup import ledger, plans
     from gitcoord.features.setup.trust import require_person
     from gitcoord.git.program import require_git
 
@@ -123,7 +123,7 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
     if plan_file is not None:
         document = read_plan(plan_file)
         with ticking(app, "checking the plan"):
-            ledger.check_plan(*document)
+            plans.check_plan(*document)
     # A ledger without a plan is what a killed `init PLAN` leaves: go on.
     done = None
     if document:
@@ -185,7 +185,7 @@ def plan_check(app: App, plan_file: str) -> None:
 
     Example: gitcoord plan check plan.toml
     """
-    from gitcoord.features.setup import ledger
+    from gitcoord.features.setup import plans
 
     text, name = read_plan(plan_file)
     snapshot = None
@@ -193,9 +193,9 @@ def plan_check(app: App, plan_file: str) -> None:
     with suppress(GitcoordError):
         snapshot = app.work.ledger.snapshot()
     with ticking(app, "checking the plan"):
-        document, warnings = ledger.check_plan(text, name, snapshot)
+        document, warnings = plans.check_plan(text, name, snapshot)
     with suppress(GitcoordError):
-        warnings += ledger.path_notices(app.work, document)
+        warnings += plans.path_notices(app.work, document)
     for warning in warnings:
         app.out.notice(warning)
     facts = {

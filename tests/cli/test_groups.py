@@ -11,6 +11,7 @@ import pytest
 
 from gitcoord.cli import groups
 from gitcoord.cli.main import COMMANDS, GROUPS, cli, run
+from gitcoord.core import machine
 
 
 def _walk(group: click.Group, context: click.Context) -> list[tuple[str, click.Command]]:
@@ -100,3 +101,64 @@ def test_help_is_written_in_the_words_of_manuals() -> None:
         if FOREIGN.search(sentence)
     ]
     assert foreign == []
+
+
+GENERAL = {
+    "ANSWER",
+    "ARGUMENTS",
+    "BYTES",
+    "CMD",
+    "COMMAND",
+    "FILE",
+    "MESSAGE",
+    "N",
+    "NAME",
+    "S",
+    "SHELL",
+    "TEXT",
+    "TIME",
+}
+"""Metavars that are words of everybody's, and need no line in the glossary."""
+SAID_OTHERWISE = {
+    "EVENT": "event",
+    "OP": "entry",
+    "REV": "entry",
+    "RANGE": "entry",
+    "PATH": "boundary",
+    "STATE": "ready",
+    "WHAT": "agent",
+}
+"""The words under which the glossary has what a metavar means."""
+
+
+def _glossary() -> set[str]:
+    page = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    return {word.strip() for row in rows for word in row.split(",")}
+
+
+def test_the_glossary_has_every_noun_that_a_command_takes_or_is() -> None:
+    nouns = set()
+    for _, command in _walk(cli, click.Context(cli, info_name="gitcoord")):
+        if isinstance(command, click.Group):
+            nouns.add(str(command.name).removesuffix("s").upper())
+        for param in command.params:
+            shown = param.metavar or ""
+            if isinstance(param, click.Argument):
+                shown = shown or str(param.name).upper()
+            nouns |= set(re.findall(r"[A-Z]+", shown))
+    nouns |= {"BRIEF", "CHECKPOINT", "BATCH", "LOCK", "NOTE", "REVIEW"}
+    known = {noun: SAID_OTHERWISE.get(noun, noun.lower()) for noun in nouns - GENERAL}
+    assert len(known) > 15
+    assert {noun for noun, word in known.items() if word not in _glossary()} == set()
+
+
+def test_what_a_command_changes_has_its_topic_in_the_rules_and_in_the_features() -> None:
+    package = Path(groups.__file__).parents[1]
+    without = {
+        topic
+        for topic in machine.TOPICS
+        if not list(package.glob(f"features/*/{topic}.py"))
+        or not (package / "core" / "operations" / f"{topic}.py").is_file()
+    }
+    assert without == set()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.builders import tasks
 from tests.support.cli import Cli, clean
-from tests.support.world import found, write
+from tests.support.world import write
 
 
 def test_gates_and_checks_read_well(cli: Cli, repo: Path, tmp_path: Path) -> None:
@@ -71,34 +71,3 @@ def test_a_failed_gate_says_what_it_gave_back(cli: Cli, repo: Path, tmp_path: Pa
         "left out and cancelled: a"
     ]
     assert cli.json("show", "a")["task"]["state"] == "cancelled"
-
-
-def test_a_paused_task_waits_and_its_holder_is_told(cli: Cli, repo: Path) -> None:
-    found(repo, tasks("a", "b"), "x", "y", worktrees=False).close()
-    cli("claim", "a", "--agent", "x")
-    assert cli("pause", "a", "--reason", "the design changes").splitlines() == [
-        "a is paused: `gitcoord unpause a` ends that",
-        "x holds it, is told, and may complete it",
-    ]
-    cli("progress", "half", "--agent", "x")
-    why = "task a is paused by orchestrator (the design changes)"
-    assert cli.err == f"gitcoord: notice: your claim on task a stands, but {why}\n"
-    cli("release", "--agent", "x")
-    cli("claim", "b", "--agent", "y")
-    waits = cli.json("claim", "--agent", "x", status=10)["waiting_for"]
-    assert (why, "gitcoord unpause a") in [(one["text"], one["command"]) for one in waits]
-    shown = cli.json("show", "a")["task"]
-    assert shown["state"] == "waiting"
-    assert [(one["kind"], one["command"]) for one in shown["waiting_for"]] == [
-        ("paused", "gitcoord unpause a")
-    ]
-    assert cli.json("status")["counts"] == {"waiting": 1, "claimed": 1}
-    assert cli.json("unpause", "a")["task"] == "a"
-    assert cli.json("claim", "--agent", "x")["task"]["id"] == "a"
-
-
-def test_an_agent_does_not_pause_from_its_worktree(cli: Cli, repo: Path) -> None:
-    found(repo, tasks("a"), "x").close()
-    place = repo.with_name("repo.worktrees") / "x"
-    for command in ("pause", "unpause"):
-        assert cli.json(command, "a", cwd=place, status=14)["reason"] == "role"

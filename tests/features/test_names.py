@@ -20,7 +20,7 @@ from gitcoord.features.names import (
     named_pool,
     named_task,
 )
-from gitcoord.features.setup.ledger import apply_plan
+from gitcoord.features.setup.plans import apply_plan
 from gitcoord.features.work.escalations import escalate
 from gitcoord.features.work.notes import note
 from gitcoord.features.work.tokens import current_lease

@@ -13,7 +13,7 @@ from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings, target_moves
 from gitcoord.features.maintain import verify
-from gitcoord.features.setup import agents, ledger
+from gitcoord.features.setup import agents, plans
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import discover
@@ -117,7 +117,7 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
         "claimed",
     ),
     "plan": (
-        lambda work, _held: ledger.apply_plan(work, tasks("b", "c"), "plan.toml") and None,
+        lambda work, _held: plans.apply_plan(work, tasks("b", "c"), "plan.toml") and None,
         "claimed",
     ),
     "agent-add": (lambda work, _held: agents.add(work, "z", no_worktree=True) and None, "claimed"),

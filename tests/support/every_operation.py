@@ -12,7 +12,7 @@ from gitcoord.core.operations.gates import check_of, definition_of
 from gitcoord.core.operations.landings import merge_order, wholeness
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.features.run.batches import batch, parse_lines
-from gitcoord.features.setup import agents, ledger
+from gitcoord.features.setup import agents, ledger, plans
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.host.clock import Clock
 
@@ -142,7 +142,7 @@ def every_operation(repo: Path) -> Workspace:
     clock = Ahead()
     work = open_workspace(repo, clock=clock)
     ledger.init(work)
-    ledger.apply_plan(work, PLAN + LAST, "plan.toml")
+    plans.apply_plan(work, PLAN + LAST, "plan.toml")
     for name in ("x", "y", "z"):
         agents.add(work, name, no_worktree=True)
     script = Script(work, clock)
@@ -154,7 +154,7 @@ def every_operation(repo: Path) -> Workspace:
     chosen = script.entry()
     _land(script)
     _go_back(script, chosen)
-    ledger.apply_plan(work, CHANGED, "plan.toml")
+    plans.apply_plan(work, CHANGED, "plan.toml")
     return work
 
 

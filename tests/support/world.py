@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from gitcoord.features.setup import agents, ledger
+from gitcoord.features.setup import agents, ledger, plans
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 
@@ -26,7 +26,7 @@ def found(repo: Path, plan: str, *names: str, worktrees: bool = True) -> Workspa
     """Make a ledger with a plan and agents."""
     work = open_workspace(repo)
     ledger.init(work)
-    ledger.apply_plan(work, plan, "plan.toml")
+    plans.apply_plan(work, plan, "plan.toml")
     for name in names:
         agents.add(work, name, no_worktree=not worktrees)
     return work

@@ -20,9 +20,7 @@ from gitcoord.core.readiness import broken_needs, state_in_phase, state_of
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
-from gitcoord.features.inspect.gates import failed_gates
 from gitcoord.features.inspect.impact import behind, blocked
-from gitcoord.features.inspect.locks import lock_facts, waits
 from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.inspect.sentences import escalation_facts, setback_facts
 from gitcoord.features.inspect.waiting import waiting_facts, waiting_of
@@ -351,6 +349,8 @@ def facts_of_event(oid: str, time: int, event: Event) -> dict[str, Any]:
 
 def status(work: Workspace) -> dict[str, Any]:
     """Summarize a ledger: counts, phases, agents, claims, open escalations."""
+    from gitcoord.features.inspect.locks import lock_facts, waits
+
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     work.index.update(work.store, snapshot.oid)
     by_phase = _counts_by_phase(work, snapshot)
@@ -446,6 +446,8 @@ def _phase_facts(
     work: Workspace, snapshot: Snapshot, phase: PhaseRecord, counts: dict[str, int]
 ) -> dict[str, Any]:
     """Return a phase as ``--json`` shows it, with the command that it waits for."""
+    from gitcoord.features.inspect.gates import failed_gates
+
     failed = work.index.in_state([phase["id"]], "failed")[:MAX_FAILED]
     return {
         "id": phase["id"],

@@ -26,7 +26,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
 from gitcoord.features.run.demo_agent import FAILING_TASK, THINK_S, VICTIM
-from gitcoord.features.setup import agents, ledger, trust
+from gitcoord.features.setup import agents, ledger, plans, trust
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import Git, require_git, scrubbed
 from gitcoord.host.clock import Clock, Deadline
@@ -213,7 +213,7 @@ def _demo(top: Path, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     tell(f"A scratch repository: {top}")
     ledger.init(work)
     plan = top / "plan.toml"
-    ledger.apply_plan(work, plan.read_text("utf-8"), plan.name)
+    plans.apply_plan(work, plan.read_text("utf-8"), plan.name)
     for command in trust.record(work, work.ledger.snapshot()):
         tell(f"Trusted, in this demo alone: {command}")
     tell(

@@ -1,35 +1,15 @@
-"""Make a ledger, and load a plan into it."""
+"""Make a ledger."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
-
-from gitcoord.core import codec, ids
-from gitcoord.core.bulk import uncollected
-from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.messages import parse as parse_message
-from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
-from gitcoord.core.plan import parse
 from gitcoord.core.refs import HEADS, branch_name, branch_ref
-from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Applied", "apply_plan", "begun", "check_plan", "init", "path_notices"]
-
-MAX_NOTICES = 20
-
-
-class Applied(NamedTuple):
-    """A plan that was applied: how it differs from what was there."""
-
-    entry: str
-    added: int
-    changed: int
-    kept: list[str]
-    warnings: list[str]
-    changed_parts: list[str]
+__all__ = ["begun", "init"]
 
 
 def init(work: Workspace) -> Done:
@@ -106,118 +86,3 @@ def _checked_out(work: Workspace) -> tuple[str, str]:
             hint="make a first commit, and run it again",
         )
     return target, tip
-
-
-@uncollected()
-def check_plan(
-    text: str, name: str, snapshot: Snapshot | None = None
-) -> tuple[PlanDocument, list[str]]:
-    """Parse a plan, against the ledger's tasks where there is a ledger.
-
-    Raises:
-        InvalidPlanError: Every problem, each with file and line.
-
-    """
-    if snapshot is None:
-        document, warnings = parse(text, name=name)
-    else:
-        target = branch_name(snapshot.settings()["target"])
-        phases: dict[str, PhaseSpec] = {phase["id"]: phase["spec"] for phase in snapshot.phases()}
-
-        def known(task: str) -> TaskSpec | None:
-            if not ids.is_id(task):
-                return None
-            record = snapshot.task(task)
-            if not record:
-                return None
-            return record["spec"]
-
-        document, warnings = parse(text, name=name, target=target, known=known, known_phases=phases)
-    return document, warnings
-
-
-@uncollected()
-def apply_plan(work: Workspace, text: str, name: str) -> Applied:
-    """Load a plan as one entry, or change the one that is there.
-
-    Raises:
-        InvalidPlanError: It breaks a rule, or changes what is claimed or
-            finished; nothing changed.
-
-    """
-    if len(text) > MAX_PLAN_BYTES:
-        raise UsageError(f"{name} is larger than {MAX_PLAN_BYTES >> 20} MiB")
-    snapshot = work.ledger.snapshot()
-    document, warnings = check_plan(text, name, snapshot)
-    target = branch_ref(document["plan"]["target"])
-    if work.store.read_ref(target) is None:
-        raise NotFoundError(
-            f"the plan's target branch {document['plan']['target']!r} does not exist",
-            hint="create it, or change `target` in the plan",
-        )
-    warnings += path_notices(work, document)
-    changed_parts = _changed_parts(snapshot, document)
-    work.tell("writing tasks", 0, 0)
-    content = codec.dump(document)
-    named = {spec["id"] for spec in document["tasks"]}
-    # The blob is read again where it is applied: a huge plan is not held twice.
-    del document
-    command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
-    done = work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])
-    kept = [task["id"] for task in snapshot.tasks() if task["id"] not in named]
-    return Applied(
-        done.entry,
-        done.event["added"],
-        done.event["changed"],
-        sorted(kept),
-        warnings,
-        changed_parts,
-    )
-
-
-def _changed_parts(snapshot: Snapshot, document: PlanDocument) -> list[str]:
-    """Return what a plan changes besides tasks: phases, pools, settings."""
-    before = snapshot.plan()
-    if before is None:
-        return []
-    changed = []
-    for phase in document["phases"]:
-        known = snapshot.phase(phase["id"])
-        if known is None:
-            changed.append(f"phase {phase['id']} (new)")
-            continue
-        old = cast("dict[str, object]", known["spec"])
-        keys = [key for key, value in phase.items() if old.get(key) != value]
-        if keys:
-            changed.append(f"phase {phase['id']} ({', '.join(keys)})")
-    for name, pool in document["plan"]["pools"].items():
-        if before["pools"].get(name) != pool:
-            changed.append(f"pool {name}")
-    old = cast("dict[str, object]", before)
-    keys = [key for key, value in document["plan"].items() if key != "pools" and old[key] != value]
-    if keys:
-        changed.append(f"plan ({', '.join(keys)})")
-    return changed
-
-
-def path_notices(work: Workspace, document: PlanDocument) -> list[str]:
-    """Return paths that name a folder as if it were a file.
-
-    ``src/lexer`` is one file; an agent that writes below it is refused when
-    its work is done, so this is told before anybody begins.
-    """
-    tip = work.store.read_ref(branch_ref(document["plan"]["target"]))
-    if tip is None:
-        return []
-    listed = work.git.run("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", tip).stdout
-    folders = set(listed.decode("utf-8", "surrogateescape").split("\0"))
-    named = [
-        f'task {task["id"]}: "{path}" is a folder: write "{path}/" for everything below it'
-        for task in document["tasks"]
-        for path in task["paths"] or []
-        if path in folders
-    ]
-    if len(named) > MAX_NOTICES:
-        more = f"and {len(named) - MAX_NOTICES} more paths that are folders"
-        named = [*named[:MAX_NOTICES], more]
-    return named

@@ -9,7 +9,7 @@ import pytest
 from gitcoord.core.errors import RefusedError
 from gitcoord.features.inspect.gates import failed_gates
 from gitcoord.features.land import landings
-from gitcoord.features.setup import ledger, trust
+from gitcoord.features.setup import plans, trust
 from gitcoord.features.workspace import Workspace
 from tests.support.gates import gated, trusted
 from tests.support.world import do, git
@@ -35,7 +35,7 @@ def test_a_gate_has_failed_until_it_passes_or_is_redefined(repo: Path, tmp_path:
     assert phase is not None
     (one,) = failed_gates(snapshot, phase)
     assert "here is why" in git("show", f"gitcoord/ledger:{one['log']}", cwd=repo)
-    ledger.apply_plan(work, gated("a", run=f"{run} # again"), "plan.toml")
+    plans.apply_plan(work, gated("a", run=f"{run} # again"), "plan.toml")
     assert failed(work) == [], "what is defined now has not been run"
     trust.trust(work, work.ledger.snapshot())
     (tmp_path / "well").touch()

@@ -9,7 +9,7 @@ import pytest
 from gitcoord.core.errors import RefusedError
 from gitcoord.features.land import landings
 from gitcoord.features.maintain.attention import needs_you
-from gitcoord.features.setup import agents, ledger, trust
+from gitcoord.features.setup import agents, plans, trust
 from gitcoord.features.work import claims, escalations, results
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
@@ -50,7 +50,7 @@ def test_a_failed_gate_waits_until_it_passes_or_is_redefined(repo: Path) -> None
     with pytest.raises(RefusedError):
         landings.land(work, "default")
     assert ("gate", "gitcoord phase check default") in _needs(work)
-    ledger.apply_plan(work, GATE % "true" + tasks("a"), "p.toml")
+    plans.apply_plan(work, GATE % "true" + tasks("a"), "p.toml")
     assert _needs(work) == [("trust", "gitcoord trust")]
     trust.trust(work, work.ledger.snapshot())
     assert _needs(work) == []

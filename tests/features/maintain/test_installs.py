@@ -73,10 +73,10 @@ def test_doctor_names_it_where_the_plan_runs_commands(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     work = found(repo, tasks("a"))
     assert "installs" not in {one.check for one in doctor.examine(work).problems}
-    from gitcoord.features.setup import ledger
+    from gitcoord.features.setup import plans
 
     checked = tasks("a").replace('title = "Do a"', 'title = "Do a"\ncheck = "pytest"')
-    ledger.apply_plan(work, checked, "p.toml")
+    plans.apply_plan(work, checked, "p.toml")
     told = [one for one in doctor.examine(work).problems if one.check == "installs"]
     assert len(told) == 1
     assert "shop is installed from" in told[0].text

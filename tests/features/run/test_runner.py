@@ -17,7 +17,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import verify
 from gitcoord.features.run import runner
 from gitcoord.features.run.reviews import Note
-from gitcoord.features.setup import ledger, trust
+from gitcoord.features.setup import ledger, plans, trust
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.local_changes import changed_paths
@@ -144,7 +144,7 @@ def test_a_run_that_cannot_begin_claims_nothing(repo: Path) -> None:
     ledger.init(work)
     with pytest.raises(NotFoundError, match="no plan"):
         runner.run(work, repo, ["true"], 1, lambda _note: None)
-    ledger.apply_plan(work, tasks("a"), "plan.toml")
+    plans.apply_plan(work, tasks("a"), "plan.toml")
     tip = work.ledger.tip()
     with pytest.raises(UsageError, match="no such program"):
         runner.run(work, repo, ["/no/such/program"], 1, lambda _note: None)

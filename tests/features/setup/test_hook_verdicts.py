@@ -10,7 +10,7 @@ import pytest
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.features.land import landings, rollbacks
-from gitcoord.features.setup import agents, hooks
+from gitcoord.features.setup import agents, hooks, plans
 from gitcoord.features.setup import ledger as setting_up
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
@@ -376,7 +376,7 @@ def test_a_target_of_two_ledgers_is_pushed_as_either_landed_it(repo: Path, tmp_p
     for name in ("earlier", "other"):
         ledger = open_workspace(repo, name)
         setting_up.init(ledger)
-        setting_up.apply_plan(ledger, tasks("a"), "plan.toml")
+        plans.apply_plan(ledger, tasks("a"), "plan.toml")
         agents.add(ledger, f"x-{name}")
     do(work, "x", "a")
     landings.land(work, "default")

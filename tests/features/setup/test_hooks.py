@@ -436,9 +436,9 @@ def test_a_target_that_became_another_makes_its_guard_stale(repo: Path) -> None:
     work = with_agent(repo)
     hooks.install(work, guard=True)
     git("branch", "next", cwd=repo)
-    from gitcoord.features.setup import ledger as setting_up
+    from gitcoord.features.setup import plans
 
-    setting_up.apply_plan(work, tasks("a", "b", head='[plan]\ntarget = "next"\n'), "plan.toml")
+    plans.apply_plan(work, tasks("a", "b", head='[plan]\ntarget = "next"\n'), "plan.toml")
     assert {
         row.state
         for row in hooks.status(work)

@@ -1,4 +1,4 @@
-"""Plans are loaded, and what they change is told."""
+"""A ledger is made once, on a branch that has a commit, over nobody's branch."""
 
 from __future__ import annotations
 
@@ -6,58 +6,59 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import GitcoordError
-from gitcoord.features.maintain import verify
-from gitcoord.features.setup import ledger
-from gitcoord.features.work import claims
-from gitcoord.features.workspace import open_workspace
+from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.features.setup import ledger, plans
+from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
-from tests.support.world import found, git, write
-
-GATE = '[[phase]]\nname = "default"\ngates = [{{ name = "tests", run = "{run}" }}]\n'
+from tests.support.world import found, git
 
 
-def test_what_a_plan_changes_beside_tasks_is_told(repo: Path) -> None:
-    work = found(repo, tasks("a", head=GATE.format(run="true")))
-    again = ledger.apply_plan(work, tasks("a", head=GATE.format(run="true")), "p.toml")
-    assert (again.changed, again.changed_parts) == (0, [])
-    gates = ledger.apply_plan(work, tasks("a", head=GATE.format(run="false")), "p.toml")
-    assert (gates.changed, gates.changed_parts) == (0, ["phase default (gates)"])
-    head = '[plan]\nlease = "20m"\n[[pool]]\nname = "default"\nlimit = 3\n' + GATE.format(
-        run="false"
-    )
-    settings = ledger.apply_plan(work, tasks("a", head=head), "p.toml")
-    assert settings.changed_parts == ["pool default", "plan (lease_ms, heartbeat_ms)"]
-    more = head + '[[phase]]\nname = "next"\n'
-    assert ledger.apply_plan(work, tasks("a", head=more), "p.toml").changed_parts == [
-        "phase next (new)"
-    ]
-
-
-def test_a_folder_named_as_a_file_is_told_before_anybody_works(repo: Path) -> None:
-    write(repo, "src/lexer/lexer.py")
+def test_the_first_entry_names_the_target_and_its_tip(repo: Path) -> None:
     work = open_workspace(repo)
-    text = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["src/lexer", "src/lexer/lexer.py", "new"]\n'
-    document, _ = ledger.check_plan(text, "p.toml")
-    assert ledger.path_notices(work, document) == [
-        'task a: "src/lexer" is a folder: write "src/lexer/" for everything below it'
-    ]
+    done = ledger.init(work)
+    assert done.event["target"] == "refs/heads/main"
+    assert done.event["target_tip"] == git("rev-parse", "main", cwd=repo)
+    assert work.store.read_entry(done.entry).parents == ()
 
 
-def test_a_large_plan_is_one_pack(repo: Path) -> None:
-    plan = '[[tasks]]\nids = "1-600"\ntitle = "Task {id}"\npaths = ["out/{id}/"]\n'
-    work = found(repo, plan, "x", worktrees=False)
-    assert len(list((repo / ".git" / "objects" / "pack").glob("*.pack"))) == 1
-    assert int(git("count-objects", cwd=repo).split()[0]) < 30
-    assert claims.claim(work, "x").task["state"] == "claimed"
-    assert verify.verify(work).entries == 4
-    assert git("fsck", "--no-dangling", cwd=repo) == ""
+def test_it_is_made_once(repo: Path) -> None:
+    work = found(repo, tasks("a"))
+    with pytest.raises(RefusedError, match="has a ledger 'ledger' already"):
+        ledger.init(work)
 
 
-def test_the_ledger_is_not_made_over_a_branch_in_the_way(repo: Path) -> None:
-    import subprocess as run
+def test_a_ledger_that_was_begun_without_a_plan_is_gone_on_with(repo: Path) -> None:
+    work = open_workspace(repo)
+    assert ledger.begun(work) is None
+    done = ledger.init(work)
+    again = ledger.begun(work)
+    assert again is not None
+    assert again.entry == done.entry
+    assert ledger.begun(found_with_plan(repo)) is None
 
-    run.run(["git", "branch", "gitcoord"], cwd=repo, check=True)
-    with pytest.raises(GitcoordError) as caught:
+
+def found_with_plan(repo: Path) -> Workspace:
+    work = open_workspace(repo)
+    plans.apply_plan(work, tasks("a"), "p.toml")
+    return work
+
+
+@pytest.mark.parametrize("branch", ["gitcoord", "task"])
+def test_it_is_not_made_over_a_branch_in_the_way(repo: Path, branch: str) -> None:
+    git("branch", branch, cwd=repo)
+    with pytest.raises(RefusedError) as caught:
         ledger.init(open_workspace(repo))
-    assert caught.value.code == "refused"
+    assert "rename that branch" in caught.value.hint
+    assert git("branch", "--list", "gitcoord/*", cwd=repo) == ""
+
+
+def test_a_repository_without_a_commit_or_a_branch_is_told_what_it_lacks(
+    repo: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    git("init", "-q", "-b", "main", str(empty), cwd=tmp_path)
+    with pytest.raises(UsageError, match="has no commit yet"):
+        ledger.init(open_workspace(empty))
+    git("checkout", "-q", "--detach", cwd=repo)
+    with pytest.raises(UsageError):
+        ledger.init(open_workspace(repo))

@@ -11,7 +11,7 @@ import pytest
 
 from gitcoord.cli.main import run
 from gitcoord.core.errors import RefusedError
-from gitcoord.features.setup import ledger, trust
+from gitcoord.features.setup import plans, trust
 from gitcoord.features.workspace import Workspace, agent_at, open_workspace
 from tests.support.builders import tasks
 from tests.support.gates import gated
@@ -113,12 +113,12 @@ def test_trust_is_for_exactly_these_commands(repo: Path) -> None:
     assert not trust.is_trusted(work, work.ledger.snapshot())
     assert trust.trust(work, work.ledger.snapshot()) == ["gate: make test", "check: make a"]
     assert trust.is_trusted(work, work.ledger.snapshot())
-    ledger.apply_plan(work, planned(gate="make  test"), "plan.toml")
+    plans.apply_plan(work, planned(gate="make  test"), "plan.toml")
     assert missing(work) == ["gate: make  test"]
     # A gate's command is not trusted as a check, nor the other way about.
     assert trust.untrusted(work, ["check: make test"]) == ["check: make test"]
     trust.trust(work, work.ledger.snapshot())
-    ledger.apply_plan(work, planned(), "plan.toml")
+    plans.apply_plan(work, planned(), "plan.toml")
     assert missing(work) == ["gate: make test"], "what was trusted before is not kept"
 
 
@@ -178,7 +178,7 @@ def test_a_setup_that_is_not_trusted_does_not_run_and_a_failure_is_told(
     assert trust.is_trusted_setup(work, work.ledger.snapshot())
     assert not trust.run_setup(work, work.ledger.snapshot(), place)
     assert (place / "made").exists()
-    ledger.apply_plan(work, planned(setup="pwd"), "plan.toml")
+    plans.apply_plan(work, planned(setup="pwd"), "plan.toml")
     trust.trust(work, work.ledger.snapshot())
     assert trust.run_setup(work, work.ledger.snapshot(), place)
     log = trust.setup_log(work, place)

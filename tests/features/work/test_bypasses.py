@@ -17,7 +17,7 @@ import pytest
 from gitcoord.core.errors import NotFoundError, PlanFinishedError, RefusedError
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
-from gitcoord.features.setup import agents, ledger
+from gitcoord.features.setup import agents, plans
 from gitcoord.features.work import claims, results
 from tests.git.building import commit, git
 from tests.support.broken import BROKEN
@@ -188,7 +188,7 @@ def test_each_layer_is_asked_by_complete_and_at_landing(
     agents.add(work, "x", no_worktree=True, paths=["src/"])
     held = claims.claim(work, "x", "t", checkout=False).claim
     if plan != LAYERS:
-        ledger.apply_plan(work, plan, "plan.toml")
+        plans.apply_plan(work, plan, "plan.toml")
     made = commit(repo, {path: "x"}, held["base"])
     with pytest.raises(RefusedError, match=layer) as caught:
         results.complete(work, "x", "t", held["token"], result=made)

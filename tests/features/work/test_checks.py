@@ -12,7 +12,7 @@ from gitcoord.core.errors import ClaimLostError, RefusedError
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
-from gitcoord.features.setup import ledger, trust
+from gitcoord.features.setup import plans, trust
 from gitcoord.features.work import claims, results
 from tests.support.builders import tasks
 from tests.support.gates import checked, clean, gated, ops, refusal, trusted
@@ -58,7 +58,7 @@ def test_an_untrusted_check_runs_nothing_and_a_changed_one_is_untrusted_again(
     mark = tmp_path / "ran"
     work = found(repo, checked(f"touch {mark}"), "x")
     for run in (f"touch {mark}", f"touch  {mark}"):
-        ledger.apply_plan(work, checked(run), "plan.toml")
+        plans.apply_plan(work, checked(run), "plan.toml")
         claimed = claims.claim(work, "x", "a")
         write(Path(claimed.worktree or ""), "a/file.txt", run)
         with pytest.raises(RefusedError) as caught:
@@ -148,7 +148,7 @@ def test_an_untrusted_gate_runs_nothing_and_lands_nothing(repo: Path, tmp_path: 
     assert "`gitcoord trust`" in error.hint
     assert not landings.check_phase(work, "default").is_ready
     trust.trust(work, work.ledger.snapshot())
-    ledger.apply_plan(work, gated("a", run=f"touch  {mark}"), "plan.toml")
+    plans.apply_plan(work, gated("a", run=f"touch  {mark}"), "plan.toml")
     assert refusal(work).reason == "trust"
     assert not mark.exists()
     trust.trust(work, work.ledger.snapshot())

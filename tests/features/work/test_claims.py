@@ -20,7 +20,7 @@ from gitcoord.core.leases import Context
 from gitcoord.core.machine import decide
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain import verify
-from gitcoord.features.setup import agents, ledger
+from gitcoord.features.setup import agents, plans
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 from gitcoord.store.disk_store import DiskStore
@@ -139,7 +139,7 @@ def test_selections_choose_as_they_say(repo: Path) -> None:
         ("priority", "bdca"),
         ("critical-path", "dabc"),
     ):
-        ledger.apply_plan(work, f'[plan]\nselection = "{selection}"\n' + text, "plan.toml")
+        plans.apply_plan(work, f'[plan]\nselection = "{selection}"\n' + text, "plan.toml")
         got = []
         for number in range(4):
             name = f"{selection}-{number}"
@@ -149,7 +149,7 @@ def test_selections_choose_as_they_say(repo: Path) -> None:
         assert "".join(claimed.task["id"] for _, claimed in got) == expected
         for name, claimed in got:
             results.release(work, name, claimed.task["id"], claimed.claim["token"])
-    ledger.apply_plan(work, '[plan]\nselection = "directory"\n' + text, "plan.toml")
+    plans.apply_plan(work, '[plan]\nselection = "directory"\n' + text, "plan.toml")
     agents.add(work, "one", no_worktree=True, capacity=2)
     agents.add(work, "two", no_worktree=True)
     assert claims.claim(work, "one", "a").task["id"] == "a"
