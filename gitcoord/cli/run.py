@@ -17,6 +17,7 @@ from gitcoord.core.errors import IncompleteError, UsageError
 from gitcoord.core.texts import clause
 
 if TYPE_CHECKING:
+    from gitcoord.features.run.assistants import Assistant
     from gitcoord.features.run.runner import Run
     from gitcoord.features.workspace import Workspace
 
@@ -73,9 +74,24 @@ class _Display:
 @click.option(
     "--review", metavar="CMD", help="Review results with this shell command: 0 approves, 1 rejects."
 )
-@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@click.option(
+    "--assistant",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Let this coding assistant work, in place of a command (may be given several times).",
+)
+@click.option("--model", metavar="MODEL", default="", help="Which model the assistant uses.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @pass_app
-def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> None:
+def run(
+    app: App,
+    jobs: int,
+    review: str | None,
+    names: tuple[str, ...],
+    model: str,
+    command: tuple[str, ...],
+) -> None:
     """Work on the plan: one command per task, phases land as they finish.
 
     The command runs in its agent's worktree, with GITCOORD_TASK,
@@ -86,6 +102,9 @@ def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> No
     prints is the reason of a rejection. Exit 0 only if everything landed,
     else 18.
 
+    With --assistant a coding assistant gets the brief, and hands in itself:
+    claude, codex, or a recipe of your own. The ledger alone says what it did.
+
     Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
     """
     from gitcoord.features.run import runner
@@ -95,20 +114,39 @@ def run(app: App, jobs: int, review: str | None, command: tuple[str, ...]) -> No
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     display = _Display(as_json=app.out.as_json, app=app)
-    program, *words = command
-    if program == "--":
-        program, *words = words
-    words = [find_program(program), *words]
+    words = [word for at, word in enumerate(command) if (at, word) != (0, "--")]
+    assistants = _assistants(names, model, words)
+    if words:
+        words = [find_program(words[0]), *words[1:]]
     if review is not None:
         review = from_here(review)
     try:
-        done = runner.run(work, app.start, words, jobs, display.tell, stop, review)
+        done = runner.run(work, app.start, words, jobs, display.tell, stop, review, assistants)
     finally:
         display.close()
     told = ", ".join(f"{count} {state}" for state, count in sorted(done.counts.items()))
     if not done.is_landed:
         raise _not_landed(work, done, told)
     app.out.answer("run", {"counts": done.counts}, f"everything landed: {told}")
+
+
+def _assistants(names: tuple[str, ...], model: str, command: list[str]) -> list[Assistant]:
+    """Return the assistants that were named.
+
+    Raises:
+        UsageError: Neither an assistant nor a command is to work, or both are.
+
+    """
+    from gitcoord.features.run.assistants import load_assistant
+
+    if bool(names) == bool(command):
+        raise UsageError(
+            "either a command or --assistant works on the tasks",
+            hint="give a command after `--`, or --assistant NAME",
+        )
+    if model and len(names) != 1:
+        raise UsageError("--model is for one assistant", hint="give --assistant once with it")
+    return [load_assistant(name, model) for name in names]
 
 
 def _not_landed(work: Workspace, done: Run, told: str) -> IncompleteError:

@@ -11,7 +11,14 @@ import json
 import re
 import tomllib
 
-__all__ = ["NOT_DENIED", "PROFILE", "profile_lines", "with_profile", "without_profile"]
+__all__ = [
+    "NOT_DENIED",
+    "PROFILE",
+    "profile_lines",
+    "profile_rules",
+    "with_profile",
+    "without_profile",
+]
 
 PROFILE = "gitcoord"
 NOT_DENIED = (
@@ -26,9 +33,9 @@ _END = "# gitcoord: end\n"
 _BLOCK = re.compile(r"# gitcoord: begin[^\n]*\n.*?# gitcoord: end\n", re.DOTALL)
 
 
-def profile_lines(common_dir: str, git_dir: str) -> list[str]:
-    """Return the profile's table for one worktree, line by line."""
-    rules = {
+def profile_rules(common_dir: str, git_dir: str) -> dict[str, str]:
+    """Return what one worktree's profile says of each place."""
+    return {
         f"{common_dir}/objects": "write",
         f"{common_dir}/objects/info": "read",
         f"{common_dir}/refs": "write",
@@ -39,6 +46,11 @@ def profile_lines(common_dir: str, git_dir: str) -> list[str]:
         f"{git_dir}/gitdir": "read",
         f"{git_dir}/config.worktree": "read",
     }
+
+
+def profile_lines(common_dir: str, git_dir: str) -> list[str]:
+    """Return the profile's table for one worktree, line by line."""
+    rules = profile_rules(common_dir, git_dir)
     lines = [f"[permissions.{PROFILE}]", 'extends = ":workspace"']
     lines.append(f"[permissions.{PROFILE}.filesystem]")
     lines += [f"{json.dumps(path)} = {json.dumps(access)}" for path, access in rules.items()]

@@ -48,6 +48,8 @@ CLAUDE_ASK = tuple(
 )
 """Options that leave the agent's own place: its user is asked, whatever the command."""
 TIMEOUT_S = 30
+MAX_CODEX_END_S = 3
+"""Codex gives the end of a session no longer, and knows such a hook by what it gave."""
 
 _FIND = (
     'd=$PWD; until [ -e "$d/.git" ] || [ -z "$d" ]; do d=${d%/*}; done; g=$d/.git; '
@@ -82,8 +84,8 @@ def _shell(script: str) -> str:
     return f"sh -c {shlex.quote(script)}"
 
 
-def _group(script: str, matcher: str = "") -> dict[str, Any]:
-    handler = {"type": "command", "command": _shell(script), "timeout": TIMEOUT_S}
+def _group(script: str, matcher: str = "", timeout_s: int = TIMEOUT_S) -> dict[str, Any]:
+    handler = {"type": "command", "command": _shell(script), "timeout": timeout_s}
     if not matcher:
         return {"hooks": [handler]}
     return {"matcher": matcher, "hooks": [handler]}
@@ -119,7 +121,7 @@ def codex_hooks(program: str) -> list[tuple[str, dict[str, Any]]]:
     call = f"{shlex.quote(program)} hook codex"
     return [
         ("SessionStart", _group(_of_agent(call))),
-        ("SessionEnd", _group(_of_agent(call))),
+        ("SessionEnd", _group(_of_agent(call), timeout_s=MAX_CODEX_END_S)),
         ("PreToolUse", _group(_in_claim(call, is_closed=True))),
         ("PostToolUse", _group(_in_claim(call, is_closed=False))),
         ("Stop", _group(_in_claim(call, is_closed=False))),

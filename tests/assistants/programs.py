@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from tests.assistants.install import program
 from tests.assistants.scripted_model import ScriptedModel
 
-__all__ = ["GITCOORD", "Answer", "claude", "codex", "copilot", "gemini", "start_claude"]
+__all__ = ["GITCOORD", "Answer", "both", "claude", "codex", "copilot", "gemini", "start_claude"]
 
 GITCOORD = Path(sys.executable).with_name("gitcoord")
 PATIENCE_S = 120
@@ -66,21 +66,49 @@ def _environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
+def _for_claude(model: ScriptedModel, home: Path) -> dict[str, str]:
+    return {
+        "ANTHROPIC_BASE_URL": model.url,
+        "ANTHROPIC_API_KEY": "dummy-key",
+        "DISABLE_TELEMETRY": "1",
+        "DISABLE_ERROR_REPORTING": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": "1",
+        "CLAUDE_CODE_TMPDIR": str(_temporary(home)),
+    }
+
+
+def _for_codex(model: ScriptedModel) -> dict[str, str]:
+    """Return Codex's settings, each with its value in TOML."""
+    provider = (
+        f'{{name="scripted",base_url="{model.url}/v1",env_key="DUMMY_KEY",wire_api="responses"}}'
+    )
+    return {
+        "analytics.enabled": "false",
+        "model_provider": '"scripted"',
+        "model": '"gpt-5.5"',
+        "model_providers.scripted": provider,
+    }
+
+
+def both(model: ScriptedModel, home: Path) -> dict[str, str]:
+    """Return a user's environment in which a run starts both by their names."""
+    programs = [str(program(name).parent) for name in ("claude", "codex")]
+    environment = _environment(home, DUMMY_KEY="dummy-key", **_for_claude(model, home))
+    environment["PATH"] = os.pathsep.join([*programs, environment["PATH"]])
+    _put(home / ".claude" / "settings.json", {"permissions": {"allow": ["Bash"]}})
+    (home / ".codex").mkdir(exist_ok=True)
+    lines = [f"{key} = {value}\n" for key, value in _for_codex(model).items()]
+    (home / ".codex" / "config.toml").write_text("".join(lines))
+    return environment
+
+
 def start_claude(
     model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str
 ) -> subprocess.Popen[str]:
     """Start Claude Code headless, in a process group of its own."""
-    environment = _environment(
-        home,
-        ANTHROPIC_BASE_URL=model.url,
-        ANTHROPIC_API_KEY="dummy-key",
-        DISABLE_TELEMETRY="1",
-        DISABLE_ERROR_REPORTING="1",
-        DISABLE_AUTOUPDATER="1",
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
-        CLAUDE_CODE_MAX_RETRIES="1",
-        CLAUDE_CODE_TMPDIR=str(_temporary(home)),
-    )
+    environment = _environment(home, **_for_claude(model, home))
     words = [
         "-p",
         prompt,
@@ -100,15 +128,7 @@ def claude(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str)
 
 def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) -> Answer:
     """Run Codex headless to its end, its hooks trusted for this run."""
-    provider = (
-        f'{{name="scripted",base_url="{model.url}/v1",env_key="DUMMY_KEY",wire_api="responses"}}'
-    )
-    settings = {
-        "analytics.enabled": "false",
-        "model_provider": '"scripted"',
-        "model": '"gpt-5.5"',
-        "model_providers.scripted": provider,
-    }
+    settings = _for_codex(model)
     words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     command = [
         str(program("codex")),

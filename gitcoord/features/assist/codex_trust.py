@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +26,10 @@ class HookTrust(NamedTuple):
     trust: str
 
 
-def ask_codex(program: str, folder: Path) -> list[HookTrust]:
+def ask_codex(program: str, folder: Path, flags: Sequence[str] = ()) -> list[HookTrust]:
     """Return the hooks that Codex would run in a folder, with their trust.
+
+    ``flags`` are those that it would be started with.
 
     Raises:
         UnavailableError: It did not answer in time, or in another way than
@@ -45,7 +48,7 @@ def ask_codex(program: str, folder: Path) -> list[HookTrust]:
     lines = "".join(json.dumps(one) + "\n" for one in asked)
     try:
         with subprocess.Popen(
-            [program, "app-server"],
+            [program, "app-server", *flags],
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -30,6 +30,7 @@ __all__ = [
     "EXCLUDED",
     "Planned",
     "Scope",
+    "own_program",
     "plan_agents_md",
     "plan_claude",
     "plan_codex",
@@ -80,7 +81,7 @@ def plan_claude(
     items = [
         (("hooks", event), group)
         for event, group in hook_commands.claude_hooks(
-            _program(scope), is_for_one_project=scope != "user"
+            own_program(scope), is_for_one_project=scope != "user"
         )
     ]
     rules = [(("permissions", "allow"), rule) for rule in hook_commands.CLAUDE_ALLOW]
@@ -93,7 +94,9 @@ def plan_claude(
         places = [main]
         if scope == "local":
             places += agents_worktrees(work)
-        changes += mcp_setups.claude_changes(places, scope, _program(scope), is_removal=is_removal)
+        changes += mcp_setups.claude_changes(
+            places, scope, own_program(scope), is_removal=is_removal
+        )
     return Planned(changes, {str(settings): made}, [] if is_removal else _claude_advice())
 
 
@@ -115,13 +118,13 @@ def plan_codex(
         folder = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
     hooks = folder / "hooks.json"
     items = [
-        (("hooks", event), group) for event, group in hook_commands.codex_hooks(_program(scope))
+        (("hooks", event), group) for event, group in hook_commands.codex_hooks(own_program(scope))
     ]
     change, made = _settings_change(work, hooks, items, is_removal=is_removal)
     has_mcp = has_mcp or mcp_setups.is_entered(main, "codex")
     server = ""
     if has_mcp and not is_removal:
-        server = _program(scope)
+        server = own_program(scope)
     changes = [change, *mcp_setups.codex_changes(folder, server)]
     for place in agents_worktrees(work):
         server_here = server
@@ -176,7 +179,7 @@ def _main(work: Workspace) -> Path:
     return work.place.main_worktree
 
 
-def _program(scope: Scope) -> str:
+def own_program(scope: Scope) -> str:
     """Return how a hook starts gitcoord: by its place, but in files that are shared."""
     beside = Path(sys.argv[0]).absolute()
     if scope == "project":

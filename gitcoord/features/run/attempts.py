@@ -16,6 +16,7 @@ from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.texts import first_line
+from gitcoord.features.run.assistants import Assistant, path_with_ours
 from gitcoord.features.run.reviews import Note
 from gitcoord.features.work import results
 from gitcoord.features.work.beating import beating
@@ -28,11 +29,14 @@ from gitcoord.git.occupied import Attempt, end_leftover_processes, occupy, vacat
 from gitcoord.git.program import GitError, inherited
 from gitcoord.git.salvage import Kept, return_to_branch
 from gitcoord.git.unfinished import find_unfinished
+from gitcoord.host.clock import Deadline
 from gitcoord.ledger.logs import MAX_LOG_BYTES
 
 __all__ = ["Job", "work_on"]
 
 POLL_S = 0.2
+LINGER_S = 60.0
+"""How long an assistant may go on after its claim has ended."""
 TAIL_BYTES = 2000
 MAX_REASON_CHARS = 3000
 
@@ -45,6 +49,8 @@ class Job(NamedTuple):
     command: list[str]
     is_over: Callable[[], bool]
     tell: Callable[[Note], None]
+    assistant: Assistant | None = None
+    """Who works in place of a command: it hands in itself."""
 
 
 class _Ended(NamedTuple):
@@ -76,7 +82,10 @@ def work_on(job: Job, claimed: Claimed) -> bool:
     attempt = Attempt(job.agent, task, claimed.claim["attempt"], token, claimed.claim["branch"])
     try:
         occupy(worktree, attempt)
-        _attempt(job, claimed, worktree, attempt)
+        if job.assistant is not None:
+            _assisted(job, job.assistant, claimed, worktree, attempt)
+        else:
+            _attempt(job, claimed, worktree, attempt)
     except ClaimLostError as error:
         _keep(job, worktree, attempt)
         job.tell(Note(job.agent, task, "lost", error.message))
@@ -107,7 +116,7 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
         def is_over() -> bool:
             return lost.is_set() or job.is_over()
 
-        ended = _run_command(job, claimed, worktree, attempt, is_over)
+        ended = _run_command(job, job.command, claimed, worktree, attempt, is_over)
         if ended.status is None or is_over():
             raise _stopped(attempt, is_lost=lost.is_set())
         reason = ""
@@ -133,6 +142,54 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
         kept = _keep(job, worktree, attempt)
     if reason:
         _fail(job, attempt, ended, codec.cut(reason + _where(kept), MAX_REASON_CHARS))
+
+
+def _assisted(
+    job: Job, assistant: Assistant, claimed: Claimed, worktree: Path, attempt: Attempt
+) -> None:
+    """Let an assistant work on the claim, and judge what it did by the ledger alone.
+
+    It ends its claim itself. Neither its exit status nor what it says of its
+    success counts: a claim that it left open has failed.
+    """
+    command = assistant.command(job.work, job.agent, worktree)
+    with beating(job.work, job.agent, attempt.token) as lost:
+        lingering: list[Deadline] = []
+
+        def is_over() -> bool:
+            if not lost.is_set() or job.is_over():
+                return job.is_over()
+            # The claim has ended, by its own hand mostly: it may say its last words.
+            if not lingering:
+                lingering.append(Deadline(job.work.clock, LINGER_S))
+            return lingering[0].expired
+
+        ended = _run_command(job, command, claimed, worktree, attempt, is_over)
+        end_leftover_processes(worktree, attempt)
+        task = job.work.ledger.snapshot().require_task(attempt.task)
+        held = task["claim"]
+        is_open = held is not None and held["token"] == attempt.token
+        if is_open and ended.status is None:
+            raise _stopped(attempt, is_lost=False)
+        kept = _keep(job, worktree, attempt)
+    _give_others_back(job, attempt)
+    if is_open:
+        reason = f"{assistant.name} ended with the claim open, status {ended.status}{_where(kept)}"
+        _fail(job, attempt, ended, codec.cut(reason, MAX_REASON_CHARS))
+        return
+    what = {"done": "completed", "review": "in review", "open": "given back"}
+    job.tell(Note(job.agent, attempt.task, what.get(task["state"], task["state"]), ""))
+
+
+def _give_others_back(job: Job, attempt: Attempt) -> None:
+    """Release what an assistant claimed beside its task: the run shares out the tasks."""
+    for task in job.work.ledger.snapshot().live():
+        held = task["claim"]
+        if held is None or held["agent"] != job.agent or held["token"] == attempt.token:
+            continue
+        with suppress(GitcoordError):
+            why = "it was claimed beside the task of a run"
+            results.release(job.work, job.agent, task["id"], held["token"], why)
 
 
 def _stopped(attempt: Attempt, *, is_lost: bool) -> GitcoordError:
@@ -194,7 +251,10 @@ def _in_a_line(reason: str) -> str:
 def _environment(job: Job, claimed: Claimed) -> dict[str, str]:
     """Return the command's environment: nothing of git's that would lead it astray."""
     task = claimed.task
-    return inherited() | {
+    environment = inherited()
+    if job.assistant is not None:
+        environment = path_with_ours(environment)
+    return environment | {
         "GIT_TERMINAL_PROMPT": "0",
         "GITCOORD_TASK": task["id"],
         "GITCOORD_TITLE": task["spec"]["title"],
@@ -207,7 +267,12 @@ def _environment(job: Job, claimed: Claimed) -> dict[str, str]:
 
 
 def _run_command(
-    job: Job, claimed: Claimed, worktree: Path, attempt: Attempt, is_over: Callable[[], bool]
+    job: Job,
+    command: list[str],
+    claimed: Claimed,
+    worktree: Path,
+    attempt: Attempt,
+    is_over: Callable[[], bool],
 ) -> _Ended:
     """Run the command to its end, or end it; nothing of its group is left."""
     path = _log_of(job, attempt)
@@ -219,7 +284,7 @@ def _run_command(
             hint="check whether .git can be written here, and try again",
         ) from None
     try:
-        child = Child(job.command, worktree, _environment(job, claimed), log.file)
+        child = Child(command, worktree, _environment(job, claimed), log.file)
         status: int | None = None
         try:
             while status is None and not is_over():

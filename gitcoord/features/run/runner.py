@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from gitcoord.core.leases import wait_ms
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.land.target_moves import finish_pending
+from gitcoord.features.run.assistants import Assistant, require_trusted_hooks
 from gitcoord.features.run.attempts import Job, work_on
 from gitcoord.features.run.notify import notifying
 from gitcoord.features.run.reviews import Note, review_one
@@ -59,7 +60,9 @@ class _Shared:
         command: list[str],
         tell: Callable[[Note], None],
         review: str | None,
+        assistants: Sequence[Assistant],
     ) -> None:
+        self.assistants = assistants
         self.start = start
         self.ledger = ledger
         self.command = command
@@ -87,25 +90,21 @@ def run(
     tell: Callable[[Note], None],
     stop: threading.Event | None = None,
     review: str | None = None,
+    assistants: Sequence[Assistant] = (),
 ) -> Run:
     """Work on the plan with ``jobs`` agents until nothing is left to do.
 
-    With ``review``, a shell command, they review each other's results.
+    With ``assistants`` these work in place of the command, in turn where
+    there are several. With ``review``, a shell command, they review each
+    other's results.
     Every claim that is still held when it ends is released.
     """
     plan_of(work.ledger.snapshot())
-    program = shutil.which(command[0])
-    if program is None:
-        raise UsageError(
-            f"{command[0]!r} cannot be run: there is no such program",
-            hint="name a program that exists, after `--`",
-        )
+    if not assistants:
+        command = _found(command)
     # Not after the third attempt at every task: now.
     require_trust(work, commands_of(work.ledger.snapshot()))
-    # ./agent.sh is the caller's, wherever the worktrees are.
-    shared = _Shared(
-        start, work.ledger.name, [str(Path(program).absolute()), *command[1:]], tell, review
-    )
+    shared = _Shared(start, work.ledger.name, command, tell, review, assistants)
     if stop is not None:
         shared.stop = stop
     with notifying(start, work.ledger.name, lambda text: tell(Note("", "", "notify", text))):
@@ -113,11 +112,45 @@ def run(
         return _run(shared, work, [f"run-{number}" for number in range(1, jobs + 1)])
 
 
+def _found(command: list[str]) -> list[str]:
+    """Return a command with the place of its program.
+
+    ./agent.sh is the caller's, wherever the worktrees are.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        raise UsageError(
+            f"{command[0]!r} cannot be run: there is no such program",
+            hint="name a program that exists, after `--`",
+        )
+    return [str(Path(program).absolute()), *command[1:]]
+
+
+def _assistant_of(shared: _Shared, agent: str) -> Assistant | None:
+    """Return which assistant an agent of a run is, if any is."""
+    if not shared.assistants:
+        return None
+    number = int(agent.rpartition("-")[2])
+    return shared.assistants[(number - 1) % len(shared.assistants)]
+
+
+def _require_hooks(shared: _Shared, work: Workspace, names: list[str]) -> None:
+    """Refuse a run whose hooks an assistant would pass over, before anything is claimed."""
+    asked: set[str] = set()
+    for name in names:
+        assistant, worktree = _assistant_of(shared, name), work.worktree_of(name)
+        if assistant is None or worktree is None or assistant.name in asked:
+            continue
+        asked.add(assistant.name)
+        require_trusted_hooks(assistant, worktree)
+
+
 def _run(shared: _Shared, work: Workspace, names: list[str]) -> Run:
     """Let agents of these names work until nothing is left to do."""
     for name in names:
         if work.ledger.snapshot().agent(name) is None:
             agents.add(work, name)
+    _require_hooks(shared, work, names)
     ended = [_start(shared, name) for name in names]
     is_interrupted = _wait(shared, ended)
     if shared.errors and not (is_interrupted and isinstance(shared.errors[0], GitError)):
@@ -253,7 +286,9 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
             token, why = claimed.claim["token"], "the run that held it was killed"
             results.release(work, agent, claimed.task["id"], token, why)
             continue
-        if not work_on(Job(work, agent, shared.command, shared.stop.is_set, shared.tell), claimed):
+        assistant = _assistant_of(shared, agent)
+        job = Job(work, agent, shared.command, shared.stop.is_set, shared.tell, assistant)
+        if not work_on(job, claimed):
             return
         asked_ns = work.clock.monotonic_ns()
         _land_what_is_whole(work, shared)

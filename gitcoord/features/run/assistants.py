@@ -1,0 +1,188 @@
+"""Start coding assistants for a run: recipes that are data, and what they are granted.
+
+A recipe says which program is started with which words. What its hooks and
+permissions are for this run goes in by its words alone, so that neither the
+repository nor the user's folder is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gitcoord.core import hook_commands, ids
+from gitcoord.core.codex_flags import codex_flags
+from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.features.assist.briefs import brief_of
+from gitcoord.features.assist.codex_trust import ask_codex
+from gitcoord.features.assist.setups import own_program
+from gitcoord.features.workspace import Workspace
+from gitcoord.git.program import discover
+from gitcoord.host.shipped import shipped
+
+__all__ = ["Assistant", "load_assistant", "path_with_ours", "require_trusted_hooks"]
+
+FOLDER = "assistants"
+MAX_RECIPE_BYTES = 64 * 1024
+_KEYS = frozenset({"program", "arguments", "model", "grants"})
+_GRANTS = frozenset({"", "claude", "codex"})
+_TASK = (
+    "Work on the task below until it is handed in with `gitcoord complete`, or given back with "
+    "`gitcoord fail` or `gitcoord release`. Nobody is there to answer: `gitcoord escalate` asks."
+    "\n\n"
+)
+
+
+class Assistant(NamedTuple):
+    """An assistant as a run starts it."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    model: tuple[str, ...]
+    grants: str
+
+    def command(self, work: Workspace, agent: str, worktree: Path) -> list[str]:
+        """Return the command that starts it on what an agent holds."""
+        prompt = _TASK + brief_of(work, agent).text
+        words = [self.program]
+        for word in self.arguments:
+            if word == "{grants}":
+                words += _granted(self.grants, worktree)
+            elif word == "{model}":
+                words += self.model
+            else:
+                words.append(word.replace("{prompt}", prompt))
+        return words
+
+
+def load_assistant(name: str, model: str = "") -> Assistant:
+    """Return an assistant by its recipe: the user's own, else the one that is shipped.
+
+    Raises:
+        NotFoundError: There is no such recipe.
+        UsageError: It is not one, or its program is not on the path.
+
+    """
+    path = _recipe_of(name)
+    recipe = _read(path)
+    program = shutil.which(recipe["program"])
+    if program is None:
+        raise UsageError(
+            f"{recipe['program']} is not on the path here, and {name} needs it",
+            hint=f"install it, or name another program in {path}",
+        )
+    chosen = ()
+    if model:
+        chosen = tuple(word.replace("{name}", model) for word in recipe.get("model", ()))
+    if model and not chosen:
+        raise UsageError(f"{path} names no words for a model", hint="leave --model out")
+    return Assistant(
+        name,
+        str(Path(program).absolute()),
+        tuple(recipe["arguments"]),
+        chosen,
+        recipe.get("grants", ""),
+    )
+
+
+def require_trusted_hooks(assistant: Assistant, worktree: Path) -> None:
+    """Refuse to start Codex where it would pass over the hooks of this run.
+
+    Raises:
+        RefusedError: It does not take them for trusted (reason ``trust``).
+        UnavailableError: It does not say.
+
+    """
+    if assistant.grants != "codex":
+        return
+    flags = _granted("codex", worktree)
+    known = ask_codex(assistant.program, worktree, flags)
+    ours = [one for one in known if one.source.startswith("/<session-flags>/")]
+    if len(ours) < len(hook_commands.codex_hooks("")) or any(
+        one.trust != "trusted" for one in ours
+    ):
+        raise RefusedError(
+            "this Codex does not take the hooks of a run for trusted, and would pass them over",
+            reason="trust",
+            hint="`gitcoord setup codex` enters hooks that you confirm in Codex itself; then start "
+            "it by hand",
+        )
+
+
+def _recipe_of(name: str) -> Path:
+    folders = [_own_folder(), shipped("templates") / FOLDER]
+    if ids.is_id(name):
+        for folder in folders:
+            path = folder / f"{name}.toml"
+            if path.is_file():
+                return path
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+    raise NotFoundError(
+        f"there is no recipe for an assistant {name}",
+        hint=f"there is {', '.join(known)}; a recipe of your own goes into {folders[0]}",
+    )
+
+
+def _own_folder() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "gitcoord" / FOLDER
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a recipe.
+
+    Raises:
+        UsageError: It is not one; the key is named.
+
+    """
+    try:
+        with path.open("rb") as file:
+            recipe = tomllib.loads(file.read(MAX_RECIPE_BYTES).decode())
+    except (OSError, ValueError) as error:
+        raise _wrong(path, str(error)) from None
+    unknown = sorted(set(recipe) - _KEYS)
+    if unknown:
+        raise _wrong(path, f"{unknown[0]} is not a key of a recipe")
+    if not isinstance(recipe.get("program"), str) or not recipe["program"]:
+        raise _wrong(path, "program has to name a program")
+    for key in ("arguments", "model"):
+        words = recipe.get(key, [])
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise _wrong(path, f"{key} has to be a list of words")
+    if not any("{prompt}" in word for word in recipe.get("arguments", [])):
+        raise _wrong(path, "arguments have to hold {prompt} in some word")
+    if recipe.get("grants", "") not in _GRANTS:
+        raise _wrong(path, "grants has to be claude or codex, if it is there")
+    return recipe
+
+
+def _wrong(path: Path, why: str) -> UsageError:
+    return UsageError(f"{path}: {why}", hint="correct that recipe, or take it away")
+
+
+def _granted(grants: str, worktree: Path) -> list[str]:
+    """Return the words that give hooks and permissions for one run in a worktree."""
+    program = own_program("local")
+    if grants == "claude":
+        hooks: dict[str, list[Any]] = {}
+        for event, group in hook_commands.claude_hooks(program, is_for_one_project=True):
+            hooks.setdefault(event, []).append(group)
+        allowed = {"allow": [*hook_commands.CLAUDE_ALLOW], "ask": [*hook_commands.CLAUDE_ASK]}
+        return ["--settings", json.dumps({"hooks": hooks, "permissions": allowed})]
+    if grants == "codex":
+        place = discover(worktree)
+        hooks_of_codex = hook_commands.codex_hooks(program)
+        return codex_flags(hooks_of_codex, str(place.common_dir), str(place.git_dir))
+    return []
+
+
+def path_with_ours(environment: dict[str, str]) -> dict[str, str]:
+    """Return an environment in which an assistant's shell finds this gitcoord."""
+    folder = str(Path(own_program("local")).parent)
+    known = environment.get("PATH", os.defpath)
+    return {**environment, "PATH": f"{folder}{os.pathsep}{known}"}
