@@ -26,22 +26,26 @@ GRACE_S = 5.0
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-# It waits for the end of its input, which comes when nobody holds the other end any
-# more: then whatever $1 names is ended, a process or, with a minus sign, a group.
+# It is told whom it watches, a process or, with a minus sign, a group. Then it waits
+# for the end of its input, which comes when nobody holds the other end any more.
 _WATCH = """
+read -r watched || exit
 read -r _
-kill -TERM "$1" 2>/dev/null
+kill -TERM "$watched" 2>/dev/null
 tries=50
-while [ $tries -gt 0 ] && kill -0 "$1" 2>/dev/null; do sleep 0.1; tries=$((tries - 1)); done
-kill -KILL "$1" 2>/dev/null
+while [ $tries -gt 0 ] && kill -0 "$watched" 2>/dev/null; do sleep 0.1; tries=$((tries - 1)); done
+kill -KILL "$watched" 2>/dev/null
 """
+# The command begins when it is watched; if we die before that it never does.
+_BEGIN = 'read -r gitcoord_go || exit 125; exec "$@" </dev/null'
 
 
 class Child:
     """A command that ends with us: in a process group of its own, or in ours.
 
     Whatever kills this process, a watcher beside the command sees that we are gone,
-    and ends it with its whole group. The kernel's own signal for that
+    and ends it with its whole group; a command with a group of its own does not begin
+    before it is watched. The kernel's own signal for that
     (``PR_SET_PDEATHSIG``) reaches one process alone, and comes as soon as the thread
     ends that started it.
     """
@@ -56,39 +60,49 @@ class Child:
         own_group: bool = True,
     ) -> None:
         self._own_group = own_group
+        self._watcher = _start_watcher()
+        self._is_held = own_group and self._watcher is not None
         try:
-            self.process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=dict(env),
-                stdout=output,
-                stdin=subprocess.DEVNULL if output else None,
-                stderr=subprocess.STDOUT if output else None,
-                start_new_session=own_group,
-            )
+            self.process = self._start(command, cwd, env, output)
         except OSError as error:
+            self._dismiss_watcher()
             raise UsageError(
                 f"{command[0]!r} cannot be run: {error.strerror}",
                 hint="name a program that exists, after `--`",
             ) from None
-        self._watcher: subprocess.Popen[bytes] | None = self._watched()
+        named = str(self.process.pid)
+        if own_group:
+            named = f"-{named}"
+        self._tell(self._watcher, named)
+        if self._is_held:
+            self._tell(self.process, "begin")
+            assert self.process.stdin is not None
+            self.process.stdin.close()
 
-    def _watched(self) -> subprocess.Popen[bytes] | None:
-        """Start the watcher; without a shell to run it the command goes unwatched."""
-        if self._own_group:
-            named = f"-{self.process.pid}"
-        else:
-            named = str(self.process.pid)
-        with suppress(OSError):
-            return subprocess.Popen(
-                ["/bin/sh", "-c", _WATCH, "gitcoord-watch", named],
-                cwd="/",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        return None
+    def _start(
+        self, command: list[str], cwd: Path | None, env: Mapping[str, str], output: IO[Any] | None
+    ) -> subprocess.Popen[bytes]:
+        stdin, argv = None, command
+        if self._is_held:
+            stdin, argv = subprocess.PIPE, ["/bin/sh", "-c", _BEGIN, "sh", *command]
+        elif output:
+            stdin = subprocess.DEVNULL
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=dict(env),
+            stdout=output,
+            stdin=stdin,
+            stderr=subprocess.STDOUT if output else None,
+            start_new_session=self._own_group,
+        )
+
+    @staticmethod
+    def _tell(process: subprocess.Popen[bytes] | None, text: str) -> None:
+        """Write a line to a process, which may be gone already."""
+        if process is not None and process.stdin is not None:
+            with suppress(OSError):
+                os.write(process.stdin.fileno(), f"{text}\n".encode())
 
     def _dismiss_watcher(self) -> None:
         watcher, self._watcher = self._watcher, None
@@ -124,6 +138,20 @@ class Child:
         status = self.process.wait()
         self._dismiss_watcher()
         return status
+
+
+def _start_watcher() -> subprocess.Popen[bytes] | None:
+    """Start a watcher; without a shell to run it the command goes unwatched."""
+    with suppress(OSError):
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, "gitcoord-watch"],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return None
 
 
 def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[str]) -> int:
