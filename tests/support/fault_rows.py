@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings
+from gitcoord.features.land import landings, rollbacks
 from gitcoord.features.setup import hooks, ledger, trust
 from gitcoord.features.work import claims, escalations, locks, notes, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
-from gitcoord.git.local_changes import changed_paths
 from tests.support.builders import tasks
 from tests.support.world import do, found, git, write
 
-__all__ = ["ROWS", "Row", "make_repository", "ops_of", "state_of"]
+__all__ = ["ROWS", "Row", "make_repository"]
 
 
 class Row(NamedTuple):
@@ -33,6 +31,7 @@ class Row(NamedTuple):
     ``repeats`` are operations that a second try may record once more, or
     that an undisturbed run does not need. ``partial`` are entries of
     a command of several, which stand when a later one could not be made.
+    ``drifts`` are facts that depend on how often it was tried.
     """
 
     setup: Callable[[Path], None]
@@ -41,6 +40,7 @@ class Row(NamedTuple):
     again: frozenset[str] = frozenset()
     repeats: frozenset[str] = frozenset()
     partial: frozenset[str] = frozenset()
+    drifts: frozenset[str] = frozenset()
 
 
 def make_repository(top: Path) -> Path:
@@ -218,6 +218,34 @@ def _landed(top: Path) -> None:
     work.close()
 
 
+def _paused(top: Path) -> None:
+    work = _founded(top)
+    work.ledger.execute({"op": "pause", "task": "a", "reason": "wait"}, agent=ORCHESTRATOR)
+    work.close()
+
+
+def _went_back(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    work.ledger.execute(
+        {"op": "checkpoint", "agent": ORCHESTRATOR, "name": "start"}, agent=ORCHESTRATOR
+    )
+    work.ledger.execute({"op": "cancel", "task": "b", "reason": "no"}, agent=ORCHESTRATOR)
+    rollbacks.rollback(work, rollbacks.choose(work, to="start"))
+    work.close()
+
+
+def _code_went_back(top: Path) -> None:
+    work = _done(top)
+    landings.land(work, "default")
+    rollbacks.rollback(work, rollbacks.choose(work, to="whole"), code=True)
+    work.close()
+
+
+def _pooled(top: Path) -> None:
+    """Let the plan have a pool, and a folder outside be there for a worktree."""
+    _founded(top, head='[[pool]]\nname = "builders"\n').close()
+
+
 _GONE = frozenset({"claim-lost", "not-found"})
 _EXISTS = frozenset({"exists"})
 X, Y = ("--agent", "x"), ("--agent", "y")
@@ -247,6 +275,16 @@ ROWS: dict[str, Row] = {
         _EXISTS,
         frozenset({"agent-add", "agent-remove"}),
     ),
+    "agent-add-chosen": Row(
+        _pooled,
+        (
+            *("agent", "add", "x", "--pool", "builders", "--capacity", "2", "--path", "a/"),
+            *("--worktree", "{top}/elsewhere"),
+        ),
+        {"agents": {"x": "detached"}},
+        _EXISTS,
+        frozenset({"agent-add", "agent-remove"}),
+    ),
     "agent-remove": Row(
         _worktree,
         ("agent", "remove", "x"),
@@ -268,6 +306,7 @@ ROWS: dict[str, Row] = {
         repeats=frozenset({"progress"}),
     ),
     "beat": Row(_claimed, (*X, "beat"), {"beats": 1}),
+    "keepalive": Row(_claimed, (*X, "keepalive", "--", "true"), {"beats": 1}),
     "complete": Row(_worked, (*X, "complete"), {"tasks": {"a": "done", "b": "open"}}),
     "fail": Row(_claimed, (*X, "fail", "--reason", "no"), {"failures": {"a": 1, "b": 0}}, _GONE),
     "release": Row(_claimed, (*X, "release"), {"tasks": {"a": "open", "b": "open"}}, _GONE),
@@ -280,9 +319,10 @@ ROWS: dict[str, Row] = {
     "pause": Row(
         _claimed,
         ("pause", "a"),
-        {"tasks": {"a": "claimed", "b": "open"}},
+        {"paused": ["a"]},
         frozenset({"nothing-to-do"}),
     ),
+    "unpause": Row(_paused, ("unpause", "a"), {"paused": []}, frozenset({"nothing-to-do"})),
     "assign": Row(
         _claimed,
         ("assign", "b", "x"),
@@ -315,6 +355,20 @@ ROWS: dict[str, Row] = {
         ("rollback", "--to", "start"),
         {"tasks": {"a": "open", "b": "open"}},
         repeats=frozenset({"rollback"}),
+    ),
+    "rollback-undo": Row(
+        _went_back,
+        ("rollback", "undo", "{rollback}"),
+        {"tasks": {"a": "open", "b": "cancelled"}},
+        frozenset({"not-found"}),
+    ),
+    "rollback-undo-code": Row(
+        _code_went_back,
+        ("rollback", "undo", "{rollback}"),
+        {"phases": {"default": "landed"}, "files": ["README.md", "a/file.txt"], "changes": []},
+        frozenset({"not-found"}),
+        frozenset({"rollback-done"}),
+        frozenset({"rollback"}),
     ),
     "rollback-code": Row(
         _landed,
@@ -370,6 +424,22 @@ ROWS: dict[str, Row] = {
         {"phases": {"default": "landed"}, "changes": []},
         repeats=frozenset({"gate"}),
     ),
+    "run": Row(
+        _planned,
+        (
+            "run",
+            "-j",
+            "1",
+            "--",
+            "sh",
+            "-c",
+            'mkdir -p "$GITCOORD_TASK"; echo x > "$GITCOORD_TASK/f"',
+        ),
+        {"phases": {"default": "landed"}, "changes": []},
+        repeats=frozenset({"agent-add", "claim", "fail", "release", "takeover"}),
+        partial=frozenset({"agent-add", "claim", "complete", "release", "land-begin"}),
+        drifts=frozenset({"agents", "attempts", "failures", "beats", "worktrees"}),
+    ),
     "phase-land": Row(
         _whole,
         ("phase", "land", "default"),
@@ -377,87 +447,3 @@ ROWS: dict[str, Row] = {
         partial=frozenset({"land-begin", "land-done"}),
     ),
 }
-
-
-def drawn_names(repo: Path) -> dict[str, str]:
-    """Return the names that were drawn when a row was set up, for its arguments."""
-    work = open_workspace(repo)
-    try:
-        if work.ledger.tip() is None:
-            return {}
-        snapshot = work.ledger.snapshot()
-        return {
-            "note": next((one["id"] for one in snapshot.notes()), ""),
-            "escalation": next((one["id"] for one in snapshot.escalations()), ""),
-        }
-    finally:
-        work.close()
-
-
-def state_of(repo: Path) -> dict[str, Any]:
-    """Give everything that a command may change, without what is drawn."""
-    work = open_workspace(repo)
-    try:
-        if work.ledger.tip() is None:
-            return {"tasks": None, "changes": changed_paths(repo)}
-        snapshot = work.ledger.snapshot()
-        records = sorted(snapshot.tasks(), key=lambda task: task["id"])
-        return {
-            "tasks": {task["id"]: task["state"] for task in records},
-            "attempts": {task["id"]: task["attempt"] for task in records},
-            "failures": {task["id"]: task["failures"] for task in records},
-            "assigned": {task["id"]: task["assigned"] for task in records},
-            "reviewers": {
-                task["id"]: [[one["agent"], one["verdict"]] for one in task["reviews"]]
-                for task in records
-            },
-            "percent": {task["id"]: _percent_of(task) for task in records},
-            "agents": {agent["id"]: _place_of(work, agent["id"]) for agent in snapshot.agents()},
-            "worktrees": sorted(path.name for path in (repo.parent / "repo.worktrees").glob("*")),
-            "phases": {phase["id"]: phase["state"] for phase in snapshot.phases()},
-            "pending": snapshot.settings()["pending"],
-            # By what they say: who tries again after a success says the same once more.
-            "notes": len({note["text"] for note in snapshot.notes()}),
-            "escalations": sorted({one["state"] for one in snapshot.escalations()}),
-            "held": [one["paths"] for one in snapshot.locks()],
-            "hooks": [(row.event, row.runs) for row in hooks.status(work)],
-            "beats": len(work.store.list_refs("refs/gitcoord/ledger/beats/")),
-            "files": sorted(git("ls-tree", "-r", "--name-only", "main", cwd=repo).split()),
-            "changes": changed_paths(repo),
-            "locks": sorted(
-                str(path.relative_to(repo))
-                for path in (repo / ".git").rglob("*.lock")
-                if path.name != "worktrees.lock" and not path.name.startswith("gitcoord-trial-")
-            ),
-        }
-    finally:
-        work.close()
-
-
-def _percent_of(task: Any) -> int | None:
-    progress = task["claim"]["progress"] if task["claim"] else None
-    return None if progress is None else int(progress["percent"])
-
-
-def _place_of(work: Workspace, agent: str) -> str | None:
-    """Say what an agent's worktree has checked out, and what is changed there."""
-    place = work.worktree_of(agent)
-    if place is None:
-        return None
-    head = git("rev-parse", "--abbrev-ref", "HEAD", cwd=place).replace("HEAD", "detached")
-    left = "".join(f" {path}" for path in changed_paths(place))
-    return "-".join(head.removeprefix("task/").split("-")[:1]) + left
-
-
-def ops_of(repo: Path) -> dict[str, tuple[int, set[str]]]:
-    """Count the entries of each operation, and give their oids."""
-    work = open_workspace(repo)
-    try:
-        tip = work.ledger.tip()
-        counts: dict[str, tuple[int, set[str]]] = {}
-        for entry in facts.history(work, tip, limit=1000) if tip else ():
-            number, oids = counts.get(entry["op"], (0, set()))
-            counts[entry["op"]] = (number + 1, {*oids, entry["entry"]})
-        return counts
-    finally:
-        work.close()

@@ -148,8 +148,7 @@ def _require_hooks(shared: _Shared, work: Workspace, names: list[str]) -> None:
 def _run(shared: _Shared, work: Workspace, names: list[str]) -> Run:
     """Let agents of these names work until nothing is left to do."""
     for name in names:
-        if work.ledger.snapshot().agent(name) is None:
-            agents.add(work, name)
+        _prepare(work, name)
     _require_hooks(shared, work, names)
     ended = [_start(shared, name) for name in names]
     is_interrupted = _wait(shared, ended)
@@ -160,6 +159,17 @@ def _run(shared: _Shared, work: Workspace, names: list[str]) -> Run:
         shared.hopeless.clear()
         _land_what_is_whole(work, shared)
     return _ended(work, is_interrupted=shared.stop.is_set())
+
+
+def _prepare(work: Workspace, name: str) -> None:
+    """Add an agent of the run, or give it back a worktree that is not there.
+
+    A run that was killed may have come no further than the agent's entry.
+    """
+    known = work.ledger.snapshot().agent(name)
+    lacks = known is not None and known["worktree"] and work.worktree_of(name) is None
+    if known is None or lacks:
+        agents.add(work, name)
 
 
 @contextmanager

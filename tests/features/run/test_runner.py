@@ -112,6 +112,14 @@ def test_run_fails_a_command_that_writes_outside_and_keeps_what_it_left(repo: Pa
     assert not (repo / "outside.txt").exists()
 
 
+def test_an_agent_of_a_run_that_lacks_its_worktree_gets_it_again(repo: Path) -> None:
+    """A run was killed between the agent's entry and its worktree, or somebody deleted it."""
+    work = found(repo, ONCE + tasks("a"), "run-1")
+    git("worktree", "remove", str(work.worktree_of("run-1")), cwd=repo)
+    done, _ = run(work, repo, WRITE)
+    assert done.is_landed
+
+
 def test_a_failure_is_told_in_one_line(repo: Path) -> None:
     plan = ONCE + tasks("a").replace("title = ", 'check = "echo one; echo two; exit 3"\ntitle = ')
     _, notes = run(trusted(repo, plan), repo, WRITE)
