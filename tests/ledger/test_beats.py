@@ -15,15 +15,16 @@ from gitcoord.core.errors import (
     NothingReadyError,
     UnavailableError,
 )
-from gitcoord.core.leases import Context
+from gitcoord.core.leases import Beat, Context
 from gitcoord.core.refs import beat_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import facts
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host.clock import Clock
-from gitcoord.ledger.beats import beat_text, parse_beat
+from gitcoord.ledger.beats import BROKEN, Beats, beat_text, parse_beat
 from tests.support.builders import tasks
+from tests.support.formats import needs_ref_files
 from tests.support.moments import before_swap
 from tests.support.world import LONGER, SHORT, found
 
@@ -142,6 +143,16 @@ def test_a_torn_beat_holds_for_a_lease_and_no_longer(repo: Path, content: bytes 
         claims.claim(open_workspace(repo), "y")
     time.sleep(1.1)
     assert claims.claim(open_workspace(repo), "y").task["id"] == "a"
+
+
+@needs_ref_files
+def test_to_a_reader_a_beat_whose_ref_is_torn_is_a_torn_beat(repo: Path) -> None:
+    work = found(repo, SHORT + tasks("a"), "x", worktrees=False)
+    work.ledger.beat("x", claims.claim(work, "x").claim["token"])
+    ref = repo / ".git" / "refs" / "gitcoord" / "ledger" / "beats" / "x"
+    ref.write_text("rubbish\n")
+    assert Beats(work.store, "ledger")["x"] == Beat(BROKEN, {}, is_torn=True)
+    assert ref.read_text() == "rubbish\n", "who only reads repairs nothing"
 
 
 def test_a_holder_whose_beat_is_torn_beats_on(repo: Path) -> None:
