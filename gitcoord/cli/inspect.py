@@ -36,7 +36,7 @@ def status(app: App) -> None:
 
     Example: gitcoord status
     """
-    from gitcoord.features.assist.events import ended_turns
+    from gitcoord.features.assist.turn_counts import ended_turns
     from gitcoord.features.inspect import facts
     from gitcoord.features.land.target_moves import lagging
     from gitcoord.features.maintain.overview import overview

@@ -108,6 +108,12 @@ _ONE_SHOT = frozenset(
         "resolve",
         "checkpoint",
         "review",
+        "status",
+        "tasks",
+        "show",
+        "impact",
+        "why",
+        "log",
     }
 )
 """Commands that are over before libgit2 would be loaded."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -126,6 +125,8 @@ def _phantoms(git: Git, worktree: Path, paths: Iterable[str], place: Mapping[str
     """Return the files that are just what a checkout of the index would make of them."""
     private = (git.git_dir or discover(worktree).git_dir) / "gitcoord"
     private.mkdir(mode=0o700, parents=True, exist_ok=True)
+    import tempfile
+
     trial = Path(tempfile.mkdtemp(prefix="checkout-", dir=private))
     listing = "\0".join(paths).encode("utf-8", "surrogateescape")
     args = ("checkout-index", "-q", "-z", "--stdin", f"--prefix={trial}/")

@@ -133,9 +133,54 @@ def test_a_one_shot_command_loads_little(repo: Path, argv: list[str]) -> None:
     modules = loaded(repo, *argv)
     assert tops(modules) - ALLOWED - NEWER == set()
     assert not modules & HEAVY
+    assert rooms(modules) <= ROOMS[argv[0]]
     if argv[0] in {"progress", "beat", "complete", "release"}:
         assert "sqlite3" not in modules, "what is ready is asked for by claims alone"
     assert sum(name.startswith("gitcoord") for name in modules) < 100
+
+
+READING = {
+    "status": {"assist", "inspect", "land", "maintain", "setup"},
+    "tasks": {"inspect"},
+    "show": {"inspect"},
+    "why": {"inspect"},
+    "impact": {"inspect"},
+    "log": {"inspect"},
+}
+"""The commands that read, each with the rooms that it may load of the features."""
+ROOMS = {
+    **READING,
+    "claim": {"work", "inspect", "maintain"},
+    "progress": {"work", "maintain"},
+    "beat": {"work", "maintain"},
+    "complete": {"work", "maintain", "assist"},
+    "release": {"work", "maintain", "assist"},
+    "fail": {"work", "maintain", "assist", "inspect"},
+}
+RUNS_GIT = {"status"}
+"""What asks git which worktrees there are."""
+
+
+def rooms(modules: set[str]) -> set[str]:
+    """Return the rooms of the features of which something was loaded."""
+    names = {name.split(".")[2] for name in modules if name.startswith("gitcoord.features.")}
+    return names - {"doors", "names", "sessions", "workspace"}
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_reading_command_loads_no_engine_and_no_room_that_writes(
+    repo: Path, command: str
+) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    work.close()
+    named = {"show": ["a"], "why": ["b"], "impact": ["a"]}
+    modules = loaded(repo, command, *named.get(command, []))
+    heavy = HEAVY
+    if command in RUNS_GIT:
+        heavy = HEAVY - {"subprocess", "shutil", "dataclasses"}
+    assert not modules & heavy
+    assert rooms(modules) <= READING[command]
 
 
 def test_a_hook_loads_no_command_line_and_nothing_that_writes(repo: Path) -> None:

@@ -20,18 +20,19 @@ from gitcoord.core.messages import parse
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.sessions import named_session, with_own
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.core.turn_ends import EndCount, judge_end
+from gitcoord.core.turn_ends import judge_end
 from gitcoord.features.assist.hook import is_unbound, judge_tool, lost_text, owns_worktree
 from gitcoord.features.assist.records import record_oids
 from gitcoord.features.assist.standing import Standing, agent_marker
+from gitcoord.features.assist.turn_counts import count_file, kept_count
 from gitcoord.features.assist.views import ClaimView, View, as_json, kept_view, view_file
 from gitcoord.features.assist.written_briefs import forget_brief
 from gitcoord.features.sessions import SessionFiles
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.host.ancestors import assistant_above_hook
-from gitcoord.ledger.files import TokenFiles, read_json, write_json
+from gitcoord.ledger.files import TokenFiles, write_json
 
-__all__ = ["answer_from_ledger", "ended_turns", "fresh_view"]
+__all__ = ["answer_from_ledger", "fresh_view"]
 
 MAX_SEARCHED = 5000
 
@@ -311,26 +312,14 @@ def _end_of_turn(work: Workspace, agent: str, call: HookCall, standing: Standing
     ):
         return SILENT
     mark = " ".join(f"{claim.token}:{claim.entry_ns}" for claim in view.current)
-    file = _count_file(standing.git_dir)
+    file = count_file(standing.git_dir)
     count = judge_end(
-        _kept_count(file), mark=mark, key=_end_key(call), is_attended=_is_attended(call)
+        kept_count(file), mark=mark, key=_end_key(call), is_attended=_is_attended(call)
     )
     write_json(file, count._asdict())
     if not count.was_held:
         return SILENT
     return HookAnswer(block=_open_text(agent, view))
-
-
-def _count_file(git_dir: str) -> Path:
-    return Path(git_dir) / "gitcoord" / "assist" / "turn.json"
-
-
-def _kept_count(file: Path) -> EndCount:
-    known = read_json(file) or {}
-    try:
-        return EndCount(**known)
-    except TypeError:
-        return EndCount()
 
 
 def _end_key(call: HookCall) -> str:
@@ -368,20 +357,3 @@ def _open_text(agent: str, view: View) -> str:
         "gitcoord progress TEXT reports that it goes on; gitcoord escalate TEXT asks, "
         "and the turn may end"
     )
-
-
-def ended_turns(work: Workspace, snapshot: Snapshot) -> list[str]:
-    """Return a line for each claim whose holder's turn ended after it was held."""
-    found = []
-    for task in snapshot.live():
-        held = task["claim"]
-        if held is None:
-            continue
-        count = _kept_count(_count_file(str(work.private_dir(held["agent"]).parent)))
-        mark = f"{held['token']}:{held['monotonic_ns']}"
-        if count.is_let_go and mark in count.mark.split():
-            found.append(
-                f"the session of {held['agent']} ended its turn with task {task['id']} open, "
-                f"after it was held {count.holds} time(s)"
-            )
-    return found

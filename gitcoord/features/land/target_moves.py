@@ -19,7 +19,6 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Pending
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.land.pending_moves import require_begun, unlike
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.processes import process_of
 from gitcoord.ledger.files import read_json, write_json
@@ -91,6 +90,9 @@ def finish_pending(
         pending = snapshot.settings()["pending"]
         if pending is None:
             break
+        # Mostly nothing is pending, and then nothing of this has to be loaded.
+        from gitcoord.features.land.pending_moves import require_begun
+
         event = require_begun(work, snapshot, pending)
         try:
             _finish(work, snapshot, pending, event, made=made, wait_s=wait_s)
@@ -126,6 +128,8 @@ def _finish(
     reason = ""
     if now == old:
         if new != made:
+            from gitcoord.features.land.pending_moves import unlike
+
             reason = unlike(work, snapshot, event)
         if not reason:
             reason = _move(work, snapshot, pending, wait_s)

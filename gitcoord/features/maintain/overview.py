@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from statistics import median
 from typing import Any, cast
 
 from gitcoord.core import ids
@@ -277,6 +276,8 @@ def _agents_at_work(history: History, context: Context, finished: list[Finished]
     """Return how many agents work: those that hold a claim, and those that just did."""
     usual_ms = RECENT_MS
     if finished:
+        from statistics import median
+
         usual_ms = max(usual_ms, round(2 * median(one.took_ms for one in finished)))
     since = context.time - usual_ms / 1000
     return len({one.agent for one in history.attempts if one.until is None or one.until >= since})

@@ -13,8 +13,9 @@ import pytest
 from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import read_call
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features.assist import events, hook
+from gitcoord.features.assist import hook
 from gitcoord.features.assist.standing import standing_at
+from gitcoord.features.assist.turn_counts import ended_turns
 from gitcoord.features.assist.views import quick_view
 from gitcoord.features.inspect import facts
 from gitcoord.features.sessions import SessionFiles
@@ -298,7 +299,7 @@ def test_a_turn_with_an_open_claim_is_held_twice_and_then_let_go(
     assert one.stop("second").block
     assert one.stop("third") == SILENT
     assert one.stop("fourth") == SILENT
-    assert "ended its turn with task a open" in events.ended_turns(work, work.ledger.snapshot())[0]
+    assert "ended its turn with task a open" in ended_turns(work, work.ledger.snapshot())[0]
 
 
 def test_a_new_entry_of_the_claim_counts_anew(one: Assistant, work: Workspace) -> None:
@@ -306,7 +307,7 @@ def test_a_new_entry_of_the_claim_counts_anew(one: Assistant, work: Workspace) -
     assert one.stop("2").block
     assert one.stop("3") == SILENT
     results.progress(work, "one", "a", token(work), "half of it")
-    assert events.ended_turns(work, work.ledger.snapshot()) == []
+    assert ended_turns(work, work.ledger.snapshot()) == []
     assert one.stop("4").block
     assert one.stop("5").block
     assert one.stop("6") == SILENT
@@ -415,5 +416,5 @@ def test_status_tells_of_a_turn_that_ended(one: Assistant, work: Workspace) -> N
     for text in "123":
         one.stop(text)
     assert facts.status(work)["claims"][0]["task"] == "a"
-    assert events.ended_turns(work, work.ledger.snapshot())
+    assert ended_turns(work, work.ledger.snapshot())
     assert os.environ.get("CLAUDE_CODE_SESSION_ATTENDED") is None
