@@ -38,6 +38,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/assist/programs.py": SETUP,
     "features/assist/setups.py": SETUP,
     "features/assist/standing.py": HOOKS,
+    "features/assist/turn_counts.py": HOOKS,
     "features/assist/views.py": HOOKS,
     "features/assist/written_briefs.py": BRIEFS,
     "features/inspect/agent_answers.py": ANSWERED,

@@ -9,7 +9,7 @@ from gitcoord.cli.output import shown_paths
 from gitcoord.core import ids
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.sentences import reason_of
-from gitcoord.features.inspect.facts import claim_facts, task_facts
+from gitcoord.features.inspect.task_facts import claim_facts, heartbeat_ms_of, task_facts
 from gitcoord.features.work.claim_facts import claim_answer, lines_of
 from gitcoord.features.work.claims import Claimed
 
@@ -25,14 +25,11 @@ def show_claim(app: App, done: Claimed) -> None:
 
 def _facts_of(app: App, done: Claimed) -> dict[str, Any]:
     snapshot, context = done.snapshot, app.work.ledger.context()
-    plan, held = snapshot.plan(), done.claim
-    heartbeat_ms = 0
-    if plan:
-        heartbeat_ms = plan["heartbeat_ms"]
+    held = done.claim
     boundary = boundary_of(snapshot, done.task, snapshot.agent(held["agent"]))
     return {
         "task": task_facts(snapshot, done.task, context),
-        "claim": claim_facts(held, context, heartbeat_ms),
+        "claim": claim_facts(held, context, heartbeat_ms_of(snapshot)),
         "entry": done.entry,
         "branch": held["branch"],
         "base": held["base"],

@@ -50,7 +50,7 @@ def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) 
         timeout=timeout,
     )
     snapshot, context = app.work.ledger.snapshot(done.entry), app.work.ledger.context()
-    from gitcoord.features.inspect.facts import review_facts
+    from gitcoord.features.inspect.task_facts import review_facts
     from gitcoord.features.workspace import plan_of
 
     found = reviews.material(app.work, snapshot, done.task)

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from gitcoord.core import codec, graph
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import Event, tasks_of
-from gitcoord.core.holds import Hold, holds_of, obstacles
+from gitcoord.core.holds import holds_of
 from gitcoord.core.layout import attempt_log_path, check_log_path
-from gitcoord.core.leases import Context, is_late, remaining_ms, running, wait_ms
+from gitcoord.core.leases import Context, running
 from gitcoord.core.messages import parse, subject_of
-from gitcoord.core.model import AgentRecord, Claim, Lease, PhaseRecord, Review, TaskRecord
+from gitcoord.core.model import AgentRecord, PhaseRecord, TaskRecord
 from gitcoord.core.operations.gates import run_of
-from gitcoord.core.readiness import broken_needs, state_in_phase, state_of
+from gitcoord.core.readiness import broken_needs, state_in_phase
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.notes import note_facts, notes_about
-from gitcoord.features.inspect.sentences import escalation_facts, setback_facts
+from gitcoord.features.inspect.sentences import escalation_facts
+from gitcoord.features.inspect.task_facts import (
+    claim_facts,
+    heartbeat_ms_of,
+    review_facts,
+    task_facts,
+)
 from gitcoord.features.inspect.waiting import waiting_facts, waiting_of
 from gitcoord.features.names import named_actor, named_phase, named_pool, named_task
 from gitcoord.features.workspace import Workspace
@@ -30,130 +36,14 @@ from gitcoord.features.workspace import Workspace
 MAX_FAILED = 20
 
 __all__ = [
-    "claim_facts",
     "facts_of_event",
     "history",
     "impact",
     "log_of",
-    "review_facts",
     "show",
     "status",
-    "task_facts",
     "tasks",
 ]
-
-
-def claim_facts(claim: Claim, context: Context, heartbeat_ms: int) -> dict[str, Any]:
-    """Return what people and scripts want to know of a claim.
-
-    ``expires_at`` says when its lease will be over if nothing renews it,
-    by this machine's clock, for reading only.
-    """
-    return {
-        "token": claim["token"],
-        "agent": claim["agent"],
-        "attempt": claim["attempt"],
-        "branch": claim["branch"],
-        "base": claim["base"],
-        "since": instant(claim["since"]),
-        **_lease_facts(cast("Lease", claim), context, heartbeat_ms),
-        "progress": claim["progress"]
-        and {**claim["progress"], "at": instant(claim["progress"]["at"])},
-    }
-
-
-def review_facts(review: Review, context: Context, heartbeat_ms: int) -> dict[str, Any]:
-    """Return what people and scripts want to know of a review."""
-    facts: dict[str, Any] = {
-        key: review[key] for key in ("agent", "result", "verdict", "message", "is_verifier")
-    }
-    facts["at"] = instant(review["at"])
-    if review["verdict"] is None:
-        facts |= {
-            "token": review["token"],
-            **_lease_facts(cast("Lease", review), context, heartbeat_ms),
-        }
-    return facts
-
-
-def _lease_facts(lease: Lease, context: Context, heartbeat_ms: int) -> dict[str, Any]:
-    left_ms = remaining_ms(lease, context)
-    return {
-        "expires_at": instant(context.time + left_ms / 1000),
-        "lease_left_ms": left_ms,
-        "is_over": left_ms <= 0,
-        "is_late": is_late(lease, heartbeat_ms, context),
-    }
-
-
-def _heartbeat_ms(snapshot: Snapshot) -> int:
-    plan = snapshot.plan()
-    if plan:
-        return plan["heartbeat_ms"]
-    return 300_000
-
-
-def _state_of(
-    snapshot: Snapshot,
-    task: TaskRecord,
-    context: Context,
-    derived: str | None,
-    holds: list[Hold] | None,
-) -> str:
-    """Return a task's state for reading: the stored one, or a derived one."""
-    state = state_of(snapshot, task, derived)
-    if state != "ready":
-        return state
-    if holds is None:
-        holds = holds_of(snapshot)
-    wanted = task["spec"]["paths"] or []
-    if wait_ms(task["retry"], context) or obstacles(holds, wanted, "", for_claim=True):
-        return "waiting"
-    return "ready"
-
-
-def task_facts(
-    snapshot: Snapshot,
-    task: TaskRecord,
-    context: Context,
-    derived: str | None = None,
-    holds: list[Hold] | None = None,
-) -> dict[str, Any]:
-    """Return a task as ``--json`` shows it; ``holds`` spare reading them again."""
-    spec = task["spec"]
-    result = task["result"]
-    return {
-        **{
-            key: spec[key]
-            for key in (
-                "id",
-                "title",
-                "description",
-                "phase",
-                "pool",
-                "paths",
-                "reads",
-                "needs",
-                "priority",
-            )
-        },
-        "estimate_ms": spec["estimate_ms"],
-        "state": _state_of(snapshot, task, context, derived, holds),
-        "assigned": task["assigned"],
-        "attempt": task["attempt"],
-        "failures": task["failures"],
-        "branch": task["branch"],
-        "claim": claim_facts(task["claim"], context, _heartbeat_ms(snapshot))
-        if task["claim"]
-        else None,
-        "result": {**result, "at": instant(result["at"])} if result else None,
-        "setbacks": [setback_facts(setback) for setback in task["setbacks"]],
-        "approvals": task["approvals"],
-        "verify_by": spec["verify_by"],
-        "reviews": [
-            review_facts(review, context, _heartbeat_ms(snapshot)) for review in task["reviews"]
-        ],
-    }
 
 
 @uncollected()
@@ -407,7 +297,7 @@ def _live_in_order(snapshot: Snapshot) -> list[TaskRecord]:
 
 def _held_claims(snapshot: Snapshot, context: Context) -> list[dict[str, Any]]:
     """Return every claim with its task, in plan order."""
-    heartbeat_ms = _heartbeat_ms(snapshot)
+    heartbeat_ms = heartbeat_ms_of(snapshot)
     return [
         {
             "task": task["id"],
@@ -421,7 +311,7 @@ def _held_claims(snapshot: Snapshot, context: Context) -> list[dict[str, Any]]:
 
 def _running_reviews(snapshot: Snapshot, context: Context) -> list[dict[str, Any]]:
     """Return every review that is at work with its task, in plan order."""
-    heartbeat_ms = _heartbeat_ms(snapshot)
+    heartbeat_ms = heartbeat_ms_of(snapshot)
     return [
         {
             "task": task["id"],

@@ -30,7 +30,7 @@ from gitcoord.core.readiness import is_blocked, waiting_item
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
-from gitcoord.features.inspect.facts import review_facts, task_facts
+from gitcoord.features.inspect.task_facts import review_facts, task_facts
 from gitcoord.features.names import named_task
 from gitcoord.features.work.choices import RETRY_AFTER_S, ends_of
 from gitcoord.features.work.tokens import (
