@@ -14,6 +14,10 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Answer a hook, or run a command."""
+    if None in {sys.stdin, sys.stdout, sys.stderr}:
+        from gitcoord.host.standard_streams import open_missing
+
+        open_missing()
     if sys.argv[1:2] == ["hook"] and "--help" not in sys.argv[2:3]:
         from gitcoord.cli.hook import main as answer_hook
 
