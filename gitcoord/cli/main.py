@@ -283,8 +283,13 @@ def _require_platform() -> None:
         )
 
 
-def _disturbance(error: Exception) -> UnavailableError | None:
-    """Tell a failure of the disk, or of git on it, apart from a bug."""
+def _disturbance(error: Exception) -> GitcoordError | None:
+    """Tell a name that no disk takes, and a failure of the disk or of git, apart from a bug."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return UsageError(
+            f"this is too long for the name of a file: {str(error.filename)[:80]} ...",
+            hint="name a shorter one",
+        )
     from gitcoord.git.program import GitError
     from gitcoord.host.remedies import remedy
 

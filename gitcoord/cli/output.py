@@ -15,6 +15,8 @@ from gitcoord.core.errors import GitcoordError, IncompleteError
 __all__ = ["Output", "Recorded", "incomplete_if", "shown_paths", "table"]
 
 SCHEMA = 1
+MAX_LINE_BYTES = 2000
+"""Of each line of an error."""
 _COLORS = {
     "ready": "32",
     "claimed": "33",
@@ -155,7 +157,7 @@ def _answer_object(op: str, facts: dict[str, Any], notices: list[str]) -> dict[s
 def _error_object(error: GitcoordError, notices: list[str]) -> dict[str, Any]:
     facts = {
         "code": error.code,
-        "message": error.message,
+        "message": _bounded(error.message),
         "hint": error.hint,
         **error.facts,
     }
@@ -163,13 +165,21 @@ def _error_object(error: GitcoordError, notices: list[str]) -> dict[str, Any]:
 
 
 def _error_text(error: GitcoordError) -> str:
-    lines = [f"gitcoord: {codec.printable(error.message, lines=True)}"]
+    lines = [f"gitcoord: {codec.printable(_bounded(error.message), lines=True)}"]
     problems = error.facts.get("problems")
     if isinstance(problems, list):
-        lines += [f"  {codec.printable(str(problem))}" for problem in problems]
+        lines += [f"  {codec.printable(_bounded(str(problem)))}" for problem in problems]
     if error.hint:
         lines.append(f"  next: {codec.printable(error.hint, lines=True)}")
     return "\n".join(lines)
+
+
+def _bounded(text: str) -> str:
+    """Cut the lines of an error that repeats something endless, and say so."""
+    return "\n".join(
+        codec.cut(line, MAX_LINE_BYTES) if len(line) > MAX_LINE_BYTES else line
+        for line in text.split("\n")
+    )
 
 
 def _notice_line(text: str) -> str:

@@ -11,12 +11,16 @@ from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError
 __all__ = ["ready_to_wait", "waited"]
 
 WAIT_S = 100.0
+MAX_TIMEOUT_S = 365 * 86_400
 
 
 def ready_to_wait(app: App, *, wait: bool, timeout: float | None) -> str:
     """Name the agent that asks, and bound how long it may take."""
-    if timeout is not None and timeout < 0:
-        raise UsageError("--timeout is a number of seconds", hint="give 0 or more")
+    # Written so that what is not a number at all is refused too.
+    if timeout is not None and not 0 <= timeout <= MAX_TIMEOUT_S:
+        raise UsageError(
+            "--timeout is a number of seconds", hint=f"give a number from 0 to {MAX_TIMEOUT_S}"
+        )
     if timeout is not None and not wait:
         app.timeout_s = timeout
     return app.agent()
