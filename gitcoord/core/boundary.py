@@ -26,6 +26,7 @@ __all__ = [
     "boundary_of_result",
     "could_write",
     "fits_agent",
+    "paths_of",
     "recorded",
 ]
 
@@ -77,6 +78,17 @@ class Boundary(NamedTuple):
         return ", and of that only ".join(_described(layer) for layer in self.layers)
 
 
+def paths_of(task: TaskRecord) -> list[str] | None:
+    """Return what a task may write of its own: its paths, and those it was widened by.
+
+    None where the plan sets no bound for it.
+    """
+    own = task["spec"]["paths"]
+    if own is None:
+        return None
+    return [*own, *task.get("widened", [])]
+
+
 def boundary_of(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord | None) -> Boundary:
     """Combine what binds a task, its pool, its phase and an agent."""
     layers = _plan_layers(snapshot, task)
@@ -100,7 +112,7 @@ def recorded(boundary: Boundary) -> dict[str, list[str]]:
 
 def boundary_of_result(task: TaskRecord, result: Result) -> Boundary:
     """Return the boundary that was in force when a result was handed in."""
-    own = _layer("task", task["id"], task["spec"]["paths"])
+    own = _layer("task", task["id"], paths_of(task))
     return Boundary(
         (*own, *(Layer(name, tuple(patterns)) for name, patterns in result["boundary"].items()))
     )
@@ -132,7 +144,7 @@ def _plan_layers(snapshot: Snapshot, task: TaskRecord) -> tuple[Layer, ...]:
     if plan is not None:
         pool = plan["pools"].get(spec["pool"], {})
     return (
-        *_layer("task", task["id"], spec["paths"]),
+        *_layer("task", task["id"], paths_of(task)),
         *_layer("pool", spec["pool"], pool.get("paths")),
         *_layer("phase", spec["phase"], phase and phase["spec"]["paths"]),
     )

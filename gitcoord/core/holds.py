@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from gitcoord.core import codec, paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ConflictError
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
@@ -44,7 +45,7 @@ def holds_of(
     A lock ends with the claim that it belongs to.
     """
     found = [
-        Hold(task["claim"]["agent"], task["spec"]["paths"] or [], task["id"], None)
+        Hold(task["claim"]["agent"], paths_of(task) or [], task["id"], None)
         for task in snapshot.live()
         if task["claim"] and task["id"] not in without
     ]

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from gitcoord.core import codec, paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.graph import remaining_chain_ms
@@ -272,7 +273,7 @@ def _row(database: sqlite3.Connection, name: str) -> dict[str, Any] | None:
 
 def _spec_of(record: TaskRecord) -> tuple[Any, ...]:
     spec = record["spec"]
-    prefixes = {paths.literal_prefix(pattern) for pattern in spec["paths"] or []}
+    prefixes = {paths.literal_prefix(pattern) for pattern in paths_of(record) or []}
     return (
         spec["phase"],
         spec["pool"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from gitcoord.core import codec, ids
-from gitcoord.core.boundary import fits_agent
+from gitcoord.core.boundary import fits_agent, paths_of
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
@@ -219,7 +219,7 @@ def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: Task
         raise NothingReadyError(text, waiting_for=[waiting_item("limit", text, [name])])
     lapsed = {gone["lock"] for gone in event["lapsed"]}
     holds = holds_of(snapshot, without=without, lapsed=lapsed)
-    found = obstacles(holds, task["spec"]["paths"] or [], agent["id"], for_claim=True)
+    found = obstacles(holds, paths_of(task) or [], agent["id"], for_claim=True)
     if found:
         refuse(found, f"{found[0].wanted} of task {task['id']}", task)
 

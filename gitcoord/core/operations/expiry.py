@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 from gitcoord.core import paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ClaimLostError, RefusedError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.layout import lock_path
@@ -85,7 +86,7 @@ def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context)
     """
     plan = require_plan(snapshot)
     pool = plan["pools"].get(task["spec"]["pool"])
-    wanted = task["spec"]["paths"] or []
+    wanted = paths_of(task) or []
     in_pool = [
         other
         for other in snapshot.live()
@@ -108,14 +109,14 @@ def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context)
             return True
         if is_full and other["spec"]["pool"] == task["spec"]["pool"]:
             return True
-        return paths.overlaps(wanted, other["spec"]["paths"] or []) is not None
+        return paths.overlaps(wanted, paths_of(other) or []) is not None
 
     return over_claims(snapshot, context, stands)
 
 
 def lapses(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Lapse]:
     """Return the timed locks of others that are over and hinder a claim."""
-    wanted = task["spec"]["paths"] or []
+    wanted = paths_of(task) or []
     return over_locks(
         snapshot,
         context,

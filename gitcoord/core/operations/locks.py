@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitcoord.core import ids, paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
@@ -60,7 +61,7 @@ def decide_lock(snapshot: Snapshot, command: Command, context: Context) -> dict[
             return False
         if claim["token"] in by_token:
             return True
-        return paths.overlaps(wanted, task["spec"]["paths"] or []) is not None
+        return paths.overlaps(wanted, paths_of(task) or []) is not None
 
     return {
         **{key: command[key] for key in ("task", "token", "paths", "shared", "reason", "for_ms")},

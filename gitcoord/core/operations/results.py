@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from gitcoord.core.boundary import boundary_of, recorded
+from gitcoord.core.boundary import boundary_of, paths_of, recorded
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.layout import attempt_log_path
@@ -89,13 +89,13 @@ def check_complete(snapshot: Snapshot, event: Event) -> None:
 
 def _check_commit(task: TaskRecord, oid: str | None) -> None:
     spec = task["spec"]
-    if oid is None and spec["result"] != "optional" and spec["paths"] != []:
+    if oid is None and spec["result"] != "optional" and paths_of(task) != []:
         raise RefusedError(
             f"task {task['id']} has to hand in a commit",
             reason="empty-result",
             hint="commit the work on the claim's branch, and complete again",
         )
-    if oid is not None and spec["paths"] == []:
+    if oid is not None and paths_of(task) == []:
         raise RefusedError(
             f"task {task['id']} may write nothing, so it hands in no commit",
             reason="boundary",

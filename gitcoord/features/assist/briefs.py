@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import ids, paths
-from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result
+from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result, paths_of
 from gitcoord.core.brief_text import BUDGET_BYTES, MIN_BUDGET_BYTES, compose
 from gitcoord.core.errors import GitcoordError, UsageError
 from gitcoord.core.layout import attempt_log_path
@@ -193,13 +193,13 @@ def _summary(work: Workspace, oid: str) -> str:
 
 def _neighbours(snapshot: Snapshot, task: TaskRecord, agent: str) -> list[dict[str, Any]]:
     """Return who else is at work, those nearest to this task's paths first."""
-    own = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
+    own = [paths.literal_prefix(pattern) for pattern in paths_of(task) or []]
     found = []
     for other in snapshot.live():
         held = other["claim"]
         if held is None or held["agent"] == agent:
             continue
-        patterns = other["spec"]["paths"] or []
+        patterns = paths_of(other) or []
         near = max((_shared(a, paths.literal_prefix(b)) for a in own for b in patterns), default=0)
         facts = {"task": other["id"], "agent": held["agent"], "paths": patterns}
         found.append((-near, other["order"], facts))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gitcoord.core import paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.events import Event, tasks_of
 from gitcoord.core.messages import sparse, subject_of
@@ -167,7 +168,7 @@ def _touches(snapshot: Snapshot, event: Event, tasks: list[str], path: str | Non
     for task in tasks:
         record = snapshot.task(task)
         if record is not None:
-            named += record["spec"]["paths"] or []
+            named += paths_of(record) or []
     return paths.overlaps(named, [path]) is not None
 
 

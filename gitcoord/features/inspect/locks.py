@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
 from gitcoord.core.leases import Context, lock_left_ms, remaining_ms
 from gitcoord.core.model import LockRecord, TaskRecord
@@ -40,7 +41,7 @@ def listing(work: Workspace, *, agent: str | None = None) -> dict[str, Any]:
         {
             "task": task["id"],
             "agent": task["claim"]["agent"],
-            "paths": task["spec"]["paths"],
+            "paths": paths_of(task),
             "lease_left_ms": remaining_ms(task["claim"], context),
         }
         for task in held
@@ -91,7 +92,7 @@ def _is_open(snapshot: Snapshot, task: TaskRecord) -> bool:
 
 
 def _blockers(holds: list[Hold], task: TaskRecord) -> list[dict[str, Any]]:
-    found = obstacles(holds, task["spec"]["paths"] or [], task["assigned"] or "", for_claim=True)
+    found = obstacles(holds, paths_of(task) or [], task["assigned"] or "", for_claim=True)
     return [
         {
             "agent": one.hold.agent,

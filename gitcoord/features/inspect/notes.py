@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gitcoord.core import paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.model import NoteRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -16,7 +17,7 @@ __all__ = ["note_facts", "notes_about"]
 def notes_about(snapshot: Snapshot, task: TaskRecord) -> list[NoteRecord]:
     """List the notes that matter to a task: its own, its paths', the plan's."""
     spec = task["spec"]
-    touched = [*(spec["paths"] or []), *spec["reads"]] or ["**"]
+    touched = [*(paths_of(task) or []), *spec["reads"]] or ["**"]
     return [one for one in snapshot.notes() if _matters(one, task["id"], touched)]
 
 

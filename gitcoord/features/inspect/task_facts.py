@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
 from gitcoord.core.leases import Context, is_late, remaining_ms, wait_ms
 from gitcoord.core.model import Claim, Lease, Review, TaskRecord
@@ -83,7 +84,7 @@ def _state_of(
         return state
     if holds is None:
         holds = holds_of(snapshot)
-    wanted = task["spec"]["paths"] or []
+    wanted = paths_of(task) or []
     if wait_ms(task["retry"], context) or obstacles(holds, wanted, "", for_claim=True):
         return "waiting"
     return "ready"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import describe, holds_of, obstacles
 from gitcoord.core.leases import running
 from gitcoord.core.model import TaskRecord
@@ -118,7 +119,7 @@ def _others(snapshot: Snapshot, task: TaskRecord, agent: str) -> list[Waiting]:
         found.append(Waiting("escalation", tuple(asked), text, command, hint))
     if task["retry"]:
         found.append(Waiting("delay", (), f"task {name} waits after its failure"))
-    wanted = task["spec"]["paths"] or []
+    wanted = paths_of(task) or []
     in_use = obstacles(holds_of(snapshot), wanted, agent, for_claim=True)
     for one in in_use:
         text = f"task {name} {_NO_ROOM}: {describe(one)}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core import codec
-from gitcoord.core.boundary import boundary_of
+from gitcoord.core.boundary import boundary_of, paths_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.texts import first_line
 from gitcoord.features.run.assistants import Assistant, path_with_ours
@@ -261,7 +261,7 @@ def _environment(job: Job, claimed: Claimed) -> dict[str, str]:
         "GITCOORD_AGENT": job.agent,
         "GITCOORD_CLAIM": claimed.claim["token"],
         "GITCOORD_LEDGER": job.work.ledger.name,
-        "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []),
+        "GITCOORD_PATHS": "\n".join(paths_of(task) or []),
         "GITCOORD_SESSION": claimed.claim["session"],
     }
 

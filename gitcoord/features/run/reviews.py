@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
@@ -87,7 +88,7 @@ def _run_review(
         "GITCOORD_TASK": task["id"],
         "GITCOORD_TITLE": task["spec"]["title"],
         "GITCOORD_AGENT": review["agent"],
-        "GITCOORD_PATHS": "\n".join(task["spec"]["paths"] or []),
+        "GITCOORD_PATHS": "\n".join(paths_of(task) or []),
         "GITCOORD_BASE": base,
     }
     log = work.logs.of_attempt(task["id"], task["attempt"], review["token"], "review")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gitcoord.core import paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import result_refs
@@ -70,7 +71,7 @@ def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskR
     """List the done tasks of the phase whose results the base must hold."""
     phase = task["spec"]["phase"]
     names = dict.fromkeys(task["spec"]["needs"])
-    patterns = task["spec"]["paths"] or []
+    patterns = paths_of(task) or []
     if patterns:
         names |= dict.fromkeys(work.index.overlapping(phase, patterns))
     found = []
@@ -87,7 +88,7 @@ def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskR
         if (
             other["result"]
             and other["result"]["oid"]
-            and (is_need or paths.overlaps(patterns, other["spec"]["paths"] or []))
+            and (is_need or paths.overlaps(patterns, paths_of(other) or []))
         ):
             found.append(other)
     return found

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from gitcoord.core import paths
-from gitcoord.core.boundary import fits_agent
+from gitcoord.core.boundary import fits_agent, paths_of
 from gitcoord.core.errors import (
     ConflictError,
     GitcoordError,
@@ -156,7 +156,7 @@ class Chooser:
             )
         dirs = {True: [], False: []}  # type: dict[bool, list[str]]
         for task in live:
-            prefixes = [paths.literal_prefix(pattern) for pattern in task["spec"]["paths"] or []]
+            prefixes = [paths.literal_prefix(pattern) for pattern in paths_of(task) or []]
             dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
         started = [
             phase["id"]

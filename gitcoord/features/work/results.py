@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gitcoord.core.boundary import Boundary, boundary_of, recorded
+from gitcoord.core.boundary import Boundary, boundary_of, paths_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.refs import branch_ref, result_ref
@@ -260,7 +260,7 @@ def _inspected(
     from gitcoord.git.soundness import require_sound
 
     boundary = _boundary(snapshot, task, held)
-    is_empty = task["spec"]["paths"] == []
+    is_empty = paths_of(task) == []
     if is_empty and result is None and work.store.read_ref(branch_ref(held["branch"])) is None:
         return _no_commit(snapshot, task, held)
     if result is None:
