@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from gitcoord.core.model import TaskRecord
 from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
-from gitcoord.features.work import claims, locks, results, reviews
+from gitcoord.features.work import claims, locks, results, reviews, widenings
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["Coordinator", "Held", "HeldReview", "open_coordinator"]
@@ -244,6 +244,20 @@ class Coordinator:
         )
         if done.task["state"] == "done" and not done.already:
             self.notices += landed_by_itself(self._work, done.task["spec"]["phase"])
+        return self._acknowledged(done.entry)
+
+    def widen(self, claim: Held, *paths: str) -> str:
+        """Let a claim write more paths, at once or not; return the entry.
+
+        Raises:
+            ConflictError: Another's claim, lock or review is on one of the paths.
+            RefusedError: A rule forbids it; reason ``widening``: the orchestrator is asked.
+            ClaimLostError: The token is stale.
+
+        """
+        done = widenings.widen(
+            self._begun(claim.agent), claim.agent, claim.task["id"], claim.token, paths
+        )
         return self._acknowledged(done.entry)
 
     def lock(

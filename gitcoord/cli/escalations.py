@@ -59,14 +59,17 @@ def inbox(app: App, everything: bool) -> None:
     text = table(rows, ("ID", "KIND", "TASK", "AGENT", "SINCE", "TEXT")) or "nothing waits for you"
     if any(one["state"] == "open" for one in found):
         text += "\nnext: gitcoord resolve ID ANSWER"
+    if any(one["state"] == "open" and one["kind"] == "widening" for one in found):
+        text += "\nnext: gitcoord resolve ID ANSWER --grant lets a claim be widened"
     app.out.answer("inbox", {"escalations": found}, text)
 
 
 @click.command()
 @click.argument("escalation")
 @click.argument("answer")
+@click.option("--grant", is_flag=True, help="Grant the widening that it asks for.")
 @pass_app
-def resolve(app: App, escalation: str, answer: str) -> None:
+def resolve(app: App, escalation: str, answer: str, grant: bool) -> None:
     """Answer an escalation; the agent that raised it is shown the answer.
 
     Example: gitcoord resolve 3fa9c1d2 "yes, and say so in the changelog"
@@ -74,7 +77,7 @@ def resolve(app: App, escalation: str, answer: str) -> None:
     from gitcoord.features.work import escalations
 
     work = app.orchestrate()
-    done = escalations.resolve(work, escalation, answer)
+    done = escalations.resolve(work, escalation, answer, is_granted=grant)
     escalation = done.event["escalation"]
     found = done.snapshot.escalation(escalation)
     who = "its agent"

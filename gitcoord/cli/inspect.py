@@ -188,7 +188,7 @@ def show(app: App, task: str, log_only: bool) -> None:
         ("pool", detail["pool"]),
     ]
     rows.append(("paths", shown_paths(detail["paths"])))
-    for key in ("reads", "needs", "needed_by"):
+    for key in ("widened", "reads", "needs", "needed_by"):
         if detail[key]:
             rows.append((key.replace("_", " "), ", ".join(detail[key][:20])))
     for one in detail["waiting_for"]:

@@ -87,6 +87,7 @@ Reason = Literal[
     "uncommitted",
     "unfinished",
     "unmerged",
+    "widening",
     "worktree",
 ]
 """Why a request is refused; ``REASONS`` says what each means."""

@@ -100,6 +100,7 @@ class Event(TypedDict):
     # matters
     escalation: NotRequired[str]
     answer: NotRequired[str]
+    granted: NotRequired[bool]
     note: NotRequired[str]
     path: NotRequired[str | None]
     # batch

@@ -39,6 +39,7 @@ TOPICS = (
     "gates",
     "reviews",
     "locks",
+    "widenings",
     "notes",
     "tasks",
     "escalations",

@@ -128,7 +128,10 @@ class WorktreeSpec(TypedDict):
 
 
 class PlanRecord(TypedDict):
-    """``plan.json``: what holds for the whole plan."""
+    """``plan.json``: what holds for the whole plan.
+
+    ``widening`` is ``free`` or ``never``; where it is absent the orchestrator is asked.
+    """
 
     name: str
     target: str
@@ -141,6 +144,7 @@ class PlanRecord(TypedDict):
     landing: str
     worktree: WorktreeSpec
     pools: dict[str, PoolSpec]
+    widening: NotRequired[str]
 
 
 class PlanDocument(TypedDict):

@@ -36,15 +36,8 @@ MAX_NEEDS = 1000
 MAX_PHASES = 1000
 MAX_EXPANDED_BYTES = 96 * 1024 * 1024
 _PLAN_KEYS = (
-    "name",
-    "target",
-    "lease",
-    "heartbeat",
-    "max_attempts",
-    "selection",
-    "boundaries",
-    "landing",
-    "gates_required",
+    *("name", "target", "lease", "heartbeat", "max_attempts", "selection"),
+    *("boundaries", "widening", "landing", "gates_required"),
 )
 _POOL_KEYS = ("name", "limit", "selection", "paths", "context")
 MAX_CONTEXT_CHARS = 2000
@@ -107,7 +100,7 @@ class _Reader(Values):
         worktree = self.table("worktree")
         self.known_keys(worktree, ("copy", "setup"), "worktree")
         setup = self.text(worktree, "setup", self.places.at("worktree", 0, "setup"), "", most=2000)
-        return {
+        plan: PlanRecord = {
             "name": name,
             "target": target,
             "lease_ms": lease,
@@ -125,6 +118,10 @@ class _Reader(Values):
             },
             "pools": self.pools(),
         }
+        widening = self.choice(table, "widening", at("widening"), ("ask", "free", "never"), "ask")
+        if widening != "ask":
+            plan["widening"] = widening
+        return plan
 
     def pools(self) -> dict[str, PoolSpec]:
         """Read every [[pool]]."""

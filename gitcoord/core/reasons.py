@@ -64,6 +64,7 @@ REASONS: dict[Reason, str] = {
     "uncommitted": "the worktree has changes that are not committed",
     "unfinished": "a merge, a rebase or the like is under way in the worktree",
     "unmerged": "commits would be lost that no branch holds",
+    "widening": "the plan lets no claim be widened, or the orchestrator has not granted it",
     "worktree": "something in a worktree is in the way",
 }
 """What each reason means; the documentation prints it."""

@@ -25,6 +25,7 @@ SENTENCES = {
     "landing-aborted": "the landing of phase {phase} was given up: {reason}",
     "rollback-aborted": "the target was not rolled back: {reason}",
     # answers
+    "granted": "granted: {reason}",
     "retried": "retried[: {reason}]",
     "cancelled": "cancelled[: {reason}]",
 }

@@ -184,6 +184,10 @@ class ReadyIndex:
         """List done tasks of a phase whose paths may overlap the patterns'."""
         return self._near(patterns, "t.phase = ? AND t.state = 'done'", (phase,))
 
+    def in_review_near(self, patterns: Iterable[str]) -> list[str]:
+        """List tasks under review whose paths may overlap the patterns'."""
+        return self._near(patterns, "t.state = 'review'", ())
+
     def assigned_to(self, agent: str) -> list[str]:
         """List the tasks that are kept for an agent and not finished, in plan order."""
         query = (

@@ -174,7 +174,8 @@ def _write_some(
         old_state = (row or {}).get("state", "")
         if need_kind(old_state) != need_kind(states.get(name, "")):
             shifted.append(name)
-    return shifted, bool(respecified or gone)
+    is_moved = any(_is_moved(old[record["id"]], record) for record in respecified)
+    return shifted, bool(is_moved or gone)
 
 
 def connect(name: str) -> sqlite3.Connection:
@@ -287,6 +288,11 @@ def _spec_of(record: TaskRecord) -> tuple[Any, ...]:
 
 def _is_same_spec(row: dict[str, Any] | None, record: TaskRecord) -> bool:
     return row is not None and row["spec"] == _spec_of(record)
+
+
+def _is_moved(row: dict[str, Any] | None, record: TaskRecord) -> bool:
+    """Return whether more than the paths of a task is new, so that all is counted again."""
+    return row is None or row["spec"][:-1] != _spec_of(record)[:-1]
 
 
 def _write_specs(

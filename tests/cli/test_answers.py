@@ -17,6 +17,8 @@ from tests.support.shapes import answer_mistakes, line_mistakes
 from tests.support.world import do, environment, found, write
 
 PLAN = """
+[plan]
+widening = "free"
 [[pool]]
 name = "default"
 [[phase]]
@@ -95,6 +97,7 @@ def _agents_work(cli: Checked, place: Path) -> None:
     cli.answer("lock", "docs/", "--agent", "ada", "--for", "10m")
     cli.answer("locks")
     cli.answer("unlock", "docs/", "--agent", "ada")
+    cli.answer("widen", "more/", "--agent", "ada")
     asked = cli.answer("escalate", "may I?", "--task", "a", "--agent", "ada")["escalation"]
     left = cli.answer("note", "tabs are evil", "--task", "a")["note"]
     cli.answer("note")

@@ -19,6 +19,8 @@ from tests.support.cli import Cli
 from tests.support.world import environment, found
 
 PLAN = """
+[plan]
+widening = "free"
 [[pool]]
 name = "builders"
 [[phase]]
@@ -102,6 +104,7 @@ gitcoord note "the parser wants LF line ends" --path src/parser/
 gitcoord lock src/parser/ --for 30m --reason "renaming"
 gitcoord locks
 gitcoord unlock src/parser/
+gitcoord widen src/common/dates.py
 gitcoord escalate "may I change the public interface?" --task 25
 gitcoord release --reason "needs a Mac"
 gitcoord claim 25

@@ -34,7 +34,7 @@ def in_state(state: State) -> tuple[PureLedger, str]:
     """Bring task a into a state; return the token of its last claim or review."""
     pure = PureLedger()
     pure.init()
-    pure.plan(REVIEWED)
+    pure.plan('[plan]\nwidening = "free"\n' + REVIEWED)
     pure.agent("x0")
     pure.agent("x1")
     if state == "open":
@@ -98,10 +98,11 @@ def asked(op: str, pure: PureLedger, token: str) -> dict[str, object]:
         "reason": "because",
         "reviewed": RESULT["oid"],
         "to": "x1",
+        "paths": ["more/"],
     }
     if op in {"claim", "review", "approve", "reject", "review-release"}:
         command["agent"] = "x1"
-    elif op in {"reissue", "progress", "complete", "fail", "release", "check"}:
+    elif op in {"reissue", "progress", "complete", "fail", "release", "check", "widen"}:
         command["agent"] = "x0"
     if op == "check":
         command["reason"] = ""

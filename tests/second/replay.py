@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Json] = {
     "reject": {"reviewed": None, "spent_ms": None},
     "retry": {"reason": ""},
     "cancel": {"reason": "", "redone": []},
+    "widen": {"expired": [], "lapsed": []},
     "pause": {"reason": ""},
     "unpause": {"reason": ""},
     "assign": {"to": None, "reason": ""},
@@ -51,7 +52,7 @@ DEFAULTS: dict[str, Json] = {
     },
     "unlock": {"tokens": [], "reason": ""},
     "escalate": {"task": ""},
-    "resolve": {"task": None},
+    "resolve": {"task": None, "granted": False},
     "note": {"task": None, "path": None},
     "note-drop": {"reason": ""},
     "rollback": {"surviving": [], "carried": {}, "reason": "", "code": None, "reverts": []},
@@ -596,9 +597,17 @@ def unpause(state: State, event: Json, changes: Changes) -> None:
     put_task(changes, task)
 
 
+def widen(state: State, event: Json, changes: Changes) -> None:
+    end_expired(state, event, changes)
+    task = state.task(event["task"])
+    widened = [*task.get("widened", []), *event["paths"]]
+    put_task(changes, {**task, "widened": list(dict.fromkeys(widened))})
+
+
 def retry(state: State, event: Json, changes: Changes) -> None:
     close_escalations(state, event, changes, "retried")
     task = state.task(event["task"])
+    task = {key: value for key, value in task.items() if key != "widened"}
     put_task(changes, {**task, "state": "open", "failures": 0, "retry": None})
 
 
@@ -736,7 +745,8 @@ def asked(_state: State, event: Json, changes: Changes) -> None:
 
 def resolve(state: State, event: Json, changes: Changes) -> None:
     path = f"escalations/{event['escalation']}.json"
-    answer = {"code": "answered", "values": {"reason": event["answer"]}}
+    code = "granted" if event["granted"] else "answered"
+    answer = {"code": code, "values": {"reason": event["answer"]}}
     changes[path] = {**state.at(path), "state": "resolved", "answer": answer}
 
 
@@ -785,6 +795,7 @@ APPLY: dict[str, Callable[[State, Json, Changes], None]] = {
     "reject": reject,
     "retry": retry,
     "pause": pause,
+    "widen": widen,
     "unpause": unpause,
     "cancel": cancel,
     "assign": assign,

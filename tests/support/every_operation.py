@@ -11,6 +11,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.operations.gates import check_of, definition_of
 from gitcoord.core.operations.landings import merge_order, wholeness
 from gitcoord.core.operations.rollbacks import survivors
+from gitcoord.core.operations.widenings import question
 from gitcoord.features.run.batches import batch, parse_lines
 from gitcoord.features.setup import agents, ledger, plans
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -147,6 +148,7 @@ def every_operation(repo: Path) -> Workspace:
         agents.add(work, name, no_worktree=True)
     script = Script(work, clock)
     _work(script)
+    _widen(script)
     _expire(script)
     _orchestrate(script)
     _review(script)
@@ -192,7 +194,25 @@ def _definition(script: Script, task: str) -> str:
     return definition_of(spec)
 
 
+def _widen(script: Script) -> None:
+    """Widen over what is over; it is kept until the task is retried."""
+    script.claim("x", "1")
+    script.run("lock", "z", task="", token="", paths=["w/"], shared=False, for_ms=1000)
+    script.wait()
+    script.claim("y", "2")
+    wanted = ["1/", "w/x.py"]
+    task = script.work.ledger.snapshot().require_task("2")
+    asked = script.run("escalate", "y", task="2", kind="widening", reason=question(task, wanted))
+    script.run("resolve", escalation=asked["id"][:8], answer="yes", granted=True)
+    event = script.held("widen", "y", "2", paths=wanted)
+    assert event["expired"]
+    assert event["lapsed"]
+    script.held("fail", "y", "2", kind="permanent", reason="no use")
+    script.run("retry", task="2")
+
+
 def _expire(script: Script) -> None:
+    script.wait()
     script.claim("x", "1")
     script.wait()
     assert script.claim("y", "1")["takeover"]

@@ -98,6 +98,12 @@ def _worked(top: Path) -> None:
     work.close()
 
 
+def _widenable(top: Path) -> None:
+    work = _founded(top, "x", head='[plan]\nwidening = "free"\n', worktrees=False)
+    claims.claim(work, "x", "a", checkout=False)
+    work.close()
+
+
 def _failed(top: Path) -> None:
     work = _founded(top, "x", worktrees=False)
     claimed = claims.claim(work, "x", "a", checkout=False)
@@ -315,6 +321,12 @@ ROWS: dict[str, Row] = {
     ),
     "cancel": Row(
         _claimed, ("cancel", "a"), {"tasks": {"a": "cancelled", "b": "open"}}, frozenset({"state"})
+    ),
+    "widen": Row(
+        _widenable,
+        (*X, "widen", "lib/"),
+        {"tasks": {"a": "claimed", "b": "open"}},
+        frozenset({"nothing-to-do"}),
     ),
     "pause": Row(
         _claimed,

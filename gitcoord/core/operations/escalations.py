@@ -13,6 +13,7 @@ from gitcoord.core.model import MAX_MESSAGE_BYTES, Escalation, Said
 from gitcoord.core.operation import LineKey, Operation, keys
 from gitcoord.core.operations.changes import escalate
 from gitcoord.core.operations.preconditions import require_author
+from gitcoord.core.operations.widenings import KIND
 from gitcoord.core.sentences import answer_of
 from gitcoord.core.snapshot import Changes, Snapshot
 
@@ -43,7 +44,12 @@ def decide_resolve(snapshot: Snapshot, command: Command, _context: Context) -> d
     """Answer an escalation, and name the task that it is about."""
     name = command["escalation"]
     found = _escalation(snapshot, name)
-    return {"escalation": name, "task": found and found["task"], "answer": command["answer"]}
+    return {
+        "escalation": name,
+        "task": found and found["task"],
+        "answer": command["answer"],
+        "granted": command.get("granted", False),
+    }
 
 
 def _escalation(snapshot: Snapshot, name: object) -> Escalation | None:
@@ -69,6 +75,8 @@ def check_resolve(snapshot: Snapshot, event: Event) -> None:
         )
     if event["task"] != found["task"]:
         raise UsageError("the event names another task than the escalation")
+    if event["granted"] and found["code"] != KIND:
+        raise UsageError("only what asks for a widening is granted", hint="answer without --grant")
     if not event["answer"].strip() or len(event["answer"].encode()) > MAX_MESSAGE_BYTES:
         raise UsageError("an answer has between one character and 4 KiB")
 
@@ -76,7 +84,10 @@ def check_resolve(snapshot: Snapshot, event: Event) -> None:
 def apply_resolve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Keep the answer with its escalation."""
     found = cast("Escalation", snapshot.escalation(event["escalation"]))
-    answer: Said = {"code": "answered", "values": {"reason": event["answer"]}}
+    code = "answered"
+    if event["granted"]:
+        code = "granted"
+    answer: Said = {"code": code, "values": {"reason": event["answer"]}}
     resolved: Escalation = {**found, "state": "resolved", "answer": answer}
     changes[escalation_path(found["id"])] = cast("dict[str, Any]", resolved)
 
@@ -97,11 +108,11 @@ OPERATIONS = {
     ),
     "resolve": Operation(
         fields=keys("escalation answer"),
-        optional={"task": None},
+        optional={"task": None, "granted": False},
         decide=decide_resolve,
         check=check_resolve,
         apply=apply_resolve,
-        subject="resolve {escalation} by {agent}: {answer}",
+        subject="resolve {escalation} by {agent}[, {granted}]: {answer}",
         body="answer",
         batchable=True,
         command="resolve",

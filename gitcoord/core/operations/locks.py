@@ -28,13 +28,11 @@ from gitcoord.core.operations.expiry import (
     over_claims,
     over_locks,
 )
-from gitcoord.core.operations.preconditions import fence, require_agent
+from gitcoord.core.operations.preconditions import fence, require_agent, require_patterns
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = ["OPERATIONS", "end_locks_of"]
 
-MAX_PATHS = 64
-MAX_PATH_BYTES = 8 * 1024
 MAX_REASON_BYTES = 1024
 MAX_LOCKS = 64
 MAX_FOR_MS = 366 * 24 * 3600 * 1000
@@ -100,17 +98,7 @@ def _check_size(event: Event) -> None:
         raise UsageError("a lock is taken for between 1 ms and 1 year")
     if len(event["reason"].encode()) > MAX_REASON_BYTES:
         raise UsageError(f"the reason of a lock has at most {MAX_REASON_BYTES} bytes")
-    wanted = event["paths"] or []
-    if not wanted or len(wanted) > MAX_PATHS or len(set(wanted)) != len(wanted):
-        raise UsageError(f"name 1 to {MAX_PATHS} paths, each once")
-    for pattern in wanted:
-        problem = paths.problem_of(pattern)
-        if problem:
-            raise UsageError(
-                f"{pattern[:80]!r}: {problem}", hint="for example: src/lexer/ or docs/*.md"
-            )
-    if sum(len(pattern.encode()) for pattern in wanted) > MAX_PATH_BYTES:
-        raise UsageError(f"the paths of one lock have at most {MAX_PATH_BYTES} bytes together")
+    require_patterns(event["paths"] or [], "one lock")
 
 
 def _id(event: Event) -> str:

@@ -5,7 +5,7 @@ Each function returns the record that it asked for, or refuses.
 
 from __future__ import annotations
 
-from gitcoord.core import ids
+from gitcoord.core import ids, paths
 from gitcoord.core.errors import (
     ClaimLostError,
     NotFoundError,
@@ -19,12 +19,16 @@ from gitcoord.core.operation import Transitions
 from gitcoord.core.readiness import waiting_item
 from gitcoord.core.snapshot import Snapshot
 
+MAX_PATHS = 64
+MAX_PATH_BYTES = 8 * 1024
+
 __all__ = [
     "fence",
     "held",
     "open_phase",
     "require_agent",
     "require_author",
+    "require_patterns",
     "require_plan",
     "require_state",
     "task_of",
@@ -95,6 +99,25 @@ def open_phase(snapshot: Snapshot, phase: str) -> PhaseRecord:
     if record["state"] == "landed":
         raise RefusedError(f"phase {phase} has landed: its tasks are frozen", reason="landed")
     return record
+
+
+def require_patterns(wanted: list[str], what: str) -> None:
+    """Refuse paths that are no patterns, and more of them than fit.
+
+    Raises:
+        UsageError: What is wrong with which of them.
+
+    """
+    if not wanted or len(wanted) > MAX_PATHS or len(set(wanted)) != len(wanted):
+        raise UsageError(f"name 1 to {MAX_PATHS} paths, each once")
+    for pattern in wanted:
+        problem = paths.problem_of(pattern)
+        if problem:
+            raise UsageError(
+                f"{pattern[:80]!r}: {problem}", hint="for example: src/lexer/ or docs/*.md"
+            )
+    if sum(len(pattern.encode()) for pattern in wanted) > MAX_PATH_BYTES:
+        raise UsageError(f"the paths of {what} have at most {MAX_PATH_BYTES} bytes together")
 
 
 def require_state(op: str, task: TaskRecord, transitions: Transitions) -> None:

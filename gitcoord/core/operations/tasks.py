@@ -41,7 +41,7 @@ def apply_retry(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Forget the failures, and settle what was escalated about them."""
     close_escalations(snapshot, event, changes, "retried")
     task = snapshot.require_task(event["task"])
-    put_task(changes, changed(task, state="open", failures=0, retry=None))
+    put_task(changes, changed(task, state="open", failures=0, retry=None, widened=[]))
 
 
 def decide_cancel(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:

@@ -40,6 +40,7 @@ __all__ = [
     "ReviewListAnswer",
     "ReviewRejectAnswer",
     "UnlockAnswer",
+    "WidenAnswer",
     "Written",
     "WrittenTask",
 ]
@@ -114,6 +115,12 @@ class UnlockAnswer(Written):
 
     agent: str
     paths: list[str]
+
+
+class WidenAnswer(WrittenTask):
+    """All that the claim may write beside the task's paths."""
+
+    widened: list[str]
 
 
 class LocksAnswer(TypedDict):

@@ -23,6 +23,7 @@ from gitcoord.features.inspect.agent_answers import (
     ReviewListAnswer,
     ReviewRejectAnswer,
     UnlockAnswer,
+    WidenAnswer,
     WrittenTask,
 )
 from gitcoord.features.inspect.brief_shapes import (
@@ -142,6 +143,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "unpause": (WrittenTask,),
     "upkeep": (UpkeepAnswer,),
     "verify": (VerifyAnswer,),
+    "widen": (WidenAnswer,),
     "why": (WhyAnswer,),
 }
 """The shapes of each command's answer: the usual one first."""

@@ -150,6 +150,7 @@ class TaskFacts(TypedDict):
     phase: str
     pool: str
     paths: list[str] | None
+    widened: list[str]
     reads: list[str]
     needs: list[str]
     priority: int

@@ -115,6 +115,7 @@ def task_facts(
                 "priority",
             )
         },
+        "widened": task.get("widened", []),
         "estimate_ms": spec["estimate_ms"],
         "state": _state_of(snapshot, task, context, derived, holds),
         "assigned": task["assigned"],

@@ -52,8 +52,10 @@ def inbox(work: Workspace, *, everything: bool = False) -> list[Escalation]:
     ]
 
 
-def resolve(work: Workspace, escalation: str, answer: str) -> Done:
+def resolve(work: Workspace, escalation: str, answer: str, *, is_granted: bool = False) -> Done:
     """Answer an escalation; its agent's next command shows the answer.
+
+    ``is_granted`` lets the claim be widened as the escalation asks.
 
     Raises:
         NotFoundError: There is no such escalation.
@@ -66,6 +68,7 @@ def resolve(work: Workspace, escalation: str, answer: str) -> Done:
         "agent": ORCHESTRATOR,
         "escalation": named_escalation(work.ledger.snapshot(), escalation),
         "answer": text_of(answer, "answer"),
+        "granted": is_granted,
     }
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 

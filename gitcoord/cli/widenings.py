@@ -1,0 +1,34 @@
+"""Speak for a claim that has to write more: widen."""
+
+from __future__ import annotations
+
+import click
+
+from gitcoord.cli.app import App, pass_app
+
+__all__ = ["widen"]
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
+@pass_app
+def widen(app: App, paths: tuple[str, ...], task: str | None) -> None:
+    """Let the claim write more paths, if nobody else holds them.
+
+    It is granted at once or refused at once. Where the plan does not let
+    claims be widened freely, the orchestrator is asked; the same command
+    widens when it was granted. Paths start at the top of the repository:
+    a/b.py, a/b/, a/*.py.
+
+    Example: gitcoord widen src/common/dates.py
+    """
+    from gitcoord.features.work import widenings
+    from gitcoord.features.work.tokens import current_claim
+
+    agent = app.agent()
+    found, token = current_claim(app.work, app.work.ledger.snapshot(), agent, task)
+    done = widenings.widen(app.work, agent, found, token, paths)
+    widened = done.snapshot.require_task(found).get("widened", [])
+    facts = {"entry": done.entry, "task": found, "widened": widened}
+    app.out.answer("widen", facts, f"{found} may write {', '.join(done.event['paths'] or [])}, too")
