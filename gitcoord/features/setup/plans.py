@@ -115,8 +115,10 @@ def _changed_parts(snapshot: Snapshot, document: PlanDocument) -> list[str]:
     for name, pool in document["plan"]["pools"].items():
         if before["pools"].get(name) != pool:
             changed.append(f"pool {name}")
-    old = cast("dict[str, object]", before)
-    keys = [key for key, value in document["plan"].items() if key != "pools" and old[key] != value]
+    old, new = (cast("dict[str, object]", one) for one in (before, document["plan"]))
+    # A key that may be absent is in either of them, in the order of the new one.
+    either = dict.fromkeys([*new, *old])
+    keys = [key for key in either if key != "pools" and old.get(key) != new.get(key)]
     if keys:
         changed.append(f"plan ({', '.join(keys)})")
     return changed

@@ -25,6 +25,12 @@ def test_what_a_plan_changes_beside_tasks_is_told(repo: Path) -> None:
     )
     settings = plans.apply_plan(work, tasks("a", head=head), "p.toml")
     assert settings.changed_parts == ["pool default", "plan (lease_ms, heartbeat_ms)"]
+    for widening, text in (
+        ("free", head.replace("[plan]", '[plan]\nwidening = "free"')),
+        ("", head),
+    ):
+        told = plans.apply_plan(work, tasks("a", head=text), "p.toml")
+        assert told.changed_parts == ["plan (widening)"], widening
     more = head + '[[phase]]\nname = "next"\n'
     assert plans.apply_plan(work, tasks("a", head=more), "p.toml").changed_parts == [
         "phase next (new)"
