@@ -388,3 +388,40 @@ def test_mistakes_of_toml_and_of_values_are_told_together() -> None:
 def test_a_plan_with_a_byte_order_mark_is_read() -> None:
     document, _ = parse('\ufeff[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n')
     assert [task["id"] for task in document["tasks"]] == ["a"]
+
+
+def test_a_pool_and_a_task_may_have_a_context_of_many_lines() -> None:
+    document, warnings = parse(
+        '[[pool]]\nname = "docs"\ncontext = """\nWrite as the manual does.\nShort.\n"""\n'
+        '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\npool = "docs"\ncontext = "Begin here."\n'
+        '[[task]]\nid = "b"\ntitle = "B"\npaths = ["b/"]\ncontext = ""\n'
+    )
+    pool = document["plan"]["pools"]["docs"]
+    assert pool["context"].split("\n")[:2] == ["Write as the manual does.", "Short."]
+    assert document["tasks"][0]["context"] == "Begin here."
+    assert "context" not in document["tasks"][1], "at its default it is not kept"
+    assert warnings == []
+
+
+def test_a_template_gives_its_context_to_its_tasks() -> None:
+    document, _ = parse(
+        '[template.module]\ntitle = "Build {name}"\npaths = ["{name}/"]\n'
+        'context = "See docs/{name}.md."\n'
+        '[[task]]\nid = "a"\nuse = "module"\nwith = { name = "lexer" }\n'
+    )
+    assert document["tasks"][0]["context"] == "See docs/lexer.md."
+
+
+@pytest.mark.parametrize("table", ["pool", "task"])
+@pytest.mark.parametrize("value", ["3", '["x"]', '"' + "x" * 9_000 + '"'])
+def test_a_context_that_is_no_text_or_too_long_is_named_with_its_line(
+    table: str, value: str
+) -> None:
+    head = {"pool": 'name = "docs"', "task": 'id = "a"\ntitle = "A"\npaths = ["a/"]'}[table]
+    text = f"[[{table}]]\n{head}\ncontext = {value}\n"
+    if table == "pool":
+        text += '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n'
+    line = text[: text.index("context")].count("\n") + 1
+    (told,) = problems(text)
+    assert "context" in told
+    assert f"line {line}" in told or f":{line}" in told
