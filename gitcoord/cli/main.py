@@ -75,6 +75,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "log": ("seeing", "List the newest entries"),
         "events": ("seeing", "Follow the ledger, a line of JSON for each entry"),
         "verify": ("inspect", "Replay the history and check every entry"),
+        "report": ("seeing", "Write a report: one HTML page that needs nothing else"),
         "stats": ("seeing", "Judge the parallel work: efficiency, overhead, failures"),
     },
     "For machines": {

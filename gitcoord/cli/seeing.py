@@ -1,4 +1,4 @@
-"""Speak for those who look back: log, events, stats; and ahead: simulate."""
+"""Speak for those who look back: log, events, stats, report; and ahead: simulate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gitcoord.cli.times import entry_or_time, read_time
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import UsageError
 
-__all__ = ["events", "log", "simulate", "stats"]
+__all__ = ["events", "log", "report", "simulate", "stats"]
 
 _UNKNOWN = "not known"
 _COUNTS = (
@@ -262,14 +262,14 @@ def _duration(ms: int | None) -> str:
     show_default=True,
     help="The numbers of agents to compare.",
 )
-@click.option("--task-time", metavar="DURATION", help="For tasks without an estimate, such as 20m.")
+@click.option("--task-time", metavar="TIME", help="For tasks without an estimate, such as 20m.")
 @click.option(
     "--spread",
     type=click.FloatRange(0, 3),
     help="How much durations differ: 0 not at all, 0.5 by half as a rule.",
 )
 @click.option("--failure", type=click.FloatRange(0, 0.9), help="The share of attempts that fail.")
-@click.option("--overhead", metavar="DURATION", help="What each claim costs, such as 5s.")
+@click.option("--overhead", metavar="TIME", help="What each claim costs, such as 5s.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The chance that is drawn.")
 @pass_app
 def simulate(app: App, /, plan: str | None, agents: str, **given: Any) -> None:
@@ -367,3 +367,54 @@ def _run_row(one: dict[str, Any]) -> Sequence[object]:
         one["left"],
         is_worth_it,
     )
+
+
+@click.command()
+@click.option("--output", metavar="FILE", help="Write FILE instead of standard output.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["html", "md", "json", "mermaid"]),
+    default="html",
+    show_default=True,
+    help="HTML page, Markdown, the facts as JSON, or the graph for Mermaid.",
+)
+@pass_app
+def report(app: App, output: str | None, kind: str) -> None:
+    """Write a report of the ledger: one page that needs nothing else.
+
+    It shows who did what when, the graph of tasks, results over time and
+    the conditions of parallel work, and has its facts inside as JSON.
+
+    Example: gitcoord report --output report.html
+    """
+    import json
+
+    from gitcoord.features.inspect.report import FORMATS, report_facts
+
+    with ticking(app, "reading the history"):
+        facts = report_facts(app.work)
+    if kind == "json":
+        text = json.dumps(facts, ensure_ascii=True, sort_keys=True) + "\n"
+    else:
+        text = FORMATS[kind](facts)
+    told = {"format": kind, "file": output, "bytes": len(text.encode())}
+    if output is None:
+        app.out.answer("report", {**told, "text": text}, text.rstrip("\n"))
+        return
+    _write(output, text)
+    app.out.answer("report", told, f"report written to {output}")
+
+
+def _write(output: str, text: str) -> None:
+    """Replace a file by a text; the old content stays if it fails."""
+    from pathlib import Path
+
+    from gitcoord.host.files import replace_file
+
+    try:
+        replace_file(Path(output), text.encode(), mode=0o644)
+    except OSError as error:
+        raise UsageError(
+            f"{output} cannot be written: {error.strerror}", hint="name a file that can be written"
+        ) from None

@@ -153,6 +153,7 @@ def test_answers_are_as_their_shapes_say(
         ["impact", "b"],
         ["log"],
         ["stats"],
+        ["report", "--format", "md"],
         ["simulate", "--agents", "1,2"],
         ["verify"],
         ["phase", "list"],

@@ -77,3 +77,17 @@ def test_a_plan_is_simulated_from_its_file_or_from_the_ledger(
     assert (told["tasks"], told["assumed"]["failure_rate"]) == (3, 0.1)
     assert cli.json("simulate", "--agents", "1,x", status=2)["code"] == "usage"
     assert cli.json("simulate", "--task-time", "soon", status=2)["code"] == "usage"
+
+
+def test_a_report_is_written_in_each_format(cli: Cli, repo: Path, tmp_path: Path) -> None:
+    found(repo, tasks("a", "b", b=["a"]), worktrees=False).close()
+    assert cli("report").startswith("<!doctype html>\n")
+    assert cli("report", "--format", "md").startswith("# plan: report\n")
+    assert "t0 --> t1" in cli("report", "--format", "mermaid")
+    facts = json.loads(cli("report", "--format", "json"))
+    assert [one["id"] for one in facts["tasks"]] == ["a", "b"]
+    file = tmp_path / "report.html"
+    told = cli.json("report", "--output", str(file))
+    assert (told["file"], told["bytes"]) == (str(file), len(file.read_bytes()))
+    error = cli.json("report", "--output", str(file / "below"), status=2)
+    assert "cannot be written" in error["message"]

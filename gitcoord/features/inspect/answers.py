@@ -58,6 +58,7 @@ from gitcoord.features.inspect.rollback_shapes import (
 )
 from gitcoord.features.inspect.seeing_answers import (
     EventLine,
+    ReportAnswer,
     SimulateAnswer,
     StatsAnswer,
 )
@@ -134,6 +135,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "run": (RunAnswer,),
     "setup": (SetupAnswer,),
     "show": (ShowAnswer, ShowLogAnswer),
+    "report": (ReportAnswer,),
     "simulate": (SimulateAnswer,),
     "stats": (StatsAnswer,),
     "status": (StatusAnswer,),

@@ -9,6 +9,7 @@ __all__ = [
     "ConditionFacts",
     "CriticalPath",
     "EventLine",
+    "ReportAnswer",
     "SimulateAnswer",
     "SimulatedRun",
     "StatsAnswer",
@@ -125,3 +126,12 @@ class SimulateAnswer(TypedDict):
     conflicts: list[str]
     runs: list[SimulatedRun]
     worth: int | None
+
+
+class ReportAnswer(TypedDict):
+    """A report that was written; ``text`` is it, where no file was named."""
+
+    format: str
+    file: str | None
+    bytes: int
+    text: NotRequired[str]

@@ -17,7 +17,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.workspace import Workspace, plan_of
 
-__all__ = ["DEFAULT_TASK_MS", "learned", "plan_document", "simulation"]
+__all__ = ["DEFAULT_TASK_MS", "critical_path", "learned", "plan_document", "simulation"]
 
 DEFAULT_TASK_MS = 600_000
 MIN_LEARNED = 3
@@ -93,7 +93,7 @@ def simulation(
         "tasks": len(document["tasks"]),
         "phases": len(phases),
         "assumed": assumed._asdict(),
-        "critical_path": _critical_path(document, assumed.task_ms),
+        "critical_path": critical_path(document, assumed.task_ms),
         "conflicts": path_warnings(document["tasks"], phases, where),
         "runs": runs,
         "worth": best and best["agents"],
@@ -115,7 +115,7 @@ def _run(document: PlanDocument, agents: int, assumed: Assumptions) -> dict[str,
     }
 
 
-def _critical_path(document: PlanDocument, task_ms: int) -> dict[str, Any]:
+def critical_path(document: PlanDocument, task_ms: int) -> dict[str, Any]:
     """Return the longest chain of tasks, phases in their order."""
     needs = {one["id"]: list(one["needs"]) for one in document["tasks"]}
     afters = {one["id"]: [_end(before) for before in one["after"]] for one in document["phases"]}

@@ -1,0 +1,100 @@
+"""The page of a report: whole by itself, safe with any text, readable in light and dark."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from gitcoord.core.report_page import DARK, LIGHT, page
+from tests.support.reports import HOSTILE, report_of
+
+
+class Seen(HTMLParser):
+    """What a browser would find: elements, attributes, scripts."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.scripts: list[str] = []
+        self._in_script = False
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        self._in_script = tag == "script"
+        if self._in_script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script:
+            self.scripts[-1] += data
+
+
+def test_hostile_text_makes_no_element_and_no_handler() -> None:
+    hostile, plain = Seen(page(report_of(3, HOSTILE))), Seen(page(report_of(3)))
+    assert hostile.tags == plain.tags
+    assert [name for name, _ in hostile.attributes] == [name for name, _ in plain.attributes]
+    assert not [name for name, _ in hostile.attributes if name.startswith("on")]
+    assert "\u202e" not in page(report_of(3, HOSTILE))
+    long = page(report_of(3, "long word " * 400))
+    assert len(long) < len(page(report_of(3))) + 100_000
+
+
+def test_the_facts_are_inside_just_as_they_are() -> None:
+    facts = report_of(2, HOSTILE)
+    seen = Seen(page(facts))
+    assert len(seen.scripts) == 2
+    assert json.loads(seen.scripts[0]) == facts
+
+
+def test_nothing_is_loaded_and_only_our_script_runs() -> None:
+    source = page(report_of(5))
+    seen = Seen(source)
+    assert {"src", "href", "action", "style"} & {name for name, _ in seen.attributes} == set()
+    assert not re.search(r"url\(|@import|https?:", source)
+    policy = next(value for name, value in seen.attributes if "default-src" in value)
+    digest = base64.b64encode(hashlib.sha256(seen.scripts[1].encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'; ")
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_colour_is_read_on_the_ground(colours: dict[str, str]) -> None:
+    for name, colour in colours.items():
+        if name != "ground":
+            assert _contrast(colour, colours["ground"]) >= 4.5, name
+
+
+def _contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, by the web's guidelines."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("count", [0, 1, 50, 2000])
+def test_a_report_of_any_size_is_drawn_and_small_enough(count: int) -> None:
+    source = page(report_of(count))
+    assert len(source.encode()) < 5_000_000
+    seen = Seen(source)
+    assert source.count('role="img"') == 3
+    assert seen.tags.count("tr") == count + 6
+    assert "nan" not in source
+    assert sum(name == "data-task" for name, _ in seen.attributes) == 3 * count + min(count, 1)
