@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -76,6 +77,20 @@ def test_no_condition_is_packed_into_another_and_few_into_expressions() -> None:
     read = figures.measure()
     assert read.nested_conditionals == []
     assert read.conditionals_per_1000 < 8
+
+
+def test_what_needs_three_clauses_is_a_loop() -> None:
+    """A comprehension that is broken over lines has at most two: for, and for or if."""
+    kinds = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    packed = []
+    for path in figures.tracked("gitcoord/*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, kinds) or node.end_lineno == node.lineno:
+                continue
+            clauses = sum(1 + len(part.ifs) for part in node.generators)
+            if clauses > 2:
+                packed.append(f"{path}:{node.lineno}")
+    assert packed == []
 
 
 def test_no_line_is_longer_than_a_reader_s_window_and_none_goes_round_the_formatter() -> None:

@@ -151,20 +151,14 @@ def _list(app: App, task: str | None, path: str | None) -> None:
     from gitcoord.features.names import named_task
 
     snapshot = app.work.ledger.snapshot()
-    found = snapshot.notes()
+    notes = snapshot.notes()
     if task is not None:
-        found = notes_about(snapshot, named_task(app.work, snapshot, task))
+        notes = notes_about(snapshot, named_task(app.work, snapshot, task))
     elif path is not None:
-        found = [one for one in found if one["path"] and paths.overlaps([one["path"]], [path])]
-    rows = [
-        (
-            one["id"],
-            one["task"] or one["path"] or "plan",
-            one["agent"],
-            instant(one["at"]),
-            one["text"],
-        )
-        for one in found
-    ]
+        notes = [note for note in notes if note["path"] and paths.overlaps([note["path"]], [path])]
+    rows = []
+    for note in notes:
+        about = note["task"] or note["path"] or "plan"
+        rows.append((note["id"], about, note["agent"], instant(note["at"]), note["text"]))
     text = table(rows, ("ID", "ABOUT", "AGENT", "SINCE", "NOTE")) or "no notes"
-    app.out.answer("note", {"notes": [note_facts(one) for one in found]}, text)
+    app.out.answer("note", {"notes": [note_facts(note) for note in notes]}, text)

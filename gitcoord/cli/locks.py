@@ -98,29 +98,17 @@ def locks(app: App) -> None:
     from gitcoord.features.inspect.locks import listing
 
     found = listing(app.work, agent=app.named_agent)
-    rows: list[tuple[object, ...]] = [
-        (
-            ", ".join(one["paths"]),
-            one["agent"],
-            "shared" if one["shared"] else "exclusive",
-            _until(one),
-            one["reason"] or "-",
-        )
-        for one in found["locks"]
-    ]
-    rows += [
-        (
-            ", ".join(one["paths"]),
-            one["agent"],
-            "exclusive",
-            f"while it holds task {one['task']}",
-            "-",
-        )
-        for one in found["claims"]
-        if one["paths"]
-    ]
+    rows: list[tuple[object, ...]] = []
+    for lock in found["locks"]:
+        how = "shared" if lock["shared"] else "exclusive"
+        why = lock["reason"] or "-"
+        rows.append((", ".join(lock["paths"]), lock["agent"], how, _until(lock), why))
+    for claim in found["claims"]:
+        if claim["paths"]:
+            until = f"while it holds task {claim['task']}"
+            rows.append((", ".join(claim["paths"]), claim["agent"], "exclusive", until, "-"))
     lines = [table(rows, ("PATHS", "AGENT", "HOW", "UNTIL", "WHY")) or "nothing is locked"]
-    lines += [wait_line(one) for one in found["waiting"]]
+    lines += [wait_line(waiting) for waiting in found["waiting"]]
     app.out.answer("locks", found, "\n".join(lines))
 
 

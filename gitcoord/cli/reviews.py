@@ -209,17 +209,11 @@ def list_reviews(app: App) -> None:
     from gitcoord.features.work import reviews
 
     found = reviews.listing(app.work)
-    rows = [
-        (
-            one["task"],
-            one["author"],
-            f"{one['approved']} of {one['needed']}",
-            one["verify_by"] or "-",
-            _at_work(one),
-            one["title"],
-        )
-        for one in found["reviews"]
-    ]
+    rows = []
+    for waiting in found["reviews"]:
+        approved = f"{waiting['approved']} of {waiting['needed']}"
+        who = (waiting["author"], approved, waiting["verify_by"] or "-", _at_work(waiting))
+        rows.append((waiting["task"], *who, waiting["title"]))
     text = table(rows, ("TASK", "AUTHOR", "APPROVED", "VERIFY BY", "REVIEWS", "TITLE"))
     app.out.answer("review list", found, text or "nothing waits for a review")
 

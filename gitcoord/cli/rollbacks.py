@@ -199,24 +199,20 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
     if entry:
         named = named_entry(work, entry)
     if dry_run:
-        found = next(
-            (
-                one
-                for one in rollbacks.rollbacks(work)
-                if named in {None, one["entry"]} and one["is_current"]
-            ),
-            None,
-        )
-        if found is None:
-            raise NotFoundError(
-                "nothing was rolled back", hint="`gitcoord rollback list` lists rollbacks"
-            )
-        facts, text = preview(
-            app, found["abandoned"], f"undo of rollback {found['entry'][:12]}", code=False
-        )
+        last = _newest(rollbacks.rollbacks(work), named)
+        what = f"undo of rollback {last['entry'][:12]}"
+        facts, text = preview(app, last["abandoned"], what, code=False)
         app.out.answer("rollback undo", {**facts, "dry_run": True}, text)
         return
     _tell(app, "rollback undo", rollbacks.undo(work, named, reason=_reason(reason)), "undone")
+
+
+def _newest(known: list[dict[str, Any]], entry: str | None) -> dict[str, Any]:
+    """Return the rollback of an entry, or the newest one, that was not abandoned itself."""
+    for rollback in known:
+        if rollback["is_current"] and entry in {None, rollback["entry"]}:
+            return rollback
+    raise NotFoundError("nothing was rolled back", hint="`gitcoord rollback list` lists rollbacks")
 
 
 @click.command()

@@ -230,9 +230,8 @@ def commands(app: App) -> None:
 
 
 def _described(name: str, command: click.Command) -> dict[str, Any]:
-    options = [
-        option for param in command.params for option in param.opts if option.startswith("-")
-    ]
+    words = [word for param in command.params for word in param.opts]
+    options = [word for word in words if word.startswith("-")]
     return {"name": name, "help": command.get_short_help_str(90), "options": options}
 
 

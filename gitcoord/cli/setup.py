@@ -380,24 +380,18 @@ def agent_list(app: App) -> None:
     """
     from gitcoord.features.inspect import facts
 
-    found = facts.status(app.work)["agents"]
-    for one in found:
-        place = app.work.worktree_of(one["id"])
-        one["worktree"] = str(place) if place else None
-    rows = [
-        (
-            one["id"],
-            ", ".join(one["pools"]) or "any",
-            ", ".join(one["claims"]) or "-",
-            one["worktree"] or "-",
-        )
-        for one in found
-    ]
+    agents = facts.status(app.work)["agents"]
+    rows = []
+    for agent in agents:
+        place = app.work.worktree_of(agent["id"])
+        agent["worktree"] = str(place) if place else None
+        pools = ", ".join(agent["pools"]) or "any"
+        rows.append((agent["id"], pools, ", ".join(agent["claims"]) or "-", str(place or "-")))
     text = (
         table(rows, ("AGENT", "POOLS", "HOLDS", "WORKTREE"))
         or "no agents yet: gitcoord agent add ID"
     )
-    app.out.answer("agent list", {"agents": found}, text)
+    app.out.answer("agent list", {"agents": agents}, text)
 
 
 @agent.command("show")

@@ -358,22 +358,22 @@ def _twins(git: Git, landing: _Landing, added: list[str]) -> dict[str, str]:
 
     Only the folders on the way are read.
     """
-    steps = {
-        ("/".join(parts[:depth]), part): path
-        for path in added
-        for parts in [path.split("/")]
-        for depth, part in enumerate(parts)
-    }
+    steps = {}
+    for path in added:
+        parts = path.split("/")
+        for depth, part in enumerate(parts):
+            steps["/".join(parts[:depth]), part] = path
     folders = sorted({folder for folder, _ in steps})
     before = dict(zip(folders, _entries(git, landing.before, folders), strict=True))
     after = dict(zip(folders, _entries(git, landing.after, folders), strict=True))
-    return {
-        path: f"{folder}/{other}".removeprefix("/")
-        for (folder, name), path in steps.items()
-        if name not in before[folder]
-        for other in after[folder]
-        if other != name and _folded(other) == _folded(name)
-    }
+    twins = {}
+    for (folder, name), path in steps.items():
+        if name in before[folder]:
+            continue
+        for other in after[folder]:
+            if other != name and _folded(other) == _folded(name):
+                twins[path] = f"{folder}/{other}".removeprefix("/")
+    return twins
 
 
 def _folded(name: str) -> str:

@@ -194,14 +194,12 @@ def _check_place(task: TaskRecord, agent: AgentRecord, gone: set[str]) -> None:
 def _check_capacity(
     snapshot: Snapshot, task: TaskRecord, agent: AgentRecord, gone: set[str]
 ) -> None:
-    elsewhere = [
-        other["id"]
-        for other in snapshot.live()
-        for review in running(other)
-        if other["id"] != task["id"]
-        and review["agent"] == agent["id"]
-        and review["token"] not in gone
-    ]
+    elsewhere = []
+    for other in snapshot.live():
+        own = [review for review in running(other) if review["agent"] == agent["id"]]
+        kept = [review for review in own if review["token"] not in gone]
+        if kept and other["id"] != task["id"]:
+            elsewhere.append(other["id"])
     if len(elsewhere) >= agent["capacity"]:
         raise RefusedError(
             f"{agent['id']} already reviews {', '.join(elsewhere[:5])}, "

@@ -158,12 +158,11 @@ def batch(work: Workspace, lines: list[Line], *, agent: str) -> Done:
         return {"op": "batch", "agent": agent, "events": events}
 
     def before_swap(event: Event) -> list[Path]:
-        return [
-            path
-            for one in event["events"]
-            if one["op"] == "claim"
-            for path in keep_token(work, one["agent"], one)
-        ]
+        kept = []
+        for part in event["events"]:
+            if part["op"] == "claim":
+                kept += keep_token(work, part["agent"], part)
+        return kept
 
     return work.ledger.execute(request, agent=agent, before_swap=before_swap)
 

@@ -120,12 +120,10 @@ def uninstall(work: Workspace, *, dry_run: bool = False) -> list[Step]:
     if not any(one.folder.path == _default(work) for one in sets):
         # core.hooksPath came after us: git looks elsewhere by now, and what we wrote is there.
         sets.append(_set(work, _default(work), [], []))
-    steps = [
-        (one, step)
-        for one in sets
-        for step in hook_plan.plan_uninstall(one.seen)
-        if _is_due(sets, one, step)
-    ]
+    steps = []
+    for one in sets:
+        planned = hook_plan.plan_uninstall(one.seen)
+        steps += [(one, step) for step in planned if _is_due(sets, one, step)]
     if dry_run:
         return [step for _, step in steps]
     for one, step in steps:

@@ -135,12 +135,12 @@ def path_notices(work: Workspace, document: PlanDocument) -> list[str]:
         return []
     listed = work.git.run("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", tip).stdout
     folders = set(listed.decode("utf-8", "surrogateescape").split("\0"))
-    named = [
-        f'task {task["id"]}: "{path}" is a folder: write "{path}/" for everything below it'
-        for task in document["tasks"]
-        for path in task["paths"] or []
-        if path in folders
-    ]
+    named = []
+    for task in document["tasks"]:
+        for path in task["paths"] or []:
+            if path in folders:
+                text = f'"{path}" is a folder: write "{path}/" for everything below it'
+                named.append(f"task {task['id']}: {text}")
     if len(named) > MAX_NOTICES:
         more = f"and {len(named) - MAX_NOTICES} more paths that are folders"
         named = [*named[:MAX_NOTICES], more]

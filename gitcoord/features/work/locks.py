@@ -91,12 +91,10 @@ def unlock(
         tokens.add(os.environ["GITCOORD_CLAIM"])
 
     def ask(snapshot: Snapshot, _context: Context) -> Command:
-        own = [
-            pattern
-            for one in snapshot.locks()
-            if one["agent"] == holder
-            for pattern in one["paths"]
-        ]
+        own: list[str] = []
+        for lock in snapshot.locks():
+            if lock["agent"] == holder:
+                own += lock["paths"]
         return {
             "op": "unlock",
             "agent": agent,

@@ -189,13 +189,11 @@ def give_back(work: Workspace, agent: str, task: str | None, reason: str = "") -
 
 
 def _own_reviews(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
-    own = [
-        (review["at"], task["order"], task)
-        for task in snapshot.live()
-        for review in running(task)
-        if review["agent"] == agent
-    ]
-    return [task for _, _, task in sorted(own, key=lambda one: one[:2])]
+    own = []
+    for task in snapshot.live():
+        reviews = [review for review in running(task) if review["agent"] == agent]
+        own += [(review["at"], task["order"], task) for review in reviews]
+    return [task for _, _, task in sorted(own, key=lambda row: row[:2])]
 
 
 def _waiting(work: Workspace, snapshot: Snapshot) -> Iterator[TaskRecord]:
