@@ -123,6 +123,9 @@ _ONE_SHOT = frozenset(
 _VALUED = {"-C": "start", "--ledger": "ledger", "--agent": "agent"}
 _TROUBLE = {
     errno.EIO,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EROFS,

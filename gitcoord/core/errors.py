@@ -202,12 +202,21 @@ class UnavailableError(GitcoordError):
     meaning = "lock, disk or remote not reached before the deadline; nothing changed"
 
 
+_DAMAGED = (
+    "`gitcoord verify` names the first bad entry, and the reflog of the ledger's branch its "
+    "earlier values"
+)
+
+
 class CorruptError(GitcoordError):
     """Raised when an entry or a record breaks a rule of the ledger."""
 
     code = "corrupt"
     exit_status = 16
     meaning = "the ledger does not verify; `entry` names where"
+
+    def __init__(self, message: str, *, hint: str = "", **facts: Fact) -> None:
+        super().__init__(message, hint=hint or _DAMAGED, **facts)
 
 
 class UnknownError(GitcoordError):

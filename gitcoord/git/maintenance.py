@@ -63,7 +63,8 @@ def pack_reachable(git: Git, include: list[str], exclude: list[str]) -> Packed |
         ).text
     except GitError as error:
         raise UnavailableError(
-            f"what to pack could not be listed: {error.stderr.strip()[-200:]}"
+            f"what to pack could not be listed: {error.stderr.strip()[-200:]}",
+            hint="`gitcoord doctor` looks at the repository and its surroundings",
         ) from None
     loose = [oid for oid in listed.split() if (objects / oid[:2] / oid[2:]).exists()]
     if not loose:

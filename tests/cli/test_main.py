@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +141,25 @@ def test_a_git_directory_that_cannot_be_written_is_named(cli: Cli, repo: Path, p
     cli("init", str(plan), status=15)
     assert "cannot be written" in cli.err
     (repo / ".git").chmod(0o700)
+
+
+def test_a_file_where_a_folder_has_to_be_is_no_bug(cli: Cli, repo: Path, plan: Path) -> None:
+    cli("init", str(plan))
+    shutil.rmtree(repo / ".git" / "gitcoord")
+    (repo / ".git" / "gitcoord").write_text("in the way\n")
+    for words in (["hooks", "uninstall"], ["claim", "--agent", "x"], ["upkeep"]):
+        assert cli.status_of(*words) in {2, 15}
+        assert "  next: " in cli.err
+
+
+def test_a_ledger_that_holds_something_else_is_told_with_the_next_step(
+    cli: Cli, repo: Path, plan: Path
+) -> None:
+    cli("init", str(plan))
+    git("update-ref", "refs/heads/gitcoord/ledger", "main", cwd=repo)
+    for words in (["verify"], ["status"], ["claim", "--agent", "x"]):
+        cli(*words, status=16)
+        assert "  next: " in cli.err
 
 
 def test_an_old_or_missing_git_is_named(repo: Path, plan: Path, tmp_path: Path) -> None:
