@@ -14,7 +14,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.texts import clause
 
-__all__ = ["impact", "show", "status", "tasks", "verify", "why"]
+__all__ = ["impact", "progress_lines", "show", "status", "tasks", "verify", "why"]
 
 _STATES = (
     "ready",
@@ -81,7 +81,7 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
     lines += _running_lines(app, found)
     for one in found["next"]:
         lines.append(f"next    {one['text']}: {one['command']}")
-    return "\n".join([*lines, *_progress_lines(app, found)])
+    return "\n".join([*lines, *progress_lines(app, found)])
 
 
 def _running_lines(app: App, found: dict[str, Any]) -> list[str]:
@@ -111,7 +111,7 @@ def _running_lines(app: App, found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _progress_lines(app: App, found: dict[str, Any]) -> list[str]:
+def progress_lines(app: App, found: dict[str, Any]) -> list[str]:
     """Return how much is done, and when the rest will be."""
     lines = []
     for one in found["phases"]:

@@ -52,6 +52,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "For orchestrators": {
         "status": ("inspect", "Show a summary, and what needs you"),
+        "watch": ("watch", "Watch what happens, who needs you, what is stuck"),
         "tasks": ("inspect", "List tasks"),
         "show": ("inspect", "Show one task with its history"),
         "why": ("inspect", "Show everything that a task waits for"),

@@ -78,6 +78,7 @@ gitcoord commands --json
 gitcoord log 25 -n 5
 gitcoord events --since 2h --once
 gitcoord stats --since 2h
+gitcoord watch --once
 gitcoord report --output report.html
 gitcoord simulate --agents 1,4,16 --task-time 20m
 gitcoord verify

@@ -61,6 +61,7 @@ from gitcoord.features.inspect.seeing_answers import (
     ReportAnswer,
     SimulateAnswer,
     StatsAnswer,
+    WatchLine,
 )
 from gitcoord.features.inspect.setup_answers import (
     AgentAddAnswer,
@@ -149,13 +150,14 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "why": (WhyAnswer,),
 }
 """The shapes of each command's answer: the usual one first."""
-STREAMS: dict[str, type] = {"log --follow": EventLine}
+STREAMS: dict[str, type] = {"log --follow": EventLine, "watch": WatchLine}
 """The shape of each line, beside ``schema`` and ``ok``, of a command that goes on."""
 SILENT = {
     "completion": "it prints a script of the shell's",
     "events": "it is `log --follow --json`: its lines are described there",
     "hand-in": "it is `complete`, and answers as that",
     "hook": "it answers in the dialect of who calls it",
+    "watch": "it goes on: the shape of its lines is described there",
     "keepalive": "what it runs has the output, and its status",
     "mcp": "it speaks the protocol of its client",
 }

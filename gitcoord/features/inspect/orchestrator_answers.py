@@ -39,6 +39,7 @@ __all__ = [
     "BatchResult",
     "CancelAnswer",
     "CheckpointAnswer",
+    "Eta",
     "ImpactAnswer",
     "InboxAnswer",
     "LogAnswer",

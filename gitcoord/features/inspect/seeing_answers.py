@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
+from gitcoord.features.inspect.orchestrator_answers import Eta
+from gitcoord.features.inspect.shapes import AttentionFacts
+
 __all__ = [
     "Assumed",
     "ConditionFacts",
@@ -13,6 +16,7 @@ __all__ = [
     "SimulateAnswer",
     "SimulatedRun",
     "StatsAnswer",
+    "WatchLine",
     "WorkGroup",
     "WorkTimes",
 ]
@@ -135,3 +139,17 @@ class ReportAnswer(TypedDict):
     file: str | None
     bytes: int
     text: NotRequired[str]
+
+
+class WatchLine(TypedDict):
+    """How a ledger stands, and what happened since the line before; ``op`` is ``watch``."""
+
+    op: str
+    tip: str
+    counts: dict[str, int]
+    needs_you: list[AttentionFacts]
+    stuck: list[AttentionFacts]
+    running: list[AttentionFacts]
+    next: list[AttentionFacts]
+    eta: Eta
+    events: list[EventLine]

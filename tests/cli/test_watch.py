@@ -1,0 +1,36 @@
+"""What a watcher reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gitcoord.cli.app import App
+from gitcoord.cli.watch import _lines
+from gitcoord.features.run.watch import watch
+from gitcoord.features.work.escalations import escalate_once
+from tests.support.builders import tasks
+from tests.support.cli import Cli
+from tests.support.shapes import line_mistakes
+from tests.support.world import found
+
+
+def test_how_it_stands_is_told_in_text_and_json(cli: Cli, repo: Path) -> None:
+    found(repo, tasks("a"), worktrees=False).close()
+    assert cli("watch", "--once") == (
+        "tasks   1 ready\nend     unknown: 0 of 3 tasks have finished\n"
+    )
+    line = json.loads(cli("watch", "--once", "--json"))
+    assert line_mistakes("watch", line) == []
+
+
+def test_what_needs_you_is_told_once_and_again_when_it_comes_again(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    app = App(start=str(repo), ledger=None, agent=None, as_json=False, as_orchestrator=False)
+    escalate_once(work, "x", "question", "a", "which one?")
+    (told,) = watch(work, is_once=True)
+    seen: set[object] = set()
+    assert "which one?" in _lines(app, told, seen)[0]
+    assert "which one?" not in " ".join(_lines(app, told, seen))
+    _lines(app, {**told, "needs_you": []}, seen)
+    assert "which one?" in _lines(app, told, seen)[0]
