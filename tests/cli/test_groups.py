@@ -111,6 +111,7 @@ GENERAL = {
     "COMMAND",
     "FILE",
     "MESSAGE",
+    "MODEL",
     "N",
     "NAME",
     "S",
