@@ -10,8 +10,6 @@ after either is gone, whatever kills the assistant.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from contextlib import suppress
 
 from gitcoord.core.hook_calls import HookCall, may_take_long
@@ -86,6 +84,8 @@ def _is_watched(mark: str) -> bool:
 
 def _watch(folder: str, mark: str, assistant: str, standing: Standing, every_s: float) -> None:
     """Start the watcher, in a session of its own: a host may end its hook's processes."""
+    import subprocess
+    import sys
     from pathlib import Path
 
     from gitcoord.host.ancestors import assistant_above_hook
