@@ -23,7 +23,6 @@ SETUP = THROUGH + "cli/test_setup_assistants.py: what a setup writes is compared
 SUBAGENTS = THROUGH + "features/assist/test_subagents.py, with the calls that assistants make"
 BRIEFS = THROUGH + "cli/test_brief.py: a brief is compared as a whole"
 WITHOUT_A_TEST: dict[str, str] = {
-    "cli/assistant_hook.py": HOOKS,
     "cli/assistants.py": SETUP,
     "core/model.py": SHAPE,
     "core/model_gates.py": SHAPE,

@@ -36,7 +36,12 @@ def answer(argv: list[str], stdin: object) -> int:
 
     ``argv`` is the assistant, and the worktree's folder if it is known.
     """
-    from gitcoord.core.hook_calls import MAX_INPUT_BYTES, UnreadableCallError, read_call
+    from gitcoord.core.hook_calls import (
+        MAX_INPUT_BYTES,
+        UnreadableCallError,
+        gives_work,
+        read_call,
+    )
 
     assistant, top = argv[0], "".join(argv[1:2])
     # Copilot loads what was set up for Claude, and reads its own dialect alone.
@@ -53,10 +58,15 @@ def answer(argv: list[str], stdin: object) -> int:
     from gitcoord.features.assist import hook
 
     try:
+        told = []
+        if gives_work(call):
+            told = _begun(top or call.cwd)
         said = hook.answer(call, assistant, top)
         _note(call, assistant, top, is_refused=bool(said.denial))
         if call.kind == "session-start" and said.context:
-            said = said._replace(context="\n".join([*_begun(top or call.cwd), said.context]))
+            told = _begun(top or call.cwd)
+        if told:
+            said = said._replace(context="\n".join(filter(None, [*told, said.context])))
         sys.stdout.write(render(said, call, assistant))
     except Exception as error:  # noqa: BLE001 - a bug of ours must not end in a traceback
         _say(f"gitcoord: {assistant}'s {call.event} was not judged: {_told(error)}")
@@ -75,23 +85,30 @@ def _note(call: HookCall, assistant: str, top: str, *, is_refused: bool) -> None
 
 
 def _begun(top: str) -> list[str]:
-    """Settle what concerns the agent whose session begins; return what it should know."""
+    """Settle what concerns whoever begins here; return what it should know.
+
+    That is the worktree's agent, and the orchestrator where no agent works.
+    """
     from contextlib import closing
     from pathlib import Path
 
     from gitcoord.core import codec
     from gitcoord.core.errors import GitcoordError
     from gitcoord.features.assist.standing import agent_marker, standing_at, top_above
-    from gitcoord.features.doors import begin_as_agent
-    from gitcoord.features.workspace import open_workspace
+    from gitcoord.features.doors import begin_as_agent, begin_as_orchestrator
+    from gitcoord.features.workspace import DEFAULT_LEDGER, open_workspace
 
     standing = standing_at(top_above(top))
     if standing is None:
         return []
     marker = agent_marker(standing)
+    ledger = marker.get("ledger") or os.environ.get("GITCOORD_LEDGER") or DEFAULT_LEDGER
     try:
-        with closing(open_workspace(Path(standing.top), str(marker["ledger"]))) as work:
-            notices = begin_as_agent(work, str(marker["agent"]))
+        with closing(open_workspace(Path(standing.top), str(ledger))) as work:
+            if "agent" in marker:
+                notices = begin_as_agent(work, str(marker["agent"]))
+            else:
+                notices = begin_as_orchestrator(work)
     except GitcoordError:
         # The brief is there all the same; the agent's next command tells it.
         return []

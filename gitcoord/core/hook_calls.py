@@ -20,6 +20,7 @@ __all__ = [
     "UnreadableCallError",
     "acts_over_mcp",
     "begins_or_ends_claim",
+    "gives_work",
     "may_take_long",
     "patched_paths",
     "read_call",
@@ -249,3 +250,9 @@ def acts_over_mcp(tool: str) -> bool:
 def may_take_long(call: HookCall) -> bool:
     """Return whether a tool may run for longer than a lease: a shell, a server, a subagent."""
     return bool(call.command) or call.tool in {"Agent", "Task"} or call.tool.startswith("mcp_")
+
+
+def gives_work(call: HookCall) -> bool:
+    """Return whether a lead is about to give a task to a subagent, or to a session."""
+    names_task = call.is_isolated and "gitcoord:" in call.prompt
+    return call.kind == "worktree-create" or (call.kind == "before-tool" and names_task)
