@@ -1,15 +1,99 @@
-"""Speak for those who plan: assign, retry, cancel, pause, unpause, reap."""
+"""Speak for those who plan: tasks in passing, assign, retry, cancel, pause, reap."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.groups import NearGroup
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.texts import clause
+from gitcoord.core.model import TaskSpec
+from gitcoord.core.texts import clause, text_of
 
-__all__ = ["assign", "cancel", "pause", "reap", "retry", "unpause"]
+__all__ = ["assign", "cancel", "pause", "reap", "retry", "task", "unpause"]
+
+_OPTIONS = (
+    click.option("--path", "paths", multiple=True, metavar="PATH", help="It may write this."),
+    click.option("--reads", multiple=True, metavar="PATH", help="It relies on this."),
+    click.option("--needs", multiple=True, metavar="TASK", help="It waits for this task."),
+    click.option("--phase", metavar="PHASE", help="The phase that it lands with."),
+    click.option("--pool", metavar="POOL", help="The pool whose agents take it."),
+    click.option("--description", metavar="TEXT", help="What is to be done."),
+    click.option("--check", metavar="COMMAND", help="What has to pass on its result."),
+    click.option("--estimate", metavar="TIME", help="How long it takes, such as 30m."),
+    click.option("--priority", type=int, metavar="N", help="Higher ones come first."),
+)
+
+
+def _with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say what a task is."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, as keys of a plan's task."""
+    return {key: value for key, value in options.items() if value not in (None, ())}
+
+
+@click.group(cls=NearGroup)
+def task() -> None:
+    """Add tasks one by one, and change open ones; `gitcoord tasks` lists them."""
+
+
+@task.command("add")
+@click.argument("title", metavar="TEXT")
+@click.option("--id", "name", metavar="TASK", help="Its id; without it a number is found.")
+@_with_options
+@pass_app
+def task_add(app: App, /, title: str, name: str | None, **options: Any) -> None:
+    """Add one task to the plan that is there.
+
+    It is held to the rules of a plan file. Where there is one open phase, or
+    one pool, it is in that. A plan file that is applied later finds it by
+    its id.
+
+    Example: gitcoord task add "Document it" --id 80 --path docs/ --phase build
+    """
+    from gitcoord.features.setup import planned_tasks
+
+    wanted = {"id": name, "title": text_of(title, "title"), **_given(options)}
+    done = planned_tasks.add(app.orchestrate(), wanted)
+    name = done.event["task"]
+    _tell_check(app, done.event["spec"])
+    text = f"added {name}: {done.event['title']}\nnext: gitcoord claim {name}"
+    app.out.answer("task add", {"entry": done.entry, "task": name}, text)
+
+
+@task.command("edit")
+@click.argument("task")
+@click.option("--title", metavar="TEXT", help="What it is called.")
+@_with_options
+@pass_app
+def task_edit(app: App, /, task: str, **options: Any) -> None:
+    """Change what is said of an open task; what is not named stays.
+
+    Example: gitcoord task edit 25 --estimate 2h --priority 5
+    """
+    from gitcoord.features.setup import planned_tasks
+
+    done = planned_tasks.edit(app.orchestrate(), task, _given(options))
+    name = done.event["task"]
+    _tell_check(app, done.event["spec"])
+    app.out.answer("task edit", {"entry": done.entry, "task": name}, f"changed {name}")
+
+
+def _tell_check(app: App, spec: TaskSpec) -> None:
+    """Tell that a check has to be trusted before it runs on this machine."""
+    from gitcoord.features.setup.trust import untrusted
+
+    if spec["check"] and untrusted(app.work, [f"check: {spec['check']}"]):
+        app.out.notice("its check runs once it is trusted on this machine: `gitcoord trust`")
 
 
 @click.command()

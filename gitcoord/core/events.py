@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired
 
-from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Survivor
+from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Survivor, TaskSpec
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["Command", "Event", "Redone", "evidence_of", "tasks_of"]
@@ -45,6 +45,7 @@ class Event(TypedDict):
     added: NotRequired[int]
     changed: NotRequired[int]
     name: NotRequired[str]
+    spec: NotRequired[TaskSpec]
     # agents
     pools: NotRequired[list[str]]
     capacity: NotRequired[int]

@@ -86,6 +86,9 @@ gitcoord hook pre-commit
 eval "$(gitcoord completion bash)"
 """
 ORCHESTRATE = """
+gitcoord task add "Document it" --id 80 --path docs/ --phase build
+gitcoord cancel 80
+gitcoord task edit 25 --estimate 2h --priority 5
 gitcoord assign 25 builder-1
 gitcoord pause 25 --reason "the interface is about to change"
 gitcoord unpause 25

@@ -48,3 +48,19 @@ def test_an_agent_does_not_pause_from_its_worktree(cli: Cli, repo: Path) -> None
     place = repo.with_name("repo.worktrees") / "x"
     for command in ("pause", "unpause"):
         assert cli.json(command, "a", cwd=place, status=14)["reason"] == "role"
+
+
+def test_a_task_is_added_and_changed_from_the_command_line(cli: Cli, repo: Path) -> None:
+    found(repo, tasks("a"), "x", worktrees=False).close()
+    options = ["--path", "docs/", "--needs", "a", "--check", "make docs", "--estimate", "30m"]
+    assert cli("task", "add", "Document it", "--id", "d", *options).splitlines() == [
+        "added d: Document it",
+        "next: gitcoord claim d",
+    ]
+    assert "`gitcoord trust`" in cli.err
+    assert cli("task", "edit", "d", "--title", "Document all of it") == "changed d\n"
+    shown = cli.json("show", "d")["task"]
+    assert (shown["title"], shown["needs"]) == ("Document all of it", ["a"])
+    again = cli.json("task", "add", "T", "--id", "d", "--path", "d/", status=14)
+    assert again["reason"] == "exists"
+    assert cli.json("task", "add", "T", status=2)["code"] == "invalid-plan"

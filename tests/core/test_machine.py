@@ -99,6 +99,7 @@ def asked(op: str, pure: PureLedger, token: str) -> dict[str, object]:
         "reviewed": RESULT["oid"],
         "to": "x1",
         "paths": ["more/"],
+        "spec": {**pure.snapshot.require_task("a")["spec"], "title": "Another"},
     }
     if op in {"claim", "review", "approve", "reject", "review-release"}:
         command["agent"] = "x1"

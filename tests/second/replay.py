@@ -597,6 +597,20 @@ def unpause(state: State, event: Json, changes: Changes) -> None:
     put_task(changes, task)
 
 
+def task_add(state: State, event: Json, changes: Changes) -> None:
+    spec, settings = event["spec"], state.settings()
+    approvals = approvals_of(state.at(f"phases/{spec['phase']}.json")["spec"]["reviews"], spec)
+    put_task(changes, new_task(spec, settings["next_order"], approvals))
+    changes.pop(f"live/{spec['id']}.json")
+    changes["settings.json"] = {**settings, "next_order": settings["next_order"] + 1}
+
+
+def task_edit(state: State, event: Json, changes: Changes) -> None:
+    spec = event["spec"]
+    approvals = approvals_of(state.at(f"phases/{spec['phase']}.json")["spec"]["reviews"], spec)
+    put_task(changes, {**state.task(event["task"]), "spec": spec, "approvals": approvals})
+
+
 def widen(state: State, event: Json, changes: Changes) -> None:
     end_expired(state, event, changes)
     task = state.task(event["task"])
@@ -796,6 +810,8 @@ APPLY: dict[str, Callable[[State, Json, Changes], None]] = {
     "retry": retry,
     "pause": pause,
     "widen": widen,
+    "task-add": task_add,
+    "task-edit": task_edit,
     "unpause": unpause,
     "cancel": cancel,
     "assign": assign,

@@ -151,6 +151,7 @@ def every_operation(repo: Path) -> Workspace:
     _widen(script)
     _expire(script)
     _orchestrate(script)
+    _plan_in_passing(script)
     _review(script)
     _tell(script)
     chosen = script.entry()
@@ -229,6 +230,14 @@ def _expire(script: Script) -> None:
         "lapsed"
     ]
     script.run("unlock", name="y", paths=["q/"], tokens=[])
+
+
+def _plan_in_passing(script: Script) -> None:
+    spec = script.work.ledger.snapshot().require_task("4")["spec"]
+    added = {**spec, "id": "5", "title": "Do one more", "verify_by": "default"}
+    script.run("task-add", spec=added)
+    script.run("task-edit", spec={**added, "title": "Do one more otherwise", "verify_by": None})
+    script.run("cancel", task="5")
 
 
 def _orchestrate(script: Script) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from gitcoord.core import ids
-from gitcoord.core.errors import InvalidPlanError, UsageError
+from gitcoord.core.errors import InvalidPlanError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.layout import PLAN, PLAN_INPUT, SETTINGS, live_path, phase_path
 from gitcoord.core.leases import Context
@@ -20,12 +20,15 @@ from gitcoord.core.model import (
 )
 from gitcoord.core.operation import Operation, Transitions, copied, keys
 from gitcoord.core.operations.changes import changed
+from gitcoord.core.operations.preconditions import open_phase, require_plan, require_state
 from gitcoord.core.operations.reviews import approvals_of
+from gitcoord.core.records import problem_of
 from gitcoord.core.refs import HEADS
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS"]
 
+_EDITED: Transitions = {"open": ("open",)}
 _REPLANNED: Transitions = {
     "open": ("open",),
     "failed": ("failed",),
@@ -219,6 +222,75 @@ def _new_task(spec: TaskSpec, order: int, approvals: int) -> TaskRecord:
     }
 
 
+# one task in passing
+
+
+def decide_task(_snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Name the task and its title beside what the plan would say of it."""
+    spec = cast("TaskSpec", command["spec"])
+    return {"task": spec["id"], "title": spec["title"], "spec": spec}
+
+
+def check_task_add(snapshot: Snapshot, event: Event) -> None:
+    """Refuse a task that is there, or that a plan could not add."""
+    if snapshot.task(event["task"]) is not None:
+        raise RefusedError(
+            f"there is a task {event['task']} already",
+            reason="exists",
+            hint=f"`gitcoord task edit {event['task']}` changes it; `--id` gives another id",
+        )
+    _check_spec(snapshot, event, None)
+
+
+def apply_task_add(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Add one task behind all that there are."""
+    spec, settings = event["spec"], snapshot.settings()
+    phase = cast("PhaseRecord", snapshot.phase(spec["phase"]))
+    approvals = approvals_of(phase["spec"]["reviews"], spec)
+    put_task(changes, _new_task(spec, settings["next_order"], approvals))
+    # It was never live: there is nothing to take away.
+    del changes[live_path(spec["id"])]
+    after = {**settings, "next_order": settings["next_order"] + 1}
+    changes[SETTINGS] = cast("dict[str, Any]", after)
+
+
+def check_task_edit(snapshot: Snapshot, event: Event) -> None:
+    """Refuse to change a task that is not open, or to what a plan could not say."""
+    task = snapshot.require_task(event["task"])
+    open_phase(snapshot, task["spec"]["phase"])
+    require_state(event["op"], task, _EDITED)
+    if task["spec"] == event["spec"]:
+        raise RefusedError(f"task {task['id']} is so already", reason="nothing-to-do")
+    _check_spec(snapshot, event, task)
+
+
+def apply_task_edit(snapshot: Snapshot, event: Event, changes: Changes) -> None:
+    """Change what is said of an open task; what became of it stays."""
+    spec, task = event["spec"], snapshot.require_task(event["task"])
+    phase = cast("PhaseRecord", snapshot.phase(spec["phase"]))
+    approvals = approvals_of(phase["spec"]["reviews"], spec)
+    put_task(changes, changed(task, spec=spec, approvals=approvals))
+
+
+def _check_spec(snapshot: Snapshot, event: Event, task: TaskRecord | None) -> None:
+    """Refuse what is not a task's spec, or does not fit the ledger."""
+    spec = event["spec"]
+    plan = require_plan(snapshot)
+    problem = problem_of("tasks", _new_task(spec, 0, 0))
+    if problem or (spec["id"], spec["title"]) != (event["task"], event["title"]):
+        raise UsageError(f"the event has no task of its name: {problem or 'it is about another'}")
+    if not ids.is_id(spec["id"]):
+        raise UsageError(f"{spec['id']!r} is not a valid task id")
+    open_phase(snapshot, spec["phase"])
+    if spec["pool"] not in plan["pools"]:
+        raise NotFoundError(
+            f"there is no pool {spec['pool']!r}", hint=f"known: {', '.join(plan['pools'])}"
+        )
+    problems = _task_problems(snapshot, spec, task) + _need_problems(snapshot, spec, {})
+    if problems:
+        raise InvalidPlanError("the task does not fit the plan", problems)
+
+
 OPERATIONS = {
     "init": Operation(
         fields=keys("ledger task_prefix target target_tip"),
@@ -234,5 +306,20 @@ OPERATIONS = {
         check=check_plan,
         apply=apply_plan,
         subject="plan {name} by {agent}: {added} added, {changed} changed",
+    ),
+    "task-add": Operation(
+        fields=keys("task title spec"),
+        decide=decide_task,
+        check=check_task_add,
+        apply=apply_task_add,
+        subject="add task {task} by {agent}: {title}",
+    ),
+    "task-edit": Operation(
+        fields=keys("task title spec"),
+        transitions=_EDITED,
+        decide=decide_task,
+        check=check_task_edit,
+        apply=apply_task_edit,
+        subject="edit task {task} by {agent}: {title}",
     ),
 }

@@ -140,6 +140,8 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "simulate": (SimulateAnswer,),
     "stats": (StatsAnswer,),
     "status": (StatusAnswer,),
+    "task add": (WrittenTask,),
+    "task edit": (WrittenTask,),
     "tasks": (TasksAnswer,),
     "trust": (TrustAnswer,),
     "unlock": (UnlockAnswer,),
