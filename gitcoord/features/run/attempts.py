@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core import codec
-from gitcoord.core.boundary import boundary_of, paths_of
+from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.texts import first_line
 from gitcoord.features.run.assistants import Assistant, path_with_ours
 from gitcoord.features.run.reviews import Note
+from gitcoord.features.run.variables import variables_of
 from gitcoord.features.work import results
 from gitcoord.features.work.beating import beating
 from gitcoord.features.work.claims import Claimed
@@ -248,22 +249,12 @@ def _in_a_line(reason: str) -> str:
 # the command
 
 
-def _environment(job: Job, claimed: Claimed) -> dict[str, str]:
+def _environment(job: Job, variables: dict[str, str]) -> dict[str, str]:
     """Return the command's environment: nothing of git's that would lead it astray."""
-    task = claimed.task
     environment = inherited()
     if job.assistant is not None:
         environment = path_with_ours(environment)
-    return environment | {
-        "GIT_TERMINAL_PROMPT": "0",
-        "GITCOORD_TASK": task["id"],
-        "GITCOORD_TITLE": task["spec"]["title"],
-        "GITCOORD_AGENT": job.agent,
-        "GITCOORD_CLAIM": claimed.claim["token"],
-        "GITCOORD_LEDGER": job.work.ledger.name,
-        "GITCOORD_PATHS": "\n".join(paths_of(task) or []),
-        "GITCOORD_SESSION": claimed.claim["session"],
-    }
+    return environment | {"GIT_TERMINAL_PROMPT": "0"} | variables
 
 
 def _run_command(
@@ -284,14 +275,15 @@ def _run_command(
             hint="check whether .git can be written here, and try again",
         ) from None
     try:
-        child = Child(command, worktree, _environment(job, claimed), log.file)
         status: int | None = None
-        try:
-            while status is None and not is_over():
-                status = child.wait(POLL_S)
-                log.bound()
-        finally:
-            child.end()
+        with variables_of(job.work, job.agent, claimed) as variables:
+            child = Child(command, worktree, _environment(job, variables), log.file)
+            try:
+                while status is None and not is_over():
+                    status = child.wait(POLL_S)
+                    log.bound()
+            finally:
+                child.end()
         return _Ended(status, log.tail(MAX_LOG_BYTES))
     finally:
         log.close()
