@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -290,6 +291,41 @@ class Coordinator:
         return self._acknowledged(
             locks.unlock(self._begun(agent), agent, paths, everything=not paths).entry
         )
+
+    # seeing: the same facts as the commands answer with --json
+
+    def status(self) -> dict[str, Any]:
+        """Return how the ledger stands: what needs a person, is stuck, runs, is next, and when."""
+        from gitcoord.features.inspect import facts
+        from gitcoord.features.maintain.overview import overview
+
+        found = facts.status(self._work)
+        return {**found, **overview(self._work, self._work.ledger.snapshot(found["tip"]), found)}
+
+    def events(self, since: str | None = None) -> Iterator[dict[str, Any]]:
+        """Tell every entry after one of them, by default all of them, oldest first.
+
+        It ends at the newest: begin again with the last line's ``entry``.
+
+        Raises:
+            NotFoundError: The entry is not of this ledger's history.
+
+        """
+        from gitcoord.features.inspect.events import EVERYTHING
+        from gitcoord.features.work.follow import follow
+
+        return follow(self._work, since, EVERYTHING, is_once=True)
+
+    def stats(self, since: str | None = None) -> dict[str, Any]:
+        """Judge the parallel work, or what of it began after an entry.
+
+        Raises:
+            NotFoundError: The entry is not of this ledger's history.
+
+        """
+        from gitcoord.features.inspect.statistics import statistics
+
+        return statistics(self._work, since=since)
 
 
 def open_coordinator(

@@ -45,3 +45,21 @@ def test_the_python_interface_does_the_same(repo: Path) -> None:
         coord.fail(coord.claim("x", "b"), reason="no", kind="permanent")
     with pytest.raises(gitcoord.UsageError):
         gitcoord.open("/")
+
+
+def test_what_the_commands_see_is_seen_from_python(repo: Path) -> None:
+    import gitcoord
+
+    found(repo, tasks("a", "b"), "x", worktrees=False).close()
+    with gitcoord.open(repo) as coord:
+        before = list(coord.events())
+        claim = coord.claim("x", "a")
+        (line,) = coord.events(since=before[-1]["entry"])
+        assert (line["op"], line["entry"]) == ("claim", claim.entry)
+        assert [one["task"] for one in coord.status()["running"]] == ["a"]
+        assert coord.status()["eta"]["from"] is None
+        coord.release(claim)
+        assert coord.stats()["counts"]["released"] == 1
+        assert coord.stats(since=claim.entry)["counts"]["attempts"] == 0
+        with pytest.raises(gitcoord.NotFoundError):
+            coord.stats(since="1" * 40)
