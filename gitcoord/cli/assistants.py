@@ -158,7 +158,7 @@ def _apply(app: App, what: str, planned: Planned, scope: str, *, is_removal: boo
     from gitcoord.git.exclusions import exclude, include
 
     main = app.work.place.main_worktree
-    patterns = setups.EXCLUDED.get(what, ())
+    patterns = setups.excluded(what, planned)
     if scope == "local" and main is not None and not is_removal:
         exclude(main, *patterns)
     apply_changes(planned.changes)

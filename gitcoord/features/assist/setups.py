@@ -27,9 +27,9 @@ from gitcoord.git.worktrees import list_all
 from gitcoord.ledger.files import read_json, write_json
 
 __all__ = [
-    "EXCLUDED",
     "Planned",
     "Scope",
+    "excluded",
     "own_program",
     "plan_agents_md",
     "plan_claude",
@@ -40,12 +40,7 @@ __all__ = [
 Scope = Literal["local", "project", "user"]
 CLAUDE_BLOCK = Path(".claude") / "rules" / "gitcoord-agents.md"
 EXCLUDED = {
-    "claude": (
-        "/.claude/settings.local.json",
-        f"/{CLAUDE_BLOCK}",
-        "/.claude/worktrees/",
-        "/.mcp.json",
-    ),
+    "claude": ("/.claude/settings.local.json", f"/{CLAUDE_BLOCK}", "/.claude/worktrees/"),
     "codex": ("/.codex/hooks.json", "/.codex/config.toml"),
 }
 """What git is to pass over, for each assistant, where nothing tracked changes."""
@@ -149,6 +144,14 @@ def plan_agents_md(work: Workspace, *, is_removal: bool) -> Planned:
     """
     change = _block_change(_main(work) / "AGENTS.md", is_removal=is_removal)
     return Planned([change], {}, [])
+
+
+def excluded(what: str, planned: Planned) -> list[str]:
+    """Return what git is to pass over of an assistant's files; no file that is not ours."""
+    found = [*EXCLUDED.get(what, ())]
+    if any(change.path.name == mcp_setups.SERVERS for change in planned.changes):
+        found.append(f"/{mcp_setups.SERVERS}")
+    return found
 
 
 def remember(work: Workspace, planned: Planned) -> None:

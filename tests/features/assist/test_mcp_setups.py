@@ -67,6 +67,8 @@ def test_without_the_option_no_server_is_entered(cli: Cli, repo: Path) -> None:
     cli("setup", "codex")
     assert not (repo / ".mcp.json").exists()
     assert not (repo / ".codex/config.toml").exists()
+    (repo / ".mcp.json").write_text("{}")
+    assert git("status", "--porcelain", cwd=repo) == "?? .mcp.json", "yours to commit"
 
 
 def test_codexs_own_configuration_goes_back_byte_for_byte(
