@@ -5,12 +5,12 @@ Everything happens in memory: nothing moves, nothing is checked out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
-from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.core.model import Result, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.snapshot import Snapshot
@@ -26,6 +26,10 @@ __all__ = [
     "merge",
     "refuse_replaced",
 ]
+
+
+MERGES = 3
+Made = TypeVar("Made")
 
 
 class Conflicted(NamedTuple):
@@ -113,18 +117,22 @@ def check_phase(
         return check
     gate_names = [gate["name"] for gate in record["spec"]["gates"]]
     by_id = {task["id"]: task for task in tasks}
-    tips = merge(work, by_id, results, work.target_tip(snapshot), gate_names)
-    if isinstance(tips, Conflicted):
-        return check._replace(conflict=tips)
-    blocked = in_the_way(work, work.target(snapshot), tips[0], tips[-1])
-    gates = gate_facts(work, snapshot, record, tips[-1])
-    is_allowed = all(gate["trusted"] or gate["passed"] for gate in gates)
-    return check._replace(
-        is_ready=not blocked and not check.problem and is_allowed,
-        tips=tips,
-        in_the_way=blocked,
-        gates=gates,
-    )
+
+    def merged() -> PhaseCheck:
+        tips = merge(work, by_id, results, work.target_tip(snapshot), gate_names)
+        if isinstance(tips, Conflicted):
+            return check._replace(conflict=tips)
+        blocked = in_the_way(work, work.target(snapshot), tips[0], tips[-1])
+        gates = gate_facts(work, snapshot, record, tips[-1])
+        is_allowed = all(gate["trusted"] or gate["passed"] for gate in gates)
+        return check._replace(
+            is_ready=not blocked and not check.problem and is_allowed,
+            tips=tips,
+            in_the_way=blocked,
+            gates=gates,
+        )
+
+    return _unpruned(work, merged)
 
 
 def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
@@ -155,28 +163,50 @@ def merge(
     """Merge results onto the target's tip, each as a merge commit.
 
     The last one names the ``gates`` that have to pass on it. Returns the
-    target's tip, and the tip after each result.
+    target's tip, and the tip after each result. No ref keeps those yet: what
+    a prune takes of them meanwhile is made again when it is over.
 
     Raises:
         RefusedError: A result is not what it may be, with its task; one
             whose changes the target has already is.
+        UnavailableError: What was merged is taken again and again.
 
     """
-    from gitcoord.git.program import GitError
     from gitcoord.git.soundness import require_sound
 
-    try:
+    def merged() -> list[str] | Conflicted:
         tips = _merged(work, tasks, results, target_tip, gates)
         if not isinstance(tips, Conflicted):
             require_sound(work.git, tips[-1], [target_tip])
-    except GitError:
-        _refuse_broken(work, tasks, results, target_tip)
-        raise
-    except RefusedError as error:
-        if error.reason == "broken-objects":
-            _refuse_broken(work, tasks, results, target_tip)
-        raise
-    return tips
+        return tips
+
+    return _unpruned(work, merged, lambda: _refuse_broken(work, tasks, results, target_tip))
+
+
+def _unpruned(
+    work: Workspace, act: Callable[[], Made], refuse: Callable[[], None] = lambda: None
+) -> Made:
+    """Make commits that no ref keeps, and read them; anew if a prune took some.
+
+    ``refuse`` raises where something else is what git did not get by.
+    """
+    from gitcoord.git.program import GitError
+
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            return act()
+        except (GitError, RefusedError) as error:
+            if isinstance(error, RefusedError) and error.reason != "broken-objects":
+                raise
+            refuse()
+            if attempts == MERGES:
+                raise UnavailableError(
+                    f"the results cannot be merged now: {error}",
+                    hint="try again; where a git gc prunes at once, when it is over",
+                ) from None
+        work.ledger.require_unpruned()
 
 
 def refuse_replaced(snapshot: Snapshot, results: Iterable[Sequence[str]]) -> None:

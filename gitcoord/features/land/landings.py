@@ -142,6 +142,26 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
         )
     check = check_phase(work, phase, snapshot, without)
     _refuse_unready(check)
+    tree = _begun(work, snapshot, check)
+    finish_pending(work, follow=follow, made=check.tips[-1])
+    done = _verified(work, phase, check, tree)
+    from gitcoord.features.land.branches import reclaim_branches
+
+    reclaim_branches(work, work.ledger.snapshot())
+    return done
+
+
+def _begun(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
+    """Test what was merged and begin the landing; return the tested tree.
+
+    Raises:
+        RefusedError: A conflict, or a gate that failed, was given back.
+        _StartAgainError: It is not what was merged any more, or is not there.
+
+    """
+    from gitcoord.git.program import GitError
+    from gitcoord.git.soundness import is_whole
+
     try:
         if check.conflict is not None:
             reopened = _reopen(work, check, check.conflict)
@@ -152,12 +172,13 @@ def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[s
         if error.reason in _CHANGED:
             raise _StartAgainError from None
         raise
-    finish_pending(work, follow=follow, made=check.tips[-1])
-    done = _verified(work, phase, check, tree)
-    from gitcoord.features.land.branches import reclaim_branches
-
-    reclaim_branches(work, work.ledger.snapshot())
-    return done
+    except GitError:
+        # No ref keeps the candidate before the landing begins: a prune may have it.
+        if is_whole(work.git, check.tips[-1:], check.tips[:1]):
+            raise
+        work.ledger.require_unpruned()
+        raise _StartAgainError from None
+    return tree
 
 
 def refuse_unready(work: Workspace, phase: str, without: Sequence[str] = ()) -> None:

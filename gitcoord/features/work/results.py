@@ -267,10 +267,11 @@ def _inspected(
         oid = _result_oid(work, task, held)
     else:
         oid = resolve(work.git, result)
-    built_on = built_on_of(work, snapshot, task, oid)
     tip = work.target_tip(snapshot)
-    known = [tip, *built_on.values()]
+    known = [tip]
     try:
+        built_on = built_on_of(work, snapshot, task, oid)
+        known += built_on.values()
         seen = inspect(work.git, oid, tip, built_on, boundary)
     except RefusedError as error:
         if error.reason == "empty-result" and (is_empty or task["spec"]["result"] == "optional"):

@@ -9,12 +9,16 @@ import pytest
 
 from gitcoord.core.errors import (
     RefusedError,
+    UnavailableError,
     UsageError,
 )
+from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.operations.landings import merge_order, wholeness
 from gitcoord.features.land import candidates, landings
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
+from gitcoord.features.workspace import Workspace
+from gitcoord.git import merges
 from tests.support.builders import tasks
 from tests.support.gates import gated, trusted
 from tests.support.world import do, found, git, record, write
@@ -166,3 +170,98 @@ def test_a_result_lands_after_what_it_was_built_on_and_is_judged_without_it(repo
     assert [name for name, _ in order] == ["first", "later"]
     landings.land(work, "default")
     assert git("rev-list", "--count", "main", cwd=repo) == "5"
+
+
+def conflicting(repo: Path) -> tuple[Workspace, str]:
+    plan = '[[task]]\nid="a"\ntitle="A"\npaths=["s/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["s/"]\n'
+    work = found(repo, plan, "x", "y")
+    first = claims.claim(work, "x", "a")
+    write(Path(first.worktree or ""), "s/file.txt", "one\n")
+    results.complete(work, "x", "a", first.claim["token"])
+    # b's result is made without a's: handed in from a branch at the target.
+    second = claims.claim(work, "y", "b")
+    place = Path(second.worktree or "")
+    git("checkout", "-q", "-b", "own", "main", cwd=place)
+    oid = write(place, "s/file.txt", "two\n")
+    results.complete(work, "y", "b", second.claim["token"], result=oid)
+    return work, oid
+
+
+def test_a_conflict_names_both_tasks_moves_nothing_and_reopens_the_later(repo: Path) -> None:
+    work, _ = conflicting(repo)
+    before = git("rev-parse", "main", cwd=repo)
+    check = landings.check_phase(work, "default")
+    assert check.conflict == landings.Conflicted("b", "task a", ["s/file.txt"])
+    with pytest.raises(RefusedError) as caught:
+        landings.land(work, "default")
+    assert caught.value.reason == "conflict"
+    assert (caught.value.facts["task"], caught.value.facts["other"]) == ("b", "task a")
+    assert git("rev-parse", "main", cwd=repo) == before
+    assert record(work, "b")["state"] == "open"
+    again = claims.claim(work, "y", "b")
+    assert set(again.claim["built_on"]) == {"a"}
+    assert (Path(again.worktree or "") / "s" / "file.txt").read_text() == "one\n"
+
+
+@pytest.mark.parametrize("again", ["b", "a"])
+def test_results_that_were_replaced_while_they_were_merged_reopen_nothing(
+    again: str, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the task that would be reopened was done again, or the other one."""
+    work, _ = conflicting(repo)
+    check = landings.check_phase
+
+    def then_done_again(*args: Any, **more: Any) -> landings.PhaseCheck:
+        found_out = check(*args, **more)
+        monkeypatch.setattr(landings, "check_phase", check)
+        for op in ("cancel", "retry"):
+            work.ledger.execute({"op": op, "task": again, "reason": "anew"}, agent=ORCHESTRATOR)
+        do(work, "x", again, name="s/elsewhere.txt")
+        return found_out
+
+    monkeypatch.setattr(landings, "check_phase", then_done_again)
+    assert landings.land(work, "default").results == 2
+    assert record(work, "b")["failures"] == 0
+
+
+def test_a_merge_that_a_prune_took_halfway_is_made_again(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = found(repo, tasks("a", "b"), "x")
+    do(work, "x", "a")
+    do(work, "x", "b")
+    made, times = merges.commit_merge, [1, 100]
+    taken: list[str] = []
+
+    def then_pruned(*args: Any) -> str:
+        oid = made(*args)
+        if len(taken) < times[-1]:
+            taken.append(oid)
+            (repo / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
+        return oid
+
+    monkeypatch.setattr(merges, "commit_merge", then_pruned)
+    with pytest.raises(UnavailableError, match="cannot be merged now"):
+        landings.land(work, "default")
+    taken.clear()
+    times.pop()
+    assert landings.land(work, "default").results == 2
+    assert taken[0] in git("rev-list", "main", cwd=repo)
+
+
+def test_a_candidate_that_a_prune_took_before_the_landing_begins_is_made_again(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = found(repo, tasks("a"), "x")
+    do(work, "x", "a")
+    tested = landings._tested
+    taken: list[str] = []
+
+    def then_pruned(given: Workspace, snapshot: Any, check: landings.PhaseCheck) -> str:
+        if not taken:
+            taken.append(check.tips[-1])
+            (repo / ".git" / "objects" / taken[0][:2] / taken[0][2:]).unlink()
+        return tested(given, snapshot, check)
+
+    monkeypatch.setattr(landings, "_tested", then_pruned)
+    assert landings.land(work, "default").new == taken[0]

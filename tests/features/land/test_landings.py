@@ -16,7 +16,6 @@ from gitcoord.core.errors import (
     RefusedError,
     UnavailableError,
 )
-from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.sentences import reason_of
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings, target_moves
@@ -51,58 +50,6 @@ def test_a_lander_that_slept_does_not_move_the_target_again(
     args, more = stale[0]
     finish(*args, **more)
     assert git("rev-parse", "main", cwd=repo) == old
-
-
-def conflicting(repo: Path) -> tuple[Workspace, str]:
-    plan = '[[task]]\nid="a"\ntitle="A"\npaths=["s/"]\n[[task]]\nid="b"\ntitle="B"\npaths=["s/"]\n'
-    work = found(repo, plan, "x", "y")
-    first = claims.claim(work, "x", "a")
-    write(Path(first.worktree or ""), "s/file.txt", "one\n")
-    results.complete(work, "x", "a", first.claim["token"])
-    # b's result is made without a's: handed in from a branch at the target.
-    second = claims.claim(work, "y", "b")
-    place = Path(second.worktree or "")
-    git("checkout", "-q", "-b", "own", "main", cwd=place)
-    oid = write(place, "s/file.txt", "two\n")
-    results.complete(work, "y", "b", second.claim["token"], result=oid)
-    return work, oid
-
-
-def test_a_conflict_names_both_tasks_moves_nothing_and_reopens_the_later(repo: Path) -> None:
-    work, _ = conflicting(repo)
-    before = git("rev-parse", "main", cwd=repo)
-    check = landings.check_phase(work, "default")
-    assert check.conflict == landings.Conflicted("b", "task a", ["s/file.txt"])
-    with pytest.raises(RefusedError) as caught:
-        landings.land(work, "default")
-    assert caught.value.reason == "conflict"
-    assert (caught.value.facts["task"], caught.value.facts["other"]) == ("b", "task a")
-    assert git("rev-parse", "main", cwd=repo) == before
-    assert record(work, "b")["state"] == "open"
-    again = claims.claim(work, "y", "b")
-    assert set(again.claim["built_on"]) == {"a"}
-    assert (Path(again.worktree or "") / "s" / "file.txt").read_text() == "one\n"
-
-
-@pytest.mark.parametrize("again", ["b", "a"])
-def test_results_that_were_replaced_while_they_were_merged_reopen_nothing(
-    again: str, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether the task that would be reopened was done again, or the other one."""
-    work, _ = conflicting(repo)
-    check = landings.check_phase
-
-    def then_done_again(*args: Any, **more: Any) -> landings.PhaseCheck:
-        found_out = check(*args, **more)
-        monkeypatch.setattr(landings, "check_phase", check)
-        for op in ("cancel", "retry"):
-            work.ledger.execute({"op": op, "task": again, "reason": "anew"}, agent=ORCHESTRATOR)
-        do(work, "x", again, name="s/elsewhere.txt")
-        return found_out
-
-    monkeypatch.setattr(landings, "check_phase", then_done_again)
-    assert landings.land(work, "default").results == 2
-    assert record(work, "b")["failures"] == 0
 
 
 def test_a_checked_out_target_follows_and_local_changes_in_the_way_are_refused(repo: Path) -> None:

@@ -17,6 +17,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
+from tests.git.building import commit
 from tests.support.builders import tasks
 from tests.support.cascades import CHAIN, failed
 from tests.support.world import do, found, git, record, write
@@ -155,6 +156,20 @@ def test_an_empty_or_uncommitted_result_is_refused(repo: Path) -> None:
     done = results.complete(work, "x", "d", decision.claim["token"])
     assert done.task["result"] is not None
     assert done.task["result"]["oid"] is None
+
+
+def test_a_result_whose_history_is_not_there_is_refused(repo: Path) -> None:
+    """A prune took it, or never fetched it: what git says of that is no answer."""
+    work = found(repo, tasks("a", "b"), "x", "y")
+    do(work, "y", "b")
+    held = claims.claim(work, "x", "a", checkout=False).claim
+    first = commit(repo, {"a/file.txt": "x"}, held["base"])
+    made = commit(repo, {"a/file.txt": "y"}, first)
+    (repo / ".git" / "objects" / first[:2] / first[2:]).unlink()
+    tip = work.ledger.tip()
+    with pytest.raises(RefusedError, match=f"commit {made[:12]} cannot be cloned or pushed"):
+        results.complete(work, "x", "a", held["token"], result=made)
+    assert work.ledger.tip() == tip
 
 
 def test_completing_again_says_already(repo: Path) -> None:
