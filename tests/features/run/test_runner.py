@@ -159,14 +159,33 @@ def test_a_run_that_cannot_begin_claims_nothing(repo: Path) -> None:
     assert work.ledger.tip() == tip
 
 
-def test_a_run_that_breaks_releases_its_claims(repo: Path, tmp_path: Path) -> None:
+def test_a_run_that_breaks_releases_its_claims(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = found(repo, tasks("a"))
-    program = tmp_path / "program"
-    program.write_text("no program at all")
-    program.chmod(0o755)
-    with pytest.raises(UsageError, match="Exec format"):
-        runner.run(work, repo, [str(program)], 1, lambda _note: None)
+
+    def breaks(*_args: object) -> None:
+        assert len(facts.status(work)["claims"]) == 1
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("gitcoord.features.run.attempts._hand_in", breaks)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        run(work, repo, WRITE)
     assert facts.status(work)["claims"] == []
+
+
+def test_a_program_that_the_system_cannot_begin_fails_the_attempt(
+    repo: Path, tmp_path: Path
+) -> None:
+    """The shell that holds it until it is watched begins it, and tells that it could not."""
+    work = found(repo, ONCE + tasks("a"))
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF, and nothing else")
+    program.chmod(0o755)
+    notes: list[Note] = []
+    done = runner.run(work, repo, [str(program)], 1, notes.append)
+    assert not done.is_landed
+    assert facts.status(work)["claims"] == []
+    failed = next(note.text for note in notes if note.what == "failed")
+    assert "status 126" in failed
 
 
 def test_an_interrupted_run_releases_its_claims_and_ends_its_children(repo: Path) -> None:
