@@ -9,7 +9,11 @@ from tests.support.builders import tasks
 from tests.support.world import found
 
 SCRIPT = """
-{ echo "$GITCOORD_DESCRIPTION"; echo "$GITCOORD_SETBACKS"; cat "$GITCOORD_BRIEF"; } > "$SEEN/$GITCOORD_ATTEMPT"
+{
+    echo "$GITCOORD_DESCRIPTION"
+    echo "$GITCOORD_SETBACKS"
+    cat "$GITCOORD_BRIEF"
+} > "$SEEN/$GITCOORD_ATTEMPT"
 echo "$GITCOORD_BRIEF" > "$SEEN/where"
 test "$GITCOORD_ATTEMPT" = 2 || { echo "no compiler"; exit 3; }
 mkdir -p a && echo work > a/file.txt
