@@ -22,11 +22,11 @@ from gitcoord.git.program import Git, Place, discover
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
-from gitcoord.ledger.logs import Logs
 from gitcoord.store.open import open_store
 from gitcoord.store.protocol import MissingObjectError, Store
 
 if TYPE_CHECKING:
+    from gitcoord.ledger.logs import Logs
     from gitcoord.store.index import ReadyIndex
 
 __all__ = [
@@ -184,6 +184,8 @@ class Workspace:
     @property
     def logs(self) -> Logs:
         """Where what commands print is kept on this machine."""
+        from gitcoord.ledger.logs import Logs
+
         return Logs(self.ledger.files.root, self.ledger.name)
 
     def close(self) -> None:

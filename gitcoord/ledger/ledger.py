@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.errors import (
@@ -29,7 +29,6 @@ from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.remedies import remedy
 from gitcoord.ledger.beats import Beats, Observations, beat_text
 from gitcoord.ledger.files import LedgerFiles, require_writable, sync_files
-from gitcoord.ledger.hint_refs import HintRefs
 from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
 from gitcoord.ledger.prune_guard import outlast_prune, require_written
 from gitcoord.ledger.ref_locks import RefLocks
@@ -43,6 +42,9 @@ from gitcoord.store.protocol import (
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
 from gitcoord.store.stale_locks import is_empty_lock
+
+if TYPE_CHECKING:
+    from gitcoord.ledger.hint_refs import HintRefs
 
 __all__ = ["Done", "Ledger", "Offers", "encoded"]
 
@@ -139,7 +141,7 @@ class Ledger:
         self.queue = QueueLock(self.files.queue_lock)
         self._turns = Turns(self.queue, QueueLock(self.files.deck_lock), clock)
         self.locks = RefLocks(store.common_dir, self.files, self.pending, clock)
-        self.hints = HintRefs(store, self.pending, self.locks, clock, timeout_s)
+        self._hints: HintRefs | None = None
         self.writes = 0
         self.records = RecordCache()
         self._newest = open_snapshot(store, None, self.records)
@@ -419,6 +421,15 @@ class Ledger:
             )
 
     # hints
+
+    @property
+    def hints(self) -> HintRefs:
+        """The refs that are hints; loaded when first moved, for most commands move none."""
+        if self._hints is None:
+            from gitcoord.ledger.hint_refs import HintRefs
+
+            self._hints = HintRefs(self.store, self.pending, self.locks, self.clock, self.timeout_s)
+        return self._hints
 
     def require_unpruned(self) -> None:
         """Wait for the end of a prune that may not have seen our newest refs.

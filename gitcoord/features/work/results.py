@@ -14,7 +14,6 @@ from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail, text_of
-from gitcoord.features.work.bases import built_on_of
 from gitcoord.features.work.tokens import begun_ns
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.ledger import Done
@@ -254,6 +253,7 @@ def result_facts(
 def _inspected(
     work: Workspace, snapshot: Snapshot, task: TaskRecord, held: Claim, result: str | None
 ) -> dict[str, Any]:
+    from gitcoord.features.work.bases import built_on_of
     from gitcoord.git.merges import resolve
     from gitcoord.git.program import GitError
     from gitcoord.git.results import inspect
