@@ -31,6 +31,7 @@ def fields_of(shape: type) -> dict[str, tuple[Any, bool]]:
 
 def schema_of(hint: Any) -> dict[str, Any]:
     """Return the JSON Schema of a type; shapes are referred to by name."""
+    hint = getattr(hint, "__supertype__", hint)
     origin, inner = get_origin(hint), get_args(hint)
     if hint in PLAIN:
         return {"type": PLAIN[hint]}
@@ -83,6 +84,7 @@ def first_line(shape: type) -> str:
 
 def shown(hint: Any) -> str:
     """Write a type as a page shows it."""
+    hint = getattr(hint, "__supertype__", hint)
     origin, inner = get_origin(hint), get_args(hint)
     if hint in PLAIN:
         return PLAIN[hint]

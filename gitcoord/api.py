@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.model import TaskRecord
 from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
@@ -19,9 +20,9 @@ __all__ = ["Coordinator", "Held", "HeldReview", "open_coordinator"]
 class Held(NamedTuple):
     """A claim that its holder passes back to every later call."""
 
-    agent: str
+    agent: AgentId
     task: TaskRecord
-    token: str
+    token: Token
     entry: str
     branch: str
     base: str
@@ -35,9 +36,9 @@ class HeldReview(NamedTuple):
     ``check`` has ``run``, ``verdict`` and ``log``. None: there is none.
     """
 
-    agent: str
+    agent: AgentId
     task: TaskRecord
-    token: str
+    token: Token
     entry: str
     result: str | None
     diff: dict[str, Any] | None
@@ -73,7 +74,7 @@ class Coordinator:
         """Give back file handles."""
         self._work.close()
 
-    def _begun(self, agent: str) -> Workspace:
+    def _begun(self, agent: AgentId) -> Workspace:
         """Return the workspace once what concerns an agent is settled."""
         self.notices += begin_as_agent(self._work, agent)
         return self._work
@@ -100,13 +101,14 @@ class Coordinator:
             ConflictError: It is held by another.
 
         """
+        who = AgentId(agent)
         done = claims.claim(
-            self._begun(agent), agent, task, pool=pool, checkout=checkout, session=session
+            self._begun(who), who, _task(task), pool=pool, checkout=checkout, session=session
         )
         held = done.claim
         self._acknowledged(done.entry)
         return Held(
-            agent, done.task, held["token"], done.entry, held["branch"], held["base"], done.worktree
+            who, done.task, held["token"], done.entry, held["branch"], held["base"], done.worktree
         )
 
     def progress(self, claim: Held, message: str, *, percent: int | None = None) -> str:
@@ -194,11 +196,12 @@ class Coordinator:
             RefusedError: It is the agent's own result, among others.
 
         """
-        done = reviews.claim(self._begun(agent), agent, task, session=session)
+        who = AgentId(agent)
+        done = reviews.claim(self._begun(who), who, _task(task), session=session)
         self._acknowledged(done.entry)
         found = reviews.material(self._work, self._work.ledger.snapshot(done.entry), done.task)
         return HeldReview(
-            agent,
+            who,
             done.task,
             done.review["token"],
             done.entry,
@@ -276,8 +279,15 @@ class Coordinator:
             ConflictError: Another's claim or lock holds some of them.
 
         """
+        who = AgentId(agent)
         done = locks.lock(
-            self._begun(agent), agent, paths, for_ms=for_ms, shared=shared, reason=reason, task=task
+            self._begun(who),
+            who,
+            paths,
+            for_ms=for_ms,
+            shared=shared,
+            reason=reason,
+            task=_task(task),
         )
         return self._acknowledged(done.entry)
 
@@ -288,8 +298,9 @@ class Coordinator:
             NotFoundError: The agent has no lock on one of them.
 
         """
+        who = AgentId(agent)
         return self._acknowledged(
-            locks.unlock(self._begun(agent), agent, paths, everything=not paths).entry
+            locks.unlock(self._begun(who), who, paths, everything=not paths).entry
         )
 
     # seeing: the same facts as the commands answer with --json
@@ -326,6 +337,12 @@ class Coordinator:
         from gitcoord.features.inspect.statistics import statistics
 
         return statistics(self._work, since=since)
+
+
+def _task(named: str | None) -> TaskId | None:
+    if named is None:
+        return None
+    return TaskId(named)
 
 
 def open_coordinator(

@@ -11,6 +11,7 @@ import click
 from gitcoord.cli.output import Output
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
+from gitcoord.core.ids import AgentId
 from gitcoord.features.doors import Notice, begin_as_agent, begin_as_orchestrator
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, agent_at, open_workspace
 
@@ -25,7 +26,7 @@ class App:
         *,
         start: str,
         ledger: str | None,
-        agent: str | None,
+        agent: AgentId | None,
         as_json: bool,
         as_orchestrator: bool,
         is_one_shot: bool = False,
@@ -64,7 +65,7 @@ class App:
                 maybe(self._work)
             self._work.close()
 
-    def agent(self) -> str:
+    def agent(self) -> AgentId:
         """Return which agent asks, and settle what its dead processes left.
 
         Raises:
@@ -74,11 +75,11 @@ class App:
         name = self._asking()
         if not name:
             raise _unnamed()
-        ids.parse_id(name, "agent id")
-        self.tell(begin_as_agent(self.work, name))
-        return name
+        agent = ids.parse_agent(name)
+        self.tell(begin_as_agent(self.work, agent))
+        return agent
 
-    def reading_agent(self) -> str:
+    def reading_agent(self) -> AgentId:
         """Return which agent asks, for a command that reads alone.
 
         Raises:
@@ -88,7 +89,7 @@ class App:
         name = self._asking()
         if not name:
             raise _unnamed()
-        return ids.parse_id(name, "agent id")
+        return ids.parse_agent(name)
 
     def is_agent_known(self) -> bool:
         """Return whether some agent asks, rather than the orchestrator."""

@@ -13,8 +13,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from gitcoord.core.ids import AgentId
+
 if TYPE_CHECKING:
     from gitcoord.core.hook_calls import HookCall
+
 
 __all__ = ["answer", "main"]
 
@@ -106,7 +109,7 @@ def _begun(top: str) -> list[str]:
     try:
         with closing(open_workspace(Path(standing.top), str(ledger))) as work:
             if "agent" in marker:
-                notices = begin_as_agent(work, str(marker["agent"]))
+                notices = begin_as_agent(work, AgentId(str(marker["agent"])))
             else:
                 notices = begin_as_orchestrator(work)
     except GitcoordError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.core.ids import AgentId, TaskId
 
 __all__ = ["brief"]
 
@@ -17,7 +18,12 @@ __all__ = ["brief"]
 @click.option("--write-local", is_flag=True, help="Write it to CLAUDE.local.md as well.")
 @pass_app
 def brief(
-    app: App, task: str | None, budget: int | None, form: str | None, write: bool, write_local: bool
+    app: App,
+    task: TaskId | None,
+    budget: int | None,
+    form: str | None,
+    write: bool,
+    write_local: bool,
 ) -> None:
     """Show what an agent should know of the task that it holds.
 
@@ -40,7 +46,7 @@ def brief(
     app.out.answer("brief", facts, found.text.rstrip("\n"))
 
 
-def _written(app: App, agent: str, text: str, *, is_local: bool) -> str:
+def _written(app: App, agent: AgentId, text: str, *, is_local: bool) -> str:
     from gitcoord.core.errors import RefusedError
     from gitcoord.features.assist.written_briefs import LOCAL, RULES, write_brief
 

@@ -14,6 +14,7 @@ from gitcoord.core.errors import (
     GitcoordError,
     UsageError,
 )
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.texts import text_of
 
 __all__ = [
@@ -29,8 +30,8 @@ __all__ = [
 
 
 def _current(
-    app: App, task: str | None, kinds: Sequence[str] = ("claims",)
-) -> tuple[str, str, str]:
+    app: App, task: TaskId | None, kinds: Sequence[str] = ("claims",)
+) -> tuple[AgentId, TaskId, Token]:
     """Return the agent, and the task and token of what it holds."""
     from gitcoord.features.work.tokens import current_lease
 
@@ -51,7 +52,7 @@ def _current(
 @pass_app
 def claim(
     app: App,
-    task: str | None,
+    task: TaskId | None,
     pool: str | None,
     no_checkout: bool,
     wait: bool,
@@ -96,7 +97,7 @@ def claim(
 @click.option("--percent", type=int, metavar="N", help="How much is done, 0 to 100.")
 @click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @pass_app
-def progress(app: App, message: str, percent: int | None, task: str | None) -> None:
+def progress(app: App, message: str, percent: int | None, task: TaskId | None) -> None:
     """Report progress on the claimed task, which renews the lease.
 
     Example: gitcoord progress "lexer passes its tests" --percent 60
@@ -113,7 +114,7 @@ def progress(app: App, message: str, percent: int | None, task: str | None) -> N
 @click.command()
 @click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @pass_app
-def beat(app: App, task: str | None) -> None:
+def beat(app: App, task: TaskId | None) -> None:
     """Renew the lease of the claim, or of the review, without an entry.
 
     Example: gitcoord beat
@@ -127,7 +128,7 @@ def beat(app: App, task: str | None) -> None:
 @click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @pass_app
-def keepalive(app: App, task: str | None, command: tuple[str, ...]) -> int:
+def keepalive(app: App, task: TaskId | None, command: tuple[str, ...]) -> int:
     """Beat while a command runs; end it if the claim or review is lost.
 
     Ends with the command's status, or with 13 when the claim was lost.
@@ -166,7 +167,7 @@ def complete(
     result: str | None,
     no_result: bool,
     message: str | None,
-    task: str | None,
+    task: TaskId | None,
     dry_run: bool,
 ) -> int:
     """Hand in the claimed task's result.
@@ -222,7 +223,7 @@ def complete(
     return 0
 
 
-def _forget_brief(app: App, agent: str) -> None:
+def _forget_brief(app: App, agent: AgentId) -> None:
     """Remove the brief that was written into the agent's worktree."""
     from gitcoord.features.assist.written_briefs import forget_brief
 
@@ -234,8 +235,8 @@ hand_in = complete
 
 
 def _task_or_paths(
-    names: Sequence[str], task: str | None, *, is_committing: bool
-) -> tuple[str | None, Sequence[str]]:
+    names: Sequence[str], task: TaskId | None, *, is_committing: bool
+) -> tuple[TaskId | None, Sequence[str]]:
     """Tell a task's id from paths: with --commit they are paths."""
     if is_committing or not names:
         return task, names
@@ -243,10 +244,10 @@ def _task_or_paths(
         raise UsageError(
             f"{' '.join(names)} are too many", hint="name one task; paths go with --commit MESSAGE"
         )
-    return names[0], ()
+    return TaskId(names[0]), ()
 
 
-def _commit(app: App, task: str, token: str, message: str, paths: Sequence[str]) -> None:
+def _commit(app: App, task: TaskId, token: Token, message: str, paths: Sequence[str]) -> None:
     """Commit what lies inside the boundary; name what was left alone."""
     from gitcoord.features.work import drafts
 
@@ -263,7 +264,7 @@ def _commit(app: App, task: str, token: str, message: str, paths: Sequence[str])
 
 
 def _show_preview(
-    app: App, task: str | None, result: str | None, message: str | None, paths: Sequence[str]
+    app: App, task: TaskId | None, result: str | None, message: str | None, paths: Sequence[str]
 ) -> int:
     """Show what complete would say; return its status."""
     from gitcoord.features.work import drafts
@@ -318,7 +319,7 @@ def _show_preview(
     help="Keep the end of this log (- for standard input).",
 )
 @pass_app
-def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
+def fail(app: App, task: TaskId | None, reason: str, kind: str, log: Any) -> None:
     """Report that the claimed task failed; it is tried again, or has failed.
 
     The last 64 KiB of the log are kept in the ledger for the next attempt.
@@ -361,7 +362,7 @@ def fail(app: App, task: str | None, reason: str, kind: str, log: Any) -> None:
 @click.argument("task", required=False)
 @click.option("--reason", metavar="TEXT", default="", help="Why it is released.")
 @pass_app
-def release(app: App, task: str | None, reason: str) -> None:
+def release(app: App, task: TaskId | None, reason: str) -> None:
     """Release the claimed task; it does not count as a failure.
 
     Example: gitcoord release --reason "needs a Mac"

@@ -7,7 +7,7 @@ import click
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
 from gitcoord.core.errors import UsageError
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.times import instant
 
 __all__ = ["escalate", "inbox", "note", "resolve"]
@@ -17,7 +17,7 @@ __all__ = ["escalate", "inbox", "note", "resolve"]
 @click.argument("text")
 @click.option("--task", metavar="TASK", help="The task that it is about.")
 @pass_app
-def escalate(app: App, text: str, task: str | None) -> None:
+def escalate(app: App, text: str, task: TaskId | None) -> None:
     """Hand a matter to the orchestrator; it stays open until resolved.
 
     The answer is shown by this agent's next command after it.
@@ -96,7 +96,9 @@ def resolve(app: App, escalation: str, answer: str, grant: bool) -> None:
 @click.option("--path", metavar="PATH", help="... or a path or pattern.")
 @click.option("--drop", metavar="NOTE", help="Take a note away.")
 @pass_app
-def note(app: App, text: str | None, task: str | None, path: str | None, drop: str | None) -> None:
+def note(
+    app: App, text: str | None, task: TaskId | None, path: str | None, drop: str | None
+) -> None:
     """Leave a finding for the others, or list what was left.
 
     Without --task and --path it is about the whole plan. Notes are shown to
@@ -126,7 +128,7 @@ def note(app: App, text: str | None, task: str | None, path: str | None, drop: s
     app.out.answer("note", facts, f"noted as {name} on {task or path or 'the plan'}")
 
 
-def _task_id(app: App, task: str | None) -> str | None:
+def _task_id(app: App, task: TaskId | None) -> TaskId | None:
     """Return the id of the task that was named, if one was."""
     from gitcoord.features.names import named_task
 
@@ -135,7 +137,7 @@ def _task_id(app: App, task: str | None) -> str | None:
     return named_task(app.work, app.work.ledger.snapshot(), task)["id"]
 
 
-def _speaker(app: App) -> str:
+def _speaker(app: App) -> AgentId:
     """Return who speaks: an agent where one is known, else the orchestrator."""
     if app.is_agent_known():
         return app.agent()
@@ -145,7 +147,7 @@ def _speaker(app: App) -> str:
     return ORCHESTRATOR
 
 
-def _list(app: App, task: str | None, path: str | None) -> None:
+def _list(app: App, task: TaskId | None, path: str | None) -> None:
     from gitcoord.core import paths
     from gitcoord.features.inspect.notes import note_facts, notes_about
     from gitcoord.features.names import named_task

@@ -12,6 +12,7 @@ from gitcoord.cli.output import shown_paths, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.texts import clause
 
 __all__ = ["impact", "progress_lines", "show", "status", "tasks", "verify", "why"]
@@ -140,7 +141,7 @@ def progress_lines(app: App, found: dict[str, Any]) -> list[str]:
 @click.option("--phase", metavar="PHASE", help="Only tasks of this phase.")
 @click.option("--pool", metavar="POOL", help="Only tasks of this pool.")
 @pass_app
-def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> None:
+def tasks(app: App, state: str | None, phase: PhaseId | None, pool: str | None) -> None:
     """List tasks in plan order; --agent ID lists one agent's.
 
     Example: gitcoord tasks --state ready
@@ -166,7 +167,7 @@ def tasks(app: App, state: str | None, phase: str | None, pool: str | None) -> N
 @click.argument("task")
 @click.option("--log", "log_only", is_flag=True, help="Print the newest log that an attempt left.")
 @pass_app
-def show(app: App, task: str, log_only: bool) -> None:
+def show(app: App, task: TaskId, log_only: bool) -> None:
     """Show one task with its history.
 
     Example: gitcoord show 25
@@ -260,7 +261,7 @@ def show(app: App, task: str, log_only: bool) -> None:
 @click.command()
 @click.argument("task")
 @pass_app
-def why(app: App, task: str) -> None:
+def why(app: App, task: TaskId) -> None:
     """Show everything that a task waits for, with the command that helps.
 
     What a line waits for itself stands below it, indented, down to the
@@ -286,7 +287,7 @@ def why(app: App, task: str) -> None:
 @click.command()
 @click.argument("task")
 @pass_app
-def impact(app: App, task: str) -> None:
+def impact(app: App, task: TaskId) -> None:
     """Show what waits for a task, and what would be blocked if it failed.
 
     Example: gitcoord impact 25

@@ -11,6 +11,7 @@ from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import incomplete_if, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.refs import branch_name
 from gitcoord.core.texts import clause
 
@@ -52,14 +53,14 @@ def _counts(one: dict[str, Any]) -> str:
     return ", ".join(counts) or "-"
 
 
-def _phase_id(app: App, name: str) -> str:
+def _phase_id(app: App, name: str) -> PhaseId:
     """Return the id of the phase that was named."""
     from gitcoord.features.names import named_phase
 
     return named_phase(app.work.ledger.snapshot(), name)["id"]
 
 
-def _task_ids(app: App, names: tuple[str, ...]) -> tuple[str, ...]:
+def _task_ids(app: App, names: tuple[str, ...]) -> tuple[TaskId, ...]:
     """Return the ids of the tasks that were named."""
     from gitcoord.features.names import named_task
 
@@ -67,7 +68,7 @@ def _task_ids(app: App, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(named_task(app.work, snapshot, name)["id"] for name in names)
 
 
-def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
+def _check(app: App, name: PhaseId, without: tuple[TaskId, ...] = ()) -> tuple[dict[str, Any], str]:
     from gitcoord.features.land import landings
 
     with ticking(app, "checking the phase"):
@@ -121,7 +122,7 @@ def _check(app: App, name: str, without: tuple[str, ...] = ()) -> tuple[dict[str
     return facts, "\n".join(lines)
 
 
-def _failed_gates(app: App, phase: str) -> list[dict[str, Any]]:
+def _failed_gates(app: App, phase: PhaseId) -> list[dict[str, Any]]:
     """Return the gates that failed, each with the command that shows its output."""
     from gitcoord.features.inspect.gates import failed_gates
     from gitcoord.features.names import named_phase
@@ -147,7 +148,7 @@ def _gate_state(gate: dict[str, Any], failed: list[dict[str, Any]]) -> str:
     return "not trusted on this machine: gitcoord trust"
 
 
-def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
+def _way_back(app: App, name: PhaseId) -> tuple[dict[str, Any] | None, str]:
     """Return what `rollback --phase` would change now."""
     from gitcoord.cli.rollbacks import preview
     from gitcoord.features.land import rollbacks
@@ -172,7 +173,7 @@ def _way_back(app: App, name: str) -> tuple[dict[str, Any] | None, str]:
 @phase.command("check")
 @click.argument("name", metavar="PHASE")
 @pass_app
-def phase_check(app: App, name: str) -> int:
+def phase_check(app: App, name: PhaseId) -> int:
     """Check whether a phase could land now, and what is missing; move nothing.
 
     Shows as well what going back from there would change.
@@ -203,7 +204,7 @@ def phase_check(app: App, name: str) -> int:
     ),
 )
 @pass_app
-def phase_land(app: App, name: str, dry_run: bool, without: tuple[str, ...]) -> int:
+def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ...]) -> int:
     """Land a whole phase on the target branch, all or nothing.
 
     Its gates run on the merged commit first, in a throw-away worktree. If

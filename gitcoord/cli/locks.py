@@ -10,6 +10,7 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import table
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.texts import clause
 
 __all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
@@ -30,7 +31,7 @@ def lock(
     duration: str | None,
     shared: bool,
     reason: str,
-    task: str | None,
+    task: TaskId | None,
 ) -> None:
     """Reserve paths: no other agent can lock or claim them.
 
@@ -65,7 +66,7 @@ def lock(
 @click.option("--all", "everything", is_flag=True, help="Every path that the agent has locked.")
 @click.option("--of", metavar="AGENT", help="Another agent's, as the orchestrator.")
 @pass_app
-def unlock(app: App, paths: tuple[str, ...], everything: bool, of: str | None) -> None:
+def unlock(app: App, paths: tuple[str, ...], everything: bool, of: AgentId | None) -> None:
     """Release locked paths, named as they were locked.
 
     Example: gitcoord unlock src/parser/

@@ -10,6 +10,7 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import shown_paths, table
 from gitcoord.core import ids
+from gitcoord.core.ids import TaskId
 
 __all__ = ["review"]
 
@@ -30,7 +31,7 @@ def review() -> None:
     "--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100)."
 )
 @pass_app
-def claim_review(app: App, task: str | None, wait: bool, timeout: float | None) -> None:
+def claim_review(app: App, task: TaskId | None, wait: bool, timeout: float | None) -> None:
     """Claim a review, by default of the oldest result that waits for one.
 
     Shows the task, the result's changes and what its check said. The
@@ -118,7 +119,7 @@ def _count(lines: int | None, sign: str) -> str:
 @click.argument("task", required=False)
 @click.option("--message", metavar="TEXT", default="", help="What to say with it.")
 @pass_app
-def approve(app: App, task: str | None, message: str) -> None:
+def approve(app: App, task: TaskId | None, message: str) -> None:
     """Approve the reviewed result; with enough approvals the task is done.
 
     Example: gitcoord review approve
@@ -156,7 +157,7 @@ def approve(app: App, task: str | None, message: str) -> None:
     help="What has to change; shown to the next agent that tries.",
 )
 @pass_app
-def reject(app: App, task: str | None, reason: str) -> None:
+def reject(app: App, task: TaskId | None, reason: str) -> None:
     """Reject the reviewed result: the task is open again, with the reason.
 
     It counts as a failure of the task, and ends its other reviews.
@@ -184,7 +185,7 @@ def reject(app: App, task: str | None, reason: str) -> None:
 @click.argument("task", required=False)
 @click.option("--reason", metavar="TEXT", default="", help="Why it is released.")
 @pass_app
-def release(app: App, task: str | None, reason: str) -> None:
+def release(app: App, task: TaskId | None, reason: str) -> None:
     """Release the review without a verdict.
 
     Example: gitcoord review release

@@ -13,7 +13,7 @@ from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.times import read_time
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, PhaseId
 from gitcoord.core.refs import branch_name
 from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
@@ -43,7 +43,7 @@ def rollback(
     to: str | None,
     steps: int | None,
     before: str | None,
-    phase: str | None,
+    phase: PhaseId | None,
     code: bool,
     reason: str,
     dry_run: bool,

@@ -14,6 +14,7 @@ from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
+from gitcoord.core.ids import AgentId
 from gitcoord.core.refs import branch_name
 from gitcoord.core.texts import clause
 from gitcoord.core.times import instant
@@ -313,7 +314,7 @@ def agent() -> None:
 @pass_app
 def agent_add(
     app: App,
-    name: str,
+    name: AgentId,
     pools: tuple[str, ...],
     capacity: int,
     paths: tuple[str, ...],
@@ -397,7 +398,7 @@ def agent_list(app: App) -> None:
 @agent.command("show")
 @click.argument("name", metavar="AGENT")
 @pass_app
-def agent_show(app: App, name: str) -> None:
+def agent_show(app: App, name: AgentId) -> None:
     """Show one agent, its claims and its newest entries.
 
     Example: gitcoord agent show builder-1
@@ -431,7 +432,7 @@ def agent_show(app: App, name: str) -> None:
 @agent.command("remove")
 @click.argument("name", metavar="AGENT")
 @pass_app
-def agent_remove(app: App, name: str) -> None:
+def agent_remove(app: App, name: AgentId) -> None:
     """Remove an agent and its worktree, never anything that would be lost.
 
     Example: gitcoord agent remove builder-1
@@ -440,7 +441,7 @@ def agent_remove(app: App, name: str) -> None:
 
     app.orchestrate()
     done, left = agents.remove(app.work, name)
-    name = done.event["name"]
+    name = AgentId(done.event["name"])
     for text in left:
         app.out.notice(text)
     app.out.answer("agent remove", {"entry": done.entry, "agent": name}, f"agent {name} removed")

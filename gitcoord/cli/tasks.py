@@ -10,7 +10,7 @@ import click
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
 from gitcoord.core.errors import RefusedError
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.model import TaskSpec
 from gitcoord.core.texts import clause, text_of
 
@@ -75,7 +75,7 @@ def task_add(app: App, /, title: str, name: str | None, **options: Any) -> None:
 @click.option("--title", metavar="TEXT", help="What it is called.")
 @_with_options
 @pass_app
-def task_edit(app: App, /, task: str, **options: Any) -> None:
+def task_edit(app: App, /, task: TaskId, **options: Any) -> None:
     """Change what is said of an open task; what is not named stays.
 
     Example: gitcoord task edit 25 --estimate 2h --priority 5
@@ -101,14 +101,14 @@ def _tell_check(app: App, spec: TaskSpec) -> None:
 @click.argument("to", metavar="AGENT")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
-def assign(app: App, task: str, to: str, reason: str) -> None:
+def assign(app: App, task: TaskId, to: AgentId, reason: str) -> None:
     """Assign a task to an agent (or, with -, to anyone); fences its holder.
 
     Example: gitcoord assign 25 builder-1
     """
     from gitcoord.features.work import tasks
 
-    named: str | None = to
+    named: AgentId | None = to
     if to == "-":
         named = None
     done = tasks.assign(app.orchestrate(), task, named, reason)
@@ -122,7 +122,7 @@ def assign(app: App, task: str, to: str, reason: str) -> None:
 @click.argument("task")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
-def retry(app: App, task: str, reason: str) -> None:
+def retry(app: App, task: TaskId, reason: str) -> None:
     """Open a failed or cancelled task again, its failures forgotten.
 
     Example: gitcoord retry 25
@@ -138,7 +138,7 @@ def retry(app: App, task: str, reason: str) -> None:
 @click.argument("task")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
-def cancel(app: App, task: str, reason: str) -> None:
+def cancel(app: App, task: TaskId, reason: str) -> None:
     """Cancel a task; fences its holder, and redoes what was built on it.
 
     Example: gitcoord cancel 25 --reason "done by hand"
@@ -156,7 +156,7 @@ def cancel(app: App, task: str, reason: str) -> None:
 @click.argument("task")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
-def pause(app: App, task: str, reason: str) -> None:
+def pause(app: App, task: TaskId, reason: str) -> None:
     """Keep everybody from beginning with a task, until it is unpaused.
 
     An agent that holds it keeps its claim, is told, and may complete it.
@@ -177,7 +177,7 @@ def pause(app: App, task: str, reason: str) -> None:
 @click.argument("task")
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
-def unpause(app: App, task: str, reason: str) -> None:
+def unpause(app: App, task: TaskId, reason: str) -> None:
     """Let a paused task be claimed again.
 
     Example: gitcoord unpause 25

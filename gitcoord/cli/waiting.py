@@ -7,6 +7,7 @@ from typing import Any
 
 from gitcoord.cli.app import App
 from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError, UsageError
+from gitcoord.core.ids import AgentId
 
 __all__ = ["ready_to_wait", "waited"]
 
@@ -14,7 +15,7 @@ WAIT_S = 100.0
 MAX_TIMEOUT_S = 365 * 86_400
 
 
-def ready_to_wait(app: App, *, wait: bool, timeout: float | None) -> str:
+def ready_to_wait(app: App, *, wait: bool, timeout: float | None) -> AgentId:
     """Name the agent that asks, and bound how long it may take."""
     # Written so that what is not a number at all is refused too.
     if timeout is not None and not 0 <= timeout <= MAX_TIMEOUT_S:

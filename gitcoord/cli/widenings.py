@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gitcoord.cli.app import App, pass_app
+from gitcoord.core.ids import TaskId
 
 __all__ = ["widen"]
 
@@ -13,7 +14,7 @@ __all__ = ["widen"]
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @pass_app
-def widen(app: App, paths: tuple[str, ...], task: str | None) -> None:
+def widen(app: App, paths: tuple[str, ...], task: TaskId | None) -> None:
     """Let the claim write more paths, if nobody else holds them.
 
     It is granted at once or refused at once. Where the plan does not let

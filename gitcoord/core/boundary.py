@@ -126,12 +126,10 @@ def fits_agent(snapshot: Snapshot, task: TaskRecord, agent: AgentRecord) -> bool
     return any(paths.covers(agent["paths"], layer.patterns) for layer in plan)
 
 
-def could_write(task: list[str] | None, *others: list[str] | None) -> bool:
+def could_write(own: list[str] | None, *others: list[str] | None) -> bool:
     """Return whether layers of a plan surely leave a task something to write."""
-    if task is None:
+    if own is None:
         own = ["**"]
-    else:
-        own = task
     return not own or all(
         other is None or paths.overlaps(own, other) is not None for other in others
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Survivor, TaskSpec
 from gitcoord.core.shapes import TypedDict
 
@@ -18,7 +19,7 @@ __all__ = ["Command", "Event", "Redone", "evidence_of", "tasks_of"]
 class Redone(TypedDict):
     """A task that goes back to open because what it was built on did."""
 
-    task: str
+    task: TaskId
     was: str
 
 
@@ -31,7 +32,7 @@ class Event(TypedDict):
 
     op: str
     id: str
-    agent: str
+    agent: AgentId
     time: int
     format: int
 
@@ -52,9 +53,9 @@ class Event(TypedDict):
     paths: NotRequired[list[str] | None]
     worktree: NotRequired[str | None]
     # tasks
-    task: NotRequired[str]
+    task: NotRequired[TaskId]
     title: NotRequired[str]
-    token: NotRequired[str]
+    token: NotRequired[Token]
     attempt: NotRequired[int]
     session: NotRequired[str]
     wait_ms: NotRequired[int | None]
@@ -64,7 +65,7 @@ class Event(TypedDict):
     lease_ms: NotRequired[int]
     base: NotRequired[str]
     branch: NotRequired[str]
-    built_on: NotRequired[dict[str, str]]
+    built_on: NotRequired[dict[TaskId, str]]
     expired: NotRequired[list[Evidence]]
     takeover: NotRequired[Evidence | None]
     old: NotRequired[str]
@@ -77,14 +78,14 @@ class Event(TypedDict):
     delay_ms: NotRequired[int]
     log: NotRequired[str | None]
     redone: NotRequired[list[Redone]]
-    to: NotRequired[str | None]
+    to: NotRequired[AgentId | None]
     # landing
-    phase: NotRequired[str]
+    phase: NotRequired[PhaseId]
     new: NotRequired[str]
     results: NotRequired[str]
     count: NotRequired[int]
     gates: NotRequired[list[Proof]]
-    without: NotRequired[list[str]]
+    without: NotRequired[list[TaskId]]
     # checks and gates
     gate: NotRequired[str]
     definition: NotRequired[str]
@@ -97,7 +98,7 @@ class Event(TypedDict):
     shared: NotRequired[bool]
     for_ms: NotRequired[int | None]
     lapsed: NotRequired[list[Lapse]]
-    tokens: NotRequired[list[str]]
+    tokens: NotRequired[list[Token]]
     # matters
     escalation: NotRequired[str]
     answer: NotRequired[str]
@@ -131,7 +132,7 @@ def evidence_of(event: Event) -> list[Evidence]:
     return found
 
 
-def tasks_of(event: Event) -> list[str]:
+def tasks_of(event: Event) -> list[TaskId]:
     """Return every task that an event is about, each once."""
     named = []
     if event.get("task"):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gitcoord.core import paths
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import PhaseSpec, PoolSpec, TaskSpec
 
 __all__ = [
@@ -24,31 +25,34 @@ __all__ = [
     "waves",
 ]
 
+Name = TypeVar("Name", bound=str)
+"""The id of a task, or of a phase."""
+
 DEFAULT_ESTIMATE_MS = 600_000
 
 
 class Wave(NamedTuple):
     """Tasks of one phase that can run at once, and what limits their number."""
 
-    phase: str
+    phase: PhaseId
     number: int
-    tasks: list[str]
+    tasks: list[TaskId]
     width: int
     limits: list[str]
 
 
-def dependents_of(needs: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+def dependents_of(needs: Mapping[Name, Iterable[Name]]) -> dict[Name, list[Name]]:
     """Turn needs round: who needs each task."""
-    found: dict[str, list[str]] = {}
+    found: dict[Name, list[Name]] = {}
     for task, wanted in needs.items():
         for need in wanted:
             found.setdefault(need, []).append(task)
     return found
 
 
-def find_cycle(needs: Mapping[str, Sequence[str]]) -> list[str] | None:
+def find_cycle(needs: Mapping[Name, Sequence[Name]]) -> list[Name] | None:
     """Return a cycle as a path that ends where it began, or None."""
-    state: dict[str, int] = {}
+    state: dict[Name, int] = {}
     for start in needs:
         if start in state:
             continue
@@ -69,7 +73,7 @@ def find_cycle(needs: Mapping[str, Sequence[str]]) -> list[str] | None:
     return None
 
 
-def levels(needs: Mapping[str, Iterable[str]]) -> dict[str, int]:
+def levels(needs: Mapping[Name, Iterable[Name]]) -> dict[Name, int]:
     """Give each task its depth: one more than its deepest need.
 
     Tasks on a cycle are left out.
@@ -89,7 +93,7 @@ def levels(needs: Mapping[str, Iterable[str]]) -> dict[str, int]:
     return depth
 
 
-def impact(dependents: Mapping[str, Sequence[str]], task: str) -> tuple[list[str], list[str]]:
+def impact(dependents: Mapping[Name, Sequence[Name]], task: Name) -> tuple[list[Name], list[Name]]:
     """List who needs a task directly, and who does through others."""
     direct = list(dependents.get(task, ()))
     seen = {task, *direct}
@@ -105,8 +109,8 @@ def impact(dependents: Mapping[str, Sequence[str]], task: str) -> tuple[list[str
 
 
 def remaining_chain_ms(
-    needs: Mapping[str, Sequence[str]], estimates: Mapping[str, int | None]
-) -> dict[str, int]:
+    needs: Mapping[Name, Sequence[Name]], estimates: Mapping[Name, int | None]
+) -> dict[Name, int]:
     """Return the longest chain of estimates from each task on, itself included."""
     after = dependents_of(needs)
     depth = levels({task: needs.get(task, ()) for task in estimates})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.core.model import Evidence
 
 __all__ = [
@@ -33,11 +34,11 @@ class Attempt:
     """One agent's work on one task; ``undone`` says why its result does not stand."""
 
     number: int
-    task: str
-    agent: str
+    task: TaskId
+    agent: AgentId
     session: str
     attempt: int
-    token: str
+    token: Token
     since: int
     boot_id: str
     begun_ns: int
@@ -66,9 +67,9 @@ class Reviewing:
     """One agent's look at one result; ``verdict`` is empty while it runs."""
 
     number: int
-    task: str
-    agent: str
-    token: str
+    task: TaskId
+    agent: AgentId
+    token: Token
     since: int
     until: int | None = None
     verdict: str = ""
@@ -83,7 +84,7 @@ class Run:
     kind: Literal["check", "gate"]
     of: str
     gate: str
-    agent: str
+    agent: AgentId
     at: int
     verdict: str
     millis: int
@@ -94,8 +95,8 @@ class Recovery:
     """A setback of a task, and when its next result was handed in."""
 
     number: int
-    task: str
-    agent: str
+    task: TaskId
+    agent: AgentId
     kind: str
     at: int
     of: Attempt | None
@@ -139,10 +140,10 @@ class _Reader:
     def __init__(self) -> None:
         self.history = History()
         self._number = 0
-        self._held: dict[str, Attempt] = {}
-        self._handed_in: dict[str, Attempt] = {}
-        self._reviewing: dict[str, Reviewing] = {}
-        self._without: Mapping[str, list[str]] = {}
+        self._held: dict[TaskId, Attempt] = {}
+        self._handed_in: dict[TaskId, Attempt] = {}
+        self._reviewing: dict[Token, Reviewing] = {}
+        self._without: Mapping[PhaseId, list[TaskId]] = {}
 
     def read(self, number: int, event: Event) -> None:
         """Take one event in, and what it holds or ends in passing."""
@@ -176,13 +177,13 @@ class _Reader:
         if gone["boot_id"] == attempt.boot_id:
             attempt.spent_ms = max(0, gone["last_ns"] - attempt.begun_ns) // 1_000_000
 
-    def _end(self, task: str, event: Event, end: End) -> None:
+    def _end(self, task: TaskId, event: Event, end: End) -> None:
         attempt = self._held.pop(task, None)
         if attempt is not None:
             attempt.until, attempt.end = event["time"], end
             attempt.spent_ms = event.get("spent_ms")
 
-    def _undo(self, task: str, why: str, event: Event) -> None:
+    def _undo(self, task: TaskId, why: str, event: Event) -> None:
         attempt = self._handed_in.pop(task, None)
         if attempt is not None:
             attempt.undone = why
@@ -191,7 +192,7 @@ class _Reader:
             reviewing.until, reviewing.verdict = event["time"], "ended"
 
     def _set_back(
-        self, attempt: Attempt | None, task: str, agent: str, kind: str, event: Event
+        self, attempt: Attempt | None, task: TaskId, agent: AgentId, kind: str, event: Event
     ) -> None:
         setback = Recovery(self._number, task, agent, kind, event["time"], attempt)
         self.history.setbacks.append(setback)
@@ -274,7 +275,7 @@ class _Reader:
 
     def review(self, event: Event) -> None:
         """Begin a review, or go on with one under a new token."""
-        older = self._reviewing.pop(event["old"], None)
+        older = self._reviewing.pop(Token(event["old"]), None)
         if older is not None:
             older.token = event["token"]
             self._reviewing[event["token"]] = older

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ConflictError
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause
@@ -23,9 +24,9 @@ __all__ = ["Hold", "Obstacle", "describe", "holds_of", "obstacles", "refuse"]
 class Hold(NamedTuple):
     """Paths that an agent holds: by its claim on a task, or by a lock."""
 
-    agent: str
+    agent: AgentId
     patterns: list[str]
-    task: str | None
+    task: TaskId | None
     lock: LockRecord | None
 
 
@@ -58,7 +59,7 @@ def holds_of(
 def obstacles(
     holds: Iterable[Hold],
     patterns: Collection[str],
-    agent: str,
+    agent: AgentId,
     *,
     for_claim: bool,
     is_shared: bool = False,

@@ -9,26 +9,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NewType
 
 from gitcoord.core.errors import UsageError
 from gitcoord.core.hashing import sha256
 
 __all__ = [
     "ID_RULE",
+    "NO_AGENT",
+    "NO_PHASE",
+    "NO_TASK",
     "ORCHESTRATOR",
     "ZERO_OID",
+    "AgentId",
+    "Oid",
+    "PhaseId",
+    "TaskId",
+    "Token",
     "duration_ms",
     "is_id",
     "is_oid",
     "is_ref",
     "nearest",
+    "parse_agent",
     "parse_id",
     "shard",
     "show_duration",
 ]
 
-ORCHESTRATOR = "orchestrator"
-ZERO_OID = "0" * 40
+Oid = NewType("Oid", str)
+"""The full name of a git object, in hex."""
+Token = NewType("Token", str)
+"""What fences one claim, review or lock."""
+TaskId = NewType("TaskId", str)
+AgentId = NewType("AgentId", str)
+PhaseId = NewType("PhaseId", str)
+
+NO_AGENT = AgentId("")
+NO_PHASE = PhaseId("")
+NO_TASK = TaskId("")
+ORCHESTRATOR = AgentId("orchestrator")
+ZERO_OID = Oid("0" * 40)
 ID_RULE = (
     "an id is 1 to 64 of A-Z a-z 0-9 . _ -, starts with a letter or digit, "
     "ends in neither '.' nor '.lock' and holds no '..'"
@@ -62,6 +83,16 @@ def is_ref(text: object) -> bool:
         and not text.endswith(("/", ".", ".lock"))
         and ".lock/" not in text
     )
+
+
+def parse_agent(text: str) -> AgentId:
+    """Return the id of an agent.
+
+    Raises:
+        UsageError: The text is not an id.
+
+    """
+    return AgentId(parse_id(text, "agent id"))
 
 
 def parse_id(text: str, what: str = "id") -> str:
@@ -107,7 +138,7 @@ def show_duration(ms: int) -> str:
     return f"{days}d {hours}h".removesuffix(" 0h")
 
 
-def shard(task: str) -> tuple[str, str]:
+def shard(task: TaskId) -> tuple[str, str]:
     """Return the two folder names of a task's record.
 
     They are the first two bytes, in hex, of the SHA-256 of the case-folded

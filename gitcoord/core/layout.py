@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitcoord.core.ids import shard
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, shard
 
 __all__ = [
     "PLAN",
@@ -29,28 +29,28 @@ PLAN = "plan.json"
 PLAN_INPUT = "inputs/plan.json"
 
 
-def task_path(task: str) -> str:
+def task_path(task: TaskId) -> str:
     """Return the path of a task's record."""
     first, second = shard(task)
     return f"tasks/{first}/{second}/{task}.json"
 
 
-def live_path(task: str) -> str:
+def live_path(task: TaskId) -> str:
     """Return the path of a task's record among those that a lease holds."""
     return f"live/{task}.json"
 
 
-def agent_path(agent: str) -> str:
+def agent_path(agent: AgentId) -> str:
     """Return the path of an agent's record."""
     return f"agents/{agent}.json"
 
 
-def phase_path(phase: str) -> str:
+def phase_path(phase: PhaseId) -> str:
     """Return the path of a phase's record."""
     return f"phases/{phase}.json"
 
 
-def landing_path(phase: str) -> str:
+def landing_path(phase: PhaseId) -> str:
     """Return the path of the results that a phase's landing merges."""
     return f"landings/{phase}.json"
 
@@ -75,28 +75,28 @@ def checkpoint_path(name: str) -> str:
     return f"checkpoints/{name}.json"
 
 
-def gate_path(phase: str, gate: str) -> str:
+def gate_path(phase: PhaseId, gate: str) -> str:
     """Return the path of the last run of a phase's gate."""
     return f"gates/{phase}/{gate}.json"
 
 
-def gate_log_path(phase: str, gate: str) -> str:
+def gate_log_path(phase: PhaseId, gate: str) -> str:
     """Return the path of the log of a gate's last run."""
     return f"logs/gates/{phase}/{gate}.txt"
 
 
-def check_path(task: str) -> str:
+def check_path(task: TaskId) -> str:
     """Return the path of the last run of a task's check."""
     first, second = shard(task)
     return f"checks/{first}/{second}/{task}.json"
 
 
-def check_log_path(task: str) -> str:
+def check_log_path(task: TaskId) -> str:
     """Return the path of the log of a check's last run."""
     first, second = shard(task)
     return f"checks/{first}/{second}/{task}.txt"
 
 
-def attempt_log_path(task: str, attempt: int) -> str:
+def attempt_log_path(task: TaskId, attempt: int) -> str:
     """Return the path of the log that a failed attempt left."""
     return f"logs/{task}-{attempt}.txt"

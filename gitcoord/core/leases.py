@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, cast
 
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review, TaskRecord
 
 __all__ = [
@@ -52,11 +53,11 @@ class Context(NamedTuple):
     """
 
     id: str
-    token: str
+    token: Token
     time: int
     boot_id: str
     now_ns: int
-    beats: Mapping[str, Beat] = {}
+    beats: Mapping[AgentId, Beat] = {}
     observed: Mapping[str, int] = {}
 
 
@@ -127,7 +128,7 @@ def is_late(lease: Lease, heartbeat_ms: int, context: Context) -> bool:
     return silent_ns(lease, context) > heartbeat_ms * 1_000_000
 
 
-def judge(task: str, lease: Lease, context: Context) -> Evidence | None:
+def judge(task: TaskId, lease: Lease, context: Context) -> Evidence | None:
     """Return the evidence that a lease is over, or None while it runs."""
     lease_ns = lease["lease_ms"] * 1_000_000
     if silent_ns(lease, context) <= lease_ns:

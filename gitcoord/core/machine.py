@@ -23,6 +23,7 @@ from gitcoord.core.codec import printable
 from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
+from gitcoord.core.ids import Token
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.leases import Context
 from gitcoord.core.model import FORMAT
@@ -169,9 +170,9 @@ def fold(snapshot: Snapshot, steps: Sequence[Step], context: Context) -> list[Ev
     return events
 
 
-def _derived(value: str, number: int) -> str:
+def _derived(value: str, number: int) -> Token:
     """Return random values of a step's own, drawn from the context's."""
-    return sha256(f"{value}:{number}".encode()).hexdigest()[:32]
+    return Token(sha256(f"{value}:{number}".encode()).hexdigest()[:32])
 
 
 def _check_batch(snapshot: Snapshot, event: Event) -> None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.events import Event, evidence_of, tasks_of
+from gitcoord.core.ids import AgentId
 from gitcoord.core.machine import operation
 from gitcoord.core.model import FORMAT
 from gitcoord.core.texts import fill, first_line
@@ -24,7 +25,7 @@ EVENT_TRAILER = "Gitcoord-Event"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 
 
-def author_of(agent: str, ledger: str) -> tuple[str, str]:
+def author_of(agent: AgentId, ledger: str) -> tuple[str, str]:
     """Return the author's name and address of an agent's entries."""
     return agent, f"{agent}@{ledger}.gitcoord.invalid"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
 from gitcoord.core.model_leases import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review
 from gitcoord.core.shapes import TypedDict
@@ -76,10 +77,10 @@ State = Literal["open", "claimed", "review", "done", "failed", "cancelled"]
 class PhaseSpec(TypedDict):
     """What the plan says of a phase; ``paths`` bounds its tasks, None does not."""
 
-    id: str
+    id: PhaseId
     title: str
     paths: list[str] | None
-    after: list[str]
+    after: list[PhaseId]
     reviews: int
     gates: list[GateSpec]
 
@@ -92,14 +93,14 @@ class TaskSpec(TypedDict):
     ``needs`` holds expanded ids. ``result`` is ``required`` or ``optional``.
     """
 
-    id: str
+    id: TaskId
     title: str
     description: str
-    phase: str
+    phase: PhaseId
     pool: str
     paths: list[str] | None
     reads: list[str]
-    needs: list[str]
+    needs: list[TaskId]
     estimate_ms: int | None
     priority: int
     result: str
@@ -171,8 +172,8 @@ class Claim(TypedDict):
     ``built_on`` maps tasks to the results that ``base`` contains.
     """
 
-    token: str
-    agent: str
+    token: Token
+    agent: AgentId
     attempt: int
     session: str
     boot_id: str
@@ -182,7 +183,7 @@ class Claim(TypedDict):
     since: int
     base: str
     branch: str
-    built_on: dict[str, str]
+    built_on: dict[TaskId, str]
     progress: Progress | None
 
 
@@ -197,13 +198,13 @@ class Result(TypedDict):
     oid: str | None
     tree: str | None
     base: str
-    built_on: dict[str, str]
+    built_on: dict[TaskId, str]
     boundary: dict[str, list[str]]
     commits: int
     files: int
-    agent: str
+    agent: AgentId
     attempt: int
-    token: str
+    token: Token
     at: int
 
 
@@ -221,7 +222,7 @@ class Setback(TypedDict):
     """One earlier attempt that did not make it, for whoever tries next."""
 
     attempt: int
-    agent: str
+    agent: AgentId
     code: str
     values: dict[str, Any]
     at: int
@@ -230,7 +231,7 @@ class Setback(TypedDict):
 class Pause(TypedDict):
     """Who asked, and why, that nobody begins with a task."""
 
-    agent: str
+    agent: AgentId
     reason: str
     at: int
 
@@ -243,12 +244,12 @@ class TaskRecord(TypedDict):
     the task's own while it was at work.
     """
 
-    id: str
+    id: TaskId
     order: int
     spec: TaskSpec
     approvals: int
     state: State
-    assigned: str | None
+    assigned: AgentId | None
     attempt: int
     failures: int
     claim: Claim | None
@@ -264,7 +265,7 @@ class TaskRecord(TypedDict):
 class PhaseRecord(TypedDict):
     """``phases/<id>.json``: a phase and how far its landing is."""
 
-    id: str
+    id: PhaseId
     order: int
     spec: PhaseSpec
     state: Literal["open", "landing", "landed"]
@@ -274,7 +275,7 @@ class PhaseRecord(TypedDict):
 class AgentRecord(TypedDict):
     """``agents/<id>.json``: a worker; empty ``pools`` means every pool."""
 
-    id: str
+    id: AgentId
     pools: list[str]
     capacity: int
     paths: list[str] | None
@@ -289,8 +290,8 @@ class Escalation(TypedDict):
     """
 
     id: str
-    task: str | None
-    agent: str
+    task: TaskId | None
+    agent: AgentId
     code: str
     values: dict[str, Any]
     state: Literal["open", "resolved"]
@@ -305,9 +306,9 @@ class NoteRecord(TypedDict):
     """
 
     id: str
-    task: str | None
+    task: TaskId | None
     path: str | None
-    agent: str
+    agent: AgentId
     text: str
     at: int
 
@@ -316,7 +317,7 @@ class CheckpointRecord(TypedDict):
     """``checkpoints/<name>.json``: a name for the entry that made it."""
 
     name: str
-    agent: str
+    agent: AgentId
     at: int
 
 
@@ -329,7 +330,7 @@ class Survivor(TypedDict):
 
     kind: Literal["claim", "review", "lock"]
     name: str
-    token: str
+    token: Token
     renewed: NotRequired[Renewal]
 
 
@@ -348,7 +349,7 @@ class Pending(TypedDict):
     """
 
     kind: Literal["landing", "rollback"]
-    phase: str | None
+    phase: PhaseId | None
     target: str
     old: str
     new: str

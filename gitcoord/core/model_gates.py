@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["GateRun", "GateSpec", "Landing", "Proof"]
@@ -34,7 +35,7 @@ class GateRun(TypedDict):
     reason: str
     millis: int
     log: str | None
-    agent: str
+    agent: AgentId
     at: int
 
 
@@ -62,5 +63,5 @@ class Landing(TypedDict):
     results: str
     count: int
     gates: list[Proof]
-    without: list[str]
+    without: list[TaskId]
     at: int

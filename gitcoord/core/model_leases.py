@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["Evidence", "Lapse", "Lease", "LockRecord", "RetryDelay", "Review"]
@@ -19,8 +20,8 @@ class Lease(TypedDict):
     entry; ``at`` is that entry's time in seconds, for reading only.
     """
 
-    token: str
-    agent: str
+    token: Token
+    agent: AgentId
     session: str
     boot_id: str
     monotonic_ns: int
@@ -36,8 +37,8 @@ class Review(TypedDict):
     when it began; ``message`` is what was said with the approval.
     """
 
-    token: str
-    agent: str
+    token: Token
+    agent: AgentId
     session: str
     result: str | None
     verdict: Literal["approved"] | None
@@ -65,12 +66,12 @@ class LockRecord(TypedDict):
     """
 
     id: str
-    agent: str
+    agent: AgentId
     paths: list[str]
     shared: bool
     reason: str
-    task: str | None
-    token: str | None
+    task: TaskId | None
+    token: Token | None
     boot_id: str
     monotonic_ns: int
     for_ms: int | None
@@ -86,9 +87,9 @@ class Evidence(TypedDict):
     since it last saw a change).
     """
 
-    task: str
-    token: str
-    agent: str
+    task: TaskId
+    token: Token
+    agent: AgentId
     rule: Literal["monotonic", "observed"]
     boot_id: str
     last_ns: int
@@ -101,7 +102,7 @@ class Lapse(TypedDict):
     """Why a timed lock was over: recorded and shown, never replayed."""
 
     lock: str
-    agent: str
+    agent: AgentId
     rule: Literal["monotonic", "observed"]
     boot_id: str
     last_ns: int

@@ -12,6 +12,7 @@ from typing import Any
 
 from gitcoord.core import codec, graph
 from gitcoord.core.errors import InvalidPlanError
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import (
     MAX_PLAN_BYTES,
     MAX_RECORD_BYTES,
@@ -66,7 +67,7 @@ class _Reader(Values):
 
     def __init__(self, raw: dict[str, Any], places: Places, target: str) -> None:
         super().__init__(raw, places, target)
-        self.needs_at: dict[str, str] = {}
+        self.needs_at: dict[TaskId, str] = {}
 
     def plan(self) -> PlanRecord:
         """Read [plan], [worktree] and [[pool]]."""
@@ -187,10 +188,15 @@ class _Reader(Values):
             )
             found.append(
                 {
-                    "id": name,
+                    "id": PhaseId(name),
                     "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
                     "paths": self.bound(table, "phase", index),
-                    "after": self.texts(table, "after", self.places.at("phase", index, "after")),
+                    "after": [
+                        PhaseId(before)
+                        for before in self.texts(
+                            table, "after", self.places.at("phase", index, "after")
+                        )
+                    ],
                     "reviews": reviews,
                     "gates": self.gates(table, self.places.at("phase", index, "gates")),
                 }
@@ -231,7 +237,7 @@ class _Reader(Values):
             )
         return found
 
-    def tasks(self, plan: PlanRecord) -> tuple[list[TaskSpec], dict[str, str]]:
+    def tasks(self, plan: PlanRecord) -> tuple[list[TaskSpec], dict[TaskId, str]]:
         """Read every [[task]] and [[tasks]], in the order of the file."""
         templates = self.raw.get("template", {})
         if not isinstance(templates, dict) or not all(
@@ -243,7 +249,7 @@ class _Reader(Values):
             templates = {}
         for name, template in templates.items():
             self.known_keys(template, _TASK_KEYS, f"template.{name}")
-        rows: list[tuple[str, dict[str, Any], str, int]] = []
+        rows: list[tuple[str, dict[str, Any], TaskId, int]] = []
         for kind, key in (("task", "id"), ("tasks", "ids")):
             for index, table in enumerate(self.rows(kind)):
                 self.known_keys(table, (key, "use", "with", *_TASK_KEYS), kind, index)
@@ -260,8 +266,8 @@ class _Reader(Values):
                     rows = rows[:MAX_TASKS]
                     break
         found: list[TaskSpec] = []
-        where: dict[str, str] = {}
-        folded: dict[str, str] = {}
+        where: dict[TaskId, str] = {}
+        folded: dict[str, TaskId] = {}
         for kind, table, task, index in rows:
             if self.problems.is_full:
                 break
@@ -286,25 +292,25 @@ class _Reader(Values):
                 break
         return found, where
 
-    def task_id(self, table: dict[str, Any], index: int, at: str) -> str:
+    def task_id(self, table: dict[str, Any], index: int, at: str) -> TaskId:
         """Read a task's id, or a name for the task where its id is wrong.
 
         So its other mistakes are found too.
         """
         named = self.id(table.get("id"), "task id", at)
         if named is not None:
-            return named
+            return TaskId(named)
         value = table.get("id")
         if isinstance(value, str) and value:
-            return codec.printable(value)[:64]
-        return f"number {index + 1}"
+            return TaskId(codec.printable(value)[:64])
+        return TaskId(f"number {index + 1}")
 
     def task(
         self,
         kind: str,
         index: int,
         table: dict[str, Any],
-        task: str,
+        task: TaskId,
         templates: dict[str, Any],
         plan: PlanRecord,
     ) -> TaskSpec:
@@ -336,7 +342,7 @@ class _Reader(Values):
             "id": task,
             "title": title,
             "description": codec.cut(description, MAX_DESCRIPTION_BYTES),
-            "phase": self.text(merged, "phase", at("phase"), "default"),
+            "phase": PhaseId(self.text(merged, "phase", at("phase"), "default")),
             "pool": self.text(merged, "pool", at("pool"), "default"),
             "paths": spec_paths,
             "reads": self.patterns(merged, "reads", at("reads")),
@@ -360,7 +366,7 @@ class _Reader(Values):
             if "-" in need:
                 spec["needs"] += expand_ids(need, at("needs"), self.problems, MAX_NEEDS)
             else:
-                spec["needs"].append(need)
+                spec["needs"].append(TaskId(need))
         spec["needs"] = list(dict.fromkeys(spec["needs"]))
         size = len(codec.dump(spec))
         self.expanded_bytes += size
@@ -377,8 +383,8 @@ def parse(
     *,
     name: str = "plan.toml",
     target: str = "main",
-    known: Callable[[str], TaskSpec | None] | None = None,
-    known_phases: Mapping[str, PhaseSpec] | None = None,
+    known: Callable[[TaskId], TaskSpec | None] | None = None,
+    known_phases: Mapping[PhaseId, PhaseSpec] | None = None,
 ) -> tuple[PlanDocument, list[str]]:
     """Read a plan; return it with its warnings.
 
@@ -451,11 +457,11 @@ def _fill_phases_and_pools(
     plan: PlanRecord,
     phases: list[PhaseSpec],
     tasks: list[TaskSpec],
-    where: dict[str, str],
-    known_phases: Mapping[str, PhaseSpec],
+    where: dict[TaskId, str],
+    known_phases: Mapping[PhaseId, PhaseSpec],
 ) -> None:
     """Make undeclared phases and pools, or refuse them where some are declared."""
-    declared = {phase["id"] for phase in phases} | known_phases.keys()
+    declared: set[str] = {phase["id"] for phase in phases} | known_phases.keys()
     pools = plan["pools"]
     are_phases_free, are_pools_free = not phases, not pools
     for task in tasks:
@@ -475,7 +481,14 @@ def _fill_phases_and_pools(
                 )
             elif reader.id(name, kind, where[task["id"]]) and kind == "phase":
                 phases.append(
-                    {"id": name, "title": "", "paths": None, "after": [], "reviews": 0, "gates": []}
+                    {
+                        "id": PhaseId(name),
+                        "title": "",
+                        "paths": None,
+                        "after": [],
+                        "reviews": 0,
+                        "gates": [],
+                    }
                 )
                 declared.add(name)
             elif kind == "pool":

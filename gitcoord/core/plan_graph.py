@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from gitcoord.core import graph, paths
 from gitcoord.core.boundary import could_write
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import PhaseSpec, PlanRecord, PoolSpec, TaskSpec
 from gitcoord.core.plan_values import Problems, shown
 from gitcoord.core.texts import clause
@@ -18,17 +19,17 @@ MAX_COMPARISONS = 200_000
 
 def check_needs(
     tasks: list[TaskSpec],
-    where: dict[str, str],
-    phases: Mapping[str, PhaseSpec],
-    known: Callable[[str], TaskSpec | None],
+    where: dict[TaskId, str],
+    phases: Mapping[PhaseId, PhaseSpec],
+    known: Callable[[TaskId], TaskSpec | None],
     problems: Problems,
 ) -> None:
     """Refuse needs that lead nowhere, forward, or round in a circle."""
     by_id = {task["id"]: task for task in tasks}
     before = _predecessors(phases)
-    needs: dict[str, list[str]] = {}
+    needs: dict[TaskId, list[TaskId]] = {}
     pending = list(tasks)
-    outside: set[str] = set()
+    outside: set[TaskId] = set()
     while pending:
         task = pending.pop()
         is_ours = task["id"] in by_id
@@ -69,8 +70,8 @@ def check_needs(
 
 def check_bounds(
     tasks: list[TaskSpec],
-    where: dict[str, str],
-    phases: Mapping[str, PhaseSpec],
+    where: dict[TaskId, str],
+    phases: Mapping[PhaseId, PhaseSpec],
     pools: Mapping[str, PoolSpec],
     problems: Problems,
 ) -> None:
@@ -89,7 +90,7 @@ def check_bounds(
                 )
 
 
-def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:
+def _predecessors(phases: Mapping[PhaseId, PhaseSpec]) -> dict[str, set[str]]:
     """Return every phase that has landed before a phase starts."""
     found: dict[str, set[str]] = {}
     for phase in phases:
@@ -104,7 +105,7 @@ def _predecessors(phases: Mapping[str, PhaseSpec]) -> dict[str, set[str]]:
     return found
 
 
-def _is_reachable(needed: str, phase: str, before: Mapping[str, set[str]]) -> bool:
+def _is_reachable(needed: str, phase: PhaseId, before: Mapping[str, set[str]]) -> bool:
     return needed == phase or needed in before.get(phase, set())
 
 
@@ -120,7 +121,7 @@ def gate_warnings(plan: PlanRecord, phases: list[PhaseSpec]) -> list[str]:
 
 
 def path_warnings(
-    tasks: list[TaskSpec], phases: Mapping[str, PhaseSpec], where: dict[str, str]
+    tasks: list[TaskSpec], phases: Mapping[PhaseId, PhaseSpec], where: dict[TaskId, str]
 ) -> list[str]:
     """Return the tasks that could run at once but write the same paths."""
     before = _predecessors(phases)
@@ -176,7 +177,10 @@ def _near(task: TaskSpec, by_prefix: Mapping[str, list[TaskSpec]]) -> list[TaskS
 
 
 def _are_ordered(
-    one: TaskSpec, other: TaskSpec, before: Mapping[str, set[str]], after: Mapping[str, list[str]]
+    one: TaskSpec,
+    other: TaskSpec,
+    before: Mapping[str, set[str]],
+    after: Mapping[TaskId, list[TaskId]],
 ) -> bool:
     if one["phase"] != other["phase"]:
         return other["phase"] in before.get(one["phase"], set()) or one["phase"] in before.get(

@@ -9,6 +9,7 @@ from typing import Any
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import InvalidPlanError
+from gitcoord.core.ids import TaskId
 from gitcoord.core.model import MAX_TITLE_CHARS
 from gitcoord.core.plan_source import Places
 from gitcoord.core.texts import clause
@@ -78,14 +79,14 @@ def shown(value: object) -> str:
     return repr(value)
 
 
-def expand_ids(value: object, at: str, problems: Problems, most: int = MAX_TASKS) -> list[str]:
+def expand_ids(value: object, at: str, problems: Problems, most: int = MAX_TASKS) -> list[TaskId]:
     """Write a range out: ``26-69``, ``a1-a9``, with its leading zeros."""
     match = None
     if isinstance(value, str) and len(value) <= MAX_RANGE_CHARS:
         match = _RANGE.fullmatch(value)
     if match is None:
         if isinstance(value, str) and ids.is_id(value):
-            return [value]
+            return [TaskId(value)]
         problems.add(at, f'{shown(value)} is not a range of ids like "26-69"')
         return []
     first, last = int(match[2]), int(match[4])
@@ -99,9 +100,9 @@ def expand_ids(value: object, at: str, problems: Problems, most: int = MAX_TASKS
 
 
 @lru_cache(maxsize=8)
-def _numbered(prefix: str, width: int, first: int, last: int) -> tuple[str, ...]:
+def _numbered(prefix: str, width: int, first: int, last: int) -> tuple[TaskId, ...]:
     """Write a range out once: tasks that need the same one share its texts."""
-    return tuple(f"{prefix}{number:0{width}d}" for number in range(first, last + 1))
+    return tuple(TaskId(f"{prefix}{number:0{width}d}") for number in range(first, last + 1))
 
 
 def use_template(
@@ -124,7 +125,7 @@ def use_template(
 
 
 def fill(
-    table: dict[str, Any], task: str, at: Callable[[str], str], problems: Problems
+    table: dict[str, Any], task: TaskId, at: Callable[[str], str], problems: Problems
 ) -> dict[str, Any]:
     """Fill ``{name}`` in; ``{{`` and ``}}`` stand for the braces themselves."""
     given = table.get("with", {})

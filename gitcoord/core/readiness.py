@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gitcoord.core import codec
+from gitcoord.core.ids import PhaseId
 from gitcoord.core.model import PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause
@@ -206,9 +207,9 @@ def _broken(missing: list[TaskRecord]) -> tuple[str, ...]:
     return tuple(need["id"] for need in missing if need_kind(need["state"]) == "lost")
 
 
-def _unstarted(snapshot: Snapshot, name: str) -> Hindrance:
+def _unstarted(snapshot: Snapshot, name: PhaseId) -> Hindrance:
     phase = snapshot.phase(name)
-    afters: list[str] = []
+    afters: list[PhaseId] = []
     if phase is not None:
         afters = phase["spec"]["after"]
     befores = [(before, snapshot.phase(before)) for before in afters]

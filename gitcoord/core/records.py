@@ -94,7 +94,8 @@ def _evaluated(module: str, annotation: str) -> Any:
 
 @lru_cache(maxsize=256)
 def _test_of(hint: Any) -> Fits:
-    """Return what tells whether a value is of a type."""
+    """Return what tells whether a value is of a type; a kind of text is a text."""
+    hint = getattr(hint, "__supertype__", hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is object:
         return lambda _value: True

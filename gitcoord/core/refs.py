@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.core.times import calendar
 
 __all__ = [
@@ -33,7 +34,7 @@ def branch_name(ref: str) -> str:
     return ref.removeprefix(HEADS)
 
 
-def work_branch(prefix: str, task: str, attempt: int, token: str) -> str:
+def work_branch(prefix: str, task: TaskId, attempt: int, token: Token) -> str:
     """Return the name of an attempt's work branch; no other attempt has it."""
     return f"{prefix}/{task}/{attempt}-{token[:6]}"
 
@@ -48,7 +49,7 @@ def own_refs(ledger: str) -> str:
     return f"refs/gitcoord/{ledger}/"
 
 
-def beat_ref(ledger: str, agent: str) -> str:
+def beat_ref(ledger: str, agent: AgentId) -> str:
     """Return the ref of an agent's beats."""
     return f"{own_refs(ledger)}beats/{agent}"
 
@@ -58,7 +59,7 @@ def result_refs(ledger: str) -> str:
     return f"{own_refs(ledger)}results/"
 
 
-def result_ref(ledger: str, task: str, oid: str) -> str:
+def result_ref(ledger: str, task: TaskId, oid: str) -> str:
     """Return the ref that keeps a result."""
     return f"{result_refs(ledger)}{task}/{oid}"
 
@@ -68,7 +69,7 @@ def landing_refs(ledger: str) -> str:
     return f"{own_refs(ledger)}landing/"
 
 
-def landing_ref(ledger: str, phase: str, oid: str) -> str:
+def landing_ref(ledger: str, phase: PhaseId, oid: str) -> str:
     """Return the ref that keeps a candidate of a phase, or of a ``rollback``."""
     return f"{landing_refs(ledger)}{phase}/{oid}"
 

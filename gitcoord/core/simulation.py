@@ -17,6 +17,7 @@ from gitcoord.core.chance import Chance
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.core.leases import Beat, Context
 from gitcoord.core.machine import apply, decide
 from gitcoord.core.model import PhaseSpec, PlanDocument, TaskRecord, TaskSpec
@@ -59,7 +60,7 @@ def simulate(document: PlanDocument, agents: int, assumed: Assumptions) -> Simul
     """Let some agents work through a plan, until nothing is left that can be done."""
     world = _World(_bare(document), assumed)
     for number in range(1, agents + 1):
-        world.add(f"sim-{number}")
+        world.add(AgentId(f"sim-{number}"))
     return world.work()
 
 
@@ -124,7 +125,7 @@ class _Alive:
     def __init__(self, world: _World) -> None:
         self._world = world
 
-    def get(self, agent: str) -> Beat | None:
+    def get(self, agent: AgentId) -> Beat | None:
         """Return an agent's sign of life, of now."""
         token = self._world.tokens.get(agent)
         if token is None:
@@ -137,13 +138,13 @@ class _World:
 
     def __init__(self, document: PlanDocument, assumed: Assumptions) -> None:
         self.now_ns = 0
-        self.tokens: dict[str, str] = {}
+        self.tokens: dict[AgentId, Token] = {}
         self._assumed = assumed
         self._chance = Chance(assumed.seed)
         self._memory = _Memory()
         self._events: list[Event] = []
         self._agenda: list[tuple[int, int, str, str]] = []
-        self._idle: dict[str, int] = {}
+        self._idle: dict[AgentId, int] = {}
         self._number = 0
         self._specs = {one["id"]: one for one in document["tasks"]}
         self._missing = {name: len(one["needs"]) for name, one in self._specs.items()}
@@ -154,14 +155,14 @@ class _World:
         for one in document["tasks"]:
             self._unfinished[one["phase"]] = self._unfinished.get(one["phase"], 0) + 1
         self._rank = self._ranks(document)
-        self._ready: list[tuple[float, str]] = []
+        self._ready: list[tuple[float, TaskId]] = []
         self._run({"op": "init", "ledger": "ledger", "task_prefix": "task"} | _target(document))
         self._run({"op": "plan", "input": self._memory.keep(document)})
         for phase in document["phases"]:
             self._land_if_whole(phase["id"])
         self._offer(self._specs)
 
-    def _ranks(self, document: PlanDocument) -> dict[str, float]:
+    def _ranks(self, document: PlanDocument) -> dict[TaskId, float]:
         """Return in which order the plan's selection takes the tasks."""
         selection = document["plan"]["selection"]
         order = {name: float(number) for number, name in enumerate(self._specs)}
@@ -190,20 +191,20 @@ class _World:
         self._number += 1
         return Context(
             id=f"{self._number:032x}",
-            token=sha256(str(self._number).encode()).hexdigest()[:32],
+            token=Token(sha256(str(self._number).encode()).hexdigest()[:32]),
             time=self.now_ns // 1_000_000_000,
             boot_id=MACHINE,
             now_ns=self.now_ns,
             beats=cast("Any", _Alive(self)),
         )
 
-    def add(self, agent: str) -> None:
+    def add(self, agent: AgentId) -> None:
         """Add an agent, which asks for a task at once."""
         keys = {"pools": [], "capacity": 1, "paths": None, "worktree": None}
         self._run({"op": "agent-add", "name": agent, **keys})
         self._ask(agent)
 
-    def _ask(self, agent: str) -> None:
+    def _ask(self, agent: AgentId) -> None:
         self._idle[agent] = self.now_ns
         self._plan_for(self._assumed.overhead_ms, "ask", agent)
 
@@ -212,7 +213,7 @@ class _World:
         due_ns = self.now_ns + after_ms * NS_PER_MS
         heapq.heappush(self._agenda, (due_ns, self._number, what, name))
 
-    def _offer(self, names: Iterable[str]) -> None:
+    def _offer(self, names: Iterable[TaskId]) -> None:
         """Let tasks be claimed that wait for nothing."""
         snapshot = Snapshot(self._memory)
         started = {one["id"]: snapshot.is_started(one) for one in snapshot.phases()}
@@ -222,16 +223,16 @@ class _World:
 
     def work(self) -> Simulated:
         """Go on until nothing is planned for later."""
-        asking: list[str] = []
+        asking: list[AgentId] = []
         last_ns = 0
         while self._agenda:
             self.now_ns, _, what, name = heapq.heappop(self._agenda)
             if what == "ask":
-                asking.append(name)
+                asking.append(AgentId(name))
             elif what == "retry":
-                self._offer([name])
+                self._offer([TaskId(name)])
             else:
-                self._end(name)
+                self._end(TaskId(name))
                 last_ns = self.now_ns
             if self._agenda and self._agenda[0][0] == self.now_ns:
                 continue
@@ -241,9 +242,9 @@ class _World:
         left = sum(self._unfinished.values())
         return Simulated(self._events, last_ns // NS_PER_MS, left)
 
-    def _claim(self, agent: str) -> bool:
+    def _claim(self, agent: AgentId) -> bool:
         """Let an agent take the first task that the rules let it have."""
-        passed: list[tuple[float, str]] = []
+        passed: list[tuple[float, TaskId]] = []
         is_found = False
         while self._ready and len(passed) < MAX_TRIES and not is_found:
             rank, name = heapq.heappop(self._ready)
@@ -259,7 +260,7 @@ class _World:
             heapq.heappush(self._ready, one)
         return is_found
 
-    def _claim_command(self, agent: str, name: str) -> Command:
+    def _claim_command(self, agent: AgentId, name: TaskId) -> Command:
         return {
             "op": "claim",
             "agent": agent,
@@ -270,7 +271,7 @@ class _World:
             "asked_ns": self._idle[agent],
         }
 
-    def _built_on(self, spec: TaskSpec) -> dict[str, str]:
+    def _built_on(self, spec: TaskSpec) -> dict[TaskId, str]:
         needs = [self._specs[need] for need in spec["needs"] if need in self._specs]
         return {
             need["id"]: _result_of(need["id"])
@@ -287,7 +288,7 @@ class _World:
         normal = math.sqrt(-2 * math.log(first)) * math.cos(2 * math.pi * second)
         return max(1, round(usual_ms * math.exp(self._assumed.spread * normal)))
 
-    def _end(self, name: str) -> None:
+    def _end(self, name: TaskId) -> None:
         """End the attempt at a task: it fails, or hands its result in."""
         task = Snapshot(self._memory).require_task(name)
         claim = task["claim"]
@@ -322,7 +323,7 @@ class _World:
         self._offer(ready)
         self._land_if_whole(spec["phase"])
 
-    def _land_if_whole(self, phase: str) -> None:
+    def _land_if_whole(self, phase: PhaseId) -> None:
         """Land a phase of which every task is done, and begin those that wait for it."""
         snapshot = Snapshot(self._memory)
         record = snapshot.phase(phase)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import CorruptError, NotFoundError
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.layout import (
     PLAN,
     SETTINGS,
@@ -101,11 +102,11 @@ class Snapshot:
             return self.settings()["target"]
         return branch_ref(plan["target"])
 
-    def task(self, task: str) -> TaskRecord | None:
+    def task(self, task: TaskId) -> TaskRecord | None:
         """Return a task, or None where the ledger has none of that id."""
         return cast("TaskRecord | None", self._reader.record(task_path(task)))
 
-    def require_task(self, task: str) -> TaskRecord:
+    def require_task(self, task: TaskId) -> TaskRecord:
         """Return a task.
 
         Raises:
@@ -123,7 +124,7 @@ class Snapshot:
             )
         return record
 
-    def twin(self, task: str) -> str | None:
+    def twin(self, task: TaskId) -> str | None:
         """Return an existing id that differs from this one by case alone."""
         first, second = ids.shard(task)
         for name in self._reader.names(f"tasks/{first}/{second}"):
@@ -146,7 +147,7 @@ class Snapshot:
             self._live = tuple(self._folder("live"))
         return self._live
 
-    def agent(self, agent: str) -> AgentRecord | None:
+    def agent(self, agent: AgentId) -> AgentRecord | None:
         """Return an agent's record, or None where it was not added."""
         return cast("AgentRecord | None", self._reader.record(agent_path(agent)))
 
@@ -154,7 +155,7 @@ class Snapshot:
         """Return every agent."""
         return [cast("AgentRecord", record) for record in self._folder("agents")]
 
-    def phase(self, phase: str) -> PhaseRecord | None:
+    def phase(self, phase: PhaseId) -> PhaseRecord | None:
         """Return a phase, or None where the plan has none of that id."""
         return cast("PhaseRecord | None", self._reader.record(phase_path(phase)))
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -29,7 +30,7 @@ class Notice(NamedTuple):
     text: str
 
 
-def begin_as_agent(work: Workspace, agent: str) -> list[Notice]:
+def begin_as_agent(work: Workspace, agent: AgentId) -> list[Notice]:
     """Settle, finish and hand on what concerns an agent, before its command.
 
     Of a move of the target the refs are finished, if that can be done at
@@ -72,7 +73,7 @@ def begin_as_orchestrator(work: Workspace) -> list[Notice]:
     return notices
 
 
-def landed_by_itself(work: Workspace, phase: str) -> list[Notice]:
+def landed_by_itself(work: Workspace, phase: PhaseId) -> list[Notice]:
     """Land a phase that a completion, or an approval, made whole; tell it."""
     plan = work.ledger.snapshot().plan()
     if plan is None or plan["landing"] != "auto":
@@ -88,7 +89,7 @@ def landed_by_itself(work: Workspace, phase: str) -> list[Notice]:
     return [Notice("landing", f"phase {phase} is whole and did not land: {landed.message}")]
 
 
-def _settle(work: Workspace, agent: str) -> list[Notice]:
+def _settle(work: Workspace, agent: AgentId) -> list[Notice]:
     """Settle what dead processes left unknown, and forget leases that never were."""
     notices = []
     for settled in work.ledger.settle(agent):
@@ -101,12 +102,12 @@ def _settle(work: Workspace, agent: str) -> list[Notice]:
     return notices
 
 
-def _forget_token(work: Workspace, agent: str, settled: Settled) -> None:
+def _forget_token(work: Workspace, agent: AgentId, settled: Settled) -> None:
     if not settled.is_applied and settled.token and settled.op in _LEASES:
         work.tokens(agent, _LEASES[settled.op]).remove(settled.token)
 
 
-def _in_the_way(work: Workspace, snapshot: Snapshot, agent: str) -> list[Notice]:
+def _in_the_way(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Notice]:
     """Return what came into the way of an agent's tasks since it claimed them."""
     kept = work.tokens(agent).all()
     if not kept:
@@ -115,7 +116,7 @@ def _in_the_way(work: Workspace, snapshot: Snapshot, agent: str) -> list[Notice]
 
     notices = []
     for one in kept:
-        task = snapshot.task(str(one["task"]))
+        task = snapshot.task(TaskId(one["task"]))
         if task is None or task["claim"] is None or task["claim"]["token"] != one["token"]:
             continue
         found = hindrance(snapshot, task)
@@ -125,7 +126,7 @@ def _in_the_way(work: Workspace, snapshot: Snapshot, agent: str) -> list[Notice]
     return notices
 
 
-def _answers(work: Workspace, agent: str) -> list[Notice]:
+def _answers(work: Workspace, agent: AgentId) -> list[Notice]:
     """Return what the orchestrator answered since this agent last asked."""
     from gitcoord.core.sentences import answer_of, text_of_escalation
     from gitcoord.features.work.escalations import answers_for

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from gitcoord.core import ids, messages
 from gitcoord.core.errors import CorruptError, NotFoundError, UsageError
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import AgentRecord, PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -96,11 +97,12 @@ def named_task(work: Workspace, snapshot: Snapshot, word: str) -> TaskRecord:
     """
     record = None
     if ids.is_id(word):
-        record = snapshot.task(word)
+        record = snapshot.task(TaskId(word))
     if record is not None:
         return record
     work.index.update(work.store, snapshot.oid)
-    return snapshot.require_task(_meant("task", word, work.index.all_ids(), "gitcoord tasks"))
+    meant = _meant("task", word, work.index.all_ids(), "gitcoord tasks")
+    return snapshot.require_task(TaskId(meant))
 
 
 def named_phase(snapshot: Snapshot, word: str) -> PhaseRecord:
@@ -111,7 +113,7 @@ def named_phase(snapshot: Snapshot, word: str) -> PhaseRecord:
         UsageError: Several begin so.
 
     """
-    known = {phase["id"]: phase for phase in snapshot.phases()}
+    known: dict[str, PhaseRecord] = {phase["id"]: phase for phase in snapshot.phases()}
     return known[_meant("phase", word, list(known), "gitcoord phase list")]
 
 
@@ -140,14 +142,14 @@ def named_agent(snapshot: Snapshot, word: str) -> AgentRecord:
     """
     record = None
     if ids.is_id(word):
-        record = snapshot.agent(word)
+        record = snapshot.agent(AgentId(word))
     if record is not None:
         return record
-    known = {agent["id"]: agent for agent in snapshot.agents()}
+    known: dict[str, AgentRecord] = {agent["id"]: agent for agent in snapshot.agents()}
     return known[_meant("agent", word, list(known), "gitcoord agent list")]
 
 
-def named_actor(snapshot: Snapshot, word: str) -> str:
+def named_actor(snapshot: Snapshot, word: str) -> AgentId:
     """Return whose entries, tasks or locks are meant: an agent's, or the orchestrator's.
 
     Raises:
@@ -156,7 +158,7 @@ def named_actor(snapshot: Snapshot, word: str) -> str:
 
     """
     if word == ids.ORCHESTRATOR:
-        return word
+        return ids.ORCHESTRATOR
     return named_agent(snapshot, word)["id"]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import PlanRecord
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session
@@ -42,7 +43,7 @@ __all__ = [
 DEFAULT_LEDGER = "ledger"
 
 
-def result_ref(ledger: str, task: str, oid: str) -> str:
+def result_ref(ledger: str, task: TaskId, oid: str) -> str:
     """Return the ref that keeps a handed-in commit."""
     return f"refs/gitcoord/{ledger}/results/{task}/{oid}"
 
@@ -114,7 +115,7 @@ def _leads_there(work: Workspace, ref: str, oid: str) -> bool:
     return True
 
 
-def agent_at(folder: Path) -> str | None:
+def agent_at(folder: Path) -> AgentId | None:
     """Return the agent in whose worktree a folder lies, of whatever ledger.
 
     Each folder above is asked, so that a repository inside of the worktree
@@ -128,7 +129,7 @@ def agent_at(folder: Path) -> str | None:
             return None
         marker = read_json(place.git_dir / "gitcoord" / "agent.json") or {}
         if not place.is_main and ids.is_id(marker.get("agent")):
-            return str(marker["agent"])
+            return AgentId(marker["agent"])
     return None
 
 
@@ -196,22 +197,22 @@ class Workspace:
 
     # who is asking
 
-    def standing_agent(self) -> str | None:
+    def standing_agent(self) -> AgentId | None:
         """Return the agent whose worktree we stand in, if any."""
         if self.place.is_main:
             return None
         return self._marked_agent(self.place.git_dir)
 
-    def _marked_agent(self, private: Path) -> str | None:
+    def _marked_agent(self, private: Path) -> AgentId | None:
         """Return the agent that a worktree's private directory belongs to, if any."""
         marker = read_json(private / "gitcoord" / "agent.json")
         if marker is None or marker.get("ledger") != self.ledger.name:
             return None
         if ids.is_id(marker.get("agent")):
-            return str(marker["agent"])
+            return AgentId(marker["agent"])
         return None
 
-    def agent_folder(self, agent: str) -> Path:
+    def agent_folder(self, agent: AgentId) -> Path:
         """Return the folder of what this machine knows of an agent."""
         return self.place.common_dir / "gitcoord" / "agents" / self.ledger.name / agent
 
@@ -220,7 +221,7 @@ class Workspace:
         """The folder of what commands left in worktrees and git could not commit."""
         return self.ledger.files.root / "kept" / self.ledger.name
 
-    def worktree_of(self, agent: str) -> Path | None:
+    def worktree_of(self, agent: AgentId) -> Path | None:
         """Return an agent's worktree on this machine, if it has one.
 
         It may have been moved since it was recorded, or lie in the repository that
@@ -240,7 +241,7 @@ class Workspace:
                     return moved
         return None
 
-    def _is_place_of(self, agent: str, path: Path) -> bool:
+    def _is_place_of(self, agent: AgentId, path: Path) -> bool:
         """Return whether a folder is the worktree of an agent, in this repository."""
         if not (path / ".git").exists():
             return False
@@ -251,14 +252,14 @@ class Workspace:
         is_ours = found.common_dir == self.place.common_dir
         return is_ours and self._marked_agent(found.git_dir) == agent
 
-    def recorded_worktree(self, agent: str) -> str | None:
+    def recorded_worktree(self, agent: AgentId) -> str | None:
         """Return where an agent's worktree was made on this machine, if it was."""
         known = read_json(self.agent_folder(agent) / "worktree.json")
         if known is None or not known.get("path"):
             return None
         return str(known["path"])
 
-    def private_dir(self, agent: str) -> Path:
+    def private_dir(self, agent: AgentId) -> Path:
         """Return the folder for an agent's tokens.
 
         It is the private git directory of the agent's worktree; an agent
@@ -271,13 +272,13 @@ class Workspace:
                 return git_dir / "gitcoord"
         return self.agent_folder(agent)
 
-    def tokens(self, agent: str, kind: str = "claims") -> TokenFiles:
+    def tokens(self, agent: AgentId, kind: str = "claims") -> TokenFiles:
         """Return the token files of an agent's claims, or of its reviews."""
         return TokenFiles(
             self.private_dir(agent), self.ledger.name, kind, is_durable=self.is_durable
         )
 
-    def record_worktree(self, agent: str, path: Path) -> None:
+    def record_worktree(self, agent: AgentId, path: Path) -> None:
         """Remember where an agent works, and mark the place as its own."""
         marker = discover(path).git_dir / "gitcoord" / "agent.json"
         write_json(marker, {"agent": agent, "ledger": self.ledger.name}, is_durable=self.is_durable)

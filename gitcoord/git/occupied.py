@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError
-from gitcoord.core.ids import is_id, is_ref
+from gitcoord.core.ids import AgentId, TaskId, Token, is_id, is_ref
 from gitcoord.core.refs import branch_ref, work_branch
 from gitcoord.git.program import GitError, discover
 from gitcoord.git.salvage import Kept, salvage
@@ -36,10 +36,10 @@ MAX_NOTE_BYTES = 64 * 1024
 class Attempt(NamedTuple):
     """The attempt at a task that a command works on."""
 
-    agent: str
-    task: str
+    agent: AgentId
+    task: TaskId
     number: int
-    token: str
+    token: Token
     branch: str
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitcoord.core import codec
+from gitcoord.core.ids import TaskId
 from gitcoord.git.isolated import isolated
 from gitcoord.git.merges import Conflict, fork_base, merge_tree
 from gitcoord.git.program import Git
@@ -32,7 +33,12 @@ class Patch(NamedTuple):
 
 
 def patch_of(
-    git: Git, result: str, target_tip: str, built_on: Mapping[str, str], base: str, max_bytes: int
+    git: Git,
+    result: str,
+    target_tip: str,
+    built_on: Mapping[TaskId, str],
+    base: str,
+    max_bytes: int,
 ) -> Patch:
     """Return what landing a result alone would change, as a patch.
 

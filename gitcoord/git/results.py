@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
+from gitcoord.core.ids import TaskId
 from gitcoord.git.batch import read_objects
 from gitcoord.git.diffs import DIFF, Change, diff_raw, parse_raw
 from gitcoord.git.merges import (
@@ -89,7 +90,7 @@ def inspect(
     git: Git,
     result: str,
     target_tip: str,
-    built_on: Mapping[str, str],
+    built_on: Mapping[TaskId, str],
     boundary: Boundary,
     base: str = "",
 ) -> Inspection:
@@ -253,7 +254,7 @@ def _without_artefacts(git: Git, changes: list[Change], sides: list[str]) -> lis
 
 
 def _landing(
-    git: Git, result: str, target_tip: str, built_on: Mapping[str, str]
+    git: Git, result: str, target_tip: str, built_on: Mapping[TaskId, str]
 ) -> _Landing | None:
     """Merge a result with what it is built on.
 

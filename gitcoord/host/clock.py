@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from gitcoord.core.ids import Token
+
 __all__ = ["Clock", "Deadline", "time_offset"]
 
 FIRST_BACKOFF_S = 0.002
@@ -55,9 +57,9 @@ class Clock:
             return self.boot_id()
         return f"{self.boot_id()}+{self._offset}"
 
-    def token(self) -> str:
+    def token(self) -> Token:
         """Draw 128 random bits, in hex."""
-        return os.urandom(16).hex()
+        return Token(os.urandom(16).hex())
 
     def random(self) -> float:
         """Draw a number from 0 to 1, without 1."""

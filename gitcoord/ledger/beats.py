@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitcoord.core.errors import CorruptError, UnavailableError
+from gitcoord.core.ids import AgentId
 from gitcoord.core.leases import Beat
 from gitcoord.core.refs import beat_ref
 from gitcoord.host.clock import Clock
@@ -45,7 +46,7 @@ def parse_beat(content: bytes) -> dict[str, tuple[str, int]]:
     return stamps
 
 
-class Beats(Mapping[str, Beat]):
+class Beats(Mapping[AgentId, Beat]):
     """Every agent's beat, read when it is asked for.
 
     ``repair`` sets a broken ref to a beat that renews nothing. A reader, who
@@ -58,9 +59,9 @@ class Beats(Mapping[str, Beat]):
         self._repair = repair
         self._store = store
         self._ledger = ledger
-        self._known: dict[str, Beat | None] = {}
+        self._known: dict[AgentId, Beat | None] = {}
 
-    def __getitem__(self, agent: str) -> Beat:
+    def __getitem__(self, agent: AgentId) -> Beat:
         """Read one agent's beat; KeyError where there is none."""
         if agent not in self._known:
             self._known[agent] = self._read(agent)
@@ -78,7 +79,7 @@ class Beats(Mapping[str, Beat]):
         self._repair(ref)
         return self._store.read_ref(ref)
 
-    def _read(self, agent: str) -> Beat | None:
+    def _read(self, agent: AgentId) -> Beat | None:
         """Read what a beat ref leads to.
 
         Raises:
@@ -99,7 +100,7 @@ class Beats(Mapping[str, Beat]):
                 oid = again
         return None
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[AgentId]:
         """List the agents whose beats were asked for."""
         return iter([agent for agent, beat in self._known.items() if beat is not None])
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from gitcoord.core import ids
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Token
 from gitcoord.host.files import read_file, replace_file
 from gitcoord.host.remedies import remedy
 from gitcoord.store.loose import sync_path
@@ -145,7 +146,7 @@ class TokenFiles:
         self.folder = private_dir / kind / ledger
         self._is_durable = is_durable
 
-    def write(self, token: str, content: dict[str, Any]) -> list[Path]:
+    def write(self, token: Token, content: dict[str, Any]) -> list[Path]:
         """Keep a token with its task, agent and session.
 
         Returns the files that have to be synced before its lease can be:
@@ -158,16 +159,16 @@ class TokenFiles:
             return []
         return [path]
 
-    def names(self) -> set[str]:
+    def names(self) -> set[Token]:
         """List the tokens that are kept."""
         try:
             with os.scandir(self.folder) as entries:
                 names = [entry.name for entry in entries]
         except OSError:
             return set()
-        return {name.removesuffix(".json") for name in names if name.endswith(".json")}
+        return {Token(name.removesuffix(".json")) for name in names if name.endswith(".json")}
 
-    def read(self, token: str) -> dict[str, Any]:
+    def read(self, token: Token) -> dict[str, Any]:
         """Read what is kept with a token; nothing where it is not kept."""
         if not ids.is_id(token):
             return {}
@@ -186,7 +187,7 @@ class TokenFiles:
                 kept.append(content)
         return kept
 
-    def remove(self, token: str) -> None:
+    def remove(self, token: Token) -> None:
         """Forget a token; one that stays is not current, and harms nobody."""
         if not ids.is_id(token):
             return

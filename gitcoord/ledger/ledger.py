@@ -20,6 +20,7 @@ from gitcoord.core.errors import (
     UnknownError,
 )
 from gitcoord.core.events import Command, Event, evidence_of
+from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.leases import Beat, Context, leases_of
 from gitcoord.core.machine import apply, decide
 from gitcoord.core.messages import author_of, render
@@ -66,7 +67,7 @@ class _Turn(NamedTuple):
     """What one call of ``execute`` was asked to do."""
 
     request: Request
-    agent: str
+    agent: AgentId
     before_swap: Callable[[Event], Sequence[Path] | None] | None
     verify: Mapping[str, str | None]
     inputs: Sequence[bytes]
@@ -197,7 +198,7 @@ class Ledger:
         """Keep which stamps of other boots were seen, and when."""
         self._observations.save()
 
-    def settle(self, agent: str) -> list[Settled]:
+    def settle(self, agent: AgentId) -> list[Settled]:
         """Settle what this agent's dead processes left unknown."""
         if not (self.files.pending / agent).is_dir():
             return []
@@ -214,7 +215,7 @@ class Ledger:
         self,
         request: Request,
         *,
-        agent: str,
+        agent: AgentId,
         before_swap: Callable[[Event], Sequence[Path] | None] | None = None,
         verify: Mapping[str, str | None] | None = None,
         inputs: Sequence[bytes] = (),
@@ -444,7 +445,7 @@ class Ledger:
                 hint="wait until it is over, and let gc.pruneExpire be an hour or more",
             )
 
-    def beat(self, agent: str, token: str) -> Beat:
+    def beat(self, agent: AgentId, token: Token) -> Beat:
         """Renew a lease without an entry, and read the ledger afterwards.
 
         Raises:
@@ -487,9 +488,9 @@ class Ledger:
         oid = self.store.write_blob(f"torn {self.clock.token()}\n".encode())
         self.hints.recorded(lambda: self.store.repair_ref(ref, oid))
 
-    def _tokens(self) -> set[str]:
+    def _tokens(self) -> set[Token]:
         """Return the tokens that are current."""
-        tokens: set[str] = set()
+        tokens: set[Token] = set()
         for task in self.snapshot().live():
             tokens.update(lease["token"] for lease in leases_of(task))
         return tokens

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, Self
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.host.files import create_file, open_file
 
 __all__ = ["MAX_LOG_BYTES", "Kind", "LogFile", "Logs"]
@@ -89,19 +90,19 @@ class Logs:
     def __init__(self, root: Path, ledger: str) -> None:
         self.folder = root / "logs" / ledger
 
-    def of_attempt(self, task: str, attempt: int, token: str, kind: Kind) -> Path:
+    def of_attempt(self, task: TaskId, attempt: int, token: Token, kind: Kind) -> Path:
         """Return the path of a log of one attempt at a task."""
         return self.folder / "tasks" / task / f"{attempt}-{token[:6]}" / f"{kind}.log"
 
-    def of_gate(self, phase: str, gate: str, tree: str) -> Path:
+    def of_gate(self, phase: PhaseId, gate: str, tree: str) -> Path:
         """Return the path of the log of a gate's run on one tree."""
         return self.folder / "gates" / phase / f"{gate}-{tree[:12]}.log"
 
-    def of_setup(self, agent: str) -> Path:
+    def of_setup(self, agent: AgentId) -> Path:
         """Return the path of the log of a worktree's setup."""
         return self.folder / "setup" / f"{agent}.log"
 
-    def attempts_of(self, task: str) -> list[Path]:
+    def attempts_of(self, task: TaskId) -> list[Path]:
         """Return the logs of a task, the newest attempt's last."""
         logs = (self.folder / "tasks" / task).glob("*/*.log")
         return sorted(logs, key=_age)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
+from gitcoord.core.ids import NO_AGENT, AgentId, TaskId, Token
 from gitcoord.core.messages import parse
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
@@ -25,7 +26,7 @@ from gitcoord.store.stale_locks import record_files
 
 __all__ = ["HINTS", "PendingFiles", "Settled", "chain", "find_entry", "verified_refs"]
 
-HINTS = ".refs"
+HINTS = AgentId(".refs")
 """In place of an agent's name: operations on refs that are hints."""
 
 
@@ -34,8 +35,8 @@ class Settled(NamedTuple):
 
     entry_id: str
     op: str
-    task: str
-    token: str
+    task: TaskId
+    token: Token
     is_applied: bool
     entry: str
 
@@ -73,7 +74,7 @@ class PendingFiles:
         self.folder = folder
         self._own: dict[str, LiveFile] = {}
 
-    def begin(self, agent: str, entry_id: str, facts: dict[str, Any]) -> None:
+    def begin(self, agent: AgentId, entry_id: str, facts: dict[str, Any]) -> None:
         """Record an operation, before its swap.
 
         Raises:
@@ -113,7 +114,7 @@ class PendingFiles:
     def settle(
         self,
         store: Store,
-        agent: str,
+        agent: AgentId,
         tip: str | None,
         attic: list[str],
         is_locked: Callable[[str], bool],
@@ -135,7 +136,8 @@ class PendingFiles:
             entry = self._find(store, [tip, *attic], seen, entry_id)
             if entry is None and tip == seen:
                 continue
-            op, task, token = (str(facts.get(key, "")) for key in ("op", "task", "token"))
+            op = str(facts.get("op", ""))
+            task, token = TaskId(str(facts.get("task", ""))), Token(str(facts.get("token", "")))
             settled.append(Settled(entry_id, op, task, token, entry is not None, entry or ""))
             if any(map(is_locked, verified_refs(facts))):
                 kept = self.folder / HINTS / path.name
@@ -145,7 +147,7 @@ class PendingFiles:
                 path.unlink(missing_ok=True)
         return settled
 
-    def of_dead(self, agent: str = "") -> Iterator[tuple[Path, dict[str, Any]]]:
+    def of_dead(self, agent: AgentId = NO_AGENT) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Read the files of dead writers, by default of every agent."""
         own = self.own()
         if agent:

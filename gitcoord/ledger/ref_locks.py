@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import NO_AGENT, AgentId
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.processes import process_of, shown
 from gitcoord.ledger.files import LedgerFiles
@@ -48,7 +49,7 @@ class RefLocks:
             lock, self._writers, self._healing, self._clock, own=own, only_empty=only_empty
         )
 
-    def clear_left(self, agent: str = "") -> None:
+    def clear_left(self, agent: AgentId = NO_AGENT) -> None:
         """Remove the locks that dead writers left on refs which they only verified.
 
         By default those of every agent. Such a lock is an empty file: one

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gitcoord.core import paths
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.store.index_tables import bring_to, connect
 from gitcoord.store.protocol import Store
 from gitcoord.store.reader import RecordCache
@@ -75,13 +76,13 @@ class ReadyIndex:
         self,
         *,
         pools: list[str],
-        agent: str,
-        phases: list[str],
+        agent: AgentId,
+        phases: list[PhaseId],
         selection: str,
         start: float,
         dirs: Iterable[str] = (),
         others: Iterable[str] = (),
-    ) -> Iterator[str]:
+    ) -> Iterator[TaskId]:
         """Offer every ready task, in the selection's order, lazily.
 
         What time and other agents decide (retry delays, locks, limits) is
@@ -116,8 +117,8 @@ class ReadyIndex:
             size = min(size * 2, 1024)
 
     def _by_chance(
-        self, groups: list[tuple[str, str]], agent: str, seen: set[str], start: float
-    ) -> Iterator[str]:
+        self, groups: list[tuple[PhaseId, str]], agent: AgentId, seen: set[TaskId], start: float
+    ) -> Iterator[TaskId]:
         if not groups:
             return
         point = int(start * _RND_RANGE)
@@ -133,8 +134,13 @@ class ReadyIndex:
                         yield name
 
     def _merged(
-        self, groups: list[tuple[str, str]], query: str, agent: str, seen: set[str], selection: str
-    ) -> Iterator[str]:
+        self,
+        groups: list[tuple[PhaseId, str]],
+        query: str,
+        agent: AgentId,
+        seen: set[TaskId],
+        selection: str,
+    ) -> Iterator[TaskId]:
         from heapq import merge
 
         def key(row: tuple[Any, ...]) -> tuple[int, ...]:
@@ -147,17 +153,17 @@ class ReadyIndex:
 
     def _by_directory(
         self,
-        groups: list[tuple[str, str]],
-        agent: str,
-        seen: set[str],
+        groups: list[tuple[PhaseId, str]],
+        agent: AgentId,
+        seen: set[TaskId],
         mine: set[str],
         others: set[str],
-    ) -> Iterator[str]:
+    ) -> Iterator[TaskId]:
         """Stay in directories that are ours, then away from the others'."""
         folders = {name.rpartition("/")[0] or name for name in mine} | mine
         taken = {name.rpartition("/")[0] or name for name in others} | others
-        late: list[str] = []
-        later: list[str] = []
+        late: list[TaskId] = []
+        later: list[TaskId] = []
         query = (
             f"SELECT id, dir FROM tasks WHERE phase = ? AND pool = ? AND {_READY} ORDER BY ord "
             "LIMIT ? OFFSET ?"
@@ -175,34 +181,34 @@ class ReadyIndex:
         yield from late
         yield from later
 
-    def directories_of(self, agent: str) -> list[str]:
+    def directories_of(self, agent: AgentId) -> list[str]:
         """List the directories in which an agent finished or holds tasks."""
         rows = self._select("SELECT DISTINCT dir FROM tasks WHERE agent = ?", (agent,))
         return [folder for (folder,) in rows]
 
-    def overlapping(self, phase: str, patterns: Iterable[str]) -> list[str]:
+    def overlapping(self, phase: PhaseId, patterns: Iterable[str]) -> list[TaskId]:
         """List done tasks of a phase whose paths may overlap the patterns'."""
         return self._near(patterns, "t.phase = ? AND t.state = 'done'", (phase,))
 
-    def in_review_near(self, patterns: Iterable[str]) -> list[str]:
+    def in_review_near(self, patterns: Iterable[str]) -> list[TaskId]:
         """List tasks under review whose paths may overlap the patterns'."""
         return self._near(patterns, "t.state = 'review'", ())
 
-    def assigned_to(self, agent: str) -> list[str]:
+    def assigned_to(self, agent: AgentId) -> list[TaskId]:
         """List the tasks that are kept for an agent and not finished, in plan order."""
         query = (
             "SELECT id FROM tasks WHERE assigned = ? AND state IN ('open', 'claimed') ORDER BY ord"
         )
         return [name for (name,) in self._select(query, (agent,))]
 
-    def ready_near(self, patterns: Iterable[str], limit: int) -> list[str]:
+    def ready_near(self, patterns: Iterable[str], limit: int) -> list[TaskId]:
         """List some ready tasks whose paths may overlap."""
         return self._near(patterns, "t.shown = 'ready'", (), limit)
 
     def _near(
         self, patterns: Iterable[str], condition: str, values: tuple[Any, ...], limit: int = -1
-    ) -> list[str]:
-        names: dict[str, None] = {}
+    ) -> list[TaskId]:
+        names: dict[TaskId, None] = {}
         for prefix in {paths.literal_prefix(pattern) for pattern in patterns}:
             above = _with_parents(prefix)
             marks = ",".join("?" * len(above))
@@ -214,18 +220,18 @@ class ReadyIndex:
             names |= dict.fromkeys(name for (name,) in rows)
         return list(names)
 
-    def counts(self) -> list[tuple[str, str, str, int]]:
+    def counts(self) -> list[tuple[PhaseId, str, str, int]]:
         """Count tasks by phase, pool and state, as ``core.readiness`` derives it.
 
         Whether their phase has started only the snapshot knows.
         """
         return self._select("SELECT phase, pool, shown, number FROM counts WHERE number > 0", ())
 
-    def listed(self) -> list[tuple[str, str]]:
+    def listed(self) -> list[tuple[TaskId, str]]:
         """List every task with its state, as in ``counts``, in plan order."""
         return self._select("SELECT id, shown FROM tasks ORDER BY ord", ())
 
-    def dependents(self, task: str) -> list[str]:
+    def dependents(self, task: TaskId) -> list[TaskId]:
         """List the tasks that need this one directly, in plan order."""
         rows = self._select(
             "SELECT t.id FROM needs n JOIN tasks t ON t.id = n.task WHERE n.need = ? ORDER BY "
@@ -234,7 +240,7 @@ class ReadyIndex:
         )
         return [name for (name,) in rows]
 
-    def behind(self, task: str, limit: int) -> tuple[int, list[str], int]:
+    def behind(self, task: TaskId, limit: int) -> tuple[int, list[TaskId], int]:
         """Count what needs a task: directly, some names, and in all.
 
         It stops counting at a thousand: a claim says this too, and must not
@@ -252,7 +258,7 @@ class ReadyIndex:
         count = self._select(f"{reach} SELECT COUNT(*) FROM reach", (task,))[0][0]
         return int(direct), [name for (name,) in names], int(count)
 
-    def blocking(self, limit: int) -> list[tuple[str, str]]:
+    def blocking(self, limit: int) -> list[tuple[TaskId, str]]:
         """List failed and cancelled tasks that open ones need, in plan order."""
         return self._select(
             """SELECT DISTINCT d.id, d.state
@@ -262,7 +268,7 @@ class ReadyIndex:
             (limit,),
         )
 
-    def in_state(self, phases: Iterable[str], state: str) -> list[str]:
+    def in_state(self, phases: Iterable[PhaseId], state: str) -> list[TaskId]:
         """List the tasks of some phases in a stored state, in plan order."""
         query = "SELECT ord, id FROM tasks WHERE phase = ? AND state = ?"
         rows: list[tuple[Any, ...]] = []
@@ -270,7 +276,7 @@ class ReadyIndex:
             rows += self._select(query, (phase, state))
         return [name for _, name in sorted(rows)]
 
-    def first_shown(self, phases: Iterable[str], shown: str, limit: int) -> list[str]:
+    def first_shown(self, phases: Iterable[PhaseId], shown: str, limit: int) -> list[TaskId]:
         """List the first tasks of some phases in a state as in ``counts``, in plan order."""
         query = "SELECT ord, id FROM tasks WHERE phase = ? AND shown = ? ORDER BY ord LIMIT ?"
         rows: list[tuple[Any, ...]] = []
@@ -278,7 +284,7 @@ class ReadyIndex:
             rows += self._select(query, (phase, shown, limit))
         return [name for _, name in sorted(rows)[:limit]]
 
-    def all_ids(self) -> list[str]:
+    def all_ids(self) -> list[TaskId]:
         """List every id, for the nearest names of a mistyped one."""
         return [name for (name,) in self._select("SELECT id FROM tasks ORDER BY ord", ())]
 

@@ -166,7 +166,7 @@ def _write_some(
     respecified = [record for record in records if not _is_same_spec(old[record["id"]], record)]
     _write_specs(database, respecified, is_first=is_first)
     _write_states(database, records)
-    states = {record["id"]: str(record["state"]) for record in records}
+    states: dict[str, str] = {record["id"]: str(record["state"]) for record in records}
     # What needs a task is counted again only where the task became, or ceased
     # to be, done or lost.
     shifted = []

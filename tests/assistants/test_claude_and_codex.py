@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 from gitcoord.features.workspace import Workspace
 from tests.assistants.conftest import gitcoord
@@ -82,7 +83,7 @@ def test_one_run_starts_both_and_the_plan_lands(site: Path, work: Workspace, hom
         )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything landed" in done.stdout
-    tasks = {task["id"]: task for task in work.ledger.snapshot().tasks()}
+    tasks: dict[str, Any] = {task["id"]: task for task in work.ledger.snapshot().tasks()}
     by = {task["result"]["agent"] for task in tasks.values() if task["result"]}
     assert by == {"run-1", "run-2"}, "both did some of it"
     assert [one["code"] for one in tasks["gamma"]["setbacks"]] == ["failed"]

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import gitcoord
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 
@@ -44,3 +50,26 @@ def test_a_duration_is_shown_with_its_two_largest_units(ms: int, shown: str) -> 
 def test_the_nearest_names_come_first() -> None:
     assert ids.nearest("lexr", ["parser", "lexer", "Lexers"]) == ["lexer", "Lexers"]
     assert ids.nearest("x" * 200, ["x"]) == []
+
+
+NAMED = {"task": "TaskId", "agent": "AgentId", "phase": "PhaseId", "token": "Token"}
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Find what is named after an id and typed as any text."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            name, kind = node.arg, ast.unparse(node.annotation)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name, kind = node.target.id, ast.unparse(node.annotation)
+        else:
+            continue
+        if name in NAMED and re.fullmatch(r"(NotRequired\[)?str( \| None)?\]?", kind):
+            yield f"{path.name}:{node.lineno}: {name} is {kind}, not {NAMED[name]}"
+
+
+def test_ids_have_their_own_types_everywhere_but_in_the_interface_for_users() -> None:
+    package = Path(str(gitcoord.__file__)).parent
+    files = [path for path in package.rglob("*.py") if path != package / "api.py"]
+    assert [text for path in files for text in _texts(path)] == []
+    assert list(_texts(package / "api.py")), "users write literals"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitcoord.core.errors import InvalidPlanError
+from gitcoord.core.model import TaskSpec
 from gitcoord.core.plan import parse
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -56,7 +57,7 @@ title = "All {braces} stay"
 paths = []
 needs = ["25", "026-028"]
 """)
-    by_id = {task["id"]: task for task in document["tasks"]}
+    by_id: dict[str, TaskSpec] = {task["id"]: task for task in document["tasks"]}
     assert by_id["25"]["title"] == "Build lexer (25)"
     assert by_id["27" if "27" in by_id else "027"]["paths"] == ["out/027/"]
     assert by_id["all"]["needs"] == ["25", "026", "027", "028"]

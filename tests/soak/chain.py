@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.events import Event
+from gitcoord.core.ids import NO_TASK, TaskId, Token
 from gitcoord.core.messages import parse
 from gitcoord.features.workspace import Workspace, open_workspace
 
@@ -56,14 +57,14 @@ class _Holders:
 
     def __init__(self, work: Workspace) -> None:
         self.work = work
-        self.now: dict[str, str] = {}
+        self.now: dict[TaskId, Token] = {}
         self.ever: set[str] = set()
 
     def see(self, event: Event) -> None:
         """Apply one operation; assert that its token is current."""
         for gone in event.get("expired", []):
             assert self.now.pop(gone["task"], None) == gone["token"]
-        op, task = event["op"], event.get("task", "")
+        op, task = event["op"], event.get("task", NO_TASK)
         if op == "claim":
             taken = event["takeover"]
             assert self.now.get(task) == (taken["token"] if taken else None), "one holder"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.features.land import rollbacks
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
@@ -27,10 +28,10 @@ def test_a_thousand_rollbacks_lose_no_acknowledged_entry(
     base = work.ledger.snapshot().oid
     chance = random.Random(5)
     acked: list[str] = []
-    ended: list[tuple[str, str, str]] = []
+    ended: list[tuple[AgentId, TaskId, Token]] = []
     count = 0
     while count < ROLLBACKS:
-        for agent in ("x", "y"):
+        for agent in (AgentId("x"), AgentId("y")):
             try:
                 held = claims.claim(work, agent, checkout=False)
             except GitcoordError:

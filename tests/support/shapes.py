@@ -34,6 +34,7 @@ def line_mistakes(stream: str, line: dict[str, Any]) -> list[str]:
 
 def mistakes(hint: Any, value: Any, at: str) -> list[str]:
     """Return where a value is not of its type, or has keys that its shape lacks."""
+    hint = getattr(hint, "__supertype__", hint)
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return []

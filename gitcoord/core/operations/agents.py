@@ -7,6 +7,7 @@ from typing import Any, cast
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId
 from gitcoord.core.layout import agent_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import AgentRecord
@@ -52,7 +53,7 @@ def check_agent_add(snapshot: Snapshot, event: Event) -> None:
 def apply_agent_add(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Record an agent."""
     agent: AgentRecord = {
-        "id": event["name"],
+        "id": AgentId(event["name"]),
         "pools": event["pools"],
         "capacity": event["capacity"],
         "paths": event["paths"],
@@ -64,7 +65,7 @@ def apply_agent_add(_snapshot: Snapshot, event: Event, changes: Changes) -> None
 
 def check_agent_remove(snapshot: Snapshot, event: Event) -> None:
     """Refuse to remove an agent that holds a claim or a review."""
-    require_agent(snapshot, event["name"])
+    require_agent(snapshot, AgentId(event["name"]))
     holds = [
         task["id"]
         for task in snapshot.live()
@@ -80,8 +81,8 @@ def check_agent_remove(snapshot: Snapshot, event: Event) -> None:
 
 def apply_agent_remove(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Take an agent away, and its locks with it."""
-    end_locks_of(snapshot, event["name"], changes)
-    changes[agent_path(event["name"])] = None
+    end_locks_of(snapshot, AgentId(event["name"]), changes)
+    changes[agent_path(AgentId(event["name"]))] = None
 
 
 OPERATIONS = {

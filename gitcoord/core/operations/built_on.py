@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event, Redone
+from gitcoord.core.ids import TaskId
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.operation import Transitions
 from gitcoord.core.operations.changes import author_of, changed, with_setback
@@ -24,7 +25,7 @@ def _has_delivered(task: TaskRecord, oid: str) -> bool:
     return task["state"] == "done" and result is not None and result["oid"] == oid
 
 
-def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[str, str]) -> None:
+def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[TaskId, str]) -> None:
     """Refuse a base that lacks a need's result, or holds one that is stale.
 
     Raises:
@@ -48,7 +49,7 @@ def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[str, str
         _check_need(task, snapshot.require_task(need), built_on)
 
 
-def _check_need(task: TaskRecord, need: TaskRecord, built_on: dict[str, str]) -> None:
+def _check_need(task: TaskRecord, need: TaskRecord, built_on: dict[TaskId, str]) -> None:
     if need["state"] != "done":
         raise RefusedError(
             f"task {need['id']}, which {task['id']} needs, is {need['state']} again",

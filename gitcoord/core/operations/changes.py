@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.layout import SETTINGS, escalation_path, lock_path
 from gitcoord.core.model import Claim, Escalation, LockRecord, Setback, Settings, State, TaskRecord
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
@@ -44,7 +45,7 @@ def changed(task: TaskRecord, **fields: object) -> TaskRecord:
 
 
 def with_setback(
-    task: TaskRecord, event: Event, code: str, agent: str, values: Mapping[str, Value]
+    task: TaskRecord, event: Event, code: str, agent: AgentId, values: Mapping[str, Value]
 ) -> list[Setback]:
     """Return a task's last setbacks and one more."""
     setback: Setback = {
@@ -74,7 +75,7 @@ def set_back(
     changes: Changes,
     task: TaskRecord,
     code: str,
-    agent: str,
+    agent: AgentId,
     values: Mapping[str, Value],
     *,
     is_final: bool = False,
@@ -105,7 +106,7 @@ def set_back(
     return after
 
 
-def author_of(task: TaskRecord, event: Event) -> str:
+def author_of(task: TaskRecord, event: Event) -> AgentId:
     """Return the agent whose result a task has, or the one that acts where it has none."""
     if task["result"] is None:
         return event["agent"]
@@ -113,7 +114,7 @@ def author_of(task: TaskRecord, event: Event) -> str:
 
 
 def escalate(
-    changes: Changes, event: Event, code: str, task: str | None, values: Mapping[str, Value]
+    changes: Changes, event: Event, code: str, task: TaskId | None, values: Mapping[str, Value]
 ) -> None:
     """Open an escalation for the orchestrator, as part of an entry."""
     name = event["id"][:8]
@@ -164,7 +165,7 @@ def end_locks_with_claims(snapshot: Snapshot, changes: Changes) -> None:
     and attempt: its locks go on under the new token.
     """
     for path in [path for path in changes if path.startswith("live/")]:
-        before = snapshot.task(path.removeprefix("live/").removesuffix(".json"))
+        before = snapshot.task(TaskId(path.removeprefix("live/").removesuffix(".json")))
         after = cast("TaskRecord | None", changes[path])
         old = before and before["claim"]
         new = after and after["claim"]

@@ -14,6 +14,7 @@ from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ClaimLostError, RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId
 from gitcoord.core.layout import lock_path
 from gitcoord.core.leases import Context, judge, judge_lock, leases_of, running
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, Review, TaskRecord
@@ -78,7 +79,9 @@ def over_locks(
     return [evidence for evidence in judged if evidence is not None]
 
 
-def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Evidence]:
+def expiries(
+    snapshot: Snapshot, agent: AgentId, task: TaskRecord, context: Context
+) -> list[Evidence]:
     """Return the claims that are over and stand in the way of an agent's claim on a task.
 
     They count against capacity, limits and paths until an entry ends them;
@@ -114,7 +117,7 @@ def expiries(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context)
     return over_claims(snapshot, context, stands)
 
 
-def lapses(snapshot: Snapshot, agent: str, task: TaskRecord, context: Context) -> list[Lapse]:
+def lapses(snapshot: Snapshot, agent: AgentId, task: TaskRecord, context: Context) -> list[Lapse]:
     """Return the timed locks of others that are over and hinder a claim."""
     wanted = paths_of(task) or []
     return over_locks(

@@ -16,6 +16,7 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
+from gitcoord.core.ids import NO_PHASE, NO_TASK, PhaseId, TaskId
 from gitcoord.core.layout import check_log_path, check_path, gate_log_path, gate_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecord, TaskSpec
@@ -54,7 +55,7 @@ def definition_of(gate: GateSpec) -> str:
 
 
 def run_of(
-    snapshot: Snapshot, *, phase: str = "", gate: str = "", task: str = ""
+    snapshot: Snapshot, *, phase: PhaseId = NO_PHASE, gate: str = "", task: TaskId = NO_TASK
 ) -> GateRun | None:
     """Return the last run of a gate, or of a task's check."""
     path = gate_path(phase, gate)

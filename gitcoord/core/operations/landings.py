@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.layout import SETTINGS, landing_path, phase_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import Landing, Pending, PhaseRecord, TaskRecord
@@ -40,7 +41,7 @@ class Wholeness(NamedTuple):
     missing: list[TaskRecord]
 
 
-def wholeness(snapshot: Snapshot, phase: str, without: Sequence[str] = ()) -> Wholeness:
+def wholeness(snapshot: Snapshot, phase: PhaseId, without: Sequence[TaskId] = ()) -> Wholeness:
     """Read every task of a phase; it is whole when none is missing.
 
     Tasks that a person leaves out count neither way.
@@ -54,7 +55,7 @@ def wholeness(snapshot: Snapshot, phase: str, without: Sequence[str] = ()) -> Wh
     return Wholeness(tasks, [task for task in tasks if task["state"] not in {"done", "cancelled"}])
 
 
-def _brings_along(task: TaskRecord) -> list[str]:
+def _brings_along(task: TaskRecord) -> list[TaskId]:
     """Return the tasks whose work comes with a task's: its needs, and what it was built on."""
     found = [*task["spec"]["needs"]]
     if task["result"] is not None:
@@ -62,7 +63,7 @@ def _brings_along(task: TaskRecord) -> list[str]:
     return found
 
 
-def left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
+def left_out(snapshot: Snapshot, phase: PhaseId, named: Sequence[TaskId]) -> list[TaskId]:
     """Return the tasks that cannot land without the named ones, those included.
 
     A task of the phase goes with what it needs and with what its result was
@@ -85,7 +86,7 @@ def left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
     ]
 
 
-def _check_left_out(snapshot: Snapshot, phase: str, without: list[str]) -> None:
+def _check_left_out(snapshot: Snapshot, phase: PhaseId, without: list[TaskId]) -> None:
     """Refuse to leave tasks out without those that go with them.
 
     Raises:
@@ -116,7 +117,7 @@ def merge_order(tasks: list[TaskRecord]) -> list[list[str]]:
         for task in tasks
         if task["state"] == "done" and task["result"] and task["result"]["oid"]
     }
-    after: dict[str, list[str]] = {task: [] for task in results}
+    after: dict[TaskId, list[TaskId]] = {task: [] for task in results}
     missing = dict.fromkeys(results, 0)
     for task in tasks:
         record = task["result"]
@@ -227,7 +228,7 @@ def check_land_end(snapshot: Snapshot, event: Event) -> None:
 def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Close the phase; what was left out is cancelled."""
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
-    left: Sequence[str] = ()
+    left: Sequence[TaskId] = ()
     if phase["landing"] is not None:
         left = phase["landing"]["without"]
     for name in left:

@@ -15,6 +15,7 @@ from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
+from gitcoord.core.ids import AgentId
 from gitcoord.core.layout import lock_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import LockRecord, TaskRecord
@@ -158,17 +159,17 @@ def check_unlock(snapshot: Snapshot, event: Event) -> None:
 
 def apply_unlock(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Give paths back; a lock without a path is gone."""
-    _give_back(snapshot, event["name"], event["paths"] or [], changes)
+    _give_back(snapshot, AgentId(event["name"]), event["paths"] or [], changes)
 
 
-def _give_back(snapshot: Snapshot, agent: str, wanted: list[str], changes: Changes) -> None:
+def _give_back(snapshot: Snapshot, agent: AgentId, wanted: list[str], changes: Changes) -> None:
     for lock in snapshot.locks():
         left = [pattern for pattern in lock["paths"] if pattern not in wanted]
         if lock["agent"] == agent and len(left) < len(lock["paths"]):
             put_lock(changes, {**lock, "paths": left})
 
 
-def end_locks_of(snapshot: Snapshot, agent: str, changes: Changes) -> None:
+def end_locks_of(snapshot: Snapshot, agent: AgentId, changes: Changes) -> None:
     """End every lock of an agent that is taken away."""
     for lock in snapshot.locks():
         if lock["agent"] == agent:

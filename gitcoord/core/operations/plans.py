@@ -8,6 +8,7 @@ from typing import Any, cast
 from gitcoord.core import ids
 from gitcoord.core.errors import InvalidPlanError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import TaskId
 from gitcoord.core.layout import PLAN, PLAN_INPUT, SETTINGS, live_path, phase_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import (
@@ -136,7 +137,7 @@ def _task_problems(snapshot: Snapshot, spec: TaskSpec, task: TaskRecord | None) 
     return problems
 
 
-def _need_problems(snapshot: Snapshot, spec: TaskSpec, new: Mapping[str, TaskSpec]) -> list[str]:
+def _need_problems(snapshot: Snapshot, spec: TaskSpec, new: Mapping[TaskId, TaskSpec]) -> list[str]:
     return [
         f"task {spec['id']}: there is no task {need!r} to need"
         for need in spec["needs"]

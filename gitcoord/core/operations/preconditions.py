@@ -14,6 +14,7 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId, PhaseId
 from gitcoord.core.model import AgentRecord, PhaseRecord, PlanRecord, TaskRecord
 from gitcoord.core.operation import Transitions
 from gitcoord.core.readiness import waiting_item
@@ -52,7 +53,7 @@ def require_plan(snapshot: Snapshot) -> PlanRecord:
     return plan
 
 
-def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
+def require_agent(snapshot: Snapshot, agent: AgentId) -> AgentRecord:
     """Return an agent that was added.
 
     Raises:
@@ -71,7 +72,7 @@ def require_agent(snapshot: Snapshot, agent: str) -> AgentRecord:
     return record
 
 
-def _agents_like(snapshot: Snapshot, agent: str) -> str:
+def _agents_like(snapshot: Snapshot, agent: AgentId) -> str:
     """Return a question after the agents whose ids look like another."""
     near = ids.nearest(agent, [one["id"] for one in snapshot.agents()])
     if not near:
@@ -85,7 +86,7 @@ def require_author(snapshot: Snapshot, event: Event) -> None:
         require_agent(snapshot, event["agent"])
 
 
-def open_phase(snapshot: Snapshot, phase: str) -> PhaseRecord:
+def open_phase(snapshot: Snapshot, phase: PhaseId) -> PhaseRecord:
     """Return a phase whose tasks may change."""
     record = snapshot.phase(phase)
     if record is None:

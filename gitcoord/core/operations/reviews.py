@@ -13,6 +13,7 @@ from typing import Any, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, ConflictError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.leases import Context, remaining_ms, running
 from gitcoord.core.model import AgentRecord, Lease, Result, Review, State, TaskRecord, TaskSpec
 from gitcoord.core.operation import (
@@ -42,7 +43,7 @@ def approvals_of(reviews: int, spec: TaskSpec) -> int:
     return max(reviews, int(spec["verify_by"] is not None))
 
 
-def review_of(task: TaskRecord, agent: str) -> Review | None:
+def review_of(task: TaskRecord, agent: AgentId) -> Review | None:
     """Return an agent's review of a task's result, None where it has none."""
     return next((review for review in task["reviews"] if review["agent"] == agent), None)
 
@@ -168,7 +169,7 @@ def _check_own(task: TaskRecord, agent: AgentRecord, old: str) -> None:
         )
 
 
-def _check_place(task: TaskRecord, agent: AgentRecord, gone: set[str]) -> None:
+def _check_place(task: TaskRecord, agent: AgentRecord, gone: set[Token]) -> None:
     others = [
         review
         for review in task["reviews"]
@@ -192,7 +193,7 @@ def _check_place(task: TaskRecord, agent: AgentRecord, gone: set[str]) -> None:
 
 
 def _check_capacity(
-    snapshot: Snapshot, task: TaskRecord, agent: AgentRecord, gone: set[str]
+    snapshot: Snapshot, task: TaskRecord, agent: AgentRecord, gone: set[Token]
 ) -> None:
     elsewhere = []
     for other in snapshot.live():

@@ -15,6 +15,7 @@ from typing import cast
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.layout import SETTINGS, agent_path, lock_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
@@ -40,7 +41,7 @@ def holders(snapshot: Snapshot) -> list[Survivor]:
             if review["verdict"] is None
         ]
     for lock in snapshot.locks():
-        found.append({"kind": "lock", "name": lock["id"], "token": lock["id"]})
+        found.append({"kind": "lock", "name": lock["id"], "token": Token(lock["id"])})
     return found
 
 
@@ -138,7 +139,7 @@ def apply_rollback(chosen: Snapshot, event: Event, changes: Changes) -> None:
         if agent["id"] not in event["carried"]:
             changes[agent_path(agent["id"])] = None
     for name, oid in event["carried"].items():
-        changes[agent_path(name)] = BlobOid(oid)
+        changes[agent_path(AgentId(name))] = BlobOid(oid)
     settings = {**chosen.settings(), "epoch": event["epoch"], "pending": event["code"]}
     changes[SETTINGS] = settings
 

@@ -16,6 +16,7 @@ from gitcoord.core.boundary import boundary_of, paths_of
 from gitcoord.core.errors import ConflictError, RefusedError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.leases import Context, running
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, holding, keys
@@ -120,7 +121,7 @@ def _check_layers(snapshot: Snapshot, event: Event, task: TaskRecord, wanted: li
                 )
 
 
-def refuse_reviewed(tasks: Iterable[TaskRecord], wanted: list[str], agent: str) -> None:
+def refuse_reviewed(tasks: Iterable[TaskRecord], wanted: list[str], agent: AgentId) -> None:
     """Refuse paths of a result of another agent's that is under review.
 
     Raises:
@@ -147,7 +148,10 @@ def refuse_reviewed(tasks: Iterable[TaskRecord], wanted: list[str], agent: str) 
 
 
 def refuse_unmerged(
-    task: TaskRecord, others: Iterable[TaskRecord], wanted: list[str], built_on: Mapping[str, str]
+    task: TaskRecord,
+    others: Iterable[TaskRecord],
+    wanted: list[str],
+    built_on: Mapping[TaskId, str],
 ) -> None:
     """Refuse paths that a result has which will land, and which the work does not contain.
 

@@ -13,6 +13,7 @@ from gitcoord.core import ids, paths
 from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result, paths_of
 from gitcoord.core.brief_text import BUDGET_BYTES, MIN_BUDGET_BYTES, compose
 from gitcoord.core.errors import GitcoordError, UsageError
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import running
 from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
@@ -43,7 +44,7 @@ class Brief(NamedTuple):
 
 
 def brief_of(
-    work: Workspace, agent: str, task: str | None = None, budget_bytes: int = BUDGET_BYTES
+    work: Workspace, agent: AgentId, task: TaskId | None = None, budget_bytes: int = BUDGET_BYTES
 ) -> Brief:
     """Return the brief of what an agent holds, or of a task that is named.
 
@@ -63,7 +64,9 @@ def brief_of(
     return Brief(compose(facts, budget_bytes), facts)
 
 
-def _facts(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> dict[str, Any]:
+def _facts(
+    work: Workspace, snapshot: Snapshot, agent: AgentId, task: TaskId | None
+) -> dict[str, Any]:
     record = require_agent(snapshot, agent)
     worktree = work.worktree_of(agent)
     facts: dict[str, Any] = {
@@ -86,7 +89,9 @@ def _facts(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) ->
     return facts | {"commands": _commands(snapshot, hand_in_verb(agent))}
 
 
-def _chosen(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -> TaskRecord | None:
+def _chosen(
+    work: Workspace, snapshot: Snapshot, agent: AgentId, task: TaskId | None
+) -> TaskRecord | None:
     """Return the task that a brief is about: the named one, or what is held."""
     if task is not None:
         return named_task(work, snapshot, task)
@@ -97,7 +102,7 @@ def _chosen(work: Workspace, snapshot: Snapshot, agent: str, task: str | None) -
     return next(iter([*held, *reviewed]), None)
 
 
-def _assigned(work: Workspace, snapshot: Snapshot, agent: str) -> list[str]:
+def _assigned(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[TaskId]:
     work.index.update(work.store, snapshot.oid)
     return work.index.assigned_to(agent)
 
@@ -160,7 +165,7 @@ def _contexts(snapshot: Snapshot, task: TaskRecord) -> dict[str, str]:
     return {name: str(text) for name, text in found.items() if text}
 
 
-def _need(work: Workspace, snapshot: Snapshot, name: str) -> dict[str, Any]:
+def _need(work: Workspace, snapshot: Snapshot, name: TaskId) -> dict[str, Any]:
     """Return what a need delivered: its commit, in a line, and its files."""
     task = snapshot.require_task(name)
     result = task["result"]
@@ -191,7 +196,7 @@ def _summary(work: Workspace, oid: str) -> str:
     return message[:MAX_SUMMARY_CHARS]
 
 
-def _neighbours(snapshot: Snapshot, task: TaskRecord, agent: str) -> list[dict[str, Any]]:
+def _neighbours(snapshot: Snapshot, task: TaskRecord, agent: AgentId) -> list[dict[str, Any]]:
     """Return who else is at work, those nearest to this task's paths first."""
     own = [paths.literal_prefix(pattern) for pattern in paths_of(task) or []]
     found = []
@@ -261,7 +266,7 @@ def _review_facts(
     }
 
 
-def hand_in_verb(agent: str) -> str:
+def hand_in_verb(agent: AgentId) -> str:
     """Return the word by which an agent hands its work in.
 
     Claude lets no isolated subagent run ``complete``, a word of the shell's.

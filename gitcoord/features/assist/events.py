@@ -15,6 +15,7 @@ from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.layout import PLAN
 from gitcoord.core.messages import parse
 from gitcoord.core.model import TaskRecord
@@ -56,7 +57,7 @@ def answer_from_ledger(call: HookCall, assistant: str, standing: Standing) -> Ho
         if told is not None:
             return told
     marker = agent_marker(standing)
-    agent, ledger = str(marker.get("agent", "")), str(marker.get("ledger", ""))
+    agent, ledger = AgentId(str(marker.get("agent", ""))), str(marker.get("ledger", ""))
     if not ids.is_id(agent) or not ids.is_id(ledger):
         return SILENT
     work = open_workspace(Path(standing.top), ledger, is_one_shot=True)
@@ -67,7 +68,7 @@ def answer_from_ledger(call: HookCall, assistant: str, standing: Standing) -> Ho
 
 
 def _answer(
-    work: Workspace, agent: str, call: HookCall, assistant: str, standing: Standing
+    work: Workspace, agent: AgentId, call: HookCall, assistant: str, standing: Standing
 ) -> HookAnswer:
     if call.kind == "session-start":
         return _session_start(work, agent, call, assistant)
@@ -91,7 +92,7 @@ def _session_of(call: HookCall, assistant: str) -> str:
     return named_session(with_own(os.environ, assistant, call.session)) or ""
 
 
-def _session_start(work: Workspace, agent: str, call: HookCall, assistant: str) -> HookAnswer:
+def _session_start(work: Workspace, agent: AgentId, call: HookCall, assistant: str) -> HookAnswer:
     """Note the session, and tell the brief of what the agent holds."""
     from gitcoord.features.assist.briefs import brief_of
 
@@ -130,7 +131,7 @@ def _session_end(work: Workspace, call: HookCall, assistant: str) -> None:
 # tools
 
 
-def _tool(work: Workspace, agent: str, call: HookCall, standing: Standing) -> HookAnswer:
+def _tool(work: Workspace, agent: AgentId, call: HookCall, standing: Standing) -> HookAnswer:
     """Renew what is due, and judge the call by the ledger's newest state."""
     before = kept_view(standing.git_dir)
     view = fresh_view(work, agent, standing)
@@ -155,7 +156,7 @@ def _tool(work: Workspace, agent: str, call: HookCall, standing: Standing) -> Ho
     return verdict._replace(context="\n".join(told))
 
 
-def _keep(work: Workspace, agent: str, standing: Standing) -> None:
+def _keep(work: Workspace, agent: AgentId, standing: Standing) -> None:
     """Renew what is due while a tool call goes on, and leave all telling to its end."""
     before = kept_view(standing.git_dir)
     view = fresh_view(work, agent, standing)
@@ -165,7 +166,7 @@ def _keep(work: Workspace, agent: str, standing: Standing) -> None:
         write_json(Path(view_file(standing.git_dir)), as_json(view))
 
 
-def fresh_view(work: Workspace, agent: str, standing: Standing) -> View:
+def fresh_view(work: Workspace, agent: AgentId, standing: Standing) -> View:
     """Return what the ledger's newest entry says of the claims kept here."""
     snapshot = work.ledger.snapshot()
     before = kept_view(standing.git_dir)
@@ -175,7 +176,7 @@ def fresh_view(work: Workspace, agent: str, standing: Standing) -> View:
     kept = TokenFiles(Path(standing.git_dir) / "gitcoord", work.ledger.name).all()
     claims = []
     for one in kept:
-        token, name = str(one["token"]), str(one["task"])
+        token, name = Token(one["token"]), TaskId(one["task"])
         task = None
         if ids.is_id(name):
             task = snapshot.task(name)
@@ -191,7 +192,7 @@ def fresh_view(work: Workspace, agent: str, standing: Standing) -> View:
     )
 
 
-def _records_of(snapshot: Snapshot, agent: str, claims: list[ClaimView]) -> tuple[str, ...]:
+def _records_of(snapshot: Snapshot, agent: AgentId, claims: list[ClaimView]) -> tuple[str, ...]:
     """Return the records that decide what these claims may write, and whether they stand."""
     found = [PLAN, f"agents/{agent}.json"]
     for claim in claims:
@@ -205,10 +206,10 @@ def _records_of(snapshot: Snapshot, agent: str, claims: list[ClaimView]) -> tupl
 def _claim_view(
     work: Workspace,
     snapshot: Snapshot,
-    agent: str,
+    agent: AgentId,
     task: TaskRecord | None,
-    name: str,
-    token: str,
+    name: TaskId,
+    token: Token,
     known: ClaimView | None,
 ) -> ClaimView:
     held = None
@@ -240,7 +241,7 @@ def _claim_view(
     )
 
 
-def _how_it_ended(work: Workspace, snapshot: Snapshot, task: str, token: str) -> str:
+def _how_it_ended(work: Workspace, snapshot: Snapshot, task: TaskId, token: Token) -> str:
     """Return which operation of its holder ended a claim; ``lost`` if none did."""
     oid: str | None = snapshot.oid
     for _ in range(MAX_SEARCHED):
@@ -259,7 +260,7 @@ def _how_it_ended(work: Workspace, snapshot: Snapshot, task: str, token: str) ->
     return "lost"
 
 
-def _renewed(work: Workspace, agent: str, view: View, standing: Standing) -> View:
+def _renewed(work: Workspace, agent: AgentId, view: View, standing: Standing) -> View:
     """Renew the leases; a claim that turns out to be lost is looked at again."""
     renewed_ns = work.clock.monotonic_ns()
     try:
@@ -295,7 +296,7 @@ def _reminded(view: View, now_ns: int) -> tuple[View, str]:
 # the end of a turn
 
 
-def _end_of_turn(work: Workspace, agent: str, call: HookCall, standing: Standing) -> HookAnswer:
+def _end_of_turn(work: Workspace, agent: AgentId, call: HookCall, standing: Standing) -> HookAnswer:
     """Hold a turn that would end with an open claim, twice at the most."""
     if call.has_background or not owns_worktree(call, standing):
         return SILENT
@@ -345,7 +346,7 @@ def _is_attended(call: HookCall) -> bool:
     return call.permission_mode not in {"", "bypassPermissions"}
 
 
-def _open_text(agent: str, view: View) -> str:
+def _open_text(agent: AgentId, view: View) -> str:
     from gitcoord.features.assist.briefs import hand_in_verb
 
     tasks = " and ".join(claim.task for claim in view.current)

@@ -22,6 +22,7 @@ from gitcoord.core.errors import GitcoordError, NotFoundError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session, with_own
 from gitcoord.features.assist.briefs import SUBAGENT, brief_of
@@ -64,9 +65,9 @@ def _claimed_for(call: HookCall, standing: Standing) -> HookAnswer | None:
     found = _TASK.search(call.prompt)
     if found is None:
         return None
-    task = found[1].rstrip(".-_")
+    task = TaskId(found[1].rstrip(".-_"))
     session = _session(call)
-    name = f"{SUBAGENT}{sha256(call.call_id.encode()).hexdigest()[:10]}"
+    name = AgentId(f"{SUBAGENT}{sha256(call.call_id.encode()).hexdigest()[:10]}")
     try:
         work = _opened(standing)
     except GitcoordError as error:
@@ -85,7 +86,7 @@ def _claimed_for(call: HookCall, standing: Standing) -> HookAnswer | None:
     return HookAnswer(updated_input={**call.tool_input, "prompt": prompt})
 
 
-def _left_plain(task: str, error: GitcoordError) -> HookAnswer:
+def _left_plain(task: TaskId, error: GitcoordError) -> HookAnswer:
     told = (
         f"gitcoord: task {task} was not claimed: {error.message}. "
         "The subagent has a plain worktree without a claim."
@@ -99,7 +100,7 @@ def _opened(standing: Standing) -> Workspace:
     return open_workspace(Path(standing.top), ledger)
 
 
-def _added(work: Workspace, name: str, session: str | None) -> None:
+def _added(work: Workspace, name: AgentId, session: str | None) -> None:
     """Add the agent of a subagent; the same call told twice adds it once."""
     if work.ledger.snapshot().agent(name) is None:
         agents.add(work, name, no_worktree=True)
@@ -148,12 +149,12 @@ def _of_task(call: HookCall, standing: Standing) -> Path | None:
     except GitcoordError:
         return None
     try:
-        if work.ledger.snapshot().task(call.name) is None:
+        if work.ledger.snapshot().task(TaskId(call.name)) is None:
             return None
-        name = f"w-{call.name}"[:64]
+        name = AgentId(f"w-{call.name}"[:64])
         if work.ledger.snapshot().agent(name) is None:
             agents.add(work, name)
-        claims.claim(work, name, call.name, session=_session(call))
+        claims.claim(work, name, TaskId(call.name), session=_session(call))
         return work.worktree_of(name)
     except (GitcoordError, GitError) as error:
         import sys
@@ -182,7 +183,7 @@ def _bound(call: HookCall, standing: Standing) -> HookAnswer | None:
     if found is None:
         unbound.unlink(missing_ok=True)
         return None
-    name = found[1]
+    name = AgentId(found[1])
     work = _opened(standing)
     try:
         if work.ledger.snapshot().agent(name) is None:
@@ -194,7 +195,7 @@ def _bound(call: HookCall, standing: Standing) -> HookAnswer | None:
     return None
 
 
-def _moved_in(work: Workspace, name: str, call: HookCall, standing: Standing) -> None:
+def _moved_in(work: Workspace, name: AgentId, call: HookCall, standing: Standing) -> None:
     """Record the worktree as the agent's, and check its claim out there."""
     from gitcoord.git.worktrees import branch_of_worktree
 
@@ -207,8 +208,8 @@ def _moved_in(work: Workspace, name: str, call: HookCall, standing: Standing) ->
     write_json(marker, {**agent_marker(standing), "subagent": call.subagent})
     after = work.tokens(name)
     for one in kept:
-        after.write(str(one["token"]), one)
-        before.remove(str(one["token"]))
+        after.write(Token(one["token"]), one)
+        before.remove(Token(one["token"]))
     claims.claim(work, name, session=_session(call))
     if plain and plain.startswith("refs/heads/worktree-agent-"):
         work.git.run("branch", "-q", "-d", "--", branch_name(plain), check=False)
@@ -238,7 +239,7 @@ def remove_finished(work: Workspace, session: str) -> None:
 
     What would be lost stays: a worktree with uncommitted or unmerged work.
     """
-    for file in work.agent_folder("any").parent.glob(f"{SUBAGENT}*/{_SESSION}"):
+    for file in work.agent_folder(AgentId("any")).parent.glob(f"{SUBAGENT}*/{_SESSION}"):
         if (read_json(file) or {}).get("session") == session:
             with suppress(GitcoordError, GitError):
-                agents.remove(work, file.parent.name, "its session ended")
+                agents.remove(work, AgentId(file.parent.name), "its session ended")

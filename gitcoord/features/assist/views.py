@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.features.assist.standing import Standing, read_small
 
 __all__ = ["ClaimView", "View", "as_json", "kept_view", "quick_view", "tokens_in", "view_file"]
@@ -29,9 +30,9 @@ class ClaimView(NamedTuple):
     reminded to report.
     """
 
-    agent: str
-    task: str
-    token: str
+    agent: AgentId
+    task: TaskId
+    token: Token
     ended: str = ""
     holder: str = ""
     layers: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
+from gitcoord.core.ids import AgentId
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.files import replace_file
 
@@ -63,7 +64,7 @@ def write_brief(worktree: Path, text: str, name: str = RULES) -> Path:
     return path
 
 
-def forget_brief(work: Workspace, agent: str) -> None:
+def forget_brief(work: Workspace, agent: AgentId) -> None:
     """Remove the briefs in an agent's worktree; one that cannot be stays."""
     worktree = work.worktree_of(agent)
     if worktree is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.features.inspect.shapes import (
     Answer,
     Behind,
@@ -55,7 +56,7 @@ class Written(TypedDict):
 class WrittenTask(Written):
     """The entry that a command made for a task."""
 
-    task: str
+    task: TaskId
 
 
 class ClaimAnswer(Written):
@@ -82,7 +83,7 @@ class ClaimAnswer(Written):
 class BeatAnswer(TypedDict):
     """A lease that was renewed without an entry."""
 
-    task: str
+    task: TaskId
 
 
 class CompleteAnswer(WrittenTask):
@@ -113,7 +114,7 @@ class LockAnswer(Written):
 class UnlockAnswer(Written):
     """Paths that were given back."""
 
-    agent: str
+    agent: AgentId
     paths: list[str]
 
 
@@ -136,14 +137,14 @@ class EscalateAnswer(Written):
     """An escalation that was made."""
 
     escalation: str
-    task: str | None
+    task: TaskId | None
 
 
 class CompleteTrial(TypedDict):
     """What ``complete --dry-run`` found: ``problems`` is empty where it would be handed in."""
 
     dry_run: Literal[True]
-    task: str
+    task: TaskId
     inside: list[str]
     outside: list[str]
     check: CheckVerdict | None
@@ -196,7 +197,7 @@ class NoteAnswer(Written):
     """A note that was left; about the plan where neither task nor path is named."""
 
     note: str
-    task: str | None
+    task: TaskId | None
     path: str | None
 
 

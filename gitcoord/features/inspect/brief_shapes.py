@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.features.inspect.shapes import Behind, ChangedFile, CheckFacts, SetbackFacts
 
 __all__ = [
@@ -37,7 +38,7 @@ class BriefTask(TypedDict):
     id: str
     title: str
     description: str
-    phase: str
+    phase: PhaseId
     pool: str
     state: str
     attempt: int
@@ -54,7 +55,7 @@ class Layer(TypedDict):
 class Need(TypedDict):
     """What a needed task delivered."""
 
-    task: str
+    task: TaskId
     title: str
     state: str
     result: str | None
@@ -65,8 +66,8 @@ class Need(TypedDict):
 class Neighbour(TypedDict):
     """Another claim, and the paths that its task writes."""
 
-    task: str
-    agent: str
+    task: TaskId
+    agent: AgentId
     paths: list[str]
 
 
@@ -80,7 +81,7 @@ class LoggedSetback(SetbackFacts):
 class Remark(TypedDict):
     """What a reviewer said."""
 
-    agent: str
+    agent: AgentId
     verdict: Literal["approved", "rejected"]
     message: str
 
@@ -88,7 +89,7 @@ class Remark(TypedDict):
 class ToldNote(TypedDict):
     """A note, with the task or the path that it is about."""
 
-    agent: str
+    agent: AgentId
     about: str
     text: str
 
@@ -103,7 +104,7 @@ class ToldAnswer(TypedDict):
 class BriefReview(TypedDict):
     """The review that a brief is for; ``problem`` says why there is no diff."""
 
-    token: str
+    token: Token
     author: str
     problem: str
 
@@ -125,7 +126,7 @@ class BriefAnswer(TypedDict):
     text: str
     written: NotRequired[str]
     agent: BriefAgent
-    assigned: list[str]
+    assigned: list[AgentId]
     task: BriefTask | None
     commands: list[str]
     context: NotRequired[dict[str, str]]

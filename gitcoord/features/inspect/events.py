@@ -14,6 +14,7 @@ from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.events import Event, tasks_of
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.messages import sparse, subject_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -38,10 +39,10 @@ class Wanted(NamedTuple):
     ``since`` and ``until`` are times in seconds, the second one excluded.
     """
 
-    task: str | None = None
-    agent: str | None = None
+    task: TaskId | None = None
+    agent: AgentId | None = None
     ops: tuple[str, ...] = ()
-    phase: str | None = None
+    phase: PhaseId | None = None
     path: str | None = None
     since: int | None = None
     until: int | None = None
@@ -153,14 +154,16 @@ def is_wanted(work: Workspace, link: Link, wanted: Wanted) -> bool:
     )
 
 
-def _is_of_phase(snapshot: Snapshot, event: Event, tasks: list[str], phase: str | None) -> bool:
+def _is_of_phase(
+    snapshot: Snapshot, event: Event, tasks: list[TaskId], phase: PhaseId | None
+) -> bool:
     if phase is None or event.get("phase") == phase:
         return True
     records = [snapshot.task(task) for task in tasks]
     return any(record is not None and record["spec"]["phase"] == phase for record in records)
 
 
-def _touches(snapshot: Snapshot, event: Event, tasks: list[str], path: str | None) -> bool:
+def _touches(snapshot: Snapshot, event: Event, tasks: list[TaskId], path: str | None) -> bool:
     """Return whether an entry is about a path: its task may write it, or it names it."""
     if path is None:
         return True

@@ -11,6 +11,7 @@ from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import Event, tasks_of
 from gitcoord.core.holds import holds_of
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.layout import attempt_log_path, check_log_path
 from gitcoord.core.leases import Context, running
 from gitcoord.core.messages import parse, subject_of
@@ -51,9 +52,9 @@ def tasks(
     work: Workspace,
     *,
     state: str | None = None,
-    phase: str | None = None,
+    phase: PhaseId | None = None,
     pool: str | None = None,
-    agent: str | None = None,
+    agent: AgentId | None = None,
 ) -> dict[str, Any]:
     """List tasks in plan order, filtered.
 
@@ -86,7 +87,7 @@ def tasks(
     return {"tip": snapshot.oid, "tasks": found}
 
 
-def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
+def show(work: Workspace, task: TaskId, *, limit: int = 50) -> dict[str, Any]:
     """Show one task with its history, newest first."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     record = named_task(work, snapshot, task)
@@ -117,7 +118,7 @@ def show(work: Workspace, task: str, *, limit: int = 50) -> dict[str, Any]:
     return {"tip": snapshot.oid, "task": facts}
 
 
-def log_of(work: Workspace, task: str) -> tuple[str, str]:
+def log_of(work: Workspace, task: TaskId) -> tuple[str, str]:
     """Return the name and the text of the newest log of a task.
 
     Raises:
@@ -159,7 +160,7 @@ def _local_log(work: Workspace, task: TaskRecord) -> tuple[str, str] | None:
     return None
 
 
-def impact(work: Workspace, task: str) -> dict[str, Any]:
+def impact(work: Workspace, task: TaskId) -> dict[str, Any]:
     """Return what waits for a task, and what would be blocked if it failed."""
     snapshot = work.ledger.snapshot()
     record = named_task(work, snapshot, task)
@@ -186,8 +187,8 @@ def history(
     work: Workspace,
     tip: str | None,
     *,
-    task: str | None = None,
-    agent: str | None = None,
+    task: TaskId | None = None,
+    agent: AgentId | None = None,
     limit: int = 50,
 ) -> Iterator[dict[str, Any]]:
     """Read entries back from a tip, newest first."""
@@ -352,7 +353,7 @@ def _phase_facts(
 
 
 def _next_of(
-    snapshot: Snapshot, phase: PhaseRecord, counts: dict[str, int], failed: list[str]
+    snapshot: Snapshot, phase: PhaseRecord, counts: dict[str, int], failed: list[TaskId]
 ) -> str | None:
     """Return the command that a phase waits for, if it waits for one."""
     if _is_landable(snapshot, phase, counts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gitcoord.core.ids import TaskId
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 
@@ -13,7 +14,7 @@ MAX_NAMED = 20
 MAX_COUNTED = 1000
 
 
-def behind(work: Workspace, snapshot: Snapshot, task: str) -> dict[str, Any]:
+def behind(work: Workspace, snapshot: Snapshot, task: TaskId) -> dict[str, Any]:
     """Count what needs a task, directly and through others; name the first."""
     work.index.update(work.store, snapshot.oid)
     direct, names, count = work.index.behind(task, MAX_NAMED)

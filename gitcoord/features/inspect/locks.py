@@ -6,6 +6,7 @@ from typing import Any
 
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
+from gitcoord.core.ids import NO_AGENT, AgentId
 from gitcoord.core.leases import Context, lock_left_ms, remaining_ms
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
@@ -30,7 +31,7 @@ def lock_facts(lock: LockRecord, context: Context) -> dict[str, Any]:
     }
 
 
-def listing(work: Workspace, *, agent: str | None = None) -> dict[str, Any]:
+def listing(work: Workspace, *, agent: AgentId | None = None) -> dict[str, Any]:
     """List locks, the paths that claims hold, and who waits for whom."""
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     if agent is not None:
@@ -92,7 +93,7 @@ def _is_open(snapshot: Snapshot, task: TaskRecord) -> bool:
 
 
 def _blockers(holds: list[Hold], task: TaskRecord) -> list[dict[str, Any]]:
-    found = obstacles(holds, paths_of(task) or [], task["assigned"] or "", for_claim=True)
+    found = obstacles(holds, paths_of(task) or [], task["assigned"] or NO_AGENT, for_claim=True)
     return [
         {
             "agent": one.hold.agent,

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from gitcoord.core.errors import NotFoundError
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.features.inspect.events import (
     EVERYTHING,
     Wanted,
@@ -24,8 +25,8 @@ __all__ = ["log"]
 def log(
     work: Workspace,
     *,
-    task: str | None = None,
-    agent: str | None = None,
+    task: TaskId | None = None,
+    agent: AgentId | None = None,
     limit: int = 20,
     wanted: Wanted = EVERYTHING,
     after: str | None = None,

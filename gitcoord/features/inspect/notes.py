@@ -7,6 +7,7 @@ from typing import Any
 
 from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
+from gitcoord.core.ids import TaskId
 from gitcoord.core.model import NoteRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -21,7 +22,7 @@ def notes_about(snapshot: Snapshot, task: TaskRecord) -> list[NoteRecord]:
     return [one for one in snapshot.notes() if _matters(one, task["id"], touched)]
 
 
-def _matters(note: NoteRecord, task: str, touched: Iterable[str]) -> bool:
+def _matters(note: NoteRecord, task: TaskId, touched: Iterable[str]) -> bool:
     if note["path"] is not None:
         return paths.overlaps([note["path"]], list(touched)) is not None
     return note["task"] in {None, task}

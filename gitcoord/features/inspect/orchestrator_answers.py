@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.features.inspect.agent_answers import (
     Written,
     WrittenTask,
@@ -108,7 +109,7 @@ class ShowAnswer(TypedDict):
 class ShowLogAnswer(TypedDict):
     """A log of a task, by its name; with ``--log``."""
 
-    task: str
+    task: TaskId
     log: str
     text: str
 
@@ -117,7 +118,7 @@ class ImpactAnswer(TypedDict):
     """Who waits for a task."""
 
     tip: str
-    task: str
+    task: TaskId
     direct: list[str]
     transitive: list[str]
     phases_waiting: list[str]
@@ -127,7 +128,7 @@ class WhyAnswer(TypedDict):
     """Everything that a task waits for, down to its roots; none where it is ready."""
 
     tip: str
-    task: str
+    task: TaskId
     title: str
     state: TaskState
     steps: list[WhyStep]
@@ -159,7 +160,7 @@ class PhaseListAnswer(TypedDict):
 class PhaseCheckAnswer(TypedDict):
     """Whether a phase could land, and what is missing."""
 
-    phase: str
+    phase: PhaseId
     state: str
     ready: bool
     results: list[list[str]]
@@ -183,7 +184,7 @@ class PhaseLandTrial(PhaseCheckAnswer):
 class PhaseLandAnswer(Written):
     """A phase that landed."""
 
-    phase: str
+    phase: PhaseId
     target: str
     old: str
     new: str
@@ -196,13 +197,13 @@ class PhaseLandAnswer(Written):
 class AssignAnswer(WrittenTask):
     """For whom a task is now."""
 
-    assigned: str | None
+    assigned: AgentId | None
 
 
 class CancelAnswer(WrittenTask):
     """A task that was cancelled, and what has to be redone."""
 
-    redone: list[str]
+    redone: list[TaskId]
 
 
 class ReapAnswer(TypedDict):
@@ -257,8 +258,8 @@ class BatchResult(TypedDict):
 
     line: int
     op: str
-    task: str | None
-    token: NotRequired[str]
+    task: TaskId | None
+    token: NotRequired[Token]
     branch: NotRequired[str]
 
 

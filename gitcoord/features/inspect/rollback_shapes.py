@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.features.inspect.shapes import PendingMove
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
 class ChangedTask(TypedDict):
     """A task's state before and after; null where there is no such task."""
 
-    task: str
+    task: TaskId
     now: str | None
     then: str | None
 
@@ -28,7 +29,7 @@ class ChangedTask(TypedDict):
 class ChangedPhase(TypedDict):
     """A phase's state before and after; null where there is no such phase."""
 
-    phase: str
+    phase: PhaseId
     now: str
     then: str | None
 
@@ -36,8 +37,8 @@ class ChangedPhase(TypedDict):
 class NamedClaim(TypedDict):
     """A claim by its task and holder."""
 
-    task: str
-    agent: str
+    task: TaskId
+    agent: AgentId
 
 
 class RollbackChanges(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.features.inspect.orchestrator_answers import Eta
 from gitcoord.features.inspect.shapes import AttentionFacts
 
@@ -29,10 +30,10 @@ class EventLine(TypedDict):
     parent: str | None
     id: str
     op: str
-    agent: str
+    agent: AgentId
     at: str
-    task: str | None
-    phase: str | None
+    task: TaskId | None
+    phase: PhaseId | None
     subject: str
     event: dict[str, Any]
     onto: NotRequired[str]
@@ -105,7 +106,7 @@ class CriticalPath(TypedDict):
     """The longest chain of tasks, by their estimates."""
 
     ms: int
-    tasks: list[str]
+    tasks: list[TaskId]
 
 
 class SimulatedRun(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
+from gitcoord.core.ids import AgentId
 from gitcoord.features.inspect.agent_answers import (
     Written,
 )
@@ -103,7 +104,7 @@ class AgentShowAnswer(TypedDict):
 class AgentRemoveAnswer(Written):
     """An agent that was removed."""
 
-    agent: str
+    agent: AgentId
 
 
 class TrustAnswer(TypedDict):

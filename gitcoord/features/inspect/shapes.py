@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+
 __all__ = [
     "AgentFacts",
     "Answer",
@@ -78,8 +80,8 @@ class Progress(TypedDict):
 class ClaimFacts(LeaseFacts):
     """One agent's exclusive right to a task."""
 
-    token: str
-    agent: str
+    token: Token
+    agent: AgentId
     attempt: int
     branch: str
     base: str
@@ -90,20 +92,20 @@ class ClaimFacts(LeaseFacts):
 class HeldClaim(ClaimFacts):
     """A claim in a list, with its task."""
 
-    task: str
+    task: TaskId
     title: str
 
 
 class ReviewFacts(TypedDict):
     """A review of one result; token and lease while it is at work."""
 
-    agent: str
+    agent: AgentId
     result: str | None
     verdict: str | None
     message: str
     is_verifier: bool
     at: str
-    token: NotRequired[str]
+    token: NotRequired[Token]
     expires_at: NotRequired[str]
     lease_left_ms: NotRequired[int]
     is_over: NotRequired[bool]
@@ -115,7 +117,7 @@ class CommitFacts(TypedDict):
 
     base: str
     boundary: dict[str, Any]
-    built_on: dict[str, str]
+    built_on: dict[TaskId, str]
     commits: int
     files: int
     oid: str | None
@@ -125,16 +127,16 @@ class CommitFacts(TypedDict):
 class ResultFacts(CommitFacts):
     """What was handed in for a task."""
 
-    agent: str
+    agent: AgentId
     at: str | int
     attempt: int
-    token: str
+    token: Token
 
 
 class SetbackFacts(TypedDict):
     """How an earlier attempt ended."""
 
-    agent: str
+    agent: AgentId
     at: str
     attempt: int
     kind: str
@@ -147,16 +149,16 @@ class TaskFacts(TypedDict):
     id: str
     title: str
     description: str
-    phase: str
+    phase: PhaseId
     pool: str
     paths: list[str] | None
     widened: list[str]
     reads: list[str]
-    needs: list[str]
+    needs: list[TaskId]
     priority: int
     estimate_ms: int | None
     state: TaskState
-    assigned: str | None
+    assigned: AgentId | None
     attempt: int
     failures: int
     branch: str | None
@@ -171,10 +173,10 @@ class TaskFacts(TypedDict):
 class Behind(TypedDict):
     """Who needs a task: directly, in all, and the first of them."""
 
-    task: str
+    task: TaskId
     direct: int
     count: int
-    tasks: list[str]
+    tasks: list[TaskId]
 
 
 class Blocking(Behind):
@@ -190,32 +192,32 @@ class EntryFacts(TypedDict):
     at: str
     subject: str
     op: str
-    agent: str | None
-    tasks: list[str]
+    agent: AgentId | None
+    tasks: list[TaskId]
     text: str
 
 
 class NoteFacts(TypedDict):
     """A finding that an agent left."""
 
-    agent: str
+    agent: AgentId
     at: str
     id: str
     path: str | None
-    task: str | None
+    task: TaskId | None
     text: str
 
 
 class EscalationFacts(TypedDict):
     """A matter handed to the orchestrator."""
 
-    agent: str
+    agent: AgentId
     answer: str
     at: str
     id: str
     kind: str
     state: str
-    task: str | None
+    task: TaskId | None
     text: str
 
 
@@ -223,11 +225,11 @@ class LockFacts(TypedDict):
     """Paths that an agent reserved."""
 
     id: str
-    agent: str
+    agent: AgentId
     paths: list[str]
     shared: bool
     reason: str
-    task: str | None
+    task: TaskId | None
     since: str
     expires_at: str | None
     left_ms: int | None
@@ -282,9 +284,9 @@ class AttentionFacts(TypedDict):
     """What waits for a person, and the command that helps."""
 
     kind: str
-    task: str | None
-    phase: str | None
-    agent: str | None
+    task: TaskId | None
+    phase: PhaseId | None
+    agent: AgentId | None
     since: str | None
     text: str
     command: str
@@ -309,9 +311,9 @@ class Answer(TypedDict):
 class Wave(TypedDict):
     """Tasks of a phase that can run at once."""
 
-    phase: str
+    phase: PhaseId
     number: int
-    tasks: list[str]
+    tasks: list[TaskId]
     width: int
     limits: list[str]
 
@@ -334,9 +336,9 @@ class WhyStep(WaitingFacts):
 class ShownTask(TaskFacts):
     """A task with everything that is known of it."""
 
-    needed_by: list[str]
+    needed_by: list[TaskId]
     would_block: Behind
-    blocked_by: list[str]
+    blocked_by: list[TaskId]
     logs: list[str]
     check: dict[str, Any] | None
     notes: list[NoteFacts]
@@ -356,15 +358,15 @@ class CommandFacts(TypedDict):
 class HeldReview(ReviewFacts):
     """A review in a list, with its task."""
 
-    task: str
+    task: TaskId
     title: str
 
 
 class HeldPaths(TypedDict):
     """The paths that a claim keeps from others."""
 
-    task: str
-    agent: str
+    task: TaskId
+    agent: AgentId
     paths: list[str] | None
     lease_left_ms: int
 
@@ -372,8 +374,8 @@ class HeldPaths(TypedDict):
 class BlockerFacts(TypedDict):
     """Who holds a path that a task waits for: the wanted pattern, and the held one."""
 
-    agent: str
-    task: str | None
+    agent: AgentId
+    task: TaskId | None
     lock: str | None
     paths: list[str]
 
@@ -386,7 +388,7 @@ class PendingMove(TypedDict):
     """The one move of the target that may be under way; ``phase`` is null for a rollback."""
 
     kind: Literal["landing", "rollback"]
-    phase: str | None
+    phase: PhaseId | None
     target: str
     old: str
     new: str
@@ -395,7 +397,7 @@ class PendingMove(TypedDict):
 class ConflictFacts(TypedDict):
     """Two results that do not merge."""
 
-    task: str
+    task: TaskId
     other: str
     files: list[str]
     is_moved: bool
@@ -431,7 +433,7 @@ class CheckFacts(TypedDict):
 class WaitingReview(TypedDict):
     """A result that waits for reviews."""
 
-    task: str
+    task: TaskId
     title: str
     author: str
     result: str | None

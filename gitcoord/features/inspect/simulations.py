@@ -10,6 +10,7 @@ from typing import Any
 
 from gitcoord.core import graph, stats
 from gitcoord.core.history import History, history_of
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import PlanDocument
 from gitcoord.core.plan_graph import path_warnings
 from gitcoord.core.simulation import Assumptions, simulate
@@ -59,7 +60,7 @@ def learned(work: Workspace) -> Assumptions:
     )
 
 
-def _logarithms(snapshot: Snapshot, took: Sequence[tuple[str, int]]) -> list[float]:
+def _logarithms(snapshot: Snapshot, took: Sequence[tuple[TaskId, int]]) -> list[float]:
     """Return how much longer each task took than it should have, as a logarithm."""
     ratios = []
     for task, ms in took:
@@ -117,14 +118,14 @@ def _run(document: PlanDocument, agents: int, assumed: Assumptions) -> dict[str,
 
 def critical_path(document: PlanDocument, task_ms: int) -> dict[str, Any]:
     """Return the longest chain of tasks, phases in their order."""
-    needs = {one["id"]: list(one["needs"]) for one in document["tasks"]}
+    needs: dict[str, list[str]] = {one["id"]: [*one["needs"]] for one in document["tasks"]}
     afters = {one["id"]: [_end(before) for before in one["after"]] for one in document["phases"]}
     for phase, befores in afters.items():
         needs[_end(phase)] = list(befores)
     for one in document["tasks"]:
         needs[_end(one["phase"])].append(one["id"])
         needs[one["id"]] += afters[one["phase"]]
-    own = {one["id"]: one["estimate_ms"] or task_ms for one in document["tasks"]}
+    own: dict[str, int] = {one["id"]: one["estimate_ms"] or task_ms for one in document["tasks"]}
     level = graph.levels(needs)
     ends: dict[str, int] = {}
     before: dict[str, str] = {}
@@ -143,6 +144,6 @@ def critical_path(document: PlanDocument, task_ms: int) -> dict[str, Any]:
     return {"ms": max(ends.values(), default=0), "tasks": chain[::-1][:MAX_CHAIN]}
 
 
-def _end(phase: str) -> str:
+def _end(phase: PhaseId) -> str:
     """Return the name of the end of a phase, which no task can have."""
     return f"end of {phase}"

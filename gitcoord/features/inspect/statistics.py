@@ -8,6 +8,7 @@ from typing import Any
 from gitcoord.core import stats
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.history import Attempt, History, history_of
+from gitcoord.core.ids import TaskId
 from gitcoord.core.sessions import assistant_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -76,7 +77,7 @@ def _groups(snapshot: Snapshot, history: History) -> dict[str, Any]:
     return {name: stats.grouped(history, key) for name, key in keys.items()}
 
 
-def _place(snapshot: Snapshot, task: str) -> tuple[str, str]:
+def _place(snapshot: Snapshot, task: TaskId) -> tuple[str, str]:
     """Return the pool and the phase of a task that may be gone by now."""
     record = snapshot.task(task)
     if record is None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import Hold, holds_of, obstacles
+from gitcoord.core.ids import NO_AGENT
 from gitcoord.core.leases import Context, is_late, remaining_ms, wait_ms
 from gitcoord.core.model import Claim, Lease, Review, TaskRecord
 from gitcoord.core.readiness import state_of
@@ -85,7 +86,7 @@ def _state_of(
     if holds is None:
         holds = holds_of(snapshot)
     wanted = paths_of(task) or []
-    if wait_ms(task["retry"], context) or obstacles(holds, wanted, "", for_claim=True):
+    if wait_ms(task["retry"], context) or obstacles(holds, wanted, NO_AGENT, for_claim=True):
         return "waiting"
     return "ready"
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import describe, holds_of, obstacles
+from gitcoord.core.ids import NO_AGENT, AgentId, PhaseId
 from gitcoord.core.leases import running
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.readiness import Hindrance, hindrances, waiting_item
@@ -45,7 +46,7 @@ class Waiting(NamedTuple):
         return self.text + clause(": {}", self.hint)
 
 
-def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> list[Waiting]:
+def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: AgentId = NO_AGENT) -> list[Waiting]:
     """Return everything that a task waits for itself, as ``agent`` sees it."""
     name = task["id"]
     if task["claim"]:
@@ -60,12 +61,12 @@ def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> list[Wa
     return [_hindered(one) for one in hindrances(snapshot, task)] + _others(snapshot, task, agent)
 
 
-def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> str:
+def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: AgentId = NO_AGENT) -> str:
     """Return in a few words the first thing that a task waits for, as ``agent`` sees it."""
     return first_waiting(snapshot, task, agent).sentence
 
 
-def first_waiting(snapshot: Snapshot, task: TaskRecord, agent: str = "") -> Waiting:
+def first_waiting(snapshot: Snapshot, task: TaskRecord, agent: AgentId = NO_AGENT) -> Waiting:
     """Return the first thing that a task waits for, as ``agent`` sees it."""
     found = waiting_of(snapshot, task, agent)
     if found:
@@ -91,7 +92,7 @@ def _reviewed(task: TaskRecord) -> Waiting:
     return _with_command("review", (), text, "gitcoord review claim")
 
 
-def _landing_of(snapshot: Snapshot, phase: str) -> Waiting:
+def _landing_of(snapshot: Snapshot, phase: PhaseId) -> Waiting:
     """Return what a phase waits for in which a task is done."""
     at_work = tuple(task["id"] for task in snapshot.live() if task["spec"]["phase"] == phase)
     if at_work:
@@ -105,7 +106,7 @@ def _over(task: TaskRecord) -> Waiting:
     return _with_command("need", (task["id"],), text, f"gitcoord retry {task['id']}")
 
 
-def _others(snapshot: Snapshot, task: TaskRecord, agent: str) -> list[Waiting]:
+def _others(snapshot: Snapshot, task: TaskRecord, agent: AgentId) -> list[Waiting]:
     """Return what time and others have to do before an open task can be claimed."""
     name, found = task["id"], []
     asked = [

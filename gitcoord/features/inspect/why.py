@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import PhaseRecord, TaskRecord
 from gitcoord.core.readiness import state_of
 from gitcoord.core.snapshot import Snapshot
@@ -20,7 +21,7 @@ MAX_OF_PHASE = 20
 _UNFINISHED = ("failed", "review", "claimed", "open")
 
 
-def why(work: Workspace, task: str) -> dict[str, Any]:
+def why(work: Workspace, task: TaskId) -> dict[str, Any]:
     """Return everything that a task waits for, what that waits for, and so on.
 
     Each step has its depth: what stands below a step, one deeper, is what it waits for.
@@ -69,17 +70,17 @@ class _Walk:
             self._add(one, depth)
             if one.kind == "phase":
                 for name in one.names:
-                    self._follow_phase((), name, depth + 1)
+                    self._follow_phase((), PhaseId(name), depth + 1)
             if one.kind == "need":
                 self._follow_tasks((name for name in one.names if name != task["id"]), depth + 1)
 
     def _follow_tasks(self, names: Iterable[str], depth: int) -> None:
         for name in names:
-            task = self._snapshot.task(name)
+            task = self._snapshot.task(TaskId(name))
             if task is not None:
                 self.follow_task(task, depth)
 
-    def _follow_phase(self, at_work: tuple[str, ...], name: str, depth: int) -> None:
+    def _follow_phase(self, at_work: tuple[str, ...], name: PhaseId, depth: int) -> None:
         """Add what a phase waits for before it lands: its tasks, its gates, its landing."""
         phase = self._snapshot.phase(name)
         if phase is None or not self._is_new("phase", name):
@@ -97,7 +98,7 @@ class _Walk:
         self._add(Waiting("landing", tuple(tasks), text), depth)
         self._follow_tasks(tasks, depth + 1)
 
-    def _unfinished(self, phase: str) -> Iterator[str]:
+    def _unfinished(self, phase: PhaseId) -> Iterator[str]:
         """Return the tasks that keep a phase from being whole, those that failed first."""
         for state in _UNFINISHED:
             yield from self._work.index.in_state([phase], state)

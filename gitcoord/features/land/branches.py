@@ -8,6 +8,7 @@ has checked out or works on.
 from __future__ import annotations
 
 from gitcoord.core.errors import GitcoordError
+from gitcoord.core.ids import TaskId
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -38,7 +39,7 @@ def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
     checked_out = {worktree.branch for worktree in list_all(work.git)}
     found: dict[str, str] = {}
     for ref, oid in work.store.list_refs(prefix).items():
-        task = snapshot.task(ref.removeprefix(prefix).partition("/")[0])
+        task = snapshot.task(TaskId(ref.removeprefix(prefix).partition("/")[0]))
         if (
             task is not None
             and task["spec"]["phase"] in landed

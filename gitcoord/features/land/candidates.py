@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import Result, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.snapshot import Snapshot
@@ -39,7 +40,7 @@ class Conflicted(NamedTuple):
     move the first one's changes along, out of its boundary.
     """
 
-    task: str
+    task: TaskId
     other: str
     files: list[str]
     is_moved: bool = False
@@ -56,7 +57,7 @@ class Conflicted(NamedTuple):
 class PhaseCheck(NamedTuple):
     """Whether a phase could land now, and what is missing."""
 
-    phase: str
+    phase: PhaseId
     state: str
     is_ready: bool
     missing: list[TaskRecord]
@@ -65,7 +66,7 @@ class PhaseCheck(NamedTuple):
     tips: Sequence[str] = ()
     in_the_way: Sequence[str] = ()
     gates: Sequence[dict[str, Any]] = ()
-    without: Sequence[str] = ()
+    without: Sequence[TaskId] = ()
     problem: str = ""
 
     @property
@@ -77,7 +78,10 @@ class PhaseCheck(NamedTuple):
 
 
 def check_phase(
-    work: Workspace, phase: str, snapshot: Snapshot | None = None, without: Sequence[str] = ()
+    work: Workspace,
+    phase: PhaseId,
+    snapshot: Snapshot | None = None,
+    without: Sequence[TaskId] = (),
 ) -> PhaseCheck:
     """Return whether a phase could land now, but for its gates; move nothing.
 
@@ -135,7 +139,7 @@ def check_phase(
     return _unpruned(work, merged)
 
 
-def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]:
+def _left_out(snapshot: Snapshot, phase: PhaseId, named: Sequence[TaskId]) -> list[TaskId]:
     """Return what a person leaves out, with all that goes with it."""
     for name in named:
         task = snapshot.require_task(name)
@@ -155,7 +159,7 @@ def _left_out(snapshot: Snapshot, phase: str, named: Sequence[str]) -> list[str]
 
 def merge(
     work: Workspace,
-    tasks: dict[str, TaskRecord],
+    tasks: dict[TaskId, TaskRecord],
     results: list[list[str]],
     target_tip: str,
     gates: Sequence[str] = (),
@@ -217,7 +221,7 @@ def refuse_replaced(snapshot: Snapshot, results: Iterable[Sequence[str]]) -> Non
 
     """
     for name, oid in results:
-        result = snapshot.require_task(name)["result"]
+        result = snapshot.require_task(TaskId(name))["result"]
         if result is None or result["oid"] != oid:
             raise RefusedError(
                 f"the result of task {name} changed meanwhile", reason="results-changed"
@@ -225,17 +229,18 @@ def refuse_replaced(snapshot: Snapshot, results: Iterable[Sequence[str]]) -> Non
 
 
 def _refuse_broken(
-    work: Workspace, tasks: dict[str, TaskRecord], results: list[list[str]], target_tip: str
+    work: Workspace, tasks: dict[TaskId, TaskRecord], results: list[list[str]], target_tip: str
 ) -> None:
     """Return the first result that is broken, if one is why a merge failed."""
     from gitcoord.git.soundness import require_sound
 
     for name, oid in results:
-        built_on = cast("Result", tasks[name]["result"])["built_on"]
+        task = tasks[TaskId(name)]
+        built_on = cast("Result", task["result"])["built_on"]
         try:
             require_sound(work.git, oid, [target_tip, *built_on.values()])
         except RefusedError as error:
-            raise _cannot_land(tasks[name], error) from None
+            raise _cannot_land(task, error) from None
 
 
 def _cannot_land(task: TaskRecord, error: RefusedError) -> RefusedError:
@@ -250,7 +255,7 @@ def _cannot_land(task: TaskRecord, error: RefusedError) -> RefusedError:
 
 def _merged(
     work: Workspace,
-    tasks: dict[str, TaskRecord],
+    tasks: dict[TaskId, TaskRecord],
     results: list[list[str]],
     target_tip: str,
     gates: Sequence[str],
@@ -259,9 +264,9 @@ def _merged(
     from gitcoord.git.results import inspect, inspect_merge, lift
 
     tips = [target_tip]
-    merged: list[str] = []
+    merged: list[TaskId] = []
     for name, oid in results:
-        task = tasks[name]
+        task = tasks[TaskId(name)]
         result = cast("Result", task["result"])
         boundary = boundary_of_result(task, result)
         lifted = oid
@@ -273,14 +278,14 @@ def _merged(
             tree = merge_tree(work.git, tips[-1], lifted)
             if isinstance(tree, Conflict):
                 return Conflicted(
-                    name, _other_side(work, tasks, merged, list(tree.files)), list(tree.files)
+                    task["id"], _other_side(work, tasks, merged, list(tree.files)), list(tree.files)
                 )
             inspect_merge(work.git, tips[-1], tree.tree, boundary)
         except RefusedError as error:
             moved = cast("list[str]", error.facts.get("moved") or [])
             if moved and lifted == oid:
                 return Conflicted(
-                    name, _other_side(work, tasks, merged, moved), moved, is_moved=True
+                    task["id"], _other_side(work, tasks, merged, moved), moved, is_moved=True
                 )
             raise _cannot_land(task, error) from None
         passed: Sequence[str] = ()
@@ -288,7 +293,7 @@ def _merged(
             passed = gates
         message = _landing_message(task, result, passed)
         tips.append(commit_merge(work.git, tree.tree, [tips[-1], lifted], message, result["at"]))
-        merged.append(name)
+        merged.append(task["id"])
     return tips
 
 
@@ -318,7 +323,7 @@ def _landing_message(task: TaskRecord, result: Result, gates: Sequence[str]) -> 
 
 
 def _other_side(
-    work: Workspace, tasks: dict[str, TaskRecord], merged: list[str], files: list[str]
+    work: Workspace, tasks: dict[TaskId, TaskRecord], merged: list[TaskId], files: list[str]
 ) -> str:
     """Return the merged task that changed one of the files, or the target."""
     from gitcoord.git.results import changed_files

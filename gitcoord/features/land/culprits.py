@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, PhaseId, TaskId
 from gitcoord.core.leases import Context
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail
@@ -35,12 +35,12 @@ Test = Callable[[str], GateFailure | None]
 class Culprit(NamedTuple):
     """A result with which a gate fails, and how."""
 
-    task: str
+    task: TaskId
     oid: str
     failure: GateFailure
 
 
-def tester(work: Workspace, phase: str, failure: GateFailure, failed: str) -> Test:
+def tester(work: Workspace, phase: PhaseId, failure: GateFailure, failed: str) -> Test:
     """Return a test of any commit by the gate that failed, each tree once."""
     known: dict[str, GateFailure | None] = {tree_of(work.git, failed): failure}
 
@@ -58,7 +58,7 @@ def tester(work: Workspace, phase: str, failure: GateFailure, failed: str) -> Te
 
 
 def find_culprits(
-    results: Results, tips: list[str], dependents: dict[str, set[str]], merge: Merge, test: Test
+    results: Results, tips: list[str], dependents: dict[str, set[TaskId]], merge: Merge, test: Test
 ) -> list[Culprit]:
     """Return the results to give back; none where the target itself fails.
 
@@ -73,7 +73,7 @@ def find_culprits(
         if at == 0:
             break
         task, oid = results[at - 1]
-        found.append(Culprit(task, oid, failure))
+        found.append(Culprit(TaskId(task), oid, failure))
         gone = {task} | dependents.get(task, set())
         results = [one for one in results if one[0] not in gone]
         merged = merge(results)
@@ -109,7 +109,7 @@ def _ran_nothing(failure: GateFailure) -> bool:
     return failure.verdict.reason.startswith(NO_TESTS)
 
 
-def refusal(phase: str, failure: GateFailure, culprits: list[Culprit]) -> RefusedError:
+def refusal(phase: PhaseId, failure: GateFailure, culprits: list[Culprit]) -> RefusedError:
     """Return the refusal of a landing whose culprits were reopened."""
     names = [culprit.task for culprit in culprits]
     if culprits:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, PhaseId, TaskId
 from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
@@ -49,18 +49,18 @@ class Landed(NamedTuple):
     """A phase that landed (or had landed), and where the target is."""
 
     entry: str
-    phase: str
+    phase: PhaseId
     target: str
     old: str
     new: str
     results: int
     already: bool
     gates: Sequence[str] = ()
-    without: Sequence[str] = ()
+    without: Sequence[TaskId] = ()
 
 
 def land_automatically(
-    work: Workspace, phase: str
+    work: Workspace, phase: PhaseId
 ) -> Landed | RefusedError | UnavailableError | None:
     """Land a phase whose plan says ``landing = "auto"``, if it is whole now.
 
@@ -80,7 +80,7 @@ def land_automatically(
 
 
 def land(
-    work: Workspace, phase: str, *, follow: bool = True, without: Sequence[str] = ()
+    work: Workspace, phase: PhaseId, *, follow: bool = True, without: Sequence[TaskId] = ()
 ) -> Landed:
     """Land a whole phase on the target, behind its gates, all or nothing.
 
@@ -122,7 +122,9 @@ class _StartAgainError(Exception):
 _CHANGED = {"results-changed", "gate-changed", "gate-missing", "not-whole"}
 
 
-def _land_once(work: Workspace, phase: str, *, follow: bool, without: Sequence[str]) -> Landed:
+def _land_once(
+    work: Workspace, phase: PhaseId, *, follow: bool, without: Sequence[TaskId]
+) -> Landed:
     snapshot = work.ledger.snapshot()
     record = snapshot.phase(phase)
     if record is not None and record["state"] == "landed" and record["landing"]:
@@ -181,7 +183,7 @@ def _begun(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
     return tree
 
 
-def refuse_unready(work: Workspace, phase: str, without: Sequence[str] = ()) -> None:
+def refuse_unready(work: Workspace, phase: PhaseId, without: Sequence[TaskId] = ()) -> None:
     """Refuse what ``land`` would refuse before it runs a gate; change nothing.
 
     Raises:
@@ -249,7 +251,7 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
             return merged
 
         dependents = {
-            name: set(left_out(snapshot, check.phase, [name])) for name, _ in check.results
+            name: set(left_out(snapshot, check.phase, [TaskId(name)])) for name, _ in check.results
         }
         test = tester(work, check.phase, failure, new)
         culprits = find_culprits(check.results, list(check.tips), dependents, merge, test)
@@ -300,7 +302,7 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) ->
         raise
 
 
-def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Landed:
+def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: str) -> Landed:
     """Read again what became of it: whoever came by may have ended it before us."""
     from gitcoord.git.merges import tree_of
 
@@ -330,7 +332,7 @@ def _verified(work: Workspace, phase: str, check: PhaseCheck, tree: str) -> Land
     )
 
 
-def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> list[str]:
+def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> list[PhaseId]:
     """Return the landed phases that the target does not contain any more."""
     from gitcoord.git.merges import is_ancestor
     from gitcoord.git.program import GitError

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import CorruptError, RefusedError
+from gitcoord.core.ids import TaskId
 from gitcoord.core.layout import PLAN, PLAN_INPUT
 from gitcoord.core.messages import parse
 from gitcoord.core.model import PhaseRecord, Survivor, TaskRecord
@@ -195,7 +196,7 @@ def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, An
 
 
 def _named(tip: Snapshot, one: Survivor) -> dict[str, str]:
-    claim = tip.require_task(one["name"])["claim"]
+    claim = tip.require_task(TaskId(one["name"]))["claim"]
     agent = ""
     if claim:
         agent = claim["agent"]
@@ -213,7 +214,7 @@ def _stems(paths: list[str], folder: str) -> set[str]:
 def _tasks(
     tip: Snapshot, chosen: Snapshot, paths: list[str], ended: set[str]
 ) -> Iterator[dict[str, Any]]:
-    for name in sorted(_stems(paths, "tasks") | ended):
+    for name in map(TaskId, sorted(_stems(paths, "tasks") | ended)):
         now, then = tip.task(name), chosen.task(name)
         state = _state_of(then)
         if then is not None and name in ended:

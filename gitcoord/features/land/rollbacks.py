@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, PhaseId
 from gitcoord.core.leases import Context
 from gitcoord.core.model import Pending
 from gitcoord.core.operations.rollbacks import survivors
@@ -55,7 +55,7 @@ def choose(
     to: str | None = None,
     steps: int | None = None,
     before: int | None = None,
-    phase: str | None = None,
+    phase: PhaseId | None = None,
 ) -> Choice:
     """Find the entry to go back to; ``before`` is a time in seconds.
 
@@ -88,7 +88,7 @@ def choose(
     elif before is not None:
         choice = _before(work, tip, before)
     else:
-        choice = _phase_start(work, tip, cast("str", phase))
+        choice = _phase_start(work, tip, cast("PhaseId", phase))
     if work.ledger.snapshot(choice.entry).settings()["pending"] is not None:
         raise RefusedError(
             f"a move of the target was under way in entry {choice.entry[:12]}",
@@ -135,7 +135,7 @@ def _before(work: Workspace, tip: str, before: int) -> Choice:
     )
 
 
-def _phase_start(work: Workspace, tip: str, phase: str) -> Choice:
+def _phase_start(work: Workspace, tip: str, phase: PhaseId) -> Choice:
     snapshot = work.ledger.snapshot(tip)
     phase = named_phase(snapshot, phase)["id"]
     first_claim = None
@@ -231,7 +231,7 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
 
     if plan is not None:
         refuse_in_the_way(work, plan)
-        candidate = landing_ref(work.ledger.name, "rollback", plan.new)
+        candidate = landing_ref(work.ledger.name, PhaseId("rollback"), plan.new)
         keep_commits(work, {candidate: plan.new}, [plan.old])
         work.ledger.hints.keep(
             attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old

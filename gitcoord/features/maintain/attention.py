@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TypedDict
 
 from gitcoord.core import codec
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sentences import reason_of, text_of_escalation
@@ -26,9 +27,9 @@ class Attention(TypedDict):
     """One thing that waits for a person."""
 
     kind: str
-    task: str | None
-    phase: str | None
-    agent: str | None
+    task: TaskId | None
+    phase: PhaseId | None
+    agent: AgentId | None
     since: str | None
     text: str
     command: str
@@ -46,14 +47,23 @@ def needs_you(work: Workspace, snapshot: Snapshot) -> list[Attention]:
     ]
 
 
-def item(kind: str, text: str, command: str, **about: str | None) -> Attention:
+def item(
+    kind: str,
+    text: str,
+    command: str,
+    *,
+    task: TaskId | None = None,
+    phase: PhaseId | None = None,
+    agent: AgentId | None = None,
+    since: str | None = None,
+) -> Attention:
     """Return one thing that is told, with what it is about and the command for it."""
     return {
         "kind": kind,
-        "task": about.get("task"),
-        "phase": about.get("phase"),
-        "agent": about.get("agent"),
-        "since": about.get("since"),
+        "task": task,
+        "phase": phase,
+        "agent": agent,
+        "since": since,
         "text": codec.printable(text.split("\n", 1)[0][:_MAX_CHARS]),
         "command": command,
     }

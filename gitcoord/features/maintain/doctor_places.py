@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitcoord.core import ids
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.refs import branch_name, branch_ref, own_refs
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.findings import Finding, fine, problem
@@ -208,7 +209,7 @@ def leftovers(work: Workspace, _snapshot: Snapshot | None, fix: bool) -> Iterato
         elif path.parent.name == HINTS:
             yield fine("leftovers", text, "it is forgotten once no lock of it is left")
         else:
-            settled = work.ledger.settle(path.parent.name)
+            settled = work.ledger.settle(AgentId(path.parent.name))
             told = ", ".join(
                 f"{one.op} {'was' if one.is_applied else 'was not'} done" for one in settled
             )
@@ -256,7 +257,7 @@ def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
     lost = [
         ref
         for ref in work.store.list_refs(prefix)
-        if snapshot.task(ref.removeprefix(prefix).split("/")[0]) is None
+        if snapshot.task(TaskId(ref.removeprefix(prefix).split("/")[0])) is None
     ]
     if lost:
         yield problem(
@@ -265,7 +266,7 @@ def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
             "look at them, and keep what is worth it; a rollback leaves such branches on purpose",
         )
     agents = {agent["id"] for agent in snapshot.agents()}
-    folder = work.agent_folder("x").parent
+    folder = work.agent_folder(AgentId("x")).parent
     for place in sorted(folder.glob("*")) if folder.is_dir() else ():
         known = read_json(place / "worktree.json")
         if place.name not in agents and known is not None and Path(str(known.get("path"))).exists():

@@ -13,6 +13,7 @@ from typing import Any, cast
 from gitcoord.core import ids
 from gitcoord.core.estimates import Finished, Remaining, estimate
 from gitcoord.core.history import History, history_of
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.leases import Context, age_ns, remaining_ms, running, silent_ns
 from gitcoord.core.model import Claim, Lease, PhaseRecord, TaskRecord
 from gitcoord.core.operations.reviews import is_verifier
@@ -151,19 +152,19 @@ def _live(snapshot: Snapshot) -> list[TaskRecord]:
 
 def _running(snapshot: Snapshot) -> Iterator[Attention]:
     for task in _live(snapshot):
-        about = {"task": task["id"], "phase": task["spec"]["phase"]}
-        command = f"gitcoord show {task['id']}"
+        name, phase = task["id"], task["spec"]["phase"]
+        command = f"gitcoord show {name}"
         claim = task["claim"]
         if claim is not None:
             words = task["spec"]["title"]
             if claim["progress"] is not None:
                 words = claim["progress"]["message"]
-            since = instant(claim["since"])
-            yield item("claim", words, command, agent=claim["agent"], since=since, **about)
+            agent, since = claim["agent"], instant(claim["since"])
+            yield item("claim", words, command, task=name, phase=phase, agent=agent, since=since)
         for review in running(task):
             words = f"reviews {task['id']}: {task['spec']['title']}"
-            since = instant(review["at"])
-            yield item("review", words, command, agent=review["agent"], since=since, **about)
+            agent, since = review["agent"], instant(review["at"])
+            yield item("review", words, command, task=name, phase=phase, agent=agent, since=since)
 
 
 def _next(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> Iterator[Attention]:
@@ -234,7 +235,7 @@ def _span(context: Context, low_ms: int | None, high_ms: int | None, basis: str)
     return {"from": ends[0], "to": ends[1], "basis": basis}
 
 
-def _estimate_of(snapshot: Snapshot, task: str) -> int | None:
+def _estimate_of(snapshot: Snapshot, task: TaskId) -> int | None:
     record = snapshot.task(task)
     if record is None:
         return None
@@ -267,7 +268,7 @@ def _remaining(work: Workspace, snapshot: Snapshot, context: Context) -> list[Re
     return found
 
 
-def _gate(phase: str) -> str:
+def _gate(phase: PhaseId) -> str:
     """Return the name of the end of a phase, which is not a task's."""
     return f"end of {phase}"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
+from gitcoord.core.ids import TaskId
 from gitcoord.core.refs import attic_refs, landing_refs, result_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -140,14 +141,14 @@ def _drop_landed_results(work: Workspace, snapshot: Snapshot) -> list[str]:
     """
     from gitcoord.git.merges import contains
 
-    prefix = result_ref(work.ledger.name, "", "").removesuffix("/")
+    prefix = result_ref(work.ledger.name, TaskId(""), "").removesuffix("/")
     refs = work.store.list_refs(prefix)
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
     if not refs or not landed:
         return []
     of_landed = {}
     for ref, oid in refs.items():
-        task = snapshot.task(ref.split("/")[-2])
+        task = snapshot.task(TaskId(ref.split("/")[-2]))
         if task is not None and task["spec"]["phase"] in landed:
             of_landed[ref] = oid
     held = contains(work.git, work.target_tip(snapshot), of_landed.values())

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from gitcoord.core import hook_commands, ids
 from gitcoord.core.codex_flags import codex_flags
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.ids import AgentId
 from gitcoord.features.assist.briefs import brief_of
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.assist.setups import own_program
@@ -46,7 +47,7 @@ class Assistant(NamedTuple):
     model: tuple[str, ...]
     grants: str
 
-    def command(self, work: Workspace, agent: str, worktree: Path) -> list[str]:
+    def command(self, work: Workspace, agent: AgentId, worktree: Path) -> list[str]:
         """Return the command that starts it on what an agent holds."""
         prompt = _TASK + brief_of(work, agent).text
         words = [self.program]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
+from gitcoord.core.ids import AgentId
 from gitcoord.core.texts import first_line
 from gitcoord.features.run.assistants import Assistant, path_with_ours
 from gitcoord.features.run.reviews import Note
@@ -46,7 +47,7 @@ class Job(NamedTuple):
     """What a worker of a run works with."""
 
     work: Workspace
-    agent: str
+    agent: AgentId
     command: list[str]
     is_over: Callable[[], bool]
     tell: Callable[[Note], None]

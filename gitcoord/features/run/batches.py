@@ -14,6 +14,7 @@ from typing import Any, cast
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.leases import Context
 from gitcoord.core.machine import MAX_BATCH, Step, fold, operation, operations
 from gitcoord.core.operation import Kind, LineKey
@@ -133,7 +134,7 @@ def _wrong(number: int, what: str, hint: str = "") -> UsageError:
     )
 
 
-def batch(work: Workspace, lines: list[Line], *, agent: str) -> Done:
+def batch(work: Workspace, lines: list[Line], *, agent: AgentId) -> Done:
     """Apply lines as one entry; the first refusal names its line.
 
     ``agent`` asks for the lines that name no agent themselves.
@@ -206,10 +207,10 @@ def _renumbered(error: GitcoordError, lines: list[Line]) -> GitcoordError:
 class _Maker:
     """Make the command of each line from the state that it meets."""
 
-    def __init__(self, work: Workspace, agent: str) -> None:
+    def __init__(self, work: Workspace, agent: AgentId) -> None:
         self._work = work
         self._agent = agent
-        self.tokens: dict[str, str] = {}
+        self.tokens: dict[TaskId, Token] = {}
 
     def step(self, line: Line) -> Step:
         """Bind one line to the function that makes its command."""
@@ -269,7 +270,7 @@ class _Maker:
             return named_escalation(snapshot, name)
         return named_agent(snapshot, name)["id"]
 
-    def _begun(self, snapshot: Snapshot, task: str, context: Context) -> Command:
+    def _begun(self, snapshot: Snapshot, task: TaskId, context: Context) -> Command:
         """Return what a claim begins from, and remember its token for the lines below."""
         base = base_of(self._work, snapshot, snapshot.require_task(task))
         self.tokens[task] = context.token
@@ -288,10 +289,12 @@ class _Maker:
         keep_result(self._work, snapshot, command["task"], facts)
         return facts
 
-    def _holding(self, snapshot: Snapshot, who: str, task: str | None) -> tuple[str, str]:
+    def _holding(
+        self, snapshot: Snapshot, who: AgentId, task: TaskId | None
+    ) -> tuple[TaskId, Token]:
         """Find a claim: one that this batch made, or the agent's own token."""
         if task in self.tokens:
-            return str(task), self.tokens[str(task)]
+            return task, self.tokens[task]
         try:
             return current_claim(self._work, snapshot, who, task or None)
         except (NotFoundError, RefusedError):
@@ -300,7 +303,7 @@ class _Maker:
             raise
 
 
-def _holds_claim(snapshot: Snapshot, agent: str) -> bool:
+def _holds_claim(snapshot: Snapshot, agent: AgentId) -> bool:
     return any(task["claim"] and task["claim"]["agent"] == agent for task in snapshot.live())
 
 

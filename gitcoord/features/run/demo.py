@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core.errors import RefusedError
+from gitcoord.core.ids import AgentId
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
@@ -220,7 +221,7 @@ def _demo(top: Path, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
         f"A plan: {len(MODULES)} modules to document (25-69), {len(GROUPS)} overviews (88-93), "
         f"{len(GROUPS)} checks."
     )
-    names = [f"agent-{number}" for number in range(1, count + 1)]
+    names = [AgentId(f"agent-{number}") for number in range(1, count + 1)]
     for number, name in enumerate(names):
         pools = ["builders", "writers"] + (["checkers"] if number != 1 else [])
         agents.add(work, name, pools=pools)
@@ -262,7 +263,7 @@ def _make_repository(top: Path) -> None:
     git.run("commit", "-q", "-m", "Begin", env=who)
 
 
-def _start(work: Workspace, name: str) -> subprocess.Popen[bytes]:
+def _start(work: Workspace, name: AgentId) -> subprocess.Popen[bytes]:
     folder = work.worktree_of(name)
     log = work.ledger.files.root / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -287,7 +288,7 @@ def _python_path() -> dict[str, str]:
 
 def _watch(
     work: Workspace,
-    processes: dict[str, subprocess.Popen[bytes]],
+    processes: dict[AgentId, subprocess.Popen[bytes]],
     clock: Clock,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:

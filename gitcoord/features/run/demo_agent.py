@@ -20,12 +20,13 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     UnavailableError,
 )
+from gitcoord.core.ids import AgentId
 from gitcoord.git.program import Git, discover
 from gitcoord.host.clock import Clock
 
 __all__ = ["FAILING_TASK", "REJECTED_TASK", "THINK_S", "VICTIM", "main"]
 
-VICTIM = "agent-2"
+VICTIM = AgentId("agent-2")
 FAILING_TASK = "40"
 REJECTED_TASK = "90"
 THINK_S = 0.3
@@ -64,7 +65,7 @@ def _module_pages(name: str) -> dict[str, str]:
     return {f"docs/{name}/index.md": "\n".join(lines) + "\n"}
 
 
-def main(agent: str) -> None:
+def main(agent: AgentId) -> None:
     """Work until the plan is finished."""
     place = discover(Path.cwd())
     notes = place.common_dir / "gitcoord" / "demo"
@@ -97,7 +98,7 @@ def main(agent: str) -> None:
             (notes / f"{agent}.json").write_text(json.dumps(totals), "ascii")
 
 
-def _review(coord: gitcoord.Coordinator, agent: str) -> bool:
+def _review(coord: gitcoord.Coordinator, agent: AgentId) -> bool:
     """Review another agent's overview, if one waits; say whether one did."""
     try:
         review = coord.review(agent)
@@ -122,7 +123,12 @@ class _GaveUpError(Exception):
 
 
 def _do(
-    coord: gitcoord.Coordinator, claim: gitcoord.Held, agent: str, notes: Path, *, is_first: bool
+    coord: gitcoord.Coordinator,
+    claim: gitcoord.Held,
+    agent: AgentId,
+    notes: Path,
+    *,
+    is_first: bool,
 ) -> None:
     done = threading.Event()
     beater = threading.Thread(target=_beat, args=(claim, done), daemon=True)
@@ -168,4 +174,4 @@ def _beat(claim: gitcoord.Held, done: threading.Event) -> None:
 
 if __name__ == "__main__":
     os.environ["GITCOORD_SESSION"] = f"demo-{os.getpid()}"
-    main(sys.argv[1])
+    main(AgentId(sys.argv[1]))

@@ -13,6 +13,7 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import GateSpec, TaskRecord
 from gitcoord.features.work import reviews
 from gitcoord.features.work.beating import beating
@@ -30,15 +31,15 @@ _CANNOT_JUDGE = {125, 126, 127}
 class Note(NamedTuple):
     """Something that happened in a run, for the display."""
 
-    agent: str
-    task: str
+    agent: AgentId
+    task: TaskId
     what: str
     text: str
 
 
 def review_one(
     work: Workspace,
-    agent: str,
+    agent: AgentId,
     session: str,
     command: str,
     is_over: Callable[[], bool],

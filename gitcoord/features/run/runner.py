@@ -19,6 +19,7 @@ from gitcoord.core.errors import (
     UnavailableError,
     UsageError,
 )
+from gitcoord.core.ids import NO_AGENT, NO_TASK, AgentId, TaskId
 from gitcoord.core.leases import wait_ms
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
@@ -74,12 +75,12 @@ class _Shared:
         self.errors: list[BaseException] = []
         self.waits: dict[str, str] = {}
 
-    def tell_waiting(self, agent: str, text: str) -> None:
+    def tell_waiting(self, agent: AgentId, text: str) -> None:
         """Tell what an agent waits for, once for as long as it stays the same."""
         if self.waits.get(agent) != text:
             self.waits[agent] = text
             if text:
-                self.tell(Note(agent, "", "waits", text))
+                self.tell(Note(agent, TaskId(""), "waits", text))
 
 
 def run(
@@ -107,9 +108,11 @@ def run(
     shared = _Shared(start, work.ledger.name, command, tell, review, assistants)
     if stop is not None:
         shared.stop = stop
-    with notifying(start, work.ledger.name, lambda text: tell(Note("", "", "notify", text))):
+    with notifying(
+        start, work.ledger.name, lambda text: tell(Note(NO_AGENT, NO_TASK, "notify", text))
+    ):
         finish_pending(work)
-        return _run(shared, work, [f"run-{number}" for number in range(1, jobs + 1)])
+        return _run(shared, work, [AgentId(f"run-{number}") for number in range(1, jobs + 1)])
 
 
 def _found(command: list[str]) -> list[str]:
@@ -126,7 +129,7 @@ def _found(command: list[str]) -> list[str]:
     return [str(Path(program).absolute()), *command[1:]]
 
 
-def _assistant_of(shared: _Shared, agent: str) -> Assistant | None:
+def _assistant_of(shared: _Shared, agent: AgentId) -> Assistant | None:
     """Return which assistant an agent of a run is, if any is."""
     if not shared.assistants:
         return None
@@ -134,7 +137,7 @@ def _assistant_of(shared: _Shared, agent: str) -> Assistant | None:
     return shared.assistants[(number - 1) % len(shared.assistants)]
 
 
-def _require_hooks(shared: _Shared, work: Workspace, names: list[str]) -> None:
+def _require_hooks(shared: _Shared, work: Workspace, names: list[AgentId]) -> None:
     """Refuse a run whose hooks an assistant would pass over, before anything is claimed."""
     asked: set[str] = set()
     for name in names:
@@ -145,7 +148,7 @@ def _require_hooks(shared: _Shared, work: Workspace, names: list[str]) -> None:
         require_trusted_hooks(assistant, worktree)
 
 
-def _run(shared: _Shared, work: Workspace, names: list[str]) -> Run:
+def _run(shared: _Shared, work: Workspace, names: list[AgentId]) -> Run:
     """Let agents of these names work until nothing is left to do."""
     for name in names:
         _prepare(work, name)
@@ -161,7 +164,7 @@ def _run(shared: _Shared, work: Workspace, names: list[str]) -> Run:
     return _ended(work, is_interrupted=shared.stop.is_set())
 
 
-def _prepare(work: Workspace, name: str) -> None:
+def _prepare(work: Workspace, name: AgentId) -> None:
     """Add an agent of the run, or give it back a worktree that is not there.
 
     A run that was killed may have come no further than the agent's entry.
@@ -200,7 +203,14 @@ def _wait(shared: _Shared, ended: list[threading.Event]) -> bool:
                 event.wait(POLL_S / len(ended))
             if interrupts and not shared.stop.is_set():
                 shared.stop.set()
-                shared.tell(Note("", "", "stopping", "Ctrl-C again ends at once whatever is left"))
+                shared.tell(
+                    Note(
+                        AgentId(""),
+                        TaskId(""),
+                        "stopping",
+                        "Ctrl-C again ends at once whatever is left",
+                    )
+                )
             if len(interrupts) > 1:
                 _end_everything(shared, ended)
                 raise KeyboardInterrupt
@@ -219,7 +229,7 @@ def _end_everything(shared: _Shared, ended: list[threading.Event]) -> None:
     text = f"{len(killed)} process(es) were killed"
     if not all(event.is_set() for event in ended):
         text += "; claims that are still held end with their leases"
-    shared.tell(Note("", "", "ended", text))
+    shared.tell(Note(AgentId(""), TaskId(""), "ended", text))
 
 
 def _ended(work: Workspace, *, is_interrupted: bool) -> Run:
@@ -229,7 +239,7 @@ def _ended(work: Workspace, *, is_interrupted: bool) -> Run:
     )
 
 
-def _start(shared: _Shared, agent: str) -> threading.Event:
+def _start(shared: _Shared, agent: AgentId) -> threading.Event:
     """Start a worker; the event says that it is over.
 
     ``Thread.join`` cannot say it: before Python 3.13 an interrupted join
@@ -247,7 +257,7 @@ def _start(shared: _Shared, agent: str) -> threading.Event:
     return ended
 
 
-def _guarded(shared: _Shared, agent: str) -> None:
+def _guarded(shared: _Shared, agent: AgentId) -> None:
     work = open_workspace(shared.start, shared.ledger)
     work.is_over = shared.stop.is_set
     try:
@@ -259,7 +269,7 @@ def _guarded(shared: _Shared, agent: str) -> None:
         work.close()
 
 
-def _work(shared: _Shared, work: Workspace, agent: str) -> None:
+def _work(shared: _Shared, work: Workspace, agent: AgentId) -> None:
     """Take one task after another until none is left."""
     session = f"run:{os.getpid()}:{Clock().token()[:8]}"
     asked_ns = work.clock.monotonic_ns()
@@ -280,16 +290,16 @@ def _work(shared: _Shared, work: Workspace, agent: str) -> None:
                 asked_ns = work.clock.monotonic_ns()
                 continue
             if _is_stuck(work):
-                shared.tell(Note(agent, "", "idle", error.message))
+                shared.tell(Note(agent, TaskId(""), "idle", error.message))
                 return
             shared.tell_waiting(agent, _foreign(work))
             wait_for_change(work, tip, seconds_until_worth(error, work.clock), shared.stop)
             continue
         except UnavailableError as error:
-            shared.tell(Note(agent, "", "waits", error.message))
+            shared.tell(Note(agent, TaskId(""), "waits", error.message))
             continue
         except RefusedError as error:
-            shared.tell(Note(agent, "", "leaves", error.message))
+            shared.tell(Note(agent, TaskId(""), "leaves", error.message))
             return
         if claimed.reissued:
             # A run that was killed held it. What that left is kept; this one begins anew.
@@ -358,17 +368,22 @@ def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
                 landed = landings.land(work, phase["id"])
             except UnavailableError as error:
                 if not shared.stop.is_set():
-                    shared.tell(Note("", phase["id"], "not landed", error.message))
+                    shared.tell(Note(AgentId(""), phase["id"], "not landed", error.message))
                 continue
             except RefusedError as error:
-                shared.tell(Note("", phase["id"], "not landed", error.message))
+                shared.tell(Note(AgentId(""), phase["id"], "not landed", error.message))
                 is_reopened = error.reason == "conflict" or bool(error.facts.get("tasks"))
                 is_moved |= is_reopened
                 if not is_reopened and error.reason != "not-whole":
                     shared.hopeless.add(phase["id"])
                 continue
             shared.tell(
-                Note("", phase["id"], "landed", f"{landed.results} results on {landed.target}")
+                Note(
+                    AgentId(""),
+                    phase["id"],
+                    "landed",
+                    f"{landed.results} results on {landed.target}",
+                )
             )
             is_moved = True
         return is_moved

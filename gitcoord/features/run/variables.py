@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from gitcoord.core import codec
 from gitcoord.core.boundary import paths_of
+from gitcoord.core.ids import AgentId
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.sentences import reason_of
 from gitcoord.features.assist.briefs import brief_of
@@ -21,7 +22,7 @@ MAX_SETBACKS_BYTES = 16 * 1024
 
 
 @contextmanager
-def variables_of(work: Workspace, agent: str, claimed: Claimed) -> Iterator[dict[str, str]]:
+def variables_of(work: Workspace, agent: AgentId, claimed: Claimed) -> Iterator[dict[str, str]]:
     """Return what a command is told of its claim; the brief's file is gone afterwards.
 
     Raises:

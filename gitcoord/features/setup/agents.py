@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, AgentId
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.snapshot import Snapshot
@@ -43,12 +43,12 @@ class Added(NamedTuple):
 IGNORE_HINT = "add it to .gitignore, or to .git/info/exclude"
 
 
-def exposed(agent: str, place: Path, around: Path) -> str:
+def exposed(agent: AgentId, place: Path, around: Path) -> str:
     """Return the sentence that a worktree is in the way of a user's ``git add``."""
     return f"the worktree of {agent} at {place} lies inside {around}, where nothing ignores it"
 
 
-def _notice(agent: str, place: Path) -> str:
+def _notice(agent: AgentId, place: Path) -> str:
     from gitcoord.git.local_changes import exposed_in
 
     around = exposed_in(place)
@@ -57,7 +57,7 @@ def _notice(agent: str, place: Path) -> str:
     return f"{exposed(agent, place, around)}: {IGNORE_HINT}"
 
 
-def default_worktree(work: Workspace, agent: str) -> Path:
+def default_worktree(work: Workspace, agent: AgentId) -> Path:
     """Return the place of a new worktree: beside the repository."""
     main = work.place.main_worktree
     if main is None:
@@ -70,7 +70,7 @@ def default_worktree(work: Workspace, agent: str) -> Path:
 
 def add(
     work: Workspace,
-    agent: str,
+    agent: AgentId,
     *,
     pools: list[str] | None = None,
     capacity: int = 1,
@@ -183,16 +183,16 @@ def _recorded_place(work: Workspace, known: AgentRecord) -> Path | None:
     return default_worktree(work, known["id"])
 
 
-def _setup_file(work: Workspace, agent: str) -> Path:
+def _setup_file(work: Workspace, agent: AgentId) -> Path:
     return work.agent_folder(agent) / "setup.json"
 
 
-def _is_set_up(work: Workspace, agent: str) -> bool:
+def _is_set_up(work: Workspace, agent: AgentId) -> bool:
     facts = read_json(_setup_file(work, agent)) or {}
     return facts.get("state", "done") in {"none", "done"}
 
 
-def _unmake(work: Workspace, agent: str, place: Path) -> None:
+def _unmake(work: Workspace, agent: AgentId, place: Path) -> None:
     """Take back an agent whose worktree could not be made."""
     from gitcoord.git import worktrees
 
@@ -225,7 +225,7 @@ def _shown(work: Workspace, place: Path) -> str:
     return codec.printable(os.path.relpath(place, main))
 
 
-def _equipped(work: Workspace, agent: str, place: Path, entry: str, tip: str = "") -> Added:
+def _equipped(work: Workspace, agent: AgentId, place: Path, entry: str, tip: str = "") -> Added:
     """Give an agent its worktree, or what of it is missing."""
     from gitcoord.git import worktrees
 
@@ -259,7 +259,7 @@ def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:
     return "failed"
 
 
-def remove(work: Workspace, agent: str, reason: str = "") -> tuple[Done, list[str]]:
+def remove(work: Workspace, agent: AgentId, reason: str = "") -> tuple[Done, list[str]]:
     """Take an agent away, and its worktree if nothing in it would be lost.
 
     Returns the entry, and what of the worktree could not be removed yet:
@@ -308,7 +308,7 @@ def _note_removal(work: Workspace, marker: LiveFile, facts: dict[str, str]) -> N
         raise unwritten(marker.path, error) from None
 
 
-def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
+def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: AgentId, place: Path) -> None:
     from gitcoord.git.checkout import undo
     from gitcoord.git.local_changes import changed_paths
 
@@ -330,7 +330,7 @@ def _refuse_to_lose(work: Workspace, snapshot: Snapshot, agent: str, place: Path
     _refuse_unmerged(work, snapshot, agent, place)
 
 
-def _refuse_unmerged(work: Workspace, snapshot: Snapshot, agent: str, place: Path) -> None:
+def _refuse_unmerged(work: Workspace, snapshot: Snapshot, agent: AgentId, place: Path) -> None:
     from gitcoord.git import worktrees
 
     kept = [
@@ -354,10 +354,10 @@ def finish_removals(work: Workspace) -> list[str]:
     worktree without an agent, and a note of it that is found here.
     """
     left = []
-    for marker in record_files(work.agent_folder("any").parent, depth=1):
+    for marker in record_files(work.agent_folder(AgentId("any")).parent, depth=1):
         if marker.name != _REMOVING:
             continue
-        agent, facts = marker.parent.name, read_json(marker) or {}
+        agent, facts = AgentId(marker.parent.name), read_json(marker) or {}
         if is_at_work(marker, facts):
             continue
         snapshot = work.ledger.snapshot()
@@ -374,7 +374,9 @@ def finish_removals(work: Workspace) -> list[str]:
     return left
 
 
-def _take_away(work: Workspace, snapshot: Snapshot, agent: str, place: Path, private: Path) -> None:
+def _take_away(
+    work: Workspace, snapshot: Snapshot, agent: AgentId, place: Path, private: Path
+) -> None:
     from gitcoord.git import worktrees
 
     if (place / ".git").exists():

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import RefusedError
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import HEADS, ledger_ref
 from gitcoord.core.snapshot import Snapshot
@@ -33,9 +34,9 @@ class _Kept(NamedTuple):
     """A claim that this place keeps a token of; ``agent`` is its holder."""
 
     ledger: str
-    agent: str
-    task: str
-    token: str
+    agent: AgentId
+    task: TaskId
+    token: Token
 
 
 class _Held(NamedTuple):
@@ -177,7 +178,12 @@ def _kept(place: Place, branch: str) -> Iterator[_Kept]:
         else:
             folder = place.git_dir / "gitcoord"
         for one in TokenFiles(folder, ledger).all():
-            found = _Kept(ledger, str(one.get("agent", "")), str(one["task"]), str(one["token"]))
+            found = _Kept(
+                ledger,
+                AgentId(str(one.get("agent", ""))),
+                TaskId(one["task"]),
+                Token(one["token"]),
+            )
             is_meant = not agent or agent == named or branch.endswith(f"-{found.token[:6]}")
             if found.token == token or (is_meant and not token):
                 yield found

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gitcoord.core.errors import InvalidPlanError, UsageError
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, TaskId
 from gitcoord.core.model import PlanRecord, TaskSpec
 from gitcoord.core.operations.preconditions import require_plan
 from gitcoord.core.snapshot import Snapshot
@@ -40,7 +40,7 @@ def add(work: Workspace, options: Mapping[str, Any]) -> Done:
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
 
-def edit(work: Workspace, task: str, options: Mapping[str, Any]) -> Done:
+def edit(work: Workspace, task: TaskId, options: Mapping[str, Any]) -> Done:
     """Change what is said of an open task; keys that ``options`` lacks stay.
 
     Raises:
@@ -61,7 +61,7 @@ def edit(work: Workspace, task: str, options: Mapping[str, Any]) -> Done:
 def _next_id(snapshot: Snapshot) -> str:
     """Return the lowest number above the count of what was added, that no task has."""
     number = snapshot.settings()["next_order"]
-    while snapshot.task(str(number)) is not None or snapshot.twin(str(number)):
+    while snapshot.task(TaskId(str(number))) is not None or snapshot.twin(TaskId(str(number))):
         number += 1
     return str(number)
 

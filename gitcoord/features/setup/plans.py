@@ -7,8 +7,8 @@ from typing import NamedTuple, cast
 from gitcoord.core import codec, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import NotFoundError, UsageError
-from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
+from gitcoord.core.ids import ORCHESTRATOR, TaskId
+from gitcoord.core.model import MAX_PLAN_BYTES, PlanDocument, TaskSpec
 from gitcoord.core.plan import parse
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
@@ -44,9 +44,9 @@ def check_plan(
         document, warnings = parse(text, name=name)
     else:
         target = branch_name(snapshot.settings()["target"])
-        phases: dict[str, PhaseSpec] = {phase["id"]: phase["spec"] for phase in snapshot.phases()}
+        phases = {phase["id"]: phase["spec"] for phase in snapshot.phases()}
 
-        def known(task: str) -> TaskSpec | None:
+        def known(task: TaskId) -> TaskSpec | None:
             if not ids.is_id(task):
                 return None
             record = snapshot.task(task)

@@ -15,6 +15,7 @@ from pathlib import Path
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.hashing import sha256
+from gitcoord.core.ids import AgentId
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, agent_at
 from gitcoord.ledger.files import read_json, write_json
@@ -192,7 +193,7 @@ def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:
 
 def setup_log(work: Workspace, place: Path) -> Path:
     """Return where the output of a worktree's setup is kept."""
-    return work.logs.of_setup(place.name)
+    return work.logs.of_setup(AgentId(place.name))
 
 
 def run_setup(work: Workspace, snapshot: Snapshot, place: Path) -> bool:

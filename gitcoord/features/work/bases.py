@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import RefusedError
+from gitcoord.core.ids import TaskId
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import result_refs
 from gitcoord.core.snapshot import Snapshot
@@ -25,7 +26,7 @@ class Base(NamedTuple):
     """A base commit, and the results of the phase that it contains."""
 
     oid: str
-    built_on: dict[str, str]
+    built_on: dict[TaskId, str]
 
 
 def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
@@ -55,7 +56,7 @@ def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
             files=list(merged.files[:20]),
             hint="the orchestrator decides: cancel one of them, or reopen it",
         )
-    built_on: dict[str, str] = {}
+    built_on: dict[TaskId, str] = {}
     for other in wanted:
         if other["result"]:
             built_on |= {
@@ -94,7 +95,7 @@ def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskR
     return found
 
 
-def _is_current(snapshot: Snapshot, name: str, oid: str) -> bool:
+def _is_current(snapshot: Snapshot, name: TaskId, oid: str) -> bool:
     other = snapshot.task(name)
     return (
         other is not None
@@ -106,7 +107,7 @@ def _is_current(snapshot: Snapshot, name: str, oid: str) -> bool:
 
 def built_on_of(
     work: Workspace, snapshot: Snapshot, task: TaskRecord, result: str
-) -> dict[str, str]:
+) -> dict[TaskId, str]:
     """Return which current results of the phase a commit contains.
 
     Raises:
@@ -118,13 +119,15 @@ def built_on_of(
 
     phase = task["spec"]["phase"]
     prefix = result_refs(work.ledger.name)
-    handed_in = {(ref.split("/")[-2], oid) for ref, oid in work.store.list_refs(prefix).items()}
+    handed_in = {
+        (TaskId(ref.split("/")[-2]), oid) for ref, oid in work.store.list_refs(prefix).items()
+    }
     handed_in = {(name, oid) for name, oid in handed_in if name != task["id"]}
     if not handed_in:
         return {}
     contained = set(rev_list(work.git, [result], [work.target_tip(snapshot)]))
-    built_on: dict[str, str] = {}
-    superseded: list[tuple[str, str]] = []
+    built_on: dict[TaskId, str] = {}
+    superseded: list[tuple[TaskId, str]] = []
     for name, oid in sorted(handed_in):
         other = snapshot.task(name)
         if oid not in contained or other is None or other["spec"]["phase"] != phase:

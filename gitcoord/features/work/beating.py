@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from gitcoord.core.errors import ClaimLostError
+from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.leases import leases_of, silent_ns
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 
@@ -27,7 +28,7 @@ def beat_every_s(work: Workspace) -> float:
 
 
 @contextmanager
-def beating(work: Workspace, agent: str, token: str) -> Iterator[threading.Event]:
+def beating(work: Workspace, agent: AgentId, token: Token) -> Iterator[threading.Event]:
     """Beat when a beat is due, as long as the body takes.
 
     A body that is over before the first one is due costs no beat. The event
@@ -56,7 +57,7 @@ def beating(work: Workspace, agent: str, token: str) -> Iterator[threading.Event
         thread.join()
 
 
-def _silent_s(work: Workspace, token: str) -> float:
+def _silent_s(work: Workspace, token: Token) -> float:
     """Return for how long the ledger and the beats know nothing of a holder."""
     context = work.ledger.context()
     for task in work.ledger.snapshot().live():
@@ -68,8 +69,8 @@ def _silent_s(work: Workspace, token: str) -> float:
 
 def _beat(
     work: Workspace,
-    agent: str,
-    token: str,
+    agent: AgentId,
+    token: Token,
     due_s: float,
     every_s: float,
     lost: threading.Event,

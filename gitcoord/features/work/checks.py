@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, AgentId, PhaseId, Token
 from gitcoord.core.layout import check_path, gate_path
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, Proof, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
@@ -62,7 +62,9 @@ def _command(spec: GateSpec) -> str:
     return f"gate: {spec['run']}"
 
 
-def _has_passed(work: Workspace, snapshot: Snapshot, phase: str, spec: GateSpec, tree: str) -> bool:
+def _has_passed(
+    work: Workspace, snapshot: Snapshot, phase: PhaseId, spec: GateSpec, tree: str
+) -> bool:
     run, definition = run_of(snapshot, phase=phase, gate=spec["name"]), definition_of(spec)
     if run is None:
         return False
@@ -71,7 +73,7 @@ def _has_passed(work: Workspace, snapshot: Snapshot, phase: str, spec: GateSpec,
     return has_passed_here(work, gate_path(phase, spec["name"]), definition, tree)
 
 
-def unproved(work: Workspace, phase: str, proofs: Iterable[Proof]) -> list[str]:
+def unproved(work: Workspace, phase: PhaseId, proofs: Iterable[Proof]) -> list[str]:
     """Return the gates of a landing whose passes this machine did not see."""
     missing = []
     for proof in proofs:
@@ -138,7 +140,7 @@ def prove(
     return None
 
 
-def attempt(work: Workspace, phase: str, spec: GateSpec, commit: str) -> Verdict:
+def attempt(work: Workspace, phase: PhaseId, spec: GateSpec, commit: str) -> Verdict:
     """Run a trusted gate on a commit, again where it says ``retry``."""
     require_trust(work, [_command(spec)])
     about = {"GITCOORD_PHASE": phase, "GITCOORD_GATE": spec["name"]}
@@ -200,7 +202,7 @@ def _facts(
 
 
 def check_result(
-    work: Workspace, agent: str, task: TaskRecord, token: str, result: dict[str, Any]
+    work: Workspace, agent: AgentId, task: TaskRecord, token: Token, result: dict[str, Any]
 ) -> None:
     """Pass a task's check on what is handed in, beating while it runs.
 
@@ -236,7 +238,7 @@ def check_result(
 
 
 def _run_check(
-    work: Workspace, agent: str, task: TaskRecord, token: str, spec: GateSpec, commit: str
+    work: Workspace, agent: AgentId, task: TaskRecord, token: Token, spec: GateSpec, commit: str
 ) -> Verdict:
     """Run a task's check on a commit, beating while it runs.
 

@@ -16,6 +16,7 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
+from gitcoord.core.ids import TaskId
 from gitcoord.core.leases import (
     Context,
     judge,
@@ -48,7 +49,7 @@ class Chooser:
         self,
         work: Workspace,
         agent: AgentRecord,
-        task: str | None,
+        task: TaskId | None,
         pool: str | None,
         session: str,
         asked_ns: int | None = None,
@@ -115,7 +116,7 @@ class Chooser:
                 self.base_conflicts.append(error)
             raise
 
-    def _refuse_branch_in_the_way(self, snapshot: Snapshot, task: str) -> None:
+    def _refuse_branch_in_the_way(self, snapshot: Snapshot, task: TaskId) -> None:
         """Refuse where git could make no work branch, for one that has a part of its name."""
         prefix = snapshot.settings()["task_prefix"]
         for name in (prefix, f"{prefix}/{task}"):
@@ -130,7 +131,7 @@ class Chooser:
             )
             raise self._branch_in_the_way
 
-    def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[str]:
+    def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[TaskId]:
         """Offer abandoned claims first: others wait for them the longest."""
         live = [task for task in snapshot.live() if task["claim"]]
         if self._pool:

@@ -11,6 +11,7 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.core.events import Command
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
@@ -50,8 +51,8 @@ class Claimed(NamedTuple):
 
 def claim(
     work: Workspace,
-    agent: str,
-    task: str | None = None,
+    agent: AgentId,
+    task: TaskId | None = None,
     *,
     pool: str | None = None,
     checkout: bool = True,
@@ -109,7 +110,7 @@ def claim(
     return _begun(work, agent, done, worktree, resume=resume)
 
 
-def _held_already(snapshot: Snapshot, agent: AgentRecord, task: str | None) -> TaskRecord | None:
+def _held_already(snapshot: Snapshot, agent: AgentRecord, task: TaskId | None) -> TaskRecord | None:
     """Return what asking again returns: the named task, or the oldest of all that it may hold.
 
     Raises:
@@ -132,7 +133,7 @@ def _held_already(snapshot: Snapshot, agent: AgentRecord, task: str | None) -> T
     return own[0]
 
 
-def _published(work: Workspace, agent: str, chooser: Chooser, *, is_waiting: bool) -> Done:
+def _published(work: Workspace, agent: AgentId, chooser: Chooser, *, is_waiting: bool) -> Done:
     """Publish the claim of the first task that can be had; count a loss, and escalate."""
     try:
         done = work.ledger.execute(
@@ -145,14 +146,18 @@ def _published(work: Workspace, agent: str, chooser: Chooser, *, is_waiting: boo
     finally:
         for conflict in chooser.base_conflicts:
             escalate_once(
-                work, agent, "base-conflict", str(conflict.facts["task"]), conflict.message
+                work,
+                agent,
+                "base-conflict",
+                TaskId(TaskId(TaskId(TaskId(str(conflict.facts["task"]))))),
+                conflict.message,
             )
     won(work, agent)
     return done
 
 
 def _begun(
-    work: Workspace, agent: str, done: Done, worktree: Path | None, *, resume: bool
+    work: Workspace, agent: AgentId, done: Done, worktree: Path | None, *, resume: bool
 ) -> Claimed:
     """Check out what was claimed, from an earlier attempt's branch if that is wanted."""
     task = done.snapshot.require_task(done.event["task"])
@@ -182,7 +187,7 @@ def _shown(worktree: Path | None) -> str | None:
     return str(worktree)
 
 
-def _own_claims(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
+def _own_claims(snapshot: Snapshot, agent: AgentId) -> list[TaskRecord]:
     own = [task for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == agent]
     return sorted(own, key=lambda task: cast("Claim", task["claim"])["since"])
 
@@ -225,7 +230,7 @@ def _return_held(
     )
 
 
-def _recovered_place(work: Workspace, agent: str, *, checkout: bool) -> Path | None:
+def _recovered_place(work: Workspace, agent: AgentId, *, checkout: bool) -> Path | None:
     """Return where to check out, if anywhere, when what was cut off there is put back."""
     if not checkout:
         return None
@@ -244,7 +249,7 @@ def _refuse_local_changes(worktree: Path | None) -> None:
         refuse_local_changes(worktree)
 
 
-def _checkout_place(work: Workspace, agent: str) -> Path | None:
+def _checkout_place(work: Workspace, agent: AgentId) -> Path | None:
     """Return the linked worktree to check out in: only the agent's own."""
     own = work.worktree_of(agent)
     if own is None:
@@ -255,7 +260,7 @@ def _checkout_place(work: Workspace, agent: str) -> Path | None:
     return own
 
 
-def _refuse_deleted(work: Workspace, agent: str) -> None:
+def _refuse_deleted(work: Workspace, agent: AgentId) -> None:
     """Refuse to claim for a worktree that is gone.
 
     Raises:
@@ -272,7 +277,7 @@ def _refuse_deleted(work: Workspace, agent: str) -> None:
 
 
 def _check_out(
-    work: Workspace, agent: str, worktree: Path | None, task: TaskRecord, earlier: str = ""
+    work: Workspace, agent: AgentId, worktree: Path | None, task: TaskRecord, earlier: str = ""
 ) -> tuple[str, str]:
     """Check the claim's branch out; a failure leaves the claim standing, and is told.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError
+from gitcoord.core.ids import AgentId
 from gitcoord.features.work.escalations import escalate_once
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
@@ -22,7 +23,7 @@ LOSSES = 10
 MAX_NAMED = 5
 
 
-def won(work: Workspace, agent: str) -> None:
+def won(work: Workspace, agent: AgentId) -> None:
     """Forget the losses before a claim that succeeded."""
     (work.agent_folder(agent) / "losses.json").unlink(missing_ok=True)
 
@@ -38,7 +39,7 @@ def _known(file: Path) -> dict[str, Any]:
     return {}
 
 
-def lost(work: Workspace, agent: str, error: GitcoordError) -> None:
+def lost(work: Workspace, agent: AgentId, error: GitcoordError) -> None:
     """Count a lost claim; escalate when there were too many, once.
 
     What is counted: a task that another holds, and tasks that are ready

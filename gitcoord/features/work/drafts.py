@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.boundary import Boundary, boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError
+from gitcoord.core.ids import TaskId, Token
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.operations.gates import check_of
 from gitcoord.core.refs import branch_ref
@@ -98,7 +99,7 @@ def _is_at(path: str, named: str) -> bool:
     return named in {".", "", path} or path.startswith(named.rstrip("/") + "/")
 
 
-def _outside(outside: list[str], boundary: Boundary, task: str) -> RefusedError:
+def _outside(outside: list[str], boundary: Boundary, task: TaskId) -> RefusedError:
     return RefusedError(
         f"{len(outside)} named path(s) are outside task {task}: {', '.join(outside[:10])}",
         reason="boundary",
@@ -135,8 +136,8 @@ def commit_draft(work: Workspace, task: TaskRecord, draft: Draft, message: str) 
 
 def preview(
     work: Workspace,
-    task: str,
-    token: str,
+    task: TaskId,
+    token: Token,
     *,
     result: str | None = None,
     is_committing: bool = False,
@@ -171,7 +172,7 @@ def preview(
     return Preview(facts, problems)
 
 
-def _require_current(snapshot: Snapshot, task: str, token: str) -> tuple[TaskRecord, Claim]:
+def _require_current(snapshot: Snapshot, task: TaskId, token: Token) -> tuple[TaskRecord, Claim]:
     record = snapshot.require_task(task)
     held = record["claim"]
     if held is None or held["token"] != token:

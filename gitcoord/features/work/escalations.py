@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.model import Escalation
 from gitcoord.core.texts import text_of
 from gitcoord.features.names import named_escalation
@@ -20,7 +20,7 @@ __all__ = [
 
 
 def escalate(
-    work: Workspace, agent: str, text: str, task: str | None = None, kind: str = "question"
+    work: Workspace, agent: AgentId, text: str, task: TaskId | None = None, kind: str = "question"
 ) -> Done:
     """Hand a matter to the orchestrator; it stays open until resolved."""
     command = {
@@ -33,7 +33,9 @@ def escalate(
     return work.ledger.execute(command, agent=agent)
 
 
-def escalate_once(work: Workspace, agent: str, kind: str, task: str | None, text: str) -> None:
+def escalate_once(
+    work: Workspace, agent: AgentId, kind: str, task: TaskId | None, text: str
+) -> None:
     """Escalate, unless the same matter is open already."""
     known = work.ledger.snapshot().escalations()
     if not any(
@@ -73,7 +75,7 @@ def resolve(work: Workspace, escalation: str, answer: str, *, is_granted: bool =
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
 
-def answers_for(work: Workspace, agent: str) -> list[Escalation]:
+def answers_for(work: Workspace, agent: AgentId) -> list[Escalation]:
     """List the answers that this agent has not been shown yet, once.
 
     What was looked at is remembered beside the agent's files, so that each

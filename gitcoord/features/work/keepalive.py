@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.features.work.beating import beat_every_s
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
@@ -154,7 +155,9 @@ def _start_watcher() -> subprocess.Popen[bytes] | None:
     return None
 
 
-def keepalive(work: Workspace, agent: str, task: str, token: str, command: list[str]) -> int:
+def keepalive(
+    work: Workspace, agent: AgentId, task: TaskId, token: Token, command: list[str]
+) -> int:
     """Run a command and beat while it lives; return its status.
 
     Raises:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.events import Command
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.leases import Context
 from gitcoord.core.model import LockRecord
 from gitcoord.core.operations.preconditions import require_agent
@@ -23,13 +24,13 @@ __all__ = ["lock", "record_of", "tidy", "unlock"]
 
 def lock(
     work: Workspace,
-    agent: str,
+    agent: AgentId,
     patterns: Iterable[str],
     *,
     shared: bool = False,
     for_ms: int | None = None,
     reason: str = "",
-    task: str | None = None,
+    task: TaskId | None = None,
 ) -> Done:
     """Reserve paths for an agent; with its claim, if it holds one.
 
@@ -60,11 +61,11 @@ def lock(
 
 def unlock(
     work: Workspace,
-    agent: str,
+    agent: AgentId,
     patterns: Iterable[str],
     *,
     everything: bool = False,
-    of: str | None = None,
+    of: AgentId | None = None,
 ) -> Done:
     """Give locked paths back, or all that the agent has locked.
 
@@ -84,11 +85,11 @@ def unlock(
         of = named_agent(work.ledger.snapshot(), of)["id"]
     holder = of or agent
     ids.parse_id(holder, "agent id")
-    tokens: set[str] = set()
+    tokens: set[Token] = set()
     if holder == agent:
-        tokens = {str(kept["token"]) for kept in work.tokens(holder).all()}
+        tokens = {Token(kept["token"]) for kept in work.tokens(holder).all()}
     if os.environ.get("GITCOORD_CLAIM"):
-        tokens.add(os.environ["GITCOORD_CLAIM"])
+        tokens.add(Token(os.environ["GITCOORD_CLAIM"]))
 
     def ask(snapshot: Snapshot, _context: Context) -> Command:
         own: list[str] = []

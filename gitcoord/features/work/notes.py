@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.texts import text_of
 from gitcoord.features.names import named_note
 from gitcoord.features.workspace import Workspace
@@ -11,7 +12,12 @@ __all__ = ["drop_note", "note"]
 
 
 def note(
-    work: Workspace, agent: str, text: str, *, task: str | None = None, path: str | None = None
+    work: Workspace,
+    agent: AgentId,
+    text: str,
+    *,
+    task: TaskId | None = None,
+    path: str | None = None,
 ) -> Done:
     """Leave a finding for the others: on a task, a path, or the plan.
 
@@ -30,7 +36,7 @@ def note(
     return work.ledger.execute(command, agent=agent)
 
 
-def drop_note(work: Workspace, agent: str, name: str) -> Done:
+def drop_note(work: Workspace, agent: AgentId, name: str) -> Done:
     """Take a note away: its author or the orchestrator may."""
     name = named_note(work.ledger.snapshot(), name)
     return work.ledger.execute(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gitcoord.core.boundary import Boundary, boundary_of, paths_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.snapshot import Snapshot
@@ -38,7 +39,12 @@ class Completed(NamedTuple):
 
 
 def progress(
-    work: Workspace, agent: str, task: str, token: str, message: str, percent: int | None = None
+    work: Workspace,
+    agent: AgentId,
+    task: TaskId,
+    token: Token,
+    message: str,
+    percent: int | None = None,
 ) -> Done:
     """Record progress, which renews the lease and keeps the token.
 
@@ -62,7 +68,7 @@ def progress(
     return work.ledger.execute(command, agent=agent)
 
 
-def release(work: Workspace, agent: str, task: str, token: str, reason: str = "") -> Done:
+def release(work: Workspace, agent: AgentId, task: TaskId, token: Token, reason: str = "") -> Done:
     """Release a task; it does not count as a failure.
 
     Raises:
@@ -85,9 +91,9 @@ def release(work: Workspace, agent: str, task: str, token: str, reason: str = ""
 
 def fail(
     work: Workspace,
-    agent: str,
-    task: str,
-    token: str,
+    agent: AgentId,
+    task: TaskId,
+    token: Token,
     reason: str,
     kind: str = "transient",
     log: bytes | None = None,
@@ -120,9 +126,9 @@ def fail(
 
 def complete(
     work: Workspace,
-    agent: str,
-    task: str,
-    token: str,
+    agent: AgentId,
+    task: TaskId,
+    token: Token,
     *,
     result: str | None = None,
     no_result: bool = False,
@@ -178,7 +184,7 @@ def complete(
 
 
 def _completed_before(
-    work: Workspace, snapshot: Snapshot, task: TaskRecord, token: str, result: str | None
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, token: Token, result: str | None
 ) -> Completed | None:
     """Recognise a repeated complete with the same token and result."""
     before = task["result"]
@@ -209,7 +215,7 @@ def _boundary(snapshot: Snapshot, task: TaskRecord, held: Claim) -> Boundary:
     return boundary_of(snapshot, task, snapshot.agent(held["agent"]))
 
 
-def keep_result(work: Workspace, snapshot: Snapshot, task: str, facts: dict[str, Any]) -> None:
+def keep_result(work: Workspace, snapshot: Snapshot, task: TaskId, facts: dict[str, Any]) -> None:
     """Make the ref of what is handed in, and read back that all of it is there.
 
     Raises:

@@ -19,6 +19,7 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.core.events import Command
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.layout import check_log_path
 from gitcoord.core.leases import Context, running
 from gitcoord.core.machine import decide
@@ -81,7 +82,7 @@ class Judged(NamedTuple):
 
 
 def claim(
-    work: Workspace, agent: str, task: str | None = None, *, session: str | None = None
+    work: Workspace, agent: AgentId, task: TaskId | None = None, *, session: str | None = None
 ) -> Reviewing:
     """Claim a review, by default of the oldest task that waits for one.
 
@@ -125,12 +126,12 @@ def claim(
 
 def judge(
     work: Workspace,
-    agent: str,
-    task: str | None,
+    agent: AgentId,
+    task: TaskId | None,
     verdict: str,
     reason: str,
     *,
-    token: str | None = None,
+    token: Token | None = None,
 ) -> Judged:
     """Approve or reject the result that this agent's review is about.
 
@@ -174,7 +175,7 @@ def judge(
     return Judged(done.entry, done.snapshot.require_task(current.task), already=False)
 
 
-def give_back(work: Workspace, agent: str, task: str | None, reason: str = "") -> Judged:
+def give_back(work: Workspace, agent: AgentId, task: TaskId | None, reason: str = "") -> Judged:
     """End a review without a verdict: its place is free again.
 
     Raises:
@@ -188,7 +189,7 @@ def give_back(work: Workspace, agent: str, task: str | None, reason: str = "") -
 # choosing
 
 
-def _own_reviews(snapshot: Snapshot, agent: str) -> list[TaskRecord]:
+def _own_reviews(snapshot: Snapshot, agent: AgentId) -> list[TaskRecord]:
     own = []
     for task in snapshot.live():
         reviews = [review for review in running(task) if review["agent"] == agent]
@@ -213,7 +214,7 @@ def _chosen(
     snapshot: Snapshot,
     context: Context,
     agent: AgentRecord,
-    task: str | None,
+    task: TaskId | None,
     session: str,
 ) -> Command:
     command: Command = {"op": "review", "agent": agent["id"], "task": task, "session": session}
@@ -231,7 +232,7 @@ def _chosen(
 
 
 def _nothing(
-    snapshot: Snapshot, agent: str, reasons: list[str], ends: dict[str, float]
+    snapshot: Snapshot, agent: AgentId, reasons: list[str], ends: dict[str, float]
 ) -> GitcoordError:
     known: dict[str, bool] = {}
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.texts import text_of
 from gitcoord.features.names import named_agent, named_task
 from gitcoord.features.workspace import Workspace
@@ -16,7 +16,7 @@ __all__ = ["assign", "change"]
 Change = Literal["retry", "cancel", "pause", "unpause"]
 
 
-def assign(work: Workspace, task: str, agent: str | None, reason: str = "") -> Done:
+def assign(work: Workspace, task: TaskId, agent: AgentId | None, reason: str = "") -> Done:
     """Assign a task to an agent, or to anyone; its holder is fenced.
 
     Raises:
@@ -30,7 +30,7 @@ def assign(work: Workspace, task: str, agent: str | None, reason: str = "") -> D
     return _execute(work, task, {"op": "assign", "to": to}, reason)
 
 
-def change(work: Workspace, change: Change, task: str, reason: str = "") -> Done:
+def change(work: Workspace, change: Change, task: TaskId, reason: str = "") -> Done:
     """Open a task again, cancel it, or hold it back and let it go.
 
     Raises:
@@ -41,7 +41,7 @@ def change(work: Workspace, change: Change, task: str, reason: str = "") -> Done
     return _execute(work, task, {"op": change}, reason)
 
 
-def _execute(work: Workspace, task: str, command: Command, reason: str) -> Done:
+def _execute(work: Workspace, task: TaskId, command: Command, reason: str) -> Done:
     name = named_task(work, work.ledger.snapshot(), task)["id"]
     if reason:
         reason = text_of(reason, "reason")

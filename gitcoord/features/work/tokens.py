@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
 from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.leases import judge, leases_of, remaining_ms
 from gitcoord.core.model import Lease
 from gitcoord.core.operations.preconditions import require_agent
@@ -44,12 +45,12 @@ _NOUNS = {
 class Current(NamedTuple):
     """A lease that an agent holds, as far as this machine knows."""
 
-    task: str
-    token: str
+    task: TaskId
+    token: Token
     kind: str
 
 
-def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) -> list[Path]:
+def keep_token(work: Workspace, agent: AgentId, event: Event, kind: str = CLAIMS) -> list[Path]:
     """Keep a lease's token on this machine, before the lease can be.
 
     Returns the files that have to be on the disk by then.
@@ -63,7 +64,7 @@ def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) ->
         "boot_id": event["boot_id"],
         "begun_ns": event["monotonic_ns"],
     }
-    older = tokens.read(event.get("old", ""))
+    older = tokens.read(Token(event.get("old", "")))
     if older:
         # A reissue goes on with the attempt that the older token began.
         facts |= {key: older.get(key) for key in ("boot_id", "begun_ns")}
@@ -74,7 +75,7 @@ def keep_token(work: Workspace, agent: str, event: Event, kind: str = CLAIMS) ->
     return tokens.write(event["token"], facts)
 
 
-def begun_ns(work: Workspace, agent: str, token: str, kind: str = CLAIMS) -> int | None:
+def begun_ns(work: Workspace, agent: AgentId, token: Token, kind: str = CLAIMS) -> int | None:
     """Return when a lease began, by this machine's clock; None where it did not begin here.
 
     Readings of two clocks are never subtracted: a lease that another machine
@@ -88,7 +89,7 @@ def begun_ns(work: Workspace, agent: str, token: str, kind: str = CLAIMS) -> int
 
 
 def forget_stale_tokens(
-    work: Workspace, agent: str, snapshot: Snapshot, kind: str = CLAIMS
+    work: Workspace, agent: AgentId, snapshot: Snapshot, kind: str = CLAIMS
 ) -> None:
     """Forget the tokens that are not current, save those of operations under way."""
     tokens = work.tokens(agent, kind)
@@ -98,12 +99,12 @@ def forget_stale_tokens(
     under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
     for kept in tokens.all():
         if kept["token"] not in live and kept.get("entry_id") not in under_way:
-            tokens.remove(str(kept["token"]))
+            tokens.remove(Token(kept["token"]))
 
 
 def current_claim(
-    work: Workspace, snapshot: Snapshot, agent: str, task: str | None
-) -> tuple[str, str]:
+    work: Workspace, snapshot: Snapshot, agent: AgentId, task: TaskId | None
+) -> tuple[TaskId, Token]:
     """Find the task and the token of a command of a claim's holder.
 
     Raises:
@@ -118,8 +119,8 @@ def current_claim(
 def current_lease(
     work: Workspace,
     snapshot: Snapshot,
-    agent: str,
-    task: str | None,
+    agent: AgentId,
+    task: TaskId | None,
     kinds: Collection[str] = (CLAIMS,),
 ) -> Current:
     """Find the lease that a holder's command is about.
@@ -148,11 +149,11 @@ def current_lease(
 
 
 def _exact_lease(
-    work: Workspace, snapshot: Snapshot, agent: str, task: str | None, kinds: Collection[str]
+    work: Workspace, snapshot: Snapshot, agent: AgentId, task: TaskId | None, kinds: Collection[str]
 ) -> Current:
     live = _live(snapshot)
     kept = [
-        Current(str(one["task"]), str(one["token"]), kind)
+        Current(TaskId(one["task"]), Token(one["token"]), kind)
         for kind in kinds
         for one in work.tokens(agent, kind).all()
     ]
@@ -177,10 +178,10 @@ def _exact_lease(
 
 
 def _named(
-    live: dict[str, str], kept: list[Current], task: str | None, kinds: Collection[str]
+    live: dict[Token, TaskId], kept: list[Current], task: TaskId | None, kinds: Collection[str]
 ) -> Current | None:
     """Return the lease that ``GITCOORD_CLAIM`` names, if it is set for these."""
-    token = os.environ.get("GITCOORD_CLAIM", "")
+    token = Token(os.environ.get("GITCOORD_CLAIM", ""))
     if not token:
         return None
     known = next((one for one in kept if one.token == token), None)
@@ -194,11 +195,11 @@ def _named(
     return Current(found, token, known.kind if known else CLAIMS)
 
 
-def _live(snapshot: Snapshot) -> dict[str, str]:
+def _live(snapshot: Snapshot) -> dict[Token, TaskId]:
     return {lease["token"]: task["id"] for task in snapshot.live() for lease in leases_of(task)}
 
 
-def refuse_living_session(work: Workspace, task: str, held: Lease, session: str) -> None:
+def refuse_living_session(work: Workspace, task: TaskId, held: Lease, session: str) -> None:
     """Refuse to take a lease from a session of the same agent that lives.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
+from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.leases import Context
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.operations.widenings import KIND, refuse_reviewed, refuse_unmerged
@@ -20,7 +21,9 @@ from gitcoord.ledger.ledger import Done
 __all__ = ["widen"]
 
 
-def widen(work: Workspace, agent: str, task: str, token: str, patterns: Iterable[str]) -> Done:
+def widen(
+    work: Workspace, agent: AgentId, task: TaskId, token: Token, patterns: Iterable[str]
+) -> Done:
     """Let a claim write more paths, in one entry; it never waits.
 
     Where the plan wants the orchestrator to be asked, it is, once for the
@@ -82,7 +85,7 @@ def _refuse_results(
     refuse_unmerged(task, others, wanted, built_on)
 
 
-def _escalated(work: Workspace, agent: str, task: str, question: str) -> str:
+def _escalated(work: Workspace, agent: AgentId, task: TaskId, question: str) -> str:
     """Return the open escalation that asks a question; make it where there is none."""
     for one in work.ledger.snapshot().escalations():
         is_same = one["task"] == task and one["values"].get("reason") == question

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, NothingReadyError, UnavailableError
+from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.refs import beat_ref
 from gitcoord.features.run import runner
 from gitcoord.features.work import claims, results
@@ -66,7 +67,7 @@ def test_a_beat_that_fails_is_tried_again(
     token = claims.claim(work, "x").claim["token"]
     beat, failures = Ledger.beat, [UnavailableError("busy"), OSError(24, "too many files")]
 
-    def sometimes(self: Ledger, agent: str, held: str) -> Any:
+    def sometimes(self: Ledger, agent: AgentId, held: Token) -> Any:
         if failures:
             raise failures.pop()
         return beat(self, agent, held)

@@ -185,9 +185,10 @@ def test_giving_back_counts_as_no_failure_and_failing_does(repo: Path) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
     for count in (0, 1):
         held = claims.claim(work, "x", "a", checkout=False)
-        (results.fail if count else results.release)(
-            work, "x", "a", held.claim["token"], reason="enough"
-        )
+        if count:
+            results.fail(work, "x", "a", held.claim["token"], reason="enough")
+        else:
+            results.release(work, "x", "a", held.claim["token"], reason="enough")
         assert (record(work, "a")["failures"], record(work, "a")["attempt"]) == (count, count + 1)
 
 
