@@ -353,6 +353,18 @@ ROWS: dict[str, Row] = {
         {"tasks": {"a": "claimed", "b": "open"}},
         repeats=frozenset({"note"}),
     ),
+    "task-add": Row(
+        _planned,
+        ("task", "add", "Do c", "--id", "c", "--path", "c/"),
+        {"tasks": {"a": "open", "b": "open", "c": "open"}},
+        _EXISTS,
+    ),
+    "task-edit": Row(
+        _planned,
+        ("task", "edit", "a", "--priority", "5"),
+        {"priority": {"a": 5, "b": 0}},
+        frozenset({"nothing-to-do"}),
+    ),
     "checkpoint": Row(
         _planned, ("checkpoint", "start"), {"tasks": {"a": "open", "b": "open"}}, _EXISTS
     ),

@@ -42,6 +42,7 @@ def state_of(repo: Path) -> dict[str, Any]:
         return {
             "tasks": {task["id"]: task["state"] for task in records},
             "attempts": {task["id"]: task["attempt"] for task in records},
+            "priority": {task["id"]: task["spec"]["priority"] for task in records},
             "paused": [task["id"] for task in records if "paused" in task],
             "failures": {task["id"]: task["failures"] for task in records},
             "assigned": {task["id"]: task["assigned"] for task in records},
