@@ -61,7 +61,7 @@ def estimate(
     """Return the middle half of the ends that chance gives the remaining tasks."""
     tasks = sum(one.is_work for one in remaining)
     if not tasks:
-        return Span(0, 0, "nothing is left to do")
+        return Span(None, None, "nothing is left to do")
     if len(finished) < MIN_FINISHED:
         return Span(None, None, f"unknown: {len(finished)} of {MIN_FINISHED} tasks have finished")
     if tasks > MAX_TASKS:

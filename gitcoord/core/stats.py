@@ -67,9 +67,10 @@ def _standing(history: History) -> list[Attempt]:
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
-    """Add up what is known; None where nothing is."""
-    known = [value for value in values if value is not None]
-    if not known:
+    """Add up what is known; None where there is something, and nothing of it is known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    if found and not known:
         return None
     return sum(known)
 
@@ -96,7 +97,7 @@ def _efficiency(history: History) -> dict[str, Any]:
     standing = _standing(history)
     sequential = _sum(one.took_ms for one in standing)
     parallel, clock = parallel_ms(standing)
-    if sequential is None or parallel is None or sequential == 0:
+    if not sequential or parallel is None:
         return _judged("efficiency", None, "not known: no result stands that took time")
     exact = sum(one.spent_ms is not None for one in standing)
     how = (

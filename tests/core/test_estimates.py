@@ -13,7 +13,7 @@ def test_below_three_finished_tasks_nobody_knows() -> None:
     found = estimate([Finished(1000, None)] * 2, left, 1, 0.0)
     assert found == (None, None, "unknown: 2 of 3 tasks have finished")
     assert estimate([Finished(1000, None)] * 3, left, 1, 0.0)[:2] == (1000, 1000)
-    assert estimate([], [], 1, 0.0) == (0, 0, "nothing is left to do")
+    assert estimate([], [], 1, 0.0) == (None, None, "nothing is left to do")
 
 
 def test_a_chain_takes_as_long_as_its_tasks_and_agents_work_beside_each_other() -> None:

@@ -58,9 +58,9 @@ def test_counts_and_times_of_a_small_ledger_are_those_computed_by_hand() -> None
         "work_ms": 120_000,
         "wasted_ms": 20_000,
         "waiting_ms": 22_000,
-        "review_ms": None,
-        "gate_ms": None,
-        "check_ms": None,
+        "review_ms": 0,
+        "gate_ms": 0,
+        "check_ms": 0,
     }
 
 
@@ -84,7 +84,7 @@ def test_agents_are_told_apart() -> None:
             "standing": 2,
             "setbacks": 0,
             "work_ms": 70_000,
-            "wasted_ms": None,
+            "wasted_ms": 0,
             "waiting_ms": 20_000,
         },
     ]
@@ -94,7 +94,8 @@ def test_nothing_is_known_of_a_ledger_in_which_nothing_was_done() -> None:
     history = history_of(Timed().events)
     assert set(judged(history).values()) == {(None, None)}
     assert all(how.startswith("not known") for how in hows(history).values())
-    assert set(stats.times(history).values()) == {None}
+    unknown = {name for name, ms in stats.times(history).items() if ms is None}
+    assert unknown == {"parallel_ms", "task_ms"}
     assert stats.grouped(history, lambda one: one.agent) == []
 
 
@@ -110,6 +111,7 @@ def test_intervals_of_two_clocks_are_not_subtracted() -> None:
     assert judged(history)["efficiency"] == (0.3333, False)
     assert "1 by their own clock" in hows(history)["efficiency"]
     assert hows(history)["efficiency"].endswith("times of entries, 2 clock(s)")
+    assert stats.times(history)["waiting_ms"] == 1000
     # Nobody knows both how long an attempt was waited for and how long it took.
     assert judged(history)["overhead"] == (None, None)
     assert "in 0 of 2 ended attempts" in hows(history)["overhead"]
@@ -152,3 +154,9 @@ def test_landings_and_runs_of_gates_are_counted() -> None:
     found = stats.counts(history)
     assert (found["failed_gates"], found["landings"]) == (1, 1)
     assert stats.times(history)["gate_ms"] == 2000
+
+
+def test_what_nobody_knows_is_not_counted_as_nothing() -> None:
+    pure = Timed()
+    pure.hand_in(25, pure.take(10, "x0", "a"))
+    assert stats.times(history_of(pure.events))["waiting_ms"] is None
