@@ -114,7 +114,8 @@ def _targets(transitions: Transitions) -> str:
 def records_page() -> str:
     parts = [
         "# Records\n\n" + NOTE,
-        "The JSON records of the ledger's tree; [format.md](../format.md) says where each lies.\n",
+        "The JSON records of the ledger's tree; [format.md](../format.md) says where each lies. "
+        "`TaskId`, `AgentId`, `PhaseId` and `Token` are texts: they tell what the text names.\n",
     ]
     for name in model.__all__:
         record = getattr(model, name)

@@ -22,7 +22,6 @@ __all__ = [
     "ORCHESTRATOR",
     "ZERO_OID",
     "AgentId",
-    "Oid",
     "PhaseId",
     "TaskId",
     "Token",
@@ -37,8 +36,7 @@ __all__ = [
     "show_duration",
 ]
 
-Oid = NewType("Oid", str)
-"""The full name of a git object, in hex."""
+# Kinds of text that mypy keeps apart; at run time each is a plain text.
 Token = NewType("Token", str)
 """What fences one claim, review or lock."""
 TaskId = NewType("TaskId", str)
@@ -49,7 +47,7 @@ NO_AGENT = AgentId("")
 NO_PHASE = PhaseId("")
 NO_TASK = TaskId("")
 ORCHESTRATOR = AgentId("orchestrator")
-ZERO_OID = Oid("0" * 40)
+ZERO_OID = "0" * 40
 ID_RULE = (
     "an id is 1 to 64 of A-Z a-z 0-9 . _ -, starts with a letter or digit, "
     "ends in neither '.' nor '.lock' and holds no '..'"
