@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from typing import TYPE_CHECKING
+
 from gitcoord.core.times import calendar
+
+if TYPE_CHECKING:  # hooks read refs, and nothing is imported for annotations alone
+    from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 
 __all__ = [
     "HEADS",

@@ -9,10 +9,12 @@ somebody forged deceives nobody but the hook.
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.features.assist.standing import Standing, read_small
+
+if TYPE_CHECKING:  # at every tool call: nothing is imported for annotations alone
+    from gitcoord.core.ids import AgentId, TaskId, Token
 
 __all__ = ["ClaimView", "View", "as_json", "kept_view", "quick_view", "tokens_in", "view_file"]
 
