@@ -412,8 +412,11 @@ def _write(output: str, text: str) -> None:
 
     from gitcoord.host.files import replace_file
 
+    path = Path(output)
+    if not path.name:
+        raise UsageError(f"{output!r} names no file", hint="name a file that can be written")
     try:
-        replace_file(Path(output), text.encode(), mode=0o644)
+        replace_file(path, text.encode(), mode=0o644)
     except OSError as error:
         raise UsageError(
             f"{output} cannot be written: {error.strerror}", hint="name a file that can be written"

@@ -11,7 +11,7 @@ from typing import Any
 from gitcoord.core import graph, stats
 from gitcoord.core.history import History, history_of
 from gitcoord.core.ids import PhaseId, TaskId
-from gitcoord.core.model import PlanDocument
+from gitcoord.core.model import PlanDocument, TaskRecord
 from gitcoord.core.plan_graph import path_warnings
 from gitcoord.core.simulation import Assumptions, simulate
 from gitcoord.core.snapshot import Snapshot
@@ -29,17 +29,31 @@ MAX_CHAIN = 50
 def plan_document(work: Workspace) -> PlanDocument:
     """Return the whole plan of a ledger, as if nothing of it was done.
 
+    What was cancelled, and what needs it, is not going to be done.
+
     Raises:
         NotFoundError: There is none yet.
 
     """
     snapshot = work.ledger.snapshot()
     tasks = sorted(snapshot.tasks(), key=lambda one: one["order"])
+    gone = _given_up(tasks)
     return {
         "plan": plan_of(snapshot),
         "phases": [one["spec"] for one in snapshot.phases()],
-        "tasks": [one["spec"] for one in tasks if one["state"] != "cancelled"],
+        "tasks": [one["spec"] for one in tasks if one["id"] not in gone],
     }
+
+
+def _given_up(tasks: Sequence[TaskRecord]) -> set[TaskId]:
+    """Return the tasks that were cancelled, and all that need them."""
+    dependents = graph.dependents_of({one["id"]: one["spec"]["needs"] for one in tasks})
+    gone: set[TaskId] = set()
+    for one in tasks:
+        if one["state"] == "cancelled" and one["id"] not in gone:
+            direct, further = graph.impact(dependents, one["id"])
+            gone |= {one["id"], *direct, *further}
+    return gone
 
 
 def learned(work: Workspace) -> Assumptions:

@@ -9,6 +9,7 @@ from gitcoord.core.simulation import Assumptions, simulate
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.inspect.simulations import (
     DEFAULT_TASK_MS,
+    critical_path,
     learned,
     plan_document,
     simulation,
@@ -94,3 +95,11 @@ def test_a_large_plan_is_worked_through() -> None:
     rows = '[[tasks]]\nids = "1-1000"\ntitle = "t {id}"\npaths = ["x/{id}/"]\n'
     told = simulation(parse(rows)[0], [50], Assumptions(60_000))
     assert told["runs"][0]["makespan_ms"] == 20 * 60_000
+
+
+def test_what_needs_a_cancelled_task_is_not_counted(repo: Path) -> None:
+    work = found(repo, tasks("a", "b", "c", "d", b=["a"], c=["b"]))
+    work.ledger.execute({"op": "cancel", "task": "a", "reason": ""}, agent="orchestrator")
+    document = plan_document(work)
+    assert [one["id"] for one in document["tasks"]] == ["d"]
+    assert critical_path(document, DEFAULT_TASK_MS)["tasks"] == ["d"]
