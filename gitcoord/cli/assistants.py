@@ -120,6 +120,8 @@ def prepare(app: App, assistant: str, worktree: str) -> str:
     planned = _planned(app, assistant, "local", is_removal=False)
     if any(change.is_needed for change in planned.changes):
         _apply(app, assistant, planned, "local", is_removal=False)
+    # The hooks are every agent's: whoever was told with the first is not told again.
+    if planned.has_new_hooks:
         for text in planned.advice:
             app.out.notice(text)
     problem = advice_about(assistant)

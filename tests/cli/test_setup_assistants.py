@@ -291,6 +291,24 @@ def test_doctor_finds_trusted_hooks_and_says_what_a_profile_cannot_deny(
 
 
 @pytest.mark.parametrize("assistant", ["claude", "codex"])
+def test_what_a_person_confirms_is_told_with_the_first_agent_alone(
+    cli: Cli, assistant: str
+) -> None:
+    cli("agent", "add", "first", "--assistant", assistant)
+    assert cli.err.count("whether you trust the folder") == 1
+    cli("agent", "add", "second", "--assistant", assistant)
+    assert "whether you trust the folder" not in cli.err
+    assert "cannot deny" not in cli.err
+
+
+def test_the_question_about_a_server_is_told_where_there_is_one(cli: Cli) -> None:
+    cli("setup", "claude", "--dry-run")
+    assert "MCP server gitcoord" not in cli.err
+    cli("setup", "claude", "--mcp", "--dry-run")
+    assert "MCP server gitcoord" in cli.err
+
+
+@pytest.mark.parametrize("assistant", ["claude", "codex"])
 def test_an_agent_is_added_ready_to_start(cli: Cli, work: Workspace, assistant: str) -> None:
     told = cli("agent", "add", "new", "--assistant", assistant)
     place = work.worktree_of("new")

@@ -103,7 +103,7 @@ def _trust(work: Workspace) -> Iterator[Seen]:
     elif distrusted:
         yield Seen(
             f"Codex does not trust these hooks yet, and passes them over: {', '.join(distrusted)}",
-            f"start codex in {main}, and confirm them under /hooks",
+            f"start codex in {main}, and trust them: it asks at its start, and under /hooks",
         )
     else:
         yield Seen(f"Codex trusts all {len(ours)} hooks")

@@ -53,6 +53,11 @@ class Planned(NamedTuple):
     made: dict[str, list[list[str]]]
     advice: list[str]
 
+    @property
+    def has_new_hooks(self) -> bool:
+        """Return whether hooks change by this, so that a person has to confirm them."""
+        return any(one.is_needed and str(one.path) in self.made for one in self.changes)
+
 
 def plan_claude(
     work: Workspace, scope: Scope, *, is_removal: bool, has_mcp: bool = False
@@ -92,7 +97,10 @@ def plan_claude(
         changes += mcp_setups.claude_changes(
             places, scope, own_program(scope), is_removal=is_removal
         )
-    return Planned(changes, {str(settings): made}, [] if is_removal else _claude_advice())
+    advice = []
+    if not is_removal:
+        advice = _claude_advice(has_mcp=has_mcp)
+    return Planned(changes, {str(settings): made}, advice)
 
 
 def plan_codex(
@@ -132,7 +140,7 @@ def plan_codex(
         else:
             block = main / "AGENTS.md"
         changes.append(_block_change(block, is_removal=is_removal))
-    return Planned(changes, {str(hooks): made}, [] if is_removal else _codex_advice(main))
+    return Planned(changes, {str(hooks): made}, [] if is_removal else _codex_advice())
 
 
 def plan_agents_md(work: Workspace, *, is_removal: bool) -> Planned:
@@ -292,19 +300,25 @@ def _profile_change(place: Path, *, is_removal: bool, server: str) -> FileChange
     return FileChange(path, before, after, f"the permission profile of {place.name}")
 
 
-def _claude_advice() -> list[str]:
-    return [
-        "Claude Code 2.1.332 or newer reads these settings in linked worktrees too; it asks for no "
-        "trust with -p, and once for the folder in its terminal"
+def _claude_advice(*, has_mcp: bool) -> list[str]:
+    advice = [
+        "Claude asks once, in its terminal, whether you trust the folder, and chooses `No, exit` "
+        "at first: these hooks run once you trust it; with -p it asks nothing"
     ]
+    if has_mcp:
+        advice.append(
+            "then it asks whether to use the MCP server gitcoord, and chooses to go on without it "
+            "at first"
+        )
+    return advice
 
 
-def _codex_advice(main: Path) -> list[str]:
+def _codex_advice() -> list[str]:
     return [
-        f"Codex runs these hooks once you trust them: start `codex` in {main}, answer that the "
-        "folder is trusted, and confirm the hooks under /hooks; until then they are silently off",
-        "`gitcoord doctor` shows which hooks Codex trusts",
+        "Codex asks at its first start whether you trust the folder, and then whether you trust "
+        "these hooks (later under /hooks); until you do they are silently off, and `gitcoord "
+        "doctor` says so",
         "a worktree that is added later gets its profile by `gitcoord agent add ID --assistant "
-        "codex`, or by this command once more",
-        *(f"a profile cannot deny this: {text}" for text in codex_profile.NOT_DENIED),
+        "codex`, or by `gitcoord setup codex` once more",
+        f"a profile cannot deny this: {'; '.join(codex_profile.NOT_DENIED)}",
     ]
