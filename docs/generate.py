@@ -166,7 +166,9 @@ def _keys(fields: frozenset[str]) -> str:
 
 def _sentences() -> str:
     rows = ["| code | sentence |\n|---|---|\n"]
-    rows += [f"| `{code}` | `{template}` |\n" for code, template in SENTENCES.items()]
+    for code, template in SENTENCES.items():
+        line = template.replace("\n", "\\n")
+        rows.append(f"| `{code}` | `{line}` |\n")
     return "".join(rows)
 
 

@@ -27,6 +27,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     "core/model.py": SHAPE,
     "core/model_gates.py": SHAPE,
     "core/model_leases.py": SHAPE,
+    "core/model_said.py": SHAPE,
     "core/shapes.py": SHAPE,
     "features/assist/briefs.py": BRIEFS,
     "features/assist/events.py": HOOKS,

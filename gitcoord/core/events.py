@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NotRequired
 
 from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
-from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Survivor, TaskSpec
+from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Said, Survivor, TaskSpec
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["Command", "Event", "Redone", "evidence_of", "tasks_of"]
@@ -75,6 +75,7 @@ class Event(TypedDict):
     reviewed: NotRequired[str | None]
     kind: NotRequired[str]
     reason: NotRequired[str]
+    said: NotRequired[Said | None]
     delay_ms: NotRequired[int]
     log: NotRequired[str | None]
     redone: NotRequired[list[Redone]]

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from gitcoord.core import ids
-from gitcoord.core.codec import printable
+from gitcoord.core.codec import dump_line, printable
 from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
@@ -27,7 +27,7 @@ from gitcoord.core.ids import Token
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.leases import Context
 from gitcoord.core.model import FORMAT
-from gitcoord.core.operation import Operation, copied, keys
+from gitcoord.core.operation import WORDS, Operation, copied, keys
 from gitcoord.core.operations.changes import end_locks_with_claims, require_version
 from gitcoord.core.snapshot import Changes, Snapshot
 from gitcoord.core.version import newer_format
@@ -51,6 +51,7 @@ TOPICS = (
 )
 """The files of ``core.operations``, those first that are asked for most."""
 MAX_BATCH = 1000
+MAX_SAID_BYTES = 32 * 1024
 
 Step = Callable[[Snapshot, Context], Command]
 """Make the command of one line of a batch on the state that it meets."""
@@ -106,6 +107,9 @@ def decide(snapshot: Snapshot, command: Command, context: Context) -> Event:
         "format": FORMAT,
     }
     event |= row.optional
+    if "said" in row.optional:
+        command = {**WORDS, **command}
+        event["said"] = command["said"]
     event |= row.decide(snapshot, command, context)
     decided = cast("Event", event)
     check(snapshot, decided)
@@ -130,7 +134,18 @@ def check(snapshot: Snapshot, event: Event) -> None:
         raise UsageError(f"{event['agent']!r} is not a valid agent id")
     if (snapshot.record(SETTINGS) is None) != (event["op"] == "init"):
         raise RefusedError("a ledger begins with init, once", reason="exists")
+    if event.get("said") is not None:
+        _check_said(event)
     row.check(snapshot, event)
+
+
+def _check_said(event: Event) -> None:
+    """Refuse a reason of gitcoord's own beside somebody's, or one that is too long."""
+    said = event["said"]
+    if event["reason"] or not isinstance(said, dict) or said.keys() != {"code", "values"}:
+        raise UsageError("a reason is a text, or a code and its values")
+    if len(dump_line(said)) > MAX_SAID_BYTES:
+        raise UsageError(f"a reason by a code has at most {MAX_SAID_BYTES} bytes")
 
 
 def apply(snapshot: Snapshot, event: Event) -> Changes:

@@ -16,10 +16,11 @@ from gitcoord.core.events import Event, evidence_of, tasks_of
 from gitcoord.core.ids import AgentId
 from gitcoord.core.machine import operation
 from gitcoord.core.model import FORMAT
+from gitcoord.core.sentences import REASONS, words
 from gitcoord.core.texts import fill, first_line
 from gitcoord.core.version import newer_format, refuse_format
 
-__all__ = ["EVENT_TRAILER", "author_of", "parse", "render", "sparse", "subject_of"]
+__all__ = ["EVENT_TRAILER", "author_of", "parse", "reason_in", "render", "sparse", "subject_of"]
 
 EVENT_TRAILER = "Gitcoord-Event"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
@@ -103,9 +104,25 @@ def _whole(line: dict[str, Any], place: str, where: str) -> Event:
     event = {**row.optional, **line}
     if event.keys() != row.keys:
         raise CorruptError(f"{place} lacks a key of its operation", entry=where)
+    _refuse_unknown(event.get("said"), place, where)
     if line["op"] == "batch":
         event["events"] = [_whole(one, place, where) for one in line["events"]]
     return cast("Event", event)
+
+
+def _refuse_unknown(said: Any, place: str, where: str) -> None:
+    """Refuse a reason by a code that only a newer gitcoord can put into words.
+
+    Raises:
+        RefusedError: That is so (reason ``newer-format``).
+
+    """
+    while isinstance(said, dict) and isinstance(said["code"], str):
+        if said["code"] not in REASONS:
+            code = codec.printable(said["code"][:80])
+            raise newer_format(f"{place} has a reason {code!r} that is not known", entry=where)
+        inner = [one for one in said["values"].values() if isinstance(one, dict)]
+        said = next(iter(inner), None)
 
 
 def _line(text: object) -> str:
@@ -114,7 +131,12 @@ def _line(text: object) -> str:
 
 def subject_of(event: Event) -> str:
     """Return the line for people, which the operation's row describes."""
-    return _line(fill(operation(event["op"]).subject, event))
+    return _line(fill(operation(event["op"]).subject, {**event, "reason": reason_in(event)}))
+
+
+def reason_in(event: Event) -> str:
+    """Return why something happened in words, whoever said it."""
+    return words(event.get("said") or event.get("reason") or "")
 
 
 def _body(event: Event) -> str:
@@ -123,6 +145,8 @@ def _body(event: Event) -> str:
     if event["op"] == "batch":
         return "\n".join(subject_of(one) for one in event["events"])
     text = str(event.get(row.body) or "")
+    if row.body == "reason":
+        text = reason_in(event)
     is_shown = f"{{{row.body}}}" in row.subject and first_line(text) == text.strip()
     if is_shown:
         return ""
@@ -157,7 +181,8 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
         found.append(("Result", result["oid"] or "none"))
     if event.get("abandoned"):
         found.append(("Abandoned", event["abandoned"]))
-    if event.get("reason"):
-        found.append(("Reason", first_line(event["reason"])))
+    reason = reason_in(event)
+    if reason:
+        found.append(("Reason", first_line(reason)))
     found += [("Id", event["id"]), ("Format", event["format"])]
     return found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
 from gitcoord.core.model_leases import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review
+from gitcoord.core.model_said import Said, Why
 from gitcoord.core.shapes import TypedDict
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ __all__ = [
     "Survivor",
     "TaskRecord",
     "TaskSpec",
+    "Why",
     "WorktreeSpec",
 ]
 
@@ -206,16 +208,6 @@ class Result(TypedDict):
     attempt: int
     token: Token
     at: int
-
-
-class Said(TypedDict):
-    """What is told to people: a code, and what it was about.
-
-    ``core.sentences`` has the sentence of each code; the ledger has none.
-    """
-
-    code: str
-    values: dict[str, Any]
 
 
 class Setback(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.model_said import Said
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["GateRun", "GateSpec", "Landing", "Proof"]
@@ -32,7 +33,7 @@ class GateRun(TypedDict):
     tree: str
     commit: str
     verdict: Literal["passed", "failed"]
-    reason: str
+    reason: str | Said
     millis: int
     log: str | None
     agent: AgentId

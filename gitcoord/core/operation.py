@@ -13,12 +13,13 @@ from typing import Any, Literal, NamedTuple
 from gitcoord.core.errors import UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
-from gitcoord.core.model import State
+from gitcoord.core.model import State, Why
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = [
     "COMMON",
     "STATES",
+    "WORDS",
     "Apply",
     "Check",
     "Decide",
@@ -29,10 +30,12 @@ __all__ = [
     "check_interval",
     "copied",
     "elapsed_ms",
+    "has_reason",
     "holding",
     "keys",
     "stamp",
     "titled",
+    "why_of",
 ]
 
 STATES: tuple[State, ...] = ("open", "claimed", "review", "done", "failed", "cancelled")
@@ -45,6 +48,12 @@ def keys(names: str) -> frozenset[str]:
 
 COMMON = keys("op id agent time format")
 """The keys of every event."""
+
+WORDS: Mapping[str, Any] = {"reason": "", "said": None}
+"""Why it happened: ``reason`` is what somebody said, ``said`` what gitcoord says itself.
+
+A row that has both takes them from the command; at most one is given.
+"""
 
 Transitions = Mapping[State, tuple[State, ...]]
 """From which state to which ones; what is not in it is refused."""
@@ -149,6 +158,16 @@ def check_interval(event: Event, key: Literal["wait_ms", "spent_ms"]) -> None:
     value = event[key]
     if value is not None and (type(value) is not int or value < 0):
         raise UsageError(f"{key} is a number of milliseconds, and not negative")
+
+
+def why_of(event: Event) -> Why:
+    """Return why something happened, as records keep it; an empty text where nobody said."""
+    return event["said"] or event["reason"]
+
+
+def has_reason(event: Event) -> bool:
+    """Return whether an event tells why it happened."""
+    return event["said"] is not None or event["reason"].strip() != ""
 
 
 def titled(snapshot: Snapshot, command: Command) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import UsageError
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES
 
-__all__ = ["clause", "fill", "first_line", "listed", "log_tail", "text_of"]
+__all__ = ["MAX_LISTED", "clause", "fill", "first_line", "listed", "log_tail", "text_of"]
 
 MAX_LINE_CHARS = 160
 MAX_LISTED = 4
@@ -91,7 +91,10 @@ def _said(values: Mapping[str, Any], path: str, *, is_cut: bool) -> str:
         return key
     if isinstance(value, list):
         names = [str(one) for one in value]
-        return listed(first_line(", ".join(names[:MAX_LISTED])), len(names) - MAX_LISTED)
+        shown = ", ".join(names[:MAX_LISTED])
+        if is_cut:
+            shown = first_line(shown)
+        return listed(shown, len(names) - MAX_LISTED)
     if key.endswith("_ms"):
         return f"{value / 1000:g} s"
     if is_cut:

@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import itertools
 import re
+from typing import Any
 
 import pytest
 
-from gitcoord.core.errors import (
-    ClaimLostError,
-    GitcoordError,
-)
-from gitcoord.core.machine import apply, operations
+from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
+from gitcoord.core.machine import MAX_SAID_BYTES, apply, operations
 from gitcoord.core.model import State
 from gitcoord.core.operation import STATES
 from gitcoord.core.operations.gates import check_of, definition_of
+from gitcoord.core.sentences import reason_of, said
 from tests.support.builders import PureLedger
 from tests.support.pure import LEASE_NS, ledger, refused
 
@@ -149,3 +148,24 @@ def test_apply_changes_nothing_that_it_is_given() -> None:
     before = repr(event)
     apply(pure.snapshot, {**event})
     assert repr(event) == before
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        {"reason": "too large", "said": said("interrupted")},
+        {"said": "too large"},
+        {"said": {"code": "interrupted"}},
+        {"said": said("not-handed-in", reason="x" * MAX_SAID_BYTES)},
+    ],
+)
+def test_a_reason_is_one_text_or_one_code_with_its_values(why: dict[str, Any]) -> None:
+    pure = ledger()
+    token = pure.claim("x0", "a")["token"]
+    command = {"op": "release", "agent": "x0", "task": "a", "token": token}
+    with pytest.raises(UsageError, match="a reason"):
+        pure.run({**command, **why})
+    pure.run({**command, "said": said("interrupted")})
+    (setback,) = pure.snapshot.require_task("a")["setbacks"]
+    assert setback["values"] == {"reason": said("interrupted")}
+    assert reason_of(setback) == "the run was interrupted"

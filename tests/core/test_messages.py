@@ -3,13 +3,16 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gitcoord.core.errors import CorruptError, RefusedError
+from gitcoord.core.events import Event
 from gitcoord.core.messages import parse, render
+from gitcoord.core.sentences import said
 from tests.support.builders import PureLedger, tasks
 
 
@@ -121,6 +124,63 @@ def test_what_only_a_newer_gitcoord_knows_is_not_corrupt(line: str, message: str
         parse(f"x\n\nGitcoord-Event: {line}\n")
     assert (caught.value.reason, caught.value.exit_status) == ("newer-format", 14)
     assert caught.value.hint == "install a newer gitcoord"
+
+
+LANDING = {"phase": "p", "target": "refs/heads/main", "old": "1" * 40, "new": "2" * 40}
+ABORTED = {"op": "land-abort", "id": "a" * 32, "agent": "o", "time": 1, "format": 2, **LANDING}
+
+
+def aborted(**why: object) -> Event:
+    return cast("Event", {**ABORTED, "reason": "", "said": None, **why})
+
+
+def test_a_reason_by_a_code_stands_in_words_in_the_message() -> None:
+    event = aborted(said=said("target-elsewhere", target="main", place="3" * 40))
+    lines = render(event).splitlines()
+    assert lines[0] == "land-abort p: main moved to 333333333333 meanwhile"
+    assert "Gitcoord-Reason: main moved to 333333333333 meanwhile" in lines
+    assert '"reason"' not in lines[-1]
+    assert parse(render(event)) == event
+
+
+def test_a_reason_by_a_code_of_several_lines_stands_in_the_body() -> None:
+    event = aborted(said=said("command-failed", status=3, output="no\ncompiler"))
+    message = render(event)
+    assert message.startswith(
+        "land-abort p: the command ended with status 3:\n\n"
+        "  the command ended with status 3:\n  no\n  compiler\n\n"
+    )
+    assert parse(message) == event
+
+
+def test_a_reason_that_an_older_gitcoord_wrote_as_a_text_is_read_as_it_was() -> None:
+    line = json.dumps({**ABORTED, "reason": "main moved"}, sort_keys=True, separators=(",", ":"))
+    message = (
+        "land-abort p: main moved\n\n"
+        "Gitcoord-Op: land-abort\nGitcoord-Agent: o\nGitcoord-Phase: p\n"
+        f"Gitcoord-Reason: main moved\nGitcoord-Id: {'a' * 32}\nGitcoord-Format: 2\n"
+        f"Gitcoord-Event: {line}\n"
+    )
+    event = parse(message)
+    assert event == aborted(reason="main moved")
+    assert render(event) == message
+
+
+NESTED = {"code": "not-handed-in", "values": {"reason": {"code": "warp", "values": {}}}}
+
+
+@pytest.mark.parametrize("why", [{"code": "warp", "values": {}}, NESTED])
+def test_a_reason_by_a_code_of_a_newer_gitcoord_is_not_corrupt(why: object) -> None:
+    with pytest.raises(RefusedError, match="a reason 'warp' that is not known") as caught:
+        parse(render(aborted(said=why)))
+    assert caught.value.reason == "newer-format"
+
+
+@pytest.mark.parametrize("why", ["stopped", 7, [], {"code": "stopped"}, {"code": 1, "values": {}}])
+def test_a_reason_that_is_no_code_with_values_is_corrupt(why: object) -> None:
+    line = json.dumps({**ABORTED, "said": why})
+    with pytest.raises(CorruptError):
+        parse(f"land-abort p: \n\nGitcoord-Event: {line}\n")
 
 
 def test_an_older_format_is_told_apart_from_a_newer_one() -> None:

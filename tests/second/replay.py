@@ -18,29 +18,31 @@ Json = dict[str, Any]
 Changes = dict[str, Any]
 
 MAX_SETBACKS = 5
+WORDS = {"reason": "", "said": None}
 DEFAULTS: dict[str, Json] = {
     "agent-add": {"pools": [], "capacity": 1, "paths": None, "worktree": None},
-    "agent-remove": {"reason": ""},
+    "agent-remove": WORDS,
     "claim": {"built_on": {}, "expired": [], "lapsed": [], "takeover": None, "wait_ms": None},
     "progress": {"percent": None},
-    "release": {"reason": "", "spent_ms": None},
+    "release": {**WORDS, "spent_ms": None},
     "expire": {"expired": [], "lapsed": []},
     "complete": {"spent_ms": None},
-    "fail": {"log": None, "spent_ms": None},
-    "reopen": {"redone": [], "log": None},
+    "fail": {**WORDS, "log": None, "spent_ms": None},
+    "reopen": {**WORDS, "redone": [], "log": None},
     "review": {"old": "", "reviewed": None, "expired": []},
-    "review-release": {"reviewed": None, "reason": "", "spent_ms": None},
+    "review-release": {**WORDS, "reviewed": None, "spent_ms": None},
     "approve": {"reviewed": None, "reason": "", "spent_ms": None},
-    "reject": {"reviewed": None, "spent_ms": None},
+    "reject": {**WORDS, "reviewed": None, "spent_ms": None},
     "retry": {"reason": ""},
     "cancel": {"reason": "", "redone": []},
     "widen": {"expired": [], "lapsed": []},
     "pause": {"reason": ""},
     "unpause": {"reason": ""},
     "assign": {"to": None, "reason": ""},
-    "check": {"reason": "", "log": None},
-    "gate": {"reason": "", "log": None},
+    "check": {**WORDS, "log": None},
+    "gate": {**WORDS, "log": None},
     "land-begin": {"tree": None, "gates": [], "without": []},
+    "land-abort": WORDS,
     "lock": {
         "task": "",
         "token": "",
@@ -55,7 +57,8 @@ DEFAULTS: dict[str, Json] = {
     "resolve": {"task": None, "granted": False},
     "note": {"task": None, "path": None},
     "note-drop": {"reason": ""},
-    "rollback": {"surviving": [], "carried": {}, "reason": "", "code": None, "reverts": []},
+    "rollback": {**WORDS, "surviving": [], "carried": {}, "code": None, "reverts": []},
+    "rollback-abort": WORDS,
 }
 
 
@@ -185,7 +188,13 @@ def put_task(changes: Changes, task: Json) -> None:
     changes[f"live/{task['id']}.json"] = task if is_live else None
 
 
+def why_of(event: Json) -> Any:
+    return event["said"] or event["reason"]
+
+
 def cut(value: Any, limit: int) -> Any:
+    if isinstance(value, dict) and "code" in value:
+        return {**value, "values": told(limit, value["values"])}
     if not isinstance(value, str):
         return value
     raw = value.encode("utf-8", "replace")
@@ -482,8 +491,8 @@ def progress(state: State, event: Json, changes: Changes) -> None:
 def release(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
     after = {**task, "state": "open", "claim": None}
-    if event["reason"]:
-        why = {"reason": event["reason"]}
+    if why_of(event):
+        why = {"reason": why_of(event)}
         after["setbacks"] = setbacks(task, event, "released", event["agent"], why)
     put_task(changes, after)
 
@@ -516,7 +525,7 @@ def fail(state: State, event: Json, changes: Changes) -> None:
         state.task(event["task"]),
         "failed",
         event["agent"],
-        {"reason": event["reason"]},
+        {"reason": why_of(event)},
         is_final=is_final,
         retry=None if is_final else delay,
     )
@@ -528,7 +537,7 @@ def reopen(state: State, event: Json, changes: Changes) -> None:
     redo(state, event, changes)
     task = state.task(event["task"])
     agent = task["result"]["agent"] if task["result"] else event["agent"]
-    why = {"reason": event["reason"]}
+    why = {"reason": why_of(event)}
     set_back(state, event, changes, task, event["kind"], agent, why, result=None)
     if event["log"]:
         changes[f"logs/{event['task']}-{task['attempt']}.txt"] = Blob(event["log"])
@@ -578,7 +587,7 @@ def approve(state: State, event: Json, changes: Changes) -> None:
 
 def reject(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
-    why = {"by": event["agent"], "reason": event["reason"]}
+    why = {"by": event["agent"], "reason": why_of(event)}
     author = task["result"]["agent"]
     set_back(state, event, changes, task, "rejected", author, why, result=None)
 
@@ -641,8 +650,9 @@ def assign(state: State, event: Json, changes: Changes) -> None:
 
 
 def run_of(event: Json, gate: str) -> Json:
-    copied = ("definition", "tree", "commit", "verdict", "reason", "millis", "log", "agent")
-    return {"gate": gate, **{key: event[key] for key in copied}, "at": event["time"]}
+    copied = ("definition", "tree", "commit", "verdict", "millis", "log", "agent")
+    run = {"gate": gate, **{key: event[key] for key in copied}, "at": event["time"]}
+    return {**run, "reason": why_of(event)}
 
 
 def gate(_state: State, event: Json, changes: Changes) -> None:
@@ -686,7 +696,7 @@ def land_abort(state: State, event: Json, changes: Changes) -> None:
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "open", "landing": None}
     changes[f"landings/{phase['id']}.json"] = None
     changes["settings.json"] = {**state.settings(), "pending": None}
-    why = {"phase": phase["id"], "reason": event["reason"]}
+    why = {"phase": phase["id"], "reason": why_of(event)}
     escalate(changes, event, "landing-aborted", None, why)
 
 
@@ -727,7 +737,7 @@ def rollback_done(state: State, event: Json, changes: Changes) -> None:
 
 
 def rollback_abort(state: State, event: Json, changes: Changes) -> None:
-    escalate(changes, event, "rollback-aborted", None, {"reason": event["reason"]})
+    escalate(changes, event, "rollback-aborted", None, {"reason": why_of(event)})
     changes["settings.json"] = {**state.settings(), "pending": None}
 
 

@@ -12,6 +12,7 @@ from gitcoord.core.operations.gates import check_of, definition_of
 from gitcoord.core.operations.landings import merge_order, wholeness
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.operations.widenings import question
+from gitcoord.core.sentences import given, said
 from gitcoord.features.run.batches import batch, parse_lines
 from gitcoord.features.setup import agents, ledger, plans
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -170,8 +171,9 @@ def _work(script: Script) -> None:
     script.held("lock", "x", "a", paths=["docs/", "x.md"], shared=False, for_ms=None)
     definition = _definition(script, "a")
     log = script.blob("a log")
-    failed = {"verdict": "failed", "reason": "it ended with status 1", "log": log}
-    script.held("check", "x", "a", definition=definition, **script.passed(**failed))
+    failed = {"verdict": "failed", "log": log}
+    for why in given("one failed"), given(said("ended-with", status=1)):
+        script.held("check", "x", "a", definition=definition, **script.passed(**failed, **why))
     script.held("check", "x", "a", definition=definition, **script.passed())
     script.complete("x", "a", "1" * 40)
     script.claim("y", "b", a="1" * 40)
@@ -179,6 +181,8 @@ def _work(script: Script) -> None:
     script.wait()
     script.claim("y", "b", a="1" * 40)
     script.held("release", "y", "b", reason="too large")
+    script.claim("y", "b", a="1" * 40)
+    script.held("release", "y", "b", said=said("interrupted"))
     script.claim("y", "b", a="1" * 40)
     script.complete("y", "b", "2" * 40, a="1" * 40)
     script.run("reopen", task="a", kind="conflict", reason="it conflicts", log=log)
@@ -319,7 +323,9 @@ def _go_back(script: Script, chosen: str) -> None:
             code={"kind": "rollback", "phase": None, **moved},
             reverts=[],
         )
-        keys = moved if end == "rollback-done" else {**moved, "reason": "main moved"}
+        keys = moved
+        if end == "rollback-abort":
+            keys = {**moved, **given(said("target-gone", target="main"))}
         script.run(end, **keys)
         script.claim(agent, task)
         chosen = script.entry()

@@ -11,7 +11,7 @@ from gitcoord.core.ids import AgentId
 from gitcoord.core.layout import agent_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import AgentRecord
-from gitcoord.core.operation import LineKey, Operation, copied, keys
+from gitcoord.core.operation import WORDS, LineKey, Operation, copied, keys
 from gitcoord.core.operations.locks import end_locks_of
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.snapshot import Changes, Snapshot
@@ -104,7 +104,7 @@ OPERATIONS = {
     ),
     "agent-remove": Operation(
         fields=keys("name"),
-        optional={"reason": ""},
+        optional=WORDS,
         decide=copied("name", "reason"),
         check=check_agent_remove,
         apply=apply_agent_remove,

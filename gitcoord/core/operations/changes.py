@@ -64,6 +64,8 @@ def _cut(values: Mapping[str, Value], limit_bytes: int) -> dict[str, Value]:
     for key, value in values.items():
         if isinstance(value, str):
             kept[key] = codec.cut(value, limit_bytes)
+        elif isinstance(value, Mapping) and "code" in value:
+            kept[key] = {**value, "values": _cut(value["values"], limit_bytes)}
         elif value is not None:
             kept[key] = value
     return {key: value for key, value in kept.items() if value != ""}

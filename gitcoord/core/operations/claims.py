@@ -23,6 +23,7 @@ from gitcoord.core.ids import TaskId
 from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.model import MAX_MESSAGE_BYTES, AgentRecord, Claim, Evidence, Lapse, TaskRecord
 from gitcoord.core.operation import (
+    WORDS,
     LineKey,
     Operation,
     Transitions,
@@ -32,6 +33,7 @@ from gitcoord.core.operation import (
     keys,
     stamp,
     titled,
+    why_of,
 )
 from gitcoord.core.operations.built_on import check_built_on
 from gitcoord.core.operations.changes import changed, with_setback
@@ -376,10 +378,9 @@ def apply_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Open the task again; giving back counts as no failure."""
     task = snapshot.require_task(event["task"])
     setbacks = task["setbacks"]
-    if event["reason"]:
-        setbacks = with_setback(
-            task, event, "released", event["agent"], {"reason": event["reason"]}
-        )
+    why = why_of(event)
+    if why:
+        setbacks = with_setback(task, event, "released", event["agent"], {"reason": why})
     put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))
 
 
@@ -463,7 +464,7 @@ OPERATIONS = {
     ),
     "release": Operation(
         fields=keys("task title token attempt"),
-        optional={"reason": "", "spent_ms": None},
+        optional={**WORDS, "spent_ms": None},
         transitions=_RELEASED,
         decide=decide_release,
         check=check_release,

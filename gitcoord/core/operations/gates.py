@@ -20,8 +20,19 @@ from gitcoord.core.ids import NO_PHASE, NO_TASK, PhaseId, TaskId
 from gitcoord.core.layout import check_log_path, check_path, gate_log_path, gate_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecord, TaskSpec
-from gitcoord.core.operation import Operation, Transitions, copied, holding, keys, titled
+from gitcoord.core.operation import (
+    WORDS,
+    Operation,
+    Transitions,
+    copied,
+    has_reason,
+    holding,
+    keys,
+    titled,
+    why_of,
+)
 from gitcoord.core.operations.preconditions import held, open_phase
+from gitcoord.core.sentences import words
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
 
 __all__ = [
@@ -38,7 +49,7 @@ __all__ = [
 CHECK_TIMEOUT_MS = 600_000
 MAX_REASON_CHARS = 300
 _RUN = keys("definition tree commit verdict millis")
-_RUN_OPTIONS = {"reason": "", "log": None}
+_RUN_OPTIONS = {**WORDS, "log": None}
 _CHECKED: Transitions = {"claimed": ("claimed",)}
 
 
@@ -176,10 +187,9 @@ def check_gate(snapshot: Snapshot, event: Event) -> None:
 def _check_run(event: Event) -> None:
     if not (ids.is_oid(event["tree"]) and ids.is_oid(event["commit"])):
         raise UsageError("a gate runs on one commit with one tree")
-    has_reason = event["reason"].strip() != ""
-    if (event["verdict"], has_reason) not in {("passed", False), ("failed", True)}:
+    if (event["verdict"], has_reason(event)) not in {("passed", False), ("failed", True)}:
         raise UsageError("a gate has passed, or has failed for a reason")
-    if len(event["reason"]) > MAX_REASON_CHARS:
+    if len(words(why_of(event))) > MAX_REASON_CHARS:
         raise UsageError(f"a gate's reason has at most {MAX_REASON_CHARS} characters")
     if event["millis"] < 0:
         raise UsageError("a gate's duration must not be negative")
@@ -200,7 +210,7 @@ def _put_run(changes: Changes, path: str, event: Event, gate: str) -> None:
         "tree": str(event["tree"]),
         "commit": event["commit"],
         "verdict": "failed",
-        "reason": event["reason"],
+        "reason": why_of(event),
         "millis": event["millis"],
         "log": event["log"],
         "agent": event["agent"],

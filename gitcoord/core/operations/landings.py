@@ -16,7 +16,7 @@ from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.layout import SETTINGS, landing_path, phase_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import Landing, Pending, PhaseRecord, TaskRecord
-from gitcoord.core.operation import Operation, Transitions, copied, keys
+from gitcoord.core.operation import WORDS, Operation, Transitions, copied, keys, why_of
 from gitcoord.core.operations.changes import changed, escalate, with_setback
 from gitcoord.core.operations.gates import proofs, require_gates
 from gitcoord.core.operations.preconditions import open_phase, require_state
@@ -252,7 +252,7 @@ def apply_land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None
     changes[phase_path(phase["id"])] = {**phase, "state": "open", "landing": None}
     changes[landing_path(phase["id"])] = None
     changes[SETTINGS] = {**snapshot.settings(), "pending": None}
-    about = {"phase": phase["id"], "reason": event["reason"]}
+    about = {"phase": phase["id"], "reason": why_of(event)}
     escalate(changes, event, "landing-aborted", None, about)
 
 
@@ -274,7 +274,8 @@ OPERATIONS = {
         subject="land-done {phase}: {target} is at {new:12}",
     ),
     "land-abort": Operation(
-        fields=keys("phase target old new reason"),
+        fields=keys("phase target old new"),
+        optional=WORDS,
         decide=copied("phase", "target", "old", "new", "reason"),
         check=check_land_end,
         apply=apply_land_abort,

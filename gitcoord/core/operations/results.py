@@ -11,15 +11,18 @@ from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord, RetryDelay, State, TaskRecord
 from gitcoord.core.operation import (
+    WORDS,
     LineKey,
     Operation,
     Transitions,
     check_interval,
     elapsed_ms,
+    has_reason,
     holding,
     keys,
     stamp,
     titled,
+    why_of,
 )
 from gitcoord.core.operations.built_on import (
     REDO,
@@ -139,7 +142,7 @@ def check_fail(snapshot: Snapshot, event: Event) -> None:
     """Refuse a failure by anyone but the holder, or without a reason."""
     held(snapshot, event, _FAILED)
     check_interval(event, "spent_ms")
-    if event["kind"] not in {"transient", "permanent"} or not event["reason"].strip():
+    if event["kind"] not in {"transient", "permanent"} or not has_reason(event):
         raise UsageError("a failure is transient or permanent, and has a reason")
 
 
@@ -160,7 +163,7 @@ def apply_fail(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         snapshot.require_task(event["task"]),
         "failed",
         event["agent"],
-        {"reason": event["reason"]},
+        {"reason": why_of(event)},
         is_final=is_permanent,
     )
     put_task(changes, changed(after, retry=retry))
@@ -187,7 +190,7 @@ def check_reopen(snapshot: Snapshot, event: Event) -> None:
     """Refuse to reopen without a reason, or to redo other tasks than have to be."""
     task = task_of(snapshot, event, _REOPENED)
     check_redone(snapshot, event, task)
-    if not event["reason"].strip():
+    if not has_reason(event):
         raise UsageError("a reopening needs a reason")
 
 
@@ -197,7 +200,7 @@ def apply_reopen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = snapshot.require_task(event["task"])
     agent = author_of(task, event)
     after = set_back(
-        snapshot, event, changes, task, event["kind"], agent, {"reason": event["reason"]}
+        snapshot, event, changes, task, event["kind"], agent, {"reason": why_of(event)}
     )
     put_task(changes, changed(after, result=None))
     if event["log"]:
@@ -223,8 +226,8 @@ OPERATIONS = {
         is_for_agents=True,
     ),
     "fail": Operation(
-        fields=keys("task title token attempt kind reason delay_ms boot_id monotonic_ns"),
-        optional={"log": None, "spent_ms": None},
+        fields=keys("task title token attempt kind delay_ms boot_id monotonic_ns"),
+        optional={**WORDS, "log": None, "spent_ms": None},
         transitions=_FAILED,
         decide=decide_fail,
         check=check_fail,
@@ -241,8 +244,8 @@ OPERATIONS = {
         is_for_agents=True,
     ),
     "reopen": Operation(
-        fields=keys("task title kind reason"),
-        optional={"redone": [], "log": None},
+        fields=keys("task title kind"),
+        optional={**WORDS, "redone": [], "log": None},
         transitions=_REOPENED,
         in_passing={"redone": REDO},
         decide=decide_reopen,

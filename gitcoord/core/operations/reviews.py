@@ -17,13 +17,16 @@ from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.leases import Context, remaining_ms, running
 from gitcoord.core.model import AgentRecord, Lease, Result, Review, State, TaskRecord, TaskSpec
 from gitcoord.core.operation import (
+    WORDS,
     Operation,
     Transitions,
     check_interval,
     elapsed_ms,
+    has_reason,
     keys,
     stamp,
     titled,
+    why_of,
 )
 from gitcoord.core.operations.changes import changed, set_back
 from gitcoord.core.operations.expiry import EXPIRE, check_expired, end_reviews, over_reviews
@@ -300,7 +303,7 @@ def apply_approve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 def check_reject(snapshot: Snapshot, event: Event) -> None:
     """Refuse a rejection without a reason, or by a review that is not current."""
     _check_current(snapshot, event, _REJECTED)
-    if not event["reason"].strip():
+    if not has_reason(event):
         raise UsageError("a rejection needs a reason", hint="say what has to change: --reason TEXT")
 
 
@@ -315,7 +318,7 @@ def apply_reject(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         task,
         "rejected",
         author,
-        {"by": event["agent"], "reason": event["reason"]},
+        {"by": event["agent"], "reason": why_of(event)},
     )
     put_task(changes, changed(after, result=None))
 
@@ -336,7 +339,7 @@ OPERATIONS = {
     ),
     "review-release": Operation(
         fields=_VERDICT,
-        optional=_VERDICT_OPTIONS,
+        optional={**_VERDICT_OPTIONS, **WORDS},
         transitions=_REVIEWED,
         decide=decide_verdict,
         check=check_review_release,
@@ -355,8 +358,8 @@ OPERATIONS = {
         body="reason",
     ),
     "reject": Operation(
-        fields=_VERDICT | keys("reason"),
-        optional={"reviewed": None, "spent_ms": None},
+        fields=_VERDICT,
+        optional={**_VERDICT_OPTIONS, **WORDS},
         transitions=_REJECTED,
         decide=decide_verdict,
         check=check_reject,

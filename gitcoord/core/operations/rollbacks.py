@@ -19,7 +19,7 @@ from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.layout import SETTINGS, agent_path, lock_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
-from gitcoord.core.operation import Operation, Transitions, copied, keys
+from gitcoord.core.operation import WORDS, Operation, Transitions, copied, keys, why_of
 from gitcoord.core.operations.changes import changed, escalate
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
@@ -198,14 +198,14 @@ def apply_rollback_done(snapshot: Snapshot, event: Event, changes: Changes) -> N
 
 def apply_rollback_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """End the move, and tell the orchestrator why it was not made."""
-    escalate(changes, event, "rollback-aborted", None, {"reason": event["reason"]})
+    escalate(changes, event, "rollback-aborted", None, {"reason": why_of(event)})
     changes[SETTINGS] = {**snapshot.settings(), "pending": None}
 
 
 OPERATIONS = {
     "rollback": Operation(
         fields=keys("onto abandoned epoch"),
-        optional={"surviving": [], "carried": {}, "reason": "", "code": None, "reverts": []},
+        optional={"surviving": [], "carried": {}, "code": None, "reverts": [], **WORDS},
         in_passing={"*": _ENDED},
         decide=copied(
             "onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"
@@ -223,7 +223,8 @@ OPERATIONS = {
         subject="rollback-done: {target} is at {new:12}",
     ),
     "rollback-abort": Operation(
-        fields=keys("target old new reason"),
+        fields=keys("target old new"),
+        optional=WORDS,
         decide=copied("target", "old", "new", "reason"),
         check=check_rollback_end,
         apply=apply_rollback_abort,

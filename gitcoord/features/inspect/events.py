@@ -15,7 +15,7 @@ from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.events import Event, tasks_of
 from gitcoord.core.ids import AgentId, PhaseId, TaskId
-from gitcoord.core.messages import sparse, subject_of
+from gitcoord.core.messages import reason_in, sparse, subject_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.chain import Link, entries
@@ -107,11 +107,21 @@ def event_line(work: Workspace, link: Link) -> dict[str, Any]:
         "task": event.get("task") or None,
         "phase": _phase_of(work, link),
         "subject": subject_of(event),
-        "event": sparse(event),
+        "event": _as_told(event),
     }
     if event["op"] == "rollback":
         line |= {"onto": event["onto"], "abandoned": event["abandoned"]}
     return line
+
+
+def _as_told(event: Event) -> dict[str, Any]:
+    """Return an event as it is on disk, with a reason in words."""
+    told = sparse(event)
+    if event.get("said"):
+        told["reason"] = reason_in(event)
+    if event["op"] == "batch":
+        told["events"] = [_as_told(one) for one in event["events"]]
+    return told
 
 
 def _phase_of(work: Workspace, link: Link) -> str | None:

@@ -14,7 +14,7 @@ from gitcoord.core.holds import holds_of
 from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.layout import attempt_log_path, check_log_path
 from gitcoord.core.leases import Context, running
-from gitcoord.core.messages import parse, subject_of
+from gitcoord.core.messages import parse, reason_in, subject_of
 from gitcoord.core.model import AgentRecord, PhaseRecord, TaskRecord
 from gitcoord.core.operations.gates import run_of
 from gitcoord.core.readiness import broken_needs, state_in_phase
@@ -226,7 +226,7 @@ def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
 
 def facts_of_event(oid: str, time: int, event: Event) -> dict[str, Any]:
     """Return one entry as a list shows it."""
-    text = event.get("reason") or event.get("message") or event.get("answer") or ""
+    text = reason_in(event) or event.get("message") or event.get("answer") or ""
     return {
         "entry": oid,
         "at": instant(time),

@@ -7,6 +7,7 @@ from typing import TypedDict
 from gitcoord.core.layout import gate_log_path
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.gates import definition_of, run_of
+from gitcoord.core.sentences import words
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["FailedGate", "failed_gates"]
@@ -36,7 +37,7 @@ def failed_gates(snapshot: Snapshot, phase: PhaseRecord) -> list[FailedGate]:
         found.append(
             {
                 "gate": spec["name"],
-                "reason": run["reason"],
+                "reason": words(run["reason"]),
                 "commit": run["commit"],
                 "log": gate_log_path(phase["id"], spec["name"]),
             }

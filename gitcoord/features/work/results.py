@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from gitcoord.core.boundary import Boundary, boundary_of, paths_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import AgentId, TaskId, Token
-from gitcoord.core.model import Claim, TaskRecord
+from gitcoord.core.model import Claim, TaskRecord, Why
 from gitcoord.core.refs import branch_ref, result_ref
+from gitcoord.core.sentences import given
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail, text_of
 from gitcoord.features.work.tokens import begun_ns
@@ -68,22 +69,21 @@ def progress(
     return work.ledger.execute(command, agent=agent)
 
 
-def release(work: Workspace, agent: AgentId, task: TaskId, token: Token, reason: str = "") -> Done:
+def release(work: Workspace, agent: AgentId, task: TaskId, token: Token, reason: Why = "") -> Done:
     """Release a task; it does not count as a failure.
 
     Raises:
         ClaimLostError: The token is stale.
 
     """
-    text = ""
-    if reason:
-        text = text_of(reason, "reason")
+    if reason and isinstance(reason, str):
+        reason = text_of(reason, "reason")
     command = {
         "op": "release",
         "agent": agent,
         "task": task,
         "token": token,
-        "reason": text,
+        **given(reason),
         "begun_ns": begun_ns(work, agent, token),
     }
     return work.ledger.execute(command, agent=agent)
@@ -94,7 +94,7 @@ def fail(
     agent: AgentId,
     task: TaskId,
     token: Token,
-    reason: str,
+    reason: Why,
     kind: str = "transient",
     log: bytes | None = None,
 ) -> Done:
@@ -108,6 +108,8 @@ def fail(
     """
     if kind not in {"transient", "permanent"}:
         raise UsageError(f"{kind!r} is not a kind of failure", hint="give transient or permanent")
+    if isinstance(reason, str):
+        reason = text_of(reason, "reason")
     tail = b""
     if log:
         tail = log_tail(log)
@@ -117,7 +119,7 @@ def fail(
         "task": task,
         "token": token,
         "kind": kind,
-        "reason": text_of(reason, "reason"),
+        **given(reason),
         "log": work.store.write_blob(tail) if tail else None,
         "begun_ns": begun_ns(work, agent, token),
     }

@@ -19,6 +19,7 @@ from gitcoord.core.operations.changes import (
     require_version,
     with_setback,
 )
+from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Changes
 from gitcoord.core.version import require_readable
 from tests.support.builders import PureLedger
@@ -88,6 +89,20 @@ def test_the_last_setbacks_are_kept_and_what_they_say_is_cut() -> None:
     assert [reason[0] for reason in reasons] == ["2", "3", "4", "5", "6"]
     assert all(len(reason.encode()) <= MAX_SETBACK_BYTES for reason in reasons)
     assert set(task["setbacks"][0]["values"]) == {"reason"}
+
+
+def test_the_texts_of_a_reason_by_a_code_are_cut_too() -> None:
+    pure = ledger()
+    task = pure.snapshot.require_task("a")
+    event = machine.decide(
+        pure.snapshot, {"op": "checkpoint", "agent": ORCHESTRATOR, "name": "x"}, pure.context()
+    )
+    why = said("command-failed", status=1, output="x" * 2 * MAX_SETBACK_BYTES)
+    (setback,) = with_setback(task, event, "failed", "x0", {"reason": why})
+    kept = setback["values"]["reason"]
+    assert (kept["code"], kept["values"]["status"]) == ("command-failed", 1)
+    assert len(kept["values"]["output"]) == MAX_SETBACK_BYTES
+    assert kept["values"]["output"].endswith(" [cut]")
 
 
 def test_escalations_of_one_entry_have_names_of_their_own() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import NotFoundError
+from gitcoord.core.sentences import said
+from gitcoord.features.inspect import facts
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.inspect.events import (
     EVERYTHING,
@@ -60,6 +62,17 @@ def test_a_line_says_what_its_entry_says(repo: Path) -> None:
     assert [line[key] for key in keys] == [entry, before, "claim", "x", "a", "one"]
     assert line["subject"] == git("log", "-1", "--format=%s", entry, cwd=repo)
     assert line["id"] == line["event"]["id"]
+
+
+def test_a_line_has_a_reason_in_words_whoever_said_it(repo: Path) -> None:
+    work = found(repo, PLAN, "x", worktrees=False)
+    before = tip(work)
+    held = claims.claim(work, "x", "a")
+    results.release(work, "x", "a", held.claim["token"], said("interrupted"))
+    _, line = lines_after(work, tip(work), before, EVERYTHING)
+    assert line["event"]["reason"] == "the run was interrupted"
+    assert line["event"]["said"] == said("interrupted")
+    assert next(facts.history(work, tip(work)))["text"] == "the run was interrupted"
 
 
 def test_what_comes_after_an_entry_is_told_oldest_first(repo: Path) -> None:
