@@ -12,8 +12,9 @@ from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import PhaseId, TaskId
-from gitcoord.core.model import Result, TaskRecord
+from gitcoord.core.model import Result, Said, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
+from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_phase
 from gitcoord.features.work.checks import gate_facts
@@ -46,12 +47,12 @@ class Conflicted(NamedTuple):
     is_moved: bool = False
 
     @property
-    def reason(self) -> str:
-        """What became of the task's result, in words."""
-        files = ", ".join(self.files[:5])
+    def said(self) -> Said:
+        """What became of the task's result."""
+        code = "result-conflicts"
         if self.is_moved:
-            return f"{self.other} renamed what its result writes to, and it would land in {files}"
-        return f"its result conflicts with {self.other} in {files}"
+            code = "result-renamed"
+        return said(code, other=self.other, files=self.files)
 
 
 class PhaseCheck(NamedTuple):

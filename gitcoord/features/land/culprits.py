@@ -15,10 +15,10 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR, PhaseId, TaskId
 from gitcoord.core.leases import Context
+from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail
 from gitcoord.features.land.candidates import refuse_replaced
-from gitcoord.features.work.check_outcome import NO_TESTS
 from gitcoord.features.work.checks import GateFailure, attempt, tail_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
@@ -106,7 +106,7 @@ def _first_failing(tips: list[str], failure: GateFailure, test: Test) -> tuple[i
 
 
 def _ran_nothing(failure: GateFailure) -> bool:
-    return failure.verdict.reason.startswith(NO_TESTS)
+    return failure.verdict.is_without_tests
 
 
 def refusal(phase: PhaseId, failure: GateFailure, culprits: list[Culprit]) -> RefusedError:
@@ -146,14 +146,12 @@ def reopen(work: Workspace, culprit: Culprit) -> None:
     """
     log, gate = culprit.failure.log, culprit.failure.gate["name"]
     blob = work.store.write_blob(log)
-    said = tail_of(log, REASON_CHARS)
-    reason = f"gate {gate} fails with it: {culprit.failure.verdict.reason}" + (
-        f"\n{said}" if said else ""
-    )
+    output, verdict = tail_of(log, REASON_CHARS), culprit.failure.verdict.said
+    why = said("gate-fails", gate=gate, verdict=verdict, output=output)
 
     def command(snapshot: Snapshot, _context: Context) -> Command:
         # Between the test and here the task may have been done again.
         refuse_replaced(snapshot, [(culprit.task, culprit.oid)])
-        return {"op": "reopen", "task": culprit.task, "kind": "gate", "reason": reason, "log": blob}
+        return {"op": "reopen", "task": culprit.task, "kind": "gate", "said": why, "log": blob}
 
     work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[log])

@@ -19,6 +19,7 @@ from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
 from gitcoord.core.refs import branch_name, landing_ref
+from gitcoord.core.sentences import words
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import (
@@ -378,7 +379,7 @@ def _reopen(work: Workspace, check: PhaseCheck, conflict: Conflicted) -> Done:
             "op": "reopen",
             "task": conflict.task,
             "kind": "conflict",
-            "reason": conflict.reason,
+            "said": conflict.said,
         }
 
     return work.ledger.execute(command, agent=ORCHESTRATOR)
@@ -388,7 +389,7 @@ def _conflicting(conflict: Conflicted, reopened: Done) -> RefusedError:
     files = ", ".join(conflict.files[:5])
     what = f"task {conflict.task} conflicts with {conflict.other} in {files}"
     if conflict.is_moved:
-        what = f"task {conflict.task} cannot land: {conflict.reason}"
+        what = f"task {conflict.task} cannot land: {words(conflict.said)}"
     return RefusedError(
         f"{what}; nothing moved, and {conflict.task} is "
         f"{reopened.snapshot.require_task(conflict.task)['state']} again",

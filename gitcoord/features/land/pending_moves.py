@@ -13,7 +13,8 @@ from typing import cast
 from gitcoord.core.errors import CorruptError, RefusedError
 from gitcoord.core.events import Event
 from gitcoord.core.messages import parse
-from gitcoord.core.model import Pending
+from gitcoord.core.model import Pending, Why
+from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import Conflicted
@@ -69,7 +70,7 @@ def _move_of(event: Event) -> Pending | None:
     return cast("Pending", move)
 
 
-def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> str:
+def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> Why:
     """Return how a candidate differs from what its entry stands for, or nothing.
 
     What a move makes of the target is a pure function of commits: whoever
@@ -80,7 +81,7 @@ def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> str:
     phase = event["phase"]
     gates = unproved(work, phase, event["gates"])
     if gates:
-        return f"this machine did not see its gates pass: {', '.join(gates)}"
+        return said("gates-unseen", gates=gates)
     tasks = {task["id"]: task for task in snapshot.tasks() if task["spec"]["phase"] == phase}
     try:
         results = snapshot.json_blob(event["results"], f"the results of phase {phase}")
@@ -89,11 +90,11 @@ def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> str:
     except (RefusedError, CorruptError) as error:
         return error.message
     if isinstance(tips, Conflicted):
-        return f"its results conflict in {', '.join(tips.files[:5])}"
+        return said("results-conflict", files=tips.files)
     return _difference(tips[-1], event["new"])
 
 
-def _unlike_rollback(work: Workspace, event: Event) -> str:
+def _unlike_rollback(work: Workspace, event: Event) -> Why:
     code = cast("Pending", event["code"])
     old, new = code["old"], code["new"]
     abandoned = work.ledger.snapshot(event["abandoned"])
@@ -108,7 +109,7 @@ def _unlike_rollback(work: Workspace, event: Event) -> str:
     return _difference(move.new if move is not None else old, new)
 
 
-def _difference(wanted: str, new: str) -> str:
+def _difference(wanted: str, new: str) -> Why:
     if wanted == new:
         return ""
-    return f"it leads to {wanted[:12]}, and the candidate is {new[:12]}"
+    return said("other-candidate", wanted=wanted, found=new)

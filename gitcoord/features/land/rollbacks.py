@@ -16,9 +16,11 @@ from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, Usag
 from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR, PhaseId
 from gitcoord.core.leases import Context
-from gitcoord.core.model import Pending
+from gitcoord.core.messages import reason_in
+from gitcoord.core.model import Pending, Said, Why
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.refs import attic_ref, branch_name, landing_ref, result_ref
+from gitcoord.core.sentences import given, said, words
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.land.pending_moves import require_begun
@@ -36,7 +38,12 @@ class Choice(NamedTuple):
     """The entry that was chosen, and the words that chose it."""
 
     entry: str
-    words: str
+    said: Said
+
+    @property
+    def words(self) -> str:
+        """The words that chose it."""
+        return words(self.said)
 
 
 class RolledBack(NamedTuple):
@@ -102,14 +109,14 @@ def _named(work: Workspace, tip: str, name: str) -> Choice:
     if any(one["name"] == name for one in work.ledger.snapshot(tip).checkpoints()):
         for oid, event, _, _ in entries(work, tip):
             if event["op"] == "checkpoint" and event["name"] == name:
-                return Choice(oid, f"checkpoint {name}")
+                return Choice(oid, said("at-checkpoint", name=name))
             if any(
                 one["op"] == "checkpoint" and one["name"] == name for one in event.get("events", [])
             ):
-                return Choice(oid, f"checkpoint {name}")
+                return Choice(oid, said("at-checkpoint", name=name))
     wanted = named_entry(work, name)
     if any(oid == wanted for oid, _ in chain(work.store, tip, None)):
-        return Choice(wanted, f"entry {wanted[:12]}")
+        return Choice(wanted, said("at-entry", entry=wanted))
     raise NotFoundError(
         f"{wanted[:12]} is not an entry of this ledger's history",
         hint="`gitcoord log` lists the entries, `gitcoord rollback list` what was abandoned",
@@ -119,7 +126,7 @@ def _named(work: Workspace, tip: str, name: str) -> Choice:
 def _stepped(work: Workspace, tip: str, steps: int) -> Choice:
     for number, (oid, _, _, _) in enumerate(entries(work, tip)):
         if number == steps:
-            return Choice(oid, f"{steps} entries back")
+            return Choice(oid, said("steps-back", steps=steps))
     raise NotFoundError(
         f"the history has fewer than {steps} entries before the newest",
         hint="`gitcoord log` lists them",
@@ -129,7 +136,7 @@ def _stepped(work: Workspace, tip: str, steps: int) -> Choice:
 def _before(work: Workspace, tip: str, before: int) -> Choice:
     for oid, _, time, _ in entries(work, tip):
         if time < before:
-            return Choice(oid, "the newest entry before that time")
+            return Choice(oid, said("before-time"))
     raise NotFoundError(
         "the ledger is younger than that", hint="`gitcoord log` shows when each entry was made"
     )
@@ -141,7 +148,7 @@ def _phase_start(work: Workspace, tip: str, phase: PhaseId) -> Choice:
     first_claim = None
     for _oid, event, _, parent in entries(work, tip):
         if event["op"] == "land-begin" and event["phase"] == phase and parent is not None:
-            return Choice(parent, f"before the last landing of phase {phase}")
+            return Choice(parent, said("before-landing", phase=phase))
         claims = [one for one in (event, *event.get("events", [])) if one["op"] == "claim"]
         tasks = [snapshot.task(one["task"]) for one in claims]
         if parent is not None and any(task and task["spec"]["phase"] == phase for task in tasks):
@@ -151,7 +158,7 @@ def _phase_start(work: Workspace, tip: str, phase: PhaseId) -> Choice:
             f"nothing of phase {phase} was claimed or landed yet",
             hint="there is nothing to go back from",
         )
-    return Choice(first_claim, f"before the first claim of phase {phase}")
+    return Choice(first_claim, said("before-claim", phase=phase))
 
 
 def rollback(
@@ -172,7 +179,7 @@ def rollback(
     if code:
         tip = work.ledger.snapshot()
         plan = code_move(work, tip, work.ledger.snapshot(choice.entry))
-    return _publish(work, choice.entry, plan, reason or f"back to {choice.words}")
+    return _publish(work, choice.entry, plan, reason or said("back-to", choice=choice.said))
 
 
 def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> RolledBack:
@@ -221,12 +228,10 @@ def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> Roll
                 hint="go back to an entry instead: `gitcoord rollback --to REV --code`",
             )
         plan = CodeMove(moved["target"], moved["new"], moved["old"], (), is_reset=True)
-    return _publish(
-        work, found["abandoned"], plan, reason or f"undo of rollback {found['entry'][:12]}"
-    )
+    return _publish(work, found["abandoned"], plan, reason or said("undo-of", entry=found["entry"]))
 
 
-def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> RolledBack:
+def _publish(work: Workspace, onto: str, plan: CodeMove | None, why: Why) -> RolledBack:
     from gitcoord.features.land.rollback_preview import refuse_in_the_way
 
     if plan is not None:
@@ -264,7 +269,7 @@ def _publish(work: Workspace, onto: str, plan: CodeMove | None, reason: str) -> 
             "carried": {
                 agent["id"]: work.store.hash_blob(codec.dump(agent)) for agent in tip.agents()
             },
-            "reason": reason,
+            **given(why),
             "code": code,
             "reverts": list(plan.reverts) if plan else [],
         }
@@ -346,7 +351,7 @@ def rollbacks(work: Workspace, tip: str | None = None) -> list[dict[str, Any]]:
                             "onto": parent,
                             "abandoned": event["abandoned"],
                             "epoch": event["epoch"],
-                            "reason": event["reason"],
+                            "reason": reason_in(event),
                             "code": event["code"],
                             "reverts": event["reverts"],
                             "is_current": is_current,

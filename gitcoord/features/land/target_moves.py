@@ -16,8 +16,9 @@ from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.core.model import Pending
+from gitcoord.core.model import Pending, Why
 from gitcoord.core.refs import branch_name
+from gitcoord.core.sentences import given, said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.processes import process_of
@@ -125,26 +126,25 @@ def _finish(
         ends["phase"] = str(pending["phase"])
     _clear_dead_locks(work, pending, wait_s)
     now = work.store.read_ref(target)
-    reason = ""
+    why: Why = ""
     if now == old:
         if new != made:
             from gitcoord.features.land.pending_moves import unlike
 
-            reason = unlike(work, snapshot, event)
-        if not reason:
-            reason = _move(work, snapshot, pending, wait_s)
+            why = unlike(work, snapshot, event)
+        if not why:
+            why = _move(work, snapshot, pending, wait_s)
         now = work.store.read_ref(target)
-        if not reason and now == old != new:
+        if not why and now == old != new:
             return
     if now is not None and (now == new or (now != old and _contains(work, now, old, new))):
         work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
         return
-    if not reason:
-        place = "nothing"
+    if not why:
+        why = said("target-gone", target=branch_name(target))
         if now:
-            place = now[:12]
-        reason = f"{branch_name(target)} moved to {place} meanwhile"
-    work.ledger.execute({"op": f"{op}-abort", **ends, "reason": reason}, agent=ORCHESTRATOR)
+            why = said("target-elsewhere", target=branch_name(target), place=now)
+    work.ledger.execute({"op": f"{op}-abort", **ends, **given(why)}, agent=ORCHESTRATOR)
 
 
 def _move(work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float) -> str:

@@ -16,6 +16,8 @@ from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.ids import AgentId
+from gitcoord.core.model import Said, Why
+from gitcoord.core.sentences import said, words
 from gitcoord.core.texts import first_line
 from gitcoord.features.run.assistants import Assistant, path_with_ours
 from gitcoord.features.run.reviews import Note
@@ -67,6 +69,14 @@ class _Ended(NamedTuple):
         return codec.printable(text, lines=True).strip()
 
 
+class _NotHandedInError(Exception):
+    """Raised when what the command left is not what may be handed in."""
+
+    def __init__(self, why: Said) -> None:
+        super().__init__(why["code"])
+        self.said = why
+
+
 def work_on(job: Job, claimed: Claimed) -> bool:
     """Run the command for one claim; False if the worktree cannot be worked in.
 
@@ -75,9 +85,9 @@ def work_on(job: Job, claimed: Claimed) -> bool:
     """
     task, token = claimed.task["id"], claimed.claim["token"]
     if claimed.checkout != "done" or claimed.worktree is None:
-        why = claimed.problem or "it has no worktree"
-        results.release(job.work, job.agent, task, token, "its branch could not be checked out")
-        job.tell(Note(job.agent, task, "released", f"its branch cannot be checked out: {why}"))
+        problem = claimed.problem or "it has no worktree"
+        results.release(job.work, job.agent, task, token, said("no-checkout"))
+        job.tell(Note(job.agent, task, "released", f"its branch cannot be checked out: {problem}"))
         return False
     worktree = Path(claimed.worktree)
     job.tell(Note(job.agent, task, "claimed", claimed.task["spec"]["title"]))
@@ -93,18 +103,17 @@ def work_on(job: Job, claimed: Claimed) -> bool:
         job.tell(Note(job.agent, task, "lost", error.message))
     except UnavailableError as error:
         _keep(job, worktree, attempt)
+        why: Why = codec.cut(error.message, 1000)
         if job.is_over():
-            why = "the run was interrupted"
-        else:
-            why = codec.cut(error.message, 1000)
+            why = said("interrupted")
         with suppress(UnavailableError):
             results.release(job.work, job.agent, task, token, why)
-        job.tell(Note(job.agent, task, "released", "interrupted" if job.is_over() else why))
+        job.tell(Note(job.agent, task, "released", "interrupted" if job.is_over() else words(why)))
     except Exception:
         # No claim outlives the run, whatever it was that ended it.
         _keep(job, worktree, attempt)
         with suppress(GitcoordError):
-            results.release(job.work, job.agent, task, token, "the run ended with an error")
+            results.release(job.work, job.agent, task, token, said("run-broke"))
         raise
     return True
 
@@ -121,12 +130,9 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
         ended = _run_command(job, job.command, claimed, worktree, attempt, is_over)
         if ended.status is None or is_over():
             raise _stopped(attempt, is_lost=lost.is_set())
-        reason = ""
+        why: Why = ""
         if ended.status != 0:
-            tail = ""
-            if ended.tail:
-                tail = f":\n{ended.tail}"
-            reason = f"the command ended with status {ended.status}{tail}"
+            why = said("command-failed", status=ended.status, output=ended.tail)
         else:
             try:
                 end_leftover_processes(worktree, attempt)
@@ -135,15 +141,17 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
                 if lost.is_set():
                     raise _stopped(attempt, is_lost=True) from None
                 raise
+            except _NotHandedInError as error:
+                why = error.said
             except RefusedError as error:
-                reason = error.message
+                why = codec.cut(error.message, MAX_REASON_CHARS)
                 if error.reason == "empty-result":
-                    reason = "the command changed nothing that could be handed in"
+                    why = said("changed-nothing")
             except (GitError, TimeoutError) as error:
-                reason = str(error)
+                why = codec.cut(str(error), MAX_REASON_CHARS)
         kept = _keep(job, worktree, attempt)
-    if reason:
-        _fail(job, attempt, ended, codec.cut(reason + _where(kept), MAX_REASON_CHARS))
+    if why:
+        _fail(job, attempt, ended, _with_kept(why, kept))
 
 
 def _assisted(
@@ -176,8 +184,8 @@ def _assisted(
         kept = _keep(job, worktree, attempt)
     _give_others_back(job, attempt)
     if is_open:
-        reason = f"{assistant.name} ended with the claim open, status {ended.status}{_where(kept)}"
-        _fail(job, attempt, ended, codec.cut(reason, MAX_REASON_CHARS))
+        why = said("claim-left-open", assistant=assistant.name, status=ended.status)
+        _fail(job, attempt, ended, _with_kept(why, kept))
         return
     what = {"done": "completed", "review": "in review", "open": "given back"}
     job.tell(Note(job.agent, attempt.task, what.get(task["state"], task["state"]), ""))
@@ -190,7 +198,7 @@ def _give_others_back(job: Job, attempt: Attempt) -> None:
         if held is None or held["agent"] != job.agent or held["token"] == attempt.token:
             continue
         with suppress(GitcoordError):
-            why = "it was claimed beside the task of a run"
+            why = said("claimed-beside")
             results.release(job.work, job.agent, task["id"], held["token"], why)
 
 
@@ -201,11 +209,11 @@ def _stopped(attempt: Attempt, *, is_lost: bool) -> GitcoordError:
     return UnavailableError("the run was interrupted", hint="run it again")
 
 
-def _where(kept: Kept | None) -> str:
-    """Return where to look for what could not be committed."""
+def _with_kept(why: Why, kept: Kept | None) -> Why:
+    """Return a reason, with where to look for what could not be committed."""
     if kept is None or not kept.moved:
-        return ""
-    return f"\nmoved aside: {', '.join(str(path) for path in kept.moved[:5])}"
+        return why
+    return said("not-handed-in", reason=why, moved=list(kept.moved))
 
 
 def _keep(job: Job, worktree: Path, attempt: Attempt) -> Kept | None:
@@ -218,10 +226,11 @@ def _keep(job: Job, worktree: Path, attempt: Attempt) -> Kept | None:
         return None
 
 
-def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: str) -> None:
-    log, last = ended.log, _in_a_line(reason)
+def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: Why) -> None:
+    text = words(reason)
+    log, last = ended.log, _in_a_line(text)
     if ended.status == 0:
-        why = f"\n{reason}\n".encode()
+        why = f"\n{text}\n".encode()
         log += why
         job.work.logs.append(_log_of(job, attempt), why)
     else:
@@ -230,7 +239,7 @@ def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: str) -> None:
             last = f"{last}: {ended.tail.splitlines()[-1]}"
     results.fail(job.work, job.agent, attempt.task, attempt.token, reason, log=log or None)
     more = ""
-    if last != reason:
+    if last != text:
         more = f" (`gitcoord show {attempt.task} --log` has more)"
     job.tell(Note(job.agent, attempt.task, "failed", first_line(last) + more))
 
@@ -303,32 +312,30 @@ def _hand_in(
     """Commit what the command left inside the task's paths, and complete the task.
 
     Raises:
-        RefusedError: It is not what may be handed in.
+        _NotHandedInError: It is not what may be handed in.
+        RefusedError: The ledger does not take it.
         GitError: git, a hook or a signer refused the commit.
 
     """
     task, held = claimed.task, claimed.claim
     unfinished = find_unfinished(worktree)
     if unfinished is not None:
-        raise RefusedError(f"the command left {unfinished} behind", reason="unfinished")
+        raise _NotHandedInError(said("left-unfinished", unfinished=unfinished))
     if not return_to_branch(worktree, held["branch"]):
-        text = f"the command left HEAD where the commits of {held['branch']} are missing"
-        raise RefusedError(text, reason="elsewhere")
+        raise _NotHandedInError(said("left-branch", branch=held["branch"]))
     nested = untracked_repositories(worktree)
     if nested:
-        text = f"the command made another repository inside this one: {', '.join(nested[:5])}"
-        raise RefusedError(text, reason="boundary")
+        raise _NotHandedInError(said("made-repositories", paths=nested))
     snapshot = job.work.ledger.snapshot()
     boundary = boundary_of(snapshot, task, snapshot.agent(job.agent))
     changes = [change for change in changes_of(worktree) if change.path not in before]
     outside = [
-        codec.printable(change.path)
+        change.path
         for change in changes
         if not boundary.allows(change.path, is_gone=change.is_gone)
     ]
     if outside:
-        text = f"the command wrote outside the task's paths: {', '.join(outside[:5])}"
-        raise RefusedError(text, reason="boundary")
+        raise _NotHandedInError(said("wrote-outside", paths=outside))
     message = (
         f"{task['spec']['title']}\n\n"
         f"Gitcoord-Task: {task['id']}\nGitcoord-Attempt: {held['attempt']}\n"

@@ -14,7 +14,7 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.core.ids import AgentId, TaskId
-from gitcoord.core.model import GateSpec, TaskRecord
+from gitcoord.core.model import GateSpec, TaskRecord, Why
 from gitcoord.features.work import reviews
 from gitcoord.features.work.beating import beating
 from gitcoord.features.work.check_outcome import Verdict
@@ -96,14 +96,14 @@ def _run_review(
     return run_command(work, spec, review["result"] or base, log, about, is_over)
 
 
-def _judge(work: Workspace, held: reviews.Reviewing, op: str, reason: str) -> reviews.Judged:
+def _judge(work: Workspace, held: reviews.Reviewing, op: str, reason: Why) -> reviews.Judged:
     review = held.review
     return reviews.judge(work, review["agent"], held.task["id"], op, reason, token=review["token"])
 
 
 def _give_back(work: Workspace, held: reviews.Reviewing, verdict: Verdict) -> None:
     """Give a review back of which the command could not judge."""
-    _judge(work, held, "review-release", verdict.reason)
+    _judge(work, held, "review-release", verdict.said or "")
 
 
 def _without_verdict(task: TaskRecord, verdict: Verdict) -> RefusedError:
@@ -117,12 +117,12 @@ def _without_verdict(task: TaskRecord, verdict: Verdict) -> RefusedError:
 
 def _judged(work: Workspace, held: reviews.Reviewing, verdict: Verdict) -> Note:
     """Approve or reject as the command ended; return what is shown of it."""
-    said = tail_of(verdict.output, MAX_REASON_CHARS)
-    op, reason = "reject", said or verdict.reason
+    output = tail_of(verdict.output, MAX_REASON_CHARS)
+    op, reason = "reject", output or verdict.said or ""
     if verdict.status == 0:
-        op, reason = "approve", said
+        op, reason = "approve", output
     done = _judge(work, held, op, reason)
-    what, why = _outcome(op, said, is_done=done.task["state"] == "done")
+    what, why = _outcome(op, output, is_done=done.task["state"] == "done")
     return Note(held.review["agent"], held.task["id"], what, why)
 
 

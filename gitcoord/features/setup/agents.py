@@ -14,6 +14,7 @@ from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
 from gitcoord.core.ids import ORCHESTRATOR, AgentId
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.refs import HEADS, result_refs
+from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent, named_pool
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup, setup_log
@@ -200,7 +201,7 @@ def _unmake(work: Workspace, agent: AgentId, place: Path) -> None:
         "op": "agent-remove",
         "agent": ORCHESTRATOR,
         "name": agent,
-        "reason": "its worktree could not be made",
+        "said": said("no-worktree"),
     }
     work.ledger.execute(command, agent=ORCHESTRATOR)
     if worktrees.is_worktree(work.git, place):

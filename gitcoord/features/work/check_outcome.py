@@ -10,11 +10,12 @@ import re
 import signal
 from typing import NamedTuple
 
-from gitcoord.core import codec, ids
+from gitcoord.core import ids
+from gitcoord.core.model import Said
+from gitcoord.core.sentences import said, words
 
 __all__ = ["Ended", "Verdict", "judge", "without_tests"]
 
-NO_TESTS = "no tests ran"
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 # What a runner says when it found nothing to run, and when it did run some.
@@ -48,7 +49,7 @@ class Ended(NamedTuple):
     """How a command ended; ``status`` is None where it never began."""
 
     status: int | None
-    cannot: str = ""
+    cannot: Said | None = None
     is_late: bool = False
     is_stopped: bool = False
     output: bytes = b""
@@ -61,45 +62,57 @@ class Verdict(NamedTuple):
     """
 
     is_passed: bool
-    reason: str
+    said: Said | None
     millis: int
     output: bytes
     status: int | None = None
 
+    @property
+    def reason(self) -> str:
+        """Why it did not pass, in words."""
+        if self.said is None:
+            return ""
+        return words(self.said)
+
+    @property
+    def is_without_tests(self) -> bool:
+        """Whether it failed for having run no test."""
+        return self.said is not None and self.said["code"] == "no-tests"
+
 
 def judge(ended: Ended, timeout_ms: int, millis: int) -> Verdict:
     """Return whether a command passed: closed, where there is any doubt."""
-    reason = codec.printable(_reason(ended, timeout_ms))[:300]
+    why = _why_not(ended, timeout_ms)
     status = ended.status
     if ended.is_stopped or ended.is_late or (status is not None and status < 0):
         status = None
-    return Verdict(not reason, reason, int(millis), ended.output, status)
+    return Verdict(why is None, why, int(millis), ended.output, status)
 
 
-def _reason(ended: Ended, timeout_ms: int) -> str:
+def _why_not(ended: Ended, timeout_ms: int) -> Said | None:
     status = ended.status
     if status is None:
-        return ended.cannot or "it cannot be run"
+        return ended.cannot or said("cannot-run")
     if ended.is_stopped:
-        return "it was stopped"
+        return said("stopped")
     if ended.is_late:
-        return f"it took longer than {ids.show_duration(timeout_ms)}"
-    return _reason_of_status(status, ended.output)
+        return said("too-long", limit=ids.show_duration(timeout_ms))
+    return _said_of_status(status, ended.output)
 
 
-def _reason_of_status(status: int, output: bytes) -> str:
+def _said_of_status(status: int, output: bytes) -> Said | None:
     if status < 0:
-        return f"it died by signal {_signal_name(-status)}"
+        return said("died", signal=_signal_name(-status))
     if status == 127:
-        return "a command was not found (status 127)"
+        return said("not-found")
     if status == 126:
-        return "a command could not be executed (status 126)"
+        return said("not-executable")
     nothing = without_tests(output)
     if nothing:
-        return f"{NO_TESTS} ({nothing})"
+        return said("no-tests", runner=nothing)
     if not status:
-        return ""
-    return f"it ended with status {status}"
+        return None
+    return said("ended-with", status=status)
 
 
 def _signal_name(number: int) -> str:

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from gitcoord.core import codec
+from gitcoord.core.sentences import said
 from gitcoord.features.work.check_outcome import Ended, Verdict, judge
 from gitcoord.git.program import Git, inherited
 from gitcoord.git.scratch import Throwaway, throw_away
@@ -28,6 +30,7 @@ __all__ = ["Job", "run_check"]
 HEAD_BYTES = 256 * 1024
 TAIL_BYTES = 256 * 1024
 GRACE_S = 3.0
+MAX_ERROR_CHARS = 200
 _POLL_S = 0.1
 _EOF_POLL_S = 0.01
 _CHUNK = 64 * 1024
@@ -93,11 +96,15 @@ def _environment(job: Job, thrown: Throwaway) -> dict[str, str]:
     return kept | {"GIT_TERMINAL_PROMPT": "0"} | dict(job.environment) | thrown.environment()
 
 
+def _told(error: Exception) -> str:
+    return codec.printable(str(error))[:MAX_ERROR_CHARS]
+
+
 def _run(job: Job, thrown: Throwaway, clock: Clock) -> Ended:
     try:
         log = LogFile(job.log)
     except OSError as error:
-        return Ended(None, cannot=f"its output cannot be kept: {error}")
+        return Ended(None, cannot=said("output-not-kept", error=_told(error)))
     with log:
         return _run_with(job, thrown, _Output(log), clock)
 
@@ -115,7 +122,7 @@ def _run_with(job: Job, thrown: Throwaway, output: _Output, clock: Clock) -> End
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        return Ended(None, cannot=f"it cannot be run: {error}")
+        return Ended(None, cannot=said("cannot-run", error=_told(error)))
     try:
         thrown.note_child(child.pid)
         is_late, is_stopped = _watch(child, output, job, clock)

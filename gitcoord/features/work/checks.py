@@ -192,7 +192,7 @@ def _facts(
         "tree": tree,
         "commit": commit,
         "millis": verdict.millis,
-        "reason": verdict.reason,
+        "said": verdict.said,
         "verdict": "passed" if verdict.is_passed else "failed",
         "log": work.store.write_blob(log),
     }

@@ -23,11 +23,12 @@ from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.layout import check_log_path
 from gitcoord.core.leases import Context, running
 from gitcoord.core.machine import decide
-from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord
+from gitcoord.core.model import AgentRecord, Lease, Result, Review, TaskRecord, Why
 from gitcoord.core.operations.gates import run_of
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.operations.reviews import review_of
 from gitcoord.core.readiness import is_blocked, waiting_item
+from gitcoord.core.sentences import given
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
@@ -129,7 +130,7 @@ def judge(
     agent: AgentId,
     task: TaskId | None,
     verdict: str,
-    reason: str,
+    reason: Why,
     *,
     token: Token | None = None,
 ) -> Judged:
@@ -149,9 +150,8 @@ def judge(
         current = Current(task, token, REVIEWS)
     else:
         current = current_lease(work, snapshot, agent, task, (REVIEWS,))
-    text = ""
-    if reason or verdict == "reject":
-        text = text_of(reason, "reason")
+    if isinstance(reason, str) and (reason or verdict == "reject"):
+        reason = text_of(reason, "reason")
     review = next(
         (
             one
@@ -165,7 +165,7 @@ def judge(
         "agent": agent,
         "task": current.task,
         "token": current.token,
-        "reason": text,
+        **given(reason),
         "reviewed": review["result"] if review else None,
         "begun_ns": begun_ns(work, agent, current.token, REVIEWS),
     }

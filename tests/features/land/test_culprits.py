@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.sentences import reason_of
+from gitcoord.core.sentences import reason_of, said
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
@@ -28,6 +28,8 @@ def test_the_culprit_is_named_and_given_back_with_the_log(repo: Path, bad: str) 
         assert record(work, name)["state"] == ("open" if name == bad else "done")
     setback = record(work, bad)["setbacks"][-1]
     assert setback["code"] == "gate"
+    why = {"gate": "g", "verdict": said("ended-with", status=1), "output": f"{bad}/file.txt:bad"}
+    assert setback["values"] == {"reason": said("gate-fails", **why)}
     assert reason_of(setback) == f"gate g fails with it: it ended with status 1\n{bad}/file.txt:bad"
     assert facts.log_of(work, bad)[1] == f"{bad}/file.txt:bad\n"
     do(work, "x", bad, "good\n")

@@ -402,7 +402,9 @@ def test_work_in_a_directory_that_the_target_renamed_is_given_back(repo: Path) -
     assert "lib/new" in error.message
     task = record(work, "a")
     assert (task["state"], record(work, "b")["state"]) == ("open", "done")
-    assert "renamed" in reason_of(task["setbacks"][0])
+    (setback,) = task["setbacks"]
+    assert setback["values"]["reason"]["code"] == "result-renamed"
+    assert "renamed" in reason_of(setback)
     do(work, "x", "a", name="a/new")
     assert landings.land(work, "default").results == 2
     assert (repo / "a" / "new").exists()

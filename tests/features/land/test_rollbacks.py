@@ -18,7 +18,9 @@ from gitcoord.core.errors import (
     UsageError,
 )
 from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.messages import parse
 from gitcoord.core.refs import attic_ref
+from gitcoord.core.sentences import said
 from gitcoord.features.land import landings, rollbacks, target_moves
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents
@@ -106,6 +108,10 @@ def test_undo_and_undo_of_undo_bring_states_back_and_no_token(repo: Path) -> Non
     listed = rollbacks.rollbacks(work)
     assert [one["epoch"] for one in listed if one["is_current"]] == [3, 1]
     assert {one["epoch"] for one in listed} == {1, 2, 3}
+    assert listed[0]["reason"] == f"undo of rollback {undone.entry[:12]}"
+    message = git("log", "-1", "--format=%B", again.entry, cwd=work.place.common_dir)
+    assert f"  undo of rollback {undone.entry[:12]}\n" in message
+    assert parse(message + "\n")["said"] == said("undo-of", entry=undone.entry)
     verify.verify(work)
 
 
@@ -242,7 +248,10 @@ def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(
     moved = write(repo, "foreign.txt")
     target_moves.finish_pending(work)
     assert git("rev-parse", "main", cwd=repo) == moved
-    assert [one["code"] for one in work.ledger.snapshot().escalations()] == ["rollback-aborted"]
+    (escalation,) = work.ledger.snapshot().escalations()
+    assert escalation["code"] == "rollback-aborted"
+    why = said("target-elsewhere", target="main", place=moved)
+    assert escalation["values"] == {"reason": why}
     verify.verify(work)
 
 

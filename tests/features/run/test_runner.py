@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import NotFoundError, PlanFinishedError, RefusedError, UsageError
-from gitcoord.core.sentences import reason_of
+from gitcoord.core.sentences import reason_of, said
 from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import verify
 from gitcoord.features.run import runner
@@ -107,7 +107,9 @@ def test_run_fails_a_command_that_writes_outside_and_keeps_what_it_left(repo: Pa
     assert not done.is_landed
     task = record(work, "a")
     assert task["state"] == "failed"
-    assert "outside.txt" in reason_of(task["setbacks"][0])
+    why = task["setbacks"][0]["values"]["reason"]
+    assert why == said("wrote-outside", paths=["outside.txt"])
+    assert reason_of(task["setbacks"][0]).endswith("the task's paths: outside.txt")
     assert "outside.txt" in git("ls-tree", "-r", "--name-only", str(task["branch"]), cwd=repo)
     assert not (repo / "outside.txt").exists()
 
@@ -124,8 +126,8 @@ def test_a_failure_is_told_in_one_line(repo: Path) -> None:
     plan = ONCE + tasks("a").replace("title = ", 'check = "echo one; echo two; exit 3"\ntitle = ')
     _, notes = run(trusted(repo, plan), repo, WRITE)
     failed = [note.text for note in notes if note.what == "failed"]
-    said = "the check of task a failed: it ended with status 3: two"
-    assert failed == [f"{said} (`gitcoord show a --log` has more)"]
+    told = "the check of task a failed: it ended with status 3: two"
+    assert failed == [f"{told} (`gitcoord show a --log` has more)"]
 
 
 def test_a_command_that_changed_nothing_is_told_so(repo: Path) -> None:

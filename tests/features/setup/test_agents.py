@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import NotFoundError, RefusedError
+from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError
+from gitcoord.core.messages import parse
+from gitcoord.core.sentences import said
 from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import doctor
 from gitcoord.features.setup import agents, ledger, trust
 from gitcoord.features.workspace import open_workspace
+from gitcoord.git.program import GitError
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
 
@@ -84,6 +87,17 @@ def test_a_second_add_of_one_id_says_that_it_is_there_already(repo: Path) -> Non
     with pytest.raises(RefusedError, match="with other worktree"):
         agents.add(work, "ada", worktree=repo.parent / "elsewhere")
     assert work.ledger.tip() == tip
+
+
+def test_an_agent_whose_worktree_cannot_be_made_is_taken_away_again(repo: Path) -> None:
+    work = found(repo, tasks("a"))
+    (repo / "taken").write_text("a file")
+    with pytest.raises((GitcoordError, GitError, OSError)):
+        agents.add(work, "x", worktree=repo / "taken" / "x")
+    assert work.ledger.snapshot().agent("x") is None
+    message = git("log", "-1", "--format=%B", "gitcoord/ledger", cwd=repo)
+    assert "  its worktree could not be made\n" in message
+    assert parse(message + "\n")["said"] == said("no-worktree")
 
 
 def test_a_worktree_that_was_deleted_is_made_again(repo: Path) -> None:

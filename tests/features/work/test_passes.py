@@ -12,6 +12,7 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.layout import check_path, gate_path
 from gitcoord.core.operations.gates import check_of, definition_of
 from gitcoord.core.refs import landing_ref
+from gitcoord.core.sentences import text_of_escalation
 from gitcoord.features.land import landings
 from gitcoord.features.land.target_moves import finish_for_agent, finish_pending
 from gitcoord.features.maintain import verify
@@ -104,7 +105,8 @@ def test_a_landing_that_was_begun_on_a_forged_pass_moves_nothing(
     assert git("rev-parse", "main", cwd=repo) == old
     assert ops(work)[0] == "land-abort"
     (escalation,) = work.ledger.snapshot().escalations()
-    assert escalation["values"]["reason"] == "this machine did not see its gates pass: g"
+    assert escalation["values"]["reason"] == {"code": "gates-unseen", "values": {"gates": ["g"]}}
+    assert text_of_escalation(escalation).endswith("this machine did not see its gates pass: g")
     assert refusal(work).reason == "gate"
 
 
