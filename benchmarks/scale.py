@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.__main__ import alternating, installed, repository, show
+from gitcoord.core.ids import Oid
 from gitcoord.features.inspect import facts
 from gitcoord.features.setup import agents, plans
 from gitcoord.features.setup import ledger as setting_up
@@ -54,7 +55,7 @@ def ledger(folder: Path, text: str, count: int = 1) -> Workspace:
     plans.apply_plan(work, text, "plan.toml")
     for number in range(count):
         agents.add(work, f"x{number}", no_worktree=True)
-    work.index.update(work.store, str(work.ledger.tip()))
+    work.index.update(work.store, Oid(str(work.ledger.tip())))
     return work
 
 
@@ -165,7 +166,7 @@ def against_needs(what: str, large: Workspace, small: Workspace) -> None:
     one, other = Load(large), Load(small)
     show(f"complete: {what}", "", one.complete() / other.complete(), "<= 1.3")
     took = [
-        timed(partial(work.index.update, work.store, str(work.ledger.tip())))
+        timed(partial(work.index.update, work.store, Oid(str(work.ledger.tip()))))
         for work in (large, small)
     ]
     show(

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from gitcoord.core.ids import AgentId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import TaskRecord
 from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
@@ -325,7 +325,7 @@ class Coordinator:
         from gitcoord.features.inspect.events import EVERYTHING
         from gitcoord.features.work.follow import follow
 
-        return follow(self._work, since, EVERYTHING, is_once=True)
+        return follow(self._work, _entry(since), EVERYTHING, is_once=True)
 
     def stats(self, since: str | None = None) -> dict[str, Any]:
         """Judge the parallel work, or what of it began after an entry.
@@ -336,13 +336,19 @@ class Coordinator:
         """
         from gitcoord.features.inspect.statistics import statistics
 
-        return statistics(self._work, since=since)
+        return statistics(self._work, since=_entry(since))
 
 
 def _task(named: str | None) -> TaskId | None:
     if named is None:
         return None
     return TaskId(named)
+
+
+def _entry(named: str | None) -> Oid | None:
+    if named is None:
+        return None
+    return Oid(named)
 
 
 def open_coordinator(

@@ -13,7 +13,7 @@ from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.times import read_time
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
-from gitcoord.core.ids import ORCHESTRATOR, PhaseId
+from gitcoord.core.ids import ORCHESTRATOR, Oid, PhaseId
 from gitcoord.core.refs import branch_name
 from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
@@ -107,7 +107,7 @@ def _tell(app: App, op: str, done: Any, words: str) -> None:
     app.out.answer(op, facts, text)
 
 
-def preview(app: App, entry: str, words: str, *, code: bool) -> tuple[dict[str, Any], str]:
+def preview(app: App, entry: Oid, words: str, *, code: bool) -> tuple[dict[str, Any], str]:
     """Return what going back to an entry would change."""
     from gitcoord.features.land import rollback_preview
 
@@ -177,11 +177,11 @@ def rollback_list(app: App) -> None:
 
 
 @rollback.command("undo")
-@click.argument("entry", required=False)
+@click.argument("word", metavar="[ENTRY]", required=False)
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_obj
-def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> None:
+def rollback_undo(app: App, word: str | None, reason: str, dry_run: bool) -> None:
     """Bring back what a rollback abandoned, by default the last one.
 
     Claims that it ended stay ended: their holders were told to stop.
@@ -196,8 +196,8 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
     if not dry_run:
         work = app.orchestrate()
     named = None
-    if entry:
-        named = named_entry(work, entry)
+    if word:
+        named = named_entry(work, word)
     if dry_run:
         last = _newest(rollbacks.rollbacks(work), named)
         what = f"undo of rollback {last['entry'][:12]}"
@@ -207,7 +207,7 @@ def rollback_undo(app: App, entry: str | None, reason: str, dry_run: bool) -> No
     _tell(app, "rollback undo", rollbacks.undo(work, named, reason=_reason(reason)), "undone")
 
 
-def _newest(known: list[dict[str, Any]], entry: str | None) -> dict[str, Any]:
+def _newest(known: list[dict[str, Any]], entry: Oid | None) -> dict[str, Any]:
     """Return the rollback of an entry, or the newest one, that was not abandoned itself."""
     for rollback in known:
         if rollback["is_current"] and entry in {None, rollback["entry"]}:

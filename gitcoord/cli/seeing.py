@@ -13,6 +13,7 @@ from gitcoord.cli.ticker import ticking
 from gitcoord.cli.times import entry_or_time, read_time
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import UsageError
+from gitcoord.core.ids import Oid
 
 __all__ = ["events", "log", "report", "simulate", "stats"]
 
@@ -111,7 +112,7 @@ def events(app: App, /, once: bool, limit: int, **asked: Any) -> None:
     _stream(app, asked, limit, is_once=once)
 
 
-def _wanted(app: App, asked: dict[str, Any]) -> tuple[Any, str | None]:
+def _wanted(app: App, asked: dict[str, Any]) -> tuple[Any, Oid | None]:
     """Return what is asked for, and the entry after which it begins."""
     from gitcoord.core import machine
     from gitcoord.features.inspect.events import Wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gitcoord.cli.app import App
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
+from gitcoord.core.ids import Oid
 
 __all__ = ["entry_or_time", "read_time"]
 
@@ -33,7 +34,7 @@ def read_time(app: App, text: str) -> int:
     return int(when.timestamp())
 
 
-def entry_or_time(app: App, text: str | None) -> tuple[str | None, int | None]:
+def entry_or_time(app: App, text: str | None) -> tuple[Oid | None, int | None]:
     """Read what names an entry, or else a time: the oid, or seconds since 1970.
 
     Raises:

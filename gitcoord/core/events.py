@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Said, Survivor, TaskSpec
 from gitcoord.core.shapes import TypedDict
 
@@ -40,9 +40,9 @@ class Event(TypedDict):
     ledger: NotRequired[str]
     task_prefix: NotRequired[str]
     target: NotRequired[str]
-    target_tip: NotRequired[str]
+    target_tip: NotRequired[Oid]
     # plan
-    input: NotRequired[str]
+    input: NotRequired[Oid]
     added: NotRequired[int]
     changed: NotRequired[int]
     name: NotRequired[str]
@@ -63,35 +63,35 @@ class Event(TypedDict):
     boot_id: NotRequired[str]
     monotonic_ns: NotRequired[int]
     lease_ms: NotRequired[int]
-    base: NotRequired[str]
+    base: NotRequired[Oid]
     branch: NotRequired[str]
-    built_on: NotRequired[dict[TaskId, str]]
+    built_on: NotRequired[dict[TaskId, Oid]]
     expired: NotRequired[list[Evidence]]
     takeover: NotRequired[Evidence | None]
-    old: NotRequired[str]
+    old: NotRequired[str]  # a token; where the target moves, an oid
     message: NotRequired[str]
     percent: NotRequired[int | None]
     result: NotRequired[Result]
-    reviewed: NotRequired[str | None]
+    reviewed: NotRequired[Oid | None]
     kind: NotRequired[str]
     reason: NotRequired[str]
     said: NotRequired[Said | None]
     delay_ms: NotRequired[int]
-    log: NotRequired[str | None]
+    log: NotRequired[Oid | None]
     redone: NotRequired[list[Redone]]
     to: NotRequired[AgentId | None]
     # landing
     phase: NotRequired[PhaseId]
-    new: NotRequired[str]
-    results: NotRequired[str]
+    new: NotRequired[Oid]
+    results: NotRequired[Oid]
     count: NotRequired[int]
     gates: NotRequired[list[Proof]]
     without: NotRequired[list[TaskId]]
     # checks and gates
     gate: NotRequired[str]
     definition: NotRequired[str]
-    tree: NotRequired[str | None]
-    commit: NotRequired[str]
+    tree: NotRequired[Oid | None]
+    commit: NotRequired[Oid]
     verdict: NotRequired[str]
     millis: NotRequired[int]
     pending: NotRequired[Pending]
@@ -109,13 +109,13 @@ class Event(TypedDict):
     # batch
     events: NotRequired[list[Event]]
     # rollback
-    onto: NotRequired[str]
-    abandoned: NotRequired[str]
+    onto: NotRequired[Oid]
+    abandoned: NotRequired[Oid]
     epoch: NotRequired[int]
     surviving: NotRequired[list[Survivor]]
-    carried: NotRequired[dict[str, str]]
+    carried: NotRequired[dict[AgentId, Oid]]
     code: NotRequired[Pending | None]
-    reverts: NotRequired[list[str]]
+    reverts: NotRequired[list[Oid]]
 
 
 Command = dict[str, Any]

@@ -17,11 +17,13 @@ from gitcoord.core.hashing import sha256
 __all__ = [
     "ID_RULE",
     "NO_AGENT",
+    "NO_OID",
     "NO_PHASE",
     "NO_TASK",
     "ORCHESTRATOR",
     "ZERO_OID",
     "AgentId",
+    "Oid",
     "PhaseId",
     "TaskId",
     "Token",
@@ -42,12 +44,15 @@ Token = NewType("Token", str)
 TaskId = NewType("TaskId", str)
 AgentId = NewType("AgentId", str)
 PhaseId = NewType("PhaseId", str)
+Oid = NewType("Oid", str)
+"""The full id of a git object, in hex."""
 
 NO_AGENT = AgentId("")
+NO_OID = Oid("")
 NO_PHASE = PhaseId("")
 NO_TASK = TaskId("")
 ORCHESTRATOR = AgentId("orchestrator")
-ZERO_OID = "0" * 40
+ZERO_OID = Oid("0" * 40)
 ID_RULE = (
     "an id is 1 to 64 of A-Z a-z 0-9 . _ -, starts with a letter or digit, "
     "ends in neither '.' nor '.lock' and holds no '..'"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, cast
 
-from gitcoord.core.ids import AgentId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review, TaskRecord
 
 __all__ = [
@@ -39,7 +39,7 @@ class Beat(NamedTuple):
     nothing about the time of any lease, and nothing against its holder.
     """
 
-    oid: str
+    oid: Oid
     stamps: Mapping[str, tuple[str, int]]
     is_torn: bool = False
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
 from gitcoord.core.model_leases import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review
 from gitcoord.core.model_said import Said, Why
@@ -183,9 +183,9 @@ class Claim(TypedDict):
     lease_ms: int
     at: int
     since: int
-    base: str
+    base: Oid
     branch: str
-    built_on: dict[TaskId, str]
+    built_on: dict[TaskId, Oid]
     progress: Progress | None
 
 
@@ -197,10 +197,10 @@ class Result(TypedDict):
     and the agent may be gone by then.
     """
 
-    oid: str | None
-    tree: str | None
-    base: str
-    built_on: dict[TaskId, str]
+    oid: Oid | None
+    tree: Oid | None
+    base: Oid
+    built_on: dict[TaskId, Oid]
     boundary: dict[str, list[str]]
     commits: int
     files: int
@@ -343,8 +343,8 @@ class Pending(TypedDict):
     kind: Literal["landing", "rollback"]
     phase: PhaseId | None
     target: str
-    old: str
-    new: str
+    old: Oid
+    new: Oid
 
 
 class Settings(TypedDict):
@@ -360,7 +360,7 @@ class Settings(TypedDict):
     epoch: int
     task_prefix: str
     target: str
-    target_tip: str
+    target_tip: Oid
     next_order: int
     pending: Pending | None
     needs: NotRequired[str]

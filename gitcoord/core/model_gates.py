@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.model_said import Said
 from gitcoord.core.shapes import TypedDict
 
@@ -30,12 +30,12 @@ class GateRun(TypedDict):
 
     gate: str
     definition: str
-    tree: str
-    commit: str
+    tree: Oid
+    commit: Oid
     verdict: Literal["passed", "failed"]
     reason: str | Said
     millis: int
-    log: str | None
+    log: Oid | None
     agent: AgentId
     at: int
 
@@ -45,8 +45,8 @@ class Proof(TypedDict):
 
     gate: str
     definition: str
-    tree: str
-    commit: str
+    tree: Oid
+    commit: Oid
 
 
 class Landing(TypedDict):
@@ -58,10 +58,10 @@ class Landing(TypedDict):
     ``without`` are the tasks that a person left out.
     """
 
-    old: str
-    new: str
-    tree: str | None
-    results: str
+    old: Oid
+    new: Oid
+    tree: Oid | None
+    results: Oid
     count: int
     gates: list[Proof]
     without: list[TaskId]

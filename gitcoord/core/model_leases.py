@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gitcoord.core.ids import AgentId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["Evidence", "Lapse", "Lease", "LockRecord", "RetryDelay", "Review"]
@@ -40,7 +40,7 @@ class Review(TypedDict):
     token: Token
     agent: AgentId
     session: str
-    result: str | None
+    result: Oid | None
     verdict: Literal["approved"] | None
     message: str
     is_verifier: bool
@@ -95,7 +95,7 @@ class Evidence(TypedDict):
     last_ns: int
     now_ns: int
     lease_ms: int
-    beat: str | None
+    beat: Oid | None
 
 
 class Lapse(TypedDict):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gitcoord.core.times import calendar
 
 if TYPE_CHECKING:  # hooks read refs, and nothing is imported for annotations alone
-    from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+    from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 
 __all__ = [
     "HEADS",
@@ -63,7 +63,7 @@ def result_refs(ledger: str) -> str:
     return f"{own_refs(ledger)}results/"
 
 
-def result_ref(ledger: str, task: TaskId, oid: str) -> str:
+def result_ref(ledger: str, task: TaskId, oid: Oid) -> str:
     """Return the ref that keeps a result."""
     return f"{result_refs(ledger)}{task}/{oid}"
 
@@ -73,7 +73,7 @@ def landing_refs(ledger: str) -> str:
     return f"{own_refs(ledger)}landing/"
 
 
-def landing_ref(ledger: str, phase: PhaseId, oid: str) -> str:
+def landing_ref(ledger: str, phase: PhaseId, oid: Oid) -> str:
     """Return the ref that keeps a candidate of a phase, or of a ``rollback``."""
     return f"{landing_refs(ledger)}{phase}/{oid}"
 
@@ -83,7 +83,7 @@ def attic_refs(ledger: str) -> str:
     return f"{own_refs(ledger)}attic/"
 
 
-def attic_ref(ledger: str, time: int, oid: str) -> str:
+def attic_ref(ledger: str, time: int, oid: Oid) -> str:
     """Return the ref that keeps an abandoned tip; ``time`` is in seconds."""
     year, month, day, hour, minute, second = calendar(time)
     moment = f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"

@@ -17,7 +17,7 @@ from gitcoord.core.chance import Chance
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from gitcoord.core.ids import ZERO_OID, AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.core.leases import Beat, Context
 from gitcoord.core.machine import apply, decide
 from gitcoord.core.model import PhaseSpec, PlanDocument, TaskRecord, TaskSpec
@@ -30,7 +30,7 @@ __all__ = ["Assumptions", "Simulated", "simulate"]
 MAX_TRIES = 50
 """How many candidates are tried for an agent before it waits."""
 NS_PER_MS = 1_000_000
-BASE = "0" * 40
+BASE = ZERO_OID
 MACHINE = "simulation"
 
 
@@ -78,12 +78,12 @@ class _Memory:
     def __init__(self) -> None:
         self._records: dict[str, Any] = {}
         self._folders: dict[str, set[str]] = {}
-        self._blobs: dict[str, bytes] = {}
+        self._blobs: dict[Oid, bytes] = {}
 
-    def keep(self, value: object) -> str:
+    def keep(self, value: object) -> Oid:
         """Keep what an event names by oid."""
         raw = codec.dump(value)
-        oid = sha256(raw).hexdigest()[:40]
+        oid = Oid(sha256(raw).hexdigest()[:40])
         self._blobs[oid] = raw
         return oid
 
@@ -103,14 +103,14 @@ class _Memory:
         """Return the record at a path."""
         found = self._records.get(path)
         if isinstance(found, BlobOid):
-            return codec.load(self._blobs[found], 1 << 30, path)
+            return codec.load(self._blobs[Oid(found)], 1 << 30, path)
         return found
 
     def names(self, folder: str) -> list[str]:
         """List the names in a folder."""
         return sorted(self._folders.get(folder, ()))
 
-    def blob(self, oid: str) -> bytes:
+    def blob(self, oid: Oid) -> bytes:
         """Return what was kept."""
         return self._blobs[oid]
 
@@ -309,7 +309,7 @@ class _World:
 
     def _complete(self, held: Command, task: TaskRecord) -> None:
         spec = task["spec"]
-        oid: str | None = _result_of(task["id"])
+        oid: Oid | None = _result_of(task["id"])
         if spec["paths"] == []:
             oid = None
         result = {"oid": oid, "tree": oid, "base": BASE, "built_on": self._built_on(spec)}
@@ -342,9 +342,9 @@ class _World:
             self._land_if_whole(one["id"])
 
 
-def _result_of(name: str) -> str:
+def _result_of(name: str) -> Oid:
     """Return a commit's oid that stands for a result."""
-    return sha256(name.encode()).hexdigest()[:40]
+    return Oid(sha256(name.encode()).hexdigest()[:40])
 
 
 def _target(document: PlanDocument) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import CorruptError, NotFoundError
-from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.ids import NO_OID, AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.layout import (
     PLAN,
     SETTINGS,
@@ -59,7 +59,7 @@ class Reader(Protocol):
     def names(self, folder: str) -> list[str]:
         """List the names in a folder, sorted; empty where there is none."""
 
-    def blob(self, oid: str) -> bytes:
+    def blob(self, oid: Oid) -> bytes:
         """Return a blob that an event names."""
 
     def file(self, path: str) -> bytes | None:
@@ -82,7 +82,7 @@ class Snapshot:
 
     __slots__ = ("_live", "_reader", "oid")
 
-    def __init__(self, reader: Reader, oid: str = "") -> None:
+    def __init__(self, reader: Reader, oid: Oid = NO_OID) -> None:
         self._reader = reader
         self.oid = oid
         self._live: tuple[TaskRecord, ...] | None = None
@@ -196,7 +196,7 @@ class Snapshot:
         """List the names in a folder of the tree, sorted."""
         return self._reader.names(folder)
 
-    def json_blob(self, oid: str, what: str) -> Any:
+    def json_blob(self, oid: Oid, what: str) -> Any:
         """Read a blob that an event names as JSON.
 
         Raises:
@@ -241,7 +241,7 @@ class _Overlay:
             return self._below.record(path)
         change = self._changes[path]
         if isinstance(change, BlobOid):
-            return codec.load(self._below.blob(change), MAX_PLAN_BYTES * 2, path)
+            return codec.load(self._below.blob(Oid(change)), MAX_PLAN_BYTES * 2, path)
         return change
 
     def names(self, folder: str) -> list[str]:
@@ -253,11 +253,11 @@ class _Overlay:
         found |= {path[len(prefix) :].split("/", 1)[0] for path in below if path.startswith(prefix)}
         return sorted(found)
 
-    def blob(self, oid: str) -> bytes:
+    def blob(self, oid: Oid) -> bytes:
         return self._below.blob(oid)
 
     def file(self, path: str) -> bytes | None:
         change = self._changes.get(path)
         if isinstance(change, BlobOid):
-            return self._below.blob(change)
+            return self._below.blob(Oid(change))
         return self._below.file(path)

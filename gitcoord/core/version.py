@@ -12,6 +12,7 @@ from typing import Any
 
 from gitcoord.core.codec import printable
 from gitcoord.core.errors import CorruptError, RefusedError
+from gitcoord.core.ids import Oid
 from gitcoord.core.model import FORMAT
 
 __all__ = ["VERSION", "later", "newer_format", "refuse_format", "require_readable"]
@@ -47,7 +48,7 @@ def refuse_format(found: int, what: str, **facts: str) -> RefusedError:
     )
 
 
-def require_readable(settings: object, entry: str) -> None:
+def require_readable(settings: object, entry: Oid) -> None:
     """Refuse a ledger that needs a newer gitcoord, by its settings.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from gitcoord.core import ids, messages
 from gitcoord.core.errors import CorruptError, NotFoundError, UsageError
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.model import AgentRecord, PhaseRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -186,7 +186,7 @@ def named_note(snapshot: Snapshot, word: str) -> str:
     return _meant("note", word, known, "gitcoord note", is_random=True)
 
 
-def named_entry(work: Workspace, word: str) -> str:
+def named_entry(work: Workspace, word: str) -> Oid:
     """Return the commit that git finds, or the one entry whose oid begins so.
 
     Raises:
@@ -209,7 +209,7 @@ def named_entry(work: Workspace, word: str) -> str:
     return entries[0]
 
 
-def _is_entry(work: Workspace, oid: str) -> bool:
+def _is_entry(work: Workspace, oid: Oid) -> bool:
     with suppress(MissingObjectError, CorruptError):
         messages.parse(work.store.read_entry(oid).message, oid)
         return True

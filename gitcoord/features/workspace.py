@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.model import PlanRecord
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session
@@ -43,7 +43,7 @@ __all__ = [
 DEFAULT_LEDGER = "ledger"
 
 
-def result_ref(ledger: str, task: TaskId, oid: str) -> str:
+def result_ref(ledger: str, task: TaskId, oid: Oid) -> str:
     """Return the ref that keeps a handed-in commit."""
     return f"refs/gitcoord/{ledger}/results/{task}/{oid}"
 
@@ -68,7 +68,7 @@ def plan_of(snapshot: Snapshot) -> PlanRecord:
     return plan
 
 
-def keep_commits(work: Workspace, wanted: Mapping[str, str], known: Iterable[str]) -> None:
+def keep_commits(work: Workspace, wanted: Mapping[str, Oid], known: Iterable[Oid]) -> None:
     """Make refs that keep commits, and read back that all they add is there.
 
     A prune that runs beside us may take what no ref reached when it looked.
@@ -97,7 +97,7 @@ def keep_commits(work: Workspace, wanted: Mapping[str, str], known: Iterable[str
         raise
 
 
-def _gone(commits: Iterable[str]) -> NotFoundError:
+def _gone(commits: Iterable[Oid]) -> NotFoundError:
     named = ", ".join(sorted(oid[:12] for oid in commits)[:5])
     return NotFoundError(
         f"objects of {named} are not in this repository any more: a prune took them",
@@ -105,7 +105,7 @@ def _gone(commits: Iterable[str]) -> NotFoundError:
     )
 
 
-def _leads_there(work: Workspace, ref: str, oid: str) -> bool:
+def _leads_there(work: Workspace, ref: str, oid: Oid) -> bool:
     if work.store.read_ref(ref) != oid:
         return False
     try:
@@ -307,7 +307,7 @@ class Workspace:
         """Return the target branch as a full ref."""
         return snapshot.target()
 
-    def target_tip(self, snapshot: Snapshot) -> str:
+    def target_tip(self, snapshot: Snapshot) -> Oid:
         """Return the target's tip.
 
         Raises:

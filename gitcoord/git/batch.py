@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gitcoord.core.ids import Oid
 from gitcoord.git.program import LONG_S, Git
 
 __all__ = ["Contents", "missing_of", "read_objects"]
@@ -16,7 +17,7 @@ _HEADER = re.compile(rb"([0-9a-f]+) (commit|tree|blob|tag) (\d+)")
 class Contents(NamedTuple):
     """An object as it was read."""
 
-    oid: str
+    oid: Oid
     kind: str
     content: bytes
 
@@ -38,16 +39,16 @@ def read_objects(git: Git, names: Iterable[str]) -> list[Contents | None]:
             found.append(None)
             continue
         size = int(header[3])
-        found.append(Contents(header[1].decode(), header[2].decode(), raw[at : at + size]))
+        found.append(Contents(Oid(header[1].decode()), header[2].decode(), raw[at : at + size]))
         at += size + 1
     return found
 
 
-def missing_of(git: Git, oids: Iterable[str]) -> set[str]:
+def missing_of(git: Git, oids: Iterable[Oid]) -> set[Oid]:
     """Return those of some objects that are not in the repository."""
     asked = sorted(set(oids))
     if not asked:
         return set()
     lines = "".join(f"{oid}\n" for oid in asked).encode()
     rows = git.run("cat-file", "--batch-check", stdin=lines, timeout_s=LONG_S).text.splitlines()
-    return {row.split()[0] for row in rows if row.endswith(" missing")}
+    return {Oid(row.split()[0]) for row in rows if row.endswith(" missing")}

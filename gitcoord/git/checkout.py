@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.git.program import LONG_S, Git, discover
 from gitcoord.git.refs import clear_dead_lock, clear_locks, head_lock
 from gitcoord.host.files import copy_file, open_file
@@ -66,7 +67,7 @@ class _Place:
 
 
 @contextmanager
-def switching(worktree: Path, old: str, new: str) -> Iterator[Switch]:
+def switching(worktree: Path, old: Oid, new: Oid) -> Iterator[Switch]:
     """Keep every other git out while ours takes files from old to new.
 
     Where the body fails, the files are brought back to what the index
@@ -226,18 +227,18 @@ def _restore(place: _Place, facts: Mapping[str, str], handle: int) -> None:
         )
 
 
-def _oids(raw: bytes, wanted: set[str]) -> dict[str, str]:
+def _oids(raw: bytes, wanted: set[str]) -> dict[str, Oid]:
     """Read blobs by path from what ls-files or ls-tree lists."""
-    found = {}
+    found: dict[str, Oid] = {}
     for row in raw.split(b"\0"):
         head, _, name = row.partition(b"\t")
         path, words = os.fsdecode(name), head.decode().split()
         if path in wanted and words[0] != "160000":
-            found[path] = words[1] if len(words[1]) >= 40 else words[2]
+            found[path] = Oid(words[1] if len(words[1]) >= 40 else words[2])
     return found
 
 
-def _is_written(git: Git, worktree: Path, path: str, oids: list[str | None]) -> bool:
+def _is_written(git: Git, worktree: Path, path: str, oids: list[Oid | None]) -> bool:
     """Return whether a file is one of these blobs, or the beginning of one."""
     here = worktree / path
     try:

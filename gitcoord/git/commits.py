@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from gitcoord.core.ids import Oid
 from gitcoord.git.local_changes import LITERAL, changed_paths, names_of
 from gitcoord.git.program import LONG_S, Completed, Git, GitError
 
@@ -21,7 +22,7 @@ def commit_paths(
     message: str,
     author: tuple[str, str],
     is_over: Callable[[], bool] | None = None,
-) -> str | None:
+) -> Oid | None:
     """Commit exactly these paths, with the user's hooks.
 
     A hook that rewrites files, as formatters do, gets a second commit. None where
@@ -47,7 +48,7 @@ def commit_paths(
         left = set(changed_paths(worktree))
         before, tree = tree, _stage(git, [path for path in changed if path in left])
         if done.status == 0:
-            commit = git.run("rev-parse", "--verify", "HEAD").text
+            commit = Oid(git.run("rev-parse", "--verify", "HEAD").text)
         elif attempt == TRIES or tree in {before, None}:
             raise GitError(("commit",), done.status, done.stderr)
     return commit
@@ -57,7 +58,7 @@ def _listing(paths: list[str]) -> bytes:
     return "\0".join(paths).encode("utf-8", "surrogateescape")
 
 
-def _stage(git: Git, paths: list[str]) -> str | None:
+def _stage(git: Git, paths: list[str]) -> Oid | None:
     """Stage paths; return the index's tree, or None where none of them differs."""
     if not paths:
         return None
@@ -65,7 +66,7 @@ def _stage(git: Git, paths: list[str]) -> str | None:
     git.run(*args, stdin=_listing(paths), env=LITERAL, timeout_s=LONG_S)
     if _staged(git).isdisjoint(paths):
         return None
-    return git.run("write-tree").text
+    return Oid(git.run("write-tree").text)
 
 
 def _staged(git: Git) -> set[str]:

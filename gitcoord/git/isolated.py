@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitcoord.core import paths
-from gitcoord.core.ids import is_oid
+from gitcoord.core.ids import Oid, is_oid
 from gitcoord.git.batch import missing_of, read_objects
 from gitcoord.git.config import is_partial, last_value, read_config
 from gitcoord.git.diffs import diff_raw
@@ -26,8 +26,8 @@ __all__ = ["isolated"]
 
 ATTRIBUTES = ".gitattributes"
 _EMPTY_TREES = {
-    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+    40: Oid("4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
+    64: Oid("6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"),
 }
 _PROMISOR = r"^(extensions\.partialclone|remote\..*\.(url|promisor|partialclonefilter))$"
 _REGULAR = ("100644", "100755")
@@ -35,7 +35,7 @@ _REGULAR = ("100644", "100755")
 
 @contextmanager
 def isolated(
-    git: Git, attributes_of: str | None = None, *, quarantine: bool = False
+    git: Git, attributes_of: Oid | None = None, *, quarantine: bool = False
 ) -> Iterator[Git]:
     """Run git where it finds the repository's objects and nothing else.
 
@@ -129,16 +129,16 @@ def _shallow_lines(git: Git, common_dir: Path) -> list[str]:
     return [commit for commit, found in parents.items() if missing.intersection(found)]
 
 
-def _parents(commit: bytes) -> list[str]:
+def _parents(commit: bytes) -> list[Oid]:
     """Read the parents that a commit's own bytes name."""
     head = commit.partition(b"\n\n")[0].decode("ascii", "replace")
-    return [line.split()[1] for line in head.split("\n") if line.startswith("parent ")]
+    return [Oid(line.split()[1]) for line in head.split("\n") if line.startswith("parent ")]
 
 
 # attributes
 
 
-def _write_attributes(git: Git, commit: str, top: Path) -> None:
+def _write_attributes(git: Git, commit: Oid, top: Path) -> None:
     """Write the attributes of a commit as a checkout would, and no other file."""
     files = _attribute_files(git, commit)
     for path, blob in zip(files, read_objects(git, files.values()), strict=True):
@@ -148,7 +148,7 @@ def _write_attributes(git: Git, commit: str, top: Path) -> None:
             goal.write_bytes(blob.content)
 
 
-def _attribute_files(git: Git, commit: str) -> dict[str, str]:
+def _attribute_files(git: Git, commit: Oid) -> dict[str, Oid]:
     """Return the blobs of a commit's ``.gitattributes``, by path.
 
     Only what differs from the last commit that was asked about is read, so
@@ -167,7 +167,7 @@ def _attribute_files(git: Git, commit: str) -> dict[str, str]:
     return found
 
 
-def _with_changes(git: Git, files: Mapping[str, str], old: str, new: str) -> dict[str, str]:
+def _with_changes(git: Git, files: Mapping[str, Oid], old: Oid, new: Oid) -> dict[str, Oid]:
     found = dict(files)
     for change in diff_raw(git, old, new, f":(glob)**/{ATTRIBUTES}"):
         found.pop(change.path, None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError, discover
 from gitcoord.host.remedies import remedy
 
@@ -43,7 +44,7 @@ def config_value(git: Git, key: str) -> str:
     return git.run("config", "--get", key, check=False).text
 
 
-def pack_reachable(git: Git, include: list[str], exclude: list[str]) -> Packed | None:
+def pack_reachable(git: Git, include: list[Oid], exclude: list[Oid]) -> Packed | None:
     """Pack the loose objects that some commits or blobs reach and others do not.
 
     Raises:

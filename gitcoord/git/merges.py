@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from gitcoord.core.errors import NotFoundError
+from gitcoord.core.ids import Oid
 from gitcoord.git.isolated import isolated
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 
@@ -57,7 +58,7 @@ _PINNED = (
 class Merged(NamedTuple):
     """The tree of a clean merge."""
 
-    tree: str
+    tree: Oid
 
 
 class Conflict(NamedTuple):
@@ -67,10 +68,10 @@ class Conflict(NamedTuple):
     """
 
     files: tuple[str, ...]
-    tree: str
+    tree: Oid
 
 
-def merge_tree(git: Git, ours: str, theirs: str, base: str | None = None) -> Merged | Conflict:
+def merge_tree(git: Git, ours: Oid, theirs: Oid, base: Oid | None = None) -> Merged | Conflict:
     """Merge two commits, and write the tree, synced.
 
     With ``base`` their histories do not count: what lies between it and
@@ -113,18 +114,18 @@ def _parse_merge(raw: bytes) -> Conflict | None:
     if not _OID.fullmatch(fields[0]):
         return None
     end = fields.index("", 1) if "" in fields[1:] else len(fields)
-    return Conflict(tuple(dict.fromkeys(fields[1:end])), fields[0])
+    return Conflict(tuple(dict.fromkeys(fields[1:end])), Oid(fields[0]))
 
 
 def commit_merge(
     git: Git,
-    tree: str,
-    parents: list[str],
+    tree: Oid,
+    parents: list[Oid],
     message: str,
     time: int,
     author: tuple[str, str] = _NOBODY,
     committer: tuple[str, str] = _NOBODY,
-) -> str:
+) -> Oid:
     """Write a commit, synced: a pure function of the arguments."""
     when = f"@{time} +0000"
     env = {
@@ -137,20 +138,21 @@ def commit_merge(
     }
     flags = [flag for parent in parents for flag in ("-p", parent)]
     text = message.encode("utf-8", "replace")
-    return git.run(
-        *DURABLE, *_PINNED, "commit-tree", tree, *flags, "-F", "-", stdin=text, env=env
-    ).text
+    args = ("commit-tree", tree, *flags, "-F", "-")
+    return Oid(git.run(*DURABLE, *_PINNED, *args, stdin=text, env=env).text)
 
 
-def merge_base(git: Git, one: str, other: str) -> str | None:
+def merge_base(git: Git, one: Oid, other: Oid) -> Oid | None:
     """Return the best common ancestor of two commits, if they have one."""
     done = git.run("merge-base", "--end-of-options", one, other, check=False)
     if done.status not in {0, 1}:
         raise GitError(("merge-base",), done.status, done.stderr)
-    return done.text or None
+    if not done.text:
+        return None
+    return Oid(done.text)
 
 
-def is_ancestor(git: Git, old: str, new: str) -> bool:
+def is_ancestor(git: Git, old: Oid, new: Oid) -> bool:
     """Return whether one commit is in the history of another (or is it)."""
     if old == new:
         return True
@@ -160,7 +162,7 @@ def is_ancestor(git: Git, old: str, new: str) -> bool:
     return done.status == 0
 
 
-def contains(git: Git, tip: str, commits: Iterable[str]) -> set[str]:
+def contains(git: Git, tip: Oid, commits: Iterable[Oid]) -> set[Oid]:
     """Return which of some commits are in the history of a tip, in one go."""
     asked = set(commits)
     if not asked:
@@ -168,13 +170,14 @@ def contains(git: Git, tip: str, commits: Iterable[str]) -> set[str]:
     return asked - set(rev_list(git, sorted(asked), [tip]))
 
 
-def rev_list(git: Git, include: list[str], exclude: list[str]) -> list[str]:
+def rev_list(git: Git, include: Iterable[Oid], exclude: Iterable[Oid]) -> list[Oid]:
     """List the commits that some reach and others do not, newest first."""
     lines = "".join(f"{oid}\n" for oid in include) + "".join(f"^{oid}\n" for oid in exclude)
-    return git.run("rev-list", "--topo-order", "--stdin", stdin=lines.encode()).text.split()
+    listed = git.run("rev-list", "--topo-order", "--stdin", stdin=lines.encode()).text.split()
+    return cast("list[Oid]", listed)
 
 
-def parents_of(git: Git, commits: list[str]) -> dict[str, list[str]]:
+def parents_of(git: Git, commits: list[Oid]) -> dict[Oid, list[Oid]]:
     """Return the parents of each commit."""
     if not commits:
         return {}
@@ -182,17 +185,18 @@ def parents_of(git: Git, commits: list[str]) -> dict[str, list[str]]:
     rows = git.run(
         "rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=lines.encode()
     ).text.splitlines()
-    return {row.split()[0]: row.split()[1:] for row in rows}
+    found = {row.split()[0]: row.split()[1:] for row in rows}
+    return cast("dict[Oid, list[Oid]]", found)
 
 
-def tree_of(git: Git, commit: str) -> str:
+def tree_of(git: Git, commit: Oid) -> Oid:
     """Return the tree of a commit."""
-    return git.run("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").text.split(
-        "\n"
-    )[-1]
+    named = f"{commit}^{{tree}}"
+    told = git.run("rev-parse", "--verify", "--end-of-options", named).text
+    return Oid(told.split("\n")[-1])
 
 
-def resolve(git: Git, revision: str) -> str:
+def resolve(git: Git, revision: str) -> Oid:
     """Turn what a user typed into the oid of a commit.
 
     Raises:
@@ -210,18 +214,19 @@ def resolve(git: Git, revision: str) -> str:
         oid = done.text.split("\n")[-1]
         # ^main is a revision to git, and gives ^OID.
         if done.status == 0 and _OID.fullmatch(oid):
-            return oid
+            return Oid(oid)
     raise NotFoundError(
         f"{revision[:100]!r} names no commit here", hint="give a branch, a tag or an oid"
     )
 
 
-def objects_beginning(git: Git, prefix: str) -> list[str]:
+def objects_beginning(git: Git, prefix: str) -> list[Oid]:
     """List the oids, of objects of any kind, that begin with at least four hex digits."""
-    return git.run("rev-parse", f"--disambiguate={prefix}").text.split()
+    told = git.run("rev-parse", f"--disambiguate={prefix}").text.split()
+    return cast("list[Oid]", told)
 
 
-def time_of(git: Git, commits: list[str]) -> int:
+def time_of(git: Git, commits: list[Oid]) -> int:
     """Return the time of the newest of some commits."""
     lines = "".join(f"{oid}\n" for oid in commits).encode()
     asked = git.run(
@@ -230,7 +235,7 @@ def time_of(git: Git, commits: list[str]) -> int:
     return max(int(line) for line in asked.text.split())
 
 
-def fork_base(git: Git, tip: str, results: list[str]) -> str | Conflict:
+def fork_base(git: Git, tip: Oid, results: list[Oid]) -> Oid | Conflict:
     """Return a commit that contains the tip and every result, in this order.
 
     Where one contains another there is nothing to merge. The merge commits

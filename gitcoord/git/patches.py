@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitcoord.core import codec
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import Oid, TaskId
 from gitcoord.git.isolated import isolated
 from gitcoord.git.merges import Conflict, fork_base, merge_tree
 from gitcoord.git.program import Git
@@ -25,8 +25,8 @@ _QUIET = (
 class Patch(NamedTuple):
     """A difference of two trees as text; ``is_cut`` where not all of it fits."""
 
-    old: str
-    new: str
+    old: Oid
+    new: Oid
     files: list[tuple[str, int | None, int | None]]
     text: str
     is_cut: bool
@@ -34,10 +34,10 @@ class Patch(NamedTuple):
 
 def patch_of(
     git: Git,
-    result: str,
-    target_tip: str,
-    built_on: Mapping[TaskId, str],
-    base: str,
+    result: Oid,
+    target_tip: Oid,
+    built_on: Mapping[TaskId, Oid],
+    base: Oid,
     max_bytes: int,
 ) -> Patch:
     """Return what landing a result alone would change, as a patch.
@@ -77,7 +77,7 @@ def _number(column: str) -> int | None:
     return int(column)
 
 
-def _bounded(git: Git, old: str, new: str, max_bytes: int) -> tuple[str, bool]:
+def _bounded(git: Git, old: Oid, new: Oid, max_bytes: int) -> tuple[str, bool]:
     """Read a patch no further than it is shown: a result may be huge."""
     child = git.start("diff-tree", "-r", "-p", *_QUIET, "--end-of-options", old, new)
     with child:

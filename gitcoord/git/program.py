@@ -19,6 +19,8 @@ from gitcoord.host.clock import Clock, Deadline
 if TYPE_CHECKING:
     import subprocess
 
+    from gitcoord.core.ids import Oid
+
 __all__ = [
     "DURABLE",
     "LONG_S",
@@ -150,7 +152,7 @@ class Git:
         self.cwd = cwd
         self.git_dir = git_dir
         self.environment = dict(environment or {})
-        self.attribute_files: tuple[str, dict[str, str]] | None = None
+        self.attribute_files: tuple[Oid, dict[str, Oid]] | None = None
         """The commit whose attributes were read last, and their blobs by path."""
 
     def run(

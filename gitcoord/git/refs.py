@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
+from gitcoord.core.ids import Oid
 from gitcoord.git.program import DURABLE, LONG_S, Git, discover
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.open_files import is_open_for_writing
@@ -72,14 +73,14 @@ class Attempt(NamedTuple):
         return cls(b"prepare: ok" in told, b"commit: ok" in told, status < 0, said.strip())
 
 
-Expected = Mapping[str, str | None]
+Expected = Mapping[str, Oid | None]
 """The oid that each ref has to hold; None: the ref has to be absent."""
 
 
 # one transaction
 
 
-def ref_line(verb: str, ref: str, *oids: str) -> str:
+def ref_line(verb: str, ref: str, *oids: Oid) -> str:
     """Write one line of a ref transaction.
 
     Raises:
@@ -142,18 +143,18 @@ def has_expected(git: Git, expected: Expected) -> bool:
             continue
         if now is not None:
             return False
-        zero = "0" * len(oid or "")
+        zero = Oid("0" * len(oid or ""))
         if prepares(git, [ref_line("verify", ref, zero)]):
             return False
     return True
 
 
-def _value(git: Git, ref: str) -> str | None:
+def _value(git: Git, ref: str) -> Oid | None:
     done = git.run("for-each-ref", "--format=%(objectname) %(refname)", "--", ref, check=False)
     for line in done.text.splitlines():
         oid, _, name = line.partition(" ")
         if name == ref:
-            return oid
+            return Oid(oid)
     return None
 
 
@@ -231,7 +232,7 @@ def _look(path: Path) -> tuple[int, int, int] | None:
 # moves
 
 
-def create_ref(git: Git, ref: str, oid: str, *, is_durable: bool = True) -> bool:
+def create_ref(git: Git, ref: str, oid: Oid, *, is_durable: bool = True) -> bool:
     """Create a ref; False if it exists, even at this oid.
 
     Raises:
@@ -284,9 +285,9 @@ class _Patience:
 def move_target(
     git: Git,
     target: str,
-    old: str,
-    new: str,
-    verify: Mapping[str, str],
+    old: Oid,
+    new: Oid,
+    verify: Mapping[str, Oid],
     env: Mapping[str, str],
     keep: tuple[int, ...] = (),
 ) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import NO_OID, Oid, TaskId
 from gitcoord.git.batch import read_objects
 from gitcoord.git.diffs import DIFF, Change, diff_raw, parse_raw
 from gitcoord.git.merges import (
@@ -51,7 +51,7 @@ _LINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
 class Inspection(NamedTuple):
     """What a result came to."""
 
-    tree: str
+    tree: Oid
     commits: int
     files: int
 
@@ -60,22 +60,22 @@ class _Landing(NamedTuple):
     """What landing would make of a base."""
 
     before: str
-    after: str
+    after: Oid
     changes: list[Change]
     is_clean: bool
 
 
-def changed_files(git: Git, old: str, new: str) -> set[str]:
+def changed_files(git: Git, old: Oid, new: Oid) -> set[str]:
     """Return the files in which two commits differ."""
     return {change.path for change in diff_raw(git, old, new)}
 
 
-def own_commits(git: Git, result: str, target_tip: str, built_on: Iterable[str] = ()) -> list[str]:
+def own_commits(git: Git, result: Oid, target_tip: Oid, built_on: Iterable[Oid] = ()) -> list[Oid]:
     """List the commits that a result adds to the target and its base."""
     return rev_list(git, [result], [target_tip, *built_on])
 
 
-def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
+def touched(git: Git, commits: list[Oid]) -> dict[Oid, list[Change]]:
     """Return what each commit changes against its only parent, in one go.
 
     A commit with several parents, or none, is not in the answer.
@@ -88,11 +88,11 @@ def touched(git: Git, commits: list[str]) -> dict[str, list[Change]]:
 
 def inspect(
     git: Git,
-    result: str,
-    target_tip: str,
-    built_on: Mapping[TaskId, str],
+    result: Oid,
+    target_tip: Oid,
+    built_on: Mapping[TaskId, Oid],
     boundary: Boundary,
-    base: str = "",
+    base: Oid = NO_OID,
 ) -> Inspection:
     """Refuse a result that writes outside its boundary, or nothing at all.
 
@@ -125,7 +125,7 @@ def inspect(
     return Inspection(tree_of(git, result), len(written), len(files))
 
 
-def inspect_merge(git: Git, before: str, after: str, boundary: Boundary) -> None:
+def inspect_merge(git: Git, before: Oid, after: Oid, boundary: Boundary) -> None:
     """Refuse a merge, made for a landing, that changes more than its task may.
 
     ``inspect`` looks at a result by itself; what is about to land is this:
@@ -156,7 +156,7 @@ def _judge_landing(judge: _Judge, landing: _Landing) -> None:
     judge.refuse()
 
 
-def inspect_staged(git: Git, index: Path, merging: str | None, boundary: Boundary) -> None:
+def inspect_staged(git: Git, index: Path, merging: Oid | None, boundary: Boundary) -> None:
     """Refuse what is staged in an index where a boundary forbids it.
 
     ``merging`` is the commit that a merge is about to bring in: what git's
@@ -175,13 +175,13 @@ def inspect_staged(git: Git, index: Path, merging: str | None, boundary: Boundar
         changes = _staged(git, env, "HEAD")
         judge.look(changes, "")
         if any(change.old_mode == _ABSENT for change in changes):
-            tree = git.run("write-tree", env=env).text
+            tree = Oid(git.run("write-tree", env=env).text)
             judge.look_for_twins(_Landing("HEAD", tree, changes, is_clean=True))
         if judge.is_noted:
             judge.keep({change.path for change in _staged(git, env, "HEAD^", "HEAD")})
     else:
-        tree = git.run("write-tree", env=env).text
-        head = git.run("rev-parse", "--verify", "HEAD").text
+        tree = Oid(git.run("write-tree", env=env).text)
+        head = Oid(git.run("rev-parse", "--verify", "HEAD").text)
         judge.look(_written_in_merge(git, tree, head, merging), " by this merge")
     judge.refuse(hint="unstage them: git restore --staged PATH")
 
@@ -191,7 +191,7 @@ def _staged(git: Git, env: Mapping[str, str], *against: str) -> list[Change]:
     for commit in against:
         done = git.ask("diff-index", "--cached", *DIFF[2:], commit, "--", env=env)
         if done.status == 0:
-            return parse_raw(done.stdout).get("", [])
+            return parse_raw(done.stdout).get(NO_OID, [])
     raise GitError(("diff-index",), done.status, "")
 
 
@@ -200,7 +200,7 @@ def _empty(text: str) -> RefusedError:
     return RefusedError(text, reason="empty-result", hint=hint)
 
 
-def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
+def _own_changes(git: Git, own: list[Oid]) -> dict[Oid, list[Change]]:
     """Return what was written in each own commit.
 
     In a merge that is what git would not have done; one that git would
@@ -233,7 +233,7 @@ def _own_changes(git: Git, own: list[str]) -> dict[str, list[Change]]:
     return found
 
 
-def _written_in_merge(git: Git, commit: str, ours: str, theirs: str) -> list[Change]:
+def _written_in_merge(git: Git, commit: Oid, ours: Oid, theirs: Oid) -> list[Change]:
     merged = merge_tree(git, ours, theirs)
     changes = diff_raw(git, merged.tree, commit)
     if isinstance(merged, Conflict):
@@ -241,7 +241,7 @@ def _written_in_merge(git: Git, commit: str, ours: str, theirs: str) -> list[Cha
     return changes
 
 
-def _without_artefacts(git: Git, changes: list[Change], sides: list[str]) -> list[Change]:
+def _without_artefacts(git: Git, changes: list[Change], sides: list[Oid]) -> list[Change]:
     """Leave out the names that only git's half-done merge has (``a~HEAD``)."""
     artefacts = {change.path for change in changes if "~" in change.path}
     if not artefacts:
@@ -254,7 +254,7 @@ def _without_artefacts(git: Git, changes: list[Change], sides: list[str]) -> lis
 
 
 def _landing(
-    git: Git, result: str, target_tip: str, built_on: Mapping[TaskId, str]
+    git: Git, result: Oid, target_tip: Oid, built_on: Mapping[TaskId, Oid]
 ) -> _Landing | None:
     """Merge a result with what it is built on.
 
@@ -381,10 +381,10 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _entries(git: Git, tree: str, folders: list[str]) -> list[set[str]]:
-    """List the names in some folders of a tree, by one process."""
+def _entries(git: Git, revision: str, folders: list[str]) -> list[set[str]]:
+    """List the names in some folders of a tree or commit, by one process."""
     found = []
-    for folder in read_objects(git, (f"{tree}:{folder}" for folder in folders)):
+    for folder in read_objects(git, (f"{revision}:{folder}" for folder in folders)):
         names: set[str] = set()
         if folder is not None and folder.kind == "tree":
             names = _names(folder.content, len(folder.oid) // 2)
@@ -403,7 +403,7 @@ def _names(content: bytes, oid_bytes: int) -> set[str]:
     return names
 
 
-def lift(git: Git, result: str, base: str, onto: str) -> str:
+def lift(git: Git, result: Oid, base: Oid, onto: Oid) -> Oid:
     """Make a result that is in the target's history already anew.
 
     After a revert git would call the old commit merged and land nothing:

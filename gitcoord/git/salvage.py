@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_ref
 from gitcoord.git.checkout import switching
 from gitcoord.git.local_changes import (
@@ -39,7 +40,7 @@ _FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 class Kept(NamedTuple):
     """What was kept: a commit of it, and what had to be moved aside."""
 
-    commit: str | None
+    commit: Oid | None
     moved: list[Path]
     unfinished: Unfinished | None
 
@@ -55,7 +56,7 @@ def return_to_branch(worktree: Path, branch: str) -> bool:
     if branch_of_worktree(worktree) == ref:
         return True
     git = Git(worktree)
-    head, tip = git.run("rev-parse", "HEAD", ref).text.split()
+    head, tip = map(Oid, git.run("rev-parse", "HEAD", ref).text.split())
     if git.run("merge-base", "--is-ancestor", tip, head, check=False).status != 0:
         return False
     git.run("update-ref", ref, head, tip)
@@ -79,15 +80,15 @@ def salvage(
     """
     git, ref = Git(worktree), branch_ref(branch)
     unfinished = find_unfinished(worktree)
-    head = git.run("rev-parse", "--verify", "HEAD").text
-    found = git.run("rev-parse", "--verify", "--quiet", ref, check=False).text
+    head = Oid(git.run("rev-parse", "--verify", "HEAD").text)
+    found = Oid(git.run("rev-parse", "--verify", "--quiet", ref, check=False).text)
     tip = found or head
     with _scratch_index(worktree) as env:
         config = _config(git)
         moved = _move_aside(worktree, untracked_repositories(worktree, config), aside)
         moved += _stage(git, worktree, env, aside)
         # Of a file that was written just now git looks at the content again.
-        tree = git.run(*without_filters(git), "write-tree", env=env).text
+        tree = Oid(git.run(*without_filters(git), "write-tree", env=env).text)
     is_elsewhere = git.run("merge-base", "--is-ancestor", head, tip, check=False).status != 0
     commit = None
     if is_elsewhere or tree != git.run("rev-parse", f"{tip}^{{tree}}").text:
@@ -103,7 +104,7 @@ def salvage(
     return Kept(commit, moved, unfinished)
 
 
-def _commit(git: Git, tree: str, parents: list[str], message: str, author: tuple[str, str]) -> str:
+def _commit(git: Git, tree: Oid, parents: list[Oid], message: str, author: tuple[str, str]) -> Oid:
     """Make a commit as plumbing does: without hooks, and unsigned."""
     who = {
         "GIT_AUTHOR_NAME": author[0],
@@ -113,7 +114,7 @@ def _commit(git: Git, tree: str, parents: list[str], message: str, author: tuple
     }
     flags = [word for parent in parents for word in ("-p", parent)]
     text = message.encode("utf-8", "replace")
-    return git.run("commit-tree", tree, *flags, stdin=text, env=who).text
+    return Oid(git.run("commit-tree", tree, *flags, stdin=text, env=who).text)
 
 
 @contextmanager
@@ -179,13 +180,13 @@ def _move_aside(worktree: Path, paths: list[str], aside: Path) -> list[Path]:
     return moved
 
 
-def _clean(git: Git, worktree: Path, kept: str, clean: str) -> None:
+def _clean(git: Git, worktree: Path, kept: Oid, clean: Oid) -> None:
     """Check a commit out, detached, over files that another commit keeps.
 
     What differs is deleted first: git would run the filters on it to see whether it
     changed, and those may be what failed.
     """
-    head = git.run("rev-parse", "--verify", "HEAD").text
+    head = Oid(git.run("rev-parse", "--verify", "HEAD").text)
     args = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", kept, clean)
     for path in names_of(git.run(*args).stdout):
         with suppress(OSError):

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.git import worktrees
 from gitcoord.git.half_made import LOCK_WAIT_S
 from gitcoord.git.program import Git, discover
@@ -86,7 +87,7 @@ class Throwaway:
 
 
 @contextmanager
-def throw_away(git: Git, commit: str) -> Iterator[Throwaway]:
+def throw_away(git: Git, commit: Oid) -> Iterator[Throwaway]:
     """Make a detached worktree of a commit, and remove it at the end.
 
     What dead processes left is cleared first. It lies beside the

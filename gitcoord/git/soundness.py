@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
+from gitcoord.core.ids import Oid
 from gitcoord.git.config import is_partial, read_config
 from gitcoord.git.isolated import isolated
 from gitcoord.git.program import LONG_S, Git, discover
@@ -29,7 +30,7 @@ SHOWN_CHARS = 300
 _FAST = ("-c", "pack.compression=0")
 
 
-def is_whole(git: Git, tips: Iterable[str], known: Iterable[str]) -> bool:
+def is_whole(git: Git, tips: Iterable[Oid], known: Iterable[Oid]) -> bool:
     """Return whether every object that some commits add to others is there."""
     lines = _revisions(tips, known)
     args = ("rev-list", "--objects", "--quiet", "--stdin")
@@ -37,7 +38,7 @@ def is_whole(git: Git, tips: Iterable[str], known: Iterable[str]) -> bool:
         return alone.run(*args, stdin=lines, check=False, timeout_s=LONG_S).status == 0
 
 
-def require_sound(git: Git, tip: str, known: Iterable[str]) -> None:
+def require_sound(git: Git, tip: Oid, known: Iterable[Oid]) -> None:
     """Refuse a commit that adds objects which are missing or broken.
 
     ``known`` are commits whose objects are not looked at again.
@@ -60,7 +61,7 @@ def require_sound(git: Git, tip: str, known: Iterable[str]) -> None:
             raise _broken(tip, "some objects hold other bytes than their names say")
 
 
-def _names_in_pack(alone: Git, tip: str, names: set[str], strict: str) -> set[str]:
+def _names_in_pack(alone: Git, tip: Oid, names: set[str], strict: str) -> set[str]:
     """Pack objects by their names, and return the names that their bytes give.
 
     Raises:
@@ -82,11 +83,11 @@ def _names_in_pack(alone: Git, tip: str, names: set[str], strict: str) -> set[st
     return {row.split()[1] for row in rows}
 
 
-def _revisions(tips: Iterable[str], known: Iterable[str]) -> bytes:
+def _revisions(tips: Iterable[Oid], known: Iterable[Oid]) -> bytes:
     return "".join([*(f"{oid}\n" for oid in tips), *(f"^{oid}\n" for oid in known)]).encode()
 
 
-def _broken(tip: str, said: str) -> RefusedError:
+def _broken(tip: Oid, said: str) -> RefusedError:
     told = "; ".join(line.strip() for line in said.splitlines() if line.strip())
     return RefusedError(
         f"commit {tip[:12]} cannot be cloned or pushed: {codec.printable(told)[:SHOWN_CHARS]}",

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.git.checkout import switching, undo
 from gitcoord.git.half_made import (
@@ -69,11 +70,11 @@ class Worktree(NamedTuple):
     """A line of git's list; ``branch`` is a full ref, None if detached."""
 
     path: Path
-    head: str
+    head: Oid
     branch: str | None
 
 
-def add(git: Git, place: Path, *, commit: str, timeout_s: float = LOCK_WAIT_S) -> None:
+def add(git: Git, place: Path, *, commit: Oid, timeout_s: float = LOCK_WAIT_S) -> None:
     """Make a worktree, detached at a commit.
 
     If it fails nothing is left of it that a later call would trip over;
@@ -148,7 +149,7 @@ def list_all(git: Git) -> list[Worktree]:
             found.append(
                 Worktree(
                     _place_of(git, Path(known["worktree"])),
-                    known.get("HEAD", ""),
+                    Oid(known.get("HEAD", "")),
                     known.get("branch"),
                 )
             )
@@ -245,7 +246,7 @@ def branch_of_worktree(worktree: Path) -> str | None:
     return Git(worktree).ask("symbolic-ref", "-q", "HEAD").text or None
 
 
-def checkout_branch(worktree: Path, branch: str, start: str) -> None:
+def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
     """Check a work branch out, made at ``start`` if it does not exist yet.
 
     A branch that is checked out here already stays as it is, wherever it
@@ -264,7 +265,7 @@ def checkout_branch(worktree: Path, branch: str, start: str) -> None:
     refuse_local_changes(worktree)
     git = Git(worktree)
     create_ref(git, branch_ref(branch), start, is_durable=False)
-    old, new = git.run("rev-parse", "HEAD", branch_ref(branch)).text.split()
+    old, new = map(Oid, git.run("rev-parse", "HEAD", branch_ref(branch)).text.split())
     args = (
         "-c",
         "advice.detachedHead=false",
@@ -304,14 +305,14 @@ def _not_checked_out(
     return GitError(args, done.status, done.stderr)
 
 
-def has_unmerged(worktree: Path, kept: list[str]) -> list[str]:
+def has_unmerged(worktree: Path, kept: list[Oid]) -> list[Oid]:
     """List commits of a worktree's HEAD that no kept commit reaches."""
     lines = "HEAD\n" + "".join(f"^{oid}\n" for oid in kept)
     asked = Git(worktree).run("rev-list", "--max-count=10", "--stdin", stdin=lines.encode())
-    return asked.text.split()
+    return cast("list[Oid]", asked.text.split())
 
 
-def commits_left_out(worktree: Path, here: str | None, kept: list[str], *globs: str) -> list[str]:
+def commits_left_out(worktree: Path, here: str | None, kept: list[Oid], *globs: str) -> list[Oid]:
     """List commits of HEAD that neither these commits nor any other branch reaches.
 
     ``here`` is the branch that is checked out; ``globs`` name further refs that count.
@@ -322,7 +323,7 @@ def commits_left_out(worktree: Path, here: str | None, kept: list[str], *globs: 
     asked = Git(worktree).run(
         "rev-list", "--max-count=10", "--stdin", "--not", *others, stdin=lines.encode(), check=False
     )
-    return asked.text.split()
+    return cast("list[Oid]", asked.text.split())
 
 
 def copy_files(source: Path, place: Path, patterns: list[str]) -> list[str]:
@@ -376,7 +377,7 @@ def _copy(origin: Path, goal: Path, top: Path) -> bool:
     return True
 
 
-def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
+def in_the_way(worktree: Path, old: Oid, new: Oid) -> list[str]:
     """List the local changes that keep a worktree from following its branch.
 
     Nothing is touched: the dry run uses a copy of the user's index.
@@ -410,7 +411,7 @@ def in_the_way(worktree: Path, old: str, new: str) -> list[str]:
     return sorted(set(found))
 
 
-def _untracked_in_the_way(worktree: Path, old: str, new: str) -> list[str]:
+def _untracked_in_the_way(worktree: Path, old: Oid, new: Oid) -> list[str]:
     """List untracked files, ignored ones too, where new files would be.
 
     ``git read-tree`` takes ignored files for expendable; a user's ``.env``
@@ -440,7 +441,7 @@ def _untracked_in_the_way(worktree: Path, old: str, new: str) -> list[str]:
     return names
 
 
-def follow(worktree: Path, old: str, new: str) -> None:
+def follow(worktree: Path, old: Oid, new: Oid) -> None:
     """Bring a worktree's files along after its branch moved.
 
     Raises:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitcoord.core.errors import CorruptError, UnavailableError
-from gitcoord.core.ids import AgentId
+from gitcoord.core.ids import AgentId, Oid
 from gitcoord.core.leases import Beat
 from gitcoord.core.refs import beat_ref
 from gitcoord.host.clock import Clock
@@ -24,7 +24,7 @@ __all__ = ["Beats", "Observations", "beat_text", "parse_beat"]
 
 MAX_BEAT_BYTES = 256 * 1024
 MAX_OBSERVED = 2000
-BROKEN = "broken"
+BROKEN = Oid("broken")
 """In place of the oid of a beat whose ref is broken."""
 
 
@@ -70,7 +70,7 @@ class Beats(Mapping[AgentId, Beat]):
             raise KeyError(agent)
         return beat
 
-    def _oid_of(self, ref: str) -> str | None:
+    def _oid_of(self, ref: str) -> Oid | None:
         try:
             return self._store.read_ref(ref)
         except CorruptError:

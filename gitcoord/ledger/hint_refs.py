@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitcoord.core.errors import CorruptError, NotFoundError, UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.remedies import remedy
 from gitcoord.ledger.files import require_writable
@@ -26,7 +27,7 @@ from gitcoord.store.protocol import (
 __all__ = ["HintRefs"]
 
 
-def _gone(oid: str) -> NotFoundError:
+def _gone(oid: Oid) -> NotFoundError:
     return NotFoundError(
         f"{oid[:12]} is not in this repository any more: a prune took it",
         hint="make the commit again, on a branch: what a branch reaches is not pruned",
@@ -45,7 +46,7 @@ class HintRefs:
         self._clock = clock
         self._timeout_s = timeout_s
 
-    def keep(self, ref: str, oid: str) -> None:
+    def keep(self, ref: str, oid: Oid) -> None:
         """Make a ref that keeps a commit reachable; once made it never moves.
 
         Raises:
@@ -71,7 +72,7 @@ class HintRefs:
 
         self.recorded(create)
 
-    def drop(self, ref: str, oid: str) -> None:
+    def drop(self, ref: str, oid: Oid) -> None:
         """Remove a ref that holds a commit; one that holds another stays."""
 
         def remove() -> None:

@@ -20,7 +20,7 @@ from gitcoord.core.errors import (
     UnknownError,
 )
 from gitcoord.core.events import Command, Event, evidence_of
-from gitcoord.core.ids import AgentId, Token
+from gitcoord.core.ids import NO_OID, AgentId, Oid, Token
 from gitcoord.core.leases import Beat, Context, leases_of
 from gitcoord.core.machine import apply, decide
 from gitcoord.core.messages import author_of, render
@@ -58,7 +58,7 @@ Request = Command | Callable[[Snapshot, Context], Command | Offers]
 class Done(NamedTuple):
     """An acknowledged operation: its entry, its event, the state after it."""
 
-    entry: str
+    entry: Oid
     event: Event
     snapshot: Snapshot
 
@@ -69,7 +69,7 @@ class _Turn(NamedTuple):
     request: Request
     agent: AgentId
     before_swap: Callable[[Event], Sequence[Path] | None] | None
-    verify: Mapping[str, str | None]
+    verify: Mapping[str, Oid | None]
     inputs: Sequence[bytes]
     context: Context
     deadline: Deadline
@@ -78,8 +78,8 @@ class _Turn(NamedTuple):
 class _Decided(NamedTuple):
     """What was decided: on which tip, onto which parent and its state, which event."""
 
-    tip: str | None
-    parent: str | None
+    tip: Oid | None
+    parent: Oid | None
     snapshot: Snapshot
     event: Event
 
@@ -122,7 +122,7 @@ def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
         if change is None:
             contents[path] = None
         elif isinstance(change, BlobOid):
-            contents[path] = BlobRef(str(change))
+            contents[path] = BlobRef(Oid(change))
         else:
             contents[path] = codec.dump(change)
     return contents
@@ -150,11 +150,11 @@ class Ledger:
 
     # reading
 
-    def tip(self) -> str | None:
+    def tip(self) -> Oid | None:
         """Return the newest entry's oid, or None before ``init``."""
         return self.store.read_ref(self.ref)
 
-    def snapshot(self, oid: str | None = None) -> Snapshot:
+    def snapshot(self, oid: Oid | None = None) -> Snapshot:
         """Open the state as of an entry, by default the newest.
 
         Raises:
@@ -176,7 +176,7 @@ class Ledger:
             hint = f"here: {', '.join(others[:5])} (--ledger NAME, or GITCOORD_LEDGER); {hint}"
         return NotFoundError(f"this repository has no gitcoord ledger {self.name!r}", hint=hint)
 
-    def _opened(self, oid: str | None) -> Snapshot:
+    def _opened(self, oid: Oid | None) -> Snapshot:
         """Open a state; the newest that was opened is kept, with what it read."""
         if oid is None or self._newest.oid != oid:
             self._newest = open_snapshot(self.store, oid, self.records)
@@ -217,7 +217,7 @@ class Ledger:
         *,
         agent: AgentId,
         before_swap: Callable[[Event], Sequence[Path] | None] | None = None,
-        verify: Mapping[str, str | None] | None = None,
+        verify: Mapping[str, Oid | None] | None = None,
         inputs: Sequence[bytes] = (),
     ) -> Done:
         """Decide on the newest state and publish the entry.
@@ -276,7 +276,7 @@ class Ledger:
         noted: list[str] | None = None
         while True:
             tip, parent, snapshot, event = self._decided(turn)
-            wanted = {
+            wanted: dict[str, Oid | None] = {
                 beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)
             } | dict(turn.verify)
             if sorted(wanted) != noted:
@@ -331,25 +331,25 @@ class Ledger:
 
         return _first_kept(_offers(turn.request, snapshot, context), decided_on)
 
-    def _keep_abandoned(self, ref: str, tip: str) -> None:
+    def _keep_abandoned(self, ref: str, tip: Oid) -> None:
         """Put a tip into the attic, and remove the locks of dead writers there."""
         for lock in self.locks.of(ref).parent.glob("*.lock"):
             self.locks.remove(lock)
         self.hints.keep(ref, tip)
 
     def _writing(
-        self, parent: str | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
-    ) -> Callable[[], str]:
+        self, parent: Oid | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
+    ) -> Callable[[], Oid]:
         """Return what writes the entry, and writes it again if a prune took it."""
-        base: str | None = None
-        parents: tuple[str, ...] = ()
+        base: Oid | None = None
+        parents: tuple[Oid, ...] = ()
         if parent:
             base = self.store.read_entry(parent).tree
             parents = (parent,)
         changes = encoded(apply(snapshot, event))
         message = render(event)
 
-        def write() -> str:
+        def write() -> Oid:
             tree = self.store.write_tree(base, changes)
             for content in inputs:
                 self.store.write_blob(content)
@@ -359,7 +359,7 @@ class Ledger:
         return write
 
     def _swap(
-        self, tip: str | None, entry: str, event: Event, wanted: Mapping[str, str | None]
+        self, tip: Oid | None, entry: Oid, event: Event, wanted: Mapping[str, Oid | None]
     ) -> None:
         try:
             self.store.swap(self.ref, tip, entry, verify=wanted)
@@ -368,7 +368,7 @@ class Ledger:
         except Exception as error:  # noqa: BLE001 - settled by reading
             self._settle_swap(tip, entry, event, error)
 
-    def _settle_swap(self, tip: str | None, entry: str, event: Event, error: Exception) -> None:
+    def _settle_swap(self, tip: Oid | None, entry: Oid, event: Event, error: Exception) -> None:
         """Find out at once, by reading, whether a swap that failed oddly took place."""
         try:
             self.store.refresh()
@@ -376,7 +376,7 @@ class Ledger:
             if now == entry or find_entry(self.store, now, tip, event["id"]) is not None:
                 return
         except (OSError, MissingObjectError, UnavailableError):
-            now = ""
+            now = NO_OID
         if now == tip:
             raise UnavailableError(
                 f"the ledger could not be written: {error}",
@@ -391,7 +391,7 @@ class Ledger:
         ) from None
 
     def _read_back(
-        self, entry: str, write: Callable[[], str], event: Event, deadline: Deadline
+        self, entry: Oid, write: Callable[[], Oid], event: Event, deadline: Deadline
     ) -> None:
         """Read what was published before it is acknowledged.
 
@@ -466,10 +466,10 @@ class Ledger:
             stamps[token] = (self.clock.machine_id(), self.clock.monotonic_ns())
             oid = self.store.write_blob(beat_text(stamps))
             self.store.swap(ref, old, oid)
-            if old not in {None, oid}:
+            if old is not None and old != oid:
                 # One that read the ref before us finds no blob, takes the
                 # beat for silent, and is stopped by the ref that moved.
-                self.store.discard(str(old))
+                self.store.discard(old)
             return Beat(oid, stamps)
 
         beat: Beat = self.hints.recorded(write)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, Self
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.host.files import create_file, open_file
 
 __all__ = ["MAX_LOG_BYTES", "Kind", "LogFile", "Logs"]
@@ -94,7 +94,7 @@ class Logs:
         """Return the path of a log of one attempt at a task."""
         return self.folder / "tasks" / task / f"{attempt}-{token[:6]}" / f"{kind}.log"
 
-    def of_gate(self, phase: PhaseId, gate: str, tree: str) -> Path:
+    def of_gate(self, phase: PhaseId, gate: str, tree: Oid) -> Path:
         """Return the path of the log of a gate's run on one tree."""
         return self.folder / "gates" / phase / f"{gate}-{tree[:12]}.log"
 

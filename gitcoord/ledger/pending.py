@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
-from gitcoord.core.ids import NO_AGENT, AgentId, TaskId, Token
+from gitcoord.core.ids import NO_AGENT, NO_OID, AgentId, Oid, TaskId, Token
 from gitcoord.core.messages import parse
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
@@ -38,10 +38,10 @@ class Settled(NamedTuple):
     task: TaskId
     token: Token
     is_applied: bool
-    entry: str
+    entry: Oid
 
 
-def chain(store: Store, tip: str | None, until: str | None) -> Iterator[tuple[str, str]]:
+def chain(store: Store, tip: Oid | None, until: Oid | None) -> Iterator[tuple[Oid, str]]:
     """Walk entries from a tip back to (and without) ``until``: oid, message."""
     oid = tip
     while oid is not None and oid != until:
@@ -52,7 +52,7 @@ def chain(store: Store, tip: str | None, until: str | None) -> Iterator[tuple[st
             oid = entry.parents[0]
 
 
-def find_entry(store: Store, tip: str | None, until: str | None, entry_id: str) -> str | None:
+def find_entry(store: Store, tip: Oid | None, until: Oid | None, entry_id: str) -> Oid | None:
     """Return the oid of the entry with an id, seeking back from a tip."""
     needle = f"Gitcoord-Id: {entry_id}\n"
     for oid, message in chain(store, tip, until):
@@ -115,8 +115,8 @@ class PendingFiles:
         self,
         store: Store,
         agent: AgentId,
-        tip: str | None,
-        attic: list[str],
+        tip: Oid | None,
+        attic: list[Oid],
         is_locked: Callable[[str], bool],
     ) -> list[Settled]:
         """Find out what became of this agent's operations of dead writers.
@@ -138,7 +138,7 @@ class PendingFiles:
                 continue
             op = str(facts.get("op", ""))
             task, token = TaskId(str(facts.get("task", ""))), Token(str(facts.get("token", "")))
-            settled.append(Settled(entry_id, op, task, token, entry is not None, entry or ""))
+            settled.append(Settled(entry_id, op, task, token, entry is not None, entry or NO_OID))
             if any(map(is_locked, verified_refs(facts))):
                 kept = self.folder / HINTS / path.name
                 kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,8 +160,8 @@ class PendingFiles:
                 yield path, facts
 
     def _find(
-        self, store: Store, tips: list[str | None], until: str | None, entry_id: str
-    ) -> str | None:
+        self, store: Store, tips: list[Oid | None], until: Oid | None, entry_id: str
+    ) -> Oid | None:
         for start in tips:
             try:
                 entry = find_entry(store, start, until, entry_id)

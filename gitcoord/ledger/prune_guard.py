@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.git.pruning import pruning_now
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.store.protocol import Store
@@ -24,7 +25,7 @@ def outlast_prune(store: Store, clock: Clock, deadline: Deadline) -> bool:
 
 
 def require_written(
-    store: Store, clock: Clock, write: Callable[[], str], deadline: Deadline
+    store: Store, clock: Clock, write: Callable[[], Oid], deadline: Deadline
 ) -> None:
     """Make sure, just before a swap, that no prune takes what was written.
 

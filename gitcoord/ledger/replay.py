@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, GitcoordError
 from gitcoord.core.events import Event
+from gitcoord.core.ids import Oid
 from gitcoord.core.machine import apply, check
 from gitcoord.core.messages import author_of, parse
 from gitcoord.core.operations.rollbacks import survivors
@@ -22,7 +23,7 @@ from gitcoord.store.reader import RecordCache, TreeReader
 __all__ = ["illegal", "replay_entry"]
 
 
-def illegal(oid: str, what: str) -> CorruptError:
+def illegal(oid: Oid, what: str) -> CorruptError:
     """Return the error of an entry that breaks the rules."""
     return CorruptError(
         f"entry {oid[:12]} is illegal: {what}",
@@ -88,14 +89,14 @@ def _verify_rollback(ledger: Ledger, entry: EntryObject, event: Event, chosen: S
 
 
 def _first_difference(
-    store: Store, old: str | None, new: str, changes: Mapping[str, bytes | BlobRef | None]
+    store: Store, old: Oid | None, new: Oid, changes: Mapping[str, bytes | BlobRef | None]
 ) -> str | None:
     """Compare the tree with what ``apply`` says, without writing anything."""
     wanted = {path: _oid_of(store, change) for path, change in changes.items()}
     old_top = None
     if old is not None:
         old_top = TreeItem(old, is_tree=True)
-    changed: dict[str, str | None] = {}
+    changed: dict[str, Oid | None] = {}
     _collect(store, "", old_top, TreeItem(new, is_tree=True), changed)
     for path, oid in sorted(changed.items()):
         if path not in wanted or wanted[path] != oid:
@@ -109,7 +110,7 @@ def _first_difference(
     return None
 
 
-def _oid_of(store: Store, change: bytes | BlobRef | None) -> str | None:
+def _oid_of(store: Store, change: bytes | BlobRef | None) -> Oid | None:
     """Return the oid that a changed record has; None where it is removed."""
     if change is None:
         return None
@@ -118,7 +119,7 @@ def _oid_of(store: Store, change: bytes | BlobRef | None) -> str | None:
     return store.hash_blob(change)
 
 
-def _at(store: Store, tree: str, path: str) -> str | None:
+def _at(store: Store, tree: Oid, path: str) -> Oid | None:
     for part in path.split("/"):
         item = store.read_tree(tree).get(part)
         if item is None:
@@ -132,7 +133,7 @@ def _collect(
     path: str,
     old: TreeItem | None,
     new: TreeItem | None,
-    changed: dict[str, str | None],
+    changed: dict[str, Oid | None],
 ) -> None:
     """Collect the blobs that differ between two folders, each with its new oid."""
     olds, news = _items_of(store, old), _items_of(store, new)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.host.clock import Clock
 from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged, is_unlogged
 from gitcoord.store.loose import LooseObjects, Shared
@@ -30,20 +31,20 @@ MAX_CACHED_ENTRIES = 64
 
 NO_USER = ("gitcoord", "gitcoord@localhost.invalid")
 
-Wanted = Mapping[str, str | None]
+Wanted = Mapping[str, Oid | None]
 """The oid that each ref has to hold; None: it has to be absent."""
 
 
 class Refs(Protocol):
     """The refs of a repository, however it keeps them."""
 
-    def read(self, ref: str) -> str | None:
+    def read(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds, through symbolic ones; None: absent."""
 
-    def list(self, prefix: str) -> dict[str, str]:
+    def list(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with a prefix, sorted."""
 
-    def swap(self, ref: str, wanted: Wanted, new: str) -> None:
+    def swap(self, ref: str, wanted: Wanted, new: Oid) -> None:
         """Move a ref if every wanted one, itself among them, is as expected.
 
         Raises as ``Store.swap`` does, and SymbolicRefError.
@@ -52,7 +53,7 @@ class Refs(Protocol):
     def broken(self, prefix: str) -> tuple[str, ...]:
         """Return the refs of a prefix that hold no oid, where they can be broken."""
 
-    def repair(self, ref: str, new: str) -> None:
+    def repair(self, ref: str, new: Oid) -> None:
         """Set a broken ref to an oid; one that is not broken is left alone."""
 
 
@@ -70,9 +71,9 @@ class DiskStore(ABC):
         self._refs: Refs = refs or FileRefs(
             common_dir, shared, self._log_line, is_durable=is_durable
         )
-        self._trees: dict[str, Mapping[str, TreeItem]] = {}
-        self._entries: dict[str, EntryObject] = {}
-        self._fresh: list[str] = []
+        self._trees: dict[Oid, Mapping[str, TreeItem]] = {}
+        self._entries: dict[Oid, EntryObject] = {}
+        self._fresh: list[Oid] = []
 
     # what an engine brings
 
@@ -85,7 +86,7 @@ class DiskStore(ABC):
         """Return the user's name and address as a commit may hold them."""
 
     @abstractmethod
-    def _read_packed(self, oid: str, kind: str) -> tuple[str, bytes]:
+    def _read_packed(self, oid: Oid, kind: str) -> tuple[str, bytes]:
         """Return the kind and the bytes of an object that is not loose.
 
         Raises:
@@ -94,7 +95,7 @@ class DiskStore(ABC):
         """
 
     @abstractmethod
-    def _is_packed(self, oid: str) -> bool:
+    def _is_packed(self, oid: Oid) -> bool:
         """Return whether an object that is not loose is in the repository."""
 
     @abstractmethod
@@ -103,11 +104,11 @@ class DiskStore(ABC):
 
     # reading
 
-    def read_ref(self, ref: str) -> str | None:
+    def read_ref(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds now, or None where it is absent."""
         return self._refs.read(ref)
 
-    def list_refs(self, prefix: str) -> dict[str, str]:
+    def list_refs(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with ``prefix``."""
         return self._refs.list(prefix)
 
@@ -115,14 +116,14 @@ class DiskStore(ABC):
         """Return every ref whose name starts with ``prefix`` and that holds no oid."""
         return self._refs.broken(prefix)
 
-    def _raw(self, oid: str, kind: str) -> bytes:
+    def _raw(self, oid: Oid, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
         actual_kind, content = self._loose.read(oid) or self._read_packed(oid, kind)
         if actual_kind != kind:
             raise MissingObjectError(f"{oid} is not a {kind}")
         return content
 
-    def read_entry(self, oid: str) -> EntryObject:
+    def read_entry(self, oid: Oid) -> EntryObject:
         """Read a commit."""
         known = self._entries.get(oid)
         if known is None:
@@ -132,11 +133,11 @@ class DiskStore(ABC):
             self._entries[oid] = known
         return known
 
-    def read_blob(self, oid: str) -> bytes:
+    def read_blob(self, oid: Oid) -> bytes:
         """Read a blob."""
         return self._raw(oid, "blob")
 
-    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+    def read_tree(self, oid: Oid) -> Mapping[str, TreeItem]:
         """Read one level of a tree."""
         known = self._trees.get(oid)
         if known is None:
@@ -147,34 +148,34 @@ class DiskStore(ABC):
             self._remember(oid, known)
         return known
 
-    def _remember(self, oid: str, items: Mapping[str, TreeItem]) -> None:
+    def _remember(self, oid: Oid, items: Mapping[str, TreeItem]) -> None:
         if len(self._trees) >= MAX_CACHED_TREES:
             self._trees.clear()
         self._trees[oid] = items
 
-    def hash_blob(self, content: bytes) -> str:
+    def hash_blob(self, content: bytes) -> Oid:
         """Return the oid that a blob would have; writes nothing."""
         return self._loose.hash("blob", content)
 
     # writing
 
-    def _write(self, kind: str, content: bytes) -> str:
+    def _write(self, kind: str, content: bytes) -> Oid:
         oid = self._loose.write(kind, content)
         self._fresh.append(oid)
         return oid
 
-    def write_blob(self, content: bytes) -> str:
+    def write_blob(self, content: bytes) -> Oid:
         """Write a blob, synced, and return its oid."""
         return self._write("blob", content)
 
-    def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
+    def write_tree(self, base: Oid | None, changes: Mapping[str, Change]) -> Oid:
         """Write ``base`` with paths changed (None: removed); return the tree."""
         self._fresh.clear()
         if len(changes) >= BULK_CHANGES:
             return self._write_packed_tree(base, changes)
-        written: dict[bytes, str] = {}
+        written: dict[bytes, Oid] = {}
 
-        def write_blob(content: bytes) -> str:
+        def write_blob(content: bytes) -> Oid:
             if content not in written:
                 written[content] = self.write_blob(content)
             return written[content]
@@ -182,15 +183,15 @@ class DiskStore(ABC):
         tree = build_tree(base, changes, self.read_tree, self._write_items, write_blob)
         return tree or self._write_items({})
 
-    def _write_packed_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
+    def _write_packed_tree(self, base: Oid | None, changes: Mapping[str, Change]) -> Oid:
         from gitcoord.store.packs import PackedObjects
 
         packed = PackedObjects(self._algorithm)
 
-        def add_tree(items: Mapping[str, TreeItem]) -> str:
+        def add_tree(items: Mapping[str, TreeItem]) -> Oid:
             return packed.add("tree", encode_tree(items))
 
-        def add_blob(content: bytes) -> str:
+        def add_blob(content: bytes) -> Oid:
             return packed.add("blob", content)
 
         tree = build_tree(base, changes, self.read_tree, add_tree, add_blob)
@@ -198,14 +199,14 @@ class DiskStore(ABC):
         self._keep_pack(packed.stream())
         return tree
 
-    def _write_items(self, items: Mapping[str, TreeItem]) -> str:
+    def _write_items(self, items: Mapping[str, TreeItem]) -> Oid:
         oid = self._write("tree", encode_tree(items))
         self._remember(oid, dict(items))
         return oid
 
     def write_entry(
-        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
-    ) -> str:
+        self, tree: Oid, parents: tuple[Oid, ...], message: str, author: tuple[str, str], time: int
+    ) -> Oid:
         """Write a commit, synced, and return its oid; no ref moves."""
         content = encode_commit(tree, parents, author, self._identity(), time, message)
         oid = self._write("commit", content)
@@ -215,7 +216,7 @@ class DiskStore(ABC):
     # refs
 
     def swap(
-        self, ref: str, expected: str | None, new: str, *, verify: Wanted | None = None
+        self, ref: str, expected: Oid | None, new: Oid, *, verify: Wanted | None = None
     ) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``."""
         self._loose.sync()
@@ -227,12 +228,12 @@ class DiskStore(ABC):
         except SymbolicRefError as error:
             self._swap_symbolic(ref, wanted, new, str(error))
 
-    def repair_ref(self, ref: str, new: str) -> None:
+    def repair_ref(self, ref: str, new: Oid) -> None:
         """Set a broken ref to an oid; one that is not broken is left alone."""
         self._loose.sync()
         self._refs.repair(ref, new)
 
-    def _swap_symbolic(self, ref: str, wanted: Wanted, new: str, symbolic: str) -> None:
+    def _swap_symbolic(self, ref: str, wanted: Wanted, new: Oid, symbolic: str) -> None:
         """Move a ref where it, or one that is verified, is symbolic."""
         raise UnavailableError(
             f"{symbolic} is a symbolic ref, which this engine does not move",
@@ -251,12 +252,12 @@ class DiskStore(ABC):
 
     # the disk
 
-    def discard(self, oid: str) -> None:
+    def discard(self, oid: Oid) -> None:
         """Remove a loose object that nothing reaches and nobody else names."""
         with suppress(OSError):
             os.unlink(self._loose.path(oid))
 
-    def _has(self, oid: str) -> bool:
+    def _has(self, oid: Oid) -> bool:
         return os.path.exists(self._loose.path(oid)) or self._is_packed(oid)
 
     def is_lost(self) -> bool:

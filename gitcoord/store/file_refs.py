@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError, UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.store.loose import Shared, sync_path
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError
 
@@ -77,7 +78,7 @@ class FileRefs:
 
     # reading
 
-    def read(self, ref: str) -> str | None:
+    def read(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds, through symbolic ones.
 
         Raises:
@@ -86,8 +87,10 @@ class FileRefs:
         """
         for _ in range(MAX_DEPTH):
             value = self._value(ref)
-            if value is None or not value.startswith("ref:"):
-                return value
+            if value is None:
+                return None
+            if not value.startswith("ref:"):
+                return Oid(value)
             ref = value[4:].strip()
         raise CorruptError(f"the ref {ref} leads to itself", hint="look at `git symbolic-ref`")
 
@@ -118,10 +121,10 @@ class FileRefs:
         except FileNotFoundError:
             return _PackedRefs(b"")
 
-    def list(self, prefix: str) -> dict[str, str]:
+    def list(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with a prefix, sorted."""
         names = self._names(prefix)
-        oids: dict[str, str] = {}
+        oids: dict[str, Oid] = {}
         for name in sorted(names):
             # One broken ref does not hide the others: git lists them so too.
             with suppress(CorruptError):
@@ -149,7 +152,7 @@ class FileRefs:
 
     # moving
 
-    def repair(self, ref: str, new: str) -> None:
+    def repair(self, ref: str, new: Oid) -> None:
         """Set a ref whose file is broken to an oid; one that is not broken is left alone.
 
         If it fails, the ref is broken as before.
@@ -164,13 +167,13 @@ class FileRefs:
             self._value(ref)
         except CorruptError:
             try:
-                self._move(lock, "0" * len(new), new)
+                self._move(lock, Oid("0" * len(new)), new)
             except OSError as error:
                 raise FailedError(f"{ref}: {error}") from None
         finally:
             lock.release()
 
-    def swap(self, ref: str, wanted: Mapping[str, str | None], new: str) -> None:
+    def swap(self, ref: str, wanted: Mapping[str, Oid | None], new: Oid) -> None:
         """Move a ref if every wanted one, itself among them, is as expected.
 
         Raises:
@@ -241,7 +244,7 @@ class FileRefs:
             made = True
         return made
 
-    def _move(self, lock: _Lock, old: str | None, new: str) -> None:
+    def _move(self, lock: _Lock, old: Oid | None, new: Oid) -> None:
         if old is None:
             self._require_room(lock.ref)
         text = f"{new}\n".encode()
@@ -250,7 +253,7 @@ class FileRefs:
         self._shared.file(lock.path)
         if self._is_durable:
             os.fsync(lock.handle)
-        self._log(lock.ref, old or "0" * len(new), new)
+        self._log(lock.ref, old or Oid("0" * len(new)), new)
         try:
             lock.publish()
         except IsADirectoryError:
@@ -282,7 +285,7 @@ class FileRefs:
             folder = folder.rpartition("/")[0]
             sync_path(f"{self._top}/{folder}")
 
-    def _log(self, ref: str, old: str, new: str) -> None:
+    def _log(self, ref: str, old: Oid, new: Oid) -> None:
         """Append to the reflog, where there is one, before the move as git does.
 
         It is no promise of ours and is not synced, as git does not either.

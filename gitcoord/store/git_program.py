@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.git.config import UserConfig
 from gitcoord.git.program import DURABLE, LONG_S, Git
 from gitcoord.host.remedies import remedy
@@ -49,7 +50,7 @@ class GitProgram:
 
     # objects
 
-    def read_object(self, oid: str, max_bytes: Mapping[str, int]) -> tuple[str, bytes] | None:
+    def read_object(self, oid: Oid, max_bytes: Mapping[str, int]) -> tuple[str, bytes] | None:
         """Return an object's kind and bytes, wherever it is; None: nowhere.
 
         Raises:
@@ -71,16 +72,16 @@ class GitProgram:
             raise MissingObjectError(f"{oid} is cut off")
         return kind, content[:-1]
 
-    def has_object(self, oid: str) -> bool:
+    def has_object(self, oid: Oid) -> bool:
         """Return whether an object is in the repository."""
         return self._talk("info", oid) is not None
 
-    def resolve(self, ref: str) -> str | None:
+    def resolve(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds; None where it, or its object, is not there."""
         answer = self._talk("info", ref)
         return answer and answer[0]
 
-    def _talk(self, verb: str, name: str) -> tuple[str, str, int] | None:
+    def _talk(self, verb: str, name: str) -> tuple[Oid, str, int] | None:
         """Ask for an object's oid, kind and size; a reader that died is replaced."""
         for _ in range(_TRIES):
             reader = self._running()
@@ -93,7 +94,7 @@ class GitProgram:
             except BrokenPipeError:
                 words = []
             if len(words) == 3:
-                return words[0].decode(), words[1].decode(), int(words[2])
+                return Oid(words[0].decode()), words[1].decode(), int(words[2])
             if len(words) == 2:
                 return None
             # It died: killed by somebody, or on an object that is damaged or

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.git.program import DURABLE, Git, GitError
 from gitcoord.git.refs import (
     TABLES,
@@ -58,13 +59,13 @@ class GitRefs:
 
     # reading
 
-    def read(self, ref: str) -> str | None:
+    def read(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds, through symbolic ones; None: absent."""
         # A ref of that name is looked for before any other that could be meant.
         known = self._program.resolve(ref)
         return known or self.list(ref).get(ref)
 
-    def list(self, prefix: str) -> dict[str, str]:
+    def list(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with a prefix, sorted.
 
         Raises:
@@ -80,7 +81,7 @@ class GitRefs:
                 hint="see what `git for-each-ref` says; reftable needs git 2.45 or newer",
             ) from None
         rows = (line.partition(" ") for line in lines)
-        return {name: oid for oid, _, name in rows}
+        return cast("dict[str, Oid]", {name: oid for oid, _, name in rows})
 
     # moving
 
@@ -88,10 +89,10 @@ class GitRefs:
         """Return no ref: a table is whole, or not there."""
         return ()
 
-    def repair(self, ref: str, new: str) -> None:
+    def repair(self, ref: str, new: Oid) -> None:
         """Leave every ref as it is: none is broken here."""
 
-    def swap(self, ref: str, wanted: Wanted, new: str) -> None:
+    def swap(self, ref: str, wanted: Wanted, new: Oid) -> None:
         """Move a ref if every wanted one, itself among them, is as expected.
 
         Raises:
@@ -100,14 +101,14 @@ class GitRefs:
             FailedError: git failed otherwise; whether it moved has to be read.
 
         """
-        zero = "0" * len(new)
+        zero = Oid("0" * len(new))
         lines = [ref_line("update", ref, new, wanted[ref] or zero)]
         lines += [
             ref_line("verify", name, oid or zero) for name, oid in wanted.items() if name != ref
         ]
         self._transact(ref, lines, wanted)
 
-    def delete(self, ref: str, expected: str) -> None:
+    def delete(self, ref: str, expected: Oid) -> None:
         """Remove a ref that holds ``expected``; raises as ``swap`` does."""
         self._transact(ref, [ref_line("delete", ref, expected)], {ref: expected})
 

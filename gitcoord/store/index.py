@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gitcoord.core import paths
-from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.store.index_tables import bring_to, connect
 from gitcoord.store.protocol import Store
 from gitcoord.store.reader import RecordCache
@@ -57,11 +57,11 @@ class ReadyIndex:
         self._tell = tell
         self._records = records or RecordCache()
         self._database: sqlite3.Connection | None = None
-        self._at: tuple[Store, str] | None = None
+        self._at: tuple[Store, Oid] | None = None
 
     # keeping up
 
-    def update(self, store: Store, tip: str) -> None:
+    def update(self, store: Store, tip: Oid) -> None:
         """Bring the index to an entry's state, by tree differences.
 
         It may be at any other entry before, of another history too: what

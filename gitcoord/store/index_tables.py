@@ -13,6 +13,7 @@ from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.graph import remaining_chain_ms
 from gitcoord.core.hashing import sha256
+from gitcoord.core.ids import NO_OID, Oid
 from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
 from gitcoord.core.readiness import derived_state, need_kind, standing_of
 from gitcoord.core.records import problem_of
@@ -60,7 +61,7 @@ CREATE INDEX ready_chain ON tasks (phase, pool, chain DESC, ord) WHERE shown = '
 def bring_to(
     database: sqlite3.Connection,
     store: Store,
-    tip: str,
+    tip: Oid,
     records: RecordCache,
     tell: Callable[[int, int], None],
 ) -> None:
@@ -79,7 +80,7 @@ def bring_to(
         if old_tip == tip:
             return
         new_tree = store.read_entry(tip).tree
-        old_tree = _meta(database, "tree")
+        old_tree = cast("Oid | None", _meta(database, "tree"))
         try:
             changed = list(_changed_blobs(store, old_tree, new_tree))
         except MissingObjectError:
@@ -92,7 +93,7 @@ def bring_to(
 def _write(
     database: sqlite3.Connection,
     task_of: Callable[[str, str], TaskRecord],
-    changed: list[tuple[str, str | None]],
+    changed: list[tuple[str, Oid | None]],
     tell: Callable[[int, int], None],
 ) -> None:
     """Write what changed, some records at a time: a plan may be huge."""
@@ -118,7 +119,7 @@ def _write(
         _derive(database, [name for name, _ in changed])
 
 
-def _task_of(store: Store, records: RecordCache, name: str, oid: str) -> TaskRecord:
+def _task_of(store: Store, records: RecordCache, name: str, oid: Oid) -> TaskRecord:
     record: TaskRecord | None = records.get("tasks", oid)
     if record is None:
         what = f"the record of task {name}"
@@ -142,7 +143,7 @@ def _no_record(name: str, problem: str) -> CorruptError:
 def _write_some(
     database: sqlite3.Connection,
     task_of: Callable[[str, str], TaskRecord],
-    changed: list[tuple[str, str | None]],
+    changed: list[tuple[str, Oid | None]],
     *,
     is_first: bool,
 ) -> tuple[list[str], bool]:
@@ -226,13 +227,13 @@ def _clear(database: sqlite3.Connection) -> None:
 
 
 def _changed_blobs(
-    store: Store, old: str | None, new: str | None
-) -> Iterator[tuple[str, str | None]]:
+    store: Store, old: Oid | None, new: Oid | None
+) -> Iterator[tuple[str, Oid | None]]:
     """Walk two entries' trees, and list the tasks whose records differ."""
     yield from _differences(store, _tasks_of(store, old), _tasks_of(store, new))
 
 
-def _tasks_of(store: Store, tree: str | None) -> TreeItem | None:
+def _tasks_of(store: Store, tree: Oid | None) -> TreeItem | None:
     """Return the folder of tasks in an entry's tree, where there is one."""
     if tree is None:
         return None
@@ -247,12 +248,12 @@ def _items_of(store: Store, folder: TreeItem | None) -> Mapping[str, TreeItem]:
 
 def _differences(
     store: Store, old: TreeItem | None, new: TreeItem | None
-) -> Iterator[tuple[str, str | None]]:
+) -> Iterator[tuple[str, Oid | None]]:
     olds, news = _items_of(store, old), _items_of(store, new)
     # Most of two folders is the same, and sets tell that fastest.
     for name in {name for name, _ in olds.items() ^ news.items()}:
         before, after = olds.get(name), news.get(name)
-        if (after or before or TreeItem("", is_tree=False)).is_tree:
+        if (after or before or TreeItem(NO_OID, is_tree=False)).is_tree:
             yield from _differences(store, before, after)
         else:
             oid = after.oid if after else None

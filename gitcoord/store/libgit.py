@@ -20,6 +20,7 @@ import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.host.clock import Clock
 from gitcoord.store.disk_store import NO_USER, DiskStore
 from gitcoord.store.objects import max_bytes
@@ -107,7 +108,7 @@ class LibgitStore(DiskStore):
 
     # objects
 
-    def _read_packed(self, oid: str, kind: str) -> tuple[str, bytes]:
+    def _read_packed(self, oid: Oid, kind: str) -> tuple[str, bytes]:
 
         def read() -> tuple[int, bytes]:
             if self._repo.odb.read_header(oid)[1] > max_bytes(kind):
@@ -120,7 +121,7 @@ class LibgitStore(DiskStore):
             raise MissingObjectError(f"{oid}: {error}") from None
         return _KINDS.get(number, "unknown"), content
 
-    def _is_packed(self, oid: str) -> bool:
+    def _is_packed(self, oid: Oid) -> bool:
         return self._again(lambda: oid in self._repo)
 
     def _again(self, read: Callable[[], T]) -> T:
@@ -163,7 +164,7 @@ class LibgitStore(DiskStore):
 
     # refs
 
-    def delete_ref(self, ref: str, expected: str) -> None:
+    def delete_ref(self, ref: str, expected: Oid) -> None:
         """Remove a ref that holds ``expected``."""
         try:
             with self._repo.transaction() as transaction:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.hashing import hash_of
+from gitcoord.core.ids import Oid
 from gitcoord.host.remedies import remedy
 from gitcoord.store.objects import read_loose
 from gitcoord.store.protocol import MissingObjectError
@@ -126,20 +127,21 @@ class LooseObjects:
         self._shared = shared
         self._is_durable = is_durable
         # Not on the disk yet, by oid.
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[Oid, bytes] = {}
         self._waiting_bytes = 0
         # Named, in folders that are not synced yet.
-        self._unsynced: set[str] = set()
+        self._unsynced: set[Oid] = set()
 
-    def hash(self, kind: str, content: bytes) -> str:
+    def hash(self, kind: str, content: bytes) -> Oid:
         """Return the oid that an object has."""
-        return self._hash(b"%s %d\0%s" % (kind.encode(), len(content), content)).hexdigest()
+        raw = b"%s %d\0%s" % (kind.encode(), len(content), content)
+        return Oid(self._hash(raw).hexdigest())
 
-    def path(self, oid: str) -> str:
+    def path(self, oid: Oid) -> str:
         """Return the path of an object's file."""
         return f"{self.folder}/{oid[:2]}/{oid[2:]}"
 
-    def read(self, oid: str) -> tuple[str, bytes] | None:
+    def read(self, oid: Oid) -> tuple[str, bytes] | None:
         """Return the kind and the bytes of an object; None if it is not loose here.
 
         Raises:
@@ -152,7 +154,7 @@ class LooseObjects:
         head, _, body = raw.partition(b"\0")
         return head.partition(b" ")[0].decode("ascii"), body
 
-    def write(self, kind: str, content: bytes) -> str:
+    def write(self, kind: str, content: bytes) -> Oid:
         """Write an object and return its oid; ``sync`` puts it on the disk.
 
         Until then it may be there for this process alone.
@@ -162,7 +164,7 @@ class LooseObjects:
 
         """
         raw = b"%s %d\0%s" % (kind.encode(), len(content), content)
-        oid = self._hash(raw).hexdigest()
+        oid = Oid(self._hash(raw).hexdigest())
         # One entry has the same bytes at two places: they are written once.
         if oid not in self._waiting and not (
             oid in self._unsynced and os.path.exists(self.path(oid))
@@ -197,7 +199,7 @@ class LooseObjects:
     def _put(self) -> None:
         """Put the bytes of all that waits on the disk, then give them their names."""
         waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
-        made: dict[str, tuple[str, int]] = {}
+        made: dict[Oid, tuple[str, int]] = {}
         try:
             with _told():
                 for oid, raw in waiting.items():
@@ -219,7 +221,7 @@ class LooseObjects:
                 with suppress(OSError):
                     os.unlink(temporary)
 
-    def _freshen(self, oid: str) -> bool:
+    def _freshen(self, oid: Oid) -> bool:
         """Keep an object that is there, intact, from a prune; sync it again.
 
         Who wrote it may not have synced it, or not yet.
@@ -254,7 +256,7 @@ class LooseObjects:
             raise
         return temporary, handle
 
-    def _name(self, temporary: str, oid: str) -> None:
+    def _name(self, temporary: str, oid: Oid) -> None:
         """Give bytes that are on the disk their name, in one step."""
         path = self.path(oid)
         for attempt in range(_TRIES):

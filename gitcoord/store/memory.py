@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gitcoord.core.ids import Oid
 from gitcoord.store.protocol import ContendedError, EntryObject, MissingObjectError, TreeItem
 from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
 
@@ -24,30 +25,32 @@ class MemoryStore:
     def __init__(self, common_dir: Path, on_call: Callable[[str], None] | None = None) -> None:
         self.common_dir = common_dir
         self.on_call = on_call or (lambda _name: None)
-        self.refs: dict[str, str] = {}
-        self.objects: dict[str, tuple[str, bytes]] = {}
-        self.entries: dict[str, EntryObject] = {}
+        self.refs: dict[str, Oid] = {}
+        self.objects: dict[Oid, tuple[str, bytes]] = {}
+        self.entries: dict[Oid, EntryObject] = {}
         self._lock = threading.RLock()
 
-    def _write(self, kind: str, content: bytes) -> str:
-        oid = hashlib.sha1(
-            f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False
-        ).hexdigest()
+    def _write(self, kind: str, content: bytes) -> Oid:
+        oid = Oid(
+            hashlib.sha1(
+                f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False
+            ).hexdigest()
+        )
         self.objects[oid] = (kind, content)
         return oid
 
-    def _read(self, kind: str, oid: str) -> bytes:
+    def _read(self, kind: str, oid: Oid) -> bytes:
         actual_kind, content = self.objects.get(oid, ("", b""))
         if actual_kind != kind:
             raise MissingObjectError(f"{kind} {oid}")
         return content
 
-    def read_ref(self, ref: str) -> str | None:
+    def read_ref(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds now, or None where it is absent."""
         self.on_call("read_ref")
         return self.refs.get(ref)
 
-    def list_refs(self, prefix: str) -> dict[str, str]:
+    def list_refs(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with ``prefix``."""
         with self._lock:
             return {ref: oid for ref, oid in sorted(self.refs.items()) if ref.startswith(prefix)}
@@ -56,47 +59,49 @@ class MemoryStore:
         """Return no ref: none can be broken here."""
         return ()
 
-    def repair_ref(self, ref: str, new: str) -> None:
+    def repair_ref(self, ref: str, new: Oid) -> None:
         """Leave every ref as it is: none is broken here."""
 
-    def read_entry(self, oid: str) -> EntryObject:
+    def read_entry(self, oid: Oid) -> EntryObject:
         """Read a commit."""
         if oid not in self.entries:
             raise MissingObjectError(f"commit {oid}")
         return self.entries[oid]
 
-    def read_blob(self, oid: str) -> bytes:
+    def read_blob(self, oid: Oid) -> bytes:
         """Read a blob."""
         return self._read("blob", oid)
 
-    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+    def read_tree(self, oid: Oid) -> Mapping[str, TreeItem]:
         """Read one level of a tree."""
         return parse_tree(self._read("tree", oid))
 
-    def hash_blob(self, content: bytes) -> str:
+    def hash_blob(self, content: bytes) -> Oid:
         """Return the oid that a blob would have."""
-        return hashlib.sha1(
-            f"blob {len(content)}\0".encode() + content, usedforsecurity=False
-        ).hexdigest()
+        return Oid(
+            hashlib.sha1(
+                f"blob {len(content)}\0".encode() + content, usedforsecurity=False
+            ).hexdigest()
+        )
 
-    def write_blob(self, content: bytes) -> str:
+    def write_blob(self, content: bytes) -> Oid:
         """Write a blob."""
         self.on_call("write_blob")
         return self._write("blob", content)
 
-    def write_tree(self, base: str | None, changes: Mapping[str, Change]) -> str:
+    def write_tree(self, base: Oid | None, changes: Mapping[str, Change]) -> Oid:
         """Write ``base`` with paths changed."""
         self.on_call("write_tree")
 
-        def write_items(items: Mapping[str, TreeItem]) -> str:
+        def write_items(items: Mapping[str, TreeItem]) -> Oid:
             return self._write("tree", encode_tree(items))
 
         tree = build_tree(base, changes, self.read_tree, write_items, self.write_blob)
         return tree or self._write("tree", b"")
 
     def write_entry(
-        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
-    ) -> str:
+        self, tree: Oid, parents: tuple[Oid, ...], message: str, author: tuple[str, str], time: int
+    ) -> Oid:
         """Write a commit."""
         self.on_call("write_entry")
         raw = f"tree {tree}\nparents {parents}\nauthor {author} {time}\n\n{message}".encode()
@@ -107,10 +112,10 @@ class MemoryStore:
     def swap(
         self,
         ref: str,
-        expected: str | None,
-        new: str,
+        expected: Oid | None,
+        new: Oid,
         *,
-        verify: Mapping[str, str | None] | None = None,
+        verify: Mapping[str, Oid | None] | None = None,
     ) -> None:
         """Move a ref from ``expected`` to ``new``."""
         self.on_call("swap")
@@ -123,7 +128,7 @@ class MemoryStore:
             self.refs[ref] = new
         self.on_call("swapped")
 
-    def delete_ref(self, ref: str, expected: str) -> None:
+    def delete_ref(self, ref: str, expected: Oid) -> None:
         """Remove a ref that holds ``expected``."""
         self.on_call("delete_ref")
         with self._lock:
@@ -131,7 +136,7 @@ class MemoryStore:
                 raise ContendedError(ref)
             del self.refs[ref]
 
-    def discard(self, oid: str) -> None:
+    def discard(self, oid: Oid) -> None:
         """Forget a blob that nothing reaches."""
         with self._lock:
             self.objects.pop(oid, None)

@@ -11,6 +11,7 @@ import zlib
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.hashing import sha1, sha256
+from gitcoord.core.ids import NO_OID, Oid
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 
 __all__ = [
@@ -37,7 +38,7 @@ def max_bytes(kind: str) -> int:
     return MAX_OTHER_BYTES
 
 
-def read_loose(objects: str, oid: str) -> tuple[str, bytes] | None:
+def read_loose(objects: str, oid: Oid) -> tuple[str, bytes] | None:
     """Return the kind and the bytes of a loose object; None if it is not there.
 
     Raises:
@@ -88,7 +89,7 @@ def _bytes_of(path: str) -> bytes:
     return content
 
 
-def parse_commit(oid: str, content: bytes) -> EntryObject:
+def parse_commit(oid: Oid, content: bytes) -> EntryObject:
     """Read the bytes of a commit.
 
     Raises:
@@ -96,13 +97,13 @@ def parse_commit(oid: str, content: bytes) -> EntryObject:
 
     """
     head, _, message = content.partition(b"\n\n")
-    tree, parents, author, committer = "", [], b"", b""
+    tree, parents, author, committer = NO_OID, [], b"", b""
     for line in head.split(b"\n"):
         key, _, value = line.partition(b" ")
         if key == b"tree":
-            tree = value.decode("ascii", "replace")
+            tree = Oid(value.decode("ascii", "replace"))
         elif key == b"parent":
-            parents.append(value.decode("ascii", "replace"))
+            parents.append(Oid(value.decode("ascii", "replace")))
         elif key == b"author" and not author:
             author = value
         elif key == b"committer" and not committer:
@@ -124,8 +125,8 @@ def parse_commit(oid: str, content: bytes) -> EntryObject:
 
 
 def encode_commit(
-    tree: str,
-    parents: tuple[str, ...],
+    tree: Oid,
+    parents: tuple[Oid, ...],
     author: tuple[str, str],
     committer: tuple[str, str],
     time: int,

@@ -10,6 +10,7 @@ import struct
 import zlib
 
 from gitcoord.core.hashing import hash_of
+from gitcoord.core.ids import Oid
 
 __all__ = ["PackedObjects"]
 
@@ -21,11 +22,12 @@ class PackedObjects:
 
     def __init__(self, algorithm: str = "sha1") -> None:
         self._hash = hash_of(algorithm)
-        self._objects: dict[str, bytes] = {}
+        self._objects: dict[Oid, bytes] = {}
 
-    def add(self, kind: str, content: bytes) -> str:
+    def add(self, kind: str, content: bytes) -> Oid:
         """Add an object once; return its oid."""
-        oid = self._hash(f"{kind} {len(content)}\0".encode() + content).hexdigest()
+        raw = f"{kind} {len(content)}\0".encode() + content
+        oid = Oid(self._hash(raw).hexdigest())
         if oid not in self._objects:
             self._objects[oid] = _header(_TYPES[kind], len(content)) + zlib.compress(content, 1)
         return oid

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitcoord.core.ids import Oid
 from gitcoord.store.disk_store import NO_USER, DiskStore, Wanted
 from gitcoord.store.git_program import GitProgram
 from gitcoord.store.objects import MAX_BLOB_BYTES, MAX_OTHER_BYTES, clean_name
@@ -49,7 +50,7 @@ class PlumbingStore(DiskStore):
 
     # objects
 
-    def _read_packed(self, oid: str, kind: str) -> tuple[str, bytes]:
+    def _read_packed(self, oid: Oid, kind: str) -> tuple[str, bytes]:
         packed = self._program.read_object(oid, _MAX_BYTES)
         if packed is None:
             raise MissingObjectError(f"{oid} is not in this {self._kind_of_repository()}")
@@ -60,7 +61,7 @@ class PlumbingStore(DiskStore):
             return "partial clone: `git fetch --refetch --no-filter` gets it"
         return "repository"
 
-    def _is_packed(self, oid: str) -> bool:
+    def _is_packed(self, oid: Oid) -> bool:
         return self._program.has_object(oid)
 
     def _keep_pack(self, stream: bytes) -> None:
@@ -77,11 +78,11 @@ class PlumbingStore(DiskStore):
 
         return GitRefs(self.common_dir, self._program, is_durable=self._is_durable)
 
-    def _swap_symbolic(self, ref: str, wanted: Wanted, new: str, symbolic: str) -> None:
+    def _swap_symbolic(self, ref: str, wanted: Wanted, new: Oid, symbolic: str) -> None:
         del symbolic
         self._git_refs.swap(ref, wanted, new)
 
-    def delete_ref(self, ref: str, expected: str) -> None:
+    def delete_ref(self, ref: str, expected: Oid) -> None:
         """Remove a ref that holds ``expected``."""
         self._git_refs.delete(ref, expected)
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from gitcoord.core.ids import Oid
+
 __all__ = [
     "BlobRef",
     "ContendedError",
@@ -50,22 +52,22 @@ class FailedError(Exception):
 class BlobRef(NamedTuple):
     """A blob that exists already, in place of its bytes."""
 
-    oid: str
+    oid: Oid
 
 
 class TreeItem(NamedTuple):
     """One name in a tree."""
 
-    oid: str
+    oid: Oid
     is_tree: bool
 
 
 class EntryObject(NamedTuple):
     """A commit as it was read; ``time`` is the committer's, in seconds."""
 
-    oid: str
-    tree: str
-    parents: tuple[str, ...]
+    oid: Oid
+    tree: Oid
+    parents: tuple[Oid, ...]
     message: str
     author: str
     author_email: str
@@ -78,32 +80,32 @@ class Store(Protocol):
     common_dir: Path
     """The common git directory; for the in-memory store a private folder."""
 
-    def read_ref(self, ref: str) -> str | None:
+    def read_ref(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds now, or None where it is absent."""
 
-    def list_refs(self, prefix: str) -> dict[str, str]:
+    def list_refs(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with ``prefix`` (ends in ``/``)."""
 
-    def read_entry(self, oid: str) -> EntryObject:
+    def read_entry(self, oid: Oid) -> EntryObject:
         """Read a commit. Raises MissingObjectError."""
 
-    def read_blob(self, oid: str) -> bytes:
+    def read_blob(self, oid: Oid) -> bytes:
         """Read a blob. Raises MissingObjectError."""
 
-    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+    def read_tree(self, oid: Oid) -> Mapping[str, TreeItem]:
         """Read one level of a tree. Raises MissingObjectError."""
 
-    def hash_blob(self, content: bytes) -> str:
+    def hash_blob(self, content: bytes) -> Oid:
         """Return the oid that a blob would have; writes nothing."""
 
-    def write_blob(self, content: bytes) -> str:
+    def write_blob(self, content: bytes) -> Oid:
         """Write a blob and return its oid.
 
         It can be read at once; it is on the disk, synced, when an entry
         is written or a ref moves.
         """
 
-    def write_tree(self, base: str | None, changes: Mapping[str, bytes | BlobRef | None]) -> str:
+    def write_tree(self, base: Oid | None, changes: Mapping[str, bytes | BlobRef | None]) -> Oid:
         """Write ``base`` with paths changed (None: removed); return the tree.
 
         Only the trees on the way to a changed path are written. An empty
@@ -111,8 +113,8 @@ class Store(Protocol):
         """
 
     def write_entry(
-        self, tree: str, parents: tuple[str, ...], message: str, author: tuple[str, str], time: int
-    ) -> str:
+        self, tree: Oid, parents: tuple[Oid, ...], message: str, author: tuple[str, str], time: int
+    ) -> Oid:
         """Write a commit, synced, and return its oid; no ref moves.
 
         The committer is the user's git identity, or a fallback.
@@ -121,10 +123,10 @@ class Store(Protocol):
     def swap(
         self,
         ref: str,
-        expected: str | None,
-        new: str,
+        expected: Oid | None,
+        new: Oid,
         *,
-        verify: Mapping[str, str | None] | None = None,
+        verify: Mapping[str, Oid | None] | None = None,
     ) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``.
 
@@ -140,16 +142,16 @@ class Store(Protocol):
         over, and to read it raises CorruptError.
         """
 
-    def repair_ref(self, ref: str, new: str) -> None:
+    def repair_ref(self, ref: str, new: Oid) -> None:
         """Set a broken ref to an oid; one that is not broken is left alone.
 
         Raises as ``swap`` does; if it fails, the ref is broken as before.
         """
 
-    def delete_ref(self, ref: str, expected: str) -> None:
+    def delete_ref(self, ref: str, expected: Oid) -> None:
         """Remove a ref that holds ``expected``. Raises as ``swap`` does."""
 
-    def discard(self, oid: str) -> None:
+    def discard(self, oid: Oid) -> None:
         """Remove a loose object that nothing reaches and nobody else names.
 
         A beat that was replaced is one. It may stay, where it is packed.

@@ -7,6 +7,7 @@ from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
+from gitcoord.core.ids import NO_OID, Oid
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.model import MAX_PLAN_BYTES, MAX_RECORD_BYTES
 from gitcoord.core.records import problem_of, shape_at
@@ -24,13 +25,13 @@ class RecordCache:
 
     def __init__(self, max_records: int = 4096) -> None:
         self._max_records = max_records
-        self._records: dict[tuple[object, str], Any] = {}
+        self._records: dict[tuple[object, Oid], Any] = {}
 
-    def get(self, path: str, oid: str) -> Any | None:
+    def get(self, path: str, oid: Oid) -> Any | None:
         """Return a record that was read before, and found to fit where it is read now."""
         return self._records.get((shape_at(path), oid))
 
-    def put(self, path: str, oid: str, record: object) -> None:
+    def put(self, path: str, oid: Oid, record: object) -> None:
         """Keep a record; the oldest half goes when the cache is full."""
         if len(self._records) >= self._max_records:
             for old in list(self._records)[: self._max_records // 2]:
@@ -43,7 +44,7 @@ class TreeReader:
 
     __slots__ = ("_cache", "_folders", "_oid", "_store")
 
-    def __init__(self, store: Store, tree: str | None, oid: str, cache: RecordCache) -> None:
+    def __init__(self, store: Store, tree: Oid | None, oid: Oid, cache: RecordCache) -> None:
         self._store = store
         self._oid = oid
         self._cache = cache
@@ -53,7 +54,7 @@ class TreeReader:
         else:
             self._folders[""] = self._tree(tree)
 
-    def _tree(self, oid: str) -> Mapping[str, TreeItem]:
+    def _tree(self, oid: Oid) -> Mapping[str, TreeItem]:
         try:
             return self._store.read_tree(oid)
         except MissingObjectError as error:
@@ -104,7 +105,7 @@ class TreeReader:
         """List the names in a folder, sorted; empty where there is none."""
         return sorted(self._folder(folder) or ())
 
-    def blob(self, oid: str) -> bytes:
+    def blob(self, oid: Oid) -> bytes:
         """Return a blob that an event names."""
         try:
             return self._store.read_blob(oid)
@@ -122,7 +123,7 @@ def _max_bytes(path: str) -> int:
     return MAX_RECORD_BYTES * 4
 
 
-def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot:
+def open_snapshot(store: Store, oid: Oid | None, cache: RecordCache) -> Snapshot:
     """Open the state as of an entry; None is the state before ``init``.
 
     Raises:
@@ -131,7 +132,7 @@ def open_snapshot(store: Store, oid: str | None, cache: RecordCache) -> Snapshot
 
     """
     if oid is None:
-        return Snapshot(TreeReader(store, None, "", cache))
+        return Snapshot(TreeReader(store, None, NO_OID, cache))
     try:
         entry = store.read_entry(oid)
     except MissingObjectError as error:

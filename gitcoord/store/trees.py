@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from gitcoord.core.ids import Oid
 from gitcoord.store.protocol import BlobRef, TreeItem
 
 __all__ = ["Change", "build_tree", "encode_tree", "parse_tree"]
@@ -49,12 +50,12 @@ def encode_tree(items: Mapping[str, TreeItem]) -> bytes:
 
 
 def build_tree(
-    base: str | None,
+    base: Oid | None,
     changes: Mapping[str, Change],
-    read_tree: Callable[[str], Mapping[str, TreeItem]],
-    write_tree: Callable[[Mapping[str, TreeItem]], str],
-    write_blob: Callable[[bytes], str],
-) -> str | None:
+    read_tree: Callable[[Oid], Mapping[str, TreeItem]],
+    write_tree: Callable[[Mapping[str, TreeItem]], Oid],
+    write_blob: Callable[[bytes], Oid],
+) -> Oid | None:
     """Write ``base`` with paths changed; None is the empty tree's place.
 
     Only the trees on the way to a changed path are read and written.

@@ -52,7 +52,13 @@ def test_the_nearest_names_come_first() -> None:
     assert ids.nearest("x" * 200, ["x"]) == []
 
 
-NAMED = {"task": "TaskId", "agent": "AgentId", "phase": "PhaseId", "token": "Token"}
+NAMED = {
+    "task": "TaskId",
+    "agent": "AgentId",
+    "phase": "PhaseId",
+    "token": "Token",
+    **dict.fromkeys(("oid", "tip", "tree", "commit", "entry"), "Oid"),
+}
 
 
 def _texts(path: Path) -> Iterator[str]:

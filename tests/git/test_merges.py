@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import NotFoundError
+from gitcoord.core.ids import Oid
 from gitcoord.git import merges
 from gitcoord.git.merges import Conflict, Merged
 from gitcoord.git.program import Git, GitError
@@ -65,7 +66,7 @@ def test_the_users_settings_do_not_change_a_merge(repo: Path, base: str) -> None
 def test_merging_no_commit_is_an_error(repo: Path, base: str) -> None:
     for run in (merges.merge_tree, merges.is_ancestor, merges.merge_base):
         with pytest.raises(GitError):
-            run(Git(repo), base, "1" * 40)
+            run(Git(repo), Oid(base), Oid("1" * 40))
 
 
 def test_a_commit_is_a_function_of_its_inputs(

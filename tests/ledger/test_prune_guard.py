@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.ledger import prune_guard
 from gitcoord.ledger.prune_guard import outlast_prune, require_written
@@ -42,9 +43,9 @@ def guarded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, looks: int, loss
     store.losses = losses
     written: list[str] = []
 
-    def write() -> str:
+    def write() -> Oid:
         written.append("x")
-        return "x"
+        return Oid("x")
 
     clock = Clock()
     require_written(store, clock, write, Deadline(clock, 60))
@@ -81,4 +82,4 @@ def test_a_prune_that_goes_on_is_waited_for_until_the_deadline(
     store = MemoryStore(tmp_path)
     assert not outlast_prune(store, clock, Deadline(clock, 0))
     with pytest.raises(UnavailableError):
-        require_written(store, clock, lambda: "x", Deadline(clock, 0))
+        require_written(store, clock, lambda: Oid("x"), Deadline(clock, 0))

@@ -168,8 +168,8 @@ MUTANTS = [
     Mutant(
         "unknown-is-ok",
         PENDING,
-        'Settled(entry_id, op, task, token, entry is not None, entry or "")',
-        'Settled(entry_id, op, task, token, True, entry or "")',
+        "Settled(entry_id, op, task, token, entry is not None, entry or NO_OID)",
+        "Settled(entry_id, op, task, token, True, entry or NO_OID)",
         f"{PENDING_TESTS}::test_not_applied_is_said_only_once_the_tip_was_replaced",
         "an outcome that nobody knows would be called a success",
     ),
@@ -184,7 +184,7 @@ MUTANTS = [
     Mutant(
         "unknown-is-nothing",
         LEDGER,
-        '            now = ""\n',
+        "            now = NO_OID\n",
         "            now = tip\n",
         f"{PENDING_TESTS}::"
         "test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.plumbing import PlumbingStore
@@ -143,7 +144,7 @@ def test_a_tree_changes_only_on_the_way_to_what_changed(store: Store) -> None:
 def test_missing_objects_are_said_to_be_missing(store: Store) -> None:
     for read in (store.read_entry, store.read_blob, store.read_tree):
         with pytest.raises(MissingObjectError):
-            read("1" * 40)
+            read(Oid("1" * 40))
 
 
 def test_a_ref_is_created_once(store: Store) -> None:

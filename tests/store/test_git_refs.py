@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.core.ids import Oid
 from gitcoord.store.git_program import GitProgram
 from gitcoord.store.git_refs import GitRefs
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError
@@ -44,20 +45,20 @@ def refs(top: Path) -> Iterator[GitRefs]:
 
 
 @pytest.fixture
-def two(top: Path) -> str:
-    return git("rev-parse", "HEAD", cwd=top)
+def two(top: Path) -> Oid:
+    return Oid(git("rev-parse", "HEAD", cwd=top))
 
 
 @pytest.fixture
-def one(top: Path) -> str:
-    return git("rev-parse", "HEAD^", cwd=top)
+def one(top: Path) -> Oid:
+    return Oid(git("rev-parse", "HEAD^", cwd=top))
 
 
-def swap(refs: GitRefs, old: str | None, new: str) -> None:
+def swap(refs: GitRefs, old: Oid | None, new: Oid) -> None:
     refs.swap(REF, {REF: old}, new)
 
 
-def test_one_process_moves_refs_again_and_again(refs: GitRefs, one: str, two: str) -> None:
+def test_one_process_moves_refs_again_and_again(refs: GitRefs, one: Oid, two: Oid) -> None:
     swap(refs, None, one)
     process = refs._updates
     for _ in range(5):
@@ -68,7 +69,7 @@ def test_one_process_moves_refs_again_and_again(refs: GitRefs, one: str, two: st
 
 
 def test_another_process_takes_over_after_one_that_failed_or_was_killed(
-    refs: GitRefs, one: str, two: str
+    refs: GitRefs, one: Oid, two: Oid
 ) -> None:
     swap(refs, None, one)
     with pytest.raises(ContendedError):
@@ -81,7 +82,7 @@ def test_another_process_takes_over_after_one_that_failed_or_was_killed(
     assert refs.read(REF) == one
 
 
-def test_what_others_moved_is_seen_at_once(refs: GitRefs, top: Path, one: str, two: str) -> None:
+def test_what_others_moved_is_seen_at_once(refs: GitRefs, top: Path, one: Oid, two: Oid) -> None:
     swap(refs, None, one)
     git("update-ref", REF, two, cwd=top)
     assert refs.read(REF) == two
@@ -91,7 +92,7 @@ def test_what_others_moved_is_seen_at_once(refs: GitRefs, top: Path, one: str, t
 
 
 def test_a_ref_to_what_is_not_there_is_read_and_is_not_absent(
-    refs: GitRefs, top: Path, one: str
+    refs: GitRefs, top: Path, one: Oid
 ) -> None:
     blob = subprocess.run(
         ["git", "hash-object", "-w", "--stdin"],
@@ -108,7 +109,7 @@ def test_a_ref_to_what_is_not_there_is_read_and_is_not_absent(
 
 
 def test_a_lock_that_stays_is_named_and_nothing_moves(
-    refs: GitRefs, top: Path, one: str, two: str
+    refs: GitRefs, top: Path, one: Oid, two: Oid
 ) -> None:
     swap(refs, None, one)
     lock_of(top / ".git", REF).touch()
@@ -120,7 +121,7 @@ def test_a_lock_that_stays_is_named_and_nothing_moves(
     swap(refs, one, two)
 
 
-def test_a_lock_that_goes_is_waited_for(refs: GitRefs, top: Path, one: str, two: str) -> None:
+def test_a_lock_that_goes_is_waited_for(refs: GitRefs, top: Path, one: Oid, two: Oid) -> None:
     swap(refs, None, one)
     lock = lock_of(top / ".git", REF)
     lock.touch()
@@ -131,7 +132,7 @@ def test_a_lock_that_goes_is_waited_for(refs: GitRefs, top: Path, one: str, two:
     assert refs.read(REF) == two
 
 
-def test_what_git_has_words_for_is_a_failure_with_them(refs: GitRefs, one: str) -> None:
+def test_what_git_has_words_for_is_a_failure_with_them(refs: GitRefs, one: Oid) -> None:
     below = f"{REF}/below"
     swap(refs, None, one)
     with pytest.raises(FailedError, match="exists"):
@@ -141,7 +142,7 @@ def test_what_git_has_words_for_is_a_failure_with_them(refs: GitRefs, one: str) 
 
 @pytest.mark.parametrize("setting", ["true", "always", "false"])
 def test_refs_of_ours_get_no_reflog_and_branches_as_git_says(
-    top: Path, one: str, two: str, setting: str
+    top: Path, one: Oid, two: Oid, setting: str
 ) -> None:
     git("config", "core.logAllRefUpdates", setting, cwd=top)
     program = GitProgram(top / ".git")
@@ -156,7 +157,7 @@ def test_refs_of_ours_get_no_reflog_and_branches_as_git_says(
 
 
 def test_the_lock_that_a_killed_compaction_left_on_a_table_goes(
-    refs: GitRefs, top: Path, one: str, two: str
+    refs: GitRefs, top: Path, one: Oid, two: Oid
 ) -> None:
     if not keeps_tables(top / ".git"):
         pytest.skip("there are no tables")

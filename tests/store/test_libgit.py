@@ -9,6 +9,7 @@ import pygit2
 import pytest
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.protocol import ContendedError, LockedError, MissingObjectError
 from tests.support.formats import needs_libgit2
@@ -61,7 +62,7 @@ def test_a_pack_that_goes_away_while_it_is_read_is_read_again(
     monkeypatch.setattr(store, "_reopen", lambda: None)
     assert store.read_blob(oid) == b"hello\n"
     failing.left = 1
-    store._fresh.append(oid)
+    store._fresh.append(Oid(oid))
     assert not store.is_lost()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.core.ids import Oid
 from gitcoord.store.libgit import LibgitStore
 from gitcoord.store.memory import MemoryStore
 from gitcoord.store.protocol import ContendedError, MissingObjectError
@@ -59,7 +60,7 @@ def test_another_that_acts_first_is_seen_by_the_swap(tmp_path: Path) -> None:
     one, two = entry(store), entry(store, b"y")
 
     def be_first(_name: str) -> None:
-        store.refs[REF] = two
+        store.refs[REF] = Oid(two)
 
     store.on_call = be_first
     with pytest.raises(ContendedError):

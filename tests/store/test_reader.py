@@ -11,6 +11,7 @@ import pytest
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError
+from gitcoord.core.ids import Oid
 from gitcoord.core.layout import agent_path, task_path
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.store.libgit import LibgitStore
@@ -43,18 +44,18 @@ class Counting(MemoryStore):
 
     def __init__(self, common_dir: Path) -> None:
         super().__init__(common_dir)
-        self.read: list[str] = []
+        self.read: list[Oid] = []
 
-    def read_tree(self, oid: str) -> Mapping[str, TreeItem]:
+    def read_tree(self, oid: Oid) -> Mapping[str, TreeItem]:
         self.read.append(oid)
         return super().read_tree(oid)
 
-    def read_blob(self, oid: str) -> bytes:
+    def read_blob(self, oid: Oid) -> bytes:
         self.read.append(oid)
         return super().read_blob(oid)
 
 
-def filled(tmp_path: Path) -> tuple[Counting, str]:
+def filled(tmp_path: Path) -> tuple[Counting, Oid]:
     """Write the entry of a ledger with one task."""
     pure = PureLedger()
     pure.init()

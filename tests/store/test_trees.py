@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitcoord.core.ids import Oid
 from gitcoord.store.protocol import TreeItem
 from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
 from tests.support.formats import needs_sha1
@@ -72,18 +73,20 @@ class Trees:
     """Trees in memory that note which of them are read."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Mapping[str, TreeItem]] = {}
-        self.read: list[str] = []
+        self.known: dict[Oid, Mapping[str, TreeItem]] = {}
+        self.read: list[Oid] = []
 
-    def build(self, base: str | None, changes: Mapping[str, Change]) -> str | None:
-        return build_tree(base, changes, self._read, self._write, lambda content: content.hex())
+    def build(self, base: Oid | None, changes: Mapping[str, Change]) -> Oid | None:
+        return build_tree(
+            base, changes, self._read, self._write, lambda content: Oid(content.hex())
+        )
 
-    def _read(self, oid: str) -> Mapping[str, TreeItem]:
+    def _read(self, oid: Oid) -> Mapping[str, TreeItem]:
         self.read.append(oid)
         return self.known[oid]
 
-    def _write(self, items: Mapping[str, TreeItem]) -> str:
-        oid = repr(sorted(items.items()))
+    def _write(self, items: Mapping[str, TreeItem]) -> Oid:
+        oid = Oid(repr(sorted(items.items())))
         self.known[oid] = dict(items)
         return oid
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event, Redone
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.operation import Transitions
 from gitcoord.core.operations.changes import author_of, changed, with_setback
@@ -19,13 +19,13 @@ __all__ = ["REDO", "check_built_on", "check_redone", "redo", "redone_with"]
 REDO: Transitions = {"review": ("open",), "done": ("open",)}
 
 
-def _has_delivered(task: TaskRecord, oid: str) -> bool:
+def _has_delivered(task: TaskRecord, oid: Oid) -> bool:
     """Return whether a task is done, with this very commit as its result."""
     result = task["result"]
     return task["state"] == "done" and result is not None and result["oid"] == oid
 
 
-def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[TaskId, str]) -> None:
+def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[TaskId, Oid]) -> None:
     """Refuse a base that lacks a need's result, or holds one that is stale.
 
     Raises:
@@ -49,7 +49,7 @@ def check_built_on(snapshot: Snapshot, task: TaskRecord, built_on: dict[TaskId, 
         _check_need(task, snapshot.require_task(need), built_on)
 
 
-def _check_need(task: TaskRecord, need: TaskRecord, built_on: dict[TaskId, str]) -> None:
+def _check_need(task: TaskRecord, need: TaskRecord, built_on: dict[TaskId, Oid]) -> None:
     if need["state"] != "done":
         raise RefusedError(
             f"task {need['id']}, which {task['id']} needs, is {need['state']} again",

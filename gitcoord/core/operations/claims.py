@@ -19,7 +19,7 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.model import MAX_MESSAGE_BYTES, AgentRecord, Claim, Evidence, Lapse, TaskRecord
 from gitcoord.core.operation import (
@@ -256,7 +256,7 @@ def apply_claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     put_task(changes, after)
 
 
-def _claim_of(event: Event, base: str, built_on: dict[TaskId, str]) -> Claim:
+def _claim_of(event: Event, base: Oid, built_on: dict[TaskId, Oid]) -> Claim:
     return {
         "token": event["token"],
         "agent": event["agent"],

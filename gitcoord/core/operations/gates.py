@@ -16,7 +16,7 @@ from gitcoord.core import codec, ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
-from gitcoord.core.ids import NO_PHASE, NO_TASK, PhaseId, TaskId
+from gitcoord.core.ids import NO_OID, NO_PHASE, NO_TASK, Oid, PhaseId, TaskId
 from gitcoord.core.layout import check_log_path, check_path, gate_log_path, gate_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import GateRun, GateSpec, PhaseRecord, Proof, TaskRecord, TaskSpec
@@ -78,7 +78,7 @@ def run_of(
 # what a landing and a completion need
 
 
-def proofs(snapshot: Snapshot, phase: PhaseRecord, tree: str) -> list[Proof]:
+def proofs(snapshot: Snapshot, phase: PhaseRecord, tree: Oid) -> list[Proof]:
     """List the pass of each gate of a phase for one tree, in plan order.
 
     Raises:
@@ -129,7 +129,7 @@ def require_gates(snapshot: Snapshot, phase: PhaseRecord, event: Event) -> None:
     may_lack_tree = tree is None and not phase["spec"]["gates"]
     if not may_lack_tree and not ids.is_oid(tree):
         raise UsageError("a landing behind gates names the tree that it makes")
-    if event["gates"] != proofs(snapshot, phase, tree or ""):
+    if event["gates"] != proofs(snapshot, phase, tree or NO_OID):
         raise UsageError("the event names other passes than the ledger has")
 
 
@@ -207,7 +207,7 @@ def _put_run(changes: Changes, path: str, event: Event, gate: str) -> None:
     run: GateRun = {
         "gate": gate,
         "definition": event["definition"],
-        "tree": str(event["tree"]),
+        "tree": event["tree"] or NO_OID,
         "commit": event["commit"],
         "verdict": "failed",
         "reason": why_of(event),
@@ -221,7 +221,7 @@ def _put_run(changes: Changes, path: str, event: Event, gate: str) -> None:
     changes[path] = cast("dict[str, Any]", run)
 
 
-def _put_log(changes: Changes, path: str, log: str | None) -> None:
+def _put_log(changes: Changes, path: str, log: Oid | None) -> None:
     changes[path] = None
     if log is not None:
         changes[path] = BlobOid(log)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
-from gitcoord.core.ids import PhaseId, TaskId
+from gitcoord.core.ids import NO_OID, Oid, PhaseId, TaskId
 from gitcoord.core.layout import SETTINGS, landing_path, phase_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import Landing, Pending, PhaseRecord, TaskRecord
@@ -151,7 +151,7 @@ def decide_land_begin(snapshot: Snapshot, command: Command, _context: Context) -
     # A phase that is no more, or frozen, is for ``check`` to refuse.
     is_pending = snapshot.settings()["pending"] is not None
     if phase is not None and phase["state"] == "open" and not is_pending:
-        event["gates"] = proofs(snapshot, phase, tree or "")
+        event["gates"] = proofs(snapshot, phase, tree or NO_OID)
     return event
 
 
@@ -189,7 +189,7 @@ def check_land_begin(snapshot: Snapshot, event: Event) -> None:
 def apply_land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Freeze the phase, and announce the move of the target."""
     landing: Landing = {
-        "old": event["old"],
+        "old": Oid(event["old"]),
         "new": event["new"],
         "tree": event["tree"],
         "results": event["results"],
@@ -209,7 +209,7 @@ def _pending(event: Event) -> Pending:
         "kind": "landing",
         "phase": event["phase"],
         "target": event["target"],
-        "old": event["old"],
+        "old": Oid(event["old"]),
         "new": event["new"],
     }
 

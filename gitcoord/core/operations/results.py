@@ -7,6 +7,7 @@ from typing import Any, cast
 from gitcoord.core.boundary import boundary_of, paths_of, recorded
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import Oid
 from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord, RetryDelay, State, TaskRecord
@@ -90,7 +91,7 @@ def check_complete(snapshot: Snapshot, event: Event) -> None:
     require_check(snapshot, task, result)
 
 
-def _check_commit(task: TaskRecord, oid: str | None) -> None:
+def _check_commit(task: TaskRecord, oid: Oid | None) -> None:
     spec = task["spec"]
     if oid is None and spec["result"] != "optional" and paths_of(task) != []:
         raise RefusedError(

@@ -15,7 +15,7 @@ from typing import cast
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event
-from gitcoord.core.ids import AgentId, Token
+from gitcoord.core.ids import AgentId, Oid, Token
 from gitcoord.core.layout import SETTINGS, agent_path, lock_path
 from gitcoord.core.leases import leases_of
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
@@ -183,7 +183,7 @@ def check_rollback_end(snapshot: Snapshot, event: Event) -> None:
         "kind": "rollback",
         "phase": None,
         "target": event["target"],
-        "old": event["old"],
+        "old": Oid(event["old"]),
         "new": event["new"],
     }
     if snapshot.settings()["pending"] != ours:

@@ -16,7 +16,7 @@ from gitcoord.core.boundary import boundary_of, paths_of
 from gitcoord.core.errors import ConflictError, RefusedError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.leases import Context, running
 from gitcoord.core.model import LockRecord, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, holding, keys
@@ -151,7 +151,7 @@ def refuse_unmerged(
     task: TaskRecord,
     others: Iterable[TaskRecord],
     wanted: list[str],
-    built_on: Mapping[TaskId, str],
+    built_on: Mapping[TaskId, Oid],
 ) -> None:
     """Refuse paths that a result has which will land, and which the work does not contain.
 

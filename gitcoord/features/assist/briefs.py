@@ -13,7 +13,7 @@ from gitcoord.core import ids, paths
 from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result, paths_of
 from gitcoord.core.brief_text import BUDGET_BYTES, MIN_BUDGET_BYTES, compose
 from gitcoord.core.errors import GitcoordError, UsageError
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import running
 from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
@@ -191,7 +191,7 @@ def _need(work: Workspace, snapshot: Snapshot, name: TaskId) -> dict[str, Any]:
     return facts
 
 
-def _summary(work: Workspace, oid: str) -> str:
+def _summary(work: Workspace, oid: Oid) -> str:
     message = work.git.run("show", "-s", "--format=%B", "--end-of-options", oid).text.strip()
     return message[:MAX_SUMMARY_CHARS]
 

@@ -15,7 +15,7 @@ from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
-from gitcoord.core.ids import AgentId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.layout import PLAN
 from gitcoord.core.messages import parse
 from gitcoord.core.model import TaskRecord
@@ -243,7 +243,7 @@ def _claim_view(
 
 def _how_it_ended(work: Workspace, snapshot: Snapshot, task: TaskId, token: Token) -> str:
     """Return which operation of its holder ended a claim; ``lost`` if none did."""
-    oid: str | None = snapshot.oid
+    oid: Oid | None = snapshot.oid
     for _ in range(MAX_SEARCHED):
         if oid is None:
             break

@@ -15,6 +15,7 @@ from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.errors import UnavailableError, UsageError
+from gitcoord.core.ids import Oid
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.git import worktrees
@@ -73,7 +74,7 @@ def _worktree_settings(main: Path) -> dict[str, Any]:
     return found
 
 
-def _base(asked_in: Path, settings: dict[str, Any]) -> str:
+def _base(asked_in: Path, settings: dict[str, Any]) -> Oid:
     """Return the commit to start from: the remote's default branch, or HEAD."""
     git = Git(asked_in)
     if settings.get("baseRef") == "head":
@@ -83,7 +84,7 @@ def _base(asked_in: Path, settings: dict[str, Any]) -> str:
     for name in names:
         asked = git.run("rev-parse", "--verify", "-q", f"{name}^{{commit}}", check=False)
         if asked.status == 0:
-            return asked.text
+            return Oid(asked.text)
     raise UnavailableError(
         "there is no commit to start a worktree from", hint="make a first commit"
     )

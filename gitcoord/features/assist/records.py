@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import os
 import zlib
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:  # at a tool call: nothing is imported for annotations alone
+    from gitcoord.core.ids import Oid
 
 __all__ = ["record_oids"]
 
 MAX_BYTES = 8 * 1024 * 1024
+_NOTHING = cast("Oid", "")
 _join = os.path.join
 
 
-def record_oids(common_dir: str, tip: str, paths: tuple[str, ...]) -> dict[str, str] | None:
+def record_oids(common_dir: str, tip: Oid, paths: tuple[str, ...]) -> dict[str, Oid] | None:
     """Return the oids of records at a tip; None where that cannot be told cheaply."""
     try:
         kind, commit = _loose(common_dir, tip)
         if kind != b"commit" or not commit.startswith(b"tree "):
             return None
-        known = {"": commit[5 : commit.index(b"\n")].decode("ascii")}
+        known = {"": cast("Oid", commit[5 : commit.index(b"\n")].decode("ascii"))}
         for path in paths:
             folder = path.rpartition("/")[0]
             for step in filter(None, (folder, path)):
@@ -34,10 +39,10 @@ def record_oids(common_dir: str, tip: str, paths: tuple[str, ...]) -> dict[str, 
     return {path: known[path] for path in paths}
 
 
-def _entry(common_dir: str, tree: str, name: str) -> str:
+def _entry(common_dir: str, tree: Oid, name: str) -> Oid:
     """Return the oid that a tree has for a name; nothing where it has none."""
     if not tree:
-        return ""
+        return _NOTHING
     kind, content = _loose(common_dir, tree)
     if kind != b"tree":
         raise ValueError(f"{tree} is not a tree")
@@ -47,12 +52,12 @@ def _entry(common_dir: str, tree: str, name: str) -> str:
     while at < len(content):
         space, end = content.index(b" ", at), content.index(b"\0", at)
         if content[space + 1 : end] == wanted:
-            return content[end + 1 : end + 1 + size].hex()
+            return cast("Oid", content[end + 1 : end + 1 + size].hex())
         at = end + 1 + size
-    return ""
+    return _NOTHING
 
 
-def _loose(common_dir: str, oid: str) -> tuple[bytes, bytes]:
+def _loose(common_dir: str, oid: Oid) -> tuple[bytes, bytes]:
     """Return the kind and the bytes of a loose object.
 
     Raises:

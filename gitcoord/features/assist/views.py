@@ -9,12 +9,12 @@ somebody forged deceives nobody but the hook.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gitcoord.features.assist.standing import Standing, read_small
 
 if TYPE_CHECKING:  # at every tool call: nothing is imported for annotations alone
-    from gitcoord.core.ids import AgentId, TaskId, Token
+    from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 
 __all__ = ["ClaimView", "View", "as_json", "kept_view", "quick_view", "tokens_in", "view_file"]
 
@@ -48,10 +48,10 @@ class View(NamedTuple):
     """What is known of a worktree, as of one tip of its ledger."""
 
     ledger: str
-    tip: str
+    tip: Oid
     renewed_ns: int
     claims: tuple[ClaimView, ...]
-    oids: tuple[tuple[str, str], ...] = ()
+    oids: tuple[tuple[str, Oid], ...] = ()
     """The records that it was read from, by their paths in the ledger's tree."""
 
     @property
@@ -103,7 +103,7 @@ def quick_view(standing: Standing, now_ns: int) -> View | None:
     return view
 
 
-def _has_same_records(common_dir: str, tip: str, view: View) -> bool:
+def _has_same_records(common_dir: str, tip: Oid, view: View) -> bool:
     """Return whether a newer entry left everything that this view tells as it was."""
     if not view.oids:
         return False
@@ -113,13 +113,13 @@ def _has_same_records(common_dir: str, tip: str, view: View) -> bool:
     return record_oids(common_dir, tip, tuple(known)) == known
 
 
-def _tip(common_dir: str, ledger: str) -> str:
-    """Read a ledger's tip where it is a file of its own; nothing where it is not."""
+def _tip(common_dir: str, ledger: str) -> Oid | None:
+    """Read a ledger's tip where it is a file of its own; None where it is not."""
     try:
         with open(_join(common_dir, "refs", "heads", "gitcoord", ledger), "rb") as file:
-            return file.read(128).decode("ascii").strip()
+            return cast("Oid", file.read(128).decode("ascii").strip())
     except (OSError, ValueError):
-        return ""
+        return None
 
 
 def kept_view(git_dir: str) -> View | None:
@@ -130,8 +130,8 @@ def kept_view(git_dir: str) -> View | None:
         for one in found["claims"]:
             layers = tuple((str(name), tuple(map(str, rules))) for name, rules in one["layers"])
             claims.append(ClaimView(**{**one, "layers": layers}))
-        oids = tuple((str(path), str(oid)) for path, oid in found["oids"])
-        ledger, tip = str(found["ledger"]), str(found["tip"])
+        oids = tuple((str(path), cast("Oid", str(oid))) for path, oid in found["oids"])
+        ledger, tip = str(found["ledger"]), cast("Oid", str(found["tip"]))
         return View(ledger, tip, int(found["renewed_ns"]), tuple(claims), oids)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.features.inspect.shapes import (
     Answer,
     Behind,
@@ -50,7 +50,7 @@ __all__ = [
 class Written(TypedDict):
     """The entry that a command made."""
 
-    entry: str
+    entry: Oid
 
 
 class WrittenTask(Written):
@@ -65,7 +65,7 @@ class ClaimAnswer(Written):
     task: TaskFacts
     claim: ClaimFacts
     branch: str
-    base: str
+    base: Oid
     worktree: str | None
     checkout: str
     already: bool
@@ -127,7 +127,7 @@ class WidenAnswer(WrittenTask):
 class LocksAnswer(TypedDict):
     """What is locked, and who waits for whom."""
 
-    tip: str
+    tip: Oid
     locks: list[LockFacts]
     claims: list[HeldPaths]
     waiting: list[WaitingTask]
@@ -189,7 +189,7 @@ class ReviewRejectAnswer(WrittenTask):
 class ReviewListAnswer(TypedDict):
     """The results that wait for a review."""
 
-    tip: str
+    tip: Oid
     reviews: list[WaitingReview]
 
 

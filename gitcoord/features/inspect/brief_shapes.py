@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.features.inspect.shapes import Behind, ChangedFile, CheckFacts, SetbackFacts
 
 __all__ = [
@@ -58,7 +58,7 @@ class Need(TypedDict):
     task: TaskId
     title: str
     state: str
-    result: str | None
+    result: Oid | None
     summary: str
     files: list[str]
 
@@ -131,7 +131,7 @@ class BriefAnswer(TypedDict):
     commands: list[str]
     context: NotRequired[dict[str, str]]
     branch: NotRequired[str | None]
-    base: NotRequired[str | None]
+    base: NotRequired[Oid | None]
     boundary: NotRequired[list[Layer]]
     check: NotRequired[str | None]
     reads: NotRequired[list[str]]
@@ -143,7 +143,7 @@ class BriefAnswer(TypedDict):
     notes: NotRequired[list[ToldNote]]
     answers: NotRequired[list[ToldAnswer]]
     review: NotRequired[BriefReview]
-    result: NotRequired[str | None]
+    result: NotRequired[Oid | None]
     diff: NotRequired[str]
     files: NotRequired[list[ChangedFile]]
     gates: NotRequired[list[NamedCommand]]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gitcoord.core.events import Event
+from gitcoord.core.ids import Oid
 from gitcoord.core.messages import parse
 from gitcoord.features.workspace import Workspace
 
@@ -15,15 +16,15 @@ __all__ = ["Link", "entries"]
 class Link(NamedTuple):
     """One entry of the chain; its time is in seconds since 1970."""
 
-    oid: str
+    oid: Oid
     event: Event
     time: int
-    parent: str | None
+    parent: Oid | None
 
 
-def entries(work: Workspace, tip: str) -> Iterator[Link]:
+def entries(work: Workspace, tip: Oid) -> Iterator[Link]:
     """Walk a chain back from a tip."""
-    oid: str | None = tip
+    oid: Oid | None = tip
     while oid is not None:
         entry = work.store.read_entry(oid)
         parent = None

@@ -14,7 +14,7 @@ from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.events import Event, tasks_of
-from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.messages import reason_in, sparse, subject_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -51,7 +51,7 @@ class Wanted(NamedTuple):
 EVERYTHING = Wanted()
 
 
-def events_after(work: Workspace, tip: str, cursor: str | None) -> list[Link]:
+def events_after(work: Workspace, tip: Oid, cursor: Oid | None) -> list[Link]:
     """Return the entries after one of them, oldest first; None is before all.
 
     Raises:
@@ -70,14 +70,14 @@ def events_after(work: Workspace, tip: str, cursor: str | None) -> list[Link]:
     return [first, *events_after(work, tip, first.oid)]
 
 
-def _first_rollback_after(work: Workspace, tip: str, cursor: str) -> Link:
+def _first_rollback_after(work: Workspace, tip: Oid, cursor: Oid) -> Link:
     """Return the rollback that took an entry out of the chain.
 
     Before a rollback the ledger was at the tip that it abandoned, and before
     every other entry at its parent: that way every tip is met that there was.
     """
     last: Link | None = None
-    oid: str | None = tip
+    oid: Oid | None = tip
     try:
         while oid is not None and oid != cursor:
             link = next(entries(work, oid))
@@ -215,7 +215,7 @@ def _escaped(name: str) -> str:
 
 
 def lines_after(
-    work: Workspace, tip: str, cursor: str | None, wanted: Wanted
+    work: Workspace, tip: Oid, cursor: Oid | None, wanted: Wanted
 ) -> Iterator[dict[str, Any]]:
     """Tell the entries after one of them that are asked for, oldest first."""
     for link in events_after(work, tip, cursor):

@@ -11,7 +11,7 @@ from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import Event, tasks_of
 from gitcoord.core.holds import holds_of
-from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.layout import attempt_log_path, check_log_path
 from gitcoord.core.leases import Context, running
 from gitcoord.core.messages import parse, reason_in, subject_of
@@ -185,7 +185,7 @@ def impact(work: Workspace, task: TaskId) -> dict[str, Any]:
 
 def history(
     work: Workspace,
-    tip: str | None,
+    tip: Oid | None,
     *,
     task: TaskId | None = None,
     agent: AgentId | None = None,
@@ -208,7 +208,7 @@ def history(
             oid = entry.parents[0]
 
 
-def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
+def _entry_facts(oid: Oid, message: str, time: int) -> dict[str, Any]:
     try:
         event = parse(message, oid)
     except CorruptError as error:
@@ -224,7 +224,7 @@ def _entry_facts(oid: str, message: str, time: int) -> dict[str, Any]:
     return facts_of_event(oid, time, event)
 
 
-def facts_of_event(oid: str, time: int, event: Event) -> dict[str, Any]:
+def facts_of_event(oid: Oid, time: int, event: Event) -> dict[str, Any]:
     """Return one entry as a list shows it."""
     text = reason_in(event) or event.get("message") or event.get("answer") or ""
     return {

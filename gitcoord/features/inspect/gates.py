@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from gitcoord.core.ids import Oid
 from gitcoord.core.layout import gate_log_path
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.gates import definition_of, run_of
@@ -18,7 +19,7 @@ class FailedGate(TypedDict):
 
     gate: str
     reason: str
-    commit: str
+    commit: Oid
     log: str
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from gitcoord.core.errors import NotFoundError
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.features.inspect.events import (
     EVERYTHING,
     Wanted,
@@ -29,7 +29,7 @@ def log(
     agent: AgentId | None = None,
     limit: int = 20,
     wanted: Wanted = EVERYTHING,
-    after: str | None = None,
+    after: Oid | None = None,
 ) -> dict[str, Any]:
     """List the newest entries, or those ``after`` one; ``wanted`` filters further.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.features.inspect.agent_answers import (
     Written,
     WrittenTask,
@@ -70,7 +70,7 @@ class StatusAnswer(TypedDict):
     """A summary of the ledger."""
 
     ledger: str
-    tip: str
+    tip: Oid
     epoch: int
     plan: str | None
     target: str
@@ -95,14 +95,14 @@ class StatusAnswer(TypedDict):
 class TasksAnswer(TypedDict):
     """Tasks in plan order."""
 
-    tip: str
+    tip: Oid
     tasks: list[TaskFacts]
 
 
 class ShowAnswer(TypedDict):
     """A task with everything that is known of it."""
 
-    tip: str
+    tip: Oid
     task: ShownTask
 
 
@@ -117,7 +117,7 @@ class ShowLogAnswer(TypedDict):
 class ImpactAnswer(TypedDict):
     """Who waits for a task."""
 
-    tip: str
+    tip: Oid
     task: TaskId
     direct: list[str]
     transitive: list[str]
@@ -127,7 +127,7 @@ class ImpactAnswer(TypedDict):
 class WhyAnswer(TypedDict):
     """Everything that a task waits for, down to its roots; none where it is ready."""
 
-    tip: str
+    tip: Oid
     task: TaskId
     title: str
     state: TaskState
@@ -138,7 +138,7 @@ class WhyAnswer(TypedDict):
 class LogAnswer(TypedDict):
     """The newest entries, and the git command that lists the same."""
 
-    tip: str
+    tip: Oid
     entries: list[EntryFacts]
     git: str
 
@@ -147,8 +147,8 @@ class VerifyAnswer(TypedDict):
     """How much was replayed, and up to where."""
 
     entries: int
-    tip: str
-    since: str | None
+    tip: Oid
+    since: Oid | None
 
 
 class PhaseListAnswer(TypedDict):
@@ -167,7 +167,7 @@ class PhaseCheckAnswer(TypedDict):
     missing: list[dict[str, str]]
     conflict: ConflictFacts | None
     in_the_way: list[str]
-    new: str | None
+    new: Oid | None
     gates: list[GateFacts]
     without: list[str]
     problem: str | None
@@ -186,8 +186,8 @@ class PhaseLandAnswer(Written):
 
     phase: PhaseId
     target: str
-    old: str
-    new: str
+    old: Oid
+    new: Oid
     results: int
     already: bool
     gates: list[str]
@@ -209,7 +209,7 @@ class CancelAnswer(WrittenTask):
 class ReapAnswer(TypedDict):
     """The claims and locks that were ended."""
 
-    entry: str | None
+    entry: Oid | None
     expired: list[dict[str, str]]
     lapsed: list[dict[str, str]]
 
@@ -241,8 +241,8 @@ class CheckpointAnswer(Written):
 class RollbackAnswer(Written):
     """A rollback: the entry that it went back to, and the tip that it left."""
 
-    onto: str
-    abandoned: str
+    onto: Oid
+    abandoned: Oid
     epoch: int
     code: PendingMove | None
 

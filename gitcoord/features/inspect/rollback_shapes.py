@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.features.inspect.shapes import PendingMove
 
 __all__ = [
@@ -59,17 +59,17 @@ class CodeMoveFacts(TypedDict):
     """Where the target would go: by a reset, or by one revert for each of ``reverts``."""
 
     target: str
-    old: str
-    new: str
-    reverts: list[str]
+    old: Oid
+    new: Oid
+    reverts: list[Oid]
     is_reset: bool
 
 
 class RollbackPreview(TypedDict):
     """What a rollback would do, with nothing done."""
 
-    onto: str
-    abandoned: str
+    onto: Oid
+    abandoned: Oid
     changes: RollbackChanges
     code: CodeMoveFacts | None
     dry_run: NotRequired[bool]
@@ -78,12 +78,12 @@ class RollbackPreview(TypedDict):
 class RollbackFacts(TypedDict):
     """A rollback of the past; ``is_current`` is false where it was abandoned itself."""
 
-    entry: str
+    entry: Oid
     at: str
-    onto: str | None
-    abandoned: str
+    onto: Oid | None
+    abandoned: Oid
     epoch: int
     reason: str
     code: PendingMove | None
-    reverts: list[str]
+    reverts: list[Oid]
     is_current: bool

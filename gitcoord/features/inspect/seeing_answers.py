@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.features.inspect.orchestrator_answers import Eta
 from gitcoord.features.inspect.shapes import AttentionFacts
 
@@ -26,8 +26,8 @@ __all__ = [
 class EventLine(TypedDict):
     """One entry: what it says, and what it is about; of a rollback also what it did."""
 
-    entry: str
-    parent: str | None
+    entry: Oid
+    parent: Oid | None
     id: str
     op: str
     agent: AgentId
@@ -36,8 +36,8 @@ class EventLine(TypedDict):
     phase: PhaseId | None
     subject: str
     event: dict[str, Any]
-    onto: NotRequired[str]
-    abandoned: NotRequired[str]
+    onto: NotRequired[Oid]
+    abandoned: NotRequired[Oid]
 
 
 class ConditionFacts(TypedDict):
@@ -80,7 +80,7 @@ class WorkGroup(TypedDict):
 class StatsAnswer(TypedDict):
     """How well working in parallel went."""
 
-    tip: str
+    tip: Oid
     since: str | None
     until: str
     conditions: list[ConditionFacts]
@@ -146,7 +146,7 @@ class WatchLine(TypedDict):
     """How a ledger stands, and what happened since the line before; ``op`` is ``watch``."""
 
     op: str
-    tip: str
+    tip: Oid
     counts: dict[str, int]
     needs_you: list[AttentionFacts]
     stuck: list[AttentionFacts]

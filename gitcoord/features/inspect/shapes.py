@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 
 __all__ = [
     "AgentFacts",
@@ -84,7 +84,7 @@ class ClaimFacts(LeaseFacts):
     agent: AgentId
     attempt: int
     branch: str
-    base: str
+    base: Oid
     since: str
     progress: Progress | None
 
@@ -100,7 +100,7 @@ class ReviewFacts(TypedDict):
     """A review of one result; token and lease while it is at work."""
 
     agent: AgentId
-    result: str | None
+    result: Oid | None
     verdict: str | None
     message: str
     is_verifier: bool
@@ -115,13 +115,13 @@ class ReviewFacts(TypedDict):
 class CommitFacts(TypedDict):
     """The commit that is handed in, what it is built on, and the boundary that it keeps."""
 
-    base: str
+    base: Oid
     boundary: dict[str, Any]
-    built_on: dict[TaskId, str]
+    built_on: dict[TaskId, Oid]
     commits: int
     files: int
-    oid: str | None
-    tree: str | None
+    oid: Oid | None
+    tree: Oid | None
 
 
 class ResultFacts(CommitFacts):
@@ -188,7 +188,7 @@ class Blocking(Behind):
 class EntryFacts(TypedDict):
     """One entry of the ledger."""
 
-    entry: str
+    entry: Oid
     at: str
     subject: str
     op: str
@@ -241,7 +241,7 @@ class FailedGateFacts(TypedDict):
 
     gate: str
     reason: str
-    commit: str
+    commit: Oid
     log: str
     show: NotRequired[str]
 
@@ -296,7 +296,7 @@ class Earlier(TypedDict):
     """The branch of an earlier attempt."""
 
     branch: str
-    tip: str
+    tip: Oid
     is_resumed: bool
 
 
@@ -390,8 +390,8 @@ class PendingMove(TypedDict):
     kind: Literal["landing", "rollback"]
     phase: PhaseId | None
     target: str
-    old: str
-    new: str
+    old: Oid
+    new: Oid
 
 
 class ConflictFacts(TypedDict):
@@ -414,8 +414,8 @@ class ChangedFile(TypedDict):
 class DiffFacts(TypedDict):
     """The changes of a result, up to a size."""
 
-    old: str
-    new: str
+    old: Oid
+    new: Oid
     files: list[ChangedFile]
     text: str
     is_cut: bool
@@ -436,7 +436,7 @@ class WaitingReview(TypedDict):
     task: TaskId
     title: str
     author: str
-    result: str | None
+    result: Oid | None
     at: str
     needed: int
     verify_by: str | None

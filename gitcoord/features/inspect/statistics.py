@@ -8,7 +8,7 @@ from typing import Any
 from gitcoord.core import stats
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.history import Attempt, History, history_of
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.sessions import assistant_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
@@ -21,7 +21,7 @@ UNKNOWN = "-"
 
 
 def statistics(
-    work: Workspace, *, since: str | None = None, since_time: int | None = None
+    work: Workspace, *, since: Oid | None = None, since_time: int | None = None
 ) -> dict[str, Any]:
     """Compute the statistics of a ledger; the same in any clone of it.
 
@@ -50,7 +50,7 @@ def statistics(
     }
 
 
-def _first(chain: list[Link], since: str | None, since_time: int | None) -> int:
+def _first(chain: list[Link], since: Oid | None, since_time: int | None) -> int:
     """Return the number of the first entry that counts."""
     first = 0
     if since is not None:

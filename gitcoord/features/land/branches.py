@@ -8,7 +8,7 @@ has checked out or works on.
 from __future__ import annotations
 
 from gitcoord.core.errors import GitcoordError
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -37,7 +37,7 @@ def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
     prefix = branch_ref(f"{snapshot.settings()['task_prefix']}/")
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
     checked_out = {worktree.branch for worktree in list_all(work.git)}
-    found: dict[str, str] = {}
+    found: dict[str, Oid] = {}
     for ref, oid in work.store.list_refs(prefix).items():
         task = snapshot.task(TaskId(ref.removeprefix(prefix).partition("/")[0]))
         if (

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
-from gitcoord.core.ids import PhaseId, TaskId
+from gitcoord.core.ids import Oid, PhaseId, TaskId
 from gitcoord.core.model import Result, Said, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.sentences import said
@@ -64,14 +64,14 @@ class PhaseCheck(NamedTuple):
     missing: list[TaskRecord]
     results: list[list[str]]
     conflict: Conflicted | None = None
-    tips: Sequence[str] = ()
+    tips: Sequence[Oid] = ()
     in_the_way: Sequence[str] = ()
     gates: Sequence[dict[str, Any]] = ()
     without: Sequence[TaskId] = ()
     problem: str = ""
 
     @property
-    def new(self) -> str | None:
+    def new(self) -> Oid | None:
         """Where the target would be; ``tips`` begins with where it is."""
         if not self.tips:
             return None
@@ -162,9 +162,9 @@ def merge(
     work: Workspace,
     tasks: dict[TaskId, TaskRecord],
     results: list[list[str]],
-    target_tip: str,
+    target_tip: Oid,
     gates: Sequence[str] = (),
-) -> list[str] | Conflicted:
+) -> list[Oid] | Conflicted:
     """Merge results onto the target's tip, each as a merge commit.
 
     The last one names the ``gates`` that have to pass on it. Returns the
@@ -179,7 +179,7 @@ def merge(
     """
     from gitcoord.git.soundness import require_sound
 
-    def merged() -> list[str] | Conflicted:
+    def merged() -> list[Oid] | Conflicted:
         tips = _merged(work, tasks, results, target_tip, gates)
         if not isinstance(tips, Conflicted):
             require_sound(work.git, tips[-1], [target_tip])
@@ -230,13 +230,13 @@ def refuse_replaced(snapshot: Snapshot, results: Iterable[Sequence[str]]) -> Non
 
 
 def _refuse_broken(
-    work: Workspace, tasks: dict[TaskId, TaskRecord], results: list[list[str]], target_tip: str
+    work: Workspace, tasks: dict[TaskId, TaskRecord], results: list[list[str]], target_tip: Oid
 ) -> None:
     """Return the first result that is broken, if one is why a merge failed."""
     from gitcoord.git.soundness import require_sound
 
-    for name, oid in results:
-        task = tasks[TaskId(name)]
+    for name, found in results:
+        task, oid = tasks[TaskId(name)], Oid(found)
         built_on = cast("Result", task["result"])["built_on"]
         try:
             require_sound(work.git, oid, [target_tip, *built_on.values()])
@@ -258,16 +258,16 @@ def _merged(
     work: Workspace,
     tasks: dict[TaskId, TaskRecord],
     results: list[list[str]],
-    target_tip: str,
+    target_tip: Oid,
     gates: Sequence[str],
-) -> list[str] | Conflicted:
+) -> list[Oid] | Conflicted:
     from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
     from gitcoord.git.results import inspect, inspect_merge, lift
 
     tips = [target_tip]
     merged: list[TaskId] = []
-    for name, oid in results:
-        task = tasks[TaskId(name)]
+    for name, found in results:
+        task, oid = tasks[TaskId(name)], Oid(found)
         result = cast("Result", task["result"])
         boundary = boundary_of_result(task, result)
         lifted = oid
@@ -340,7 +340,7 @@ def _other_side(
     return "the target branch"
 
 
-def in_the_way(work: Workspace, target: str, old: str, new: str) -> list[str]:
+def in_the_way(work: Workspace, target: str, old: Oid, new: Oid) -> list[str]:
     """List local changes where the target is checked out that block a landing.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR, PhaseId, TaskId
+from gitcoord.core.ids import ORCHESTRATOR, Oid, PhaseId, TaskId
 from gitcoord.core.leases import Context
 from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
@@ -27,24 +27,24 @@ __all__ = ["Culprit", "find_culprits", "refusal", "reopen", "tester"]
 
 REASON_CHARS = 350
 Results = list[list[str]]
-Merge = Callable[[Results], list[str] | None]
+Merge = Callable[[Results], list[Oid] | None]
 """Merge results; give the target's tip and the tip after each of them."""
-Test = Callable[[str], GateFailure | None]
+Test = Callable[[Oid], GateFailure | None]
 
 
 class Culprit(NamedTuple):
     """A result with which a gate fails, and how."""
 
     task: TaskId
-    oid: str
+    oid: Oid
     failure: GateFailure
 
 
-def tester(work: Workspace, phase: PhaseId, failure: GateFailure, failed: str) -> Test:
+def tester(work: Workspace, phase: PhaseId, failure: GateFailure, failed: Oid) -> Test:
     """Return a test of any commit by the gate that failed, each tree once."""
-    known: dict[str, GateFailure | None] = {tree_of(work.git, failed): failure}
+    known: dict[Oid, GateFailure | None] = {tree_of(work.git, failed): failure}
 
-    def test(commit: str) -> GateFailure | None:
+    def test(commit: Oid) -> GateFailure | None:
         tree = tree_of(work.git, commit)
         if tree not in known:
             verdict = attempt(work, phase, failure.gate, commit)
@@ -58,7 +58,7 @@ def tester(work: Workspace, phase: PhaseId, failure: GateFailure, failed: str) -
 
 
 def find_culprits(
-    results: Results, tips: list[str], dependents: dict[str, set[TaskId]], merge: Merge, test: Test
+    results: Results, tips: list[Oid], dependents: dict[str, set[TaskId]], merge: Merge, test: Test
 ) -> list[Culprit]:
     """Return the results to give back; none where the target itself fails.
 
@@ -73,7 +73,7 @@ def find_culprits(
         if at == 0:
             break
         task, oid = results[at - 1]
-        found.append(Culprit(TaskId(task), oid, failure))
+        found.append(Culprit(TaskId(task), Oid(oid), failure))
         gone = {task} | dependents.get(task, set())
         results = [one for one in results if one[0] not in gone]
         merged = merge(results)
@@ -83,7 +83,7 @@ def find_culprits(
     return found
 
 
-def _first_failing(tips: list[str], failure: GateFailure, test: Test) -> tuple[int, GateFailure]:
+def _first_failing(tips: list[Oid], failure: GateFailure, test: Test) -> tuple[int, GateFailure]:
     """Search for a prefix that fails while the one before it passes.
 
     The shortest is not a prefix but the target: 0 says that it fails itself.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR, PhaseId, TaskId
+from gitcoord.core.ids import ORCHESTRATOR, Oid, PhaseId, TaskId
 from gitcoord.core.leases import Context
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
@@ -49,11 +49,11 @@ __all__ = [
 class Landed(NamedTuple):
     """A phase that landed (or had landed), and where the target is."""
 
-    entry: str
+    entry: Oid
     phase: PhaseId
     target: str
-    old: str
-    new: str
+    old: Oid
+    new: Oid
     results: int
     already: bool
     gates: Sequence[str] = ()
@@ -154,7 +154,7 @@ def _land_once(
     return done
 
 
-def _begun(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
+def _begun(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> Oid:
     """Test what was merged and begin the landing; return the tested tree.
 
     Raises:
@@ -232,7 +232,7 @@ def _blocked(paths: Sequence[str]) -> RefusedError:
     )
 
 
-def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
+def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> Oid:
     """Pass the gates on the merged commit, or give the culprits back."""
     from gitcoord.features.work.checks import prove
     from gitcoord.git.merges import tree_of
@@ -245,7 +245,7 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
         tasks, _ = wholeness(snapshot, check.phase)
         by_id = {task["id"]: task for task in tasks}
 
-        def merge(results: list[list[str]]) -> list[str] | None:
+        def merge(results: list[list[str]]) -> list[Oid] | None:
             merged = candidates.merge(work, by_id, results, old)
             if isinstance(merged, Conflicted):
                 return None
@@ -262,7 +262,7 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> str:
     return tree_of(work.git, new)
 
 
-def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) -> None:
+def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: Oid) -> None:
     """Publish the landing, if all is as it was when it was tested."""
     from gitcoord.git.soundness import require_sound
 
@@ -303,7 +303,7 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: str) ->
         raise
 
 
-def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: str) -> Landed:
+def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: Oid) -> Landed:
     """Read again what became of it: whoever came by may have ended it before us."""
     from gitcoord.git.merges import tree_of
 

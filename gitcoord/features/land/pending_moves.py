@@ -12,6 +12,7 @@ from typing import cast
 
 from gitcoord.core.errors import CorruptError, RefusedError
 from gitcoord.core.events import Event
+from gitcoord.core.ids import NO_OID, Oid
 from gitcoord.core.messages import parse
 from gitcoord.core.model import Pending, Why
 from gitcoord.core.sentences import said
@@ -45,7 +46,7 @@ def require_begun(work: Workspace, snapshot: Snapshot, pending: Pending) -> Even
 
 def _beginning(work: Workspace, snapshot: Snapshot, pending: Pending) -> tuple[EntryObject, Event]:
     """Seek the entry that began a move, back from the newest."""
-    oid: str | None = snapshot.oid
+    oid: Oid | None = snapshot.oid
     while oid is not None:
         try:
             entry = work.store.read_entry(oid)
@@ -86,7 +87,7 @@ def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> Why:
     try:
         results = snapshot.json_blob(event["results"], f"the results of phase {phase}")
         names = [proof["gate"] for proof in event["gates"]]
-        tips = candidates.merge(work, tasks, results, event["old"], names)
+        tips = candidates.merge(work, tasks, results, Oid(event["old"]), names)
     except (RefusedError, CorruptError) as error:
         return error.message
     if isinstance(tips, Conflicted):
@@ -99,7 +100,7 @@ def _unlike_rollback(work: Workspace, event: Event) -> Why:
     old, new = code["old"], code["new"]
     abandoned = work.ledger.snapshot(event["abandoned"])
     chosen = work.ledger.snapshot(event["onto"])
-    undone = moves_since(work, abandoned.oid, "").rollbacks.get(old)
+    undone = moves_since(work, abandoned.oid, NO_OID).rollbacks.get(old)
     if undone is not None and undone[0] == new:
         return ""
     try:
@@ -109,7 +110,7 @@ def _unlike_rollback(work: Workspace, event: Event) -> Why:
     return _difference(move.new if move is not None else old, new)
 
 
-def _difference(wanted: str, new: str) -> Why:
+def _difference(wanted: Oid, new: Oid) -> Why:
     if wanted == new:
         return ""
     return said("other-candidate", wanted=wanted, found=new)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import CorruptError, RefusedError
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.layout import PLAN, PLAN_INPUT
 from gitcoord.core.messages import parse
 from gitcoord.core.model import PhaseRecord, Survivor, TaskRecord
@@ -29,17 +29,17 @@ class CodeMove(NamedTuple):
     """A move of the target; ``reverts`` are the landings' tips that it undoes."""
 
     target: str
-    old: str
-    new: str
-    reverts: tuple[str, ...]
+    old: Oid
+    new: Oid
+    reverts: tuple[Oid, ...]
     is_reset: bool
 
 
 class _Moves(NamedTuple):
     """The finished moves of the target since an entry, by their new tip."""
 
-    landings: dict[str, str]
-    rollbacks: dict[str, tuple[str, tuple[str, ...]]]
+    landings: dict[Oid, Oid]
+    rollbacks: dict[Oid, tuple[Oid, tuple[Oid, ...]]]
 
 
 def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | None:
@@ -56,10 +56,10 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
         chosen.settings()["target_tip"],
     )
     moves = moves_since(work, tip.oid, chosen.oid)
-    reverts: list[tuple[str, str]] = []
-    undone: set[str] = set()
+    reverts: list[tuple[Oid, Oid]] = []
+    undone: set[Oid] = set()
     is_foreign = False
-    here: str | None = old
+    here: Oid | None = old
     while here is not None and here != goal:
         if here in moves.landings:
             if here not in undone:
@@ -89,7 +89,7 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
     )
 
 
-def _first_parent(work: Workspace, oid: str) -> str | None:
+def _first_parent(work: Workspace, oid: Oid) -> Oid | None:
     try:
         parents = work.store.read_entry(oid).parents
     except MissingObjectError:
@@ -99,14 +99,14 @@ def _first_parent(work: Workspace, oid: str) -> str | None:
     return parents[0]
 
 
-def moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
+def moves_since(work: Workspace, tip: Oid, chosen: Oid) -> _Moves:
     """Collect what moved the target since an entry, abandoned history too."""
     moves = _Moves({}, {})
-    begun: dict[str, tuple[str, ...]] = {}
+    begun: dict[Oid, tuple[Oid, ...]] = {}
     seen = {chosen}
     starts = [tip]
     while starts:
-        oid: str | None = starts.pop()
+        oid: Oid | None = starts.pop()
         while oid is not None and oid not in seen:
             seen.add(oid)
             try:
@@ -115,13 +115,13 @@ def moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
             except (MissingObjectError, CorruptError):
                 break
             if event["op"] == "land-done":
-                moves.landings[event["new"]] = event["old"]
+                moves.landings[event["new"]] = Oid(event["old"])
             elif event["op"] == "rollback":
                 starts.append(event["abandoned"])
                 if event["code"]:
                     begun[event["code"]["new"]] = tuple(event["reverts"])
             elif event["op"] == "rollback-done":
-                moves.rollbacks[event["new"]] = (event["old"], ())
+                moves.rollbacks[event["new"]] = (Oid(event["old"]), ())
             oid = None
             if entry.parents:
                 oid = entry.parents[0]
@@ -130,7 +130,7 @@ def moves_since(work: Workspace, tip: str, chosen: str) -> _Moves:
     return moves
 
 
-def _reverted(work: Workspace, tip: str, reverts: list[tuple[str, str]]) -> str:
+def _reverted(work: Workspace, tip: Oid, reverts: list[tuple[Oid, Oid]]) -> Oid:
     """Add one commit per landing that takes it back, newest first."""
     from gitcoord.git.merges import Conflict, commit_merge, merge_tree, time_of
 
@@ -228,7 +228,7 @@ def _state_of(record: TaskRecord | PhaseRecord | None) -> str | None:
     return record["state"]
 
 
-def _changed_paths(work: Workspace, one: str, other: str) -> Iterator[str]:
+def _changed_paths(work: Workspace, one: Oid, other: Oid) -> Iterator[str]:
     trees = [TreeItem(work.store.read_entry(oid).tree, is_tree=True) for oid in (one, other)]
     yield from _walk(work, "", trees[0], trees[1])
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR, PhaseId
+from gitcoord.core.ids import ORCHESTRATOR, Oid, PhaseId
 from gitcoord.core.leases import Context
 from gitcoord.core.messages import reason_in
 from gitcoord.core.model import Pending, Said, Why
@@ -37,7 +37,7 @@ __all__ = ["Choice", "RolledBack", "choose", "rollback", "rollbacks", "undo"]
 class Choice(NamedTuple):
     """The entry that was chosen, and the words that chose it."""
 
-    entry: str
+    entry: Oid
     said: Said
 
     @property
@@ -49,9 +49,9 @@ class Choice(NamedTuple):
 class RolledBack(NamedTuple):
     """A rollback that took place."""
 
-    entry: str
-    onto: str
-    abandoned: str
+    entry: Oid
+    onto: Oid
+    abandoned: Oid
     epoch: int
     code: Pending | None
 
@@ -105,7 +105,7 @@ def choose(
     return choice
 
 
-def _named(work: Workspace, tip: str, name: str) -> Choice:
+def _named(work: Workspace, tip: Oid, name: str) -> Choice:
     if any(one["name"] == name for one in work.ledger.snapshot(tip).checkpoints()):
         for oid, event, _, _ in entries(work, tip):
             if event["op"] == "checkpoint" and event["name"] == name:
@@ -123,7 +123,7 @@ def _named(work: Workspace, tip: str, name: str) -> Choice:
     )
 
 
-def _stepped(work: Workspace, tip: str, steps: int) -> Choice:
+def _stepped(work: Workspace, tip: Oid, steps: int) -> Choice:
     for number, (oid, _, _, _) in enumerate(entries(work, tip)):
         if number == steps:
             return Choice(oid, said("steps-back", steps=steps))
@@ -133,7 +133,7 @@ def _stepped(work: Workspace, tip: str, steps: int) -> Choice:
     )
 
 
-def _before(work: Workspace, tip: str, before: int) -> Choice:
+def _before(work: Workspace, tip: Oid, before: int) -> Choice:
     for oid, _, time, _ in entries(work, tip):
         if time < before:
             return Choice(oid, said("before-time"))
@@ -142,7 +142,7 @@ def _before(work: Workspace, tip: str, before: int) -> Choice:
     )
 
 
-def _phase_start(work: Workspace, tip: str, phase: PhaseId) -> Choice:
+def _phase_start(work: Workspace, tip: Oid, phase: PhaseId) -> Choice:
     snapshot = work.ledger.snapshot(tip)
     phase = named_phase(snapshot, phase)["id"]
     first_claim = None
@@ -182,7 +182,7 @@ def rollback(
     return _publish(work, choice.entry, plan, reason or said("back-to", choice=choice.said))
 
 
-def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> RolledBack:
+def undo(work: Workspace, entry: Oid | None = None, *, reason: str = "") -> RolledBack:
     """Go forward again to what a rollback abandoned, by default the last one.
 
     Claims that the rollback ended stay ended. A target that the rollback
@@ -231,7 +231,7 @@ def undo(work: Workspace, entry: str | None = None, *, reason: str = "") -> Roll
     return _publish(work, found["abandoned"], plan, reason or said("undo-of", entry=found["entry"]))
 
 
-def _publish(work: Workspace, onto: str, plan: CodeMove | None, why: Why) -> RolledBack:
+def _publish(work: Workspace, onto: Oid, plan: CodeMove | None, why: Why) -> RolledBack:
     from gitcoord.features.land.rollback_preview import refuse_in_the_way
 
     if plan is not None:
@@ -290,7 +290,7 @@ def _finish_what_was_begun(work: Workspace) -> None:
         finish_pending(work)
 
 
-def _keep_results(work: Workspace, onto: str) -> None:
+def _keep_results(work: Workspace, onto: Oid) -> None:
     """Give results their refs back that upkeep left to the target."""
     chosen, tip = work.ledger.snapshot(onto), work.ledger.snapshot()
     opened = {phase["id"] for phase in tip.phases() if phase["state"] == "landed"}
@@ -304,7 +304,7 @@ def _keep_results(work: Workspace, onto: str) -> None:
         keep_commits(work, wanted, [work.target_tip(tip)])
 
 
-def _require_known(work: Workspace, tip: Snapshot, onto: str) -> None:
+def _require_known(work: Workspace, tip: Snapshot, onto: Oid) -> None:
     """Refuse where the choice was overtaken by another rollback, or is the tip."""
     if tip.oid == onto:
         raise RefusedError(
@@ -328,13 +328,13 @@ def _is_begun(work: Workspace, tip: Snapshot, pending: Pending) -> bool:
     return True
 
 
-def rollbacks(work: Workspace, tip: str | None = None) -> list[dict[str, Any]]:
+def rollbacks(work: Workspace, tip: Oid | None = None) -> list[dict[str, Any]]:
     """List rollbacks, newest first: those of the chain, then abandoned ones.
 
     What has expired from the attic is passed over.
     """
     found: list[dict[str, Any]] = []
-    seen: set[str] = set()
+    seen: set[Oid] = set()
     starts = [(tip or work.ledger.snapshot().oid, True)]
     while starts:
         start, is_current = starts.pop(0)

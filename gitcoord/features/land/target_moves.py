@@ -15,7 +15,7 @@ from typing import Any
 from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.events import Event
-from gitcoord.core.ids import ORCHESTRATOR
+from gitcoord.core.ids import ORCHESTRATOR, Oid
 from gitcoord.core.model import Pending, Why
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sentences import given, said
@@ -223,7 +223,7 @@ def _clear_after_mover(
         write_json(marker, {key: value for key, value in facts.items() if key != "locks"})
 
 
-def _contains(work: Workspace, now: str, old: str, new: str) -> bool:
+def _contains(work: Workspace, now: Oid, old: Oid, new: Oid) -> bool:
     """Return whether a target that moved on has the move in it already.
 
     A rollback may be a reset: then its old tip contains the new one, and

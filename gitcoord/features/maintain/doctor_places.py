@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitcoord.core import ids
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import NO_OID, AgentId, Oid, TaskId
 from gitcoord.core.refs import branch_name, branch_ref, own_refs
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.findings import Finding, fine, problem
@@ -128,16 +128,16 @@ def broken_refs(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterat
         yield from _foreign_lock(work, lock, work.place.worktree or work.place.common_dir, fix)
 
 
-def _oid_of(work: Workspace, name: str) -> str:
+def _oid_of(work: Workspace, name: str) -> Oid:
     """Return the oid that a broken ref held, as far as its name or the history tells."""
     kind, _, rest = name.partition("/")
-    last = rest.rpartition("/")[2]
+    last = Oid(rest.rpartition("/")[2])
     if kind == "beats":
         return work.store.write_blob(f"torn {work.clock.token()}\n".encode())
     if kind in {"results", "landing"} and ids.is_oid(last):
         if _is_there(work, last):
             return last
-        return ""
+        return NO_OID
     if kind == "attic":
         from gitcoord.features.land.rollbacks import rollbacks
 
@@ -146,11 +146,11 @@ def _oid_of(work: Workspace, name: str) -> str:
             code = one["code"] or {}
             for oid in (one["abandoned"], code.get("old"), code.get("new")):
                 if oid and short and oid.startswith(short) and _is_there(work, oid):
-                    return str(oid)
-    return ""
+                    return Oid(oid)
+    return NO_OID
 
 
-def _is_there(work: Workspace, oid: str) -> bool:
+def _is_there(work: Workspace, oid: Oid) -> bool:
     try:
         work.store.read_entry(oid)
     except MissingObjectError:

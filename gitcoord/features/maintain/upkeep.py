@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import NO_OID, NO_TASK, Oid, TaskId
 from gitcoord.core.refs import attic_refs, landing_refs, result_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -103,12 +103,12 @@ def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
     from gitcoord.git.maintenance import merge_packs, pack_reachable
 
     file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.json"
-    packed_tip = str((read_json(file) or {}).get("packed", ""))
+    packed_tip = Oid(str((read_json(file) or {}).get("packed", "")))
     tips = [
         snapshot.oid,
         *work.store.list_refs(attic_refs(work.ledger.name)).values(),
     ]
-    exclude = []
+    exclude: list[Oid] = []
     if ids.is_oid(packed_tip) and _is_there(work, packed_tip):
         exclude = [packed_tip]
     packed = pack_reachable(work.git, tips, exclude)
@@ -118,7 +118,7 @@ def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
     return {"packed": packed.objects if packed else 0, "merged": merged}
 
 
-def _is_there(work: Workspace, oid: str) -> bool:
+def _is_there(work: Workspace, oid: Oid) -> bool:
     try:
         work.store.read_entry(oid)
     except MissingObjectError:
@@ -126,7 +126,7 @@ def _is_there(work: Workspace, oid: str) -> bool:
     return True
 
 
-def _drop(work: Workspace, ref: str, oid: str) -> bool:
+def _drop(work: Workspace, ref: str, oid: Oid) -> bool:
     try:
         work.store.delete_ref(ref, oid)
     except (ContendedError, FailedError, LockedError):
@@ -141,7 +141,7 @@ def _drop_landed_results(work: Workspace, snapshot: Snapshot) -> list[str]:
     """
     from gitcoord.git.merges import contains
 
-    prefix = result_ref(work.ledger.name, TaskId(""), "").removesuffix("/")
+    prefix = result_ref(work.ledger.name, NO_TASK, NO_OID).removesuffix("/")
     refs = work.store.list_refs(prefix)
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
     if not refs or not landed:

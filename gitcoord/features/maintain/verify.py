@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, UnavailableError
+from gitcoord.core.ids import NO_OID, Oid
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.ledger.replay import illegal, replay_entry
@@ -28,12 +29,12 @@ class Verified(NamedTuple):
     """A history that holds: how many entries were replayed, up to which."""
 
     entries: int
-    tip: str
-    since: str | None
+    tip: Oid
+    since: Oid | None
 
 
 @uncollected()
-def verify(work: Workspace, *, since: str | None = None, until: str | None = None) -> Verified:
+def verify(work: Workspace, *, since: Oid | None = None, until: Oid | None = None) -> Verified:
     """Replay the entries after ``since`` (default: from genesis) to ``until``.
 
     Raises:
@@ -64,7 +65,7 @@ def verify_ledger(work: Workspace, *, quick: bool = False) -> Verified:
     known = (read_json(file) or {}).get("tip")
     since = None
     if isinstance(known, str):
-        base = _link(work, tip, known)
+        base = _link(work, tip, Oid(known))
         since = None
         if quick:
             since = base
@@ -75,23 +76,23 @@ def verify_ledger(work: Workspace, *, quick: bool = False) -> Verified:
     return done
 
 
-def _readable_tip(work: Workspace) -> str:
+def _readable_tip(work: Workspace) -> Oid:
     tip = work.ledger.tip()
     if tip is None:
         return work.ledger.snapshot().oid
     return tip
 
 
-def _link(work: Workspace, tip: str, known: str) -> str:
+def _link(work: Workspace, tip: Oid, known: Oid) -> Oid:
     """Find the newest entry that both the tip and a verified tip descend from.
 
     Rollbacks link an abandoned history.
     """
-    seen: dict[str, str] = {}
-    starts = [(tip, "")]
+    seen: dict[Oid, Oid] = {}
+    starts = [(tip, NO_OID)]
     while starts:
         start, fork = starts.pop()
-        oid: str | None = start
+        oid: Oid | None = start
         while oid is not None and oid not in seen:
             seen[oid] = fork or oid
             if oid == known:
@@ -105,7 +106,7 @@ def _link(work: Workspace, tip: str, known: str) -> str:
                 parent = entry.parents[0]
             abandoned = _ABANDONED.search(entry.message)
             if abandoned and parent:
-                starts.append((abandoned[1], fork or parent))
+                starts.append((Oid(abandoned[1]), fork or parent))
             oid = parent
     raise CorruptError(
         f"entry {known[:12]}, which was verified here before, is not in the history of {tip[:12]}, "
@@ -116,9 +117,9 @@ def _link(work: Workspace, tip: str, known: str) -> str:
     )
 
 
-def _chain(store: Store, tip: str, since: str | None) -> list[str]:
-    chain: list[str] = []
-    oid: str | None = tip
+def _chain(store: Store, tip: Oid, since: Oid | None) -> list[Oid]:
+    chain: list[Oid] = []
+    oid: Oid | None = tip
     while oid is not None and oid != since:
         try:
             entry = store.read_entry(oid)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core.errors import RefusedError
-from gitcoord.core.ids import AgentId
+from gitcoord.core.ids import AgentId, Oid
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
@@ -343,8 +343,8 @@ def _watch(
 
 
 def _tell_news(
-    work: Workspace, tip: str | None, outcome: dict[str, Any], tell: Callable[[str], None]
-) -> str | None:
+    work: Workspace, tip: Oid | None, outcome: dict[str, Any], tell: Callable[[str], None]
+) -> Oid | None:
     now = work.ledger.tip()
     fresh = []
     for entry in facts.history(work, now, limit=10_000):

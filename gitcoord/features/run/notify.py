@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
+from gitcoord.core.ids import Oid
 from gitcoord.features.inspect.chain import Link
 from gitcoord.features.inspect.events import event_line, events_after
 from gitcoord.features.setup.trust import user_folder
@@ -116,7 +117,7 @@ class Notifier:
         if read_json(self._cursor) is None:
             self._keep(self._work.ledger.snapshot().oid)
 
-    def _keep(self, entry: str) -> None:
+    def _keep(self, entry: Oid) -> None:
         write_json(self._cursor, {"entry": entry})
 
     def tell_all(self) -> None:
@@ -132,7 +133,7 @@ class Notifier:
         tip = self._work.ledger.snapshot().oid
         cursor = (read_json(self._cursor) or {}).get("entry")
         try:
-            links = events_after(self._work, tip, str(cursor))
+            links = events_after(self._work, tip, Oid(str(cursor)))
         except NotFoundError as error:
             self._tell(f"notifications begin anew: {error.message}")
             links = []

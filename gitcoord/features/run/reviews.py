@@ -13,7 +13,7 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import NO_OID, AgentId, TaskId
 from gitcoord.core.model import GateSpec, TaskRecord, Why
 from gitcoord.features.work import reviews
 from gitcoord.features.work.beating import beating
@@ -81,7 +81,7 @@ def _run_review(
 ) -> Verdict:
     """Run the command on the result that is reviewed, or on the base where there is none."""
     task, review = held.task, held.review
-    base = ""
+    base = NO_OID
     if task["result"]:
         base = task["result"]["base"]
     spec: GateSpec = {"name": "review", "run": command, "timeout_ms": TIMEOUT_MS, "retry": 0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gitcoord.core.ids import Oid
 from gitcoord.features.inspect import facts
 from gitcoord.features.inspect.events import EVERYTHING, lines_after
 from gitcoord.features.maintain.overview import overview
@@ -28,7 +29,7 @@ def watch(work: Workspace, *, is_once: bool = False) -> Iterator[dict[str, Any]]
 
     ``is_once`` ends after the first.
     """
-    cursor: str | None = None
+    cursor: Oid | None = None
     shown: Any = None
     while True:
         status = facts.status(work)

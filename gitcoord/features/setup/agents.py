@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
-from gitcoord.core.ids import ORCHESTRATOR, AgentId
+from gitcoord.core.ids import NO_OID, ORCHESTRATOR, AgentId, Oid
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.sentences import said
@@ -34,7 +34,7 @@ _REMOVING = "removing.json"
 class Added(NamedTuple):
     """An agent that was added, and what its worktree came to."""
 
-    entry: str
+    entry: Oid
     agent: AgentRecord
     worktree: str | None
     setup: str
@@ -120,7 +120,7 @@ def add(
             reason="exists",
             hint="name another place with --worktree, or none with --no-worktree",
         )
-    tip = ""
+    tip = NO_OID
     if place is not None:
         tip = work.target_tip(snapshot)
     done = work.ledger.execute(command, agent=ORCHESTRATOR)
@@ -226,7 +226,7 @@ def _shown(work: Workspace, place: Path) -> str:
     return codec.printable(os.path.relpath(place, main))
 
 
-def _equipped(work: Workspace, agent: AgentId, place: Path, entry: str, tip: str = "") -> Added:
+def _equipped(work: Workspace, agent: AgentId, place: Path, entry: Oid, tip: Oid = NO_OID) -> Added:
     """Give an agent its worktree, or what of it is missing."""
     from gitcoord.git import worktrees
 

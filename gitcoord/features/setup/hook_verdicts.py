@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gitcoord.core import ids
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import RefusedError
-from gitcoord.core.ids import AgentId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import HEADS, ledger_ref
 from gitcoord.core.snapshot import Snapshot
@@ -101,7 +101,7 @@ class _Repository:
             if snapshot is not None
         ]
 
-    def landed(self, target: str) -> list[str]:
+    def landed(self, target: str) -> list[Oid]:
         """Return a target's tip after the last landing of each ledger that lands there."""
         snapshots = map(self.snapshot, self.all_ledgers())
         return [
@@ -207,7 +207,7 @@ def _held(repository: _Repository, kept: _Kept) -> _Held | None:
     return _Held(snapshot, task, HEADS + task["claim"]["branch"])
 
 
-def _merging(place: Place) -> str | None:
+def _merging(place: Place) -> Oid | None:
     """Return the commit that a merge is about to bring in, if one is made."""
     try:
         heads = (place.git_dir / "MERGE_HEAD").read_text("ascii").split()
@@ -221,7 +221,7 @@ def _merging(place: Place) -> str | None:
         )
     if not heads:
         return None
-    return heads[0]
+    return Oid(heads[0])
 
 
 def _refuse_on_target(repository: _Repository, targets: Iterable[str]) -> None:
@@ -245,18 +245,18 @@ def _look_at_push(repository: _Repository, lines: Iterable[str]) -> None:
         words = line.split()
         if len(words) != 4 or words[2] not in targets:
             continue
-        oid, goal = words[1], words[2].removeprefix(HEADS)
+        oid, goal = Oid(words[1]), words[2].removeprefix(HEADS)
         if not oid.strip("0"):
             raise _target_error(f"this push would delete the target {goal}")
         tips = repository.landed(words[2])
         if not any(is_ancestor(repository.git, oid, tip) for tip in tips):
             raise _target_error(f"this push would move {goal} to {oid[:12]}, which has not landed")
-        if oid not in tips and not _goes_forward(repository, words[3], oid):
+        if oid not in tips and not _goes_forward(repository, Oid(words[3]), oid):
             # Only a rollback takes it back, and then the older tip is the ledger's.
             raise _target_error(f"this push would take {goal} back to {oid[:12]}")
 
 
-def _goes_forward(repository: _Repository, there: str, oid: str) -> bool:
+def _goes_forward(repository: _Repository, there: Oid, oid: Oid) -> bool:
     """Return whether a push keeps all that a remote has; what is unknown here it does not."""
     from gitcoord.git.merges import is_ancestor
 

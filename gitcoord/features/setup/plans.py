@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 from gitcoord.core import codec, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import NotFoundError, UsageError
-from gitcoord.core.ids import ORCHESTRATOR, TaskId
+from gitcoord.core.ids import ORCHESTRATOR, Oid, TaskId
 from gitcoord.core.model import MAX_PLAN_BYTES, PlanDocument, TaskSpec
 from gitcoord.core.plan import parse
 from gitcoord.core.refs import branch_name, branch_ref
@@ -22,7 +22,7 @@ MAX_NOTICES = 20
 class Applied(NamedTuple):
     """A plan that was applied: how it differs from what was there."""
 
-    entry: str
+    entry: Oid
     added: int
     changed: int
     kept: list[str]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import RefusedError
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import result_refs
 from gitcoord.core.snapshot import Snapshot
@@ -25,8 +25,8 @@ __all__ = ["Base", "base_of", "built_on_of"]
 class Base(NamedTuple):
     """A base commit, and the results of the phase that it contains."""
 
-    oid: str
-    built_on: dict[TaskId, str]
+    oid: Oid
+    built_on: dict[TaskId, Oid]
 
 
 def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
@@ -44,7 +44,8 @@ def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
     from gitcoord.git.merges import Conflict, fork_base
 
     wanted.sort(key=lambda other: other["order"])
-    results = [str(other["result"]["oid"]) for other in wanted if other["result"]]
+    handed_in = [other["result"]["oid"] for other in wanted if other["result"]]
+    results = [oid for oid in handed_in if oid is not None]
     merged = fork_base(work.git, tip, results)
     if isinstance(merged, Conflict):
         raise RefusedError(
@@ -56,7 +57,7 @@ def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
             files=list(merged.files[:20]),
             hint="the orchestrator decides: cancel one of them, or reopen it",
         )
-    built_on: dict[TaskId, str] = {}
+    built_on: dict[TaskId, Oid] = {}
     for other in wanted:
         if other["result"]:
             built_on |= {
@@ -64,7 +65,9 @@ def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
                 for name, oid in other["result"]["built_on"].items()
                 if _is_current(snapshot, name, oid)
             }
-            built_on[other["id"]] = str(other["result"]["oid"])
+            delivered = other["result"]["oid"]
+            if delivered is not None:
+                built_on[other["id"]] = delivered
     return Base(merged, built_on)
 
 
@@ -95,7 +98,7 @@ def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskR
     return found
 
 
-def _is_current(snapshot: Snapshot, name: TaskId, oid: str) -> bool:
+def _is_current(snapshot: Snapshot, name: TaskId, oid: Oid) -> bool:
     other = snapshot.task(name)
     return (
         other is not None
@@ -106,8 +109,8 @@ def _is_current(snapshot: Snapshot, name: TaskId, oid: str) -> bool:
 
 
 def built_on_of(
-    work: Workspace, snapshot: Snapshot, task: TaskRecord, result: str
-) -> dict[TaskId, str]:
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, result: Oid
+) -> dict[TaskId, Oid]:
     """Return which current results of the phase a commit contains.
 
     Raises:
@@ -126,8 +129,8 @@ def built_on_of(
     if not handed_in:
         return {}
     contained = set(rev_list(work.git, [result], [work.target_tip(snapshot)]))
-    built_on: dict[TaskId, str] = {}
-    superseded: list[tuple[TaskId, str]] = []
+    built_on: dict[TaskId, Oid] = {}
+    superseded: list[tuple[TaskId, Oid]] = []
     for name, oid in sorted(handed_in):
         other = snapshot.task(name)
         if oid not in contained or other is None or other["spec"]["phase"] != phase:

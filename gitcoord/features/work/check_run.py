@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core import codec
+from gitcoord.core.ids import Oid
 from gitcoord.core.sentences import said
 from gitcoord.features.work.check_outcome import Ended, Verdict, judge
 from gitcoord.git.program import Git, inherited
@@ -44,7 +45,7 @@ class Job(NamedTuple):
     ``is_over`` is asked now and then: true ends the command early.
     """
 
-    commit: str
+    commit: Oid
     command: str
     timeout_ms: int
     environment: Mapping[str, str]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError
-from gitcoord.core.ids import ORCHESTRATOR, AgentId, PhaseId, Token
+from gitcoord.core.ids import NO_OID, ORCHESTRATOR, AgentId, Oid, PhaseId, Token
 from gitcoord.core.layout import check_path, gate_path
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, Proof, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
@@ -63,7 +63,7 @@ def _command(spec: GateSpec) -> str:
 
 
 def _has_passed(
-    work: Workspace, snapshot: Snapshot, phase: PhaseId, spec: GateSpec, tree: str
+    work: Workspace, snapshot: Snapshot, phase: PhaseId, spec: GateSpec, tree: Oid
 ) -> bool:
     run, definition = run_of(snapshot, phase=phase, gate=spec["name"]), definition_of(spec)
     if run is None:
@@ -84,10 +84,10 @@ def unproved(work: Workspace, phase: PhaseId, proofs: Iterable[Proof]) -> list[s
 
 
 def gate_facts(
-    work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str | None
+    work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: Oid | None
 ) -> list[dict[str, Any]]:
     """Return for each gate what it runs, whether it may, and whether it has passed."""
-    tree = ""
+    tree = NO_OID
     if commit and phase["spec"]["gates"]:
         tree = tree_of(work.git, commit)
     return [
@@ -104,7 +104,7 @@ def gate_facts(
 
 
 def prove(
-    work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: str
+    work: Workspace, snapshot: Snapshot, phase: PhaseRecord, commit: Oid
 ) -> GateFailure | None:
     """Pass every gate of a phase on a commit, or give the first that fails.
 
@@ -140,7 +140,7 @@ def prove(
     return None
 
 
-def attempt(work: Workspace, phase: PhaseId, spec: GateSpec, commit: str) -> Verdict:
+def attempt(work: Workspace, phase: PhaseId, spec: GateSpec, commit: Oid) -> Verdict:
     """Run a trusted gate on a commit, again where it says ``retry``."""
     require_trust(work, [_command(spec)])
     about = {"GITCOORD_PHASE": phase, "GITCOORD_GATE": spec["name"]}
@@ -167,7 +167,7 @@ def _refuse_interrupted(work: Workspace) -> None:
 def run_command(
     work: Workspace,
     spec: GateSpec,
-    commit: str,
+    commit: Oid,
     log: Path,
     about: dict[str, str],
     is_over: Callable[[], bool] = lambda: False,
@@ -185,7 +185,7 @@ def run_command(
 
 
 def _facts(
-    work: Workspace, spec: GateSpec, commit: str, tree: str, verdict: Verdict, log: bytes
+    work: Workspace, spec: GateSpec, commit: Oid, tree: Oid, verdict: Verdict, log: bytes
 ) -> dict[str, Any]:
     return {
         "definition": definition_of(spec),
@@ -238,7 +238,7 @@ def check_result(
 
 
 def _run_check(
-    work: Workspace, agent: AgentId, task: TaskRecord, token: Token, spec: GateSpec, commit: str
+    work: Workspace, agent: AgentId, task: TaskRecord, token: Token, spec: GateSpec, commit: Oid
 ) -> Verdict:
     """Run a task's check on a commit, beating while it runs.
 
@@ -265,7 +265,7 @@ def _run_check(
     return verdict
 
 
-def _failed(task: TaskRecord, verdict: Verdict, said: str, entry: str) -> RefusedError:
+def _failed(task: TaskRecord, verdict: Verdict, said: str, entry: Oid) -> RefusedError:
     return RefusedError(
         f"the check of task {task['id']} failed: {verdict.reason}" + clause("\n{}", said),
         reason="check",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gitcoord.core.ids import Oid
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.sentences import answer_of, text_of_escalation
@@ -43,7 +44,7 @@ def claim_answer(work: Workspace, claimed: Claimed) -> dict[str, Any]:
     }
 
 
-def _is_bare_base(work: Workspace, tip: str, base: str) -> bool:
+def _is_bare_base(work: Workspace, tip: Oid, base: Oid) -> bool:
     """Return whether a branch holds nothing that the new base lacks."""
     from gitcoord.git.merges import is_ancestor
 

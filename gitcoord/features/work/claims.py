@@ -11,7 +11,7 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.core.events import Command
-from gitcoord.core.ids import AgentId, TaskId
+from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
@@ -30,7 +30,7 @@ __all__ = ["Claimed", "claim"]
 class Claimed(NamedTuple):
     """A claim that stands: its entry, the state there, the task, and what was done."""
 
-    entry: str
+    entry: Oid
     snapshot: Snapshot
     task: TaskRecord
     already: bool
@@ -305,7 +305,7 @@ def _check_out(
     return checkout
 
 
-def _checked_out(work: Workspace, worktree: Path, branch: str, start: str) -> tuple[str, str]:
+def _checked_out(work: Workspace, worktree: Path, branch: str, start: Oid) -> tuple[str, str]:
     from gitcoord.git.program import GitError
     from gitcoord.git.worktrees import checkout_branch
 

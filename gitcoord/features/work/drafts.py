@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core.boundary import Boundary, boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError
-from gitcoord.core.ids import TaskId, Token
+from gitcoord.core.ids import Oid, TaskId, Token
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.operations.gates import check_of
 from gitcoord.core.refs import branch_ref
@@ -108,7 +108,7 @@ def _outside(outside: list[str], boundary: Boundary, task: TaskId) -> RefusedErr
     )
 
 
-def commit_draft(work: Workspace, task: TaskRecord, draft: Draft, message: str) -> str | None:
+def commit_draft(work: Workspace, task: TaskRecord, draft: Draft, message: str) -> Oid | None:
     """Commit what lies inside, with the user's hooks; None where nothing differs.
 
     What is staged beside it stays staged.
@@ -184,18 +184,19 @@ def _require_current(snapshot: Snapshot, task: TaskId, token: Token) -> tuple[Ta
     return record, held
 
 
-def _would_be(draft: Draft) -> str:
+def _would_be(draft: Draft) -> Oid:
     """Return the commit that committing the draft would make, made beside everything."""
     git = Git(draft.worktree)
     if not draft.inside:
-        return git.run("rev-parse", "--verify", "HEAD").text
+        return Oid(git.run("rev-parse", "--verify", "HEAD").text)
     with _other_index() as env:
         git.run("read-tree", "HEAD", env=env)
         listing = "\0".join(draft.inside).encode("utf-8", "surrogateescape")
         flags = ("--pathspec-from-file=-", "--pathspec-file-nul")
         git.run("add", "-A", *flags, stdin=listing, env={**env, **_LITERAL})
         tree = git.run("write-tree", env=env).text
-    return git.run("commit-tree", tree, "-p", "HEAD", "-m", "draft", env=_NOBODY).text
+    args = ("commit-tree", tree, "-p", "HEAD", "-m", "draft")
+    return Oid(git.run(*args, env=_NOBODY).text)
 
 
 @contextmanager

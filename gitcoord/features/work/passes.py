@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gitcoord.core import codec
 from gitcoord.core.hashing import sha256
+from gitcoord.core.ids import Oid
 from gitcoord.features.setup.trust import repository_key, user_folder
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.files import replace_file
@@ -24,7 +25,7 @@ __all__ = ["has_passed_here", "remember_pass"]
 MAX_PASSES = 1000
 
 
-def has_passed_here(work: Workspace, scope: str, definition: str, tree: str) -> bool:
+def has_passed_here(work: Workspace, scope: str, definition: str, tree: Oid) -> bool:
     """Return whether this machine saw a command, so defined, pass on a tree.
 
     ``scope`` is the path of the gate's, or of the check's, record.
@@ -36,7 +37,7 @@ def has_passed_here(work: Workspace, scope: str, definition: str, tree: str) -> 
     return stat.S_ISREG(status.st_mode)
 
 
-def remember_pass(work: Workspace, scope: str, definition: str, tree: str) -> None:
+def remember_pass(work: Workspace, scope: str, definition: str, tree: Oid) -> None:
     """Remember that a command, so defined, has just passed on a tree.
 
     If it cannot be written the command is run again when its pass is needed.
@@ -47,7 +48,7 @@ def remember_pass(work: Workspace, scope: str, definition: str, tree: str) -> No
         _drop_oldest(path.parent)
 
 
-def _path(work: Workspace, scope: str, definition: str, tree: str) -> Path:
+def _path(work: Workspace, scope: str, definition: str, tree: Oid) -> Path:
     repository = sha256(repository_key(work).encode("utf-8", "surrogateescape"))
     name = sha256(codec.dump([scope, definition, tree]))
     return user_folder() / "passes" / repository.hexdigest() / name.hexdigest()

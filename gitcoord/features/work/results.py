@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gitcoord.core.boundary import Boundary, boundary_of, paths_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
-from gitcoord.core.ids import AgentId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import Claim, TaskRecord, Why
 from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.sentences import given
@@ -34,7 +34,7 @@ __all__ = [
 class Completed(NamedTuple):
     """A result that was handed in, or had been already."""
 
-    entry: str
+    entry: Oid
     task: TaskRecord
     already: bool
 
@@ -301,7 +301,7 @@ def _inspected(
     }
 
 
-def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> str:
+def _result_oid(work: Workspace, task: TaskRecord, held: Claim) -> Oid:
     tip = work.store.read_ref(branch_ref(held["branch"]))
     if tip is None:
         raise NotFoundError(

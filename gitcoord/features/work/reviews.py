@@ -19,7 +19,7 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.core.events import Command
-from gitcoord.core.ids import AgentId, TaskId, Token
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.layout import check_log_path
 from gitcoord.core.leases import Context, running
 from gitcoord.core.machine import decide
@@ -65,7 +65,7 @@ MAX_LOG_CHARS = 4000
 class Reviewing(NamedTuple):
     """A review that stands: its entry, the task's record, the review in it."""
 
-    entry: str
+    entry: Oid
     task: TaskRecord
     review: Review
     already: bool
@@ -74,7 +74,7 @@ class Reviewing(NamedTuple):
 class Judged(NamedTuple):
     """A verdict that stands, or stood already: its entry, and the task."""
 
-    entry: str
+    entry: Oid
     task: TaskRecord
     already: bool
 

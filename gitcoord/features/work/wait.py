@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core.errors import GitcoordError
+from gitcoord.core.ids import Oid
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.clock import Clock, Deadline
 
@@ -67,7 +68,7 @@ def jittered(seconds: float, clock: Clock) -> float:
 
 
 def wait_for_change(
-    work: Workspace, tip: str | None, seconds: float, stop: threading.Event | None = None
+    work: Workspace, tip: Oid | None, seconds: float, stop: threading.Event | None = None
 ) -> bool:
     """Wait until the ledger is no longer at ``tip``; False when time is up."""
     if seconds <= 0:

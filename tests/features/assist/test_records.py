@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.core.ids import Oid
 from gitcoord.features.assist.records import record_oids
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace
@@ -20,7 +21,7 @@ def work(repo: Path) -> Workspace:
     return found(repo, tasks("a", "b"), "one", "two", worktrees=False)
 
 
-def oids(work: Workspace) -> dict[str, str] | None:
+def oids(work: Workspace) -> dict[str, Oid] | None:
     return record_oids(str(work.place.common_dir), work.ledger.tip() or "", PATHS)
 
 

@@ -16,6 +16,7 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import Oid
 from gitcoord.core.leases import Context
 from gitcoord.core.machine import decide
 from gitcoord.core.snapshot import Snapshot
@@ -184,7 +185,7 @@ def test_a_claim_decides_each_candidate_once_and_reads_each_object_once(
         decided.append(command["task"])
         return decide(snapshot, command, context)
 
-    def seen(store: DiskStore, oid: str, kind: str) -> bytes:
+    def seen(store: DiskStore, oid: Oid, kind: str) -> bytes:
         read.append(oid)
         return raw(store, oid, kind)
 
