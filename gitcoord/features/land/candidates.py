@@ -189,28 +189,34 @@ def merge(
 
 
 def _unpruned(
-    work: Workspace, act: Callable[[], Made], refuse: Callable[[], None] = lambda: None
+    work: Workspace, act: Callable[[], Made], refuse: Callable[[], None] | None = None
 ) -> Made:
     """Make commits that no ref keeps, and read them; anew if a prune took some.
 
-    ``refuse`` raises where something else is what git did not get by.
+    Objects may be broken in what was made, or in what it was made of: ``refuse``
+    raises for the latter. Without it a refusal of ``act`` is the answer.
     """
     from gitcoord.git.program import GitError
 
+    error: Exception
     attempts = 0
     while True:
         attempts += 1
         try:
             return act()
-        except (GitError, RefusedError) as error:
-            if isinstance(error, RefusedError) and error.reason != "broken-objects":
+        except RefusedError as refused:
+            if refuse is None or refused.reason != "broken-objects":
                 raise
+            error = refused
+        except GitError as failed:
+            error = failed
+        if refuse is not None:
             refuse()
-            if attempts == MERGES:
-                raise UnavailableError(
-                    f"the results cannot be merged now: {error}",
-                    hint="try again; where a git gc prunes at once, when it is over",
-                ) from None
+        if attempts == MERGES:
+            raise UnavailableError(
+                f"the results cannot be merged now: {error}",
+                hint="try again; where a git gc prunes at once, when it is over",
+            )
         work.ledger.require_unpruned()
 
 
