@@ -32,10 +32,9 @@ def test_the_wheel_runs_and_holds_hooks_and_templates(repo: Path, tmp_path: Path
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"gitcoord/_shipped/hooks/{path.name}" for path in (ROOT / "hooks").iterdir()} <= names
-    assert {
-        f"gitcoord/_shipped/templates/{path.name}" for path in (ROOT / "templates").iterdir()
-    } <= names
+    for folder in ("hooks", "templates"):
+        files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+        assert {f"gitcoord/_shipped/{path.relative_to(ROOT)}" for path in files} <= names
     assert "gitcoord/py.typed" in names
     assert not any(name.startswith(("tests/", "docs/")) for name in names)
     place = tmp_path / "venv"
