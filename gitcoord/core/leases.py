@@ -35,7 +35,7 @@ __all__ = [
 class Beat(NamedTuple):
     """An agent's beat ref as it was read: its oid, and a stamp per token.
 
-    ``is_torn`` says that what the ref leads to is not there, or is no beat. That tells
+    ``is_torn`` says that what the ref leads to is not there, or is not a beat. That tells
     nothing about the time of any lease, and nothing against its holder.
     """
 
@@ -76,7 +76,7 @@ def is_of_our_clock(boot_id: str, monotonic_ns: int, context: Context) -> bool:
 
 
 def age_ns(boot_id: str, monotonic_ns: int, context: Context) -> int:
-    """Return how long ago a stamp was made, at the least."""
+    """Return how long ago a stamp was made, at least."""
     if is_of_our_clock(boot_id, monotonic_ns, context):
         return context.now_ns - monotonic_ns
     seen_ns = context.observed.get(stamp_key(boot_id, monotonic_ns))

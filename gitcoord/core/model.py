@@ -211,7 +211,7 @@ class Result(TypedDict):
 
 
 class Setback(TypedDict):
-    """One earlier attempt that did not make it, for whoever tries next."""
+    """One earlier attempt that did not succeed, for the agent that tries next."""
 
     attempt: int
     agent: AgentId

@@ -137,7 +137,7 @@ class _Reader(Values):
             if name is None:
                 continue
             if name.casefold() in {other.casefold() for other in found}:
-                self.problems.add(at, f"pool {name} stands twice")
+                self.problems.add(at, f"duplicate pool {name}")
             selection = None
             if "selection" in table:
                 selection = self.choice(
@@ -180,7 +180,7 @@ class _Reader(Values):
             if name is None:
                 continue
             if name.casefold() in {other["id"].casefold() for other in found}:
-                self.problems.add(at, f"phase {name} stands twice")
+                self.problems.add(at, f"duplicate phase {name}")
                 continue
             reviews = (
                 self.number(table, "reviews", self.places.at("phase", index, "reviews"), 0, 0, 20)
@@ -223,7 +223,7 @@ class _Reader(Values):
                 )
             name = self.id(gate.get("name"), "gate name", at)
             if name and name.casefold() in {other["name"].casefold() for other in found}:
-                self.problems.add(at, f"gate {name} stands twice")
+                self.problems.add(at, f"duplicate gate {name}")
             run = self.text(gate, "run", at, "", most=2000)
             if not run:
                 self.problems.add(at, "a gate has a command: run = ...")
@@ -274,10 +274,10 @@ class _Reader(Values):
             at = self.places.at(kind, index, "id" if kind == "task" else "ids")
             if task.casefold() in folded:
                 twin = folded[task.casefold()]
-                same = f"differs from {twin} by case alone"
+                text = f"task {task} differs from {twin} by case alone"
                 if twin == task:
-                    same = "stands twice"
-                self.problems.add(at, f"task {task} {same} (first at {where[twin]})")
+                    text = f"duplicate task {task}"
+                self.problems.add(at, f"{text} (first at {where[twin]})")
                 continue
             folded[task.casefold()] = task
             where[task] = at
@@ -286,8 +286,8 @@ class _Reader(Values):
             if self.expanded_bytes > MAX_EXPANDED_BYTES:
                 self.problems.add(
                     at,
-                    f"the tasks up to here are larger than {MAX_EXPANDED_BYTES >> 20} MiB: say "
-                    "them shorter",
+                    f"the tasks up to here are larger than {MAX_EXPANDED_BYTES >> 20} MiB: "
+                    "shorten them",
                 )
                 break
         return found, where

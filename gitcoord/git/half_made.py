@@ -170,7 +170,7 @@ def remove(
             is_ours = not place.exists()
         if place.exists():
             if not is_ours:
-                raise _kept(place, "it is no worktree of this repository")
+                raise _kept(place, "it is not a worktree of this repository")
             _refuse_removal(place, own, is_begun=private is not None)
             shutil.rmtree(place)
         if is_ours and own.is_dir():

@@ -79,7 +79,7 @@ def changes_of(
 
 
 def _is_stub(worktree: Path, change: Change) -> bool:
-    """Return whether a change is no file at all: git lists it, and could not add it.
+    """Return whether a change is not a file at all: git lists it, and could not add it.
 
     Sandboxes hide files behind devices, which git takes for untracked files.
     """

@@ -44,7 +44,7 @@ def patch_of(
 
     That is what its own commits do on top of the target and of what it is
     built on; where these now conflict, what it did since its base.
-    ``files`` counts added and removed lines, None for what is no text.
+    ``files`` counts added and removed lines, None for what is not text.
     """
     old, new = fork_base(git, target_tip, list(built_on.values())), result
     merged = None if isinstance(old, Conflict) else merge_tree(git, old, result)

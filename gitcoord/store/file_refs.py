@@ -288,7 +288,7 @@ class FileRefs:
     def _log(self, ref: str, old: Oid, new: Oid) -> None:
         """Append to the reflog, where there is one, before the move as git does.
 
-        It is no promise of ours and is not synced, as git does not either.
+        It is not a promise of ours and is not synced; git does not sync it either.
         """
         for name in (ref, *self._heads_on(ref)):
             path = f"{self._top}/logs/{name}"

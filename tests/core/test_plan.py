@@ -196,7 +196,7 @@ def test_every_mistake_of_a_plan_is_listed_with_its_line() -> None:
         'lease = "soon"': "lease is a duration",
         'id = "../x"': "not a valid task id",
         "id = 7": 'written in quotes: "7"',
-        'name = "P"': "stands twice",
+        'name = "P"': "duplicate pool",
         "tile =": "did you mean 'title'",
         "pathz": "did you mean 'paths'",
         'ids = "9-1"': "is empty",

@@ -561,7 +561,7 @@ MUTANTS = [
         "gitcoord/core/codec.py",
         "    if len(result) != len(pairs):\n",
         "    if False:\n",
-        "tests/core/test_codec.py::test_a_key_that_stands_twice_is_corrupt",
+        "tests/core/test_codec.py::test_a_duplicate_key_is_corrupt",
         "two readers would read two records in the same bytes",
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """End what is over in passing: claims, reviews and timed locks.
 
-What is over still counts until an entry ends it. Whoever it hinders ends
+What is over still counts until an entry ends it. The command that it hinders ends
 it in its own entry, with the evidence; whether the evidence adds up can be
 checked by everybody, whether it is true by nobody.
 """

@@ -103,7 +103,7 @@ def open_phase(snapshot: Snapshot, phase: PhaseId) -> PhaseRecord:
 
 
 def require_patterns(wanted: list[str], what: str) -> None:
-    """Refuse paths that are no patterns, and more of them than fit.
+    """Refuse paths that are not patterns, and more of them than fit.
 
     Raises:
         UsageError: What is wrong with which of them.

@@ -297,7 +297,7 @@ def _reminded(view: View, now_ns: int) -> tuple[View, str]:
 
 
 def _end_of_turn(work: Workspace, agent: AgentId, call: HookCall, standing: Standing) -> HookAnswer:
-    """Hold a turn that would end with an open claim, twice at the most."""
+    """Hold a turn that would end with an open claim, at most twice."""
     if call.has_background or not owns_worktree(call, standing):
         return SILENT
     view = fresh_view(work, agent, standing)

@@ -65,12 +65,12 @@ class View(NamedTuple):
         return tuple(claim for claim in self.claims if claim.ended == "lost")
 
     def is_renewal_due(self, now_ns: int) -> bool:
-        """Return whether the leases should be renewed by now."""
+        """Return whether it is time to renew the leases."""
         lengths = [min(one.lease_ms, one.heartbeat_ms) for one in self.current]
         return bool(lengths) and now_ns - self.renewed_ns > min(lengths) * 1_000_000 // RENEW_SHARE
 
     def is_report_due(self, now_ns: int) -> bool:
-        """Return whether some holder should be reminded to report by now."""
+        """Return whether it is time to remind a holder to report."""
         return any(now_ns >= claim.report_ns for claim in self.current)
 
 

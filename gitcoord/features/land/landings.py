@@ -2,7 +2,7 @@
 
 The ledger decides: ``land-begin`` records old and new target, the move
 follows it in a ref transaction that verifies the ledger, ``land-done``
-closes it. Whoever finds a landing that was cut off finishes or aborts it
+closes it. The next command finishes or aborts a landing that was cut off
 by the same three questions, so that a crash never leaves half of one.
 """
 
@@ -304,7 +304,7 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: Oid) ->
 
 
 def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: Oid) -> Landed:
-    """Read again what became of it: whoever came by may have ended it before us."""
+    """Read again what became of it: another command may have ended it before us."""
     from gitcoord.git.merges import tree_of
 
     after = work.ledger.snapshot()

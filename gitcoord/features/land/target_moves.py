@@ -1,6 +1,6 @@
 """Finish or abort a move of the target that is pending, and let files follow.
 
-Whoever finds a move that was cut off decides by the same three questions,
+The command that finds a move that was cut off asks the same three questions,
 so that a crash never leaves half of one. Agents finish refs only, and go on
 without a move that they cannot finish.
 """

@@ -1,8 +1,8 @@
-"""Look at everything that can be wrong around a ledger, and heal what is safe.
+"""Check the repository and its surroundings, and remove what dead processes left.
 
-Each check gives findings: what was seen, and what to do. With ``--fix``
-what is certainly nobody's any more is healed; the rest is left alone with
-advice. Nothing here repairs a history.
+Each check returns findings: what was seen, and what to do. With ``--fix``
+what certainly belongs to no living process is removed; the rest is left alone
+with advice. Nothing here repairs a history.
 """
 
 from __future__ import annotations

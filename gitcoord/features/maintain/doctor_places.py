@@ -272,6 +272,6 @@ def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[
         if place.name not in agents and known is not None and Path(str(known.get("path"))).exists():
             yield problem(
                 "worktrees",
-                f"{known['path']} was the worktree of {place.name}, which is no agent any more",
+                f"{known['path']} was the worktree of {place.name}, which is not an agent any more",
                 "look at it, and remove it with git worktree remove when nothing in it is needed",
             )

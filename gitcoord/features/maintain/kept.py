@@ -62,7 +62,7 @@ def _attempts(folder: Path) -> Iterator[_Attempt]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """List the folders of a folder that are no links."""
+    """List the folders of a folder that are not links."""
     with suppress(OSError):
         return [path for path in folder.iterdir() if stat.S_ISDIR(path.lstat().st_mode)]
     return []

@@ -100,7 +100,7 @@ def fail(
 ) -> Done:
     """Report a failure: the task comes back after a delay, or has failed.
 
-    The tail of ``log`` is kept in the ledger, for whoever tries next.
+    The tail of ``log`` is kept in the ledger, for the agent that tries next.
 
     Raises:
         ClaimLostError: The token is stale.

@@ -136,7 +136,7 @@ def judge(
 ) -> Judged:
     """Approve or reject the result that this agent's review is about.
 
-    To approve again what this review approved is no error: ``already``.
+    To approve again what this review approved is not an error: ``already``.
 
     Raises:
         NotFoundError: It reviews nothing here, or not that task.
