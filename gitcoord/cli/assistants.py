@@ -64,6 +64,8 @@ def setup(
     if dry_run:
         lines.append("nothing was done: leave --dry-run out to do it")
     _tell(app, what, planned, is_removal=remove)
+    if check and what != "agents-md" and app.work.ledger.tip() is not None:
+        _tell_not_covered(app)
     app.out.answer("setup", facts, "\n".join(lines))
     if not check:
         return 0
@@ -109,6 +111,13 @@ def _tell(app: App, what: str, planned: Planned, *, is_removal: bool) -> None:
     problem = advice_about(what)
     if problem:
         app.out.notice(problem)
+
+
+def _tell_not_covered(app: App) -> None:
+    from gitcoord.features.assist.examine import not_covered
+
+    for seen in not_covered(app.work):
+        app.out.notice(seen.text)
 
 
 def prepare(app: App, assistant: str, worktree: str) -> str:

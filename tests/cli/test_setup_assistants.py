@@ -355,3 +355,13 @@ def test_doctor_names_agents_that_no_hook_can_judge(cli: Cli) -> None:
     cli("setup", "claude")
     (told,) = [text for _, text in assistants_rows(cli, 0) if "no worktree of their own" in text]
     assert "their own: loose;" in told
+
+
+@pytest.mark.parametrize("assistant", ["claude", "codex"])
+def test_check_names_agents_that_no_hook_can_judge(cli: Cli, assistant: str) -> None:
+    cli("setup", assistant)
+    cli("setup", assistant, "--check")
+    assert "no worktree of their own" not in cli.err
+    cli("agent", "add", "loose", "--no-worktree")
+    cli("setup", assistant, "--check")
+    assert "their own: loose;" in cli.err

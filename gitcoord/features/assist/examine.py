@@ -18,7 +18,7 @@ from gitcoord.features.assist.file_changes import read_text
 from gitcoord.features.assist.setups import agents_worktrees, plan_claude
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["Seen", "look_at_assistants"]
+__all__ = ["Seen", "look_at_assistants", "not_covered"]
 
 MAX_NAMED = 10
 
@@ -42,10 +42,10 @@ def look_at_assistants(work: Workspace) -> Iterator[Seen]:
     if has_codex:
         yield from _codex(work)
     if has_claude or has_codex:
-        yield from _not_covered(work)
+        yield from not_covered(work)
 
 
-def _not_covered(work: Workspace) -> Iterator[Seen]:
+def not_covered(work: Workspace) -> Iterator[Seen]:
     """Return the agents whose edits no hook judges: a hook knows an agent by its worktree."""
     names = [
         agent["id"]
