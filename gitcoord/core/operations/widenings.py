@@ -70,10 +70,11 @@ def check_widen(snapshot: Snapshot, event: Event) -> None:
     check_expired(snapshot, event, own=task["id"])
     check_lapsed(snapshot, event)
     wanted = event["paths"] or []
-    require_patterns([*task.get("widened", []), *wanted], "a task's widenings")
+    require_patterns(wanted, "a task's widenings")
     own = paths_of(task)
     if own is None or paths.covers(own, wanted):
         raise RefusedError(f"task {task['id']} may write that already", reason="nothing-to-do")
+    require_patterns(_widened_by(task, wanted), "a task's widenings")
     _check_layers(snapshot, event, task, wanted)
     policy = _policy(snapshot)
     if policy == "never":
@@ -200,8 +201,11 @@ def apply_widen(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Add the paths to the task's own, and end what stood in the way."""
     end_expired(snapshot, event, changes)
     task = snapshot.require_task(event["task"])
-    widened = [*task.get("widened", []), *(event["paths"] or [])]
-    put_task(changes, changed(task, widened=list(dict.fromkeys(widened))))
+    put_task(changes, changed(task, widened=_widened_by(task, event["paths"] or [])))
+
+
+def _widened_by(task: TaskRecord, wanted: list[str]) -> list[str]:
+    return list(dict.fromkeys([*task.get("widened", []), *wanted]))
 
 
 OPERATIONS = {

@@ -70,6 +70,16 @@ def test_what_is_allowed_already_is_nothing_to_do_and_a_bad_path_is_an_error() -
     refused(pure, ClaimLostError, **stale)
 
 
+def test_a_path_that_was_widened_to_already_is_kept_once() -> None:
+    pure = ledger("a")
+    claim = pure.claim("x", "a")
+    pure.run(wish(claim, "lib/"))
+    again = refused(pure, RefusedError, **wish(claim, "lib/"))
+    assert again.facts["reason"] == "nothing-to-do"
+    pure.run(wish(claim, "lib/", "doc/"))
+    assert own(pure, "a") == ["a/", "lib/", "doc/"]
+
+
 def test_no_widening_goes_beyond_pool_phase_or_agent() -> None:
     pool = '[[pool]]\nname = "default"\npaths = ["src/"]\n'
     for head, agent in ((FREE + pool, {}), (FREE, {"paths": ["src/"]})):
