@@ -167,7 +167,7 @@ def test_prefixes_and_defaults_are_those_of_the_commands(repo: Path) -> None:
         ('{"op": "cancel", "task": "a", "reson": "x"}', "no key"),
         ('{"op": "cancel", "task": 25}', "wrong type"),
         ('{"op": "progress", "message": "m", "percent": true}', "wrong type"),
-        ('{"op": "cancel", "task": "a", "task": "b"}', "twice"),
+        ('{"op": "cancel", "task": "a", "task": "b"}', "duplicate key"),
     ],
 )
 def test_a_line_that_is_wrong_is_named_before_anything_happens(row: str, what: str) -> None:
