@@ -44,7 +44,7 @@ def answer(argv: list[str], start: Path | None = None) -> int:
     from gitcoord.core import codec
     from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
     from gitcoord.features.setup import hook_verdicts
-    from gitcoord.git.program import discover_hooked
+    from gitcoord.git.places import discover_hooked
 
     event = next(iter(argv), "")
     try:

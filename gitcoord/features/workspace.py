@@ -19,7 +19,8 @@ from gitcoord.core.model import PlanRecord
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.git.program import Git, Place, discover
+from gitcoord.git.places import Place, discover
+from gitcoord.git.program import Git
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger

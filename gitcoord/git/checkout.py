@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
-from gitcoord.git.program import LONG_S, Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import LONG_S, Git
 from gitcoord.git.refs import clear_dead_lock, clear_locks, head_lock
 from gitcoord.host.files import copy_file, open_file
 

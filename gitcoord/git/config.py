@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 __all__ = [
     "TRUE",
+    "Stamps",
     "UserConfig",
     "incompatible",
     "is_partial",
     "last_value",
     "read_config",
+    "stamps_of",
     "unsupported",
     "user_files",
 ]
 
 Rows = list[tuple[str, str, str]]
+Stamps = tuple[tuple[str, int, int, int], ...]
+"""What tells files from what they were: path, inode, time and size of each that is there."""
 TRUE = ("true", "yes", "on", "1")
 _HEADER = re.compile(r"""\[\s*+([A-Za-z0-9.-]++)\s*+(?:"(?:[^"\\]++|\\.)*+")?+\s*+\]""")
 _ESCAPES = {"n": "\n", "t": "\t", "b": "\b"}
@@ -39,6 +43,18 @@ def read_config(common_dir: Path) -> Rows:
     if last_value(found, "extensions", "worktreeconfig").lower() in TRUE:
         found += _read_file(common_dir / "config.worktree")
     return found
+
+
+def stamps_of(files: Iterable[Path]) -> Stamps:
+    """Return what changes when one of these files does."""
+    stamps = []
+    for path in files:
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        stamps.append((str(path), found.st_ino, found.st_mtime_ns, found.st_size))
+    return tuple(stamps)
 
 
 def _read_file(path: Path) -> Rows:

@@ -9,12 +9,13 @@ which can be seen is switched off too. Older gits pass over both.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from gitcoord.core.errors import UsageError
-from gitcoord.git.config import user_files
-from gitcoord.git.program import Git, discover
+from gitcoord.git.config import Stamps, stamps_of, user_files
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 
 __all__ = ["EVENTS", "named_for", "switched_off"]
 
@@ -47,8 +48,7 @@ _MARKS = (b"[hook", b"[include")
 
 _MAX_KNOWN = 256
 
-_Stamp = tuple[tuple[str, int, int, int], ...]
-_known: dict[tuple[str, _Stamp], tuple[str, ...]] = {}
+_known: dict[tuple[str, Stamps], tuple[str, ...]] = {}
 
 
 def switched_off(names: Iterable[str] = ()) -> dict[str, str]:
@@ -73,7 +73,7 @@ def named_for(git: Git) -> tuple[str, ...]:
     git is asked only where a file mentions hooks, or other files that may,
     and again when one of those files has changed.
     """
-    stamp = tuple(_stamps(_files(git)))
+    stamp = stamps_of(_files(git))
     key = str(git.cwd), stamp
     if key not in _known:
         if len(_known) >= _MAX_KNOWN:
@@ -90,15 +90,6 @@ def _files(git: Git) -> list[Path]:
         return user_files()
     private = git.git_dir or place.git_dir
     return [*user_files(), place.common_dir / "config", private / "config.worktree"]
-
-
-def _stamps(files: Iterable[Path]) -> Iterator[tuple[str, int, int, int]]:
-    for path in files:
-        try:
-            found = path.stat()
-        except OSError:
-            continue
-        yield str(path), found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _mentions(path: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 from gitcoord.host.files import replace_file
 
 __all__ = ["exclude", "include"]

@@ -13,7 +13,8 @@ from pathlib import Path
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.git.local_changes import changes_of
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 from gitcoord.git.refs import head_lock
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock

@@ -19,7 +19,8 @@ from gitcoord.core.ids import Oid, is_oid
 from gitcoord.git.batch import missing_of, read_objects
 from gitcoord.git.config import is_partial, last_value, read_config
 from gitcoord.git.diffs import diff_raw
-from gitcoord.git.program import Git, GitError, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git, GitError
 from gitcoord.git.temporary import temporary_folder
 
 __all__ = ["isolated"]

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gitcoord.git.program import LONG_S, Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import LONG_S, Git
 
 __all__ = [
     "LITERAL",

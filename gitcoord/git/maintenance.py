@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
-from gitcoord.git.program import DURABLE, LONG_S, Git, GitError, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 from gitcoord.host.remedies import remedy
 
 __all__ = ["MARK", "Packed", "config_value", "loose_estimate", "merge_packs", "pack_reachable"]

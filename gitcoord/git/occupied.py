@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import AgentId, TaskId, Token, is_id, is_ref
 from gitcoord.core.refs import branch_ref, work_branch
-from gitcoord.git.program import GitError, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import GitError
 from gitcoord.git.salvage import Kept, salvage
 from gitcoord.host.clock import Clock
 from gitcoord.host.files import read_file, replace_file

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import Oid
-from gitcoord.git.program import DURABLE, LONG_S, Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import DURABLE, LONG_S, Git
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.open_files import is_open_for_writing
 

@@ -26,7 +26,8 @@ from gitcoord.git.local_changes import (
     untracked_repositories,
     without_filters,
 )
-from gitcoord.git.program import LONG_S, Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import LONG_S, Git
 from gitcoord.git.unfinished import Unfinished, find_unfinished, quit_unfinished
 from gitcoord.git.worktrees import branch_of_worktree
 from gitcoord.host.files import copy_file

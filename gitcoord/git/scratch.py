@@ -19,7 +19,8 @@ from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.git import worktrees
 from gitcoord.git.half_made import LOCK_WAIT_S
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 from gitcoord.host.files import read_file

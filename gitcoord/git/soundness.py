@@ -16,7 +16,8 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import Oid
 from gitcoord.git.config import is_partial, read_config
 from gitcoord.git.isolated import isolated
-from gitcoord.git.program import LONG_S, Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import LONG_S, Git
 
 __all__ = ["is_whole", "require_sound"]
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.refs import branch_name
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 
 __all__ = [
     "Unfinished",

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.files import note_holder, open_file
 from gitcoord.host.processes import shown

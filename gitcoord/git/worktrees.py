@@ -32,7 +32,8 @@ from gitcoord.git.half_made import (
     remove,
 )
 from gitcoord.git.local_changes import LITERAL, changed_paths, hidden_among, names_of
-from gitcoord.git.program import LONG_S, Completed, Git, GitError, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import LONG_S, Completed, Git, GitError
 from gitcoord.git.refs import create_ref
 from gitcoord.git.unfinished import refuse_unfinished
 from gitcoord.git.worktree_lock import exclusive

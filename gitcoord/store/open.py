@@ -11,7 +11,8 @@ import os
 
 from gitcoord.core.errors import UnavailableError, UsageError
 from gitcoord.git.config import incompatible, unsupported
-from gitcoord.git.program import Git, Place
+from gitcoord.git.places import Place
+from gitcoord.git.program import Git
 from gitcoord.store.protocol import Store
 
 __all__ = ["ENGINES", "open_store", "require_own"]

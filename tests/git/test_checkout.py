@@ -14,7 +14,8 @@ import pytest
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.checkout import undo
 from gitcoord.git.local_changes import changed_paths
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 from gitcoord.git.worktrees import add, checkout_branch
 from tests.support.irregular import IRREGULAR, REPLACEABLE, hard_link_to_theirs, is_theirs_whole
 from tests.support.world import environment, git, write

@@ -13,7 +13,8 @@ import pytest
 from gitcoord.core.errors import RefusedError
 from gitcoord.git import worktrees
 from gitcoord.git.local_changes import changed_paths
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 from tests.git.building import git
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.git.occupied import Attempt, occupy, recover
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from tests.git.building import git
 from tests.support.irregular import IRREGULAR, REPLACEABLE, is_theirs_whole
 

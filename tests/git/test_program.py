@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import UnavailableError, UsageError
-from gitcoord.git.program import Git, GitError, discover, require_git, scrubbed, version
+from gitcoord.core.errors import UnavailableError
+from gitcoord.git.program import Git, GitError, require_git, scrubbed, version
 from gitcoord.git.shell import run_shell
 from tests.git.building import commit, git
 
@@ -145,89 +145,6 @@ def test_a_shell_command_is_ended_after_its_time(tmp_path: Path) -> None:
     assert run_shell("echo out; echo err >&2; exit 3", tmp_path, log, 10) == 3
     assert log.read_text() == "out\nerr\n"
     assert run_shell("sleep 60 & wait", tmp_path, log, 0.2) == 124
-
-
-# places
-
-
-def test_every_place_of_a_repository_is_found_without_git(
-    repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    git(repo, "worktree", "add", "-q", "--detach", str(repo.parent / "linked"))
-    (repo / "a" / "b").mkdir(parents=True)
-    monkeypatch.setenv("PATH", "")
-    top = repo / ".git"
-    linked = repo.parent / "linked"
-    main = (top, top, repo, False, True, repo)
-    beside = (top, top / "worktrees" / "linked", linked, False, False, repo)
-    assert discover(repo) == main
-    assert discover(repo / "a" / "b") == main
-    assert discover(top) == main
-    assert discover(top / "refs") == main
-    assert discover(linked) == beside
-    assert discover(top / "worktrees" / "linked") == beside
-
-
-def test_a_bare_repository_and_its_worktree_are_found(repo: Path, tmp_path: Path) -> None:
-    bare = tmp_path / "bare.git"
-    git(repo, "clone", "-q", "--bare", str(repo), str(bare))
-    git(bare, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
-    assert discover(bare) == (bare, bare, None, True, True, None)
-    assert discover(tmp_path / "linked") == (
-        bare,
-        bare / "worktrees" / "linked",
-        tmp_path / "linked",
-        False,
-        False,
-        None,
-    )
-
-
-def test_a_repository_with_a_worktree_configuration_is_bare_as_it_says(
-    repo: Path, tmp_path: Path
-) -> None:
-    git(repo, "config", "extensions.worktreeConfig", "true")
-    (repo / ".git" / "config.worktree").write_text("[core] bare = true ; said here\n")
-    assert discover(repo).is_bare
-    (repo / ".git" / "config.worktree").write_text("")
-    assert not discover(repo).is_bare
-
-
-def test_a_separate_git_directory_and_a_submodule_are_found(repo: Path, tmp_path: Path) -> None:
-    apart = tmp_path / "apart"
-    git(tmp_path, "init", "-q", f"--separate-git-dir={tmp_path / 'kept'}", str(apart))
-    assert discover(apart) == (tmp_path / "kept", tmp_path / "kept", apart, False, True, apart)
-    git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(repo), "sub")
-    inner = repo / ".git" / "modules" / "sub"
-    place = (inner, inner, repo / "sub", False, True, repo / "sub")
-    assert discover(repo / "sub") == place
-    assert discover(inner) == place
-
-
-def test_git_dir_counts_only_outside_of_a_repository(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = tmp_path / "other"
-    git(tmp_path, "init", "-q", str(other))
-    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    monkeypatch.setenv("GIT_WORK_TREE", str(other))
-    assert discover(repo).worktree == repo
-    assert discover(tmp_path) == (other / ".git", other / ".git", other, False, True, other)
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(UsageError, match="GIT_DIR names none"):
-        discover(tmp_path)
-
-
-def test_no_repository_and_broken_links_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not in a git repository") as caught:
-        discover(tmp_path)
-    assert caught.value.hint
-    (tmp_path / ".git").write_text("gitdir: nowhere\n")
-    with pytest.raises(UsageError, match="whose repository is gone"):
-        discover(tmp_path)
-    (tmp_path / ".git").write_text("hello\n")
-    with pytest.raises(UsageError, match="is not a link to a git directory"):
-        discover(tmp_path)
 
 
 def test_a_handle_that_git_keeps_outlives_us(repo: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents, plans
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from gitcoord.host.clock import Clock
 from gitcoord.store.open import open_store
 from gitcoord.store.protocol import Store

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 WRITER = """
 import os, sys
 from pathlib import Path
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from gitcoord.store.open import open_store
 store = open_store(discover(Path(sys.argv[1])), is_durable=sys.argv[2] == "full")
 tree = store.write_tree(None, {"a/b.json": b"one"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from gitcoord.store.open import ENGINES, open_store
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from gitcoord.store.open import ENGINES, open_store
 
 NOBODY = 65534

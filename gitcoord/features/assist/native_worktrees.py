@@ -20,7 +20,8 @@ from gitcoord.core.layout import SETTINGS
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.git import worktrees
 from gitcoord.git.local_changes import changed_paths
-from gitcoord.git.program import Git, GitError, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git, GitError
 
 __all__ = ["make_plain", "remove_plain"]
 

@@ -22,7 +22,7 @@ from gitcoord.core.settings_text import SettingsError
 from gitcoord.features.assist import mcp_setups
 from gitcoord.features.assist.file_changes import FileChange, read_text
 from gitcoord.features.workspace import Workspace
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from gitcoord.git.worktrees import list_all
 from gitcoord.ledger.files import read_json, write_json
 

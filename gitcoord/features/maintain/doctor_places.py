@@ -15,7 +15,7 @@ from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.litter import clear_litter
 from gitcoord.features.setup.agents import IGNORE_HINT, exposed
 from gitcoord.features.workspace import Workspace
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from gitcoord.host.open_files import is_open_for_writing
 from gitcoord.host.strays import git_standing_in
 from gitcoord.ledger.files import read_json

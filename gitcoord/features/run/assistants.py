@@ -22,7 +22,7 @@ from gitcoord.features.assist.briefs import brief_of
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.assist.setups import own_program
 from gitcoord.features.workspace import Workspace
-from gitcoord.git.program import discover
+from gitcoord.git.places import discover
 from gitcoord.host.shipped import shipped
 
 __all__ = ["Assistant", "load_assistant", "path_with_ours", "require_trusted_hooks"]

@@ -21,7 +21,8 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.core.ids import AgentId
-from gitcoord.git.program import Git, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git
 from gitcoord.host.clock import Clock
 
 __all__ = ["FAILING_TASK", "REJECTED_TASK", "THINK_S", "VICTIM", "main"]

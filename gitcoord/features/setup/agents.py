@@ -19,7 +19,8 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent, named_pool
 from gitcoord.features.setup.trust import is_trusted_setup, run_setup, setup_log
 from gitcoord.features.workspace import Workspace
-from gitcoord.git.program import GitError, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import GitError
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
 from gitcoord.ledger.files import read_json, unwritten, write_json

@@ -19,7 +19,8 @@ from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import HEADS, ledger_ref
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.git.program import Git, GitError, Place
+from gitcoord.git.places import Place
+from gitcoord.git.program import Git, GitError
 from gitcoord.ledger.files import TokenFiles, read_json
 from gitcoord.store.open import open_store
 from gitcoord.store.protocol import Store

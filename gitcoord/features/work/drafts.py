@@ -24,7 +24,8 @@ from gitcoord.features.workspace import Workspace
 from gitcoord.git import worktrees
 from gitcoord.git.commits import commit_paths
 from gitcoord.git.local_changes import changed_paths
-from gitcoord.git.program import Git, GitError, discover
+from gitcoord.git.places import discover
+from gitcoord.git.program import Git, GitError
 from gitcoord.git.unfinished import find_unfinished
 
 __all__ = ["Draft", "Preview", "commit_draft", "draft_of", "preview", "top_paths"]
