@@ -47,6 +47,11 @@ class Change(NamedTuple):
         """Whether the file is not there any more."""
         return "D" in self.code
 
+    @property
+    def is_unmerged(self) -> bool:
+        """Whether the index has both sides of a conflict; git-status(1) lists these codes."""
+        return "U" in self.code or self.code in {"AA", "DD"}
+
 
 def names_of(raw: bytes) -> list[str]:
     """Return the names in a list that git ended with zero bytes."""

@@ -7,12 +7,13 @@ not checked out while its commits are being made anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.refs import branch_name
+from gitcoord.git.local_changes import Change
 from gitcoord.git.places import discover
 from gitcoord.git.program import Git
 
@@ -63,10 +64,11 @@ class Unfinished(NamedTuple):
         return f"an unfinished {self.operation}"
 
 
-def find_unfinished(worktree: Path) -> Unfinished | None:
+def find_unfinished(worktree: Path, changes: Iterable[Change] | None = None) -> Unfinished | None:
     """Return what git is in the middle of in a worktree, or None.
 
-    Conflicts that a stash or a patch left in the index count too.
+    Conflicts that a stash or a patch left in the index count too. ``changes``
+    are those of the worktree, where they are known already.
     """
     private = discover(worktree).git_dir
     for folder in _REBASES:
@@ -80,9 +82,15 @@ def find_unfinished(worktree: Path) -> Unfinished | None:
     todo = _line(private / _SEQUENCER)
     if todo is not None:
         return Unfinished("revert" if todo.startswith("revert ") else "cherry-pick")
-    if Git(worktree).run("ls-files", "-z", "--unmerged").stdout:
+    if _has_conflict(worktree, changes):
         return Unfinished("conflict")
     return None
+
+
+def _has_conflict(worktree: Path, changes: Iterable[Change] | None) -> bool:
+    if changes is None:
+        return bool(Git(worktree).run("ls-files", "-z", "--unmerged").stdout)
+    return any(change.is_unmerged for change in changes)
 
 
 def _has_head(worktree: Path, private: Path, name: str) -> bool:
@@ -105,14 +113,14 @@ def _line(path: Path) -> str | None:
     return first.decode("utf-8", "surrogateescape").strip()
 
 
-def refuse_unfinished(worktree: Path) -> None:
-    """Refuse to switch a worktree in the middle of an operation of git's.
+def refuse_unfinished(worktree: Path, changes: Iterable[Change]) -> None:
+    """Refuse to switch a worktree, with these changes, in the middle of an operation of git's.
 
     Raises:
         RefusedError: Reason ``unfinished``, with the operation.
 
     """
-    found = find_unfinished(worktree)
+    found = find_unfinished(worktree, changes)
     if found is not None:
         raise RefusedError(
             f"{worktree} is in the middle of something: {found}",

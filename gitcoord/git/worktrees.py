@@ -31,7 +31,7 @@ from gitcoord.git.half_made import (
     is_worktree,
     remove,
 )
-from gitcoord.git.local_changes import LITERAL, changed_paths, hidden_among, names_of
+from gitcoord.git.local_changes import LITERAL, changed_paths, changes_of, hidden_among, names_of
 from gitcoord.git.places import discover
 from gitcoord.git.program import LONG_S, Completed, Git, GitError
 from gitcoord.git.refs import create_ref
@@ -230,9 +230,9 @@ def refuse_local_changes(worktree: Path) -> None:
 
     """
     undo(worktree)
-    refuse_unfinished(worktree)
-    changed = changed_paths(worktree, untracked=False, submodules="all")
-    left = [codec.printable(path) for path in changed]
+    changes = changes_of(worktree, untracked=False, submodules="all")
+    refuse_unfinished(worktree, changes)
+    left = [codec.printable(change.path) for change in changes]
     if left:
         raise RefusedError(
             f"{worktree} has uncommitted changes: {', '.join(left[:10])}",
@@ -265,8 +265,7 @@ def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
         return
     refuse_local_changes(worktree)
     git = Git(worktree)
-    create_ref(git, branch_ref(branch), start, is_durable=False)
-    old, new = map(Oid, git.run("rev-parse", "HEAD", branch_ref(branch)).text.split())
+    old, new = _ends_of_switch(git, branch_ref(branch), start)
     args = (
         "-c",
         "advice.detachedHead=false",
@@ -284,6 +283,18 @@ def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
             done = git.run(*args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
         if done.status != 0:
             raise _not_checked_out(worktree, branch, args, done)
+
+
+def _ends_of_switch(git: Git, ref: str, start: Oid) -> tuple[Oid, Oid]:
+    """Return the commits of HEAD and of a branch, which is made at ``start`` if it has to be."""
+    # A claim has made it as the store makes refs; to try that again costs two gits.
+    query = ("rev-parse", "HEAD", ref, "--")
+    known = git.run(*query, check=False)
+    if known.status != 0:
+        create_ref(git, ref, start, is_durable=False)
+        known = git.run(*query)
+    old, new, _ = known.text.split()
+    return Oid(old), Oid(new)
 
 
 def _not_checked_out(
