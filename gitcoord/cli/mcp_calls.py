@@ -35,7 +35,7 @@ def answer_tool(name: str, given: Mapping[str, Any], metadata: Mapping[str, Any]
 
 @contextmanager
 def _session_of(metadata: Mapping[str, Any]) -> Iterator[None]:
-    """Name the host's session as its shell commands do, for as long as one call."""
+    """Let the host's session count for one call, as it does for its shell commands."""
     before = dict(os.environ)
     assistant, session = session_in_metadata(metadata)
     os.environ.update(with_own({}, assistant, session))

@@ -184,7 +184,7 @@ TOOLS: dict[str, Tool] = {
     ),
     "fail": Tool(
         "Give the task up",
-        "Say that the claimed task failed; with kind release, give it back as it is.",
+        "Report that the claimed task failed; with kind release, return it as it is.",
         {
             "reason": _text("shown to the agent that tries next"),
             "kind": _text("", enum=["transient", "permanent", "release"], default="transient"),

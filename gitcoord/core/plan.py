@@ -10,12 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gitcoord.core import codec, graph
+from gitcoord.core import codec
 from gitcoord.core.errors import InvalidPlanError
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import (
     MAX_PLAN_BYTES,
-    MAX_RECORD_BYTES,
     GateSpec,
     PhaseSpec,
     PlanDocument,
@@ -23,18 +22,32 @@ from gitcoord.core.model import (
     PoolSpec,
     TaskSpec,
 )
-from gitcoord.core.plan_graph import check_bounds, check_needs, gate_warnings, path_warnings
+from gitcoord.core.plan_graph import (
+    check_bounds,
+    check_needs,
+    check_order,
+    gate_warnings,
+    path_warnings,
+)
 from gitcoord.core.plan_source import Places, refuse_bombs
 from gitcoord.core.plan_text import read_tables
 from gitcoord.core.plan_types import Values
-from gitcoord.core.plan_values import MAX_TASKS, expand_ids, fill, shown, use_template
+from gitcoord.core.plan_values import (
+    MAX_PHASES,
+    MAX_SPEC_BYTES,
+    MAX_TASKS,
+    expand_ids,
+    fill,
+    refuse_large,
+    shown,
+    use_template,
+)
 
 __all__ = ["SELECTIONS", "parse"]
 
 SELECTIONS = ("random", "round-robin", "priority", "directory", "critical-path")
 MAX_DESCRIPTION_BYTES = 4096
 MAX_NEEDS = 1000
-MAX_PHASES = 1000
 MAX_EXPANDED_BYTES = 96 * 1024 * 1024
 _PLAN_KEYS = (
     *("name", "target", "lease", "heartbeat", "max_attempts", "selection"),
@@ -370,10 +383,10 @@ class _Reader(Values):
         spec["needs"] = list(dict.fromkeys(spec["needs"]))
         size = len(codec.dump(spec))
         self.expanded_bytes += size
-        if size > MAX_RECORD_BYTES - 4096:
+        if size > MAX_SPEC_BYTES:
             self.problems.add(
                 at("id"),
-                f"task {task} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it shorter",
+                f"task {task} is larger than {MAX_SPEC_BYTES} bytes: shorten it",
             )
         return spec
 
@@ -417,7 +430,7 @@ def parse(
             f"{name}:1", "the plan has no task: write [[task]] with id, title and paths"
         )
     _fill_phases_and_pools(reader, plan, phases, tasks, where, known_phases or {})
-    _refuse_large(reader, plan, phases, name)
+    refuse_large(plan, phases, reader.problems, name)
     all_phases = {**(known_phases or {}), **{phase["id"]: phase for phase in phases}}
     known = known or (lambda _task: None)
     check_needs(tasks, reader.needs_at, all_phases, known, reader.problems)
@@ -426,30 +439,6 @@ def parse(
     document: PlanDocument = {"plan": plan, "phases": phases, "tasks": tasks}
     warnings = reader.notices + path_warnings(tasks, all_phases, where)
     return document, warnings + gate_warnings(plan, phases)
-
-
-def _refuse_large(reader: _Reader, plan: PlanRecord, phases: list[PhaseSpec], name: str) -> None:
-    """Refuse records that could not be read back."""
-    if len(phases) > MAX_PHASES:
-        reader.problems.add(
-            f"{name}:1", f"a plan has at most {MAX_PHASES} phases, and its tasks name {len(phases)}"
-        )
-    if len(codec.dump(plan)) > 3 * MAX_RECORD_BYTES:
-        reader.problems.add(
-            f"{name}:1",
-            f"[plan], [worktree] and the pools are larger than {3 * MAX_RECORD_BYTES} bytes",
-        )
-    for index, phase in enumerate(phases):
-        if len(codec.dump(phase)) > MAX_RECORD_BYTES - 4096:
-            at = reader.places.at("phase", index, "gates")
-            reader.problems.add(
-                at,
-                f"phase {phase['id']} is larger than {MAX_RECORD_BYTES - 4096} bytes: say it "
-                "shorter",
-            )
-    if len(phases) > MAX_PHASES:
-        # What follows compares every phase with every other.
-        reader.problems.raise_all(name)
 
 
 def _fill_phases_and_pools(
@@ -493,17 +482,4 @@ def _fill_phases_and_pools(
                 declared.add(name)
             elif kind == "pool":
                 pools[name] = {"limit": None, "selection": None, "paths": None}
-    for index, phase in enumerate(phases):
-        for before in phase["after"]:
-            if before not in declared:
-                near = reader.problems.near(before, declared) or sorted(declared)[:5]
-                reader.problems.add(
-                    reader.places.at("phase", index, "after"),
-                    f"phase {phase['id']}: there is no phase {shown(before)}; known: "
-                    f"{', '.join(near)}",
-                )
-    cycle = graph.find_cycle({phase["id"]: phase["after"] for phase in phases})
-    if cycle:
-        reader.problems.add(
-            reader.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}"
-        )
+    check_order(phases, declared, reader.problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from gitcoord.core import graph, paths
 from gitcoord.core.boundary import could_write
@@ -11,10 +11,28 @@ from gitcoord.core.model import PhaseSpec, PlanRecord, PoolSpec, TaskSpec
 from gitcoord.core.plan_values import Problems, shown
 from gitcoord.core.texts import clause
 
-__all__ = ["check_bounds", "check_needs", "gate_warnings", "path_warnings"]
+__all__ = ["check_bounds", "check_needs", "check_order", "gate_warnings", "path_warnings"]
 
 MAX_WARNINGS = 20
 MAX_COMPARISONS = 200_000
+
+
+def check_order(phases: list[PhaseSpec], declared: Collection[str], problems: Problems) -> None:
+    """Refuse phases that wait for none that is declared, or for each other."""
+    for index, phase in enumerate(phases):
+        for before in phase["after"]:
+            if before not in declared:
+                near = problems.near(before, declared) or sorted(declared)[:5]
+                problems.add(
+                    problems.places.at("phase", index, "after"),
+                    f"phase {phase['id']}: there is no phase {shown(before)}; known: "
+                    f"{', '.join(near)}",
+                )
+    cycle = graph.find_cycle({phase["id"]: phase["after"] for phase in phases})
+    if cycle:
+        problems.add(
+            problems.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}"
+        )
 
 
 def check_needs(

@@ -10,13 +10,25 @@ from typing import Any
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import InvalidPlanError
 from gitcoord.core.ids import TaskId
-from gitcoord.core.model import MAX_TITLE_CHARS
+from gitcoord.core.model import MAX_RECORD_BYTES, MAX_TITLE_CHARS, PhaseSpec, PlanRecord
 from gitcoord.core.plan_source import Places
 from gitcoord.core.texts import clause
 
-__all__ = ["MAX_TASKS", "Problems", "expand_ids", "fill", "shown", "use_template"]
+__all__ = [
+    "MAX_PHASES",
+    "MAX_SPEC_BYTES",
+    "MAX_TASKS",
+    "Problems",
+    "expand_ids",
+    "fill",
+    "refuse_large",
+    "shown",
+    "use_template",
+]
 
 MAX_TASKS = 200_000
+MAX_PHASES = 1000
+MAX_SPEC_BYTES = MAX_RECORD_BYTES - 4096
 MAX_PROBLEMS = 500
 MAX_RANGE_CHARS = 160
 MAX_FILLED_CHARS = 64 * 1024
@@ -64,6 +76,28 @@ class Problems:
                 rows,
                 hint="fix them, and run `gitcoord plan check` again",
             )
+
+
+def refuse_large(plan: PlanRecord, phases: list[PhaseSpec], problems: Problems, name: str) -> None:
+    """Refuse records that could not be read back."""
+    if len(phases) > MAX_PHASES:
+        problems.add(
+            f"{name}:1", f"a plan has at most {MAX_PHASES} phases, and its tasks name {len(phases)}"
+        )
+    if len(codec.dump(plan)) > 3 * MAX_RECORD_BYTES:
+        problems.add(
+            f"{name}:1",
+            f"[plan], [worktree] and the pools are larger than {3 * MAX_RECORD_BYTES} bytes",
+        )
+    for index, phase in enumerate(phases):
+        if len(codec.dump(phase)) > MAX_SPEC_BYTES:
+            problems.add(
+                problems.places.at("phase", index, "gates"),
+                f"phase {phase['id']} is larger than {MAX_SPEC_BYTES} bytes: shorten it",
+            )
+    if len(phases) > MAX_PHASES:
+        # What follows compares every phase with every other.
+        problems.raise_all(name)
 
 
 def shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Name gitcoord's private files, and replace each of them in one step.
+"""Know the places of gitcoord's private files, and replace each of them in one step.
 
 They lie in ``gitcoord/`` of the common git directory, readable by their
 owner alone. All but ``index/`` matter: pending operations, tokens and

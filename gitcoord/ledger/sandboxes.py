@@ -1,4 +1,4 @@
-"""Name the way out where ``.git`` cannot be written, by what runs us.
+"""Find the way out where ``.git`` cannot be written, by what runs us.
 
 Coding assistants run commands in sandboxes, some of which leave ``.git``
 readable alone. Reading goes on there; a write says at once what helps.

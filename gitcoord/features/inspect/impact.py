@@ -1,4 +1,4 @@
-"""Say who is blocked by a failure, and who would be."""
+"""Find who is blocked by a failure, and who would be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say before anything is spent how long a plan would take, with how many agents."""
+"""Estimate before anything is spent how long a plan would take, with how many agents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say how well working in parallel went, from the ledger alone."""
+"""Measure how well working in parallel went, from the ledger alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say why a task is not to be had now."""
+"""Find why a task cannot be claimed now."""
 
 from __future__ import annotations
 

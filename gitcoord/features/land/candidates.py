@@ -1,4 +1,4 @@
-"""Say what landing a phase would make of the target, and what forbids it.
+"""Work out what landing a phase would make of the target, and what forbids it.
 
 Everything happens in memory: nothing moves, nothing is checked out.
 """

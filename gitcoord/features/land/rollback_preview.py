@@ -1,4 +1,4 @@
-"""Say what a rollback would change, and where the target would go.
+"""Tell what a rollback would change, and where the target would go.
 
 The target goes back by a reset where every commit since is a landing of
 ours, and by one revert per landing where others have committed: a foreign

@@ -291,7 +291,7 @@ def _finish_what_was_begun(work: Workspace) -> None:
 
 
 def _keep_results(work: Workspace, onto: Oid) -> None:
-    """Give results their refs back that upkeep left to the target."""
+    """Make the refs of results again that upkeep left to the target."""
     chosen, tip = work.ledger.snapshot(onto), work.ledger.snapshot()
     opened = {phase["id"] for phase in tip.phases() if phase["state"] == "landed"}
     opened -= {phase["id"] for phase in chosen.phases() if phase["state"] == "landed"}

@@ -120,7 +120,7 @@ def _review(coord: gitcoord.Coordinator, agent: AgentId) -> bool:
 
 
 class _GaveUpError(Exception):
-    """Say that the task was given back."""
+    """Print that the task was given back."""
 
 
 def _do(

@@ -1,4 +1,4 @@
-"""Say what a claimer should know beside its task.
+"""Collect what a claimer should know beside its task.
 
 What was noted about it, what others left of earlier attempts, which logs
 they left, and who waits for it.
