@@ -199,10 +199,10 @@ def test_empty_folders_at_a_refs_place_go(repo: Path) -> None:
 def test_a_disk_that_is_full_moves_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refs, old, new = opened(repo), head(repo), another(repo)
     write = os.write
-    monkeypatch.setattr(os, "write", lambda handle, text: write(handle, text[:7]))
-    with pytest.raises(FailedError, match="No space left"):
-        move(refs, "refs/heads/main", old, new)
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda handle, text: write(handle, text[:7]))
+        with pytest.raises(FailedError, match="No space left"):
+            move(refs, "refs/heads/main", old, new)
     assert git("rev-parse", "main", cwd=repo) == old
     assert locks(repo) == []
 

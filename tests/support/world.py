@@ -17,9 +17,13 @@ LONGER = '[plan]\nlease = "5s"\nheartbeat = "1s"\n'
 
 
 def git(*args: str, cwd: Path) -> str:
-    return subprocess.run(
-        ["git", *args], cwd=cwd, check=True, capture_output=True, text=True
-    ).stdout.strip()
+    done = subprocess.run(["git", *args], cwd=cwd, check=False, capture_output=True, text=True)
+    try:
+        done.check_returncode()
+    except subprocess.CalledProcessError as error:
+        error.add_note(f"git said: {done.stderr.strip()}")
+        raise
+    return done.stdout.strip()
 
 
 def found(repo: Path, plan: str, *names: str, worktrees: bool = True) -> Workspace:
