@@ -56,6 +56,19 @@ class SessionFiles:
         known = read_json(path) or {}
         write_json(path, {**known, "session": session, "is_over": True})
 
+    def settle(self, session: str) -> None:
+        """Write down that a session is over, where that can be told from here.
+
+        A hook sees processes that the same assistant's shell, in a sandbox
+        with process numbers of its own, does not; that one reads the file.
+
+        Raises:
+            UnavailableError: The file cannot be written.
+
+        """
+        if is_of_assistant(session) and self.is_over(session):
+            self.end(session)
+
     def is_over(self, session: str) -> bool | None:
         """Return whether a session has ended; None where that cannot be told."""
         from gitcoord.host.processes import is_alive

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitcoord.host.processes import identity
+from gitcoord.host.terminals import is_shared_server, terminal_in
 
-__all__ = ["assistant_above_hook", "launcher_of"]
+__all__ = ["assistant_above_hook", "launcher_of", "session_above_hook"]
 
 MAX_ANCESTORS = 40
 _SHELLS = frozenset({"sh", "dash", "bash", "ash", "zsh", "ksh", "mksh", "busybox", "env"})
@@ -19,8 +20,9 @@ def launcher_of(variables: Mapping[str, str]) -> str | None:
     """Return the identity of the process that gave us these variables.
 
     It is the nearest ancestor that was itself started without them: an
-    assistant sets them for its children. None where that cannot be seen, as
-    from inside a sandbox with process numbers of its own.
+    assistant sets them for its children. Where that is a server for all
+    terminals, it is the terminal in the current folder. None where neither
+    can be seen, as from inside a sandbox with process numbers of its own.
     """
     if sys.platform != "linux":
         return None
@@ -33,7 +35,7 @@ def launcher_of(variables: Mapping[str, str]) -> str | None:
         except OSError:
             return None
         if not wanted <= has:
-            return identity(pid)
+            return _session_process(pid, ".")
     return None
 
 
@@ -42,10 +44,38 @@ def assistant_above_hook() -> str | None:
 
     It is the nearest ancestor that is not a shell.
     """
-    for pid in _ancestors():
-        if _name(pid) not in _SHELLS:
-            return identity(pid)
-    return None
+    pid = _nearest_program()
+    if pid is None:
+        return None
+    return identity(pid)
+
+
+def session_above_hook(folder: str) -> str | None:
+    """Return the identity of the process that lives as long as a hook's session.
+
+    It is the assistant that started the hook, or the terminal in that folder
+    where the assistant is a server for all terminals. None where that
+    terminal cannot be told.
+    """
+    pid = _nearest_program()
+    if pid is None:
+        return None
+    return _session_process(pid, folder)
+
+
+def _session_process(assistant: int, folder: str) -> str | None:
+    """Return the identity of what dies with the session that an assistant works for."""
+    if not is_shared_server(assistant):
+        return identity(assistant)
+    terminal = terminal_in(folder, assistant)
+    if terminal is None:
+        return None
+    return identity(terminal)
+
+
+def _nearest_program() -> int | None:
+    """Return the nearest process above ours that is not a shell."""
+    return next((pid for pid in _ancestors() if _name(pid) not in _SHELLS), None)
 
 
 def _ancestors() -> list[int]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.host.clock import Clock, Deadline
 from tests.assistants.install import program
-from tests.assistants.programs import GITCOORD
+from tests.assistants.programs import GITCOORD, PATIENCE_S
 
 PLAN = """
 [[task]]
@@ -67,6 +68,15 @@ def gitcoord(cwd: Path, *words: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that a program of others brings about."""
+    clock = Clock()
+    deadline = Deadline(clock, PATIENCE_S)
+    while not holds():
+        assert not deadline.expired
+        clock.sleep(0.1)
 
 
 @pytest.fixture

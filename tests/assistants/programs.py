@@ -17,7 +17,18 @@ from typing import Any, NamedTuple
 from tests.assistants.install import program
 from tests.assistants.scripted_model import ScriptedModel
 
-__all__ = ["GITCOORD", "Answer", "both", "claude", "codex", "copilot", "gemini", "start_claude"]
+__all__ = [
+    "GITCOORD",
+    "Answer",
+    "both",
+    "claude",
+    "codex",
+    "copilot",
+    "environment_of_codex",
+    "gemini",
+    "settings_of_codex",
+    "start_claude",
+]
 
 GITCOORD = Path(sys.executable).with_name("gitcoord")
 PATIENCE_S = 120
@@ -79,7 +90,12 @@ def _for_claude(model: ScriptedModel, home: Path) -> dict[str, str]:
     }
 
 
-def _for_codex(model: ScriptedModel) -> dict[str, str]:
+def environment_of_codex(home: Path) -> dict[str, str]:
+    """Return the clean environment, with the key that Codex asks for."""
+    return _environment(home, DUMMY_KEY="dummy-key")
+
+
+def settings_of_codex(model: ScriptedModel) -> dict[str, str]:
     """Return Codex's settings, each with its value in TOML."""
     provider = (
         f'{{name="scripted",base_url="{model.url}/v1",env_key="DUMMY_KEY",wire_api="responses"}}'
@@ -99,7 +115,7 @@ def both(model: ScriptedModel, home: Path) -> dict[str, str]:
     environment["PATH"] = os.pathsep.join([*programs, environment["PATH"]])
     _put(home / ".claude" / "settings.json", {"permissions": {"allow": ["Bash"]}})
     (home / ".codex").mkdir(exist_ok=True)
-    lines = [f"{key} = {value}\n" for key, value in _for_codex(model).items()]
+    lines = [f"{key} = {value}\n" for key, value in settings_of_codex(model).items()]
     (home / ".codex" / "config.toml").write_text("".join(lines))
     return environment
 
@@ -128,7 +144,7 @@ def claude(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str)
 
 def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) -> Answer:
     """Run Codex headless to its end, its hooks trusted for this run."""
-    settings = _for_codex(model)
+    settings = settings_of_codex(model)
     words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     command = [
         str(program("codex")),
@@ -140,7 +156,7 @@ def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) 
         *more,
         prompt,
     ]
-    return _ended(_started(command, cwd, _environment(home, DUMMY_KEY="dummy-key")))
+    return _ended(_started(command, cwd, environment_of_codex(home)))
 
 
 def copilot(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:

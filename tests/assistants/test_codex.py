@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from gitcoord.core.codex_profile import without_profile
 from gitcoord.core.mcp_settings import with_server
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.workspace import Workspace
-from tests.assistants.conftest import gitcoord
+from tests.assistants.codex_terminal import CodexTerminal, codex_user
+from tests.assistants.conftest import gitcoord, until
 from tests.assistants.install import program
 from tests.assistants.programs import GITCOORD, codex
 from tests.assistants.scripted_model import ScriptedModel, patch, say, shell, tool
@@ -87,6 +90,25 @@ def test_claiming_inside_the_sandbox_and_going_on_after_a_crash(
         again = codex(model, home, place, "Go on")
     assert '"reissued": true' in again.shell
     assert state(work, "alpha") == "open"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the terminal in /proc")
+def test_a_killed_terminal_gives_its_claim_to_the_next_though_its_server_goes_on(
+    site: Path, work: Workspace, home: Path
+) -> None:
+    place = agent(site, "one")
+    said = place / "said.json"
+    again = f"gitcoord claim --json >{said}.part; mv {said}.part {said}"
+    script = [shell("gitcoord claim alpha"), shell("sleep 600")]
+    lanes = {"task title": [say("Claim")], "Go on": [shell(again), say("a"), say("b"), say("c")]}
+    with ScriptedModel(script, lanes) as model, codex_user(model, home, site) as user:
+        first = CodexTerminal(user, place, "Claim")
+        until(lambda: state(work, "alpha") == "claimed")
+        first.kill()
+        second = CodexTerminal(user, place, "Go on")
+        until(said.exists)
+        second.kill()
+    assert json.loads(said.read_text())["reissued"] is True
 
 
 def test_without_a_profile_reading_works_and_a_write_names_the_way_out(

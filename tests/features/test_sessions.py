@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from gitcoord.core.hook_calls import read_call
 from gitcoord.core.sessions import named_session, with_own
+from gitcoord.features.assist import hook
 from gitcoord.features.sessions import SessionFiles
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
+from tests.support.terminals import SHARED_SERVER, Terminal, program_named
 from tests.support.world import environment, found
 
 ASSISTANT = """
@@ -33,10 +36,11 @@ for line in sys.stdin:
 class Assistant:
     """A process that starts each command in a session of its own, as assistants do."""
 
-    def __init__(self, cwd: Path, **variables: str) -> None:
+    def __init__(self, cwd: Path, *program: str | Path, **variables: str) -> None:
         self.variables = ",".join(f"{name}={value}" for name, value in variables.items())
+        interpreter, *words = program or (sys.executable,)
         self.child = subprocess.Popen(
-            [sys.executable, "-c", ASSISTANT],
+            [interpreter, "-c", ASSISTANT, *words],
             cwd=cwd,
             env=environment(),
             stdin=subprocess.PIPE,
@@ -109,6 +113,48 @@ def test_a_killed_assistant_that_is_started_anew_gets_its_claim_back_at_once(sta
     assert again["reissued"] is True
     assert again["task"]["id"] == first["task"]["id"]
     assert again["branch"] == first["branch"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the terminal in /proc")
+def test_a_killed_terminal_whose_server_goes_on_gives_its_claim_to_the_next(
+    work: Workspace, tmp_path: Path
+) -> None:
+    place = work.worktree_of("builder")
+    assert place is not None
+    program = program_named(tmp_path, "codex")
+    terminal = Terminal(program, place)
+    server = Assistant(place, program, *SHARED_SERVER, CODEX_SESSION_ID="s1")
+    try:
+        assert server.gitcoord("claim")[0] == 0
+        server.variables = "CODEX_SESSION_ID=s2"
+        assert server.gitcoord("claim")[0] == 12, "the first terminal is still there"
+        terminal.kill()
+        terminal = Terminal(program, place)
+        status, again = server.gitcoord("claim")
+        assert (status, again["reissued"]) == (0, True)
+    finally:
+        server.kill()
+        terminal.kill()
+
+
+def test_a_session_that_begins_writes_down_which_before_it_are_over(
+    start: Any, work: Workspace
+) -> None:
+    # A shell in a sandbox with process numbers of its own sees no process, but reads this.
+    one, place = start(CODEX_SESSION_ID="s1"), work.worktree_of("builder")
+    assert one.gitcoord("claim")[0] == 0
+    call = {"hook_event_name": "SessionStart", "cwd": str(place), "source": "startup"}
+    folder = SessionFiles(work.place.common_dir).folder
+
+    def begun(session: str) -> set[str]:
+        event = json.dumps({**call, "session_id": session}).encode()
+        hook.answer(read_call(event), "codex", str(place))
+        known = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+        return {one["session"] for one in known if one.get("is_over")}
+
+    assert begun("s2") == set()
+    one.kill()
+    assert begun("s3") == {"assistant:codex=s1"}
 
 
 def test_an_assistant_that_told_its_end_gives_its_claim_to_the_next(

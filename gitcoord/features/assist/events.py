@@ -17,6 +17,7 @@ from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.layout import PLAN
+from gitcoord.core.leases import leases_of
 from gitcoord.core.messages import parse
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.sessions import named_session, with_own
@@ -30,7 +31,7 @@ from gitcoord.features.assist.views import ClaimView, View, as_json, kept_view, 
 from gitcoord.features.assist.written_briefs import forget_brief
 from gitcoord.features.sessions import SessionFiles
 from gitcoord.features.workspace import Workspace, open_workspace
-from gitcoord.host.ancestors import assistant_above_hook
+from gitcoord.host.ancestors import session_above_hook
 from gitcoord.ledger.files import TokenFiles, write_json
 
 __all__ = ["answer_from_ledger", "fresh_view"]
@@ -96,11 +97,24 @@ def _session_start(work: Workspace, agent: AgentId, call: HookCall, assistant: s
     """Note the session, and tell the brief of what the agent holds."""
     from gitcoord.features.assist.briefs import brief_of
 
+    files = SessionFiles(work.place.common_dir)
     session = _session_of(call, assistant)
     if session:
-        SessionFiles(work.place.common_dir).record(session, assistant_above_hook())
+        files.record(session, session_above_hook(call.cwd))
+    for before in _sessions_of(work.ledger.snapshot(), agent) - {session}:
+        files.settle(before)
     _export_path()
     return HookAnswer(context=brief_of(work, agent).text)
+
+
+def _sessions_of(snapshot: Snapshot, agent: AgentId) -> set[str]:
+    """Return the sessions that hold something under an agent's id."""
+    return {
+        lease["session"]
+        for task in snapshot.live()
+        for lease in leases_of(task)
+        if lease["agent"] == agent
+    }
 
 
 def _export_path() -> None:
