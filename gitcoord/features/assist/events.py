@@ -109,12 +109,11 @@ def _session_start(work: Workspace, agent: AgentId, call: HookCall, assistant: s
 
 def _sessions_of(snapshot: Snapshot, agent: AgentId) -> set[str]:
     """Return the sessions that hold something under an agent's id."""
-    return {
-        lease["session"]
-        for task in snapshot.live()
-        for lease in leases_of(task)
-        if lease["agent"] == agent
-    }
+    found: set[str] = set()
+    for task in snapshot.live():
+        held = [lease for lease in leases_of(task) if lease["agent"] == agent]
+        found.update(lease["session"] for lease in held)
+    return found
 
 
 def _export_path() -> None:
