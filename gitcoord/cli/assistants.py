@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -120,8 +121,8 @@ def _tell_not_covered(app: App) -> None:
         app.out.notice(seen.text)
 
 
-def prepare(app: App, assistant: str, worktree: str) -> str:
-    """Put what an assistant lacks in place; return the one line that starts it."""
+def prepare(app: App, assistant: str, worktrees: Sequence[str]) -> list[str]:
+    """Put what an assistant lacks in place; return the line that starts it in each worktree."""
     import shlex
 
     from gitcoord.features.assist.programs import advice_about
@@ -136,7 +137,8 @@ def prepare(app: App, assistant: str, worktree: str) -> str:
     problem = advice_about(assistant)
     if problem:
         app.out.notice(problem)
-    return f'cd {shlex.quote(worktree)} && {assistant} "Work on your gitcoord task"'
+    words = f'{assistant} "Work on your gitcoord task"'
+    return [f"cd {shlex.quote(worktree)} && {words}" for worktree in worktrees]
 
 
 def _file_facts(change: FileChange, *, is_shown: bool) -> dict[str, Any]:

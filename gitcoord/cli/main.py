@@ -24,7 +24,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Setting up": {
         "init": ("setup", "Create a ledger in this repository, and load a plan"),
         "plan": ("setup", "Check, apply and show plans"),
-        "agent": ("setup", "Add, list, show and remove agents"),
+        "agent": ("agents", "Add, list, show and remove agents"),
         "hooks": ("hooks", "Install and remove git's hooks, and show what runs"),
         "setup": ("assistants", "Prepare a coding assistant: hooks, permissions, instructions"),
         "trust": ("setup", "Trust the plan's commands on this machine"),

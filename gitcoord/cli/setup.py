@@ -1,4 +1,4 @@
-"""Speak for what sets a ledger up: init, plans, agents, trust."""
+"""Speak for what sets a ledger up: init, plans, trust."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
-from gitcoord.core.ids import AgentId
 from gitcoord.core.refs import branch_name
-from gitcoord.core.texts import clause
-from gitcoord.core.times import instant
 
-__all__ = ["agent", "init", "plan", "read_plan", "trust"]
+__all__ = ["init", "plan", "read_plan", "trust"]
 
 MAX_COMMANDS = 20
 
@@ -274,177 +271,6 @@ def plan_show(app: App) -> None:
     app.out.answer(
         "plan show", {"plan": dict(record), "waves": [wave._asdict() for wave in found]}, text
     )
-
-
-@click.group(cls=NearGroup)
-def agent() -> None:
-    """Add, list, show and remove agents."""
-
-
-@agent.command("add")
-@click.argument("name", metavar="AGENT")
-@click.option(
-    "--pool",
-    "pools",
-    multiple=True,
-    metavar="POOL",
-    help="Take tasks of this pool only (repeatable).",
-)
-@click.option(
-    "--capacity",
-    type=int,
-    default=1,
-    show_default=True,
-    help="How many claims it may hold at once.",
-)
-@click.option(
-    "--path",
-    "paths",
-    metavar="PATH",
-    multiple=True,
-    help="Take only tasks that write below this path.",
-)
-@click.option("--worktree", type=click.Path(path_type=Path), help="Where its worktree goes.")
-@click.option("--no-worktree", is_flag=True, help="Create no worktree.")
-@click.option(
-    "--assistant",
-    type=click.Choice(["claude", "codex"]),
-    help="Prepare it for this assistant, and show how to start it.",
-)
-@pass_app
-def agent_add(
-    app: App,
-    name: AgentId,
-    pools: tuple[str, ...],
-    capacity: int,
-    paths: tuple[str, ...],
-    worktree: Path | None,
-    no_worktree: bool,
-    assistant: str | None,
-) -> None:
-    """Add an agent, with a worktree of its own beside the repository.
-
-    Example: gitcoord agent add builder-1 --pool builders
-    """
-    from gitcoord.core.paths import problem_of
-    from gitcoord.features.setup import agents
-
-    app.orchestrate()
-    if assistant and no_worktree:
-        raise UsageError("an assistant needs a worktree of its own", hint="leave --no-worktree out")
-    for pattern in paths:
-        problem = problem_of(pattern)
-        if problem:
-            raise UsageError(f"--path {pattern}: {problem}", hint="give a path like src/lexer/")
-    done = agents.add(
-        app.work,
-        name,
-        pools=list(pools) or None,
-        capacity=capacity,
-        paths=list(paths) or None,
-        worktree=worktree,
-        no_worktree=no_worktree,
-    )
-    if done.setup == "untrusted":
-        app.out.notice(
-            "the plan's worktree setup was not run: `gitcoord trust` allows it on this machine, "
-            f"then `gitcoord agent add {name}` runs it"
-        )
-    elif done.setup == "failed":
-        app.out.notice(
-            f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs; "
-            f"`gitcoord agent add {name}` runs it again"
-        )
-    if done.notice:
-        app.out.notice(done.notice)
-    facts = {
-        "entry": done.entry,
-        "agent": dict(done.agent),
-        "worktree": done.worktree,
-        "setup": done.setup,
-    }
-    text = f"agent {name} added" + clause(" with worktree {}", done.worktree)
-    if assistant is not None and done.worktree is not None:
-        from gitcoord.cli.assistants import prepare
-
-        facts["start"] = prepare(app, assistant, done.worktree)
-        text += f"\nnext: {facts['start']}"
-    app.out.answer("agent add", facts, text)
-
-
-@agent.command("list")
-@pass_app
-def agent_list(app: App) -> None:
-    """List the agents and what they hold.
-
-    Example: gitcoord agent list
-    """
-    from gitcoord.features.inspect import facts
-
-    agents = facts.status(app.work)["agents"]
-    rows = []
-    for agent in agents:
-        place = app.work.worktree_of(agent["id"])
-        agent["worktree"] = str(place) if place else None
-        pools = ", ".join(agent["pools"]) or "any"
-        rows.append((agent["id"], pools, ", ".join(agent["claims"]) or "-", str(place or "-")))
-    text = (
-        table(rows, ("AGENT", "POOLS", "HOLDS", "WORKTREE"))
-        or "no agents yet: gitcoord agent add ID"
-    )
-    app.out.answer("agent list", {"agents": agents}, text)
-
-
-@agent.command("show")
-@click.argument("name", metavar="AGENT")
-@pass_app
-def agent_show(app: App, name: AgentId) -> None:
-    """Show one agent, its claims and its newest entries.
-
-    Example: gitcoord agent show builder-1
-    """
-    from gitcoord.features.inspect import facts
-    from gitcoord.features.names import named_agent
-
-    snapshot = app.work.ledger.snapshot()
-    record = named_agent(snapshot, name)
-    name = record["id"]
-    place = app.work.worktree_of(name)
-    claims = [claim for claim in facts.status(app.work)["claims"] if claim["agent"] == name]
-    entries = list(facts.history(app.work, snapshot.oid, agent=name, limit=10))
-    detail = {
-        **record,
-        "at": instant(record["at"]),
-        "worktree": str(place) if place else None,
-        "claims": claims,
-    }
-    lines = [
-        f"agent {name}",
-        f"  pools     {', '.join(record['pools']) or 'any'}",
-        f"  capacity  {record['capacity']}",
-        f"  worktree  {detail['worktree'] or '-'}",
-    ]
-    lines += [f"  holds     {claim['task']} until {claim['expires_at']}" for claim in claims]
-    lines += [f"  {entry['at']}  {entry['subject']}" for entry in entries]
-    app.out.answer("agent show", {"agent": detail, "history": entries}, "\n".join(lines))
-
-
-@agent.command("remove")
-@click.argument("name", metavar="AGENT")
-@pass_app
-def agent_remove(app: App, name: AgentId) -> None:
-    """Remove an agent and its worktree, never anything that would be lost.
-
-    Example: gitcoord agent remove builder-1
-    """
-    from gitcoord.features.setup import agents
-
-    app.orchestrate()
-    done, left = agents.remove(app.work, name)
-    name = AgentId(done.event["name"])
-    for text in left:
-        app.out.notice(text)
-    app.out.answer("agent remove", {"entry": done.entry, "agent": name}, f"agent {name} removed")
 
 
 @click.command()

@@ -62,8 +62,7 @@ gitcoord hooks uninstall
 gitcoord setup claude --dry-run
 gitcoord setup codex --mcp --dry-run
 gitcoord doctor --fix
-gitcoord agent add builder-1 --pool builders
-gitcoord agent add builder-2
+gitcoord agent add builder-1 builder-2 --pool builders
 gitcoord agent list
 gitcoord agent show builder-1
 """

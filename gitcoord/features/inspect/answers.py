@@ -67,6 +67,7 @@ from gitcoord.features.inspect.setup_answers import (
     AgentAddAnswer,
     AgentListAnswer,
     AgentRemoveAnswer,
+    AgentsAddAnswer,
     AgentShowAnswer,
     CommandsAnswer,
     DemoAnswer,
@@ -86,7 +87,7 @@ from gitcoord.features.inspect.setup_answers import (
 __all__ = ["ANSWERS", "SILENT", "STREAMS"]
 
 ANSWERS: dict[str, tuple[type, ...]] = {
-    "agent add": (AgentAddAnswer,),
+    "agent add": (AgentAddAnswer, AgentsAddAnswer),
     "agent list": (AgentListAnswer,),
     "agent remove": (AgentRemoveAnswer,),
     "agent show": (AgentShowAnswer,),

@@ -21,6 +21,7 @@ __all__ = [
     "AgentListAnswer",
     "AgentRemoveAnswer",
     "AgentShowAnswer",
+    "AgentsAddAnswer",
     "CommandsAnswer",
     "DemoAnswer",
     "DoctorAnswer",
@@ -86,6 +87,12 @@ class AgentAddAnswer(Written):
     worktree: str | None
     setup: str
     start: NotRequired[str]
+
+
+class AgentsAddAnswer(Written):
+    """Several agents that were added by one command, in the order asked."""
+
+    agents: list[AgentAddAnswer]
 
 
 class AgentListAnswer(TypedDict):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, ids
-from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
+from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError, UsageError
+from gitcoord.core.events import Event
 from gitcoord.core.ids import NO_OID, ORCHESTRATOR, AgentId, Oid
 from gitcoord.core.model import AgentRecord
+from gitcoord.core.operations.agents import check_agent_add
 from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
@@ -27,7 +29,7 @@ from gitcoord.ledger.files import read_json, unwritten, write_json
 from gitcoord.ledger.ledger import Done
 from gitcoord.store.stale_locks import record_files
 
-__all__ = ["Added", "add", "default_worktree", "finish_removals", "remove"]
+__all__ = ["Added", "Asked", "add", "add_each", "default_worktree", "finish_removals", "remove"]
 
 _REMOVING = "removing.json"
 
@@ -70,13 +72,23 @@ def default_worktree(work: Workspace, agent: AgentId) -> Path:
     return work.place.common_dir / "gitcoord" / "worktrees" / agent
 
 
+class Asked(NamedTuple):
+    """What is asked of an agent that is added."""
+
+    pools: Sequence[str] = ()
+    capacity: int = 1
+    paths: Sequence[str] = ()
+    worktree: Path | None = None
+    no_worktree: bool = False
+
+
 def add(
     work: Workspace,
     agent: AgentId,
     *,
-    pools: list[str] | None = None,
+    pools: Sequence[str] = (),
     capacity: int = 1,
-    paths: list[str] | None = None,
+    paths: Sequence[str] = (),
     worktree: Path | None = None,
     no_worktree: bool = False,
 ) -> Added:
@@ -90,41 +102,38 @@ def add(
         NotFoundError: The plan has no such pool.
 
     """
-    ids.parse_id(agent, "agent id")
+    asked = Asked(pools, capacity, paths, worktree, no_worktree=no_worktree)
+    return _added(work, agent, asked)
+
+
+def add_each(work: Workspace, agents: Sequence[AgentId], asked: Asked) -> Iterator[Added]:
+    """Add agents one after another, or none where one of them would be refused.
+
+    What fails later than that leaves the agents before it, whole.
+
+    Raises:
+        UsageError: One is named twice.
+        RefusedError: ``exists``; or a worktree's place is taken.
+        NotFoundError: The plan has no such pool.
+
+    """
+    if len(agents) > 1:
+        _refuse_any(work, agents, asked)
+    for agent in agents:
+        yield _added(work, agent, asked)
+
+
+def _added(work: Workspace, agent: AgentId, asked: Asked) -> Added:
     snapshot = work.ledger.snapshot()
+    ids.parse_id(agent, "agent id")
     known = snapshot.agent(agent)
     if known is not None:
-        given: dict[str, object] = {"paths": paths, "worktree": worktree}
-        if pools:
-            given["pools"] = sorted(set(pools))
-        if capacity != 1:
-            given["capacity"] = capacity
-        return _whole(work, snapshot, known, given)
-    if pools and snapshot.plan() is not None:
-        pools = [named_pool(snapshot, pool) for pool in pools]
-    place = shown = None
-    if not no_worktree:
-        place = (worktree or default_worktree(work, agent)).absolute()
-        shown = _shown(work, place)
-    command = {
-        "op": "agent-add",
-        "agent": ORCHESTRATOR,
-        "name": agent,
-        "pools": sorted(set(pools or [])),
-        "capacity": capacity,
-        "paths": paths,
-        "worktree": shown,
-    }
-    if place is not None and not _is_free(work, place):
-        raise RefusedError(
-            f"{place} exists and is not empty",
-            reason="exists",
-            hint="name another place with --worktree, or none with --no-worktree",
-        )
+        return _equipped(work, agent, _place_to_equip(work, known, asked), snapshot.oid)
+    place = _new_place(work, agent, asked)
     tip = NO_OID
     if place is not None:
         tip = work.target_tip(snapshot)
-    done = work.ledger.execute(command, agent=ORCHESTRATOR)
+    done = work.ledger.execute(_command(work, snapshot, agent, asked), agent=ORCHESTRATOR)
     if place is None:
         return Added(done.entry, cast("AgentRecord", done.snapshot.agent(agent)), None, "none")
     try:
@@ -134,10 +143,66 @@ def add(
         raise
 
 
-def _whole(
-    work: Workspace, snapshot: Snapshot, known: AgentRecord, given: Mapping[str, object]
-) -> Added:
-    """Give an agent that was added before what it lacks: worktree, or setup.
+def _refuse_any(work: Workspace, agents: Sequence[AgentId], asked: Asked) -> None:
+    """Refuse several agents where one of them cannot be added."""
+    snapshot = work.ledger.snapshot()
+    seen: set[str] = set()
+    for agent in agents:
+        if agent.casefold() in seen:
+            raise UsageError(f"agent {agent} is named twice", hint="name each agent once")
+        seen.add(agent.casefold())
+        ids.parse_id(agent, "agent id")
+        known = snapshot.agent(agent)
+        if known is not None:
+            _place_to_equip(work, known, asked)
+            continue
+        check_agent_add(snapshot, cast("Event", _command(work, snapshot, agent, asked)))
+        _new_place(work, agent, asked)
+
+
+def _command(work: Workspace, snapshot: Snapshot, agent: AgentId, asked: Asked) -> dict[str, Any]:
+    pools = set(asked.pools)
+    if snapshot.plan() is not None:
+        pools = {named_pool(snapshot, pool) for pool in pools}
+    shown = None
+    if not asked.no_worktree:
+        shown = _shown(work, _place_of(work, agent, asked))
+    return {
+        "op": "agent-add",
+        "agent": ORCHESTRATOR,
+        "name": agent,
+        "pools": sorted(pools),
+        "capacity": asked.capacity,
+        "paths": list(asked.paths) or None,
+        "worktree": shown,
+    }
+
+
+def _place_of(work: Workspace, agent: AgentId, asked: Asked) -> Path:
+    return (asked.worktree or default_worktree(work, agent)).absolute()
+
+
+def _new_place(work: Workspace, agent: AgentId, asked: Asked) -> Path | None:
+    """Return where a new agent's worktree goes, or None where it gets none.
+
+    Raises:
+        RefusedError: ``exists``: something is there.
+
+    """
+    if asked.no_worktree:
+        return None
+    place = _place_of(work, agent, asked)
+    if not _is_free(work, place):
+        raise RefusedError(
+            f"{place} exists and is not empty",
+            reason="exists",
+            hint="name another place with --worktree, or none with --no-worktree",
+        )
+    return place
+
+
+def _place_to_equip(work: Workspace, known: AgentRecord, asked: Asked) -> Path:
+    """Return where an agent that was added before lacks its worktree, or its setup.
 
     Whoever added it was cut off, its worktree was deleted, or the plan's
     setup failed there.
@@ -148,10 +213,15 @@ def _whole(
     """
     agent = known["id"]
     place = _recorded_place(work, known)
-    asked = given["worktree"]
-    if asked is not None and place is not None and Path(str(asked)).absolute() == place:
-        given = {**given, "worktree": None}
-    other = [key for key, value in given.items() if value is not None and value != known.get(key)]
+    other = []
+    if asked.pools and sorted(set(asked.pools)) != known["pools"]:
+        other.append("pools")
+    if asked.capacity not in {1, known["capacity"]}:
+        other.append("capacity")
+    if asked.paths and list(asked.paths) != known["paths"]:
+        other.append("paths")
+    if asked.worktree is not None and asked.worktree.absolute() != place:
+        other.append("worktree")
     if other:
         raise RefusedError(
             f"agent {agent} is there already, with other {', '.join(other)}",
@@ -159,7 +229,7 @@ def _whole(
             hint=f"`gitcoord agent show {agent}` shows them; another agent needs another id",
         )
     if place is not None and (work.worktree_of(agent) is None or not _is_set_up(work, agent)):
-        return _equipped(work, agent, place, snapshot.oid)
+        return place
     text = f"agent {agent} is there already"
     if place:
         text += f", with worktree {place}"

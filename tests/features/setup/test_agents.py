@@ -89,6 +89,49 @@ def test_a_second_add_of_one_id_says_that_it_is_there_already(repo: Path) -> Non
     assert work.ledger.tip() == tip
 
 
+def test_several_are_added_by_one_call_each_with_its_worktree(repo: Path) -> None:
+    work = found(repo, tasks("a"))
+    added = list(agents.add_each(work, ["x", "y"], agents.Asked(capacity=2)))
+    assert [one.agent["id"] for one in added] == ["x", "y"]
+    assert [one.agent["capacity"] for one in added] == [2, 2]
+    assert [one.worktree for one in added] == [str(work.worktree_of(name)) for name in "xy"]
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "problem"),
+    [
+        (["x", "y", "x"], agents.Asked(), "x is named twice"),
+        (["x", "X"], agents.Asked(), "X is named twice"),
+        (["x", "no/id"], agents.Asked(), "no/id"),
+        (["x", "orchestrator"], agents.Asked(), "reserved"),
+        (["x", "ada"], agents.Asked(), "ada is there already"),
+        (["x", "ada"], agents.Asked(capacity=2), "with other capacity"),
+        (["x", "taken"], agents.Asked(), "taken exists and is not empty"),
+        (["x", "y"], agents.Asked(pools=["none"]), "no pool 'none'"),
+        (["x", "y"], agents.Asked(capacity=0), "capacity is between"),
+    ],
+)
+def test_where_one_of_several_is_refused_none_is_added(
+    repo: Path, names: list[str], asked: agents.Asked, problem: str
+) -> None:
+    work = found(repo, tasks("a"), "ada")
+    (repo.parent / f"{repo.name}.worktrees" / "taken").mkdir()
+    (repo.parent / f"{repo.name}.worktrees" / "taken" / "file").touch()
+    tip = work.ledger.tip()
+    with pytest.raises(GitcoordError, match=problem):
+        list(agents.add_each(work, names, asked))
+    assert work.ledger.tip() == tip
+
+
+def test_what_one_of_several_lacks_is_given_to_it(repo: Path) -> None:
+    work = found(repo, tasks("a"), "ada")
+    place = work.worktree_of("ada")
+    assert place is not None
+    shutil.rmtree(place)
+    added = list(agents.add_each(work, ["ada", "x"], agents.Asked()))
+    assert [one.worktree for one in added] == [str(place), str(work.worktree_of("x"))]
+
+
 def test_an_agent_whose_worktree_cannot_be_made_is_taken_away_again(repo: Path) -> None:
     work = found(repo, tasks("a"))
     (repo / "taken").write_text("a file")
