@@ -320,25 +320,6 @@ def test_an_agent_is_added_ready_to_start(cli: Cli, work: Workspace, assistant: 
     )
 
 
-@pytest.mark.parametrize("assistant", ["claude", "codex"])
-def test_several_agents_are_added_ready_to_start(cli: Cli, work: Workspace, assistant: str) -> None:
-    said = cli.json("agent", "add", "x", "y", "--assistant", assistant)
-    starts = [one["start"] for one in said["agents"]]
-    words = f'{assistant} "Work on your gitcoord task"'
-    assert starts == [f"cd {work.worktree_of(name)} && {words}" for name in "xy"]
-    assert said["entry"] == said["agents"][-1]["entry"]
-    cli("setup", assistant, "--check")
-    told = cli("agent", "add", "v", "w", "--assistant", assistant).splitlines()
-    assert [line.partition(" ")[0] for line in told] == ["agent", "agent", "next:", "next:"]
-
-
-def test_one_place_cannot_be_that_of_two_agents(cli: Cli, work: Workspace) -> None:
-    tip = work.ledger.tip()
-    error = cli.json("agent", "add", "x", "y", "--worktree", "../elsewhere", status=2)
-    assert error["message"] == "--worktree is the place of one agent"
-    assert work.ledger.tip() == tip
-
-
 @pytest.mark.parametrize(
     ("script", "told"),
     [
