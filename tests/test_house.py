@@ -28,6 +28,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     "core/model_gates.py": SHAPE,
     "core/model_leases.py": SHAPE,
     "core/model_said.py": SHAPE,
+    "core/model_usage.py": SHAPE,
     "core/shapes.py": SHAPE,
     "features/assist/briefs.py": BRIEFS,
     "features/assist/events.py": HOOKS,

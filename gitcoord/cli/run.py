@@ -17,6 +17,7 @@ from gitcoord.core.errors import IncompleteError, UsageError
 from gitcoord.core.texts import clause
 
 if TYPE_CHECKING:
+    from gitcoord.core.model import Budget
     from gitcoord.features.run.assistants import Assistant
     from gitcoord.features.run.runner import Run
     from gitcoord.features.workspace import Workspace
@@ -82,6 +83,12 @@ class _Display:
     help="Let this coding assistant work, in place of a command (may be given several times).",
 )
 @click.option("--model", metavar="MODEL", default="", help="Which model the assistant uses.")
+@click.option(
+    "--max-budget",
+    type=click.FloatRange(min=0, min_open=True, max=1_000_000),
+    metavar="USD",
+    help="Start no assistant once all of them together have cost this much.",
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @pass_app
 def run(
@@ -90,6 +97,7 @@ def run(
     review: str | None,
     names: tuple[str, ...],
     model: str,
+    max_budget: float | None,
     command: tuple[str, ...],
 ) -> None:
     """Work on the plan: one command per task, phases land as they finish.
@@ -121,7 +129,17 @@ def run(
     if review is not None:
         review = from_here(review)
     try:
-        done = runner.run(work, app.start, words, jobs, display.tell, stop, review, assistants)
+        done = runner.run(
+            work,
+            app.start,
+            words,
+            jobs,
+            display.tell,
+            stop,
+            review,
+            assistants,
+            _budget(max_budget, assistants),
+        )
     finally:
         display.close()
     told = ", ".join(f"{count} {state}" for state, count in sorted(done.counts.items()))
@@ -147,6 +165,15 @@ def _assistants(names: tuple[str, ...], model: str, command: list[str]) -> list[
     if model and len(names) != 1:
         raise UsageError("--model is for one assistant", hint="give --assistant once with it")
     return [load_assistant(name, model) for name in names]
+
+
+def _budget(dollars: float | None, assistants: list[Assistant]) -> Budget | None:
+    """Return what a run may cost; only assistants tell."""
+    if dollars is None:
+        return None
+    if not assistants:
+        raise UsageError("--max-budget is for assistants", hint="give --assistant NAME with it")
+    return {"cost_micros": round(dollars * 1_000_000)}
 
 
 def _not_landed(work: Workspace, done: Run, told: str) -> IncompleteError:

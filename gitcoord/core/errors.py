@@ -41,6 +41,7 @@ Reason = Literal[
     "branch",
     "branch-in-the-way",
     "broken-objects",
+    "budget",
     "capacity",
     "check",
     "commit",

@@ -10,7 +10,18 @@ from __future__ import annotations
 from typing import Any, NotRequired
 
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
-from gitcoord.core.model import Evidence, Lapse, Pending, Proof, Result, Said, Survivor, TaskSpec
+from gitcoord.core.model import (
+    Evidence,
+    Lapse,
+    Pending,
+    Proof,
+    Result,
+    Resume,
+    Said,
+    Survivor,
+    TaskSpec,
+    Usage,
+)
 from gitcoord.core.shapes import TypedDict
 
 __all__ = ["Command", "Event", "Redone", "evidence_of", "tasks_of"]
@@ -77,6 +88,8 @@ class Event(TypedDict):
     reason: NotRequired[str]
     said: NotRequired[Said | None]
     delay_ms: NotRequired[int]
+    resume: NotRequired[Resume | None]
+    usage: NotRequired[Usage]
     log: NotRequired[Oid | None]
     redone: NotRequired[list[Redone]]
     to: NotRequired[AgentId | None]

@@ -13,7 +13,7 @@ from typing import Literal
 
 from gitcoord.core.events import Event
 from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
-from gitcoord.core.model import Evidence
+from gitcoord.core.model import Evidence, Usage
 
 __all__ = [
     "Attempt",
@@ -48,6 +48,8 @@ class Attempt:
     end: End | None = None
     spent_ms: int | None = None
     undone: str = ""
+    usages: list[Usage] = field(default_factory=list)
+    """What each session of an assistant used for it."""
 
     @property
     def stands(self) -> bool:
@@ -74,6 +76,7 @@ class Reviewing:
     until: int | None = None
     verdict: str = ""
     spent_ms: int | None = None
+    usages: list[Usage] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -143,6 +146,7 @@ class _Reader:
         self._held: dict[TaskId, Attempt] = {}
         self._handed_in: dict[TaskId, Attempt] = {}
         self._reviewing: dict[Token, Reviewing] = {}
+        self._by_token: dict[Token, Attempt | Reviewing] = {}
         self._without: Mapping[PhaseId, list[TaskId]] = {}
 
     def read(self, number: int, event: Event) -> None:
@@ -218,6 +222,7 @@ class _Reader:
             takeover is not None,
         )
         self._held[event["task"]] = attempt
+        self._by_token[event["token"]] = attempt
         self.history.attempts.append(attempt)
 
     def reissue(self, event: Event) -> None:
@@ -225,6 +230,7 @@ class _Reader:
         attempt = self._held.get(event["task"])
         if attempt is not None:
             attempt.token = event["token"]
+            self._by_token[event["token"]] = attempt
 
     def complete(self, event: Event) -> None:
         """End an attempt with a result, which is what its task recovered by."""
@@ -279,11 +285,13 @@ class _Reader:
         if older is not None:
             older.token = event["token"]
             self._reviewing[event["token"]] = older
+            self._by_token[event["token"]] = older
             return
         reviewing = Reviewing(
             self._number, event["task"], event["agent"], event["token"], event["time"]
         )
         self._reviewing[event["token"]] = reviewing
+        self._by_token[event["token"]] = reviewing
         self.history.reviews.append(reviewing)
 
     def judge(self, event: Event) -> None:
@@ -308,6 +316,12 @@ class _Reader:
         if event["op"] == "gate":
             run.kind, run.of, run.gate = "gate", event["phase"], event["gate"]
         self.history.runs.append(run)
+
+    def use(self, event: Event) -> None:
+        """Add what a session used to the attempt or review that it was for."""
+        whole = self._by_token.get(event["token"])
+        if whole is not None:
+            whole.usages.append(event["usage"])
 
     def land_begin(self, event: Event) -> None:
         """Remember which tasks a landing leaves out."""
@@ -347,6 +361,7 @@ _ACTS: dict[str, Callable[[_Reader, Event], None]] = {
     "review-release": _Reader.judge,
     "check": _Reader.run,
     "gate": _Reader.run,
+    "usage": _Reader.use,
     "land-begin": _Reader.land_begin,
     "land-done": _Reader.land_done,
     "rollback": _Reader.rollback,

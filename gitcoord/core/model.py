@@ -15,6 +15,7 @@ from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.core.model_gates import GateRun, GateSpec, Landing, Proof
 from gitcoord.core.model_leases import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review
 from gitcoord.core.model_said import Said, Why
+from gitcoord.core.model_usage import Budget, Resume, Usage
 from gitcoord.core.shapes import TypedDict
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "MAX_RECORD_BYTES",
     "MAX_TITLE_CHARS",
     "AgentRecord",
+    "Budget",
     "CheckpointRecord",
     "Claim",
     "Escalation",
@@ -51,6 +53,7 @@ __all__ = [
     "Progress",
     "Proof",
     "Result",
+    "Resume",
     "RetryDelay",
     "Review",
     "Said",
@@ -60,6 +63,7 @@ __all__ = [
     "Survivor",
     "TaskRecord",
     "TaskSpec",
+    "Usage",
     "Why",
     "WorktreeSpec",
 ]
@@ -134,6 +138,7 @@ class PlanRecord(TypedDict):
     """``plan.json``: what holds for the whole plan.
 
     ``widening`` is ``free`` or ``never``; where it is absent the orchestrator is asked.
+    ``limit_wait_ms`` is 15 minutes where it is absent.
     """
 
     name: str
@@ -148,6 +153,8 @@ class PlanRecord(TypedDict):
     worktree: WorktreeSpec
     pools: dict[str, PoolSpec]
     widening: NotRequired[str]
+    limit_wait_ms: NotRequired[int]
+    budget: NotRequired[Budget]
 
 
 class PlanDocument(TypedDict):
@@ -233,7 +240,8 @@ class TaskRecord(TypedDict):
 
     ``approvals`` says how many its result needs: as many as the plan asked
     for when it was handed in. ``widened`` has the paths that were added to
-    the task's own while it was at work.
+    the task's own while it was at work. ``resume`` is there while a usage
+    limit keeps a session from its task.
     """
 
     id: TaskId
@@ -252,6 +260,7 @@ class TaskRecord(TypedDict):
     setbacks: list[Setback]
     paused: NotRequired[Pause]
     widened: NotRequired[list[str]]
+    resume: NotRequired[Resume]
 
 
 class PhaseRecord(TypedDict):

@@ -29,6 +29,8 @@ from gitcoord.core.plan_graph import (
     gate_warnings,
     path_warnings,
 )
+from gitcoord.core.plan_limits import KEYS as LIMIT_KEYS
+from gitcoord.core.plan_limits import put_limits
 from gitcoord.core.plan_source import Places, refuse_bombs
 from gitcoord.core.plan_text import read_tables
 from gitcoord.core.plan_types import Values
@@ -52,6 +54,7 @@ MAX_EXPANDED_BYTES = 96 * 1024 * 1024
 _PLAN_KEYS = (
     *("name", "target", "lease", "heartbeat", "max_attempts", "selection"),
     *("boundaries", "widening", "landing", "gates_required"),
+    *LIMIT_KEYS,
 )
 _POOL_KEYS = ("name", "limit", "selection", "paths", "context")
 MAX_CONTEXT_CHARS = 2000
@@ -135,6 +138,7 @@ class _Reader(Values):
         widening = self.choice(table, "widening", at("widening"), ("ask", "free", "never"), "ask")
         if widening != "ask":
             plan["widening"] = widening
+        put_limits(self, table, at, plan)
         return plan
 
     def pools(self) -> dict[str, PoolSpec]:

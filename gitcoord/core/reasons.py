@@ -17,6 +17,7 @@ REASONS: dict[Reason, str] = {
     "boundary-moved": "the boundary changed meanwhile",
     "branch": "a branch is in the way of a work branch",
     "branch-in-the-way": "a branch is in the way of gitcoord's own",
+    "budget": "it is used up, or could not be held",
     "broken-objects": "git would not clone or push the commit",
     "capacity": "the agent holds as many as it may",
     "check": "the task's check has not passed on this very result",

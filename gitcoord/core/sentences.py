@@ -65,6 +65,7 @@ REASONS = {
         "the command made another repository inside this one: {paths}[ and {more} more]"
     ),
     "wrote-outside": "the command wrote outside the task's paths: {paths}[ and {more} more]",
+    "usage-limit": "{assistant} has reached its usage limit[, until {until}]",
     "claim-left-open": "{assistant} ended with the claim open, status {status}",
     # a check or a gate failed
     "ended-with": "it ended with status {status}",

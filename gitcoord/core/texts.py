@@ -84,7 +84,7 @@ def _said(values: Mapping[str, Any], path: str, *, is_cut: bool) -> str:
     if below and isinstance(value, list):
         value = [one[below] for one in value]
     elif below and value is not None:
-        value = value[below]
+        value = value.get(below)
     if value is None or value is False:
         return ""
     if value is True:

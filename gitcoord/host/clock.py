@@ -41,6 +41,25 @@ class Clock:
         """Return the wall clock in whole seconds, for reading only."""
         return int(time.time())
 
+    def local_seconds(self, date: tuple[int, int, int, int, int]) -> int | None:
+        """Return year, month, day, hour and minute of the local clock in Unix seconds.
+
+        With 0 for the first three it is the next such time of day. None where
+        there is no such time.
+        """
+        year, month, day, hour, minute = date
+        now = time.localtime()
+        try:
+            if year:
+                return int(time.mktime((year, month, day, hour, minute, 0, 0, 0, -1)))
+            today = now[:3]
+            found = int(time.mktime((*today, hour, minute, 0, 0, 0, -1)))
+            if found > time.time():
+                return found
+            return int(time.mktime((today[0], today[1], today[2] + 1, hour, minute, 0, 0, 0, -1)))
+        except (OverflowError, ValueError):
+            return None
+
     def boot_id(self) -> str:
         """Return the name of this boot of this machine."""
         if not self._boot_id:

@@ -13,11 +13,11 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 
-__all__ = ["ScriptedModel", "Turn", "call", "patch", "say", "shell", "tool", "write"]
+__all__ = ["ScriptedModel", "Turn", "call", "limited", "patch", "say", "shell", "tool", "write"]
 
 SUMMARY = "Respond with TEXT ONLY"
 """How Claude asks for a summary, offering its tools all the same."""
@@ -33,6 +33,13 @@ class Turn(NamedTuple):
     calls: tuple[tuple[str, Any], ...] = ()
     tokens: int = 100
     sleep_s: float = 0.0
+    limit_until: int = 0
+    """In place of an answer: the usage limit is reached, until this time in Unix seconds."""
+
+
+def limited(until: int) -> Turn:
+    """Refuse a request as each provider does where a usage limit is reached."""
+    return Turn(limit_until=until)
 
 
 def say(text: str) -> Turn:
@@ -140,6 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         tools = _tool_names(body)
         turn = model.answer(json.dumps(body, ensure_ascii=False), has_tools=bool(tools))
         time.sleep(turn.sleep_s)
+        if turn.limit_until:
+            self._refuse(speak, turn.limit_until)
+            return
         calls = [_fitted(name, given, tools) for name, given in turn.calls]
         events = list(speak(body, turn, calls))
         if speak in {_anthropic, _openai} and not body.get("stream"):
@@ -157,9 +167,28 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
 
-    def _send(self, value: object, status: int = 200) -> None:
+    def _refuse(self, speak: Any, until: int) -> None:
+        """Answer 429 in the provider's words, and ask for no second try."""
+        text = "You have reached your usage limit."
+        error: dict[str, Any] = {"type": "usage_limit_reached", "message": text, "resets_at": until}
+        if speak is _anthropic:
+            error = {"type": "rate_limit_error", "message": text}
+        elif speak is _gemini:
+            error = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": text}
+        headers = {
+            "x-should-retry": "false",
+            "anthropic-ratelimit-unified-status": "rejected",
+            "anthropic-ratelimit-unified-reset": str(until),
+        }
+        self._send({"type": "error", "error": error}, 429, headers)
+
+    def _send(
+        self, value: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         content = json.dumps(value).encode()
         self.send_response(status)
+        for name, one in (headers or {}).items():
+            self.send_header(name, one)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

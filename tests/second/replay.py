@@ -24,7 +24,15 @@ DEFAULTS: dict[str, Json] = {
     "agent-remove": WORDS,
     "claim": {"built_on": {}, "expired": [], "lapsed": [], "takeover": None, "wait_ms": None},
     "progress": {"percent": None},
-    "release": {**WORDS, "spent_ms": None},
+    "release": {
+        **WORDS,
+        "spent_ms": None,
+        "kind": "",
+        "delay_ms": 0,
+        "boot_id": "",
+        "monotonic_ns": 0,
+        "resume": None,
+    },
     "expire": {"expired": [], "lapsed": []},
     "complete": {"spent_ms": None},
     "fail": {**WORDS, "log": None, "spent_ms": None},
@@ -224,6 +232,11 @@ def setbacks(task: Json, event: Json, code: str, agent: str, values: Json) -> li
     return [*task["setbacks"], one][-MAX_SETBACKS:]
 
 
+def without_session(task: Json) -> Json:
+    """A task whose next attempt begins anew."""
+    return {key: value for key, value in task.items() if key != "resume"}
+
+
 def set_back(
     state: State,
     event: Json,
@@ -240,7 +253,7 @@ def set_back(
     failures = task["failures"] + 1
     is_over = is_final or (plan is not None and failures >= plan["max_attempts"])
     after = {
-        **task,
+        **without_session(task),
         "state": "failed" if is_over else "open",
         "claim": None,
         "failures": failures,
@@ -460,6 +473,7 @@ def claim(state: State, event: Json, changes: Changes) -> None:
         why = {"holder": holder, "by": event["agent"]}
         after["failures"] = task["failures"] + 1
         after["setbacks"] = setbacks(task, event, "expired", holder, why)
+        after = without_session(after)
     put_task(changes, after)
 
 
@@ -490,7 +504,11 @@ def progress(state: State, event: Json, changes: Changes) -> None:
 
 def release(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
-    after = {**task, "state": "open", "claim": None}
+    after = {**without_session(task), "state": "open", "claim": None}
+    if event["delay_ms"]:
+        after["retry"] = {key: event[key] for key in ("boot_id", "monotonic_ns", "delay_ms")}
+    if event["resume"]:
+        after["resume"] = event["resume"]
     if why_of(event):
         why = {"reason": why_of(event)}
         after["setbacks"] = setbacks(task, event, "released", event["agent"], why)
@@ -505,7 +523,7 @@ def complete(state: State, event: Json, changes: Changes) -> None:
     phase = state.at(f"phases/{task['spec']['phase']}.json")
     approvals = approvals_of(phase["spec"]["reviews"], task["spec"])
     after = {
-        **task,
+        **without_session(task),
         "state": "review" if approvals else "done",
         "claim": None,
         "result": event["result"],
@@ -627,23 +645,28 @@ def widen(state: State, event: Json, changes: Changes) -> None:
     put_task(changes, {**task, "widened": list(dict.fromkeys(widened))})
 
 
+def usage(_state: State, _event: Json, _changes: Changes) -> None:
+    """The history alone tells it."""
+
+
 def retry(state: State, event: Json, changes: Changes) -> None:
     close_escalations(state, event, changes, "retried")
     task = state.task(event["task"])
     task = {key: value for key, value in task.items() if key != "widened"}
-    put_task(changes, {**task, "state": "open", "failures": 0, "retry": None})
+    put_task(changes, {**without_session(task), "state": "open", "failures": 0, "retry": None})
 
 
 def cancel(state: State, event: Json, changes: Changes) -> None:
     close_escalations(state, event, changes, "cancelled")
     redo(state, event, changes)
     over: Json = {"state": "cancelled", "claim": None, "reviews": [], "result": None}
-    put_task(changes, {**state.task(event["task"]), **over})
+    put_task(changes, {**without_session(state.task(event["task"])), **over})
 
 
 def assign(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
-    put_task(changes, {**task, "state": "open", "claim": None, "assigned": event["to"]})
+    freed = {"state": "open", "claim": None, "assigned": event["to"]}
+    put_task(changes, {**without_session(task), **freed})
 
 
 # checks, gates, landings
@@ -820,6 +843,7 @@ APPLY: dict[str, Callable[[State, Json, Changes], None]] = {
     "retry": retry,
     "pause": pause,
     "widen": widen,
+    "usage": usage,
     "task-add": task_add,
     "task-edit": task_edit,
     "unpause": unpause,

@@ -26,7 +26,7 @@ def test_the_second_implementation_knows_every_default() -> None:
 
 def test_the_second_implementation_shares_no_code() -> None:
     source = Path(replay.__file__).read_text("utf-8")
-    assert len(source.splitlines()) < 900
+    assert len(source.splitlines()) < 1000
     imported = [
         name
         for node in ast.walk(ast.parse(source))

@@ -184,6 +184,9 @@ def _work(script: Script) -> None:
     script.claim("y", "b", a="1" * 40)
     script.held("release", "y", "b", said=said("interrupted"))
     script.claim("y", "b", a="1" * 40)
+    script.held("release", "y", "b", **_at_limit())
+    script.wait()
+    script.claim("y", "b", a="1" * 40)
     script.complete("y", "b", "2" * 40, a="1" * 40)
     script.run("reopen", task="a", kind="conflict", reason="it conflicts", log=log)
     script.claim("x", "a")
@@ -191,6 +194,14 @@ def _work(script: Script) -> None:
     script.complete("x", "a", "3" * 40)
     script.claim("y", "b", a="3" * 40)
     script.complete("y", "b", "4" * 40, a="3" * 40)
+    usage = {"assistant": "codex", "output_tokens": 20, "source": "reported"}
+    script.held("usage", "y", "b", usage=usage)
+
+
+def _at_limit() -> dict[str, Any]:
+    resume = {"assistant": "claude", "session": "s-1"}
+    why = said("usage-limit", assistant="claude")
+    return {"kind": "limit", "delay_ms": 1000, "resume": resume, "said": why}
 
 
 def _definition(script: Script, task: str) -> str:

@@ -23,7 +23,6 @@ from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.leases import Context, judge, remaining_ms, wait_ms
 from gitcoord.core.model import MAX_MESSAGE_BYTES, AgentRecord, Claim, Evidence, Lapse, TaskRecord
 from gitcoord.core.operation import (
-    WORDS,
     LineKey,
     Operation,
     Transitions,
@@ -33,7 +32,6 @@ from gitcoord.core.operation import (
     keys,
     stamp,
     titled,
-    why_of,
 )
 from gitcoord.core.operations.built_on import check_built_on
 from gitcoord.core.operations.changes import changed, with_setback
@@ -60,7 +58,6 @@ MAX_PROGRESS_BYTES = 500
 _OPEN: Transitions = {"open": ("claimed",)}
 _TAKEN: Transitions = {"claimed": ("claimed",)}
 _KEPT: Transitions = {"claimed": ("claimed",)}
-_RELEASED: Transitions = {"claimed": ("open",)}
 
 
 # claim
@@ -251,6 +248,7 @@ def apply_claim(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     if takeover is not None:
         holder = takeover["agent"]
         after["failures"] = task["failures"] + 1
+        after.pop("resume", None)
         why = {"holder": holder, "by": event["agent"]}
         after["setbacks"] = with_setback(task, event, "expired", holder, why)
     put_task(changes, after)
@@ -355,35 +353,6 @@ def apply_progress(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     put_task(changes, changed(task, claim=renewed))
 
 
-# release
-
-
-def decide_release(snapshot: Snapshot, command: Command, context: Context) -> dict[str, Any]:
-    """Give the task back."""
-    return {
-        **holding(snapshot, command),
-        **titled(snapshot, command),
-        "reason": command["reason"],
-        "spent_ms": elapsed_ms(command.get("begun_ns"), context),
-    }
-
-
-def check_release(snapshot: Snapshot, event: Event) -> None:
-    """Refuse a release by anyone but the holder."""
-    held(snapshot, event, _RELEASED)
-    check_interval(event, "spent_ms")
-
-
-def apply_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    """Open the task again; giving back counts as no failure."""
-    task = snapshot.require_task(event["task"])
-    setbacks = task["setbacks"]
-    why = why_of(event)
-    if why:
-        setbacks = with_setback(task, event, "released", event["agent"], {"reason": why})
-    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))
-
-
 # expire
 
 
@@ -460,20 +429,6 @@ OPERATIONS = {
             "message": LineKey("text", "message", is_required=True),
             "percent": LineKey("number", "percent"),
         },
-        is_for_agents=True,
-    ),
-    "release": Operation(
-        fields=keys("task title token attempt"),
-        optional={**WORDS, "spent_ms": None},
-        transitions=_RELEASED,
-        decide=decide_release,
-        check=check_release,
-        apply=apply_release,
-        subject="release {task} by {agent}: {title}",
-        body="reason",
-        batchable=True,
-        command="release",
-        line={"task": LineKey("task", "task"), "reason": LineKey("text", "reason")},
         is_for_agents=True,
     ),
     "expire": Operation(

@@ -116,7 +116,13 @@ def apply_complete(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     if approvals:
         state = "review"
     after = changed(
-        task, state=state, claim=None, result=event["result"], reviews=[], approvals=approvals
+        task,
+        state=state,
+        claim=None,
+        result=event["result"],
+        reviews=[],
+        approvals=approvals,
+        resume=None,
     )
     put_task(changes, after)
 

@@ -41,7 +41,7 @@ def apply_retry(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Forget the failures, and settle what was escalated about them."""
     close_escalations(snapshot, event, changes, "retried")
     task = snapshot.require_task(event["task"])
-    put_task(changes, changed(task, state="open", failures=0, retry=None, widened=[]))
+    put_task(changes, changed(task, state="open", failures=0, retry=None, widened=[], resume=None))
 
 
 def decide_cancel(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def apply_cancel(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     close_escalations(snapshot, event, changes, "cancelled")
     redo(snapshot, event, changes)
     task = snapshot.require_task(event["task"])
-    put_task(changes, changed(task, state="cancelled", claim=None, reviews=[], result=None))
+    ended: dict[str, Any] = {"claim": None, "reviews": [], "result": None, "resume": None}
+    put_task(changes, changed(task, state="cancelled", **ended))
 
 
 def decide_assign(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def check_assign(snapshot: Snapshot, event: Event) -> None:
 def apply_assign(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Open the task for that agent; a holder is fenced."""
     task = snapshot.require_task(event["task"])
-    put_task(changes, changed(task, state="open", claim=None, assigned=event["to"]))
+    put_task(changes, changed(task, state="open", claim=None, assigned=event["to"], resume=None))
 
 
 def decide_pause(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core import hook_commands, ids
+from gitcoord.core.assistant_output import DIALECTS
 from gitcoord.core.codex_flags import codex_flags
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import AgentId
+from gitcoord.core.model import Resume
 from gitcoord.features.assist.briefs import brief_of
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.assist.setups import own_program
@@ -29,12 +31,16 @@ __all__ = ["Assistant", "load_assistant", "path_with_ours", "require_trusted_hoo
 
 FOLDER = "assistants"
 MAX_RECIPE_BYTES = 64 * 1024
-_KEYS = frozenset({"program", "arguments", "model", "grants"})
+_KEYS = frozenset({"program", "arguments", "model", "grants", "output", "resume"})
 _GRANTS = frozenset({"", "claude", "codex"})
 _TASK = (
     "Work on the task below until it is handed in with `gitcoord complete`, or given back with "
     "`gitcoord fail` or `gitcoord release`. Nobody is there to answer: `gitcoord escalate` asks."
     "\n\n"
+)
+_GO_ON = (
+    "A usage limit ended this session, and you may go on now. The task is yours again; what you "
+    "had done is there.\n\n"
 )
 
 
@@ -46,16 +52,33 @@ class Assistant(NamedTuple):
     arguments: tuple[str, ...]
     model: tuple[str, ...]
     grants: str
+    output: str = ""
+    """The dialect in which it tells of itself (``core.assistant_output``)."""
+    resume: tuple[str, ...] = ()
+    """The words by which it goes on with a session; none where it cannot."""
+    model_name: str = ""
 
-    def command(self, work: Workspace, agent: AgentId, worktree: Path) -> list[str]:
-        """Return the command that starts it on what an agent holds."""
+    def session_of(self, kept: Resume | None) -> str:
+        """Return the session that it goes on with, of what a task keeps; else nothing."""
+        if kept is None or kept["assistant"] != self.name or not self.resume:
+            return ""
+        return kept["session"]
+
+    def command(
+        self, work: Workspace, agent: AgentId, worktree: Path, session: str = ""
+    ) -> list[str]:
+        """Return the command that starts it on what an agent holds, or goes on with a session."""
         prompt = _TASK + brief_of(work, agent).text
+        if session:
+            prompt = _GO_ON + prompt
         words = [self.program]
         for word in self.arguments:
             if word == "{grants}":
                 words += _granted(self.grants, worktree)
             elif word == "{model}":
                 words += self.model
+            elif word == "{resume}":
+                words += [one.replace("{session}", session) for one in self.resume if session]
             else:
                 words.append(word.replace("{prompt}", prompt))
         return words
@@ -88,6 +111,9 @@ def load_assistant(name: str, model: str = "") -> Assistant:
         tuple(recipe["arguments"]),
         chosen,
         recipe.get("grants", ""),
+        recipe.get("output", ""),
+        tuple(recipe.get("resume", ())),
+        model,
     )
 
 
@@ -151,7 +177,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise _wrong(path, f"{unknown[0]} is not a key of a recipe")
     if not isinstance(recipe.get("program"), str) or not recipe["program"]:
         raise _wrong(path, "program has to name a program")
-    for key in ("arguments", "model"):
+    for key in ("arguments", "model", "resume"):
         words = recipe.get(key, [])
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise _wrong(path, f"{key} has to be a list of words")
@@ -159,6 +185,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise _wrong(path, "arguments have to hold {prompt} in some word")
     if recipe.get("grants", "") not in _GRANTS:
         raise _wrong(path, "grants has to be claude or codex, if it is there")
+    if recipe.get("output", "") not in {"", *DIALECTS}:
+        raise _wrong(path, f"output has to be one of {', '.join(DIALECTS)}, if it is there")
     return recipe
 
 

@@ -12,21 +12,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from gitcoord.core import codec
+from gitcoord.core import codec, ids
+from gitcoord.core.assistant_output import Told, read_output
 from gitcoord.core.boundary import boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.ids import AgentId
-from gitcoord.core.model import Said, Why
+from gitcoord.core.model import Resume, Said, Why
+from gitcoord.core.operations.releases import MAX_DELAY_MS
+from gitcoord.core.plan_limits import LIMIT_WAIT_MS
 from gitcoord.core.sentences import said, words
 from gitcoord.core.texts import first_line
+from gitcoord.core.times import instant
 from gitcoord.features.run.assistants import Assistant, path_with_ours
+from gitcoord.features.run.limits import Limits, Patience, until_of
 from gitcoord.features.run.reviews import Note
+from gitcoord.features.run.spending import Spending
 from gitcoord.features.run.variables import variables_of
 from gitcoord.features.work import results
 from gitcoord.features.work.beating import beating
 from gitcoord.features.work.claims import Claimed
 from gitcoord.features.work.keepalive import Child
-from gitcoord.features.workspace import Workspace
+from gitcoord.features.workspace import Workspace, plan_of
 from gitcoord.git.commits import commit_paths
 from gitcoord.git.local_changes import changed_paths, changes_of, untracked_repositories
 from gitcoord.git.occupied import Attempt, end_leftover_processes, occupy, vacate
@@ -36,7 +42,7 @@ from gitcoord.git.unfinished import find_unfinished
 from gitcoord.host.clock import Deadline
 from gitcoord.ledger.logs import MAX_LOG_BYTES
 
-__all__ = ["Job", "work_on"]
+__all__ = ["Job", "Means", "work_on"]
 
 POLL_S = 0.2
 LINGER_S = 60.0
@@ -55,6 +61,16 @@ class Job(NamedTuple):
     tell: Callable[[Note], None]
     assistant: Assistant | None = None
     """Who works in place of a command: it hands in itself."""
+    means: Means | None = None
+    """What the assistants of the run share."""
+
+
+class Means(NamedTuple):
+    """What the assistants of a run share: usage limits, a budget, and their names."""
+
+    limits: Limits
+    spending: Spending
+    names: frozenset[str]
 
 
 class _Ended(NamedTuple):
@@ -162,7 +178,8 @@ def _assisted(
     It ends its claim itself. Neither its exit status nor what it says of its
     success counts: a claim that it left open has failed.
     """
-    command = assistant.command(job.work, job.agent, worktree)
+    session = assistant.session_of(claimed.task.get("resume"))
+    patience = Patience(plan_of(job.work.ledger.snapshot()), job.work.clock)
     with beating(job.work, job.agent, attempt.token) as lost:
         lingering: list[Deadline] = []
 
@@ -174,21 +191,68 @@ def _assisted(
                 lingering.append(Deadline(job.work.clock, LINGER_S))
             return lingering[0].expired
 
-        ended = _run_command(job, command, claimed, worktree, attempt, is_over)
-        end_leftover_processes(worktree, attempt)
-        task = job.work.ledger.snapshot().require_task(attempt.task)
-        held = task["claim"]
-        is_open = held is not None and held["token"] == attempt.token
-        if is_open and ended.status is None:
+        while True:
+            command = assistant.command(job.work, job.agent, worktree, session)
+            ended = _run_command(job, command, claimed, worktree, attempt, is_over)
+            end_leftover_processes(worktree, attempt)
+            told = _counted(job, assistant, ended, attempt)
+            task = job.work.ledger.snapshot().require_task(attempt.task)
+            held = task["claim"]
+            is_open = held is not None and held["token"] == attempt.token
+            if not is_open or not told.is_limited or is_over():
+                break
+            wait_s = patience.seconds(until_of(told, job.work.clock))
+            if wait_s is None:
+                break
+            text = (
+                f"the claim is kept; it is tried again in {ids.show_duration(int(wait_s * 1000))}"
+            )
+            job.tell(Note(job.agent, attempt.task, "at its limit", text))
+            if not patience.sleep(wait_s, lambda: lost.is_set() or job.is_over()):
+                break
+            session = told.session if assistant.resume else ""
+        if is_open and (ended.status is None or job.is_over()):
             raise _stopped(attempt, is_lost=False)
         kept = _keep(job, worktree, attempt)
     _give_others_back(job, attempt)
+    if is_open and told.is_limited:
+        _release_at_limit(job, assistant, told, attempt)
+        return
     if is_open:
         why = said("claim-left-open", assistant=assistant.name, status=ended.status)
         _fail(job, attempt, ended, _with_kept(why, kept))
         return
     what = {"done": "completed", "review": "in review", "open": "given back"}
     job.tell(Note(job.agent, attempt.task, what.get(task["state"], task["state"]), ""))
+
+
+def _counted(job: Job, assistant: Assistant, ended: _Ended, attempt: Attempt) -> Told:
+    """Read what a session told of itself, and write down what it used."""
+    told = read_output(assistant.output, ended.log)
+    if job.means is not None:
+        job.means.spending.record(job.work, job.agent, attempt.task, attempt.token, told, assistant)
+    return told
+
+
+def _release_at_limit(job: Job, assistant: Assistant, told: Told, attempt: Attempt) -> None:
+    """Give the task back with its session: it waits where nobody of this run can go on."""
+    clock, until = job.work.clock, until_of(told, job.work.clock)
+    if until is None:
+        plan = plan_of(job.work.ledger.snapshot())
+        until = clock.seconds() + plan.get("limit_wait_ms", LIMIT_WAIT_MS) // 1000
+    resume: Resume | None = None
+    if told.session and assistant.resume:
+        resume = {"assistant": assistant.name, "session": told.session}
+    delay_ms = max(0, until - clock.seconds()) * 1000
+    if job.means is not None:
+        job.means.limits.note(assistant.name, until)
+        others = job.means.names - {assistant.name}
+        if any(not job.means.limits.left_s(name, clock) for name in others):
+            delay_ms = 0
+    why = said("usage-limit", assistant=assistant.name, until=instant(until))
+    limit = results.Limit(min(delay_ms, MAX_DELAY_MS), resume)
+    results.release(job.work, job.agent, attempt.task, attempt.token, why, limit)
+    job.tell(Note(job.agent, attempt.task, "released", words(why)))
 
 
 def _give_others_back(job: Job, attempt: Attempt) -> None:

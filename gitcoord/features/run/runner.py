@@ -21,13 +21,16 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.ids import NO_AGENT, NO_TASK, AgentId, TaskId
 from gitcoord.core.leases import wait_ms
+from gitcoord.core.model import Budget
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.run.assistants import Assistant, require_trusted_hooks
-from gitcoord.features.run.attempts import Job, work_on
+from gitcoord.features.run.attempts import Job, Means, work_on
+from gitcoord.features.run.limits import Limits
 from gitcoord.features.run.notify import notifying
 from gitcoord.features.run.reviews import Note, review_one
+from gitcoord.features.run.spending import Spending, load_prices
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.trust import commands_of, require_trust
 from gitcoord.features.work import claims, results
@@ -62,8 +65,11 @@ class _Shared:
         tell: Callable[[Note], None],
         review: str | None,
         assistants: Sequence[Assistant],
+        budget: Budget | None,
     ) -> None:
         self.assistants = assistants
+        names = frozenset(one.name for one in assistants)
+        self.means = Means(Limits(), Spending(budget or {}, load_prices()), names)
         self.start = start
         self.ledger = ledger
         self.command = command
@@ -92,12 +98,13 @@ def run(
     stop: threading.Event | None = None,
     review: str | None = None,
     assistants: Sequence[Assistant] = (),
+    budget: Budget | None = None,
 ) -> Run:
     """Work on the plan with ``jobs`` agents until nothing is left to do.
 
     With ``assistants`` these work in place of the command, in turn where
     there are several. With ``review``, a shell command, they review each
-    other's results.
+    other's results. Beyond a ``budget``, or the plan's, no assistant is started.
     Every claim that is still held when it ends is released.
     """
     plan_of(work.ledger.snapshot())
@@ -105,7 +112,8 @@ def run(
         command = _found(command)
     # Not after the third attempt at every task: now.
     require_trust(work, commands_of(work.ledger.snapshot()))
-    shared = _Shared(start, work.ledger.name, command, tell, review, assistants)
+    shared = _Shared(start, work.ledger.name, command, tell, review, assistants, budget)
+    shared.means.spending.require_countable(work, assistants)
     if stop is not None:
         shared.stop = stop
     with notifying(
@@ -273,8 +281,19 @@ def _work(shared: _Shared, work: Workspace, agent: AgentId) -> None:
     """Take one task after another until none is left."""
     session = f"run:{os.getpid()}:{Clock().token()[:8]}"
     asked_ns = work.clock.monotonic_ns()
+    assistant = _assistant_of(shared, agent)
     while not shared.stop.is_set():
         tip = work.ledger.tip()
+        if assistant is not None:
+            if _is_budget_used_up(shared, work, agent):
+                return
+            left_s = shared.means.limits.left_s(assistant.name, work.clock)
+            if left_s and _is_work_left(work):
+                means = shared.means
+                told = means.limits.told(assistant.name, means.names - {assistant.name}, work.clock)
+                shared.tell_waiting(agent, told)
+                wait_for_change(work, tip, left_s, shared.stop)
+                continue
         try:
             claimed = claims.claim(work, agent, session=session, is_waiting=True, asked_ns=asked_ns)
         except PlanFinishedError:
@@ -306,12 +325,28 @@ def _work(shared: _Shared, work: Workspace, agent: AgentId) -> None:
             token, why = claimed.claim["token"], "the run that held it was killed"
             results.release(work, agent, claimed.task["id"], token, why)
             continue
-        assistant = _assistant_of(shared, agent)
-        job = Job(work, agent, shared.command, shared.stop.is_set, shared.tell, assistant)
+        job = Job(
+            work, agent, shared.command, shared.stop.is_set, shared.tell, assistant, shared.means
+        )
         if not work_on(job, claimed):
             return
         asked_ns = work.clock.monotonic_ns()
         _land_what_is_whole(work, shared)
+
+
+def _is_budget_used_up(shared: _Shared, work: Workspace, agent: AgentId) -> bool:
+    """Return whether nothing may be started any more; the orchestrator is told, once."""
+    used = shared.means.spending.used_up(work)
+    if used:
+        shared.means.spending.escalate(work, agent, used)
+        shared.tell(Note(agent, TaskId(""), "leaves", f"the budget is used up: {used}"))
+    return bool(used)
+
+
+def _is_work_left(work: Workspace) -> bool:
+    """Return whether some task may still be claimed, or reopened."""
+    over = {"landed", "cancelled", "failed", "blocked"}
+    return bool(set(facts.status(work)["counts"]) - over)
 
 
 def _foreign(work: Workspace) -> str:

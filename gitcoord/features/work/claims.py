@@ -159,12 +159,15 @@ def _published(work: Workspace, agent: AgentId, chooser: Chooser, *, is_waiting:
 def _begun(
     work: Workspace, agent: AgentId, done: Done, worktree: Path | None, *, resume: bool
 ) -> Claimed:
-    """Check out what was claimed, from an earlier attempt's branch if that is wanted."""
+    """Check out what was claimed, from an earlier attempt's branch if that is wanted.
+
+    What a usage limit ended goes on from where it was.
+    """
     task = done.snapshot.require_task(done.event["task"])
     forget_stale_tokens(work, agent, done.snapshot)
     earlier = _earlier_branch(work, done.snapshot, task)
     start = ""
-    if resume:
+    if resume or "resume" in task:
         start = earlier
     state, problem = _check_out(work, agent, worktree, task, start)
     return Claimed(

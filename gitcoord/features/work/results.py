@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from gitcoord.core.boundary import Boundary, boundary_of, paths_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
-from gitcoord.core.model import Claim, TaskRecord, Why
+from gitcoord.core.model import Claim, Resume, TaskRecord, Why
+from gitcoord.core.operations.releases import LIMIT
 from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.sentences import given
 from gitcoord.core.snapshot import Snapshot
@@ -22,6 +23,7 @@ from gitcoord.ledger.ledger import Done
 
 __all__ = [
     "Completed",
+    "Limit",
     "complete",
     "fail",
     "keep_result",
@@ -69,8 +71,22 @@ def progress(
     return work.ledger.execute(command, agent=agent)
 
 
-def release(work: Workspace, agent: AgentId, task: TaskId, token: Token, reason: Why = "") -> Done:
-    """Release a task; it does not count as a failure.
+class Limit(NamedTuple):
+    """What a usage limit leaves: how long the task waits, and who may go on with it."""
+
+    delay_ms: int
+    resume: Resume | None
+
+
+def release(
+    work: Workspace,
+    agent: AgentId,
+    task: TaskId,
+    token: Token,
+    reason: Why = "",
+    limit: Limit | None = None,
+) -> Done:
+    """Release a task; it does not count as a failure, at a usage limit neither.
 
     Raises:
         ClaimLostError: The token is stale.
@@ -86,6 +102,8 @@ def release(work: Workspace, agent: AgentId, task: TaskId, token: Token, reason:
         **given(reason),
         "begun_ns": begun_ns(work, agent, token),
     }
+    if limit is not None:
+        command |= {"kind": LIMIT, **limit._asdict()}
     return work.ledger.execute(command, agent=agent)
 
 

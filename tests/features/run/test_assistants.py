@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.model import Budget
 from gitcoord.core.sentences import reason_of
 from gitcoord.features.run import runner
 from gitcoord.features.run.assistants import load_assistant, require_trusted_hooks
@@ -177,4 +179,158 @@ def test_codex_is_not_started_where_it_would_pass_over_the_hooks(
     assert record(work, "a")["attempt"] == 0
     codex_that_says(tmp_path, "trusted")
     require_trusted_hooks(load_assistant("codex"), work.worktree_of("run-1") or repo)
+    work.close()
+
+
+QUICK = '[plan]\nlimit_wait = "1s"\n'
+
+
+def spoken(name: str, script: str, *, dialect: str = "claude") -> None:
+    """Make a recipe that speaks a dialect, and can go on with a session."""
+    words = json.dumps(["-c", script, "sh", "{prompt}", "{resume}"])
+    recipe(
+        name,
+        f'program = "sh"\narguments = {words}\noutput = "{dialect}"\nresume = ["{{session}}"]\n',
+    )
+
+
+def claudes(session: str, *, cost: float = 0.5, tokens: int = 100, limited: bool = False) -> str:
+    """Print what Claude prints at the end of a session."""
+    models = {"m": {"inputTokens": tokens, "outputTokens": 10}}
+    line: dict[str, object] = {"type": "result", "session_id": session, "total_cost_usd": cost}
+    line |= {"modelUsage": models, "is_error": limited}
+    if limited:
+        line["api_error_status"] = 429
+    return f"echo '{json.dumps(line)}'"
+
+
+def until_in(seconds: int) -> str:
+    """Print what Claude prints of a limit."""
+    info = {"status": "rejected", "resetsAt": int(time.time()) + seconds}
+    return f"echo '{json.dumps({'type': 'rate_limit_event', 'rate_limit_info': info})}'"
+
+
+def usages(work: Workspace) -> list[dict[str, object]]:
+    log = git("log", "--reverse", "--format=%B", "gitcoord/ledger", cwd=work.place.common_dir)
+    lines = [line.partition(": ")[2] for line in log.splitlines() if "Gitcoord-Event" in line]
+    events = [json.loads(line) for line in lines]
+    return [event["usage"] for event in events if event["op"] == "usage"]
+
+
+def test_a_limit_is_waited_out_with_the_claim_kept_and_the_session_goes_on(repo: Path) -> None:
+    work = found(repo, tasks("a", head=QUICK))
+    limited = claudes("s-1", cost=0.2, limited=True)
+    spoken("mine", f'if [ -z "$2" ]; then {limited}; exit 1; fi; echo "on with $2"; {WHOLE}')
+    done, notes = run(work, repo, "mine")
+    assert done.is_landed
+    assert [note.what for note in notes][:3] == ["claimed", "at its limit", "completed"]
+    task = record(work, "a")
+    assert (task["attempt"], task["failures"], task["setbacks"]) == (1, 0, [])
+    log = next(path for path in work.logs.attempts_of(task["id"]) if path.name == "run.log")
+    assert "on with s-1" in log.read_text()
+    work.close()
+
+
+def test_a_longer_limit_gives_the_task_back_and_its_session_goes_on_later(repo: Path) -> None:
+    work = found(repo, tasks("a", head='[plan]\nlimit_wait = "100ms"\n'))
+    first = (
+        f"mkdir a; echo half > a/half.txt; {until_in(2)}; {claudes('s-1', limited=True)}; exit 1"
+    )
+    second = f'test -e a/half.txt && echo "on with $2"; {WHOLE}'
+    spoken("mine", f'if [ -z "$2" ]; then {first}; fi; {second}')
+    done, notes = run(work, repo, "mine")
+    assert done.is_landed
+    assert [note.what for note in notes][:2] == ["claimed", "released"]
+    task = record(work, "a")
+    assert (task["attempt"], task["failures"]) == (2, 0)
+    assert "mine has reached its usage limit" in reason_of(task["setbacks"][0])
+    assert "resume" not in task
+    assert {"a/half.txt", "a/brief.txt"} <= set(git("ls-files", cwd=repo).split())
+    logs = [path.read_text() for path in work.logs.attempts_of(task["id"])]
+    assert "on with s-1" in logs[-1]
+    work.close()
+
+
+def test_a_run_narrows_to_what_has_something_left_and_says_when_it_goes_on(
+    repo: Path, tmp_path: Path
+) -> None:
+    work = found(repo, tasks("a", "b"))
+    mark = tmp_path / "full-was-here"
+    full = f"touch {mark}; {until_in(3600)}; {claudes('s-1', limited=True)}; exit 1"
+    spoken("full", full)
+    scripted("free", f"while [ ! -e {mark} ]; do sleep 0.1; done; {WHOLE}")
+    done, notes = run(work, repo, "full", "free", jobs=2)
+    assert done.is_landed, "nobody waits an hour for an assistant that is not needed"
+    told = "\n".join(note.text for note in notes)
+    assert "full has reached its usage limit, and goes on at" in told
+    assert "until then free alone" in told
+    for task in ("a", "b"):
+        assert record(work, task)["result"]["agent"] == "run-2"
+        assert record(work, task)["failures"] == 0
+    work.close()
+
+
+def test_what_a_session_used_is_in_the_ledger_once(repo: Path) -> None:
+    work = found(repo, tasks("a", head='[plan]\nlimit_wait = "100ms"\n'))
+    first = f"{claudes('s-1', cost=0.2, tokens=50, limited=True)}; exit 1"
+    spoken("mine", f'if [ -z "$2" ]; then {first}; fi; {WHOLE}; {claudes("s-1")}')
+    run(work, repo, "mine")
+    used = [(one["input_tokens"], one["cost_micros"], one["source"]) for one in usages(work)]
+    assert used == [(50, 200_000, "reported"), (50, 300_000, "reported")], "as differences"
+    work.close()
+
+
+def test_beyond_the_budget_nothing_is_started_and_it_is_escalated_once(repo: Path) -> None:
+    work = found(repo, tasks("a", "b", "c"))
+    spoken("mine", f"{WHOLE}; sed s/TASK/$GITCOORD_TASK/ <<'END'\n{claudes('s-TASK')[6:-1]}\nEND")
+    budget: Budget = {"cost_micros": 1_000_000}
+    for _ in range(2):
+        notes: list[Note] = []
+        assistants = [load_assistant("mine")]
+        done = runner.run(work, repo, [], 1, notes.append, assistants=assistants, budget=budget)
+        assert not done.is_landed
+        assert "the budget is used up: 1.00 of 1.00 US dollars" in notes[-1].text
+        assert done.counts == {"done": 2, "ready": 1}
+    open_ones = [one["code"] for one in work.ledger.snapshot().escalations()]
+    assert open_ones == ["budget"]
+    work.close()
+
+
+def test_the_plan_s_budget_holds_too(repo: Path) -> None:
+    work = found(repo, tasks("a", "b", head="[plan]\nbudget = { tokens = 100 }\n"))
+    spoken("mine", f"{WHOLE}; {claudes('s-1')}")
+    done, _ = run(work, repo, "mine")
+    assert done.counts == {"done": 1, "ready": 1}
+    work.close()
+
+
+def test_a_budget_that_could_not_be_held_is_refused_before_anything_is_claimed(repo: Path) -> None:
+    work = found(repo, tasks("a"))
+    scripted("silent", WHOLE)
+    spoken("priced", WHOLE, dialect="codex")
+    budget: Budget = {"cost_micros": 1_000_000}
+    for name in ("silent", "priced"):
+        assistants = [load_assistant(name)]
+        with pytest.raises(RefusedError, match="does not say what it costs") as raised:
+            runner.run(work, repo, [], 1, lambda _: None, assistants=assistants, budget=budget)
+        assert raised.value.reason == "budget"
+    assert record(work, "a")["attempt"] == 0
+    work.close()
+
+
+def test_a_cost_is_estimated_from_the_user_s_prices_and_marked(repo: Path) -> None:
+    work = found(repo, tasks("a"))
+    counts = {"input_tokens": 1000, "cached_input_tokens": 400, "output_tokens": 100}
+    line = json.dumps({"type": "turn.completed", "usage": counts})
+    spoken("priced", f"{WHOLE}; echo '{line}'", dialect="codex")
+    prices = Path(os.environ["XDG_CONFIG_HOME"]) / "gitcoord" / "prices.toml"
+    prices.write_text("[priced]\ninput = 2\ncached = 0.5\noutput = 10\n")
+    budget: Budget = {"cost_micros": 1_000_000}
+    assistants = [load_assistant("priced")]
+    assert runner.run(work, repo, [], 1, lambda _: None, None, None, assistants, budget).is_landed
+    used = usages(work)
+    assert [(one["cost_micros"], one["source"]) for one in used] == [(2400, "estimated")]
+    prices.write_text("[priced]\ninput = 2\n")
+    with pytest.raises(UsageError, match="the price of priced is not one"):
+        runner.run(work, repo, [], 1, lambda _: None, None, None, assistants, budget)
     work.close()
