@@ -6,6 +6,7 @@ said, and its record keeps the session that may go on with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gitcoord.core.codec import printable
@@ -59,7 +60,8 @@ def check_release(snapshot: Snapshot, event: Event) -> None:
     held(snapshot, event, _RELEASED)
     check_interval(event, "spent_ms")
     if event["kind"] == "":
-        if any(event[key] != default for key, default in _AT_LIMIT.items()):  # type: ignore[literal-required]
+        given: Mapping[str, object] = event
+        if any(given[key] != default for key, default in _AT_LIMIT.items()):
             raise UsageError("only a release at a usage limit has a delay and a session")
         return
     if event["kind"] != LIMIT:
