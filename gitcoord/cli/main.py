@@ -178,8 +178,8 @@ def cli() -> None:
       --json             answer in JSON
       --as-orchestrator  run an orchestrator's command from an agent's worktree
 
-    The id of a task, phase, pool, agent, escalation, note or entry may be cut
-    to a unique prefix; the agent that acts is named in full.
+    The id of a task, phase, pool, agent, escalation, note, entry or checkpoint
+    may be cut to a unique prefix; the agent that acts is named in full.
 
     Example: gitcoord claim --agent builder-1 --json
     """  # noqa: D301 - click takes the backspace character as its mark

@@ -49,6 +49,8 @@ REASONS = {
     "before-time": "the newest entry before that time",
     "before-landing": "before the last landing of phase {phase}",
     "before-claim": "before the first claim of phase {phase}",
+    # an agent asks
+    "may-widen": "may attempt {attempt} at task {task} write {paths}, too?",
     # an agent was taken away
     "no-worktree": "its worktree could not be made",
     # a run gave a task back, or its command failed

@@ -25,6 +25,7 @@ __all__ = [
     "beginning_with",
     "named_actor",
     "named_agent",
+    "named_checkpoint",
     "named_entry",
     "named_escalation",
     "named_note",
@@ -184,6 +185,18 @@ def named_note(snapshot: Snapshot, word: str) -> str:
     """
     known = [note["id"] for note in snapshot.notes()]
     return _meant("note", word, known, "gitcoord note", is_random=True)
+
+
+def named_checkpoint(snapshot: Snapshot, word: str) -> str:
+    """Return the name of a checkpoint.
+
+    Raises:
+        NotFoundError: There is none; the hint has the nearest names.
+        UsageError: Several begin so.
+
+    """
+    known = [one["name"] for one in snapshot.checkpoints()]
+    return _meant("checkpoint", word, known, "gitcoord log --op checkpoint")
 
 
 def named_entry(work: Workspace, word: str) -> Oid:

@@ -61,7 +61,7 @@ DEFAULTS: dict[str, Json] = {
         "lapsed": [],
     },
     "unlock": {"tokens": [], "reason": ""},
-    "escalate": {"task": ""},
+    "escalate": {**WORDS, "task": ""},
     "resolve": {"task": None, "granted": False},
     "note": {"task": None, "path": None},
     "note-drop": {"reason": ""},
@@ -786,7 +786,7 @@ def unlock(state: State, event: Json, changes: Changes) -> None:
 
 
 def asked(_state: State, event: Json, changes: Changes) -> None:
-    why = {"reason": event["reason"]}
+    why = {"reason": why_of(event)}
     escalate(changes, event, event["kind"], event["task"] or None, why)
 
 

@@ -218,7 +218,7 @@ def _widen(script: Script) -> None:
     script.claim("y", "2")
     wanted = ["1/", "w/x.py"]
     task = script.work.ledger.snapshot().require_task("2")
-    asked = script.run("escalate", "y", task="2", kind="widening", reason=question(task, wanted))
+    asked = script.run("escalate", "y", task="2", kind="widening", said=question(task, wanted))
     script.run("resolve", escalation=asked["id"][:8], answer="yes", granted=True)
     event = script.held("widen", "y", "2", paths=wanted)
     assert event["expired"]

@@ -10,7 +10,7 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.layout import escalation_path
 from gitcoord.core.leases import Context
 from gitcoord.core.model import MAX_MESSAGE_BYTES, Escalation, Said
-from gitcoord.core.operation import LineKey, Operation, keys
+from gitcoord.core.operation import WORDS, LineKey, Operation, has_reason, keys, why_of
 from gitcoord.core.operations.changes import escalate
 from gitcoord.core.operations.preconditions import require_author
 from gitcoord.core.operations.widenings import KIND
@@ -31,13 +31,13 @@ def check_escalate(snapshot: Snapshot, event: Event) -> None:
     require_author(snapshot, event)
     if event["task"]:
         snapshot.require_task(event["task"])
-    if not event["reason"].strip():
+    if not has_reason(event):
         raise UsageError("an escalation needs a text")
 
 
 def apply_escalate(_snapshot: Snapshot, event: Event, changes: Changes) -> None:
     """Record an escalation."""
-    escalate(changes, event, event["kind"], event["task"] or None, {"reason": event["reason"]})
+    escalate(changes, event, event["kind"], event["task"] or None, {"reason": why_of(event)})
 
 
 def decide_resolve(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
@@ -94,8 +94,8 @@ def apply_resolve(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 
 OPERATIONS = {
     "escalate": Operation(
-        fields=keys("kind reason"),
-        optional={"task": ""},
+        fields=keys("kind"),
+        optional={**WORDS, "task": ""},
         decide=decide_escalate,
         check=check_escalate,
         apply=apply_escalate,

@@ -9,18 +9,18 @@ its paths and those it was widened by, and whatever asks sees them together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import boundary_of, paths_of
-from gitcoord.core.errors import ConflictError, RefusedError
+from gitcoord.core.errors import ConflictError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.holds import holds_of, obstacles, refuse
 from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.leases import Context, running
-from gitcoord.core.model import LockRecord, TaskRecord
+from gitcoord.core.model import Escalation, LockRecord, Said, TaskRecord
 from gitcoord.core.operation import Operation, Transitions, holding, keys
-from gitcoord.core.operations.changes import changed
+from gitcoord.core.operations.changes import MAX_ESCALATION_BYTES, changed
 from gitcoord.core.operations.expiry import (
     EXPIRE,
     check_expired,
@@ -30,9 +30,10 @@ from gitcoord.core.operations.expiry import (
     over_locks,
 )
 from gitcoord.core.operations.preconditions import held, require_patterns
+from gitcoord.core.sentences import said, words
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
-__all__ = ["KIND", "OPERATIONS", "question", "refuse_reviewed", "refuse_unmerged"]
+__all__ = ["KIND", "OPERATIONS", "is_asked", "question", "refuse_reviewed", "refuse_unmerged"]
 
 KIND = "widening"
 """The code of an escalation that asks whether a claim may be widened."""
@@ -95,7 +96,7 @@ def check_widen(snapshot: Snapshot, event: Event) -> None:
             f"task {task['id']} is widened once the orchestrator grants it",
             reason="widening",
             hint="`gitcoord widen` asks, and widens once it is granted",
-            question=question(task, wanted),
+            question=cast("Any", question(task, wanted)),
         )
 
 
@@ -180,19 +181,35 @@ def refuse_unmerged(
         )
 
 
-def question(task: TaskRecord, wanted: list[str]) -> str:
-    """Return the question that the orchestrator grants: of one attempt, about these paths."""
-    named = codec.dump_line(sorted(wanted))
-    return f"may attempt {task['attempt']} at task {task['id']} write {named}, too?"
+def question(task: TaskRecord, wanted: list[str]) -> Said:
+    """Return the question that the orchestrator grants: of one attempt, about these paths.
+
+    Raises:
+        UsageError: An escalation has no room for so many paths.
+
+    """
+    # One text, so that whoever grants it reads every path.
+    paths = codec.dump_line(sorted(wanted))
+    if len(paths.encode()) > MAX_ESCALATION_BYTES:
+        raise UsageError(
+            f"the paths have {len(paths.encode())} bytes, and the orchestrator is asked about at "
+            f"most {MAX_ESCALATION_BYTES} at once",
+            hint="name a folder in place of its files, or ask for some of them",
+        )
+    return said("may-widen", attempt=task["attempt"], task=task["id"], paths=paths)
+
+
+def is_asked(escalation: Escalation, task: TaskId, asked: Said) -> bool:
+    """Return whether an escalation asks a question; older ones asked it as a text."""
+    if escalation["code"] != KIND or escalation["task"] != task:
+        return False
+    return words(escalation["values"].get("reason", "")) == words(asked)
 
 
 def _is_granted(snapshot: Snapshot, task: TaskRecord, wanted: list[str]) -> bool:
     asked = question(task, wanted)
     return any(
-        one["code"] == KIND
-        and one["task"] == task["id"]
-        and one["values"].get("reason") == asked
-        and one.get("answer", {}).get("code") == "granted"
+        is_asked(one, task["id"], asked) and one.get("answer", {}).get("code") == "granted"
         for one in snapshot.escalations()
     )
 

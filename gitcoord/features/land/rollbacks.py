@@ -26,7 +26,7 @@ from gitcoord.features.inspect.chain import entries
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
 from gitcoord.features.land.target_moves import finish_pending
-from gitcoord.features.names import named_entry, named_phase
+from gitcoord.features.names import beginning_with, named_checkpoint, named_entry, named_phase
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.pending import chain
 from gitcoord.store.protocol import MissingObjectError
@@ -106,15 +106,30 @@ def choose(
 
 
 def _named(work: Workspace, tip: Oid, name: str) -> Choice:
-    if any(one["name"] == name for one in work.ledger.snapshot(tip).checkpoints()):
-        for oid, event, _, _ in entries(work, tip):
-            if event["op"] == "checkpoint" and event["name"] == name:
-                return Choice(oid, said("at-checkpoint", name=name))
-            if any(
-                one["op"] == "checkpoint" and one["name"] == name for one in event.get("events", [])
-            ):
-                return Choice(oid, said("at-checkpoint", name=name))
-    wanted = named_entry(work, name)
+    """Return the checkpoint of that name, the entry, or the checkpoint that begins so."""
+    snapshot = work.ledger.snapshot(tip)
+    known = [one["name"] for one in snapshot.checkpoints()]
+    if name not in known:
+        try:
+            return _entry(work, tip, named_entry(work, name))
+        except NotFoundError:
+            if not beginning_with(name, known):
+                raise
+    return _checkpoint(work, tip, named_checkpoint(snapshot, name))
+
+
+def _checkpoint(work: Workspace, tip: Oid, name: str) -> Choice:
+    for oid, event, _, _ in entries(work, tip):
+        steps = event.get("events", [event])
+        if any(one["op"] == "checkpoint" and one["name"] == name for one in steps):
+            return Choice(oid, said("at-checkpoint", name=name))
+    raise NotFoundError(
+        f"no entry of this ledger's history made checkpoint {name}",
+        hint="`gitcoord verify` looks for damage",
+    )
+
+
+def _entry(work: Workspace, tip: Oid, wanted: Oid) -> Choice:
     if any(oid == wanted for oid, _ in chain(work.store, tip, None)):
         return Choice(wanted, said("at-entry", entry=wanted))
     raise NotFoundError(

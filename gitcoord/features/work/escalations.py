@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
-from gitcoord.core.model import Escalation
+from gitcoord.core.model import Escalation, Why
+from gitcoord.core.sentences import given, words
 from gitcoord.core.texts import text_of
 from gitcoord.features.names import named_escalation
 from gitcoord.features.workspace import Workspace
@@ -20,16 +21,18 @@ __all__ = [
 
 
 def escalate(
-    work: Workspace, agent: AgentId, text: str, task: TaskId | None = None, kind: str = "question"
+    work: Workspace, agent: AgentId, why: Why, task: TaskId | None = None, kind: str = "question"
 ) -> Done:
-    """Hand a matter to the orchestrator; it stays open until resolved."""
-    command = {
-        "op": "escalate",
-        "agent": agent,
-        "task": task or "",
-        "kind": kind,
-        "reason": text_of(text, "text"),
-    }
+    """Hand a matter to the orchestrator; it stays open until resolved.
+
+    Raises:
+        UsageError: Its text is empty, or larger than 4 KiB.
+
+    """
+    text = text_of(words(why), "text")
+    if isinstance(why, str):
+        why = text
+    command = {"op": "escalate", "agent": agent, "task": task or "", "kind": kind, **given(why)}
     return work.ledger.execute(command, agent=agent)
 
 

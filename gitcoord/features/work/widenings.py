@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
 from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.leases import Context
-from gitcoord.core.model import TaskRecord
-from gitcoord.core.operations.widenings import KIND, refuse_reviewed, refuse_unmerged
+from gitcoord.core.model import Said, TaskRecord
+from gitcoord.core.operations.widenings import KIND, is_asked, refuse_reviewed, refuse_unmerged
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.bases import built_on_of
@@ -53,9 +54,9 @@ def widen(
         return work.ledger.execute(ask, agent=agent)
     except RefusedError as error:
         question = error.facts.get("question")
-        if error.reason != "widening" or not isinstance(question, str):
+        if error.reason != "widening" or question is None:
             raise
-        asked = _escalated(work, agent, task, question)
+        asked = _escalated(work, agent, task, cast("Said", question))
     raise RefusedError(
         f"the orchestrator is asked whether task {task} may be widened: escalation {asked}",
         reason="widening",
@@ -85,11 +86,10 @@ def _refuse_results(
     refuse_unmerged(task, others, wanted, built_on)
 
 
-def _escalated(work: Workspace, agent: AgentId, task: TaskId, question: str) -> str:
+def _escalated(work: Workspace, agent: AgentId, task: TaskId, question: Said) -> str:
     """Return the open escalation that asks a question; make it where there is none."""
     for one in work.ledger.snapshot().escalations():
-        is_same = one["task"] == task and one["values"].get("reason") == question
-        if is_same and one["code"] == KIND and one["state"] == "open":
+        if one["state"] == "open" and is_asked(one, task, question):
             return one["id"]
     done = escalate(work, agent, question, task, KIND)
     return done.event["id"][:8]

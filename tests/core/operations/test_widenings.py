@@ -19,6 +19,7 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.events import Event
 from gitcoord.core.operations.widenings import question, refuse_unmerged
+from gitcoord.core.sentences import words
 from tests.support.builders import PureLedger, tasks
 from tests.support.pure import LEASE_NS, refused
 
@@ -131,9 +132,9 @@ def test_where_the_plan_asks_only_the_same_paths_of_this_attempt_are_granted() -
     asked = question(pure.snapshot.require_task("a"), ["lib/"])
     assert (error.facts["reason"], error.facts["question"]) == ("widening", asked)
     escalate = {"op": "escalate", "agent": "x", "task": "a"}
-    other = pure.run({**escalate, "kind": "question", "reason": asked})
+    other = pure.run({**escalate, "kind": "question", "said": asked})
     refused(pure, UsageError, op="resolve", escalation=other["id"][:8], answer="yes", granted=True)
-    ours = pure.run({**escalate, "kind": "widening", "reason": asked})
+    ours = pure.run({**escalate, "kind": "widening", "said": asked})
     refused(pure, RefusedError, **wish(claim, "lib/"))
     pure.run({"op": "resolve", "escalation": ours["id"][:8], "answer": "yes", "granted": True})
     assert refused(pure, RefusedError, **wish(claim, "lib/", "b/")).facts["reason"] == "widening"
@@ -141,12 +142,34 @@ def test_where_the_plan_asks_only_the_same_paths_of_this_attempt_are_granted() -
     assert own(pure, "a") == ["a/", "lib/"]
 
 
+def test_what_an_older_release_asked_as_a_text_is_granted_all_the_same() -> None:
+    pure = ledger("a", head="")
+    claim = pure.claim("x", "a")
+    asked = 'may attempt 1 at task a write ["lib/"], too?'
+    assert words(question(pure.snapshot.require_task("a"), ["lib/"])) == asked
+    ours = pure.run(
+        {"op": "escalate", "agent": "x", "task": "a", "kind": "widening", "reason": asked}
+    )
+    pure.run({"op": "resolve", "escalation": ours["id"][:8], "answer": "yes", "granted": True})
+    pure.run(wish(claim, "lib/"))
+    assert own(pure, "a") == ["a/", "lib/"]
+
+
+def test_more_paths_than_a_question_has_room_for_are_refused() -> None:
+    pure = ledger("a", head="")
+    claim = pure.claim("x", "a")
+    wanted = [f"lib/{number:040}/" for number in range(40)]
+    error = refused(pure, UsageError, **wish(claim, *wanted))
+    assert "name a folder" in error.hint
+    refused(pure, RefusedError, **wish(claim, *wanted[:20]))
+
+
 def test_an_answer_that_does_not_grant_widens_nothing() -> None:
     pure = ledger("a", head="")
     claim = pure.claim("x", "a")
     asked = question(pure.snapshot.require_task("a"), ["lib/"])
     ours = pure.run(
-        {"op": "escalate", "agent": "x", "task": "a", "kind": "widening", "reason": asked}
+        {"op": "escalate", "agent": "x", "task": "a", "kind": "widening", "said": asked}
     )
     pure.run({"op": "resolve", "escalation": ours["id"][:8], "answer": "granted, but not now"})
     assert refused(pure, RefusedError, **wish(claim, "lib/")).facts["reason"] == "widening"

@@ -129,6 +129,23 @@ def _claimed(work: Workspace, chosen: str) -> str:
     return chosen
 
 
+def test_a_unique_prefix_is_enough_for_a_checkpoint_and_what_git_finds_goes_first(
+    repo: Path,
+) -> None:
+    work = found(repo, tasks("a"))
+    for name in ("before-lexer", "before-parser", "gitcoord-x"):
+        work.ledger.execute({"op": "checkpoint", "name": name}, agent=ORCHESTRATOR)
+    first = f"{tip(work)}~2"
+    assert rollbacks.choose(work, to="before-l").entry == git("rev-parse", first, cwd=repo).strip()
+    with pytest.raises(UsageError, match="it can be before-lexer, before-parser"):
+        rollbacks.choose(work, to="before")
+    with pytest.raises(NotFoundError):
+        rollbacks.choose(work, to="after")
+    git("tag", "before-p", "gitcoord/ledger~3", cwd=repo)
+    tagged = git("rev-parse", "before-p", cwd=repo).strip()
+    assert rollbacks.choose(work, to="before-p").entry == tagged
+
+
 def test_entries_are_chosen_by_steps_time_phase_and_checkpoint(repo: Path) -> None:
     work = found(repo, tasks("a", "b"), "x")
     before_claim = tip(work)
