@@ -17,7 +17,6 @@ from gitcoord.core.ids import Oid
 
 __all__ = ["events", "log", "report", "simulate", "stats"]
 
-_UNKNOWN = "not known"
 _COUNTS = (
     "tasks",
     "attempts",
@@ -194,19 +193,13 @@ def stats(app: App, since: str | None) -> None:
 
 
 def _stats_text(found: dict[str, Any]) -> str:
-    from gitcoord.core.stats import CONDITIONS
+    from gitcoord.core import report_words as words
 
-    lines = []
-    for one in found["conditions"]:
-        condition = CONDITIONS[one["name"]]
-        limit = "under"
-        if condition.is_over:
-            limit = "over"
-        limit += f" {_value(one['name'], one['threshold'])}"
-        lines.append(
-            (condition.title, _value(one["name"], one["value"]), limit, _verdict(one["is_met"]))
-        )
-    told = table(lines, ("CONDITION", "IS", "WANTED", "VERDICT"))
+    lines = [words.condition_words(one) for one in found["conditions"]]
+    told = table(
+        [(title, value, wanted, verdict) for title, value, wanted, verdict in lines],
+        ("CONDITION", "IS", "WANTED", "VERDICT"),
+    )
     hows = [f"  {one['name']}: {one['how']}" for one in found["conditions"]]
     counts = ", ".join(
         f"{found['counts'][name]} {name.replace('_', ' ')}"
@@ -214,44 +207,24 @@ def _stats_text(found: dict[str, Any]) -> str:
         if found["counts"][name]
     )
     spent = ", ".join(
-        f"{name.removesuffix('_ms')} {_duration(ms)}" for name, ms in found["times"].items()
+        f"{name.removesuffix('_ms')} {words.duration(ms)}" for name, ms in found["times"].items()
     )
     parts = [told, *hows, f"counts  {counts or '-'}", f"times   {spent}"]
+    used = found["usage"]
+    parts.append(f"usage   tokens {words.tokens_words(used)}, cost {words.cost_words(used)}")
     for name in ("agents", "pools", "phases", "assistants"):
         rows = [_row(one) for one in found[name]]
         head = (name.upper(), "TASKS", "ATTEMPTS", "STAND", "SETBACKS", "WORK", "WASTED", "WAITED")
-        parts += ["", table(rows, head) or f"{name}: none"]
-    return "\n".join(parts)
+        parts += ["", table(rows, (*head, "TOKENS", "COST")) or f"{name}: none"]
+    return "\n".join([*parts, "", f"with git: {found['git']}"])
 
 
 def _row(one: dict[str, Any]) -> Sequence[object]:
+    from gitcoord.core import report_words as words
+
     numbers = (one["name"], one["tasks"], one["attempts"], one["standing"], one["setbacks"])
-    spent = [_duration(one[key]) for key in ("work_ms", "wasted_ms", "waiting_ms")]
-    return (*numbers, *spent)
-
-
-def _verdict(is_met: bool | None) -> str:
-    if is_met is None:
-        return _UNKNOWN
-    if is_met:
-        return "met"
-    return "not met"
-
-
-def _value(name: str, value: float | None) -> str:
-    if value is None:
-        return _UNKNOWN
-    if name == "recovery":
-        return f"{value:.3g} x"
-    return f"{value:.1%}"
-
-
-def _duration(ms: int | None) -> str:
-    if ms is None:
-        return _UNKNOWN
-    if ms < 10_000:
-        return f"{ms / 1000:g}s"
-    return ids.show_duration(ms)
+    spent = [words.duration(one[key]) for key in ("work_ms", "wasted_ms", "waiting_ms")]
+    return (*numbers, *spent, words.tokens_words(one["usage"]), words.cost_words(one["usage"]))
 
 
 @click.command()
@@ -271,6 +244,9 @@ def _duration(ms: int | None) -> str:
 )
 @click.option("--failure", type=click.FloatRange(0, 0.9), help="The share of attempts that fail.")
 @click.option("--overhead", metavar="TIME", help="What each claim costs, such as 5s.")
+@click.option(
+    "--cost", type=click.FloatRange(0), metavar="USD", help="What each attempt costs, such as 0.4."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="The chance that is drawn.")
 @pass_app
 def simulate(app: App, /, plan: str | None, agents: str, **given: Any) -> None:
@@ -324,6 +300,7 @@ def _assumed(app: App, plan: str | None, given: dict[str, Any]) -> Any:
     if plan is None:
         assumed = learned(app.work)
     known = {"task_ms": _ms(given["task_time"]), "overhead_ms": _ms(given["overhead"])}
+    known["cost_micros"] = _micros(given["cost"])
     known |= {"spread": given["spread"], "failure_rate": given["failure"], "seed": given["seed"]}
     return assumed._replace(**{key: value for key, value in known.items() if value is not None})
 
@@ -337,18 +314,26 @@ def _ms(text: str | None) -> int | None:
     return ms
 
 
+def _micros(dollars: float | None) -> int | None:
+    if dollars is None:
+        return None
+    return round(dollars * 1_000_000)
+
+
 def _simulation_text(found: dict[str, Any]) -> str:
+    from gitcoord.core.report_words import cost_words, duration
+
     assumed, path = found["assumed"], found["critical_path"]
     lines = [
         f"{found['tasks']} tasks in {found['phases']} phases",
-        f"assumed  {_duration(assumed['task_ms'])} for a task without an estimate, spread "
+        f"assumed  {duration(assumed['task_ms'])} for a task without an estimate, spread "
         f"{assumed['spread']:g}, {assumed['failure_rate']:.1%} of attempts fail, a claim costs "
-        f"{_duration(assumed['overhead_ms'])}",
-        f"longest  {_duration(path['ms'])}: {' -> '.join(path['tasks'][:10])}",
+        f"{duration(assumed['overhead_ms'])}, an attempt costs {cost_words(assumed)}",
+        f"longest  {duration(path['ms'])}: {' -> '.join(path['tasks'][:10])}",
         *(f"conflict {one}" for one in found["conflicts"]),
     ]
     rows = [_run_row(one) for one in found["runs"]]
-    head = ("AGENTS", "TAKES", "EFFICIENCY", "OVERHEAD", "ATTEMPTS", "LEFT", "WORTH IT")
+    head = ("AGENTS", "TAKES", "EFFICIENCY", "OVERHEAD", "ATTEMPTS", "COST", "LEFT", "WORTH IT")
     worth = "no number of these agents is worth it: efficiency over 60 % and overhead under 20 %"
     if found["worth"] is not None:
         worth = f"worth it: {found['worth']} agents"
@@ -356,15 +341,18 @@ def _simulation_text(found: dict[str, Any]) -> str:
 
 
 def _run_row(one: dict[str, Any]) -> Sequence[object]:
+    from gitcoord.core.report_words import cost_words, duration, share
+
     is_worth_it = "no"
     if one["is_worth_it"]:
         is_worth_it = "yes"
     return (
         one["agents"],
-        _duration(one["makespan_ms"]),
-        _value("efficiency", one["efficiency"]),
-        _value("overhead", one["overhead"]),
+        duration(one["makespan_ms"]),
+        share("efficiency", one["efficiency"]),
+        share("overhead", one["overhead"]),
         one["attempts"],
+        cost_words(one),
         one["left"],
         is_worth_it,
     )
@@ -391,7 +379,7 @@ def report(app: App, output: str | None, kind: str) -> None:
     """
     import json
 
-    from gitcoord.features.inspect.report import FORMATS, report_facts
+    from gitcoord.features.maintain.report import FORMATS, report_facts
 
     with ticking(app, "reading the history"):
         facts = report_facts(app.work)

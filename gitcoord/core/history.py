@@ -19,6 +19,7 @@ __all__ = [
     "Attempt",
     "End",
     "History",
+    "Landing",
     "Recovery",
     "Reviewing",
     "Run",
@@ -50,6 +51,8 @@ class Attempt:
     undone: str = ""
     usages: list[Usage] = field(default_factory=list)
     """What each session of an assistant used for it."""
+    limit_ms: int | None = None
+    """For how long its agent's usage limit keeps the task back, where that ended it."""
 
     @property
     def stands(self) -> bool:
@@ -77,6 +80,18 @@ class Reviewing:
     verdict: str = ""
     spent_ms: int | None = None
     usages: list[Usage] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Landing:
+    """A move of the target by a phase's results; ``end`` is empty while it is pending."""
+
+    number: int
+    phase: PhaseId
+    since: int
+    count: int
+    until: int | None = None
+    end: str = ""
 
 
 @dataclass(slots=True)
@@ -117,6 +132,7 @@ class History:
     setbacks: list[Recovery] = field(default_factory=list)
     operations: list[tuple[int, int, str, str]] = field(default_factory=list)
     """Number, time, operation and phase of every operation, those in batches too."""
+    landings: list[Landing] = field(default_factory=list)
 
     def after(self, number: int) -> History:
         """Return what began after an entry."""
@@ -126,6 +142,7 @@ class History:
             [one for one in self.runs if one.number > number],
             [one for one in self.setbacks if one.number > number],
             [one for one in self.operations if one[0] > number],
+            [one for one in self.landings if one.number > number],
         )
 
 
@@ -250,8 +267,11 @@ class _Reader:
         self._set_back(attempt, event["task"], event["agent"], "failed", event)
 
     def release(self, event: Event) -> None:
-        """End an attempt that was given back."""
+        """End an attempt that was given back, of its own will or at a usage limit."""
+        attempt = self._held.get(event["task"])
         self._end(event["task"], event, "released")
+        if attempt is not None and event.get("kind") == "limit":
+            attempt.limit_ms = event.get("delay_ms", 0)
 
     def reopen(self, event: Event) -> None:
         """Take a result back."""
@@ -324,14 +344,27 @@ class _Reader:
             whole.usages.append(event["usage"])
 
     def land_begin(self, event: Event) -> None:
-        """Remember which tasks a landing leaves out."""
+        """Begin a landing, and remember which tasks it leaves out."""
         self._without = {event["phase"]: event["without"]}
+        begun = Landing(self._number, event["phase"], event["time"], event["count"])
+        self.history.landings.append(begun)
 
     def land_done(self, event: Event) -> None:
-        """End what a landing left out."""
+        """End a landing, and what it left out."""
+        self._end_landing(event, "landed")
         for task in self._without.get(event["phase"], ()):
             self._end(task, event, "cancelled")
             self._undo(task, "cancelled", event)
+
+    def land_abort(self, event: Event) -> None:
+        """End a landing that was given up."""
+        self._end_landing(event, "given up")
+
+    def _end_landing(self, event: Event, end: str) -> None:
+        for one in reversed(self.history.landings):
+            if one.phase == event["phase"] and not one.end:
+                one.until, one.end = event["time"], end
+                return
 
     def rollback(self, event: Event) -> None:
         """End the claims and reviews that did not survive."""
@@ -364,5 +397,6 @@ _ACTS: dict[str, Callable[[_Reader, Event], None]] = {
     "usage": _Reader.use,
     "land-begin": _Reader.land_begin,
     "land-done": _Reader.land_done,
+    "land-abort": _Reader.land_abort,
     "rollback": _Reader.rollback,
 }

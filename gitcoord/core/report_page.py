@@ -15,66 +15,27 @@ from typing import Any
 
 from gitcoord.core.codec import printable
 from gitcoord.core.hashing import sha256
-from gitcoord.core.ids import show_duration
-from gitcoord.core.report_drawing import CLASSES, graph, legend, progress, timeline
-from gitcoord.core.stats import CONDITIONS
+from gitcoord.core.report_drawing import Axis, legend, load, progress, timeline, track
+from gitcoord.core.report_graph import graph
+from gitcoord.core.report_script import SCRIPT
+from gitcoord.core.report_style import stylesheet
+from gitcoord.core.report_words import (
+    bar_of,
+    condition_words,
+    cost_words,
+    duration,
+    tokens_words,
+)
 
-__all__ = ["DARK", "LIGHT", "page", "text"]
+__all__ = ["page", "policy", "text"]
 
 MAX_TEXT_CHARS = 300
-
-LIGHT = {
-    "ground": "#ffffff",
-    "ink": "#1b1f24",
-    "faint": "#57606a",
-    "good": "#1a7f37",
-    "bad": "#b3261e",
-    "busy": "#9a6700",
-    "calm": "#0a5fb4",
-    "other": "#6e4bb8",
-}
-DARK = {
-    "ground": "#0f1318",
-    "ink": "#e6edf3",
-    "faint": "#9aa4af",
-    "good": "#56d364",
-    "bad": "#ff8a80",
-    "busy": "#e3b341",
-    "calm": "#79c0ff",
-    "other": "#c4a7ff",
-}
-"""The colours by what they say; each is read on the ground, and the ground on each."""
-
-_SCRIPT = """
-const box = document.getElementById("find");
-const rows = [...document.querySelectorAll("#tasks tbody tr")];
-const marks = [...document.querySelectorAll("[data-task]")];
-box.addEventListener("input", () => {
-  const asked = box.value.toLowerCase();
-  for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(asked);
-  const shown = new Set(rows.filter((row) => !row.hidden).map((row) => row.dataset.name));
-  for (const mark of marks) mark.classList.toggle("dim", !shown.has(mark.dataset.task));
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key === "/" && event.target !== box) { event.preventDefault(); box.focus(); }
-  if (event.key === "Escape") { box.value = ""; box.dispatchEvent(new Event("input")); }
-});
-"""
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
-  background: var(--ground); color: var(--ink); }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .2rem .6rem;
-  border-bottom: 1px solid var(--faint); vertical-align: top; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; } svg { display: block; }
-svg text { fill: var(--ink); font-size: 11px; }
-.faint { color: var(--faint); } svg .faint { fill: var(--faint); }
-.dim { opacity: .15; } input { font: inherit; padding: .3rem .5rem; width: 20rem; max-width: 100%; }
-:focus-visible { outline: 2px solid var(--calm); }
-.line { stroke: var(--faint); fill: none; } .chain { stroke: var(--bad); stroke-width: 2; }
-.rise { stroke: var(--calm); stroke-width: 2; } .legend svg { display: inline; margin-left: .8rem; }
-@media print { .screen { display: none; } body { max-width: none; } }
-"""
+_FOUR = (
+    ("needs_you", "needs", "needs you"),
+    ("stuck", "stuck", "stuck"),
+    ("running", "runs", "running"),
+    ("next", "next", "next"),
+)
 
 
 def text(value: object) -> str:
@@ -85,76 +46,136 @@ def text(value: object) -> str:
     return escape(shown, quote=True)
 
 
+def policy(*scripts: str, more: str = "") -> str:
+    """Return a content policy that runs some scripts of ours, and loads nothing."""
+    digests = (base64.b64encode(sha256(one.encode()).digest()).decode() for one in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}{more}"
+
+
 def page(facts: dict[str, Any]) -> str:
     """Return the whole page."""
-    digest = base64.b64encode(sha256(_SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     title = f"{text(facts['plan'] or facts['ledger'])}: report"
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(SCRIPT)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="referrer" content="no-referrer">',
         f"<title>{title}</title>",
-        f"<style>{_colours()}{_STYLE}</style></head><body><main>",
+        f"<style>{stylesheet()}</style></head><body><main>",
+        '<div class="top">',
         f"<h1>{title}</h1>",
-        f'<p class="faint">as of entry {text(facts["tip"][:12])}, {text(facts["until"])}</p>',
+        '<p class="screen"><button id="theme" type="button">light or dark</button></p></div>',
+        f'<p class="faint">as of entry {text(facts["tip"][:12])}, {text(facts["until"])}; with '
+        f"git: <code>{text(facts['git'])}</code></p>",
         *_sections(facts),
         "</main>",
+        '<div id="tip" role="status" hidden></div>',
         f'<script type="application/json" id="facts">{_embedded(facts)}</script>',
-        f"<script>{_SCRIPT}</script>",
+        f"<script>{SCRIPT}</script>",
         "</body></html>\n",
     ]
     return "\n".join(parts)
 
 
-def _colours() -> str:
-    """Return the colours by the reader's preference, and what is drawn in them."""
-    light = "".join(f"--{name}: {value};" for name, value in LIGHT.items())
-    dark = "".join(f"--{name}: {value};" for name, value in DARK.items())
-    drawn = "".join(
-        f".{name} {{ fill: var(--{colour}); color: var(--{colour}); }}"
-        for name, colour in CLASSES.items()
-    )
-    return (
-        f":root {{ color-scheme: light dark; {light} }}"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}{drawn}"
-    )
-
-
 def _embedded(facts: dict[str, Any]) -> str:
     """Return the facts as JSON that cannot end the element it stands in."""
-    raw = json.dumps(facts, ensure_ascii=True, sort_keys=True)
+    raw = json.dumps(facts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     for character in "<>&":
         raw = raw.replace(character, f"\\u{ord(character):04x}")
     return raw
 
 
 def _sections(facts: dict[str, Any]) -> Iterable[str]:
+    yield "<h2>How it stands</h2>"
+    yield from _now(facts)
     yield "<h2>Is it worth it?</h2>"
-    yield _conditions(facts["conditions"])
+    yield f'<div class="cards">{"".join(map(_condition, facts["conditions"]))}</div>'
     yield _counted(facts)
     yield "<h2>Who did what, when</h2>"
-    yield legend(("completed", "failed", "undone", "released", "running", "review", "mark"))
+    kinds = ("completed", "failed", "undone", "released", "running", "review", "passed")
+    yield legend((*kinds, "wait", "limit", "landing", "rollback"))
     yield f'<div class="scroll">{timeline(facts, text)}</div>'
     yield "<h2>Results over time</h2>"
+    yield legend((("done", "results that stand"), ("landing", "landed")))
     yield f'<div class="scroll">{progress(facts)}</div>'
+    yield "<h2>Contention</h2>"
+    yield _contention(facts)
     yield "<h2>What needs what</h2>"
-    yield legend(("landed", "claimed", "ready", "waiting", "failed"))
+    yield legend(("landed", "done", "claimed", "review", "ready", "waiting", "failed"))
+    yield '<p class="faint">The longest chain of tasks is drawn bold.</p>'
     yield f'<div class="scroll">{graph(facts, text)}</div>'
-    yield "<h2>Agents</h2>"
-    yield _groups(facts["agents"])
+    yield "<h2>Work and cost</h2>"
+    for name, groups in facts["groups"].items():
+        yield f"<h3>By {name}</h3>"
+        yield _groups(name, groups)
     yield "<h2>Tasks</h2>"
-    yield (
-        '<p class="screen"><label>Find: <input id="find" type="search" '
-        'placeholder="task, agent, state (press /)"></label></p>'
+    yield _find(facts)
+    yield _tasks(facts)
+
+
+def _now(facts: dict[str, Any]) -> Iterable[str]:
+    """Answer the four questions, and say when it will be done."""
+    rows = []
+    for name, kind, words in _FOUR:
+        for one in facts["now"][name]:
+            rows.append(
+                f'<li class="{kind}"><b>{words}</b>: {text(one["text"])} '
+                f"<code>{text(one['command'])}</code></li>"
+            )
+    if rows:
+        yield f'<ul class="items">{"".join(rows)}</ul>'
+    counts: dict[str, int] = {}
+    for one in facts["tasks"]:
+        counts[one["state"]] = counts.get(one["state"], 0) + 1
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    yield f"<p>{len(facts['tasks'])} tasks: {text(told or 'none')}</p>"
+    eta = facts["now"]["eta"]
+    end = eta["basis"]
+    if eta["from"] is not None:
+        end = f"{eta['from']} to {eta['to']}, by {eta['basis']}"
+    yield f"<p>end: {text(end)}</p>"
+
+
+def _condition(one: dict[str, Any]) -> str:
+    title, value, wanted, verdict = condition_words(one)
+    return (
+        f'<div class="card"><span>{text(title)}</span><strong>{text(value)}</strong>'
+        f"{bar_of(one)}"
+        f"<p>{text(verdict)}, wanted {text(wanted)}</p>"
+        f'<p class="faint">{text(one["how"])}</p></div>'
     )
-    yield _tasks(facts["tasks"])
 
 
-def _table(head: Sequence[str], rows: Iterable[str], name: str = "") -> str:
-    cells = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
+def _counted(facts: dict[str, Any]) -> str:
+    counts = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in facts["counts"].items() if count
+    )
+    times = ", ".join(
+        f"{name.removesuffix('_ms')} {duration(ms)}" for name, ms in facts["times"].items()
+    )
+    used = f"tokens {tokens_words(facts['usage'])}, cost {cost_words(facts['usage'])}"
+    return f"<p>{text(counts)}</p><p>{text(times)}</p><p>{text(used)}</p>"
+
+
+def _contention(facts: dict[str, Any]) -> str:
+    """Tell who waited, and which tasks were given back, taken over or done again."""
+    names = ("conflicts", "culprits", "redone", "takeovers", "retries", "released")
+    told = ", ".join(f"{facts['counts'].get(name, 0)} {name}" for name in names)
+    drawn = legend((("done", "agents at work"), ("failed", "agents that wait for a task (broken)")))
+    return (
+        f"<p>{text(told)}; agents waited {text(duration(facts['times'].get('waiting_ms')))} "
+        f'in all.</p>{drawn}<div class="scroll">{load(facts)}</div>'
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[str], name: str = "", numbers: int = 99) -> str:
+    """Return a table whose columns from one on are numbers."""
+    cells = "".join(
+        f'<th scope="col"{_numeric(place >= numbers)}>{text(cell)}</th>'
+        for place, cell in enumerate(head)
+    )
     label = ""
     if name:
         label = f' id="{name}"'
@@ -163,85 +184,69 @@ def _table(head: Sequence[str], rows: Iterable[str], name: str = "") -> str:
     return f'<div class="scroll">{whole}</div>'
 
 
-def _row(cells: Iterable[object], more: str = "") -> str:
-    return f"<tr{more}>{''.join(f'<td>{text(cell)}</td>' for cell in cells)}</tr>"
+def _numeric(is_number: bool) -> str:
+    if is_number:
+        return ' class="n"'
+    return ""
 
 
-def _conditions(found: list[dict[str, Any]]) -> str:
+def _groups(name: str, groups: list[dict[str, Any]]) -> str:
     rows = []
-    for one in found:
-        condition = CONDITIONS[one["name"]]
-        wanted = f"under {condition.threshold:g}"
-        if condition.is_over:
-            wanted = f"over {condition.threshold:g}"
-        rows.append(
-            _row((condition.title, _number(one["value"]), wanted, _verdict(one), one["how"]))
+    for one in groups:
+        cells = (
+            one["attempts"],
+            one["standing"],
+            one["setbacks"],
+            duration(one["work_ms"]),
+            duration(one["wasted_ms"]),
+            duration(one["waiting_ms"]),
+            tokens_words(one["usage"]),
+            cost_words(one["usage"]),
         )
-    return _table(("condition", "is", "wanted", "verdict", "taken from"), rows)
+        shown = "".join(f'<td class="n">{text(cell)}</td>' for cell in cells)
+        rows.append(f"<tr><td>{text(one['name'])}</td>{shown}</tr>")
+    head = ("attempts", "standing", "setbacks", "worked", "wasted", "waited", "tokens", "cost")
+    return _table((name, *head), rows, numbers=1)
 
 
-def _verdict(condition: dict[str, Any]) -> str:
-    if condition["is_met"] is None:
-        return "not known"
-    if condition["is_met"]:
-        return "met"
-    return "not met"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "not known"
-    return f"{value:.3g}"
-
-
-def _duration(ms: int | None) -> str:
-    if ms is None:
-        return "not known"
-    return show_duration(ms)
-
-
-def _counted(facts: dict[str, Any]) -> str:
-    counts = ", ".join(
-        f"{count} {name.replace('_', ' ')}" for name, count in facts["counts"].items() if count
-    )
-    times = ", ".join(
-        f"{name.removesuffix('_ms')} {_duration(ms)}" for name, ms in facts["times"].items()
-    )
-    return f"<p>{text(counts)}</p><p>{text(times)}</p>"
-
-
-def _groups(groups: list[dict[str, Any]]) -> str:
-    rows = (
-        _row(
-            (
-                one["name"],
-                one["attempts"],
-                one["standing"],
-                one["setbacks"],
-                _duration(one["work_ms"]),
-                _duration(one["waiting_ms"]),
-            )
+def _find(facts: dict[str, Any]) -> str:
+    """Return the fields that choose tasks."""
+    choices = []
+    for name in ("state", "phase", "agent"):
+        known = dict.fromkeys(one[name] for one in facts["tasks"] if one[name])
+        options = "".join(f'<option value="{text(one)}">{text(one)}</option>' for one in known)
+        choices.append(
+            f'<label>{name} <select id="{name}"><option value="">any</option>{options}</select>'
+            "</label>"
         )
-        for one in groups
+    return (
+        '<div class="find screen"><label>find <input id="find" type="search" '
+        f'placeholder="words (press /)"></label>{"".join(choices)}'
+        '<button id="clear" type="button">clear</button>'
+        '<output id="shown"></output></div><p class="faint screen">Keys: / find, j and k next and '
+        "previous task, t light or dark, Escape clear.</p>"
     )
-    return _table(("agent", "attempts", "standing", "setbacks", "worked", "waited"), rows)
 
 
-def _tasks(tasks: list[dict[str, Any]]) -> str:
-    rows = (
-        _row(
-            (
-                one["id"],
-                one["title"],
-                one["state"],
-                one["phase"],
-                one["agent"] or "-",
-                one["attempts"],
-                _duration(one["took_ms"]),
-            ),
-            f' data-name="{text(one["id"])}"',
-        )
-        for one in tasks
-    )
-    head = ("task", "title", "state", "phase", "agent", "attempts", "took")
+def _tasks(facts: dict[str, Any]) -> str:
+    own: dict[str, list[dict[str, Any]]] = {}
+    for one in facts["attempts"]:
+        own.setdefault(one["task"], []).append(one)
+    axis = Axis(facts, left=0, width=240)
+    rows = (_task(one, axis, own.get(one["id"], [])) for one in facts["tasks"])
+    head = ("task", "title", "state", "phase", "agent", "attempts", "took", "when")
     return _table(head, rows, "tasks")
+
+
+def _task(one: dict[str, Any], axis: Axis, attempts: list[dict[str, Any]]) -> str:
+    """Return the row of a task, which the keys lead to."""
+    chosen = "".join(f' data-{name}="{text(one[name] or "")}"' for name in ("state", "phase"))
+    return (
+        f'<tr tabindex="-1" data-name="{text(one["id"])}"{chosen} '
+        f'data-agent="{text(one["agent"] or "")}"><td>{text(one["id"])}</td>'
+        f'<td>{text(one["title"])}</td><td><span class="state {text(one["state"])}">'
+        f"{text(one['state'])}</span></td><td>{text(one['phase'])}</td>"
+        f'<td>{text(one["agent"] or "-")}</td><td class="n">{one["attempts"]}</td>'
+        f'<td class="n">{text(duration(one["took_ms"]))}</td>'
+        f"<td>{track(axis, attempts, text)}</td></tr>"
+    )

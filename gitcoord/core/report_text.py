@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gitcoord.core.codec import printable
-from gitcoord.core.stats import CONDITIONS
+from gitcoord.core.report_words import condition_words, cost_words, duration, tokens_words
 
 __all__ = ["markdown", "mermaid"]
 
@@ -31,8 +31,11 @@ def markdown(facts: dict[str, Any]) -> str:
         "",
         f"As of entry {_plain(facts['tip'][:12])}, {_plain(facts['until'])}.",
         "",
-        *_table(("condition", "is", "wanted", "taken from"), map(_condition, facts["conditions"])),
-        *_table(("agent", "attempts", "standing", "setbacks"), map(_group, facts["agents"])),
+        f"With git: {_plain(facts['git'])}",
+        "",
+        *_table(("what", "is", "command"), _now(facts["now"])),
+        *_table(("condition", "is", "wanted", "verdict", "taken from"), _conditions(facts)),
+        *_groups(facts["groups"]),
         *_table(
             ("task", "title", "state", "phase", "agent", "attempts"), map(_task, facts["tasks"])
         ),
@@ -40,19 +43,32 @@ def markdown(facts: dict[str, Any]) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _condition(one: dict[str, Any]) -> Sequence[object]:
-    condition = CONDITIONS[one["name"]]
-    value = "not known"
-    if one["value"] is not None:
-        value = f"{one['value']:.3g}"
-    wanted = f"under {condition.threshold:g}"
-    if condition.is_over:
-        wanted = f"over {condition.threshold:g}"
-    return condition.title, value, wanted, one["how"]
+def _now(now: dict[str, Any]) -> Iterable[Sequence[object]]:
+    for name in ("needs_you", "stuck", "running", "next"):
+        for one in now[name]:
+            yield name.replace("_", " "), one["text"], one["command"]
+    eta = now["eta"]
+    end = eta["basis"]
+    if eta["from"] is not None:
+        end = f"{eta['from']} to {eta['to']}, by {eta['basis']}"
+    yield "end", end, "gitcoord status"
+
+
+def _conditions(facts: dict[str, Any]) -> Iterable[Sequence[object]]:
+    for one in facts["conditions"]:
+        yield *condition_words(one), one["how"]
+
+
+def _groups(groups: dict[str, list[dict[str, Any]]]) -> Iterable[str]:
+    head = ("attempts", "standing", "setbacks", "worked", "waited", "tokens", "cost")
+    for name, found in groups.items():
+        yield from _table((name, *head), map(_group, found))
 
 
 def _group(one: dict[str, Any]) -> Sequence[object]:
-    return one["name"], one["attempts"], one["standing"], one["setbacks"]
+    numbers = (one["name"], one["attempts"], one["standing"], one["setbacks"])
+    spent = (duration(one["work_ms"]), duration(one["waiting_ms"]))
+    return (*numbers, *spent, tokens_words(one["usage"]), cost_words(one["usage"]))
 
 
 def _task(one: dict[str, Any]) -> Sequence[object]:

@@ -38,7 +38,8 @@ class Assumptions(NamedTuple):
     """What is assumed of work: how long it takes, and how often it fails.
 
     ``task_ms`` is for tasks without an estimate. ``spread`` is the standard
-    deviation of the logarithm of how much longer a task takes.
+    deviation of the logarithm of how much longer a task takes. What an
+    attempt costs is in millionths of a US dollar, and None where nobody knows.
     """
 
     task_ms: int
@@ -46,6 +47,7 @@ class Assumptions(NamedTuple):
     failure_rate: float = 0.0
     overhead_ms: int = 0
     seed: int = 0
+    cost_micros: int | None = None
 
 
 class Simulated(NamedTuple):

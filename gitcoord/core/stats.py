@@ -12,10 +12,22 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any, NamedTuple
 
-from gitcoord.core.history import Attempt, History
+from gitcoord.core.history import Attempt, History, Reviewing
 
-__all__ = ["CONDITIONS", "Condition", "conditions", "counts", "grouped", "parallel_ms", "times"]
+__all__ = [
+    "CONDITIONS",
+    "USED",
+    "Condition",
+    "conditions",
+    "counts",
+    "grouped",
+    "parallel_ms",
+    "times",
+    "usage",
+]
 
+USED = ("input_tokens", "cached_tokens", "output_tokens", "cost_micros")
+"""What assistants tell of what they spent; the cost in millionths of a US dollar."""
 NS_PER_MS = 1_000_000
 
 
@@ -190,25 +202,53 @@ def times(history: History) -> dict[str, int | None]:
     }
 
 
-def grouped(history: History, key: Callable[[Attempt], str]) -> list[dict[str, Any]]:
-    """Add up the attempts by what they have in common, by name."""
+def usage(history: History) -> dict[str, int | None]:
+    """Add up what assistants said that they spent, on attempts and on reviews."""
+    return _used([*history.attempts, *history.reviews])
+
+
+def _used(found: Iterable[Attempt | Reviewing]) -> dict[str, int | None]:
+    """Add up usage; ``told`` counts the attempts and reviews of which it is known."""
+    done = list(found)
+    told: list[dict[str, Any]] = [{**usage} for one in done for usage in one.usages]
+    sums: dict[str, int | None] = {"told": sum(bool(one.usages) for one in done)}
+    for key in USED:
+        known = [one[key] for one in told if key in one]
+        sums[key] = None
+        if known:
+            sums[key] = sum(known)
+    return sums
+
+
+def grouped(history: History, key: Callable[[Attempt | Reviewing], str]) -> list[dict[str, Any]]:
+    """Add up the attempts by what they have in common, by name; and what reviews cost."""
     by_name: dict[str, list[Attempt]] = {}
     for one in history.attempts:
         by_name.setdefault(key(one), []).append(one)
+    reviews: dict[str, list[Reviewing]] = {}
+    for review in history.reviews:
+        reviews.setdefault(key(review), []).append(review)
     setbacks = Counter(key(one.of) for one in history.setbacks if one.of is not None)
     return [
         {
             "name": name,
-            "tasks": len({one.task for one in attempts}),
-            "attempts": len(attempts),
-            "standing": sum(one.stands for one in attempts),
+            "tasks": len({one.task for one in by_name.get(name, ())}),
+            **_worked(by_name.get(name, [])),
             "setbacks": setbacks[name],
-            "work_ms": _sum(one.took_ms for one in attempts),
-            "wasted_ms": _sum(one.took_ms for one in attempts if _is_wasted(one)),
-            "waiting_ms": _sum(one.wait_ms for one in attempts),
+            "usage": _used([*by_name.get(name, ()), *reviews.get(name, ())]),
         }
-        for name, attempts in sorted(by_name.items())
+        for name in sorted({*by_name, *reviews})
     ]
+
+
+def _worked(attempts: list[Attempt]) -> dict[str, int | None]:
+    return {
+        "attempts": len(attempts),
+        "standing": sum(one.stands for one in attempts),
+        "work_ms": _sum(one.took_ms for one in attempts),
+        "wasted_ms": _sum(one.took_ms for one in attempts if _is_wasted(one)),
+        "waiting_ms": _sum(one.wait_ms for one in attempts),
+    }
 
 
 def _is_wasted(attempt: Attempt) -> bool:

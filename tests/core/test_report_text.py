@@ -11,7 +11,8 @@ from tests.support.reports import HOSTILE, report_of
 def test_markdown_has_a_row_for_each_condition_agent_and_task() -> None:
     lines = markdown(report_of(2)).splitlines()
     assert lines[0] == "# Do it: report"
-    assert "| efficiency | 0\\.7 | over 0\\.6 | Do it |" in lines
+    assert "| efficiency | 70\\.0% | over 60\\.0% | met | Do it |" in lines
+    assert "| needs you | Do it | gitcoord show Do it |" in lines
     assert "| t1 | Do it | done | one | x1 | 2 |" in lines
 
 

@@ -10,6 +10,14 @@ from gitcoord.core.operations.gates import definition_of
 from tests.support.pure import land
 from tests.support.timed import Timed, one_failure
 
+NOTHING_TOLD = {
+    "told": 0,
+    "input_tokens": None,
+    "cached_tokens": None,
+    "output_tokens": None,
+    "cost_micros": None,
+}
+
 
 def judged(history: History) -> dict[str, tuple[float | None, bool | None]]:
     return {one["name"]: (one["value"], one["is_met"]) for one in stats.conditions(history)}
@@ -76,6 +84,7 @@ def test_agents_are_told_apart() -> None:
             "work_ms": 50_000,
             "wasted_ms": 20_000,
             "waiting_ms": 2000,
+            "usage": NOTHING_TOLD,
         },
         {
             "name": "x1",
@@ -86,8 +95,32 @@ def test_agents_are_told_apart() -> None:
             "work_ms": 70_000,
             "wasted_ms": 0,
             "waiting_ms": 20_000,
+            "usage": NOTHING_TOLD,
         },
     ]
+
+
+def test_what_assistants_told_of_tokens_and_cost_is_added_up_as_far_as_it_is_told() -> None:
+    history = history_of(one_failure().events)
+    first, second, third, fourth = history.attempts
+    told: Any = {"assistant": "claude", "source": "reported"}
+    first.usages = [{**told, "input_tokens": 900, "output_tokens": 50, "cost_micros": 12_000}]
+    # Another session went on with it.
+    first.usages.append({**told, "input_tokens": 100})
+    # A failed attempt cost something, too; one told no cost, and one told nothing.
+    third.usages = [{**told, "input_tokens": 400, "cached_tokens": 300, "cost_micros": 5_000}]
+    fourth.usages = [{**told, "output_tokens": 7}]
+    assert second.usages == []
+    assert stats.usage(history) == {
+        "told": 3,
+        "input_tokens": 1400,
+        "cached_tokens": 300,
+        "output_tokens": 57,
+        "cost_micros": 17_000,
+    }
+    by_agent = {one["name"]: one["usage"] for one in stats.grouped(history, lambda one: one.agent)}
+    assert by_agent["x0"]["cost_micros"] == 17_000
+    assert by_agent["x1"] == {**NOTHING_TOLD, "told": 1, "output_tokens": 7}
 
 
 def test_nothing_is_known_of_a_ledger_in_which_nothing_was_done() -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "SimulateAnswer",
     "SimulatedRun",
     "StatsAnswer",
+    "Used",
     "WatchLine",
     "WorkGroup",
     "WorkTimes",
@@ -64,6 +65,20 @@ class WorkTimes(TypedDict):
     check_ms: int | None
 
 
+class Used(TypedDict):
+    """What assistants said that they spent; null where none of them said it.
+
+    ``told`` counts the attempts and reviews that were told of, and
+    ``cost_micros`` millionths of a US dollar.
+    """
+
+    told: int
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    cost_micros: int | None
+
+
 class WorkGroup(TypedDict):
     """What was done by one agent, or in one pool or phase, or with one assistant."""
 
@@ -75,17 +90,20 @@ class WorkGroup(TypedDict):
     work_ms: int | None
     wasted_ms: int | None
     waiting_ms: int | None
+    usage: Used
 
 
 class StatsAnswer(TypedDict):
-    """How well working in parallel went."""
+    """How well working in parallel went; ``git`` lists the entries it is computed from."""
 
     tip: Oid
+    git: str
     since: str | None
     until: str
     conditions: list[ConditionFacts]
     counts: dict[str, int]
     times: WorkTimes
+    usage: Used
     agents: list[WorkGroup]
     pools: list[WorkGroup]
     phases: list[WorkGroup]
@@ -100,6 +118,7 @@ class Assumed(TypedDict):
     failure_rate: float
     overhead_ms: int
     seed: int
+    cost_micros: int | None
 
 
 class CriticalPath(TypedDict):
@@ -117,6 +136,7 @@ class SimulatedRun(TypedDict):
     efficiency: float | None
     overhead: float | None
     attempts: int
+    cost_micros: int | None
     left: int
     is_worth_it: bool
 

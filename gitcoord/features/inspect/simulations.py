@@ -71,7 +71,20 @@ def learned(work: Workspace) -> Assumptions:
         round(stdev(_logarithms(snapshot, took)), 3),
         round(failed / ended, 3),
         _overhead_ms(history),
+        cost_micros=_cost_micros(history),
     )
+
+
+def _cost_micros(history: History) -> int | None:
+    """Return what an attempt costs as a rule; None where fewer than three told it."""
+    costs = []
+    for one in history.attempts:
+        told = [usage["cost_micros"] for usage in one.usages if "cost_micros" in usage]
+        if told:
+            costs.append(sum(told))
+    if len(costs) < MIN_LEARNED:
+        return None
+    return round(sum(costs) / len(costs))
 
 
 def _logarithms(snapshot: Snapshot, took: Sequence[tuple[TaskId, int]]) -> list[float]:
@@ -119,12 +132,16 @@ def _run(document: PlanDocument, agents: int, assumed: Assumptions) -> dict[str,
     done = simulate(document, agents, assumed)
     history = history_of(done.events)
     found = {one["name"]: one for one in stats.conditions(history)}
+    cost_micros = assumed.cost_micros
+    if cost_micros is not None:
+        cost_micros *= len(history.attempts)
     return {
         "agents": agents,
         "makespan_ms": done.makespan_ms,
         "efficiency": found["efficiency"]["value"],
         "overhead": found["overhead"]["value"],
         "attempts": len(history.attempts),
+        "cost_micros": cost_micros,
         "left": done.left,
         "is_worth_it": all(found[name]["is_met"] for name in ("efficiency", "overhead")),
     }

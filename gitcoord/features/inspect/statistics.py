@@ -7,7 +7,7 @@ from typing import Any
 
 from gitcoord.core import stats
 from gitcoord.core.errors import NotFoundError
-from gitcoord.core.history import Attempt, History, history_of
+from gitcoord.core.history import Attempt, History, Reviewing, history_of
 from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.sessions import assistant_of
 from gitcoord.core.snapshot import Snapshot
@@ -41,11 +41,13 @@ def statistics(
         begun = instant(chain[first].time)
     return {
         "tip": snapshot.oid,
+        "git": f"git log --reverse {work.ledger.ref.removeprefix('refs/heads/')}",
         "since": begun,
         "until": instant(chain[-1].time),
         "conditions": stats.conditions(history),
         "counts": stats.counts(history),
         "times": stats.times(history),
+        "usage": stats.usage(history),
         **_groups(snapshot, history),
     }
 
@@ -67,14 +69,24 @@ def _first(chain: list[Link], since: Oid | None, since_time: int | None) -> int:
 
 
 def _groups(snapshot: Snapshot, history: History) -> dict[str, Any]:
-    places = {one.task: _place(snapshot, one.task) for one in history.attempts}
-    keys: dict[str, Callable[[Attempt], str]] = {
+    done: list[Attempt | Reviewing] = [*history.attempts, *history.reviews]
+    places = {one.task: _place(snapshot, one.task) for one in done}
+    keys: dict[str, Callable[[Attempt | Reviewing], str]] = {
         "agents": lambda one: one.agent,
         "pools": lambda one: places[one.task][0],
         "phases": lambda one: places[one.task][1],
-        "assistants": lambda one: assistant_of(one.session) or UNKNOWN,
+        "assistants": _assistant,
     }
     return {name: stats.grouped(history, key) for name, key in keys.items()}
+
+
+def _assistant(done: Attempt | Reviewing) -> str:
+    """Return the assistant by what it said of itself, else by the session that claimed."""
+    if done.usages:
+        return done.usages[0]["assistant"]
+    if isinstance(done, Attempt):
+        return assistant_of(done.session) or UNKNOWN
+    return UNKNOWN
 
 
 def _place(snapshot: Snapshot, task: TaskId) -> tuple[str, str]:

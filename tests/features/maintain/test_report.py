@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import NotFoundError
-from gitcoord.features.inspect.report import FORMATS, report_facts
 from gitcoord.features.land import landings
+from gitcoord.features.maintain.report import FORMATS, report_facts
 from gitcoord.features.setup import ledger
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
@@ -31,7 +31,11 @@ def test_a_report_has_the_tasks_with_their_attempts_and_the_landings(repo: Path)
     rows = [(one["id"], one["state"], one["agent"], one["attempts"]) for one in facts["tasks"]]
     assert rows == [("a", "landed", "x", 2), ("b", "claimed", "x", 1)]
     assert [one["end"] for one in facts["attempts"]] == ["released", "completed", None]
-    assert [(one["op"], one["phase"]) for one in facts["marks"]] == [("land-done", "one")]
+    landings_told = [(one["phase"], one["end"], one["count"]) for one in facts["landings"]]
+    assert landings_told == [("one", "landed", 1)]
+    assert [(one["kind"], one["task"]) for one in facts["now"]["running"]] == [("claim", "b")]
+    assert [one["name"] for one in facts["groups"]["phases"]] == ["one", "two"]
+    assert facts["git"] == "git log --reverse gitcoord/ledger"
     assert [count for _, count in facts["progress"]] == [1]
     assert facts["chain"] == ["a", "b"]
     for write in FORMATS.values():

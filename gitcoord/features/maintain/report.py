@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitcoord.core.history import Attempt, History, history_of
+from gitcoord.core.history import Attempt, History, Run, history_of
+from gitcoord.core.ids import Oid
 from gitcoord.core.readiness import state_of
 from gitcoord.core.report_page import page
 from gitcoord.core.report_text import markdown, mermaid
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.features.inspect import facts
 from gitcoord.features.inspect.chain import entries
-from gitcoord.features.inspect.simulations import DEFAULT_TASK_MS, critical_path, plan_document
+from gitcoord.features.inspect.simulations import critical_path, learned, plan_document
 from gitcoord.features.inspect.statistics import statistics
+from gitcoord.features.maintain.overview import overview
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["FORMATS", "report_facts"]
 
 FORMATS = {"html": page, "md": markdown, "mermaid": mermaid}
 """How the facts are written, by the name of the format."""
-_MARKS = frozenset({"land-done", "land-abort", "rollback"})
+_KNOWN = ("tip", "until", "git", "conditions", "counts", "times", "usage")
+_GROUPS = ("agents", "pools", "phases", "assistants")
 
 
 def report_facts(work: Workspace) -> dict[str, Any]:
@@ -28,8 +32,9 @@ def report_facts(work: Workspace) -> dict[str, Any]:
         NotFoundError: The ledger has no plan yet.
 
     """
-    snapshot = work.ledger.snapshot()
     document = plan_document(work)
+    status = facts.status(work)
+    snapshot = work.ledger.snapshot(Oid(status["tip"]))
     links = list(entries(work, snapshot.oid))[::-1]
     history = history_of(link.event for link in links)
     first = [one.since for one in history.attempts][:1] or [links[0].time]
@@ -37,7 +42,9 @@ def report_facts(work: Workspace) -> dict[str, Any]:
     return {
         "ledger": work.ledger.name,
         "plan": document["plan"]["name"],
-        **{key: known[key] for key in ("tip", "until", "conditions", "counts", "times", "agents")},
+        **{key: known[key] for key in _KNOWN},
+        "groups": {key: known[key] for key in _GROUPS},
+        "now": overview(work, snapshot, status),
         "begun": first[0],
         "ended": links[-1].time,
         "phases": [
@@ -45,24 +52,30 @@ def report_facts(work: Workspace) -> dict[str, Any]:
             for one in snapshot.phases()
         ],
         "tasks": _tasks(work, snapshot, history),
-        "chain": critical_path(document, DEFAULT_TASK_MS)["tasks"],
+        "chain": critical_path(document, learned(work).task_ms)["tasks"],
         "attempts": [_attempt(one) for one in history.attempts],
         "reviews": [
             {key: getattr(one, key) for key in ("task", "agent", "since", "until", "verdict")}
             for one in history.reviews
         ],
-        "marks": [
-            {"at": at, "op": op, "phase": phase}
-            for _, at, op, phase in history.operations
-            if op in _MARKS
+        "runs": [_run(one) for one in history.runs],
+        "landings": [
+            {key: getattr(one, key) for key in ("phase", "since", "until", "end", "count")}
+            for one in history.landings
         ],
+        "rollbacks": [at for _, at, op, _ in history.operations if op == "rollback"],
         "progress": _progress(history),
     }
 
 
 def _attempt(one: Attempt) -> dict[str, Any]:
-    keys = ("task", "agent", "attempt", "since", "until", "end", "undone")
+    keys = ("task", "agent", "attempt", "since", "until", "end", "undone", "wait_ms", "limit_ms")
     return {**{key: getattr(one, key) for key in keys}, "took_ms": one.took_ms}
+
+
+def _run(one: Run) -> dict[str, Any]:
+    keys = ("kind", "of", "gate", "agent", "at", "verdict", "millis")
+    return {key: getattr(one, key) for key in keys}
 
 
 def _tasks(work: Workspace, snapshot: Snapshot, history: History) -> list[dict[str, Any]]:
@@ -83,6 +96,7 @@ def _tasks(work: Workspace, snapshot: Snapshot, history: History) -> list[dict[s
                 "id": name,
                 "title": task["spec"]["title"],
                 "phase": task["spec"]["phase"],
+                "pool": task["spec"]["pool"],
                 "needs": task["spec"]["needs"],
                 "state": state_of(snapshot, task, derived),
                 "agent": agent,
