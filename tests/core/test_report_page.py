@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 import pytest
 
 from gitcoord.core.report_page import page
-from gitcoord.core.report_style import DARK, LIGHT
 from tests.support.reports import HOSTILE, report_of
 
 
@@ -67,30 +66,6 @@ def test_nothing_is_loaded_and_only_our_script_runs() -> None:
     digest = base64.b64encode(hashlib.sha256(seen.scripts[1].encode()).digest()).decode()
     assert policy.startswith("default-src 'none'; ")
     assert f"script-src 'sha256-{digest}'" in policy
-
-
-@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
-def test_every_colour_is_read_on_the_ground(colours: dict[str, str]) -> None:
-    grounds = ("ground", "raised")
-    for name in colours.keys() - {*grounds}:
-        for ground in grounds:
-            assert _contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
-    # What is said where somebody points stands on the ink.
-    assert _contrast(colours["ground"], colours["ink"]) >= 4.5
-
-
-def _contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, by the web's guidelines."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("count", [0, 1, 50, 2000])
