@@ -100,16 +100,19 @@ def test_agents_are_told_apart() -> None:
     ]
 
 
+def told(**counts: int) -> Any:
+    return {"assistant": "claude", "source": "reported", **counts}
+
+
 def test_what_assistants_told_of_tokens_and_cost_is_added_up_as_far_as_it_is_told() -> None:
     history = history_of(one_failure().events)
     first, second, third, fourth = history.attempts
-    told: Any = {"assistant": "claude", "source": "reported"}
-    first.usages = [{**told, "input_tokens": 900, "output_tokens": 50, "cost_micros": 12_000}]
+    first.usages = [told(input_tokens=900, output_tokens=50, cost_micros=12_000)]
     # Another session went on with it.
-    first.usages.append({**told, "input_tokens": 100})
+    first.usages.append(told(input_tokens=100))
     # A failed attempt cost something, too; one told no cost, and one told nothing.
-    third.usages = [{**told, "input_tokens": 400, "cached_tokens": 300, "cost_micros": 5_000}]
-    fourth.usages = [{**told, "output_tokens": 7}]
+    third.usages = [told(input_tokens=400, cached_tokens=300, cost_micros=5_000)]
+    fourth.usages = [told(output_tokens=7)]
     assert second.usages == []
     assert stats.usage(history) == {
         "told": 3,
