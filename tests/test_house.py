@@ -49,6 +49,8 @@ WITHOUT_A_TEST: dict[str, str] = {
     "a move asks whether it was begun",
     "features/maintain/findings.py": SHAPE,
     "features/run/attempts.py": THROUGH + "features/run/test_runner.py: a run is its attempts",
+    "features/run/review_assistants.py": THROUGH + "features/run/test_assistants.py: who works and "
+    "who reviews is one run",
     "features/run/demo_agent.py": THROUGH
     + "features/run/test_demo.py: it is a program of the demo",
     "features/work/choices.py": THROUGH + "features/work/test_claims.py: a claim makes the choice",

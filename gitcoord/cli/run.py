@@ -82,6 +82,13 @@ class _Display:
     multiple=True,
     help="Let this coding assistant work, in place of a command (may be given several times).",
 )
+@click.option(
+    "--review-assistant",
+    "reviewers",
+    metavar="NAME",
+    multiple=True,
+    help="Let this assistant review, as an agent of its own (may be given several times).",
+)
 @click.option("--model", metavar="MODEL", default="", help="Which model the assistant uses.")
 @click.option(
     "--max-budget",
@@ -96,6 +103,7 @@ def run(
     jobs: int,
     review: str | None,
     names: tuple[str, ...],
+    reviewers: tuple[str, ...],
     model: str,
     max_budget: float | None,
     command: tuple[str, ...],
@@ -112,10 +120,12 @@ def run(
 
     With --assistant a coding assistant gets the brief, and hands in itself:
     claude, codex, or a recipe of your own. The ledger alone says what it did.
+    --review-assistant lets one review, with or without the other.
 
     Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
     """
     from gitcoord.features.run import runner
+    from gitcoord.features.run.assistants import load_assistant
     from gitcoord.host.programs import find_program, from_here
 
     work = app.orchestrate()
@@ -124,6 +134,12 @@ def run(
     display = _Display(as_json=app.out.as_json, app=app)
     words = [word for at, word in enumerate(command) if (at, word) != (0, "--")]
     assistants = _assistants(names, model, words)
+    if review is not None and reviewers:
+        raise UsageError(
+            "either --review or --review-assistant reviews",
+            hint="leave one of them out",
+        )
+    reviewing = [load_assistant(one) for one in reviewers]
     if words:
         words = [find_program(words[0]), *words[1:]]
     if review is not None:
@@ -137,8 +153,7 @@ def run(
             display.tell,
             stop,
             review,
-            assistants,
-            _budget(max_budget, assistants),
+            runner.Crew(assistants, reviewing, _budget(max_budget, [*assistants, *reviewing])),
         )
     finally:
         display.close()
@@ -167,10 +182,10 @@ def _assistants(names: tuple[str, ...], model: str, command: list[str]) -> list[
     return [load_assistant(name, model) for name in names]
 
 
-def _budget(dollars: float | None, assistants: list[Assistant]) -> Budget | None:
+def _budget(dollars: float | None, assistants: list[Assistant]) -> Budget:
     """Return what a run may cost; only assistants tell."""
     if dollars is None:
-        return None
+        return {}
     if not assistants:
         raise UsageError("--max-budget is for assistants", hint="give --assistant NAME with it")
     return {"cost_micros": round(dollars * 1_000_000)}

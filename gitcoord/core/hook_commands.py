@@ -57,7 +57,7 @@ _FIND = (
     "case $g in /*) ;; *) g=$d/$g ;; esac; "
 )
 """Finds the worktree (d) and its git directory (g), without starting git."""
-_IN_CLAIM = '"$g"/gitcoord/claims/*/*.json "$g"/gitcoord/unbound'
+_IN_CLAIM = '"$g"/gitcoord/claims/*/*.json "$g"/gitcoord/reviews/*/*.json "$g"/gitcoord/unbound'
 
 
 def _in_claim(call: str, *, is_closed: bool) -> str:

@@ -7,6 +7,7 @@ begin and end are noted; a turn that would end with an open claim is held.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.layout import PLAN
-from gitcoord.core.leases import leases_of
+from gitcoord.core.leases import leases_of, running
 from gitcoord.core.messages import parse
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.sessions import named_session, with_own
@@ -25,7 +26,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.turn_ends import judge_end
 from gitcoord.features.assist.hook import is_unbound, judge_tool, lost_text, owns_worktree
 from gitcoord.features.assist.records import record_oids
-from gitcoord.features.assist.standing import Standing, agent_marker
+from gitcoord.features.assist.standing import BRIEFED, Standing, agent_marker
 from gitcoord.features.assist.turn_counts import count_file, kept_count
 from gitcoord.features.assist.views import ClaimView, View, as_json, kept_view, view_file
 from gitcoord.features.assist.written_briefs import forget_brief
@@ -104,6 +105,8 @@ def _session_start(work: Workspace, agent: AgentId, call: HookCall, assistant: s
     for before in _sessions_of(work.ledger.snapshot(), agent) - {session}:
         files.settle(before)
     _export_path()
+    if BRIEFED in os.environ and call.source != "compact":
+        return SILENT
     return HookAnswer(context=brief_of(work, agent).text)
 
 
@@ -315,17 +318,20 @@ def _end_of_turn(work: Workspace, agent: AgentId, call: HookCall, standing: Stan
         return SILENT
     view = fresh_view(work, agent, standing)
     write_json(Path(view_file(standing.git_dir)), as_json(view))
-    if not view.current:
+    reviewed = _open_reviews(work, agent)
+    if not view.current and not reviewed:
         forget_brief(work, agent)
         return SILENT
-    names = {claim.task for claim in view.current}
+    names = {claim.task for claim in view.current} | reviewed.keys()
     open_ones = work.ledger.snapshot().escalations()
     if any(
         one["state"] == "open" and one["task"] in names and one["agent"] == agent
         for one in open_ones
     ):
         return SILENT
-    mark = " ".join(f"{claim.token}:{claim.entry_ns}" for claim in view.current)
+    mark = " ".join(
+        [*(f"{claim.token}:{claim.entry_ns}" for claim in view.current), *reviewed.values()]
+    )
     file = count_file(standing.git_dir)
     count = judge_end(
         kept_count(file), mark=mark, key=_end_key(call), is_attended=_is_attended(call)
@@ -333,7 +339,28 @@ def _end_of_turn(work: Workspace, agent: AgentId, call: HookCall, standing: Stan
     write_json(file, count._asdict())
     if not count.was_held:
         return SILENT
+    if not view.current:
+        return HookAnswer(block=_unjudged_text(agent, reviewed))
     return HookAnswer(block=_open_text(agent, view))
+
+
+def _open_reviews(work: Workspace, agent: AgentId) -> dict[TaskId, Token]:
+    """Return the tasks that an agent reviews, each with its review's token."""
+    found = {}
+    for task in work.ledger.snapshot().live():
+        for review in running(task):
+            if review["agent"] == agent:
+                found[task["id"]] = review["token"]
+    return found
+
+
+def _unjudged_text(agent: AgentId, reviewed: Collection[TaskId]) -> str:
+    tasks = " and ".join(reviewed)
+    return (
+        f"gitcoord: the review of task {tasks} by {agent} has no verdict yet. What ends "
+        "it: gitcoord review approve, gitcoord review reject --reason TEXT, or gitcoord "
+        "review release --reason TEXT; gitcoord escalate TEXT asks, and the turn may end"
+    )
 
 
 def _end_key(call: HookCall) -> str:

@@ -9,9 +9,11 @@ import json
 import os
 from typing import NamedTuple
 
-__all__ = ["Standing", "agent_marker", "read_small", "standing_at", "top_above"]
+__all__ = ["BRIEFED", "Standing", "agent_marker", "read_small", "standing_at", "top_above"]
 
 MAX_BYTES = 1024 * 1024
+BRIEFED = "GITCOORD_BRIEFED"
+"""Set where the prompt of a session has the brief already."""
 _join = os.path.join
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from gitcoord.core.assistant_output import DIALECTS
 from gitcoord.core.codex_flags import codex_flags
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import AgentId
-from gitcoord.core.model import Resume
+from gitcoord.core.model import Budget, Resume
 from gitcoord.features.assist.briefs import brief_of
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.assist.setups import own_program
@@ -27,7 +28,14 @@ from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import discover
 from gitcoord.host.shipped import shipped
 
-__all__ = ["Assistant", "load_assistant", "path_with_ours", "require_trusted_hooks"]
+__all__ = [
+    "REVIEW",
+    "Assistant",
+    "Crew",
+    "load_assistant",
+    "path_with_ours",
+    "require_trusted_hooks",
+]
 
 FOLDER = "assistants"
 MAX_RECIPE_BYTES = 64 * 1024
@@ -38,6 +46,12 @@ _TASK = (
     "`gitcoord fail` or `gitcoord release`. Nobody is there to answer: `gitcoord escalate` asks."
     "\n\n"
 )
+REVIEW = (
+    "Review the result below, which another agent handed in; it is checked out here. Judge it by "
+    "`gitcoord review approve --message TEXT` or `gitcoord review reject --reason TEXT`. Change "
+    "nothing: nothing that is changed here is kept. Nobody is there to answer.\n\n"
+)
+"""What a reviewer is asked for."""
 _GO_ON = (
     "A usage limit ended this session, and you may go on now. The task is yours again; what you "
     "had done is there.\n\n"
@@ -65,10 +79,15 @@ class Assistant(NamedTuple):
         return kept["session"]
 
     def command(
-        self, work: Workspace, agent: AgentId, worktree: Path, session: str = ""
+        self,
+        work: Workspace,
+        agent: AgentId,
+        worktree: Path,
+        session: str = "",
+        task: str = _TASK,
     ) -> list[str]:
         """Return the command that starts it on what an agent holds, or goes on with a session."""
-        prompt = _TASK + brief_of(work, agent).text
+        prompt = task + brief_of(work, agent).text
         if session:
             prompt = _GO_ON + prompt
         words = [self.program]
@@ -82,6 +101,14 @@ class Assistant(NamedTuple):
             else:
                 words.append(word.replace("{prompt}", prompt))
         return words
+
+
+class Crew(NamedTuple):
+    """The assistants of a run: who works, who reviews by an agent of its own, for how much."""
+
+    assistants: Sequence[Assistant] = ()
+    reviewers: Sequence[Assistant] = ()
+    budget: Budget = {}  # noqa: RUF012 - never changed; a named tuple's default
 
 
 def load_assistant(name: str, model: str = "") -> Assistant:

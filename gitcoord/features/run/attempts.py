@@ -23,6 +23,7 @@ from gitcoord.core.plan_limits import LIMIT_WAIT_MS
 from gitcoord.core.sentences import said, words
 from gitcoord.core.texts import first_line
 from gitcoord.core.times import instant
+from gitcoord.features.assist.standing import BRIEFED
 from gitcoord.features.run.assistants import Assistant, path_with_ours
 from gitcoord.features.run.limits import Limits, Patience, until_of
 from gitcoord.features.run.reviews import Note
@@ -327,7 +328,7 @@ def _environment(job: Job, variables: dict[str, str]) -> dict[str, str]:
     """Return the command's environment: nothing of git's that would lead it astray."""
     environment = inherited()
     if job.assistant is not None:
-        environment = path_with_ours(environment)
+        environment = {**path_with_ours(environment), BRIEFED: "1"}
     return environment | {"GIT_TERMINAL_PROMPT": "0"} | variables
 
 

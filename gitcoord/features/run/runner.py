@@ -19,16 +19,16 @@ from gitcoord.core.errors import (
     UnavailableError,
     UsageError,
 )
-from gitcoord.core.ids import NO_AGENT, NO_TASK, AgentId, TaskId
+from gitcoord.core.ids import NO_AGENT, NO_TASK, AgentId, Oid, TaskId
 from gitcoord.core.leases import wait_ms
-from gitcoord.core.model import Budget
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.land.target_moves import finish_pending
-from gitcoord.features.run.assistants import Assistant, require_trusted_hooks
+from gitcoord.features.run.assistants import Assistant, Crew, require_trusted_hooks
 from gitcoord.features.run.attempts import Job, Means, work_on
 from gitcoord.features.run.limits import Limits
 from gitcoord.features.run.notify import notifying
+from gitcoord.features.run.review_assistants import Reviewer, review_with
 from gitcoord.features.run.reviews import Note, review_one
 from gitcoord.features.run.spending import Spending, load_prices
 from gitcoord.features.setup import agents
@@ -40,10 +40,13 @@ from gitcoord.git.program import GitError
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.strays import descendants
 
-__all__ = ["Run", "run"]
+__all__ = ["Crew", "Run", "run"]
 
 POLL_S = 0.2
 LAST_S = 5.0
+REVIEW_POLL_S = 2.0
+MAX_VAIN_REVIEWS = 3
+"""How often in a row a reviewer may end without a verdict."""
 
 
 class Run(NamedTuple):
@@ -64,12 +67,16 @@ class _Shared:
         command: list[str],
         tell: Callable[[Note], None],
         review: str | None,
-        assistants: Sequence[Assistant],
-        budget: Budget | None,
+        crew: Crew,
     ) -> None:
-        self.assistants = assistants
-        names = frozenset(one.name for one in assistants)
-        self.means = Means(Limits(), Spending(budget or {}, load_prices()), names)
+        self.reviewers = {
+            AgentId(f"run-review-{at}"): one for at, one in enumerate(crew.reviewers, 1)
+        }
+        self.idle: dict[str, Oid | None] = {}
+        self.left: set[str] = set()
+        self.assistants = crew.assistants
+        names = frozenset(one.name for one in crew.assistants)
+        self.means = Means(Limits(), Spending(crew.budget, load_prices()), names)
         self.start = start
         self.ledger = ledger
         self.command = command
@@ -97,23 +104,23 @@ def run(
     tell: Callable[[Note], None],
     stop: threading.Event | None = None,
     review: str | None = None,
-    assistants: Sequence[Assistant] = (),
-    budget: Budget | None = None,
+    crew: Crew | None = None,
 ) -> Run:
     """Work on the plan with ``jobs`` agents until nothing is left to do.
 
-    With ``assistants`` these work in place of the command, in turn where
-    there are several. With ``review``, a shell command, they review each
-    other's results. Beyond a ``budget``, or the plan's, no assistant is started.
+    With assistants in the ``crew`` these work in place of the command, in turn
+    where there are several. With ``review``, a shell command, agents review
+    each other's results.
     Every claim that is still held when it ends is released.
     """
     plan_of(work.ledger.snapshot())
-    if not assistants:
+    crew = crew or Crew()
+    if not crew.assistants:
         command = _found(command)
     # Not after the third attempt at every task: now.
     require_trust(work, commands_of(work.ledger.snapshot()))
-    shared = _Shared(start, work.ledger.name, command, tell, review, assistants, budget)
-    shared.means.spending.require_countable(work, assistants)
+    shared = _Shared(start, work.ledger.name, command, tell, review, crew)
+    shared.means.spending.require_countable(work, [*crew.assistants, *crew.reviewers])
     if stop is not None:
         shared.stop = stop
     with notifying(
@@ -161,7 +168,11 @@ def _run(shared: _Shared, work: Workspace, names: list[AgentId]) -> Run:
     for name in names:
         _prepare(work, name)
     _require_hooks(shared, work, names)
-    ended = [_start(shared, name) for name in names]
+    for name, reviewer in shared.reviewers.items():
+        _prepare_reviewer(work, name, reviewer)
+        require_trusted_hooks(reviewer, shared.start)
+    workers = [_start(shared, name) for name in names]
+    ended = [*workers, *(_start(shared, name, workers) for name in shared.reviewers)]
     is_interrupted = _wait(shared, ended)
     if shared.errors and not (is_interrupted and isinstance(shared.errors[0], GitError)):
         raise shared.errors[0]
@@ -170,6 +181,13 @@ def _run(shared: _Shared, work: Workspace, names: list[AgentId]) -> Run:
         shared.hopeless.clear()
         _land_what_is_whole(work, shared)
     return _ended(work, is_interrupted=shared.stop.is_set())
+
+
+def _prepare_reviewer(work: Workspace, name: AgentId, assistant: Assistant) -> None:
+    """Add an agent that reviews; where a pool has its assistant's name it verifies for that."""
+    if work.ledger.snapshot().agent(name) is None:
+        pools = [one for one in plan_of(work.ledger.snapshot())["pools"] if one == assistant.name]
+        agents.add(work, name, pools=pools, no_worktree=True)
 
 
 def _prepare(work: Workspace, name: AgentId) -> None:
@@ -247,8 +265,10 @@ def _ended(work: Workspace, *, is_interrupted: bool) -> Run:
     )
 
 
-def _start(shared: _Shared, agent: AgentId) -> threading.Event:
-    """Start a worker; the event says that it is over.
+def _start(
+    shared: _Shared, agent: AgentId, workers: Sequence[threading.Event] = ()
+) -> threading.Event:
+    """Start a worker, or a reviewer of what ``workers`` do; the event says that it is over.
 
     ``Thread.join`` cannot say it: before Python 3.13 an interrupted join
     takes the thread for ended while it still runs.
@@ -257,7 +277,7 @@ def _start(shared: _Shared, agent: AgentId) -> threading.Event:
 
     def work() -> None:
         try:
-            _guarded(shared, agent)
+            _guarded(shared, agent, workers)
         finally:
             ended.set()
 
@@ -265,11 +285,14 @@ def _start(shared: _Shared, agent: AgentId) -> threading.Event:
     return ended
 
 
-def _guarded(shared: _Shared, agent: AgentId) -> None:
+def _guarded(shared: _Shared, agent: AgentId, workers: Sequence[threading.Event]) -> None:
     work = open_workspace(shared.start, shared.ledger)
     work.is_over = shared.stop.is_set
     try:
-        _work(shared, work, agent)
+        if agent in shared.reviewers:
+            _review(shared, work, agent, workers)
+        else:
+            _work(shared, work, agent)
     except BaseException as error:  # noqa: BLE001 - shown by the main thread, which raises it again
         shared.errors.append(error)
         shared.stop.set()
@@ -284,16 +307,10 @@ def _work(shared: _Shared, work: Workspace, agent: AgentId) -> None:
     assistant = _assistant_of(shared, agent)
     while not shared.stop.is_set():
         tip = work.ledger.tip()
-        if assistant is not None:
-            if _is_budget_used_up(shared, work, agent):
-                return
-            left_s = shared.means.limits.left_s(assistant.name, work.clock)
-            if left_s and _is_work_left(work):
-                means = shared.means
-                told = means.limits.told(assistant.name, means.names - {assistant.name}, work.clock)
-                shared.tell_waiting(agent, told)
-                wait_for_change(work, tip, left_s, shared.stop)
-                continue
+        if assistant is not None and _is_budget_used_up(shared, work, agent):
+            return
+        if assistant is not None and _has_rested(shared, work, agent, assistant):
+            continue
         try:
             claimed = claims.claim(work, agent, session=session, is_waiting=True, asked_ns=asked_ns)
         except PlanFinishedError:
@@ -308,11 +325,14 @@ def _work(shared: _Shared, work: Workspace, agent: AgentId) -> None:
             ):
                 asked_ns = work.clock.monotonic_ns()
                 continue
-            if _is_stuck(work):
+            if _is_stuck(work) and not _is_reviewing(shared, work):
                 shared.tell(Note(agent, TaskId(""), "idle", error.message))
                 return
             shared.tell_waiting(agent, _foreign(work))
-            wait_for_change(work, tip, seconds_until_worth(error, work.clock), shared.stop)
+            until_s = seconds_until_worth(error, work.clock)
+            if shared.reviewers:
+                until_s = min(until_s, REVIEW_POLL_S)
+            wait_for_change(work, tip, until_s, shared.stop)
             continue
         except UnavailableError as error:
             shared.tell(Note(agent, TaskId(""), "waits", error.message))
@@ -332,6 +352,53 @@ def _work(shared: _Shared, work: Workspace, agent: AgentId) -> None:
             return
         asked_ns = work.clock.monotonic_ns()
         _land_what_is_whole(work, shared)
+
+
+def _review(
+    shared: _Shared, work: Workspace, agent: AgentId, workers: Sequence[threading.Event]
+) -> None:
+    """Review one result after another, until those who work have ended."""
+    assistant = shared.reviewers[agent]
+    session = f"run:{os.getpid()}:{Clock().token()[:8]}"
+    stop, means = shared.stop.is_set, shared.means
+    reviewer = Reviewer(work, agent, session, assistant, means, stop, shared.tell)
+    vain = 0
+    while not shared.stop.is_set() and vain < MAX_VAIN_REVIEWS:
+        tip = work.ledger.tip()
+        if _is_budget_used_up(shared, work, agent):
+            break
+        left_s = means.limits.left_s(assistant.name, work.clock)
+        what = ""
+        if not left_s:
+            what = review_with(reviewer)
+        if what:
+            vain = (vain + 1) * (what == "no verdict")
+            _land_what_is_whole(work, shared)
+            continue
+        if not left_s:
+            shared.idle[agent] = tip
+        if all(one.is_set() for one in workers):
+            break
+        wait_for_change(work, tip, REVIEW_POLL_S, shared.stop)
+    shared.left.add(agent)
+
+
+def _is_reviewing(shared: _Shared, work: Workspace) -> bool:
+    """Return whether a reviewer may still have something to judge at this tip."""
+    tip = work.ledger.tip()
+    return any(shared.idle.get(name) != tip for name in shared.reviewers if name not in shared.left)
+
+
+def _has_rested(shared: _Shared, work: Workspace, agent: AgentId, assistant: Assistant) -> bool:
+    """Wait where an assistant is at its limit while there is work; return whether that was so."""
+    tip, means = work.ledger.tip(), shared.means
+    left_s = means.limits.left_s(assistant.name, work.clock)
+    if not left_s or not _is_work_left(work):
+        return False
+    others = means.names - {assistant.name}
+    shared.tell_waiting(agent, means.limits.told(assistant.name, others, work.clock))
+    wait_for_change(work, tip, left_s, shared.stop)
+    return True
 
 
 def _is_budget_used_up(shared: _Shared, work: Workspace, agent: AgentId) -> bool:

@@ -19,7 +19,7 @@ from gitcoord.features.assist.turn_counts import ended_turns
 from gitcoord.features.assist.views import quick_view
 from gitcoord.features.inspect import facts
 from gitcoord.features.sessions import SessionFiles
-from gitcoord.features.work import claims, escalations, results
+from gitcoord.features.work import claims, escalations, results, reviews
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.clock import Clock
 from tests.support.world import found, git, write
@@ -328,6 +328,24 @@ def test_a_person_is_held_once(one: Assistant, monkeypatch: pytest.MonkeyPatch) 
     assert one.stop("2") == SILENT
 
 
+def test_a_turn_with_an_open_review_is_held_too(repo: Path) -> None:
+    plan = PLAN + '[[phase]]\nname = "default"\nreviews = 1\n'
+    work = found(repo, plan, "one", "two")
+    claimed = claims.claim(work, "one", "a")
+    write(Path(claimed.worktree or ""), "a/x.py", "x\n", "work")
+    results.complete(work, "one", "a", claimed.claim["token"])
+    reviews.claim(work, "two", "a")
+    two = Assistant(work, "two")
+    told = two.stop("first").block
+    assert "the review of task a by two has no verdict yet" in told
+    assert "gitcoord review approve" in told
+    assert two.stop("second").block
+    assert two.stop("third") == SILENT
+    reviews.judge(work, "two", "a", "approve", "")
+    assert two.stop("fourth") == SILENT
+    work.close()
+
+
 def test_an_open_escalation_or_background_work_lets_the_turn_end(
     one: Assistant, work: Workspace
 ) -> None:
@@ -381,6 +399,15 @@ def test_a_session_begins_with_the_brief_and_its_end_is_noted(
     assert files.is_over("assistant:claude=s1") is False
     assert one("SessionEnd", reason="other") == SILENT
     assert files.is_over("assistant:claude=s1") is True
+
+
+def test_a_brief_that_the_prompt_has_already_is_not_told_again(
+    one: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITCOORD_BRIEFED", "1")
+    assert one("SessionStart", source="startup") == SILENT
+    assert one("SessionStart", source="resume") == SILENT
+    assert "holds task a" in one("SessionStart", source="compact").context
 
 
 def test_codex_is_the_session_that_its_shell_names(one: Assistant, work: Workspace) -> None:

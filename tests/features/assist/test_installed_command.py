@@ -190,7 +190,8 @@ def test_the_text_is_the_same_as_ever() -> None:
         'sh -c \'d=$PWD; until [ -e "$d/.git" ] || [ -z "$d" ]; do d=${d%/*}; done; g=$d/.git; '
         '[ -d "$g" ] || { [ -f "$g" ] || exit 0; read -r _ g < "$g"; }; '
         "case $g in /*) ;; *) g=$d/$g ;; esac; "
-        'for m in "$g"/gitcoord/claims/*/*.json "$g"/gitcoord/unbound; do [ ! -e "$m" ] || '
+        'for m in "$g"/gitcoord/claims/*/*.json "$g"/gitcoord/reviews/*/*.json '
+        '"$g"/gitcoord/unbound; do [ ! -e "$m" ] || '
         '{ /v/gitcoord hook claude "$d" || exit 2; exit 0; }; done\''
     )
 

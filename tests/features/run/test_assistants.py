@@ -40,7 +40,7 @@ def scripted(name: str, script: str) -> None:
 def run(work: Workspace, repo: Path, *names: str, jobs: int = 1) -> tuple[runner.Run, list[Note]]:
     notes: list[Note] = []
     assistants = [load_assistant(name) for name in names]
-    done = runner.run(work, repo, [], jobs, notes.append, assistants=assistants)
+    done = runner.run(work, repo, [], jobs, notes.append, crew=runner.Crew(assistants))
     return done, notes
 
 
@@ -287,7 +287,7 @@ def test_beyond_the_budget_nothing_is_started_and_it_is_escalated_once(repo: Pat
     for _ in range(2):
         notes: list[Note] = []
         assistants = [load_assistant("mine")]
-        done = runner.run(work, repo, [], 1, notes.append, assistants=assistants, budget=budget)
+        done = runner.run(work, repo, [], 1, notes.append, crew=runner.Crew(assistants, (), budget))
         assert not done.is_landed
         assert "the budget is used up: 1.00 of 1.00 US dollars" in notes[-1].text
         assert done.counts == {"done": 2, "ready": 1}
@@ -312,7 +312,7 @@ def test_a_budget_that_could_not_be_held_is_refused_before_anything_is_claimed(r
     for name in ("silent", "priced"):
         assistants = [load_assistant(name)]
         with pytest.raises(RefusedError, match="does not say what it costs") as raised:
-            runner.run(work, repo, [], 1, lambda _: None, assistants=assistants, budget=budget)
+            runner.run(work, repo, [], 1, lambda _: None, crew=runner.Crew(assistants, (), budget))
         assert raised.value.reason == "budget"
     assert record(work, "a")["attempt"] == 0
     work.close()
@@ -326,11 +326,66 @@ def test_a_cost_is_estimated_from_the_user_s_prices_and_marked(repo: Path) -> No
     prices = Path(os.environ["XDG_CONFIG_HOME"]) / "gitcoord" / "prices.toml"
     prices.write_text("[priced]\ninput = 2\ncached = 0.5\noutput = 10\n")
     budget: Budget = {"cost_micros": 1_000_000}
-    assistants = [load_assistant("priced")]
-    assert runner.run(work, repo, [], 1, lambda _: None, None, None, assistants, budget).is_landed
+    crew = runner.Crew([load_assistant("priced")], (), budget)
+    assert runner.run(work, repo, [], 1, lambda _: None, None, None, crew).is_landed
     used = usages(work)
     assert [(one["cost_micros"], one["source"]) for one in used] == [(2400, "estimated")]
     prices.write_text("[priced]\ninput = 2\n")
     with pytest.raises(UsageError, match="the price of priced is not one"):
-        runner.run(work, repo, [], 1, lambda _: None, None, None, assistants, budget)
+        runner.run(work, repo, [], 1, lambda _: None, None, None, crew)
+    work.close()
+
+
+REVIEWED = '[[phase]]\nname = "default"\nreviews = 1\n'
+
+
+def reviewed(work: Workspace, repo: Path, *reviewers: str) -> tuple[runner.Run, list[Note]]:
+    notes: list[Note] = []
+    crew = runner.Crew([load_assistant("mine")], [load_assistant(name) for name in reviewers])
+    return runner.run(work, repo, [], 1, notes.append, crew=crew), notes
+
+
+def test_a_reviewer_gets_its_own_brief_and_its_rejection_is_heard(repo: Path) -> None:
+    work = found(repo, tasks("a", head=REVIEWED))
+    scripted("mine", WHOLE)
+    judge = (
+        'printf "%s" "$1"; test -e a/brief.txt || exit 9; '
+        "if gitcoord show a --json | grep -q rejected; then gitcoord review approve; "
+        "else gitcoord review reject --reason 'the brief is too long'; fi"
+    )
+    scripted("judge", judge)
+    done, notes = reviewed(work, repo, "judge")
+    assert done.is_landed
+    told = [note.what for note in notes if note.agent == "run-review-1"]
+    assert told == ["reviewing", "rejected", "reviewing", "approved"]
+    task = record(work, "a")
+    assert (task["failures"], task["attempt"]) == (1, 2)
+    assert "the brief is too long" in reason_of(task["setbacks"][-1])
+    logs = [path.read_text() for path in work.logs.attempts_of(task["id"]) if "review" in path.name]
+    assert "Judge it by `gitcoord review approve" in logs[0]
+    assert logs[0].startswith("Review the result below")
+    assert git("worktree", "list", cwd=repo).count("\n") <= 2, "the reviewer's is gone"
+    work.close()
+
+
+def test_a_reviewer_without_a_verdict_gives_its_review_back_and_leaves_in_the_end(
+    repo: Path,
+) -> None:
+    work = found(repo, tasks("a", head=REVIEWED))
+    scripted("mine", WHOLE)
+    scripted("mute", "echo approved")
+    done, notes = reviewed(work, repo, "mute")
+    assert not done.is_landed
+    assert [note.what for note in notes].count("no verdict") == 3
+    task = record(work, "a")
+    assert (task["state"], task["reviews"]) == ("review", [])
+    work.close()
+
+
+def test_what_a_reviewer_used_is_in_the_ledger_too(repo: Path) -> None:
+    work = found(repo, tasks("a", head=REVIEWED))
+    scripted("mine", WHOLE)
+    spoken("judge", f"gitcoord review approve; {claudes('r-1', cost=0.1)}")
+    assert reviewed(work, repo, "judge")[0].is_landed
+    assert [(one["assistant"], one["cost_micros"]) for one in usages(work)] == [("judge", 100_000)]
     work.close()
