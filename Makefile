@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/bytecode
 
-.PHONY: demo test assistants-test assistants-nightly assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
+.PHONY: demo test test-long assistants-test assistants-nightly assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -18,8 +18,13 @@ $(READY): pyproject.toml
 demo: $(READY)
 	@$(BIN)/gitcoord demo
 
+EVERY_TIME := not long and not soak and not wheel and not assistants
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel and not assistants'
+	@$(BIN)/python -m pytest -q -n 2 -m '$(EVERY_TIME)'
+
+# Searches and races that take many seconds each.
+test-long: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 -m long
 
 # Managers of git hooks, for the tests beside them; without it those skip.
 hook-tools: $(READY)
@@ -46,7 +51,7 @@ SAME_WITH_ANY_GIT := tests/git/test_fuzz.py tests/store/test_index.py tests/stor
 	tests/ledger/test_files.py tests/ledger/test_fuzz.py tests/ledger/test_logs.py tests/features/land/test_culprits.py
 test-git: $(READY)
 	@git --version
-	@$(BIN)/python -m pytest -q -n 2 -m 'not soak and not wheel and not assistants' $(TOUCHES_GIT) $(SAME_WITH_ANY_GIT:%=--ignore=%)
+	@$(BIN)/python -m pytest -q -n 2 -m '$(EVERY_TIME)' $(TOUCHES_GIT) $(SAME_WITH_ANY_GIT:%=--ignore=%)
 	@GITCOORD_SOAK=short $(BIN)/python -m pytest -q -s -p no:randomly -m soak tests/soak/test_soak.py -k killed_and_stopped
 
 # The lower bounds of pyproject.toml, in an environment of their own: the tests of the layers that

@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from random import Random
 
+import pytest
+
 from gitcoord.core.estimates import Finished, Remaining, estimate, makespan
 
 
@@ -116,6 +118,7 @@ class _Simulated:
         return found.low_ms <= max(self.ends.values()) - now <= found.high_ms
 
 
+@pytest.mark.long
 def test_the_range_has_the_true_end_of_about_half_of_two_hundred_runs() -> None:
     covered = sum(_Simulated(seed).is_covered() for seed in range(200))
     assert 80 <= covered <= 120

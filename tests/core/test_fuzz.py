@@ -54,6 +54,7 @@ VALUE = st.recursive(
 CHUNKS = [list(BOMBS)[start::4] for start in range(4)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", CHUNKS, ids=["1", "2", "3", "4"])
 def test_no_bomb_takes_more_than_fifty_mebibytes_or_ten_seconds(names: list[str]) -> None:
     assert spawned(names) == dict.fromkeys(names, "fine")

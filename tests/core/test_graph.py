@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from gitcoord.core.graph import (
 from gitcoord.core.plan import parse
 
 
+@pytest.mark.long
 def test_graphs_of_a_hundred_thousand_tasks_are_walked_without_recursion() -> None:
     chain = {str(number): [str(number - 1)] if number else [] for number in range(100_000)}
     assert find_cycle(chain) is None

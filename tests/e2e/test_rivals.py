@@ -9,6 +9,7 @@ import pytest
 from benchmarks.rivals import LOCAL, Ack, Contestant, UnfitError, arena, contest, doubles
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["SQLite, WAL, full sync", "gitcoord, Python interface", "shell script of git plumbing"]
 )

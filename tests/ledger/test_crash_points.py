@@ -188,6 +188,7 @@ def test_a_writer_that_dies_at_any_call_leaves_nothing_by_halves(
     raise AssertionError("the operation never ended")
 
 
+@pytest.mark.long
 def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(
     repo: Path, tmp_path: Path
 ) -> None:

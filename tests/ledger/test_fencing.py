@@ -44,6 +44,7 @@ def stale_commands(token: str, agent: str, task: str) -> list[dict[str, object]]
     ]
 
 
+@pytest.mark.long
 def test_of_ten_thousand_stale_attempts_none_is_accepted() -> None:
     pure = PureLedger()
     pure.init()

@@ -62,6 +62,7 @@ def race(repo: Path, start: Path, asked: list[str]) -> list[dict[str, str | None
     return answers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kinds", [["exclusive"], ["exclusive", "shared", "claim"]])
 def test_of_those_that_ask_for_the_same_paths_one_has_them_or_sharers_do(
     repo: Path, tmp_path: Path, kinds: list[str]

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import verify
 from gitcoord.features.workspace import open_workspace
@@ -70,6 +72,7 @@ def race(kind: str, repo: Path, start: Path, count: int) -> list[dict[str, objec
     return answers
 
 
+@pytest.mark.long
 def test_of_32_that_make_the_ledger_one_does(repo: Path, tmp_path: Path) -> None:
     answers = race("create", repo, tmp_path / "start", 32)
     won = [answer for answer in answers if answer["won"]]
@@ -93,6 +96,7 @@ def test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who(
     verify.verify(work)
 
 
+@pytest.mark.long
 def test_everything_that_32_racers_were_told_is_in_the_chain_once(
     repo: Path, tmp_path: Path
 ) -> None:

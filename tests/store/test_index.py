@@ -17,6 +17,7 @@ from gitcoord.store.memory import MemoryStore
 from tests.support.indexed import RECORDS, commit, counted, ready, tally, task
 
 
+@pytest.mark.long
 @settings(max_examples=80)
 @given(
     st.lists(RECORDS, min_size=1, max_size=5),

@@ -408,6 +408,7 @@ class Walk:
         )
 
 
+@pytest.mark.long
 def test_ten_thousand_interleavings_accept_no_stale_pass() -> None:
     begun = refusals = steps = 0
     for seed in range(400):

@@ -311,6 +311,7 @@ def test_a_lander_that_slept_while_another_finished_changes_nothing(
     assert ops(work).count("land-done") == 1
 
 
+@pytest.mark.long
 def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_gated_landing(
     repo: Path, tmp_path: Path
 ) -> None:

@@ -173,6 +173,7 @@ def test_the_worktree_of_a_killed_check_goes_and_is_counted(work: Workspace, rep
     assert not marker.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command",
     [
