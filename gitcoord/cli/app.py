@@ -11,7 +11,7 @@ import click
 from gitcoord.cli.output import Output
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
-from gitcoord.core.ids import AgentId
+from gitcoord.core.ids import AgentId, show_duration
 from gitcoord.features.doors import Notice, begin_as_agent, begin_as_orchestrator
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, agent_at, open_workspace
 
@@ -29,6 +29,7 @@ class App:
         agent: AgentId | None,
         as_json: bool,
         as_orchestrator: bool,
+        is_offline: bool = False,
         is_one_shot: bool = False,
         out: Output | None = None,
     ) -> None:
@@ -38,6 +39,7 @@ class App:
         self.as_orchestrator = as_orchestrator
         self.out = out or Output(as_json=as_json)
         self.timeout_s = 30.0
+        self.is_offline = is_offline
         self._is_one_shot = is_one_shot
         self._work: Workspace | None = None
 
@@ -46,9 +48,24 @@ class App:
         """The workspace, opened when first used."""
         if self._work is None:
             self._work = open_workspace(
-                self.start, self.ledger, timeout_s=self.timeout_s, is_one_shot=self._is_one_shot
+                self.start,
+                self.ledger,
+                timeout_s=self.timeout_s,
+                is_one_shot=self._is_one_shot,
+                is_offline=self.is_offline,
             )
+            self._tell_age(self._work)
         return self._work
+
+    def _tell_age(self, work: Workspace) -> None:
+        """Tell how old what is shown is, where a server was not to be asked."""
+        if work.remote is None or not self.is_offline:
+            return
+        age_s = work.remote.contacts.age_s()
+        known = "before anything was fetched"
+        if age_s is not None:
+            known = f"as of {show_duration(age_s * 1000)} ago"
+        self.out.notice(f"{work.remote.remote.name} was not asked: this is {known}")
 
     def private_folder(self) -> Path | None:
         """Return where this ledger's private files lie; None before it was opened."""

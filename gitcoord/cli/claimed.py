@@ -37,11 +37,18 @@ def _facts_of(app: App, done: Claimed) -> dict[str, Any]:
         "checkout": done.checkout,
         "already": done.already,
         "reissued": done.reissued,
-        "held": "on this machine",
+        "held": app.work.held,
         "ledger": app.work.ledger.name,
         **claim_answer(app.work, done),
         "boundary": {layer.name: list(layer.patterns) for layer in boundary.layers},
     }
+
+
+def held_lines(facts: dict[str, Any]) -> list[str]:
+    """Write that the claim holds for every clone, where the ledger is on a server."""
+    if facts["held"] == "on this machine":
+        return []
+    return [f"  held      {facts['held']}"]
 
 
 def _tell_of_checkout(app: App, done: Claimed) -> None:
@@ -81,6 +88,7 @@ def _lines_of(done: Claimed, facts: dict[str, Any]) -> list[str]:
     lines += [
         f"  branch    {branch}",
         f"  worktree  {done.worktree or '-'}",
+        *held_lines(facts),
         f"  lease     {ids.show_duration(held['lease_ms'])}, renewed by progress and beat",
     ]
     for setback in done.task["setbacks"]:

@@ -23,6 +23,7 @@ __all__ = ["COMMANDS", "GROUPS", "cli", "main", "split_options"]
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Setting up": {
         "init": ("setup", "Create a ledger in this repository, and load a plan"),
+        "join": ("machines", "Work on a ledger that is on a git server"),
         "plan": ("setup", "Check, apply and show plans"),
         "agent": ("agents", "Add, list, show and remove agents"),
         "hooks": ("hooks", "Install and remove git's hooks, and show what runs"),
@@ -138,7 +139,11 @@ _TROUBLE = {
     errno.EACCES,
     errno.EPERM,
 }
-_FLAGS = {"--json": "as_json", "--as-orchestrator": "as_orchestrator"}
+_FLAGS = {
+    "--json": "as_json",
+    "--as-orchestrator": "as_orchestrator",
+    "--offline": "is_offline",
+}
 
 
 class _LazyGroup(NearGroup):
@@ -177,6 +182,7 @@ def cli() -> None:
       --agent ID         act as this agent (GITCOORD_AGENT)
       --json             answer in JSON
       --as-orchestrator  run an orchestrator's command from an agent's worktree
+      --offline          ask no server: show what was fetched last
 
     The id of a task, phase, pool, agent, escalation, note, entry or checkpoint
     may be cut to a unique prefix; the agent that acts is named in full.
@@ -200,6 +206,7 @@ def split_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
         "agent": None,
         "as_json": False,
         "as_orchestrator": False,
+        "is_offline": False,
     }
     rest: list[str] = []
     index = 0

@@ -97,12 +97,25 @@ def _notice_misled(app: App, commands: list[str]) -> None:
 @click.option(
     "--template", metavar="NAME", help="Write a plan to start from: minimal, phases or directories."
 )
+@click.option("--remote", metavar="NAME", help="Put the ledger on this remote, for all clones.")
+@click.option(
+    "--no-branch", is_flag=True, help="With --remote: keep it out of the server's branches."
+)
 @pass_app
-def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None) -> None:
+def init(
+    app: App,
+    plan_file: str | None,
+    is_trusted: bool,
+    template: str | None,
+    remote: str | None,
+    no_branch: bool,
+) -> None:
     """Create a ledger in this repository, and load a plan if one is named.
 
     The branch that is checked out becomes the target that phases land on.
-    Nothing is checked out, staged or changed.
+    Nothing is checked out, staged or changed. With --remote the ledger lives
+    on a git server, where other clones join it; one that is here already is
+    put there as it is.
 
     Example: gitcoord init plan.toml
     """
@@ -122,17 +135,22 @@ def init(app: App, plan_file: str | None, is_trusted: bool, template: str | None
         document = read_plan(plan_file)
         with ticking(app, "checking the plan"):
             plans.check_plan(*document)
-    # A ledger without a plan is what a killed `init PLAN` leaves: go on.
-    done = None
-    if document:
-        done = ledger.begun(app.work)
-    done = done or ledger.init(app.work)
-    facts: dict[str, Any] = {
-        "ledger": app.work.ledger.name,
-        "entry": done.entry,
-        "target": branch_name(done.event["target"]),
-    }
-    text = f"created ledger '{facts['ledger']}'; phases will land on {facts['target']}"
+    if remote is not None:
+        from gitcoord.cli.machines import made_on
+
+        facts, text = made_on(app, remote, no_branch=no_branch)
+    else:
+        # A ledger without a plan is what a killed `init PLAN` leaves: go on.
+        done = None
+        if document:
+            done = ledger.begun(app.work)
+        done = done or ledger.init(app.work)
+        facts = {
+            "ledger": app.work.ledger.name,
+            "entry": done.entry,
+            "target": branch_name(done.event["target"]),
+        }
+        text = f"created ledger '{facts['ledger']}'; phases will land on {facts['target']}"
     if document is not None:
         applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}

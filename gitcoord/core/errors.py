@@ -69,6 +69,7 @@ Reason = Literal[
     "phase",
     "pool",
     "rebase",
+    "remote",
     "reserved",
     "resolved",
     "result-changed",

@@ -46,6 +46,7 @@ REASONS: dict[Reason, str] = {
     "phase": "the phase has not started",
     "pool": "the task is for another pool",
     "rebase": "the branch is being rebased",
+    "remote": "the server of the ledger does not let this push in",
     "reserved": "the name is reserved",
     "resolved": "the escalation is resolved already",
     "result-changed": "the result changed since it was looked at",

@@ -14,6 +14,7 @@ __all__ = [
     "attic_ref",
     "attic_refs",
     "beat_ref",
+    "beat_refs",
     "branch_name",
     "branch_ref",
     "landing_ref",
@@ -22,6 +23,7 @@ __all__ = [
     "own_refs",
     "result_ref",
     "result_refs",
+    "tracking_ref",
     "work_branch",
 ]
 
@@ -55,7 +57,12 @@ def own_refs(ledger: str) -> str:
 
 def beat_ref(ledger: str, agent: AgentId) -> str:
     """Return the ref of an agent's beats."""
-    return f"{own_refs(ledger)}beats/{agent}"
+    return beat_refs(ledger) + agent
+
+
+def beat_refs(ledger: str) -> str:
+    """Return the prefix of the refs of beats."""
+    return f"{own_refs(ledger)}beats/"
 
 
 def result_refs(ledger: str) -> str:
@@ -88,3 +95,8 @@ def attic_ref(ledger: str, time: int, oid: Oid) -> str:
     year, month, day, hour, minute, second = calendar(time)
     moment = f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
     return f"{attic_refs(ledger)}{moment}-{oid[:12]}"
+
+
+def tracking_ref(remote: str, ref: str) -> str:
+    """Return the ref that keeps what a ref of a remote held when it was last heard."""
+    return f"refs/gitcoord-remotes/{remote}/{ref.removeprefix('refs/')}"

@@ -26,7 +26,7 @@ _LEASES = {"claim": "claims", "reissue": "claims", "review": "reviews"}
 class Notice(NamedTuple):
     """Something to be told beside what a command answers."""
 
-    kind: Literal["settled", "answer", "landing", "worktree", "claim"]
+    kind: Literal["settled", "answer", "landing", "worktree", "claim", "copy"]
     text: str
 
 
@@ -92,6 +92,10 @@ def landed_by_itself(work: Workspace, phase: PhaseId) -> list[Notice]:
 def _settle(work: Workspace, agent: AgentId) -> list[Notice]:
     """Settle what dead processes left unknown, and forget leases that never were."""
     notices = []
+    if work.remote is not None:
+        work.remote.ask_anew()
+    else:
+        notices = _copied(work)
     for settled in work.ledger.settle(agent):
         _forget_token(work, agent, settled)
         what = f"{settled.op} {settled.task}".strip()
@@ -100,6 +104,18 @@ def _settle(work: Workspace, agent: AgentId) -> list[Notice]:
             became = "was done"
         notices.append(Notice("settled", f"an earlier {what} that was cut off {became}"))
     return notices
+
+
+def _copied(work: Workspace) -> list[Notice]:
+    """Return that a remote has this ledger too, where this clone merely fetched it."""
+    name, folder = work.ledger.name, work.place.common_dir / "refs" / "remotes"
+    if not folder.is_dir():
+        return []
+    for remote in sorted(one.name for one in folder.iterdir()):
+        if work.store.read_ref(f"refs/remotes/{remote}/gitcoord/{name}") is not None:
+            text = f"{remote} has a ledger {name!r} too, and this clone works on a copy of its own"
+            return [Notice("copy", f"{text}: `gitcoord join` works on the one that all share")]
+    return []
 
 
 def _forget_token(work: Workspace, agent: AgentId, settled: Settled) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
@@ -19,6 +19,7 @@ from gitcoord.core.model import PlanRecord
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.git.homes import home_of
 from gitcoord.git.places import Place, discover
 from gitcoord.git.program import Git
 from gitcoord.host.clock import Clock
@@ -28,8 +29,10 @@ from gitcoord.store.open import open_store
 from gitcoord.store.protocol import MissingObjectError, Store
 
 if TYPE_CHECKING:
+    from gitcoord.git.homes import Home
     from gitcoord.ledger.logs import Logs
     from gitcoord.store.index import ReadyIndex
+    from gitcoord.store.remote_store import RemoteStore
 
 __all__ = [
     "DEFAULT_LEDGER",
@@ -161,6 +164,8 @@ class Workspace:
         self.place = place
         self.clock = clock
         self.store = store
+        self.remote: RemoteStore | None = None
+        """What talks with the ledger's server; None where it lives on this machine."""
         self.ledger = Ledger(store, ledger, clock, timeout_s=timeout_s)
         self.git = Git(place.worktree or place.common_dir, place.git_dir)
         self._index: ReadyIndex | None = None
@@ -189,6 +194,42 @@ class Workspace:
         from gitcoord.ledger.logs import Logs
 
         return Logs(self.ledger.files.root, self.ledger.name)
+
+    def live_on(self, home: Home, *, is_offline: bool = False) -> None:
+        """Read and write the ledger where it lives from now on: on a server."""
+        from gitcoord.store.open import remote_store
+
+        name, timeout_s = self.ledger.name, self.ledger.timeout_s
+        self.remote = remote_store(
+            self.store,
+            home,
+            name,
+            self.clock,
+            timeout_s=timeout_s,
+            is_durable=self.is_durable,
+            is_offline=is_offline,
+        )
+        self.remote.targets = self._known_targets
+        self.store = self.remote
+        self.ledger = Ledger(self.remote, name, self.clock, timeout_s=timeout_s)
+        # A push takes its time, and two at once would only be refused.
+        self.ledger.queue_wait_s = timeout_s
+
+    @property
+    def held(self) -> Literal["everywhere", "on this machine"]:
+        """For whom what the ledger says holds: for all clones, if it is on a server."""
+        if self.remote is None:
+            return "on this machine"
+        return "everywhere"
+
+    def _known_targets(self) -> list[str]:
+        """Return the target branch by the newest entry that is known here."""
+        if self.remote is None:
+            return []
+        tip = self.remote.tracking.read(self.ledger.ref)
+        if tip is None:
+            return []
+        return [self.ledger.snapshot(tip).target()]
 
     def close(self) -> None:
         """Close file handles."""
@@ -308,6 +349,12 @@ class Workspace:
         """Return the target branch as a full ref."""
         return snapshot.target()
 
+    def read_target(self, target: str) -> Oid | None:
+        """Return where a target branch is: on the server, if the ledger lives on one."""
+        if self.remote is not None:
+            return self.remote.server_value(target)
+        return self.store.read_ref(target)
+
     def target_tip(self, snapshot: Snapshot) -> Oid:
         """Return the target's tip.
 
@@ -316,7 +363,7 @@ class Workspace:
 
         """
         ref = self.target(snapshot)
-        tip = self.store.read_ref(ref)
+        tip = self.read_target(ref)
         if tip is None:
             raise NotFoundError(
                 f"the target branch {branch_name(ref)} does not exist",
@@ -332,10 +379,12 @@ def open_workspace(
     clock: Clock | None = None,
     timeout_s: float = 30.0,
     is_one_shot: bool = False,
+    is_offline: bool = False,
 ) -> Workspace:
     """Open the repository that a directory belongs to.
 
-    ``is_one_shot`` says that the process is over in a moment.
+    ``is_one_shot`` says that the process is over in a moment, ``is_offline``
+    that a server is not to be asked.
 
     Raises:
         UsageError: Not a repository, or no valid ledger name.
@@ -347,7 +396,11 @@ def open_workspace(
         raise UsageError(f"{start} is not a directory", hint="give an existing directory to -C")
     place = discover(start)
     store = open_store(place, is_durable=is_durable(), is_one_shot=is_one_shot)
-    return Workspace(place, store, ledger, clock or Clock(), timeout_s=timeout_s)
+    work = Workspace(place, store, ledger, clock or Clock(), timeout_s=timeout_s)
+    home = home_of(place.common_dir, ledger)
+    if home is not None:
+        work.live_on(home, is_offline=is_offline)
+    return work
 
 
 def require_checkout(place: Place) -> Path:

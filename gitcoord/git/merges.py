@@ -22,6 +22,7 @@ __all__ = [
     "commit_merge",
     "contains",
     "fork_base",
+    "holds_move",
     "is_ancestor",
     "merge_base",
     "merge_tree",
@@ -160,6 +161,16 @@ def is_ancestor(git: Git, old: Oid, new: Oid) -> bool:
     if done.status not in {0, 1}:
         raise GitError(("merge-base",), done.status, done.stderr)
     return done.status == 0
+
+
+def holds_move(git: Git, now: Oid, old: Oid, new: Oid) -> bool:
+    """Return whether a branch that moved from one commit to another still holds that move.
+
+    The move may have been a reset: then its old tip contains the new one, and
+    only a branch without the old one was reset.
+    """
+    is_reset = is_ancestor(git, new, old)
+    return is_ancestor(git, new, now) and not (is_reset and is_ancestor(git, old, now))
 
 
 def contains(git: Git, tip: Oid, commits: Iterable[Oid]) -> set[Oid]:

@@ -150,11 +150,13 @@ class Git:
         hooks: bool = False,
         keep: tuple[int, ...] = (),
         is_over: Callable[[], bool] | None = None,
+        alone: bool = False,
     ) -> Completed:
         """Run git and wait for it.
 
         ``hooks`` lets the user's hooks run, in a process group that ends
-        with git. ``keep`` are handles that git inherits: a lock among them
+        with git. ``alone`` gives git a session of its own, with no terminal
+        to ask on, which ends with it. ``keep`` are handles that git inherits: a lock among them
         is held until git itself is over, whatever becomes of us. ``is_over``
         is asked now and then: true ends git early.
 
@@ -168,17 +170,17 @@ class Git:
 
         source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
         with self._started(
-            args, env, stdin=source, stderr=subprocess.PIPE, hooks=hooks, keep=keep
+            args, env, stdin=source, stderr=subprocess.PIPE, hooks=hooks, keep=keep, alone=alone
         ) as child:
             try:
                 stdout, stderr = _output_of(child, stdin, timeout_s, is_over)
             except subprocess.TimeoutExpired:
-                end_child(child, is_group=hooks)
+                end_child(child, is_group=hooks or alone)
                 raise UnavailableError(
                     f"git {_verb(args)} took longer than {timeout_s:g} seconds", hint="try again"
                 ) from None
             except BaseException:
-                end_child(child, is_group=hooks)
+                end_child(child, is_group=hooks or alone)
                 raise
         answer = Completed(stdout, stderr.decode("utf-8", "replace"), child.returncode)
         if check and answer.status != 0:
@@ -239,6 +241,7 @@ class Git:
         stderr: int,
         hooks: bool = False,
         keep: tuple[int, ...] = (),
+        alone: bool = False,
     ) -> subprocess.Popen[bytes]:
         import subprocess
 
@@ -255,7 +258,7 @@ class Git:
                 command,
                 cwd=self.cwd,
                 env=scrubbed({**self.environment, **(env or {})}),
-                start_new_session=hooks,
+                start_new_session=hooks or alone,
                 pass_fds=keep,
                 stdin=stdin,
                 stdout=subprocess.PIPE,

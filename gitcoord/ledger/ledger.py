@@ -137,6 +137,8 @@ class Ledger:
         self.ref = ledger_ref(name)
         self.clock = clock
         self.timeout_s = timeout_s
+        self.queue_wait_s = QUEUE_WAIT_S
+        """How long to wait for our turn; the swap decides anyway."""
         self.files = LedgerFiles(store.common_dir, name)
         self.pending = PendingFiles(self.files.pending)
         self.queue = QueueLock(self.files.queue_lock)
@@ -174,6 +176,9 @@ class Ledger:
         hint = "`gitcoord init` makes one"
         if others:
             hint = f"here: {', '.join(others[:5])} (--ledger NAME, or GITCOORD_LEDGER); {hint}"
+        fetched = self.store.list_refs("refs/remotes/")
+        if any(ref.endswith(f"/gitcoord/{self.name}") for ref in fetched):
+            hint = "a remote has one: `gitcoord join` works on it from here"
         return NotFoundError(f"this repository has no gitcoord ledger {self.name!r}", hint=hint)
 
     def _opened(self, oid: Oid | None) -> Snapshot:
@@ -249,9 +254,8 @@ class Ledger:
         )
         is_known = False
         try:
-            # Two seconds at most: the swap decides anyway.
             with self._turns.take(
-                min(QUEUE_WAIT_S, self.timeout_s), lambda: self._decided(turn)
+                min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn)
             ) as is_queued:
                 done = self._publish(turn, is_queued=is_queued)
             is_known = True
@@ -363,7 +367,7 @@ class Ledger:
     ) -> None:
         try:
             self.store.swap(self.ref, tip, entry, verify=wanted)
-        except (ContendedError, LockedError, UnavailableError):
+        except (ContendedError, LockedError, GitcoordError):
             raise
         except Exception as error:  # noqa: BLE001 - settled by reading
             self._settle_swap(tip, entry, event, error)

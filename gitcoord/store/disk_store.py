@@ -213,6 +213,10 @@ class DiskStore(ABC):
         self._loose.sync()
         return oid
 
+    def sync(self) -> None:
+        """Put every object that was written on the disk, where other programs find it."""
+        self._loose.sync()
+
     # refs
 
     def swap(

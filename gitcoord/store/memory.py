@@ -109,6 +109,9 @@ class MemoryStore:
         self.entries[oid] = EntryObject(oid, tree, parents, message, *author, time)
         return oid
 
+    def sync(self) -> None:
+        """Do nothing: there is no disk."""
+
     def swap(
         self,
         ref: str,

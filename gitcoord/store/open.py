@@ -8,6 +8,7 @@ would be loaded. Both may be at work on one repository at the same time.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from gitcoord.core.errors import UnavailableError, UsageError
 from gitcoord.git.config import incompatible, unsupported
@@ -15,7 +16,12 @@ from gitcoord.git.places import Place
 from gitcoord.git.program import Git
 from gitcoord.store.protocol import Store
 
-__all__ = ["ENGINES", "open_store", "require_own"]
+if TYPE_CHECKING:
+    from gitcoord.git.homes import Home
+    from gitcoord.host.clock import Clock
+    from gitcoord.store.remote_store import RemoteStore
+
+__all__ = ["ENGINES", "open_store", "remote_store", "require_own"]
 
 ENGINES: tuple[str, ...] = ("libgit2", "plumbing")
 
@@ -75,3 +81,34 @@ def require_own(place: Place) -> None:
             f"{place.common_dir} belongs to another user: {asked.stderr.strip()[:200]}",
             hint="check who owns the repository, and what `git status` says there",
         )
+
+
+def remote_store(
+    inner: Store,
+    home: Home,
+    ledger: str,
+    clock: Clock,
+    *,
+    timeout_s: float,
+    is_durable: bool,
+    is_offline: bool = False,
+) -> RemoteStore:
+    """Put what talks with the ledger's server before an engine."""
+    from gitcoord.git.remotes import Remote
+    from gitcoord.store.contacts import Contacts
+    from gitcoord.store.remote_store import RemoteStore
+    from gitcoord.store.tracking import Tracking
+
+    remote = Remote(
+        inner.common_dir, home.remote, ssh_command=home.ssh_command, is_durable=is_durable
+    )
+    return RemoteStore(
+        inner,
+        remote,
+        Tracking(inner, remote, ledger, home.place),
+        Contacts(inner.common_dir / "gitcoord" / "remote", ledger, clock),
+        ledger,
+        clock,
+        timeout_s=timeout_s,
+        is_offline=is_offline,
+    )

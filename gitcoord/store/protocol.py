@@ -120,6 +120,9 @@ class Store(Protocol):
         The committer is the user's git identity, or a fallback.
         """
 
+    def sync(self) -> None:
+        """Put every object that was written on the disk, where other programs find it."""
+
     def swap(
         self,
         ref: str,

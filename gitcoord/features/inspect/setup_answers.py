@@ -30,6 +30,7 @@ __all__ = [
     "HooksAnswer",
     "HooksStatusAnswer",
     "InitAnswer",
+    "JoinAnswer",
     "PlanAppliedAnswer",
     "PlanCheckAnswer",
     "PlanShowAnswer",
@@ -72,6 +73,15 @@ class InitAnswer(Written):
     ledger: str
     target: str
     plan: NotRequired[PlanAppliedAnswer]
+    remote: NotRequired[str]
+
+
+class JoinAnswer(Written):
+    """A ledger on a server that this clone works on from now on."""
+
+    ledger: str
+    remote: str
+    already: bool
 
 
 class TemplateAnswer(TypedDict):

@@ -267,7 +267,7 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: Oid) ->
     from gitcoord.git.soundness import require_sound
 
     target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]
-    if work.store.read_ref(target) != old:
+    if work.read_target(target) != old:
         raise _StartAgainError
     # The gates may have taken their time: somebody edited here meanwhile.
     blocked = in_the_way(work, target, old, new)
@@ -298,7 +298,7 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: Oid) ->
     try:
         work.ledger.execute(command, agent=ORCHESTRATOR, verify={target: old}, inputs=[content])
     except UnavailableError:
-        if work.store.read_ref(target) != old:
+        if work.read_target(target) != old:
             raise _StartAgainError from None
         raise
 

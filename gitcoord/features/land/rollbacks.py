@@ -233,7 +233,7 @@ def undo(work: Workspace, entry: Oid | None = None, *, reason: str = "") -> Roll
     plan = None
     moved = cast("Pending | None", found["code"])
     if moved is not None:
-        now = work.store.read_ref(moved["target"])
+        now = work.read_target(moved["target"])
         if now != moved["new"]:
             raise RefusedError(
                 f"{branch_name(moved['target'])} is at {(now or 'nothing')[:12]}, "

@@ -15,7 +15,7 @@ from typing import Any
 from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.events import Event
-from gitcoord.core.ids import ORCHESTRATOR, Oid
+from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Pending, Why
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sentences import given, said
@@ -118,6 +118,14 @@ def _finish(
     wait_s: float,
 ) -> None:
     """Take one step towards the end of a move."""
+    if work.remote is not None:
+        from gitcoord.features.land.remote_moves import end_on_server
+
+        if end_on_server(work, snapshot, pending, event, made=made):
+            _follow_server(work, pending, wait_s)
+        return
+    from gitcoord.git.merges import holds_move
+
     target, old, new = pending["target"], pending["old"], pending["new"]
     ends = {"target": target, "old": old, "new": new}
     op = "rollback"
@@ -137,7 +145,7 @@ def _finish(
         now = work.store.read_ref(target)
         if not why and now == old != new:
             return
-    if now is not None and (now == new or (now != old and _contains(work, now, old, new))):
+    if now is not None and (now == new or (now != old and holds_move(work.git, now, old, new))):
         work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
         return
     if not why:
@@ -145,6 +153,17 @@ def _finish(
         if now:
             why = said("target-elsewhere", target=branch_name(target), place=now)
     work.ledger.execute({"op": f"{op}-abort", **ends, **given(why)}, agent=ORCHESTRATOR)
+
+
+def _follow_server(work: Workspace, pending: Pending, wait_s: float) -> None:
+    """Let the target's branch here follow the server's, if it stood where that did.
+
+    Anywhere else it is its user's. If this fails it is behind, as any branch
+    that was not pulled.
+    """
+    if work.store.read_ref(pending["target"]) == pending["old"]:
+        _clear_dead_locks(work, pending, wait_s)
+        _move(work, work.ledger.snapshot(), pending, wait_s)
 
 
 def _move(work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float) -> str:
@@ -221,18 +240,6 @@ def _clear_after_mover(
         known = locks_of(work.git, (facts["target"], work.ledger.ref))
         clear_locks(path for path in known if str(path) in named)
         write_json(marker, {key: value for key, value in facts.items() if key != "locks"})
-
-
-def _contains(work: Workspace, now: Oid, old: Oid, new: Oid) -> bool:
-    """Return whether a target that moved on has the move in it already.
-
-    A rollback may be a reset: then its old tip contains the new one, and
-    only a target without the old one was reset.
-    """
-    from gitcoord.git.merges import is_ancestor
-
-    is_reset = is_ancestor(work.git, new, old)
-    return is_ancestor(work.git, new, now) and not (is_reset and is_ancestor(work.git, old, now))
 
 
 # files

@@ -75,7 +75,7 @@ def _target(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
 
     target = work.target(snapshot)
     name = branch_name(target)
-    if work.store.read_ref(target) is None:
+    if work.read_target(target) is None:
         text = f"the target branch {name} does not exist: it was renamed or deleted"
         yield item("target", text, 'gitcoord plan apply FILE, with target = "BRANCH" in its [plan]')
     for place in checkouts_of(work.git, work.ledger.ref):

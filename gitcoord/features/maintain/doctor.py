@@ -119,7 +119,7 @@ def _ledger(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator[F
         f"{work.ledger.name}, format {settings['format']}, epoch {settings['epoch']}, "
         f"plan {plan['name'] if plan else '-'}, tip {snapshot.oid[:12]}",
     )
-    if work.store.read_ref(work.target(snapshot)) is None:
+    if work.read_target(work.target(snapshot)) is None:
         yield problem(
             "target",
             f"the target branch {branch_name(work.target(snapshot))} does not exist",

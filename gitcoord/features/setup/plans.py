@@ -72,7 +72,7 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
     snapshot = work.ledger.snapshot()
     document, warnings = check_plan(text, name, snapshot)
     target = branch_ref(document["plan"]["target"])
-    if work.store.read_ref(target) is None:
+    if work.read_target(target) is None:
         raise NotFoundError(
             f"the plan's target branch {document['plan']['target']!r} does not exist",
             hint="create it, or change `target` in the plan",
@@ -130,7 +130,7 @@ def path_notices(work: Workspace, document: PlanDocument) -> list[str]:
     ``src/lexer`` is one file; an agent that writes below it is refused when
     its work is done, so this is told before anybody begins.
     """
-    tip = work.store.read_ref(branch_ref(document["plan"]["target"]))
+    tip = work.read_target(branch_ref(document["plan"]["target"]))
     if tip is None:
         return []
     listed = work.git.run("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", tip).stdout

@@ -1,0 +1,78 @@
+"""The commands for several machines, in words and in JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli, clean
+from tests.support.machines import clone, server
+from tests.support.world import git
+
+
+@pytest.fixture
+def bare(tmp_path: Path, repo: Path) -> Path:
+    place = server(tmp_path)
+    git("remote", "add", "origin", str(place), cwd=repo)
+    return place
+
+
+def test_a_ledger_is_made_on_a_server_and_joined(
+    cli: Cli, repo: Path, plan: Path, bare: Path, tmp_path: Path
+) -> None:
+    assert cli("init", str(plan), "--remote", "origin") == (
+        "created ledger 'ledger' on origin; phases will land on its main\n"
+        "other clones: gitcoord join\n2 tasks loaded\n"
+        "next: gitcoord agent add ID, and gitcoord claim in its worktree\n"
+    )
+    assert "whoever can read origin can read this ledger" in cli.err
+    second = clone(str(bare), tmp_path / "second")
+    missing = cli.json("status", status=2, cwd=second)
+    assert missing["hint"] == "a remote has one: `gitcoord join` works on it from here"
+    assert cli("join", cwd=second) == (
+        "this clone works on ledger 'ledger' of origin\n"
+        "next: gitcoord agent add ID, and gitcoord claim in its worktree\n"
+    )
+    assert cli.json("join", cwd=second)["already"] is True
+    cli("agent", "add", "x", cwd=second)
+    place = tmp_path / "second.worktrees" / "x"
+    assert "  held      everywhere\n" in cli("claim", cwd=place)
+    assert cli.json("claim", cwd=place)["held"] == "everywhere"
+    assert cli.json("status")["claims"][0]["agent"] == "x"
+
+
+def test_a_ledger_is_put_on_a_server(cli: Cli, plan: Path, bare: Path) -> None:
+    cli("init", str(plan))
+    put = cli.json("init", "--remote", "origin", "--no-branch")
+    assert put["remote"] == "origin"
+    refs = git("for-each-ref", "--format=%(refname)", cwd=bare).split()
+    assert refs == ["refs/gitcoord/ledger/ledger", "refs/heads/main"]
+    again = cli.json("init", "--remote", "origin", status=14)
+    assert again["reason"] == "exists"
+
+
+def test_offline_tells_how_old_what_it_shows_is(
+    cli: Cli, repo: Path, plan: Path, bare: Path
+) -> None:
+    cli("init", str(plan), "--remote", "origin")
+    bare.rename(bare.with_name("gone"))
+    assert cli.json("status", status=15)["hint"].startswith("try again when it can be")
+    assert "a" in cli("tasks", "--offline")
+    assert clean(cli.err).startswith("gitcoord: notice: origin was not asked: this is as of ")
+
+
+def test_a_copy_that_was_merely_fetched_says_so(
+    cli: Cli, plan: Path, bare: Path, tmp_path: Path
+) -> None:
+    cli("init", str(plan), "--remote", "origin")
+    second = clone(str(bare), tmp_path / "second")
+    git("branch", "gitcoord/ledger", "origin/gitcoord/ledger", cwd=second)
+    cli("agent", "add", "x", "--no-worktree", cwd=second)
+    assert "this clone works on a copy of its own: `gitcoord join`" in cli.err
+
+
+def test_what_is_missing_is_named(cli: Cli, repo: Path, plan: Path) -> None:
+    assert cli.json("init", str(plan), "--remote", "nowhere", status=2)["code"] == "not-found"
+    assert git("for-each-ref", "refs/heads/gitcoord", cwd=repo) == ""
+    assert cli.json("join", status=2)["code"] == "not-found"
