@@ -226,7 +226,7 @@ class UnknownError(GitcoordError):
 
     code = "unknown"
     exit_status = 17
-    meaning = "cut off in mid-swap; this agent's next command settles `entry_id` first"
+    meaning = "cut off in mid-swap or mid-push; this agent's next command settles `entry_id` first"
 
 
 class IncompleteError(GitcoordError):

@@ -22,7 +22,8 @@ PAGES = [
 RUN = [path for path in PAGES if any(step.kind != "toml" for step in steps_of(path))]
 PLANS = [(path, step) for path in PAGES for step in steps_of(path) if step.kind == "toml"]
 NAMED = sorted({(path, command) for path in PAGES for command in named_commands(path)})
-GLOBAL = {"--json", "--agent", "--ledger", "--as-orchestrator", "-C", "--help", "-h", "--version"}
+GLOBAL = {"--json", "--agent", "--ledger", "--as-orchestrator", "--offline", "-C"}
+GLOBAL |= {"--help", "-h", "--version"}
 
 
 def _name(value: object) -> str:

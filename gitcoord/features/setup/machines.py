@@ -165,12 +165,12 @@ def join(work: Workspace, name: str | None = None) -> Joined:
     assert there is not None
     _require_ledger(work, there)
     if here is not None and not is_ancestor(work.git, here, there):
+        ours = f"gitcoord/{work.ledger.name}"
         raise RefusedError(
             f"the ledger {work.ledger.name!r} of this clone has entries that are not on "
             f"{home.remote}",
             reason="exists",
-            hint=f"`git log {home.remote}/gitcoord/{work.ledger.name}..gitcoord/{work.ledger.name}` "
-            "shows them; give this one another name on the server, or work in a fresh clone",
+            hint=f"`git log {home.remote}/{ours}..{ours}` shows them; work in a fresh clone",
         )
     _keep(work, home)
     return Joined(home.remote, work.ledger.snapshot().oid, already=False)
