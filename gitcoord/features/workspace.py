@@ -19,7 +19,7 @@ from gitcoord.core.model import PlanRecord
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.git.homes import home_of
+from gitcoord.git.config import last_value, read_config
 from gitcoord.git.places import Place, discover
 from gitcoord.git.program import Git
 from gitcoord.host.clock import Clock
@@ -397,9 +397,13 @@ def open_workspace(
     place = discover(start)
     store = open_store(place, is_durable=is_durable(), is_one_shot=is_one_shot)
     work = Workspace(place, store, ledger, clock or Clock(), timeout_s=timeout_s)
-    home = home_of(place.common_dir, ledger)
-    if home is not None:
-        work.live_on(home, is_offline=is_offline)
+    # Looked for without git: most ledgers live on this machine.
+    if last_value(read_config(place.common_dir), "gitcoord", "remote"):
+        from gitcoord.git.homes import home_of
+
+        home = home_of(place.common_dir, ledger)
+        if home is not None:
+            work.live_on(home, is_offline=is_offline)
     return work
 
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import NotFoundError, UsageError
 from gitcoord.core.ids import is_ref
-from gitcoord.git.config import last_value, read_config
 from gitcoord.git.program import Git
 
 __all__ = [
@@ -42,8 +41,6 @@ def home_of(common_dir: Path, ledger: str) -> Home | None:
         UsageError: The configuration names a place that is no ref.
 
     """
-    if not last_value(read_config(common_dir), "gitcoord", "remote"):
-        return None  # without starting git: most ledgers live here
     found = _settings(Git(common_dir, common_dir))
     remote = found.get(f"gitcoord.{ledger}.remote", "")
     if not remote:

@@ -45,6 +45,7 @@ needs = ["25"]
 """
 ELSEWHERE = {
     "gitcoord demo": "tests/features/run/test_demo.py",
+    "gitcoord join": "tests/cli/test_machines.py",
     "gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'": __name__,
 }
 ASKED = "3fa9c1d2"

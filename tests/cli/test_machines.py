@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cli import Cli, clean
 from tests.support.machines import clone, server
+from tests.support.shapes import answer_mistakes
 from tests.support.world import git
 
 
@@ -34,7 +35,9 @@ def test_a_ledger_is_made_on_a_server_and_joined(
         "this clone works on ledger 'ledger' of origin\n"
         "next: gitcoord agent add ID, and gitcoord claim in its worktree\n"
     )
-    assert cli.json("join", cwd=second)["already"] is True
+    again = cli.json("join", cwd=second)
+    assert again["already"] is True
+    assert answer_mistakes(again) == []
     cli("agent", "add", "x", cwd=second)
     place = tmp_path / "second.worktrees" / "x"
     assert "  held      everywhere\n" in cli("claim", cwd=place)
@@ -46,6 +49,7 @@ def test_a_ledger_is_put_on_a_server(cli: Cli, plan: Path, bare: Path) -> None:
     cli("init", str(plan))
     put = cli.json("init", "--remote", "origin", "--no-branch")
     assert put["remote"] == "origin"
+    assert answer_mistakes(put) == []
     refs = git("for-each-ref", "--format=%(refname)", cwd=bare).split()
     assert refs == ["refs/gitcoord/ledger/ledger", "refs/heads/main"]
     again = cli.json("init", "--remote", "origin", status=14)
