@@ -113,7 +113,8 @@ class App:
         return bool(self._asking())
 
     def _asking(self) -> str | None:
-        return self.named_agent or os.environ.get("GITCOORD_AGENT") or self.work.standing_agent()
+        named = self.named_agent or os.environ.get("GITCOORD_AGENT")
+        return named or self.work.standing_agent() or self.work.holder_here()
 
     def tell(self, notices: Iterable[Notice]) -> None:
         """Show what is to be told beside the answer."""

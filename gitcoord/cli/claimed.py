@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from gitcoord.cli.app import App
 from gitcoord.cli.output import shown_paths
@@ -16,11 +16,11 @@ from gitcoord.features.work.claims import Claimed
 __all__ = ["show_claim"]
 
 
-def show_claim(app: App, done: Claimed) -> None:
+def show_claim(app: App, done: Claimed, op: Literal["claim", "start"] = "claim") -> None:
     """Answer a claim, and tell why its branch is not checked out here."""
     facts = _facts_of(app, done)
     _tell_of_checkout(app, done)
-    app.out.answer("claim", facts, "\n".join(_lines_of(done, facts)))
+    app.out.answer(op, facts, "\n".join(_lines_of(done, facts)))
 
 
 def _facts_of(app: App, done: Claimed) -> dict[str, Any]:

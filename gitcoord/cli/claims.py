@@ -250,6 +250,7 @@ def _task_or_paths(
 def _commit(app: App, task: TaskId, token: Token, message: str, paths: Sequence[str]) -> None:
     """Commit what lies inside the boundary; name what was left alone."""
     from gitcoord.features.work import drafts
+    from gitcoord.features.work.first_edits import widen_by
 
     text = text_of(message, "message")
     snapshot = app.work.ledger.snapshot()
@@ -257,7 +258,14 @@ def _commit(app: App, task: TaskId, token: Token, message: str, paths: Sequence[
     held = record["claim"]
     if held is None or held["token"] != token:
         return  # complete says what became of it
-    draft = drafts.draft_of(app.work, snapshot, record, drafts.top_paths(app.start, paths))
+    named = drafts.top_paths(app.start, paths)
+    if named or record["spec"]["paths"] == []:
+        # Work that began without a path is all that was written.
+        wanted = named or drafts.draft_of(app.work, snapshot, record, named).outside
+        if widen_by(app.work, held["agent"], task, token, wanted):
+            snapshot = app.work.ledger.snapshot()
+            record = snapshot.require_task(task)
+    draft = drafts.draft_of(app.work, snapshot, record, named)
     drafts.commit_draft(app.work, record, draft, text)
     if draft.outside:
         app.out.notice(f"left alone, outside the boundary: {', '.join(draft.outside[:10])}")

@@ -12,9 +12,12 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from gitcoord.core.sessions import VARIABLES
+
+if TYPE_CHECKING:
+    from gitcoord.git.places import Place
 
 __all__ = ["answer", "main"]
 
@@ -42,7 +45,7 @@ def answer(argv: list[str], start: Path | None = None) -> int:
     Everything is said on stderr: what a hook prints is not for machines.
     """
     from gitcoord.core import codec
-    from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
+    from gitcoord.core.errors import ConflictError, GitcoordError, RefusedError, UsageError
     from gitcoord.features.setup import hook_verdicts
     from gitcoord.git.places import discover_hooked
 
@@ -55,11 +58,11 @@ def answer(argv: list[str], start: Path | None = None) -> int:
         lines: Iterable[str] = ()
         if event == "pre-push":
             lines = sys.stdin
-        said = hook_verdicts.look(event, discover_hooked(start or Path.cwd()), lines)
-    except RefusedError as error:
+        said = _judged(event, discover_hooked(start or Path.cwd()), lines)
+    except (ConflictError, RefusedError) as error:
         said = f"{error.message}\n  next: {error.hint}"
         _say(f"gitcoord: {codec.printable(said, lines=True)}")
-        return error.exit_status
+        return RefusedError.exit_status
     except UsageError as error:
         _say(f"gitcoord: {error.message}; next: {error.hint}")
         return error.exit_status
@@ -70,6 +73,29 @@ def answer(argv: list[str], start: Path | None = None) -> int:
     if said:
         _say(f"gitcoord: {codec.printable(said)[:500]}")
     return 0
+
+
+def _judged(event: str, place: Place, lines: Iterable[str]) -> str:
+    """Judge an event; what nobody holds of a commit is claimed where the plan allows that.
+
+    Raises:
+        RefusedError: The event is refused.
+        ConflictError: Another holds a path of the commit.
+
+    """
+    from gitcoord.core.errors import RefusedError
+    from gitcoord.features.setup import hook_verdicts
+
+    try:
+        return hook_verdicts.look(event, place, lines)
+    except RefusedError as error:
+        if not error.facts.get("unheld") or "token" not in error.facts:
+            raise
+        from gitcoord.features.work.first_edits import widen_for_commit
+
+        if not widen_for_commit(place, error):
+            raise
+    return hook_verdicts.look(event, place, lines)
 
 
 def _give_up(_number: int, _frame: object) -> None:

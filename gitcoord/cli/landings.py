@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -20,7 +20,7 @@ __all__ = ["phase"]
 
 @click.group(cls=NearGroup)
 def phase() -> None:
-    """List, check and land phases."""
+    """List, check and land phases; close streams and open them again."""
 
 
 @phase.command("list")
@@ -44,8 +44,13 @@ def phase_list(app: App) -> None:
 def _phase_state(one: dict[str, Any]) -> str:
     if one["state"] == "open" and not one["is_started"]:
         return "not started"
-    failed = [f"gate {gate['gate']} failed" for gate in one["failed_gates"]]
-    return ", ".join([one["state"], *failed])
+    told = [one["state"]]
+    if one["is_stream"]:
+        told.append("stream")
+    if one["is_closed"] and one["state"] != "landed":
+        told.append("closed")
+    told += [f"gate {gate['gate']} failed" for gate in one["failed_gates"]]
+    return ", ".join(told)
 
 
 def _counts(one: dict[str, Any]) -> str:
@@ -90,6 +95,8 @@ def _check(app: App, name: PhaseId, without: tuple[TaskId, ...] = ()) -> tuple[d
         "problem": check.problem or None,
         "failed_gates": _failed_gates(app, check.phase),
     }
+    if check.is_empty:
+        return facts, f"stream {name}: nothing is done that has not landed"
     if check.state == "landed":
         return facts, f"phase {name} has landed"
     lines = [f"phase {name}: {len(check.results)} result(s) to land"]
@@ -207,9 +214,10 @@ def phase_check(app: App, name: PhaseId) -> int:
 def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ...]) -> int:
     """Land a whole phase on the target branch, all or nothing.
 
-    Its gates run on the merged commit first, in a throw-away worktree. If
-    one fails nothing moves, and the results because of which it fails are
-    given back.
+    Of a stream what is done lands, as one batch. The gates run on the
+    merged commit first, in a throw-away worktree. If one fails nothing
+    moves, and the results because of which it fails are given back; the rest
+    of a stream's batch is merged and tested anew, and lands.
 
     Example: gitcoord phase land build
     """
@@ -243,6 +251,7 @@ def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ..
         "already": done.already,
         "gates": list(done.gates),
         "without": list(done.without),
+        "given_back": list(done.given_back),
     }
     if not done.gates and not done.already:
         app.out.notice(f"phase {name} has no gate: nothing was run before it landed")
@@ -252,5 +261,53 @@ def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ..
     text = f"phase {name} {was} {done.new[:12]}"
     text += clause("; gates passed: {}", ", ".join(done.gates))
     text += clause("\nleft out and cancelled: {}", ", ".join(done.without))
+    text += clause("\ngiven back, and not landed: {}", ", ".join(done.given_back))
     app.out.answer("phase land", facts, text)
-    return 0
+    return incomplete_if(bool(done.given_back))
+
+
+@phase.command("close")
+@click.argument("name", metavar="PHASE")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
+@pass_app
+def phase_close(app: App, name: PhaseId, reason: str) -> None:
+    """Let nothing be added to a stream any more.
+
+    What it holds is worked on and lands as before; then the stream has
+    landed, and phases may come after it.
+
+    Example: gitcoord phase close adhoc
+    """
+    _open_or_close(app, "close", name, reason)
+
+
+@phase.command("open")
+@click.argument("name", metavar="PHASE")
+@click.option("--reason", metavar="TEXT", default="", help="Why.")
+@pass_app
+def phase_open(app: App, name: PhaseId, reason: str) -> None:
+    """Open a closed stream again, so that tasks may be added.
+
+    Example: gitcoord phase open adhoc
+    """
+    _open_or_close(app, "open", name, reason)
+
+
+def _open_or_close(app: App, word: Literal["open", "close"], name: PhaseId, reason: str) -> None:
+    from gitcoord.features.names import named_phase
+    from gitcoord.features.work import tasks
+
+    work = app.orchestrate()
+    name = _phase_id(app, name)
+    if word == "close":
+        done = tasks.change_stream(work, "phase-close", name, reason)
+    else:
+        done = tasks.change_stream(work, "phase-open", name, reason)
+    state = named_phase(done.snapshot, name)["state"]
+    text = f"stream {name} is open again"
+    if word == "close":
+        text = f"stream {name} is closed: nothing is added to it any more"
+        if state == "landed":
+            text = f"stream {name} is closed, and all that it held has landed"
+    facts = {"entry": done.entry, "phase": name, "state": state}
+    app.out.answer(f"phase {word}", facts, text)

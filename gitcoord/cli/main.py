@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("run", "Run the main job on a scratch repository"),
     },
     "For agents": {
+        "start": ("starts", "Start a piece of work that no plan has"),
         "claim": ("claims", "Claim a task"),
         "progress": ("claims", "Report progress on the claimed task"),
         "beat": ("claims", "Renew the lease without an entry"),
@@ -92,6 +93,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: row for rows in GROUPS.values() for name, row in rows.items()}
 _ONE_SHOT = frozenset(
     {
+        "start",
         "claim",
         "progress",
         "beat",

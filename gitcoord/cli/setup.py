@@ -112,6 +112,8 @@ def init(
 ) -> None:
     """Create a ledger in this repository, and load a plan if one is named.
 
+    Without one `gitcoord start` begins work at once: it lands as it is done.
+
     The branch that is checked out becomes the target that phases land on.
     Nothing is checked out, staged or changed. With --remote the ledger lives
     on a git server, where other clones join it; one that is here already is
@@ -140,11 +142,8 @@ def init(
 
         facts, text = made_on(app, remote, no_branch=no_branch)
     else:
-        # A ledger without a plan is what a killed `init PLAN` leaves: go on.
-        done = None
-        if document:
-            done = ledger.begun(app.work)
-        done = done or ledger.init(app.work)
+        # A ledger without a plan is what a killed `init` leaves: go on.
+        done = ledger.begun(app.work) or ledger.init(app.work)
         facts = {
             "ledger": app.work.ledger.name,
             "entry": done.entry,
@@ -158,10 +157,12 @@ def init(
             f"\n{applied['added']} tasks loaded\nnext: gitcoord agent add ID, and gitcoord claim "
             "in its worktree"
         )
-    else:
+    elif app.work.ledger.snapshot().plan() is None:
+        facts["entry"] = plans.apply_adhoc(app.work)
+        app.out.notice("there is no gate: nothing is run before work lands")
         text += (
-            "\nnext: gitcoord plan apply FILE (gitcoord init --template minimal writes one to "
-            "start from)"
+            "\nnext: gitcoord start TITLE begins a piece of work; gitcoord plan apply FILE loads "
+            "a plan (gitcoord init --template minimal writes one to start from)"
         )
     app.out.answer("init", facts, text)
 

@@ -44,6 +44,7 @@ Reason = Literal[
     "budget",
     "capacity",
     "check",
+    "closed",
     "commit",
     "conflict",
     "elsewhere",

@@ -100,6 +100,7 @@ class Event(TypedDict):
     count: NotRequired[int]
     gates: NotRequired[list[Proof]]
     without: NotRequired[list[TaskId]]
+    bare: NotRequired[list[TaskId]]
     # checks and gates
     gate: NotRequired[str]
     definition: NotRequired[str]

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 AGENT_COMMANDS = (
+    "start",
     "claim",
     "progress",
     "beat",
@@ -34,6 +35,8 @@ AGENT_COMMANDS = (
     "show",
     "tasks",
     "note",
+    "widen",
+    "why",
     "escalate",
     "review",
 )

@@ -47,6 +47,7 @@ TOPICS = (
     "tasks",
     "escalations",
     "landings",
+    "streams",
     "agents",
     "plans",
     "rollbacks",

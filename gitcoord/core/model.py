@@ -31,6 +31,7 @@ __all__ = [
     "MAX_RECORD_BYTES",
     "MAX_TITLE_CHARS",
     "AgentRecord",
+    "BatchSpec",
     "Budget",
     "CheckpointRecord",
     "Claim",
@@ -38,6 +39,7 @@ __all__ = [
     "Evidence",
     "GateRun",
     "GateSpec",
+    "LandedTask",
     "Landing",
     "Lapse",
     "Lease",
@@ -80,8 +82,21 @@ MAX_NOTES = 200
 State = Literal["open", "claimed", "review", "done", "failed", "cancelled"]
 
 
+class BatchSpec(TypedDict):
+    """How a stream is cut into batches: ``max`` tasks at most, 0 for any number.
+
+    What is done waits ``wait_ms`` for more, unless a batch is full before.
+    """
+
+    max: int
+    wait_ms: int
+
+
 class PhaseSpec(TypedDict):
-    """What the plan says of a phase; ``paths`` bounds its tasks, None does not."""
+    """What the plan says of a phase; ``paths`` bounds its tasks, None does not.
+
+    A ``stream`` never ends by itself: what is done lands in batches.
+    """
 
     id: PhaseId
     title: str
@@ -89,6 +104,8 @@ class PhaseSpec(TypedDict):
     after: list[PhaseId]
     reviews: int
     gates: list[GateSpec]
+    stream: NotRequired[bool]
+    batch: NotRequired[BatchSpec]
 
 
 class TaskSpec(TypedDict):
@@ -235,13 +252,21 @@ class Pause(TypedDict):
     at: int
 
 
+class LandedTask(TypedDict):
+    """The target's commit with which a task of a stream landed, and when."""
+
+    oid: Oid
+    at: int
+
+
 class TaskRecord(TypedDict):
     """``tasks/<h1>/<h2>/<id>.json``: a task and where it stands.
 
     ``approvals`` says how many its result needs: as many as the plan asked
     for when it was handed in. ``widened`` has the paths that were added to
     the task's own while it was at work. ``resume`` is there while a usage
-    limit keeps a session from its task.
+    limit keeps a session from its task. ``landed`` stands in tasks of a
+    stream alone; those of other phases land with their phase.
     """
 
     id: TaskId
@@ -261,16 +286,22 @@ class TaskRecord(TypedDict):
     paused: NotRequired[Pause]
     widened: NotRequired[list[str]]
     resume: NotRequired[Resume]
+    landed: NotRequired[LandedTask]
 
 
 class PhaseRecord(TypedDict):
-    """``phases/<id>.json``: a phase and how far its landing is."""
+    """``phases/<id>.json``: a phase and how far its landing is.
+
+    A stream has its last batch as ``landing``. ``closed`` says that nothing
+    is added to it any more.
+    """
 
     id: PhaseId
     order: int
     spec: PhaseSpec
     state: Literal["open", "landing", "landed"]
     landing: Landing | None
+    closed: NotRequired[bool]
 
 
 class AgentRecord(TypedDict):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.model_said import Said
 from gitcoord.core.shapes import TypedDict
+
+if TYPE_CHECKING:
+    from typing import NotRequired
 
 __all__ = ["GateRun", "GateSpec", "Landing", "Proof"]
 
@@ -55,7 +58,8 @@ class Landing(TypedDict):
     ``results`` is the oid of the blob that lists (task, result) in merge
     order; ``old`` and ``new`` are the target's tips; ``at`` is for reading.
     ``gates`` are the passes that it rests on, ``tree`` what they ran on;
-    ``without`` are the tasks that a person left out.
+    ``without`` are the tasks that a person left out, ``bare`` those of a
+    stream that land with the others and have no commit.
     """
 
     old: Oid
@@ -66,3 +70,4 @@ class Landing(TypedDict):
     gates: list[Proof]
     without: list[TaskId]
     at: int
+    bare: NotRequired[list[TaskId]]

@@ -7,7 +7,7 @@ templates are used, ranges are written out, defaults are filled in.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from gitcoord.core import codec
@@ -26,6 +26,7 @@ from gitcoord.core.plan_graph import (
     check_bounds,
     check_needs,
     check_order,
+    check_streams,
     gate_warnings,
     path_warnings,
 )
@@ -56,6 +57,7 @@ _PLAN_KEYS = (
     *("boundaries", "widening", "landing", "gates_required"),
     *LIMIT_KEYS,
 )
+_PHASE_KEYS = ("name", "title", "after", "reviews", "gates", "paths", "stream", "batch")
 _POOL_KEYS = ("name", "limit", "selection", "paths", "context")
 MAX_CONTEXT_CHARS = 2000
 _TASK_KEYS = (
@@ -190,9 +192,7 @@ class _Reader(Values):
             if index >= MAX_PHASES:
                 self.problems.add(at, f"a plan has at most {MAX_PHASES} phases")
                 break
-            self.known_keys(
-                table, ("name", "title", "after", "reviews", "gates", "paths"), "phase", index
-            )
+            self.known_keys(table, _PHASE_KEYS, "phase", index)
             name = self.id(table.get("name"), "phase name", at)
             if name is None:
                 continue
@@ -203,21 +203,25 @@ class _Reader(Values):
                 self.number(table, "reviews", self.places.at("phase", index, "reviews"), 0, 0, 20)
                 or 0
             )
-            found.append(
-                {
-                    "id": PhaseId(name),
-                    "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
-                    "paths": self.bound(table, "phase", index),
-                    "after": [
-                        PhaseId(before)
-                        for before in self.texts(
-                            table, "after", self.places.at("phase", index, "after")
-                        )
-                    ],
-                    "reviews": reviews,
-                    "gates": self.gates(table, self.places.at("phase", index, "gates")),
-                }
-            )
+            spec: PhaseSpec = {
+                "id": PhaseId(name),
+                "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
+                "paths": self.bound(table, "phase", index),
+                "after": [
+                    PhaseId(before)
+                    for before in self.texts(
+                        table, "after", self.places.at("phase", index, "after")
+                    )
+                ],
+                "reviews": reviews,
+                "gates": self.gates(table, self.places.at("phase", index, "gates")),
+            }
+            if self.flag(table, "stream", self.places.at("phase", index, "stream")):
+                spec["stream"] = True
+            batch = self.batch(table, self.places.at("phase", index, "batch"))
+            if batch is not None:
+                spec["batch"] = batch
+            found.append(spec)
         return found
 
     def bound(self, table: dict[str, Any], kind: str, index: int) -> list[str] | None:
@@ -402,11 +406,13 @@ def parse(
     target: str = "main",
     known: Callable[[TaskId], TaskSpec | None] | None = None,
     known_phases: Mapping[PhaseId, PhaseSpec] | None = None,
+    closed: Collection[PhaseId] = (),
 ) -> tuple[PlanDocument, list[str]]:
     """Read a plan; return it with its warnings.
 
     ``known`` and ``known_phases`` give what the ledger has already: needs
-    may point there, and cycles are found across both.
+    may point there, and cycles are found across both. ``closed`` are the
+    streams of it that others may come after.
 
     Raises:
         InvalidPlanError: Every problem, sorted by line.
@@ -436,6 +442,7 @@ def parse(
     _fill_phases_and_pools(reader, plan, phases, tasks, where, known_phases or {})
     refuse_large(plan, phases, reader.problems, name)
     all_phases = {**(known_phases or {}), **{phase["id"]: phase for phase in phases}}
+    check_streams(phases, all_phases, closed, reader.problems)
     known = known or (lambda _task: None)
     check_needs(tasks, reader.needs_at, all_phases, known, reader.problems)
     check_bounds(tasks, where, all_phases, plan["pools"], reader.problems)

@@ -9,9 +9,17 @@ from gitcoord.core.boundary import could_write
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import PhaseSpec, PlanRecord, PoolSpec, TaskSpec
 from gitcoord.core.plan_values import Problems, shown
+from gitcoord.core.streams import is_stream
 from gitcoord.core.texts import clause
 
-__all__ = ["check_bounds", "check_needs", "check_order", "gate_warnings", "path_warnings"]
+__all__ = [
+    "check_bounds",
+    "check_needs",
+    "check_order",
+    "check_streams",
+    "gate_warnings",
+    "path_warnings",
+]
 
 MAX_WARNINGS = 20
 MAX_COMPARISONS = 200_000
@@ -33,6 +41,24 @@ def check_order(phases: list[PhaseSpec], declared: Collection[str], problems: Pr
         problems.add(
             problems.places.at("phase", 0), f"phases wait for each other: {' -> '.join(cycle)}"
         )
+
+
+def check_streams(
+    phases: list[PhaseSpec],
+    known: Mapping[PhaseId, PhaseSpec],
+    closed: Collection[PhaseId],
+    problems: Problems,
+) -> None:
+    """Refuse phases that come after a stream which is not closed: it does not end."""
+    for index, phase in enumerate(phases):
+        for before in phase["after"]:
+            if before in known and is_stream(known[before]) and before not in closed:
+                problems.add(
+                    problems.places.at("phase", index, "after"),
+                    f"phase {phase['id']} comes after stream {before}, which does not end: close "
+                    f"it first (`gitcoord phase close {before}`), or needs = [...] within the "
+                    "stream",
+                )
 
 
 def check_needs(

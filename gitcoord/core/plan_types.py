@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitcoord.core import codec, ids, paths
-from gitcoord.core.model import MAX_TITLE_CHARS
+from gitcoord.core.model import MAX_TITLE_CHARS, BatchSpec
 from gitcoord.core.path_habits import habit_of, two_paths_in
 from gitcoord.core.plan_source import Places
 from gitcoord.core.plan_values import Problems, shown
@@ -138,6 +138,20 @@ class Values:
                 self.notices.append(f"{several}; several are written as several texts")
             found.append(pattern)
         return found
+
+    def batch(self, phase: dict[str, Any], at: str) -> BatchSpec | None:
+        """Read how a stream is cut into batches; None where nothing is said."""
+        table = phase.get("batch")
+        if table is None:
+            return None
+        if not isinstance(table, dict) or table.keys() - {"max", "wait"} or not table:
+            self.problems.add(at, 'batch is a table: { max = 20, wait = "5m" }')
+            return None
+        if not phase.get("stream"):
+            self.problems.add(at, "batch is of streams: say stream = true")
+        most = self.number(table, "max", at, 0, 1, 1000)
+        wait_ms = self.duration(table, "wait", at, None)
+        return {"max": most or 0, "wait_ms": wait_ms or 0}
 
     def id(self, value: object, what: str, at: str) -> str | None:
         """Read an id."""

@@ -72,6 +72,8 @@ def waiting_item(
 
 def standing_of(task: TaskRecord) -> str:
     """Return what a task's own record says of its being ready, in one word."""
+    if "landed" in task:
+        return "landed"
     if task["state"] == "open" and "paused" in task:
         return "paused"
     return task["state"]
@@ -81,7 +83,7 @@ def need_kind(state: str) -> str:
     """Return what a task in a state is to those that need it: done, lost or unmet."""
     if state in {"failed", "cancelled"}:
         return "lost"
-    if state == "done":
+    if state in {"done", "landed"}:
         return "done"
     return "unmet"
 

@@ -21,6 +21,7 @@ REASONS: dict[Reason, str] = {
     "broken-objects": "git would not clone or push the commit",
     "capacity": "the agent holds as many as it may",
     "check": "the task's check has not passed on this very result",
+    "closed": "the stream is closed: nothing is added to it",
     "commit": "git did not commit",
     "conflict": "results of the phase cannot be merged",
     "elsewhere": "the worktree is not where the claim's commits are",

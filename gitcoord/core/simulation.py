@@ -24,6 +24,7 @@ from gitcoord.core.model import PhaseSpec, PlanDocument, TaskRecord, TaskSpec
 from gitcoord.core.operations.landings import merge_order, wholeness
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import BlobOid, Snapshot
+from gitcoord.core.streams import is_stream
 
 __all__ = ["Assumptions", "Simulated", "simulate"]
 
@@ -333,11 +334,32 @@ class _World:
             return
         if record["state"] != "open":
             return
+        if is_stream(record["spec"]):
+            while wholeness(Snapshot(self._memory), phase).tasks:
+                self._land(phase)
+            self._end_stream(phase)
+            return
+        self._land(phase)
+        self._begin_after(phase)
+
+    def _land(self, phase: PhaseId) -> None:
+        """Land a phase, or the next batch of a stream."""
+        snapshot = Snapshot(self._memory)
         order = merge_order(wholeness(snapshot, phase).tasks)
         target = {"target": snapshot.target(), "old": BASE, "new": _result_of(phase)}
         move: Command = {"phase": phase, "count": len(order), **target}
         self._run({"op": "land-begin", "results": self._memory.keep(order), **move})
         self._run({"op": "land-done", **move})
+
+    def _end_stream(self, phase: PhaseId) -> None:
+        """Close a stream whose tasks have all landed, where others come after it."""
+        phases = Snapshot(self._memory).phases()
+        if any(phase in one["spec"]["after"] for one in phases):
+            self._run({"op": "phase-close", "phase": phase, "reason": ""})
+            self._begin_after(phase)
+
+    def _begin_after(self, phase: PhaseId) -> None:
+        """Begin the phases that come after one that has landed."""
         later = [one for one in Snapshot(self._memory).phases() if phase in one["spec"]["after"]]
         for one in later:
             self._offer([name for name in self._specs if self._specs[name]["phase"] == one["id"]])

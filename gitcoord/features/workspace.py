@@ -16,7 +16,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.model import PlanRecord
-from gitcoord.core.refs import branch_name
+from gitcoord.core.refs import HEADS, branch_name
 from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.git.config import last_value, read_config
@@ -45,6 +45,8 @@ __all__ = [
 ]
 
 DEFAULT_LEDGER = "ledger"
+MARK_CHARS = 6
+"""How many characters of its token a work branch is marked with."""
 
 
 def result_ref(ledger: str, task: TaskId, oid: Oid) -> str:
@@ -244,6 +246,20 @@ class Workspace:
         if self.place.is_main:
             return None
         return self._marked_agent(self.place.git_dir)
+
+    def holder_here(self) -> AgentId | None:
+        """Return the agent without a worktree whose claim's branch is checked out here, if any."""
+        try:
+            head = (self.place.git_dir / "HEAD").read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        mark = head.rpartition("-")[2]
+        agents = self.place.common_dir / "gitcoord" / "agents" / self.ledger.name
+        if len(mark) != MARK_CHARS or not head.startswith(f"ref: {HEADS}"):
+            return None
+        for path in agents.glob(f"*/claims/{self.ledger.name}/{mark}*.json"):
+            return AgentId(path.parents[2].name)
+        return None
 
     def _marked_agent(self, private: Path) -> AgentId | None:
         """Return the agent that a worktree's private directory belongs to, if any."""

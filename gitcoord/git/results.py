@@ -318,8 +318,15 @@ class _Judge:
             reason="boundary",
             hint=f"{hint}; the task may write {self._boundary.describe()}",
             outside=cast("Any", shown[:50]),
+            unheld=cast("Any", self._unheld()),
             moved=cast("Any", [codec.printable(path) for path in self._outside if is_moved][:50]),
         )
+
+    def _unheld(self) -> list[str]:
+        """Return the paths, if each is only outside of what the task itself may write."""
+        if all(why.partition(",")[0] == "outside" for why in self._outside.values()):
+            return list(self._outside)
+        return []
 
     def _problem(self, change: Change) -> str | None:
         is_new, is_gone = change.old_mode == _ABSENT, change.new_mode == _ABSENT

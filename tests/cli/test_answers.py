@@ -27,6 +27,9 @@ gates = [{ name = "tests", run = "true" }]
 [[phase]]
 name = "two"
 after = ["one"]
+[[phase]]
+name = "adhoc"
+stream = true
 [[task]]
 id = "a"
 title = "A"
@@ -161,6 +164,9 @@ def test_answers_are_as_their_shapes_say(
         ["simulate", "--agents", "1,2"],
         ["verify"],
         ["phase", "list"],
+        ["start", "Work in passing", "--agent", "ida", "--id", "passing"],
+        ["phase", "close", "adhoc"],
+        ["phase", "open", "adhoc"],
         ["commands"],
         ["agent", "remove", "bob"],
     ):

@@ -49,8 +49,10 @@ DEFAULTS: dict[str, Json] = {
     "assign": {"to": None, "reason": ""},
     "check": {**WORDS, "log": None},
     "gate": {**WORDS, "log": None},
-    "land-begin": {"tree": None, "gates": [], "without": []},
+    "land-begin": {"tree": None, "gates": [], "without": [], "bare": []},
     "land-abort": WORDS,
+    "phase-close": {"reason": ""},
+    "phase-open": {"reason": ""},
     "lock": {
         "task": "",
         "token": "",
@@ -660,7 +662,9 @@ def cancel(state: State, event: Json, changes: Changes) -> None:
     close_escalations(state, event, changes, "cancelled")
     redo(state, event, changes)
     over: Json = {"state": "cancelled", "claim": None, "reviews": [], "result": None}
-    put_task(changes, {**without_session(state.task(event["task"])), **over})
+    task = {**without_session(state.task(event["task"])), **over}
+    put_task(changes, task)
+    end_stream(state, changes, task["spec"]["phase"])
 
 
 def assign(state: State, event: Json, changes: Changes) -> None:
@@ -695,6 +699,8 @@ def land_begin(state: State, event: Json, changes: Changes) -> None:
     phase = state.at(f"phases/{event['phase']}.json")
     copied = ("old", "new", "tree", "results", "count", "gates", "without")
     landing = {**{key: event[key] for key in copied}, "at": event["time"]}
+    if event["bare"]:
+        landing["bare"] = event["bare"]
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landing", "landing": landing}
     changes[f"landings/{phase['id']}.json"] = Blob(event["results"])
     moved = {key: event[key] for key in ("phase", "target", "old", "new")}
@@ -710,8 +716,47 @@ def land_done(state: State, event: Json, changes: Changes) -> None:
         left = setbacks(task, event, "left-out", event["agent"], why)
         put_task(changes, {**task, **over, "setbacks": left})
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
+    if phase["spec"].get("stream"):
+        end_batch(state, event, changes, phase)
     closed = {"pending": None, "target_tip": event["new"]}
     changes["settings.json"] = {**state.settings(), **closed}
+
+
+def end_batch(state: State, event: Json, changes: Changes, phase: Json) -> None:
+    """The tasks of a batch have landed; the stream goes on, unless it is closed."""
+    listed = json.loads(state.git.read(phase["landing"]["results"]))
+    for name in [*(row[0] for row in listed), *phase["landing"].get("bare", [])]:
+        landed = {"oid": event["new"], "at": event["time"]}
+        put_task(changes, {**state.task(name), "landed": landed})
+    changes[f"phases/{phase['id']}.json"] = {**phase, "state": "open"}
+    end_stream(state, changes, phase["id"])
+
+
+def end_stream(state: State, changes: Changes, name: str) -> None:
+    """A closed stream of which nothing is left to land has landed."""
+    after = state.with_changes(changes)
+    phase = after.at(f"phases/{name}.json")
+    left = [
+        task
+        for task in (after.at(path) for path in after.files if path.startswith("tasks/"))
+        if task["spec"]["phase"] == name and "landed" not in task and task["state"] != "cancelled"
+    ]
+    if phase.get("closed") and phase["state"] == "open" and not left:
+        changes[f"phases/{name}.json"] = {**phase, "state": "landed"}
+
+
+def phase_close(state: State, event: Json, changes: Changes) -> None:
+    phase = state.at(f"phases/{event['phase']}.json")
+    changes[f"phases/{phase['id']}.json"] = {**phase, "closed": True}
+    end_stream(state, changes, phase["id"])
+
+
+def phase_open(state: State, event: Json, changes: Changes) -> None:
+    phase = state.at(f"phases/{event['phase']}.json")
+    after = {key: value for key, value in phase.items() if key != "closed"}
+    if phase["state"] == "landed":
+        after["state"] = "open"
+    changes[f"phases/{phase['id']}.json"] = after
 
 
 def land_abort(state: State, event: Json, changes: Changes) -> None:
@@ -854,6 +899,8 @@ APPLY: dict[str, Callable[[State, Json, Changes], None]] = {
     "land-begin": land_begin,
     "land-done": land_done,
     "land-abort": land_abort,
+    "phase-close": phase_close,
+    "phase-open": phase_open,
     "rollback": rollback,
     "rollback-done": rollback_done,
     "rollback-abort": rollback_abort,

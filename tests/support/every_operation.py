@@ -33,6 +33,10 @@ max_attempts = 3
 [[phase]]
 name = "p"
 gates = [{ name = "g", run = "true" }]
+[[phase]]
+name = "s"
+stream = true
+batch = { max = 4 }
 [[task]]
 id = "a"
 title = "Build [the] {lexer}"
@@ -50,6 +54,12 @@ ids = "1-3"
 title = "Do {id}"
 phase = "p"
 paths = ["{id}/"]
+[[tasks]]
+ids = "s1-s4"
+title = "Do {id} of a stream"
+phase = "s"
+paths = ["{id}/"]
+result = "optional"
 [[task]]
 id = "r"
 title = "Write the manual"
@@ -156,6 +166,7 @@ def every_operation(repo: Path) -> Workspace:
     _review(script)
     _tell(script)
     chosen = script.entry()
+    _stream(script)
     _land(script)
     _go_back(script, chosen)
     plans.apply_plan(work, CHANGED, "plan.toml")
@@ -317,6 +328,25 @@ def _land(script: Script) -> None:
     script.run("land-begin", **begin, without=without)
     script.run("land-done", **ends)
     script.run("agent-remove", name="z")
+
+
+def _stream(script: Script) -> None:
+    """Land a batch of a stream, with one that has no commit; close it, and open it again."""
+    for name in ("s1", "s2", "s3"):
+        script.claim("x", name)
+        script.complete("x", name, None if name == "s2" else name[1] * 40)
+    ends = {"phase": "s", "target": "refs/heads/main", "old": COMMIT, "new": "f" * 40}
+    order = merge_order(wholeness(script.work.ledger.snapshot(), "s", ["s3"]).tasks)
+    begin: dict[str, Any] = {**ends, "results": script.blob(order), "count": len(order)}
+    script.run("land-begin", **begin, without=["s3"])
+    script.run("land-done", **ends)
+    script.run("phase-close", phase="s", reason="enough\nfor now")
+    script.run("phase-open", phase="s")
+    script.claim("x", "s4")
+    script.held("release", "x", "s4")
+    script.run("phase-close", phase="s")
+    script.run("cancel", task="s4")
+    script.run("phase-open", phase="s")
 
 
 def _go_back(script: Script, chosen: str) -> None:

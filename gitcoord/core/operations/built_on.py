@@ -59,7 +59,9 @@ def _check_need(task: TaskRecord, need: TaskRecord, built_on: dict[TaskId, Oid])
             moved=[need["id"]],
         )
     result = need["result"]
-    if need["spec"]["phase"] != task["spec"]["phase"] or result is None or not result["oid"]:
+    is_elsewhere = need["spec"]["phase"] != task["spec"]["phase"] or "landed" in need
+    # What landed is in every base, by way of the target.
+    if is_elsewhere or result is None or not result["oid"]:
         return
     if built_on.get(need["id"]) != result["oid"]:
         raise RefusedError(

@@ -29,7 +29,7 @@ Value = str | int | Mapping[str, Any] | None
 """What a sentence may be filled with."""
 
 MAX_SETBACKS = 5
-_OPTIONAL: dict[str, object] = {"paused": None, "widened": [], "resume": None}
+_OPTIONAL: dict[str, object] = {"landed": None, "paused": None, "widened": [], "resume": None}
 """The keys of a task's record that are not always there, with their defaults."""
 MAX_SETBACK_BYTES = 600
 MAX_ESCALATION_BYTES = 1024

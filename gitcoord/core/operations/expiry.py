@@ -163,7 +163,7 @@ def check_expired(snapshot: Snapshot, event: Event, *, own: str | None = None) -
     for gone in event["expired"]:
         task = check_evidence(snapshot, gone)
         require_state("expire", task, EXPIRE)
-        open_phase(snapshot, task["spec"]["phase"])
+        open_phase(snapshot, task["spec"]["phase"], task)
 
 
 def check_lapsed(snapshot: Snapshot, event: Event) -> None:

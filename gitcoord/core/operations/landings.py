@@ -6,7 +6,7 @@ move, which freezes the phase; ``land-done`` or ``land-abort`` ends it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple, cast
 
@@ -22,6 +22,7 @@ from gitcoord.core.operations.gates import proofs, require_gates
 from gitcoord.core.operations.preconditions import open_phase, require_state
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
+from gitcoord.core.streams import batch_of, batch_spec, end_stream, in_landing, is_stream
 
 __all__ = ["OPERATIONS", "Wholeness", "left_out", "merge_order", "wholeness"]
 
@@ -44,7 +45,8 @@ class Wholeness(NamedTuple):
 def wholeness(snapshot: Snapshot, phase: PhaseId, without: Sequence[TaskId] = ()) -> Wholeness:
     """Read every task of a phase; it is whole when none is missing.
 
-    Tasks that a person leaves out count neither way.
+    Tasks that a person leaves out count neither way. Of a stream its next
+    batch is all there is.
     """
     tasks = [
         task
@@ -52,6 +54,9 @@ def wholeness(snapshot: Snapshot, phase: PhaseId, without: Sequence[TaskId] = ()
         if task["spec"]["phase"] == phase and task["id"] not in without
     ]
     tasks.sort(key=lambda task: task["order"])
+    record = snapshot.phase(phase)
+    if record is not None and is_stream(record["spec"]):
+        return Wholeness(batch_of(tasks, batch_spec(record["spec"])["max"]), [])
     return Wholeness(tasks, [task for task in tasks if task["state"] not in {"done", "cancelled"}])
 
 
@@ -73,7 +78,7 @@ def left_out(snapshot: Snapshot, phase: PhaseId, named: Sequence[TaskId]) -> lis
     tasks = [
         task
         for task in snapshot.tasks()
-        if task["spec"]["phase"] == phase and task["state"] != "cancelled"
+        if task["spec"]["phase"] == phase and task["state"] != "cancelled" and "landed" not in task
     ]
     gone = set(named)
     is_growing = True
@@ -103,6 +108,7 @@ def _check_left_out(snapshot: Snapshot, phase: PhaseId, without: list[TaskId]) -
             raise UsageError(
                 f"task {name} belongs to phase {task['spec']['phase']}, not to {phase}"
             )
+        open_phase(snapshot, phase, task)
         require_state("leaving out", task, _LEFT_OUT)
     if left_out(snapshot, phase, without) != without:
         raise RefusedError(
@@ -147,12 +153,20 @@ def decide_land_begin(snapshot: Snapshot, command: Command, _context: Context) -
     phase, tree = snapshot.phase(command["phase"]), command.get("tree")
     copied_keys = ("phase", "target", "old", "new", "results", "count")
     event = {key: command[key] for key in copied_keys}
-    event |= {"tree": tree, "without": command.get("without", []), "gates": []}
+    event |= {"tree": tree, "without": command.get("without", []), "gates": [], "bare": []}
     # A phase that is no more, or frozen, is for ``check`` to refuse.
     is_pending = snapshot.settings()["pending"] is not None
     if phase is not None and phase["state"] == "open" and not is_pending:
         event["gates"] = proofs(snapshot, phase, tree or NO_OID)
+        event["bare"] = _bare(phase, wholeness(snapshot, phase["id"], event["without"]).tasks)
     return event
+
+
+def _bare(phase: PhaseRecord, tasks: Iterable[TaskRecord]) -> list[TaskId]:
+    """Return the tasks of a stream's batch that have no commit to merge."""
+    if not is_stream(phase["spec"]):
+        return []
+    return [task["id"] for task in tasks if task["result"] is None or not task["result"]["oid"]]
 
 
 def check_land_begin(snapshot: Snapshot, event: Event) -> None:
@@ -177,6 +191,14 @@ def check_land_begin(snapshot: Snapshot, event: Event) -> None:
             f"phase {phase['id']} is not whole: {len(missing)} task(s) are not done",
             reason="not-whole",
         )
+    if is_stream(phase["spec"]) and not tasks:
+        raise RefusedError(
+            f"nothing is done in stream {phase['id']} that has not landed", reason="nothing-to-do"
+        )
+    if event["bare"] != _bare(phase, tasks):
+        raise RefusedError(
+            f"the tasks of stream {phase['id']} changed meanwhile", reason="results-changed"
+        )
     order = merge_order(tasks)
     results = snapshot.json_blob(event["results"], "the landing's results")
     if results != order or event["count"] != len(order):
@@ -198,6 +220,8 @@ def apply_land_begin(snapshot: Snapshot, event: Event, changes: Changes) -> None
         "without": event["without"],
         "at": event["time"],
     }
+    if event["bare"]:
+        landing["bare"] = event["bare"]
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
     changes[phase_path(phase["id"])] = {**phase, "state": "landing", "landing": landing}
     changes[landing_path(phase["id"])] = BlobOid(event["results"])
@@ -226,7 +250,7 @@ def check_land_end(snapshot: Snapshot, event: Event) -> None:
 
 
 def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
-    """Close the phase; what was left out is cancelled."""
+    """Close the phase, or the batch of a stream; what was left out is cancelled."""
     phase = cast("PhaseRecord", snapshot.phase(event["phase"]))
     left: Sequence[TaskId] = ()
     if phase["landing"] is not None:
@@ -239,11 +263,22 @@ def apply_land_done(snapshot: Snapshot, event: Event, changes: Changes) -> None:
         )
         put_task(changes, after)
     changes[phase_path(phase["id"])] = {**phase, "state": "landed"}
+    if is_stream(phase["spec"]):
+        _end_batch(snapshot, event, changes, phase)
     changes[SETTINGS] = {
         **snapshot.settings(),
         "pending": None,
         "target_tip": event["new"],
     }
+
+
+def _end_batch(snapshot: Snapshot, event: Event, changes: Changes, phase: PhaseRecord) -> None:
+    """Say of each task of a batch that it landed; the stream goes on, unless it is closed."""
+    for name in in_landing(snapshot, phase):
+        landed = {"oid": event["new"], "at": event["time"]}
+        put_task(changes, changed(snapshot.require_task(name), landed=landed))
+    changes[phase_path(phase["id"])] = {**phase, "state": "open"}
+    end_stream(snapshot, changes, phase["id"])
 
 
 def apply_land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None:
@@ -259,7 +294,7 @@ def apply_land_abort(snapshot: Snapshot, event: Event, changes: Changes) -> None
 OPERATIONS = {
     "land-begin": Operation(
         fields=keys("phase target old new results count"),
-        optional={"tree": None, "gates": [], "without": []},
+        optional={"tree": None, "gates": [], "without": [], "bare": []},
         decide=decide_land_begin,
         check=check_land_begin,
         apply=apply_land_begin,
@@ -267,7 +302,7 @@ OPERATIONS = {
     ),
     "land-done": Operation(
         fields=keys("phase target old new"),
-        in_passing={"*": _LEFT_OUT},
+        in_passing={"*": {**_LEFT_OUT, "done": ("cancelled", "done")}},
         decide=copied("phase", "target", "old", "new"),
         check=check_land_end,
         apply=apply_land_done,

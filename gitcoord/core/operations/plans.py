@@ -26,6 +26,7 @@ from gitcoord.core.operations.reviews import approvals_of
 from gitcoord.core.records import problem_of
 from gitcoord.core.refs import HEADS
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
+from gitcoord.core.streams import ADHOC, is_stream
 
 __all__ = ["OPERATIONS"]
 
@@ -134,6 +135,8 @@ def _task_problems(snapshot: Snapshot, spec: TaskSpec, task: TaskRecord | None) 
         record = snapshot.phase(phase)
         if record is not None and record["state"] != "open":
             problems.append(f"task {name}: phase {phase} has landed, or its landing is under way")
+        elif record is not None and record.get("closed"):
+            problems.append(f"task {name}: stream {phase} is closed")
     return problems
 
 
@@ -152,6 +155,10 @@ def _phase_problems(snapshot: Snapshot, phases: list[PhaseSpec]) -> list[str]:
         if record is not None and record["state"] != "open" and record["spec"] != phase:
             problems.append(
                 f"phase {phase['id']} has landed, or its landing is under way: it cannot change"
+            )
+        elif record is not None and is_stream(record["spec"]) != is_stream(phase):
+            problems.append(
+                f"phase {phase['id']}: no phase becomes a stream, and no stream a phase"
             )
     return problems
 
@@ -240,6 +247,12 @@ def check_task_add(snapshot: Snapshot, event: Event) -> None:
             reason="exists",
             hint=f"`gitcoord task edit {event['task']}` changes it; `--id` gives another id",
         )
+    if event["agent"] != ids.ORCHESTRATOR and event["spec"]["phase"] != ADHOC:
+        raise RefusedError(
+            f"an agent adds tasks to stream {ADHOC} alone",
+            reason="role",
+            hint="`gitcoord task propose` asks the orchestrator",
+        )
     _check_spec(snapshot, event, None)
 
 
@@ -258,7 +271,7 @@ def apply_task_add(snapshot: Snapshot, event: Event, changes: Changes) -> None:
 def check_task_edit(snapshot: Snapshot, event: Event) -> None:
     """Refuse to change a task that is not open, or to what a plan could not say."""
     task = snapshot.require_task(event["task"])
-    open_phase(snapshot, task["spec"]["phase"])
+    open_phase(snapshot, task["spec"]["phase"], task)
     require_state(event["op"], task, _EDITED)
     if task["spec"] == event["spec"]:
         raise RefusedError(f"task {task['id']} is so already", reason="nothing-to-do")
@@ -282,7 +295,12 @@ def _check_spec(snapshot: Snapshot, event: Event, task: TaskRecord | None) -> No
         raise UsageError(f"the event has no task of its name: {problem or 'it is about another'}")
     if not ids.is_id(spec["id"]):
         raise UsageError(f"{spec['id']!r} is not a valid task id")
-    open_phase(snapshot, spec["phase"])
+    if open_phase(snapshot, spec["phase"]).get("closed"):
+        raise RefusedError(
+            f"stream {spec['phase']} is closed: nothing is added to it",
+            reason="closed",
+            hint=f"`gitcoord phase open {spec['phase']}` opens it again",
+        )
     if spec["pool"] not in plan["pools"]:
         raise NotFoundError(
             f"there is no pool {spec['pool']!r}", hint=f"known: {', '.join(plan['pools'])}"
@@ -314,6 +332,7 @@ OPERATIONS = {
         check=check_task_add,
         apply=apply_task_add,
         subject="add task {task} by {agent}: {title}",
+        batchable=True,
     ),
     "task-edit": Operation(
         fields=keys("task title spec"),

@@ -19,6 +19,7 @@ from gitcoord.core.model import AgentRecord, PhaseRecord, PlanRecord, TaskRecord
 from gitcoord.core.operation import Transitions
 from gitcoord.core.readiness import waiting_item
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import in_landing, is_stream
 
 MAX_PATHS = 64
 MAX_PATH_BYTES = 8 * 1024
@@ -26,6 +27,7 @@ MAX_PATH_BYTES = 8 * 1024
 __all__ = [
     "fence",
     "held",
+    "named_phase",
     "open_phase",
     "require_agent",
     "require_author",
@@ -86,12 +88,38 @@ def require_author(snapshot: Snapshot, event: Event) -> None:
         require_agent(snapshot, event["agent"])
 
 
-def open_phase(snapshot: Snapshot, phase: PhaseId) -> PhaseRecord:
-    """Return a phase whose tasks may change."""
-    record = snapshot.phase(phase)
+def named_phase(snapshot: Snapshot, phase: PhaseId) -> PhaseRecord:
+    """Return a phase of the plan.
+
+    Raises:
+        NotFoundError: There is none of that name.
+
+    """
+    record = None
+    if ids.is_id(phase):
+        record = snapshot.phase(phase)
     if record is None:
         raise NotFoundError(f"there is no phase {phase!r}", hint="`gitcoord phase list` lists them")
-    if record["state"] == "landing":
+    return record
+
+
+def open_phase(snapshot: Snapshot, phase: PhaseId, task: TaskRecord | None = None) -> PhaseRecord:
+    """Return a phase whose tasks may change; of a stream, where ``task`` may.
+
+    A landing freezes its phase, and in a stream the tasks of its batch alone.
+
+    Raises:
+        NotFoundError: There is none.
+        RefusedError: ``landing`` or ``landed``.
+
+    """
+    record = named_phase(snapshot, phase)
+    if task is not None and "landed" in task:
+        raise RefusedError(f"task {task['id']} has landed: it is frozen", reason="landed")
+    is_frozen = record["state"] == "landing"
+    if is_frozen and is_stream(record["spec"]):
+        is_frozen = task is not None and task["id"] in in_landing(snapshot, record)
+    if is_frozen:
         raise RefusedError(
             f"phase {phase} has a landing under way: its tasks are frozen",
             reason="landing",
@@ -144,7 +172,7 @@ def task_of(snapshot: Snapshot, event: Event, transitions: Transitions) -> TaskR
     task = snapshot.require_task(event["task"])
     if event.get("title", task["spec"]["title"]) != task["spec"]["title"]:
         raise UsageError("the event names another title than the task has")
-    open_phase(snapshot, task["spec"]["phase"])
+    open_phase(snapshot, task["spec"]["phase"], task)
     require_state(event["op"], task, transitions)
     return task
 

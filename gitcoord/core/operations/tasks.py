@@ -13,6 +13,7 @@ from gitcoord.core.operations.built_on import REDO, check_redone, redo, redone_w
 from gitcoord.core.operations.changes import changed, close_escalations
 from gitcoord.core.operations.preconditions import require_agent, task_of
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
+from gitcoord.core.streams import end_stream
 
 __all__ = ["OPERATIONS"]
 
@@ -66,6 +67,7 @@ def apply_cancel(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     task = snapshot.require_task(event["task"])
     ended: dict[str, Any] = {"claim": None, "reviews": [], "result": None, "resume": None}
     put_task(changes, changed(task, state="cancelled", **ended))
+    end_stream(snapshot, changes, task["spec"]["phase"])
 
 
 def decide_assign(snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:

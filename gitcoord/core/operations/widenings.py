@@ -165,7 +165,7 @@ def refuse_unmerged(
     """
     for other in others:
         result = other["result"]
-        if other["id"] == task["id"] or result is None or not result["oid"]:
+        if other["id"] == task["id"] or result is None or not result["oid"] or "landed" in other:
             continue
         both = paths.overlaps(wanted, paths_of(other) or ["**"])
         if both is None or built_on.get(other["id"]) == result["oid"]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gitcoord.core.boundary import Boundary, Layer
 from gitcoord.features.assist.views import ClaimView
 
-__all__ = ["Outside", "outside_of"]
+__all__ = ["Outside", "outside_of", "unheld"]
 
 # A hook runs at every tool call, and pathlib costs as much as the judging.
 _join, _real, _lexical = os.path.join, os.path.realpath, os.path.normpath
@@ -40,6 +40,24 @@ def outside_of(
         if why:
             return Outside(path, why)
     return None
+
+
+def unheld(
+    paths: Sequence[str], cwd: str, top: str, common_dir: str, claim: ClaimView
+) -> list[str]:
+    """Return the paths, from the top, if each is only outside of what the task itself may write."""
+    boundary = [Boundary(tuple(Layer(name, rules) for name, rules in claim.layers))]
+    found = []
+    for path in paths:
+        why = _problem(path, cwd, top, common_dir, boundary)
+        if why is None:
+            continue
+        named = _lexical(_join(cwd, path))
+        inside = _below(named, top) or _below(named, _real(top))
+        if why != "outside" or inside is None:
+            return []
+        found.append(inside)
+    return found
 
 
 def _problem(

@@ -24,6 +24,7 @@ from gitcoord.core.model import TaskRecord
 from gitcoord.core.sessions import named_session, with_own
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.turn_ends import judge_end
+from gitcoord.features.assist.edits import unheld
 from gitcoord.features.assist.hook import is_unbound, judge_tool, lost_text, owns_worktree
 from gitcoord.features.assist.records import record_oids
 from gitcoord.features.assist.standing import BRIEFED, Standing, agent_marker
@@ -155,6 +156,8 @@ def _tool(work: Workspace, agent: AgentId, call: HookCall, standing: Standing) -
     if view.is_renewal_due(now_ns):
         view = _renewed(work, agent, view, standing)
     verdict = judge_tool(call, standing, view)
+    if verdict.denial and call.is_edit:
+        view, verdict = _widened(work, agent, call, standing, view, verdict)
     reminder = ""
     if call.kind == "after-tool" or not verdict.denial:
         view, reminder = _reminded(view, now_ns)
@@ -170,6 +173,33 @@ def _tool(work: Workspace, agent: AgentId, call: HookCall, standing: Standing) -
     if reminder:
         told.append(reminder)
     return verdict._replace(context="\n".join(told))
+
+
+def _widened(
+    work: Workspace,
+    agent: AgentId,
+    call: HookCall,
+    standing: Standing,
+    view: View,
+    verdict: HookAnswer,
+) -> tuple[View, HookAnswer]:
+    """Claim what is edited first, where the plan lets claims be widened and nobody holds it."""
+    if len(view.current) != 1 or not owns_worktree(call, standing):
+        return view, verdict
+    claim = view.current[0]
+    cwd = call.cwd or standing.top
+    wanted = unheld(call.paths, cwd, standing.top, standing.common_dir, claim)
+    if not wanted:
+        return view, verdict
+    from gitcoord.features.work.first_edits import widen_by
+
+    try:
+        if not widen_by(work, agent, claim.task, claim.token, wanted):
+            return view, verdict
+    except GitcoordError as error:
+        return view, HookAnswer(denial=f"gitcoord: {error.message}. Next: {error.hint}")
+    view = fresh_view(work, agent, standing)
+    return view, judge_tool(call, standing, view)
 
 
 def _keep(work: Workspace, agent: AgentId, standing: Standing) -> None:

@@ -35,7 +35,9 @@ def answer(call: HookCall, assistant: str, top: str = "") -> HookAnswer:
     ):
         view = quick_view(standing, Clock().monotonic_ns())
         if view is not None:
-            return judge_tool(call, standing, view)
+            verdict = judge_tool(call, standing, view)
+            if not verdict.denial or not call.is_edit:
+                return verdict
     from gitcoord.features.assist.events import answer_from_ledger
 
     return answer_from_ledger(call, assistant, standing)

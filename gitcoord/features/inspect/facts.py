@@ -20,6 +20,7 @@ from gitcoord.core.operations.gates import run_of
 from gitcoord.core.readiness import broken_needs, state_in_phase
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import is_stream
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.notes import note_facts, notes_about
@@ -168,7 +169,9 @@ def impact(work: Workspace, task: TaskId) -> dict[str, Any]:
     needs = {
         one["id"]: one["spec"]["needs"]
         for one in snapshot.tasks()
-        if one["state"] != "cancelled" and one["spec"]["phase"] not in landed
+        if one["state"] != "cancelled"
+        and one["spec"]["phase"] not in landed
+        and "landed" not in one
     }
     direct, further = graph.impact(graph.dependents_of(needs), record["id"])
     phase = record["spec"]["phase"]
@@ -344,6 +347,8 @@ def _phase_facts(
         "id": phase["id"],
         "state": phase["state"],
         "is_started": snapshot.is_started(phase),
+        "is_stream": is_stream(phase["spec"]),
+        "is_closed": phase.get("closed", False),
         "counts": counts,
         "next": _next_of(snapshot, phase, counts, failed),
         "is_landable": _is_landable(snapshot, phase, counts),
@@ -368,4 +373,6 @@ def _is_landable(snapshot: Snapshot, phase: PhaseRecord, counts: dict[str, int])
     if phase["state"] == "landing":
         return True
     is_whole = bool(counts) and not set(counts) - {"done", "cancelled"}
+    if is_stream(phase["spec"]):
+        is_whole = counts.get("done", 0) > 0
     return phase["state"] == "open" and snapshot.is_started(phase) and is_whole

@@ -48,6 +48,7 @@ __all__ = [
     "PhaseLandAnswer",
     "PhaseLandTrial",
     "PhaseListAnswer",
+    "PhaseMarkAnswer",
     "ReapAnswer",
     "ResolveAnswer",
     "RollbackAnswer",
@@ -182,7 +183,7 @@ class PhaseLandTrial(PhaseCheckAnswer):
 
 
 class PhaseLandAnswer(Written):
-    """A phase that landed."""
+    """A phase that landed, or a batch of a stream."""
 
     phase: PhaseId
     target: str
@@ -192,6 +193,14 @@ class PhaseLandAnswer(Written):
     already: bool
     gates: list[str]
     without: list[str]
+    given_back: list[TaskId]
+
+
+class PhaseMarkAnswer(Written):
+    """A stream that was closed or opened."""
+
+    phase: PhaseId
+    state: str
 
 
 class AssignAnswer(WrittenTask):

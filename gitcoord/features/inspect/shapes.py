@@ -263,6 +263,8 @@ class PhaseFacts(TypedDict):
     id: str
     state: str
     is_started: bool
+    is_stream: bool
+    is_closed: bool
     counts: dict[str, int]
     next: str | None
     is_landable: bool

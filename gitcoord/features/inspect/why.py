@@ -57,7 +57,7 @@ class _Walk:
         if not self._is_new("task", task["id"]):
             return
         phase = self._snapshot.phase(task["spec"]["phase"])
-        if phase is not None and phase["state"] == "landed":
+        if phase is not None and (phase["state"] == "landed" or "landed" in task):
             return
         found = waiting_of(self._snapshot, task)
         if not found and depth > 0:

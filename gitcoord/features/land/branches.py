@@ -11,6 +11,7 @@ from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import has_landed
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
@@ -42,7 +43,7 @@ def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
         task = snapshot.task(TaskId(ref.removeprefix(prefix).partition("/")[0]))
         if (
             task is not None
-            and task["spec"]["phase"] in landed
+            and has_landed(task, landed)
             and not task["claim"]
             and ref not in checked_out
         ):

@@ -16,6 +16,7 @@ from gitcoord.core.model import Result, Said, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import is_stream
 from gitcoord.features.names import named_phase
 from gitcoord.features.work.checks import gate_facts
 from gitcoord.features.workspace import Workspace, plan_of
@@ -69,6 +70,8 @@ class PhaseCheck(NamedTuple):
     gates: Sequence[dict[str, Any]] = ()
     without: Sequence[TaskId] = ()
     problem: str = ""
+    is_empty: bool = False
+    """Whether it is a stream of which nothing is to land."""
 
     @property
     def new(self) -> Oid | None:
@@ -120,6 +123,8 @@ def check_phase(
                 hint="`gitcoord phase list` shows the order",
             )
         return check
+    if is_stream(record["spec"]) and not tasks:
+        return check._replace(is_empty=True)
     gate_names = [gate["name"] for gate in record["spec"]["gates"]]
     by_id = {task["id"]: task for task in tasks}
 
@@ -144,8 +149,11 @@ def _left_out(snapshot: Snapshot, phase: PhaseId, named: Sequence[TaskId]) -> li
     """Return what a person leaves out, with all that goes with it."""
     for name in named:
         task = snapshot.require_task(name)
-        if task["spec"]["phase"] != phase or task["state"] == "cancelled":
-            if task["state"] == "cancelled":
+        is_over = task["state"] == "cancelled" or "landed" in task
+        if task["spec"]["phase"] != phase or is_over:
+            if "landed" in task:
+                what = "has landed"
+            elif task["state"] == "cancelled":
                 what = "is cancelled"
             else:
                 what = f"belongs to phase {task['spec']['phase']}"

@@ -21,6 +21,7 @@ from gitcoord.core.operations.landings import left_out, wholeness
 from gitcoord.core.refs import branch_name, landing_ref
 from gitcoord.core.sentences import words
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import is_due, is_stream
 from gitcoord.features.land import candidates
 from gitcoord.features.land.candidates import (
     Conflicted,
@@ -34,11 +35,15 @@ from gitcoord.features.workspace import Workspace, keep_commits, plan_of
 from gitcoord.ledger.ledger import Done
 from gitcoord.store.queue import QueueLock
 
+TURNS = 8
+"""How often a landing begins again before it says that somebody keeps changing things."""
+
 __all__ = [
     "Conflicted",
     "Landed",
     "PhaseCheck",
     "check_phase",
+    "is_batch_due",
     "land",
     "land_automatically",
     "lost",
@@ -47,7 +52,10 @@ __all__ = [
 
 
 class Landed(NamedTuple):
-    """A phase that landed (or had landed), and where the target is."""
+    """A phase that landed (or had landed), or a batch of a stream, and where the target is.
+
+    ``given_back`` are tasks of the stream that the batch had to land without.
+    """
 
     entry: Oid
     phase: PhaseId
@@ -58,6 +66,7 @@ class Landed(NamedTuple):
     already: bool
     gates: Sequence[str] = ()
     without: Sequence[TaskId] = ()
+    given_back: Sequence[TaskId] = ()
 
 
 def land_automatically(
@@ -72,12 +81,21 @@ def land_automatically(
     record = snapshot.phase(phase)
     if plan_of(snapshot)["landing"] != "auto" or record is None or not snapshot.is_started(record):
         return None
-    if wholeness(snapshot, phase).missing:
+    if wholeness(snapshot, phase).missing or not is_batch_due(work, phase):
         return None
     try:
         return land(work, phase, follow=False)
     except (RefusedError, UnavailableError) as error:
         return error
+
+
+def is_batch_due(work: Workspace, phase: PhaseId) -> bool:
+    """Return whether the next batch of a stream lands by itself now; of other phases, always."""
+    snapshot = work.ledger.snapshot()
+    record = snapshot.phase(phase)
+    if record is None or not is_stream(record["spec"]):
+        return True
+    return is_due(record, wholeness(snapshot, phase).tasks, work.clock.seconds())
 
 
 def land(
@@ -106,14 +124,46 @@ def land(
                 hint="`gitcoord status` shows it; try again",
             )
         finish_pending(work, follow=follow)
-        for _ in range(8):
-            try:
-                return _land_once(work, phase, follow=follow, without=without)
-            except _StartAgainError:
-                continue
-        raise UnavailableError(
-            "the target branch, or the plan, keeps changing", hint="try again when it is quiet"
-        )
+        return _land_in_turns(work, phase, follow=follow, without=without)
+
+
+def _land_in_turns(
+    work: Workspace, phase: PhaseId, *, follow: bool, without: Sequence[TaskId]
+) -> Landed:
+    """Land a phase; of a stream land the rest when some of a batch were given back.
+
+    The rest is merged and tested anew, so that it lands on what it passed on.
+    """
+    turns = 0
+    first: RefusedError | None = None
+    given_back: list[TaskId] = []
+    while turns < TURNS:
+        try:
+            landed = _land_once(work, phase, follow=follow, without=without)
+            return landed._replace(given_back=given_back)
+        except _StartAgainError:
+            turns += 1
+        except RefusedError as error:
+            record = work.ledger.snapshot().phase(phase)
+            more = _given_back(error)
+            if record is None or not is_stream(record["spec"]) or (first and not more):
+                raise first or error from None
+            if not more:
+                raise
+            first = first or error
+            given_back += more
+    raise UnavailableError(
+        "the target branch, or the plan, keeps changing", hint="try again when it is quiet"
+    )
+
+
+def _given_back(error: RefusedError) -> list[TaskId]:
+    """Return the tasks that a refused landing reopened."""
+    if error.reason == "conflict":
+        return [TaskId(str(error.facts["task"]))]
+    if error.reason == "gate":
+        return [TaskId(name) for name in cast("list[str]", error.facts["tasks"])]
+    return []
 
 
 class _StartAgainError(Exception):
@@ -214,6 +264,12 @@ def _refuse_unready(check: PhaseCheck) -> None:
             hint=f"`gitcoord phase check {phase}` lists what is missing",
             missing=cast("Any", [task["id"] for task in check.missing[:100]]),
         )
+    if check.is_empty:
+        raise RefusedError(
+            f"nothing is done in stream {phase} that has not landed",
+            reason="nothing-to-do",
+            hint=f"`gitcoord phase check {phase}` shows what it waits for",
+        )
     if check.problem:
         raise RefusedError(
             check.problem,
@@ -242,7 +298,7 @@ def _tested(work: Workspace, snapshot: Snapshot, check: PhaseCheck) -> Oid:
     if failure is not None:
         from gitcoord.features.land.culprits import find_culprits, refusal, reopen, tester
 
-        tasks, _ = wholeness(snapshot, check.phase)
+        tasks, _ = wholeness(snapshot, check.phase, check.without)
         by_id = {task["id"]: task for task in tasks}
 
         def merge(results: list[list[str]]) -> list[Oid] | None:
@@ -310,7 +366,7 @@ def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: Oid) -> 
     after = work.ledger.snapshot()
     ended, old, new = after.phase(phase), check.tips[0], check.tips[-1]
     landing = None
-    if ended is not None and ended["state"] == "landed":
+    if ended is not None and ended["state"] == _state_after(ended):
         landing = ended["landing"]
     if ended is None or landing is None or landing["new"] != new:
         raise RefusedError(
@@ -331,6 +387,13 @@ def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: Oid) -> 
         gates=[one["gate"] for one in landing["gates"]],
         without=landing["without"],
     )
+
+
+def _state_after(phase: PhaseRecord) -> str:
+    """Return the state of a phase after a landing of it that succeeded."""
+    if is_stream(phase["spec"]) and phase["state"] != "landed":
+        return "open"
+    return "landed"
 
 
 def lost(work: Workspace, snapshot: Snapshot, phases: Iterable[PhaseRecord]) -> list[PhaseId]:

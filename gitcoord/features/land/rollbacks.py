@@ -22,6 +22,7 @@ from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.refs import attic_ref, branch_name, landing_ref, result_ref
 from gitcoord.core.sentences import given, said, words
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import is_stream
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
@@ -310,10 +311,11 @@ def _keep_results(work: Workspace, onto: Oid) -> None:
     chosen, tip = work.ledger.snapshot(onto), work.ledger.snapshot()
     opened = {phase["id"] for phase in tip.phases() if phase["state"] == "landed"}
     opened -= {phase["id"] for phase in chosen.phases() if phase["state"] == "landed"}
+    streams = {phase["id"] for phase in tip.phases() if is_stream(phase["spec"])}
     wanted = {}
-    for task in chosen.tasks() if opened else ():
+    for task in chosen.tasks() if opened or streams else ():
         result = task["result"]
-        if task["spec"]["phase"] in opened and result and result["oid"]:
+        if task["spec"]["phase"] in opened | streams and result and result["oid"]:
             wanted[result_ref(work.ledger.name, task["id"], result["oid"])] = result["oid"]
     if wanted:
         keep_commits(work, wanted, [work.target_tip(tip)])

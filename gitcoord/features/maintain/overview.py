@@ -169,9 +169,12 @@ def _running(snapshot: Snapshot) -> Iterator[Attention]:
 
 def _next(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> Iterator[Attention]:
     """Tell what can be done next; where nothing can, what the first tasks wait for."""
-    landable = [one["id"] for one in status["phases"] if one["is_landable"]]
-    for phase in landable:
+    landable = [one for one in status["phases"] if one["is_landable"]]
+    for one in landable:
+        phase = one["id"]
         text = f"phase {phase} is whole"
+        if one["is_stream"]:
+            text = f"stream {phase} has {one['counts'].get('done', 0)} task(s) to land"
         yield item("landing", text, f"gitcoord phase land {phase}", phase=phase)
     started = [one["id"] for one in snapshot.phases() if _is_open(snapshot, one)]
     ready = work.index.first_shown(started, "ready", MAX_NEXT)

@@ -17,6 +17,7 @@ from gitcoord.core import ids
 from gitcoord.core.ids import NO_OID, NO_TASK, Oid, TaskId
 from gitcoord.core.refs import attic_refs, landing_refs, result_ref
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import has_landed
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.files import read_file, replace_file
 from gitcoord.ledger.files import read_json, write_json
@@ -144,12 +145,12 @@ def _drop_landed_results(work: Workspace, snapshot: Snapshot) -> list[str]:
     prefix = result_ref(work.ledger.name, NO_TASK, NO_OID).removesuffix("/")
     refs = work.store.list_refs(prefix)
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
-    if not refs or not landed:
+    if not refs:
         return []
     of_landed = {}
     for ref, oid in refs.items():
         task = snapshot.task(TaskId(ref.split("/")[-2]))
-        if task is not None and task["spec"]["phase"] in landed:
+        if task is not None and has_landed(task, landed):
             of_landed[ref] = oid
     held = contains(work.git, work.target_tip(snapshot), of_landed.values())
     return [ref for ref, oid in of_landed.items() if oid in held and _drop(work, ref, oid)]

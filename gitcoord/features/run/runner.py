@@ -179,7 +179,7 @@ def _run(shared: _Shared, work: Workspace, names: list[AgentId]) -> Run:
     if not is_interrupted:
         # What stood in the way of a landing may be gone by now.
         shared.hopeless.clear()
-        _land_what_is_whole(work, shared)
+        _land_what_is_whole(work, shared, is_last=True)
     return _ended(work, is_interrupted=shared.stop.is_set())
 
 
@@ -454,8 +454,10 @@ def _is_stuck(work: Workspace) -> bool:
     return True
 
 
-def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
+def _land_what_is_whole(work: Workspace, shared: _Shared, *, is_last: bool = False) -> bool:
     """Land every phase that is whole; True if one landed or was reopened.
+
+    A stream's batch waits until it is due, unless nothing comes any more.
 
     What forbids a landing is told, and is not the end of the others' work.
     """
@@ -466,6 +468,8 @@ def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
                 continue
             if shared.stop.is_set():
                 break
+            if not (is_last or landings.is_batch_due(work, phase["id"])):
+                continue
             try:
                 landed = landings.land(work, phase["id"])
             except UnavailableError as error:
@@ -476,7 +480,7 @@ def _land_what_is_whole(work: Workspace, shared: _Shared) -> bool:
                 shared.tell(Note(AgentId(""), phase["id"], "not landed", error.message))
                 is_reopened = error.reason == "conflict" or bool(error.facts.get("tasks"))
                 is_moved |= is_reopened
-                if not is_reopened and error.reason != "not-whole":
+                if not is_reopened and error.reason not in {"not-whole", "nothing-to-do"}:
                     shared.hopeless.add(phase["id"])
                 continue
             shared.tell(

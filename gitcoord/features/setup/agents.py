@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError, UsageError
-from gitcoord.core.events import Event
+from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import NO_OID, ORCHESTRATOR, AgentId, Oid
 from gitcoord.core.model import AgentRecord
 from gitcoord.core.operations.agents import check_agent_add
@@ -29,7 +29,18 @@ from gitcoord.ledger.files import read_json, unwritten, write_json
 from gitcoord.ledger.ledger import Done
 from gitcoord.store.stale_locks import record_files
 
-__all__ = ["Added", "Asked", "add", "add_each", "default_worktree", "finish_removals", "remove"]
+__all__ = [
+    "Added",
+    "Asked",
+    "add",
+    "add_each",
+    "adding",
+    "default_worktree",
+    "equip",
+    "finish_removals",
+    "new_place",
+    "remove",
+]
 
 _REMOVING = "removing.json"
 
@@ -128,16 +139,16 @@ def _added(work: Workspace, agent: AgentId, asked: Asked) -> Added:
     ids.parse_id(agent, "agent id")
     known = snapshot.agent(agent)
     if known is not None:
-        return _equipped(work, agent, _place_to_equip(work, known, asked), snapshot.oid)
-    place = _new_place(work, agent, asked)
+        return equip(work, agent, _place_to_equip(work, known, asked), snapshot.oid)
+    place = new_place(work, agent, asked)
     tip = NO_OID
     if place is not None:
         tip = work.target_tip(snapshot)
-    done = work.ledger.execute(_command(work, snapshot, agent, asked), agent=ORCHESTRATOR)
+    done = work.ledger.execute(adding(work, snapshot, agent, asked), agent=ORCHESTRATOR)
     if place is None:
         return Added(done.entry, cast("AgentRecord", done.snapshot.agent(agent)), None, "none")
     try:
-        return _equipped(work, agent, place, done.entry, tip)
+        return equip(work, agent, place, done.entry, tip)
     except (GitcoordError, GitError, OSError):
         _unmake(work, agent, place)
         raise
@@ -156,11 +167,12 @@ def _refuse_any(work: Workspace, agents: Sequence[AgentId], asked: Asked) -> Non
         if known is not None:
             _place_to_equip(work, known, asked)
             continue
-        check_agent_add(snapshot, cast("Event", _command(work, snapshot, agent, asked)))
-        _new_place(work, agent, asked)
+        check_agent_add(snapshot, cast("Event", adding(work, snapshot, agent, asked)))
+        new_place(work, agent, asked)
 
 
-def _command(work: Workspace, snapshot: Snapshot, agent: AgentId, asked: Asked) -> dict[str, Any]:
+def adding(work: Workspace, snapshot: Snapshot, agent: AgentId, asked: Asked) -> Command:
+    """Return the command that adds an agent."""
     pools = set(asked.pools)
     if snapshot.plan() is not None:
         pools = {named_pool(snapshot, pool) for pool in pools}
@@ -182,7 +194,7 @@ def _place_of(work: Workspace, agent: AgentId, asked: Asked) -> Path:
     return (asked.worktree or default_worktree(work, agent)).absolute()
 
 
-def _new_place(work: Workspace, agent: AgentId, asked: Asked) -> Path | None:
+def new_place(work: Workspace, agent: AgentId, asked: Asked) -> Path | None:
     """Return where a new agent's worktree goes, or None where it gets none.
 
     Raises:
@@ -297,7 +309,7 @@ def _shown(work: Workspace, place: Path) -> str:
     return codec.printable(os.path.relpath(place, main))
 
 
-def _equipped(work: Workspace, agent: AgentId, place: Path, entry: Oid, tip: Oid = NO_OID) -> Added:
+def equip(work: Workspace, agent: AgentId, place: Path, entry: Oid, tip: Oid = NO_OID) -> Added:
     """Give an agent its worktree, or what of it is missing."""
     from gitcoord.git import worktrees
 

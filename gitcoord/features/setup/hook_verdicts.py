@@ -152,6 +152,7 @@ def _look_at_commit(repository: _Repository) -> str:
             return ""
         return f"the claim on task {over[0].task} is over: no task takes this commit"
     snapshot, task, _ = held[0]
+    of = [one for one in kept if one.task == task["id"]]
     _refuse_on_target(repository, [snapshot.target()])
     from gitcoord.git.results import inspect_staged
 
@@ -160,7 +161,15 @@ def _look_at_commit(repository: _Repository) -> str:
     index = Path(
         os.path.realpath(os.environ.get("GIT_INDEX_FILE") or repository.place.git_dir / "index")
     )
-    inspect_staged(repository.git, index, _merging(repository.place), boundary)
+    try:
+        inspect_staged(repository.git, index, _merging(repository.place), boundary)
+    except RefusedError as error:
+        plan = snapshot.plan()
+        if plan is not None and plan.get("widening") == "free":
+            # Whoever may write asks with these whether the claim is widened.
+            own = {"ledger": of[0].ledger, "agent": of[0].agent, "token": of[0].token}
+            error.facts |= {**own, "task": task["id"]}
+        raise
     return ""
 
 

@@ -16,7 +16,7 @@ from gitcoord.features.setup.plans import check_plan
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["add", "edit"]
+__all__ = ["add", "edit", "spec_of"]
 
 _WHERE = "the task"
 _HINT = "the options are those of a plan's task: `gitcoord task add --help`"
@@ -35,7 +35,7 @@ def add(work: Workspace, options: Mapping[str, Any]) -> Done:
     wanted = dict(options)
     if not wanted.get("id"):
         wanted["id"] = _next_id(snapshot)
-    spec = _spec_of(snapshot, wanted)
+    spec = spec_of(snapshot, wanted)
     command = {"op": "task-add", "agent": ORCHESTRATOR, "spec": spec}
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
@@ -53,7 +53,7 @@ def edit(work: Workspace, task: TaskId, options: Mapping[str, Any]) -> Done:
         raise UsageError("nothing to change", hint="`gitcoord task edit --help` lists the options")
     snapshot = work.ledger.snapshot()
     known = named_task(work, snapshot, task)["spec"]
-    spec = _spec_of(snapshot, {**_as_written(known), **options, "id": known["id"]})
+    spec = spec_of(snapshot, {**_as_written(known), **options, "id": known["id"]})
     command = {"op": "task-edit", "agent": ORCHESTRATOR, "spec": spec}
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
@@ -75,7 +75,7 @@ def _as_written(spec: TaskSpec) -> dict[str, Any]:
     return written
 
 
-def _spec_of(snapshot: Snapshot, options: Mapping[str, Any]) -> TaskSpec:
+def spec_of(snapshot: Snapshot, options: Mapping[str, Any]) -> TaskSpec:
     """Read a task as the plan that is there would: by the same rules, with its words."""
     plan = require_plan(snapshot)
     phases = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open"]

@@ -8,13 +8,14 @@ from gitcoord.core import codec, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import NotFoundError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR, Oid, TaskId
-from gitcoord.core.model import MAX_PLAN_BYTES, PlanDocument, TaskSpec
+from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
 from gitcoord.core.plan import parse
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import ADHOC
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["Applied", "apply_plan", "check_plan", "path_notices"]
+__all__ = ["Applied", "apply_adhoc", "apply_plan", "check_plan", "path_notices"]
 
 MAX_NOTICES = 20
 
@@ -54,7 +55,10 @@ def check_plan(
                 return None
             return record["spec"]
 
-        document, warnings = parse(text, name=name, target=target, known=known, known_phases=phases)
+        closed = [phase["id"] for phase in snapshot.phases() if phase.get("closed")]
+        document, warnings = parse(
+            text, name=name, target=target, known=known, known_phases=phases, closed=closed
+        )
     return document, warnings
 
 
@@ -95,6 +99,25 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
         warnings,
         changed_parts,
     )
+
+
+def apply_adhoc(work: Workspace) -> Oid:
+    """Load the plan of a ledger without one: a stream for work in passing; return the entry."""
+    phase: PhaseSpec = {
+        "id": ADHOC,
+        "title": "Work in passing",
+        "paths": None,
+        "after": [],
+        "reviews": 0,
+        "gates": [],
+        "stream": True,
+    }
+    head = '[plan]\nname = "adhoc"\nwidening = "free"\n[[pool]]\nname = "default"\n'
+    target = branch_name(work.ledger.snapshot().settings()["target"])
+    document, _ = parse(head, name="init", target=target, known_phases={ADHOC: phase})
+    content = codec.dump({**document, "phases": [phase]})
+    command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
+    return work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content]).entry
 
 
 def _changed_parts(snapshot: Snapshot, document: PlanDocument) -> list[str]:

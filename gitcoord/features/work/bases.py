@@ -86,6 +86,7 @@ def _wanted(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[TaskR
             or name == task["id"]
             or other["spec"]["phase"] != phase
             or other["state"] != "done"
+            or "landed" in other
         ):
             continue
         is_need = name in task["spec"]["needs"]
@@ -103,6 +104,7 @@ def _is_current(snapshot: Snapshot, name: TaskId, oid: Oid) -> bool:
     return (
         other is not None
         and other["state"] == "done"
+        and "landed" not in other
         and other["result"] is not None
         and other["result"]["oid"] == oid
     )

@@ -16,7 +16,7 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.leases import (
     Context,
     judge,
@@ -29,6 +29,7 @@ from gitcoord.core.model import AgentRecord, Claim, TaskRecord
 from gitcoord.core.readiness import is_blocked, waiting_item
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import open_streams, takes_work
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.waiting import NO_ROOM_KINDS, Waiting, first_waiting, waiting_facts
 from gitcoord.features.names import named_task
@@ -162,7 +163,7 @@ class Chooser:
         started = [
             phase["id"]
             for phase in snapshot.phases()
-            if phase["state"] == "open" and snapshot.is_started(phase)
+            if takes_work(phase) and snapshot.is_started(phase)
         ]
         selection = None
         if len(pools) == 1 and pools[0] in plan["pools"]:
@@ -190,7 +191,8 @@ class Chooser:
             if not self._may_take(snapshot, task):
                 continue
             phase = snapshot.phase(task["spec"]["phase"])
-            if phase is None or phase["state"] == "landed" or task["state"] == "cancelled":
+            is_landed = phase is None or phase["state"] == "landed" or "landed" in task
+            if is_landed or task["state"] == "cancelled":
                 continue
             if task["state"] == "failed":
                 failed.append(task["id"])
@@ -207,8 +209,11 @@ class Chooser:
             if len(set(waiting)) >= 5:
                 break
         blocked = cast("Any", impact.blocked(self._work, snapshot))
-        if is_over:
+        streams = open_streams(snapshot)
+        if is_over and not streams:
             return _finished(failed, blocked)
+        if is_over:
+            waiting = [_more_to_come(streams)]
         after_s = min([RETRY_AFTER_S, *((ms + 50) / 1000 for ms in retry_ms)])
         reasons = list(dict.fromkeys(waiting))
         told = [one.sentence for one in reasons[:5]]
@@ -232,6 +237,13 @@ class Chooser:
             self._agent["id"],
         }
         return fits and fits_agent(snapshot, task, self._agent)
+
+
+def _more_to_come(streams: list[PhaseId]) -> Waiting:
+    """Return that a stream which is open may get more tasks."""
+    text = f"more may come into stream {', '.join(streams[:5])}"
+    hint = f"`gitcoord phase close {streams[0]}` ends it"
+    return Waiting("phase", tuple(streams), text, f"gitcoord phase close {streams[0]}", hint)
 
 
 def ends_of(

@@ -24,7 +24,7 @@ from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refus
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "claim"]
+__all__ = ["Claimed", "begun", "claim", "recovered_place", "refuse_changes"]
 
 
 class Claimed(NamedTuple):
@@ -85,7 +85,7 @@ def claim(
         task = named_task(work, snapshot, task)["id"]
     if pool is not None and snapshot.plan() is not None:
         pool = named_pool(snapshot, pool)
-    worktree = _recovered_place(work, agent, checkout=checkout)
+    worktree = recovered_place(work, agent, checkout=checkout)
     mine = _held_already(snapshot, record, task)
     if mine is not None:
         try:
@@ -104,10 +104,10 @@ def claim(
                 asked_ns=asked_ns,
                 is_waiting=is_waiting,
             )
-    _refuse_local_changes(worktree)
+    refuse_changes(worktree)
     chooser = Chooser(work, record, task, pool, session, asked_ns)
     done = _published(work, agent, chooser, is_waiting=is_waiting)
-    return _begun(work, agent, done, worktree, resume=resume)
+    return begun(work, agent, done, done.event["task"], worktree, resume=resume)
 
 
 def _held_already(snapshot: Snapshot, agent: AgentRecord, task: TaskId | None) -> TaskRecord | None:
@@ -156,24 +156,30 @@ def _published(work: Workspace, agent: AgentId, chooser: Chooser, *, is_waiting:
     return done
 
 
-def _begun(
-    work: Workspace, agent: AgentId, done: Done, worktree: Path | None, *, resume: bool
+def begun(
+    work: Workspace,
+    agent: AgentId,
+    done: Done,
+    task: TaskId,
+    worktree: Path | None,
+    *,
+    resume: bool = False,
 ) -> Claimed:
     """Check out what was claimed, from an earlier attempt's branch if that is wanted.
 
     What a usage limit ended goes on from where it was.
     """
-    task = done.snapshot.require_task(done.event["task"])
+    record = done.snapshot.require_task(task)
     forget_stale_tokens(work, agent, done.snapshot)
-    earlier = _earlier_branch(work, done.snapshot, task)
+    earlier = _earlier_branch(work, done.snapshot, record)
     start = ""
-    if resume or "resume" in task:
+    if resume or "resume" in record:
         start = earlier
-    state, problem = _check_out(work, agent, worktree, task, start)
+    state, problem = _check_out(work, agent, worktree, record, start)
     return Claimed(
         done.entry,
         done.snapshot,
-        task,
+        record,
         already=False,
         reissued=False,
         checkout=state,
@@ -233,7 +239,7 @@ def _return_held(
     )
 
 
-def _recovered_place(work: Workspace, agent: AgentId, *, checkout: bool) -> Path | None:
+def recovered_place(work: Workspace, agent: AgentId, *, checkout: bool) -> Path | None:
     """Return where to check out, if anywhere, when what was cut off there is put back."""
     if not checkout:
         return None
@@ -245,7 +251,13 @@ def _recovered_place(work: Workspace, agent: AgentId, *, checkout: bool) -> Path
     return worktree
 
 
-def _refuse_local_changes(worktree: Path | None) -> None:
+def refuse_changes(worktree: Path | None) -> None:
+    """Refuse to check out over local changes, if there is anywhere to check out.
+
+    Raises:
+        RefusedError: ``uncommitted``.
+
+    """
     if worktree is not None:
         from gitcoord.git.worktrees import refuse_local_changes
 

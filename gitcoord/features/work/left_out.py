@@ -41,7 +41,7 @@ def refuse_to_leave_out(
     from gitcoord.git.unfinished import find_unfinished
     from gitcoord.git.worktrees import branch_of_worktree
 
-    worktree = work.worktree_of(held["agent"])
+    worktree = work.worktree_of(held["agent"]) or _here_on(work, held["branch"])
     if worktree is None:
         return
     own = branch_ref(held["branch"])
@@ -113,3 +113,13 @@ def _refuse_elsewhere(
             f"`gitcoord complete --result HEAD`, or `--result {held['branch']}` without them",
             task=task["id"],
         )
+
+
+def _here_on(work: Workspace, branch: str) -> Path | None:
+    """Return the worktree that we stand in, where a claim's branch is checked out in it."""
+    from gitcoord.git.worktrees import branch_of_worktree
+
+    here = work.place.worktree
+    if here is None or branch_of_worktree(here) != branch_ref(branch):
+        return None
+    return here

@@ -30,6 +30,7 @@ from gitcoord.core.operations.reviews import review_of
 from gitcoord.core.readiness import is_blocked, waiting_item
 from gitcoord.core.sentences import given
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.streams import open_streams, takes_work
 from gitcoord.core.texts import text_of
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.task_facts import review_facts, task_facts
@@ -200,7 +201,7 @@ def _own_reviews(snapshot: Snapshot, agent: AgentId) -> list[TaskRecord]:
 def _waiting(work: Workspace, snapshot: Snapshot) -> Iterator[TaskRecord]:
     """Offer what waits for a review, the oldest result first."""
     work.index.update(work.store, snapshot.oid)
-    phases = [phase["id"] for phase in snapshot.phases() if phase["state"] == "open"]
+    phases = [phase["id"] for phase in snapshot.phases() if takes_work(phase)]
     found = [
         task
         for name in work.index.in_state(phases, "review")
@@ -237,7 +238,8 @@ def _nothing(
     known: dict[str, bool] = {}
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
     for task in snapshot.tasks():
-        is_over = task["state"] in {"failed", "cancelled"} or task["spec"]["phase"] in landed
+        is_landed = "landed" in task or task["spec"]["phase"] in landed
+        is_over = is_landed or task["state"] in {"failed", "cancelled"}
         if not is_over and not (task["state"] == "open" and is_blocked(snapshot, task, known)):
             told = "; ".join(dict.fromkeys(reasons[:5])) or "no result waits for one"
             return NothingReadyError(
@@ -249,6 +251,16 @@ def _nothing(
                     waiting_item("review", reason) for reason in reasons[:5] or ["no result waits"]
                 ],
             )
+    streams = open_streams(snapshot)
+    if streams:
+        text = f"more may come into stream {', '.join(streams[:5])}"
+        return NothingReadyError(
+            f"no review is ready for {agent}: {text}",
+            retry_after=RETRY_AFTER_S,
+            **ends,
+            hint="`gitcoord review claim --wait` waits for the next one",
+            waiting_for=[waiting_item("phase", text, streams)],
+        )
     return PlanFinishedError("no task is left to review", hint="`gitcoord status` shows the plan")
 
 

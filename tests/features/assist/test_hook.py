@@ -445,3 +445,22 @@ def test_status_tells_of_a_turn_that_ended(one: Assistant, work: Workspace) -> N
     assert facts.status(work)["claims"][0]["task"] == "a"
     assert ended_turns(work, work.ledger.snapshot())
     assert os.environ.get("CLAUDE_CODE_SESSION_ATTENDED") is None
+
+
+# the first edit of a path
+
+
+def test_the_first_edit_claims_what_nobody_holds_and_the_second_editor_is_told(repo: Path) -> None:
+    work = found(repo, PLAN.replace("[plan]", '[plan]\nwidening = "free"'), "one", "two")
+    claims.claim(work, "one", "a")
+    claims.claim(work, "two", "b")
+    assert Assistant(work, "one").edit("lib/dates.py") == SILENT
+    assert work.ledger.snapshot().require_task("a")["widened"] == ["lib/dates.py"]
+    tip = work.ledger.tip()
+    assert Assistant(work, "one").edit("lib/dates.py") == SILENT
+    refused = Assistant(work, "two").edit("lib/dates.py").denial
+    assert "one holds lib/dates.py" in refused
+    for path in ("b/x.py", ".git/config"):
+        assert Assistant(work, "one").edit(path).denial
+    assert work.ledger.tip() == tip
+    work.close()
