@@ -44,7 +44,8 @@ soak-ci: $(READY)
 # Left out, for it is the same with any git: what reads and writes no repository through git (parsers,
 # beats, logs, the index, the memory store), and the search for culprits, which merges as landings do.
 # Crash points kill between two calls of git; here the soak kills within them.
-TOUCHES_GIT := tests/git tests/store tests/ledger tests/features/land tests/features/setup/test_hooks.py \
+TOUCHES_GIT := tests/git tests/store tests/ledger tests/features/land tests/features/test_doors.py \
+	tests/features/maintain/test_litter.py tests/features/setup/test_hooks.py \
 	tests/features/setup/test_hook_verdicts.py tests/cli/test_hook.py tests/features/run/test_demo.py
 SAME_WITH_ANY_GIT := tests/git/test_fuzz.py tests/store/test_index.py tests/store/test_index_tables.py \
 	tests/store/test_memory.py tests/store/test_queue.py tests/ledger/test_beats.py tests/ledger/test_crash_points.py \

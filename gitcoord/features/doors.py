@@ -15,6 +15,7 @@ from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.places import TABLES, keeps_tables
 from gitcoord.ledger.pending import Settled
 
 __all__ = ["Notice", "begin_as_agent", "begin_as_orchestrator", "landed_by_itself"]
@@ -91,6 +92,11 @@ def landed_by_itself(work: Workspace, phase: PhaseId) -> list[Notice]:
 
 def _settle(work: Workspace, agent: AgentId) -> list[Notice]:
     """Settle what dead processes left unknown, and forget leases that never were."""
+    if keeps_tables(work.place.common_dir):
+        from gitcoord.git.refs import clear_table_locks
+
+        for folder in dict.fromkeys((work.place.common_dir, work.place.git_dir)):
+            clear_table_locks(folder / TABLES)
     notices = []
     if work.remote is not None:
         work.remote.ask_anew()

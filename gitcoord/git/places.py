@@ -9,8 +9,10 @@ from typing import NamedTuple
 from gitcoord.core.errors import UsageError
 from gitcoord.git.config import TRUE, Stamps, last_value, read_config, stamps_of
 
-__all__ = ["Place", "discover", "discover_hooked"]
+__all__ = ["TABLES", "Place", "discover", "discover_hooked", "keeps_tables"]
 
+TABLES = "reftable"
+"""The folder of a repository, and of a worktree, that keeps its refs in tables."""
 MAX_KNOWN = 256
 _known: dict[Path, tuple[Stamps, Place]] = {}
 
@@ -24,6 +26,11 @@ class Place(NamedTuple):
     is_bare: bool
     is_main: bool
     main_worktree: Path | None
+
+
+def keeps_tables(common_dir: Path) -> bool:
+    """Return whether a repository keeps its refs in tables (reftable), not in files."""
+    return (common_dir / TABLES).is_dir()
 
 
 def discover(start: Path) -> Place:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import Oid
-from gitcoord.git.places import discover
+from gitcoord.git.places import TABLES, discover, keeps_tables
 from gitcoord.git.program import DURABLE, LONG_S, Git
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.open_files import is_open_for_writing
@@ -26,10 +26,10 @@ __all__ = [
     "CutOffError",
     "clear_dead_lock",
     "clear_locks",
+    "clear_table_locks",
     "create_ref",
     "has_expected",
     "head_lock",
-    "keeps_tables",
     "lock_in_the_way",
     "locks_of",
     "move_target",
@@ -41,8 +41,8 @@ __all__ = [
 
 LOCK_WAIT_S = 5.0
 PATIENCE_S = 0.5
+_STEP_S = 0.01
 MAX_UNEXPLAINED = 2
-TABLES = "reftable"
 LIST_LOCK = "tables.list.lock"
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -162,11 +162,6 @@ def _value(git: Git, ref: str) -> Oid | None:
 # locks
 
 
-def keeps_tables(common_dir: Path) -> bool:
-    """Return whether a repository keeps its refs in tables (reftable), not in files."""
-    return (common_dir / TABLES).is_dir()
-
-
 def locks_of(git: Git, refs: Iterable[str]) -> list[Path]:
     """Return the lock files that a transaction on these refs takes."""
     place = discover(git.cwd)
@@ -220,6 +215,47 @@ def clear_locks(locks: Iterable[Path]) -> None:
     for path, found in seen.items():
         if not is_open_for_writing(path) and _look(path) == found:
             path.unlink(missing_ok=True)
+
+
+def clear_table_locks(folder: Path) -> list[Path]:
+    """Remove the locks that dead gits left in a folder of tables; return them.
+
+    The lock of the list stops every writer, and that of one table later
+    compactions only. A git that is at work has one of its files open, but
+    for moments: so they go when nothing is open and they stand still. If it
+    fails, or this process dies, they are still there.
+    """
+    seen = _locks_below(folder)
+    if not seen or _is_written(folder):
+        return []
+    clock = Clock()
+    deadline = Deadline(clock, PATIENCE_S)
+    while _has_young(seen, clock.seconds()) and not deadline.expired:
+        clock.sleep(_STEP_S)
+        seen = {path: found for path, found in seen.items() if _look(path) == found}
+    if _is_written(folder):
+        return []
+    gone = [path for path, found in seen.items() if _look(path) == found]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return gone
+
+
+def _locks_below(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    return {path: found for path in folder.glob("*.lock") if (found := _look(path)) is not None}
+
+
+def _has_young(seen: Mapping[Path, tuple[int, int, int]], now_s: float) -> bool:
+    """Return whether a lock may have been made, or written, just now."""
+    ages_s = [now_s - changed_ns / 1e9 for _, changed_ns, _ in seen.values()]
+    return any(age_s < PATIENCE_S for age_s in ages_s)
+
+
+def _is_written(folder: Path) -> bool:
+    """Return whether a git may be at work on tables: on a lock, the list or a new table."""
+    at_rest = (".ref", ".list")
+    others = [path for path in folder.iterdir() if path.suffix not in at_rest]
+    return any(is_open_for_writing(path) is not False for path in others)
 
 
 def _look(path: Path) -> tuple[int, int, int] | None:

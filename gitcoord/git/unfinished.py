@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.refs import branch_name
 from gitcoord.git.local_changes import Change
-from gitcoord.git.places import discover
+from gitcoord.git.places import discover, keeps_tables
 from gitcoord.git.program import Git
 
 __all__ = [
@@ -96,7 +96,7 @@ def _has_conflict(worktree: Path, changes: Iterable[Change] | None) -> bool:
 def _has_head(worktree: Path, private: Path, name: str) -> bool:
     if (private / name).exists():
         return True
-    if not (private / "reftable").is_dir():
+    if not keeps_tables(private):
         return False
     # There all but MERGE_HEAD are records of the table.
     asked = Git(worktree).run("rev-parse", "--verify", "--quiet", name, check=False)

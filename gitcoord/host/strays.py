@@ -62,6 +62,15 @@ class Stray:
             return False
 
     @property
+    def is_reader(self) -> bool:
+        """Whether it is a git that hands out objects and changes nothing, as ours do."""
+        try:
+            words = (_PROC / str(self.pid) / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return b"cat-file" in words
+
+    @property
     def has_terminal(self) -> bool:
         """Whether it has a terminal: then it is a person's."""
         return self._fields[4] != b"0"
@@ -160,10 +169,10 @@ def find_strays(
 
 
 def git_standing_in(place: Path) -> int | None:
-    """Return the number of a git that runs in a folder, if there is one."""
+    """Return the number of a git that is at work in a folder, if there is one."""
     folder = os.path.realpath(place)
     for process in _running():
-        if process.is_git and process.stands_in(folder):
+        if process.is_git and process.stands_in(folder) and not process.is_reader:
             return process.pid
     return None
 

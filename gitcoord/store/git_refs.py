@@ -18,7 +18,6 @@ from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.git.program import DURABLE, Git, GitError
 from gitcoord.git.refs import (
-    TABLES,
     Attempt,
     has_expected,
     lock_in_the_way,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["GitRefs"]
 
 LOCK_WAIT_S = 1.0
-PATIENCE_NS = 500_000_000
 
 
 class GitRefs:
@@ -46,7 +44,6 @@ class GitRefs:
     def __init__(self, common_dir: Path, program: GitProgram, *, is_durable: bool = True) -> None:
         self._git = Git(common_dir, common_dir)
         self._program = program
-        self._tables = common_dir / TABLES
         # Our own refs get no reflog, even where the user wants one for every
         # ref. git reads the setting once, when it starts.
         is_always = program.setting("core", "logallrefupdates").lower() == "always"
@@ -134,7 +131,6 @@ class GitRefs:
         try:
             if self._is_durable:
                 sync_folders(self._git, ref)
-            self._clear_table_locks()
         except OSError as error:
             raise FailedError(f"{ref}: {error}") from None
 
@@ -170,33 +166,3 @@ class GitRefs:
     def __del__(self) -> None:
         """End it also where the store was forgotten, and not closed."""
         self.end()
-
-    # leftovers of dead processes
-
-    def _clear_table_locks(self) -> None:
-        """Remove the locks that a killed compaction left on single tables.
-
-        They stop nobody but later compactions. The list of tables has just
-        been written: by the disk's own clock a lock that is older by half a
-        second stands still, and a living compaction has its new table open.
-        If it fails, or this process dies, they are still there.
-        """
-        if not self._tables.is_dir():
-            return
-        names = [name for name in os.listdir(self._tables) if not name.endswith(".ref")]
-        if not any(name.endswith(".ref.lock") for name in names):
-            return
-        from gitcoord.host.open_files import is_open_for_writing
-
-        newest = (self._tables / "tables.list").stat().st_mtime_ns
-        others = [self._tables / name for name in names if name != "tables.list"]
-        if any(is_open_for_writing(path) is not False for path in others):
-            return
-        for path in others:
-            if path.name.endswith(".ref.lock"):
-                try:
-                    age_ns = newest - path.stat().st_mtime_ns
-                    if age_ns > PATIENCE_NS:
-                        path.unlink()
-                except FileNotFoundError:
-                    continue

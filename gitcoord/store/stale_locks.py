@@ -133,7 +133,7 @@ def _may_be_held(lock: Path, *, is_suspected: bool) -> bool:
     The lock of a list of tables may be any git's, which records nothing; but
     git has it open until it is done, and that the kernel can tell.
     """
-    from gitcoord.git.refs import TABLES
+    from gitcoord.git.places import TABLES
     from gitcoord.host.open_files import is_open_for_writing
 
     is_open = is_open_for_writing(lock)

@@ -15,7 +15,8 @@ from gitcoord.features import doors
 from gitcoord.features.work import escalations
 from tests.support.builders import tasks
 from tests.support.cli import Cli
-from tests.support.world import environment, found
+from tests.support.formats import needs_ref_files, require_reftable
+from tests.support.world import environment, found, git
 
 DIE = """
 import os, signal, sys
@@ -44,6 +45,7 @@ def die_after_the_swap(repo: Path) -> None:
     assert len(left(repo)) == 1
 
 
+@needs_ref_files
 def test_the_python_interface_settles_before_it_does_anything_else(repo: Path) -> None:
     found(repo, tasks("a", "b"), "x", worktrees=False).close()
     die_after_the_swap(repo)
@@ -55,6 +57,7 @@ def test_the_python_interface_settles_before_it_does_anything_else(repo: Path) -
     assert left(repo) == []
 
 
+@needs_ref_files
 def test_the_command_line_tells_the_same(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli = Cli(repo, capsys)
     found(repo, tasks("a", "b"), "x", worktrees=False).close()
@@ -91,3 +94,21 @@ def test_a_holder_is_told_that_a_need_of_its_task_is_open_again(repo: Path) -> N
             ("claim", "your claim on task b stands, but task b waits for a")
         ]
     assert doors.begin_as_agent(work, "y") == []
+
+
+def test_locks_that_a_dead_git_left_on_tables_are_gone_after_the_next_command(
+    tmp_path: Path,
+) -> None:
+    require_reftable()
+    repo = tmp_path / "tables"
+    git("init", "-q", "--ref-format=reftable", str(repo), cwd=tmp_path)
+    git("commit", "-q", "--allow-empty", "-m", "first", cwd=repo)
+    found(repo, tasks("a", "b"), "x", worktrees=False).close()
+    with gitcoord.open(repo) as coord:
+        coord.claim("x", checkout=False, session="s")
+        tables = repo / ".git" / "reftable"
+        table = next(tables.glob("*.ref"))
+        for name in (table.name, "tables.list"):
+            (tables / f"{name}.lock").touch()
+        coord.claim("x", checkout=False, session="s")  # answers what is held, and writes nothing
+        assert list(tables.glob("*.lock")) == []

@@ -138,3 +138,51 @@ def test_a_move_works_from_a_linked_worktree_and_with_packed_refs(
     git(repo, "pack-refs", "--all")
     assert refs.move_target(Git(repo.parent / "linked"), MAIN, old, new, {LEDGER: old}, {})
     assert git(repo, "rev-parse", MAIN) == new
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    """A folder of tables on which a dead git left the locks of the list and of one table."""
+    folder = tmp_path / "reftable"
+    folder.mkdir()
+    for name in ("tables.list", "0x1-0x2-ab.ref", "tables.list.lock", "0x1-0x2-ab.ref.lock"):
+        (folder / name).touch()
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_locks_of_tables_that_stand_still_go_and_the_tables_stay(tables: Path) -> None:
+    gone = refs.clear_table_locks(tables)
+    assert sorted(path.name for path in gone) == ["0x1-0x2-ab.ref.lock", "tables.list.lock"]
+    assert names(tables) == ["0x1-0x2-ab.ref", "tables.list"]
+    assert refs.clear_table_locks(tables) == []
+
+
+@pytest.mark.parametrize("name", ["tables.list.lock", "0x1-0x3-ef.ref.temp.Ab12"])
+def test_locks_of_tables_stay_while_a_git_writes_the_list_or_a_table(
+    tables: Path, name: str
+) -> None:
+    with (tables / name).open("wb"):
+        before = names(tables)
+        assert refs.clear_table_locks(tables) == []
+    assert names(tables) == before
+
+
+def test_a_lock_of_a_table_that_another_git_takes_meanwhile_stays(tables: Path) -> None:
+    lock = tables / "0x1-0x2-ab.ref.lock"
+
+    def take_again() -> None:
+        (tables / "tables.list.lock").replace(lock)
+
+    timer = threading.Timer(0.1, take_again)
+    timer.start()
+    assert refs.clear_table_locks(tables) == []
+    timer.join()
+    assert lock.exists()
+
+
+def test_without_tables_there_is_no_lock_of_one(tmp_path: Path) -> None:
+    assert refs.clear_table_locks(tmp_path / "reftable") == []

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.host.strays import Stray, descendants, end_all, end_strays, find_strays
+from gitcoord.host.strays import (
+    Stray,
+    descendants,
+    end_all,
+    end_strays,
+    find_strays,
+    git_standing_in,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MARK = "GITCOORD_CLAIM=0123456789abcdef"
@@ -104,3 +111,16 @@ def test_descendants_are_listed_nearest_first(
     assert [Stray(pid).parent for pid in below] == [top.pid, below[0]]
     for pid in below:
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("command", "is_found"), [("cat-file --batch", False), ("update-ref --stdin", True)]
+)
+def test_a_git_that_reads_objects_is_at_work_on_nothing(
+    repo: Path, started: list[subprocess.Popen[bytes]], command: str, is_found: bool
+) -> None:
+    git = subprocess.Popen(["git", *command.split()], cwd=repo, stdin=subprocess.PIPE)
+    started.append(git)
+    while not Stray(git.pid).is_git:
+        assert git.poll() is None
+    assert git_standing_in(repo) == (git.pid if is_found else None)

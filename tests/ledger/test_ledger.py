@@ -20,7 +20,7 @@ from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity
 from gitcoord.ledger.ledger import Offers
 from tests.support.builders import tasks
-from tests.support.formats import needs_ref_files
+from tests.support.formats import keeps_tables, lock_of, needs_ref_files
 from tests.support.moments import before_swap
 from tests.support.world import found, record
 
@@ -95,17 +95,21 @@ def test_a_ledger_that_others_keep_moving_is_unavailable_at_the_deadline_and_not
     repo: Path,
 ) -> None:
     work = found(repo, tasks("a"), "x", worktrees=False)
-    lock = repo / ".git" / "refs" / "heads" / "gitcoord" / "ledger.lock"
-    lock.touch()
+    lock = lock_of(repo / ".git", work.ledger.ref)
     writer = LiveFile(repo / ".git" / "gitcoord" / "pending" / "ledger" / "z" / "1.json")
     writer.write(json.dumps({"process": identity()}).encode())
     tip = work.ledger.tip()
     work.ledger.timeout_s = 1.0
-    with pytest.raises(GitcoordError) as caught:
-        claims.claim(work, "x", checkout=False)
+    # Of refs in files the writer's record tells that it lives, of tables its open lock.
+    with lock.open("xb") as held:
+        if not keeps_tables(repo / ".git"):
+            held.close()
+        with pytest.raises(GitcoordError) as caught:
+            claims.claim(work, "x", checkout=False)
     assert caught.value.code == "unavailable"
     assert work.ledger.tip() == tip
     writer.leave()
+    work.ledger.timeout_s = 20.0
     claims.claim(work, "x", checkout=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from gitcoord.core.ids import Oid
 from gitcoord.store.git_program import GitProgram
 from gitcoord.store.git_refs import GitRefs
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError
-from tests.support.formats import keeps_tables, lock_of, require_reftable
+from tests.support.formats import lock_of, require_reftable
 from tests.support.world import git
 
 REF = "refs/heads/gitcoord/ledger"
@@ -154,23 +153,3 @@ def test_refs_of_ours_get_no_reflog_and_branches_as_git_says(
     program.end()
     assert git("reflog", "show", BEAT, cwd=top) == ""
     assert bool(git("reflog", "show", REF, cwd=top)) is (setting != "false")
-
-
-def test_the_lock_that_a_killed_compaction_left_on_a_table_goes(
-    refs: GitRefs, top: Path, one: Oid, two: Oid
-) -> None:
-    if not keeps_tables(top / ".git"):
-        pytest.skip("there are no tables")
-    table = next((top / ".git" / "reftable").glob("*.ref"))
-    lock = table.with_name(f"{table.name}.lock")
-    lock.touch()
-    swap(refs, None, one)
-    assert lock.exists(), "it may be a living one's: it has just been made"
-    known = lock.stat()
-    os.utime(lock, ns=(known.st_atime_ns, known.st_mtime_ns - 2_000_000_000))
-    with (table.parent / "0x1-0x2-abc.temp.x").open("wb"):
-        swap(refs, one, two)
-        assert lock.exists(), "somebody is writing a table"
-    (table.parent / "0x1-0x2-abc.temp.x").unlink()
-    swap(refs, two, one)
-    assert not lock.exists()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.git.places import keeps_tables
 from gitcoord.git.program import version
-from gitcoord.git.refs import keeps_tables
 
 __all__ = [
     "SETTINGS",

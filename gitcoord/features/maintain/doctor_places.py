@@ -15,7 +15,7 @@ from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.litter import clear_litter
 from gitcoord.features.setup.agents import IGNORE_HINT, exposed
 from gitcoord.features.workspace import Workspace
-from gitcoord.git.places import discover
+from gitcoord.git.places import TABLES, discover
 from gitcoord.host.open_files import is_open_for_writing
 from gitcoord.host.strays import git_standing_in
 from gitcoord.ledger.files import read_json
@@ -246,7 +246,7 @@ def _ref_locks(work: Workspace) -> list[Path]:
     )
     found = [path for folder in folders for path in folder.rglob("*.lock")]
     found += [path for path in [common / "packed-refs.lock"] if path.exists()]
-    return [*found, *(common / "reftable").glob("*.lock")]
+    return [*found, *(common / TABLES).glob("*.lock")]
 
 
 def orphans(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.places import TABLES, keeps_tables
+from gitcoord.git.refs import clear_table_locks
 from gitcoord.host.open_files import is_open_for_writing
 from gitcoord.ledger.pending import HINTS, verified_refs
 from gitcoord.store.queue import QueueLock
@@ -31,7 +33,8 @@ def clear_litter(work: Workspace) -> list[str]:
     from gitcoord.git.scratch import clear_dead
 
     work.ledger.locks.clear_left()
-    gone = [str(path) for path in dead_hints(work) if _removed(path)]
+    gone = [str(path) for path in _table_locks(work)]
+    gone += [str(path) for path in dead_hints(work) if _removed(path)]
     gone += [str(path) for path in old_files(work) if _removed(path)]
     healing = QueueLock(work.ledger.files.healing_lock)
     for lock in task_locks(work):
@@ -41,6 +44,14 @@ def clear_litter(work: Workspace) -> list[str]:
     if count:
         gone.append(f"{count} worktree(s) of killed checks")
     return gone
+
+
+def _table_locks(work: Workspace) -> Iterator[Path]:
+    """Remove the locks of tables that dead gits left, in every worktree; return them."""
+    common = work.place.common_dir
+    if keeps_tables(common):
+        for folder in (common, *_folders(common / "worktrees")):
+            yield from clear_table_locks(folder / TABLES)
 
 
 def _removed(path: Path) -> bool:

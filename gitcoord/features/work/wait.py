@@ -20,6 +20,7 @@ from typing import Any
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import Oid
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.places import TABLES
 from gitcoord.host.clock import Clock, Deadline
 
 __all__ = ["Watcher", "seconds_until_worth", "wait_for_change"]
@@ -112,11 +113,11 @@ class Watcher:
     """Looks at one ref for every waiter of a process."""
 
     def __init__(self, common_dir: Path, ref: str) -> None:
-        self._folders = [(common_dir / ref).parent, common_dir / "reftable"]
+        self._folders = [(common_dir / ref).parent, common_dir / TABLES]
         self._files = [
             common_dir / ref,
             common_dir / "packed-refs",
-            common_dir / "reftable" / "tables.list",
+            common_dir / TABLES / "tables.list",
         ]
         self._clock = Clock()
         self._moved = threading.Condition()

@@ -16,6 +16,7 @@ from gitcoord.features.maintain.litter import clear_litter, dead_hints, old_file
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.ledger.pending import HINTS, PendingFiles
 from tests.support.builders import tasks
+from tests.support.formats import needs_ref_files, require_reftable
 from tests.support.world import environment, found, git
 
 DEAD = "another-boot:1:1:1"
@@ -68,6 +69,7 @@ def test_the_record_of_a_dead_writer_of_a_hint_goes_when_it_accounts_for_no_lock
     assert not path.exists()
 
 
+@needs_ref_files
 def test_the_record_of_a_dead_writer_stays_as_long_as_a_lock_may_be_its_own(
     work: Workspace,
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_link_in_the_place_of_a_temporary_file_is_removed_and_not_followed(
     assert target.exists()
 
 
+@needs_ref_files
 def test_the_lock_of_a_work_branch_goes_when_no_process_is_at_work_on_it(work: Workspace) -> None:
     folder = work.place.common_dir / "refs/heads/task"
     left = old(folder / "a/1-abcdef.lock")
@@ -156,6 +159,7 @@ def test_the_lock_of_a_work_branch_goes_when_no_process_is_at_work_on_it(work: W
     assert held.exists()
 
 
+@needs_ref_files
 def test_the_lock_of_a_branch_that_is_not_ours_stays(work: Workspace) -> None:
     lock = old(work.place.common_dir / "refs/heads/feature.lock")
     assert clear_litter(work) == []
@@ -203,3 +207,18 @@ def test_the_users_own_maintenance_beside_writers_loses_nothing(
     assert (writer.returncode, told) == (0, "")
     assert verify.verify(open_workspace(repo)).entries == before + 12
     git("fsck", "--strict", cwd=repo)
+
+
+def test_a_dead_gits_lock_on_a_table_of_a_worktree_goes(tmp_path: Path) -> None:
+    require_reftable()
+    repo = tmp_path / "tables"
+    git("init", "-q", "--ref-format=reftable", str(repo), cwd=tmp_path)
+    git("commit", "-q", "--allow-empty", "-m", "first", cwd=repo)
+    work = found(repo, tasks("a"), "x")
+    table = next((repo / ".git" / "worktrees").glob("*/reftable/*.ref"))
+    left = table.with_name(f"{table.name}.lock")
+    left.touch()
+    assert clear_litter(work) == [str(left)]
+    assert not left.exists()
+    assert table.exists()
+    work.close()
