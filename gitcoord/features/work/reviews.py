@@ -270,13 +270,13 @@ def _nothing(
 def material(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> dict[str, Any]:
     """Return what a verdict is about: the task, the result, its diff, its check.
 
-    Where git cannot make the diff ``problem`` says why: the review stands.
+    Where the diff cannot be made ``problem`` says why: the review stands.
     """
     result = cast("Result", task["result"])
     diff, problem = None, ""
     try:
         diff = _diff(work, snapshot, result)
-    except (GitError, UnavailableError) as error:
+    except (GitError, UnavailableError, OSError) as error:
         problem = f"the changes cannot be shown now: {error}; claim the review again to see them"
     return {
         "task": task_facts(snapshot, task, work.ledger.context()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -273,3 +274,19 @@ def test_a_killed_claim_of_a_review_is_settled_by_the_next_command(repo: Path) -
     token = json.loads(os.read(read, 1000))
     assert token in {str(one["token"]) for one in work.tokens("y", "reviews").all()}
     assert reviews.judge(work, "y", None, "approve", "").task["state"] == "done"
+
+
+def test_a_review_stands_where_there_is_no_room_to_show_the_changes(repo: Path) -> None:
+    work = found(repo, tasks("a", head=REVIEWED), "x", "y")
+    do(work, "x", "a")
+    done = reviews.claim(work, "y")
+    snapshot = work.ledger.snapshot(done.entry)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        shown = reviews.material(work, snapshot, done.task)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert shown["diff"] is None
+    assert shown["problem"].startswith("the changes cannot be shown now: ")
+    assert reviews.material(work, snapshot, done.task)["diff"]["files"]
