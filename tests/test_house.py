@@ -18,12 +18,9 @@ _spec.loader.exec_module(figures)
 SHAPE = "it defines shapes alone: whoever reads and writes them is tested, and mypy holds them"
 THROUGH = "it is tested through "
 ANSWERED = THROUGH + "cli/test_answers.py: each command's answer is held against its shape"
-HOOKS = THROUGH + "features/assist/test_hook.py: an assistant's hook is one call from end to end"
-SETUP = THROUGH + "cli/test_setup_assistants.py: what a setup writes is compared as a whole"
-SUBAGENTS = THROUGH + "features/assist/test_subagents.py, with the calls that assistants make"
+SETUP = THROUGH + "cli/test_assistants.py: what a setup writes is compared as a whole"
 BRIEFS = THROUGH + "cli/test_brief.py: a brief is compared as a whole"
 WITHOUT_A_TEST: dict[str, str] = {
-    "cli/assistants.py": SETUP,
     "core/model.py": SHAPE,
     "core/model_gates.py": SHAPE,
     "core/model_leases.py": SHAPE,
@@ -33,11 +30,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     + "e2e/test_report_in_browser.py: it runs in a browser, and in nothing else",
     "core/shapes.py": SHAPE,
     "features/assist/briefs.py": BRIEFS,
-    "features/assist/events.py": HOOKS,
-    "features/assist/examine.py": SETUP,
-    "features/assist/native_worktrees.py": SUBAGENTS,
     "features/assist/setups.py": SETUP,
-    "features/assist/turn_counts.py": HOOKS,
     "features/inspect/agent_answers.py": ANSWERED,
     "features/inspect/brief_shapes.py": ANSWERED,
     "features/inspect/orchestrator_answers.py": ANSWERED,
@@ -45,15 +38,12 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/inspect/seeing_answers.py": ANSWERED,
     "features/inspect/setup_answers.py": ANSWERED,
     "features/inspect/shapes.py": ANSWERED,
-    "features/land/pending_moves.py": THROUGH + "features/land/test_target_moves.py: who finishes "
-    "a move asks whether it was begun",
     "features/maintain/findings.py": SHAPE,
     "features/run/attempts.py": THROUGH + "features/run/test_runner.py: a run is its attempts",
     "features/run/review_assistants.py": THROUGH + "features/run/test_assistants.py: who works and "
     "who reviews is one run",
     "features/run/demo_agent.py": THROUGH
     + "features/run/test_demo.py: it is a program of the demo",
-    "features/work/choices.py": THROUGH + "features/work/test_claims.py: a claim makes the choice",
     "store/protocol.py": THROUGH + "store/test_contract.py, which every engine passes",
 }
 """The modules that no test file of their name mirrors, and why."""

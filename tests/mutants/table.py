@@ -334,7 +334,7 @@ MUTANTS = [
         "gitcoord/features/work/choices.py",
         '(wait_ms(task["retry"], context))\n                continue\n',
         '(wait_ms(task["retry"], context))\n                break\n',
-        "tests/features/work/test_claims.py::"
+        "tests/features/work/test_choices.py::"
         "test_a_candidate_that_cannot_be_had_does_not_hide_the_next",
         "nothing-ready would be said while there is work",
     ),
