@@ -13,7 +13,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gitcoord.core import paths
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
@@ -21,7 +21,7 @@ from gitcoord.store.index_tables import bring_to, connect
 from gitcoord.store.protocol import Store
 from gitcoord.store.reader import RecordCache
 
-__all__ = ["SUFFIXES", "ReadyIndex"]
+__all__ = ["SUFFIXES", "PlannedTask", "ReadyIndex"]
 
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 """The files of a database, as SQLite names them."""
@@ -34,6 +34,16 @@ _ORDERS = {
 }
 _RND_RANGE = 2**32
 _T = TypeVar("_T")
+
+
+class PlannedTask(NamedTuple):
+    """What a forecast asks of a task; its state is as ``core.readiness`` derives it."""
+
+    name: TaskId
+    phase: PhaseId
+    estimate_ms: int | None
+    state: str
+    needs: tuple[TaskId, ...]
 
 
 def _tell_nobody(_number: int, _total: int) -> None:
@@ -230,6 +240,17 @@ class ReadyIndex:
     def listed(self) -> list[tuple[TaskId, str]]:
         """List every task with its state, as in ``counts``, in plan order."""
         return self._select("SELECT id, shown FROM tasks ORDER BY ord", ())
+
+    def planned(self) -> list[PlannedTask]:
+        """List every task with what a forecast asks of it, in plan order."""
+        query = "SELECT id, phase, estimate, shown FROM tasks ORDER BY ord"
+        needs: dict[TaskId, list[TaskId]] = {}
+        for task, need in self._select("SELECT task, need FROM needs ORDER BY task, need", ()):
+            needs.setdefault(task, []).append(need)
+        return [
+            PlannedTask(name, phase, estimate_ms, state, tuple(needs.get(name, ())))
+            for name, phase, estimate_ms, state in self._select(query, ())
+        ]
 
     def dependents(self, task: TaskId) -> list[TaskId]:
         """List the tasks that need this one directly, in plan order."""

@@ -63,6 +63,11 @@ def test_each_task_has_the_state_that_the_rule_derives(states: list[dict[str, An
             snapshot = snapshot_of(whole)
             rule = {task["id"]: state_of(snapshot, task) for task in snapshot.tasks()}
             assert dict(index.listed()) == rule
+            for seen in index.planned():
+                spec = whole[seen.name]["spec"]
+                assert (seen.phase, seen.estimate_ms) == (spec["phase"], spec["estimate_ms"])
+                assert set(seen.needs) == set(spec["needs"])
+                assert seen.state == rule[seen.name]
             for task in snapshot.tasks():
                 is_ready = task["state"] == "open" and hindrance(snapshot, task) is None
                 assert (rule[task["id"]] == "ready") == is_ready

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gitcoord.core import ids
 from gitcoord.core.estimates import Finished, Remaining, estimate
 from gitcoord.core.history import History, history_of
-from gitcoord.core.ids import PhaseId, TaskId
+from gitcoord.core.ids import PhaseId
 from gitcoord.core.leases import Context, age_ns, remaining_ms, running, silent_ns
 from gitcoord.core.model import Claim, Lease, PhaseRecord, TaskRecord
 from gitcoord.core.operations.reviews import is_verifier
@@ -25,6 +25,9 @@ from gitcoord.features.inspect.waiting import waiting_of
 from gitcoord.features.maintain.attention import Attention, item, needs_you
 from gitcoord.features.workspace import Workspace
 from gitcoord.store.protocol import MissingObjectError
+
+if TYPE_CHECKING:
+    from gitcoord.store.index import PlannedTask
 
 __all__ = ["overview"]
 
@@ -210,8 +213,10 @@ def _eta(
         return _span(context, None, None, f"unknown: more than {MAX_REMAINING} tasks remain")
     links = list(islice(entries(work, snapshot.oid), MAX_ENTRIES))[::-1]
     history = history_of(link.event for link in links)
+    planned = work.index.planned()
+    estimates = {task.name: task.estimate_ms for task in planned}
     finished = [
-        Finished(one.took_ms, _estimate_of(snapshot, one.task))
+        Finished(one.took_ms, estimates.get(one.task))
         for one in history.attempts
         if one.stands and one.took_ms is not None
     ]
@@ -219,7 +224,7 @@ def _eta(
     failed = sum(one.end in {"failed", "expired"} for one in history.attempts)
     found = estimate(
         finished,
-        _remaining(work, snapshot, context),
+        _remaining(snapshot, context, planned),
         _agents_at_work(history, context, finished),
         failed / max(1, ended),
         seed=int(snapshot.oid[:12], 16),
@@ -238,34 +243,23 @@ def _span(context: Context, low_ms: int | None, high_ms: int | None, basis: str)
     return {"from": ends[0], "to": ends[1], "basis": basis}
 
 
-def _estimate_of(snapshot: Snapshot, task: TaskId) -> int | None:
-    record = snapshot.task(task)
-    if record is None:
-        return None
-    return record["spec"]["estimate_ms"]
-
-
-def _remaining(work: Workspace, snapshot: Snapshot, context: Context) -> list[Remaining]:
+def _remaining(snapshot: Snapshot, context: Context, planned: list[PlannedTask]) -> list[Remaining]:
     """Return what is left to do, a phase's start waiting for all of those before it."""
-    tasks: list[TaskRecord] = [
-        snapshot.require_task(name)
-        for name, state in work.index.listed()
-        if state not in _OVER | _STOPPED | {"review"}
-    ]
+    tasks = [task for task in planned if task.state not in _OVER | _STOPPED | {"review"}]
     open_phases = {one["id"]: one for one in snapshot.phases() if one["state"] != "landed"}
+    since = {task["id"]: task["claim"]["since"] for task in snapshot.live() if task["claim"]}
     found = []
     for task in tasks:
-        if task["spec"]["phase"] not in open_phases:
+        if task.phase not in open_phases:
             continue
-        afters = open_phases[task["spec"]["phase"]]["spec"]["after"]
+        afters = open_phases[task.phase]["spec"]["after"]
         gates = tuple(_gate(phase) for phase in afters if phase in open_phases)
         elapsed_ms = None
-        if task["claim"] is not None:
-            elapsed_ms = max(0, context.time - task["claim"]["since"]) * 1000
-        needs = (*task["spec"]["needs"], *gates)
-        found.append(Remaining(task["id"], needs, task["spec"]["estimate_ms"], elapsed_ms))
+        if task.name in since:
+            elapsed_ms = max(0, context.time - since[task.name]) * 1000
+        found.append(Remaining(task.name, (*task.needs, *gates), task.estimate_ms, elapsed_ms))
     for name, phase in open_phases.items():
-        members = [task["id"] for task in tasks if task["spec"]["phase"] == name]
+        members = [task.name for task in tasks if task.phase == name]
         befores = [_gate(other) for other in phase["spec"]["after"] if other in open_phases]
         found.append(Remaining(_gate(name), (*members, *befores), None, is_work=False))
     return found
