@@ -112,15 +112,14 @@ async def _list_resources(_context: Any, _params: object) -> types.ListResources
 
 
 async def _list_templates(_context: Any, _params: object) -> types.ListResourceTemplatesResult:
-    return types.ListResourceTemplatesResult(
-        resource_templates=[
-            types.ResourceTemplate(
+    templates = []
+    for address, (name, what) in RESOURCES.items():
+        if "{" in address:
+            template = types.ResourceTemplate(
                 uri_template=address, name=name, description=what, mime_type=MARKDOWN
             )
-            for address, (name, what) in RESOURCES.items()
-            if "{" in address
-        ]
-    )
+            templates.append(template)
+    return types.ListResourceTemplatesResult(resource_templates=templates)
 
 
 async def _read_resource(

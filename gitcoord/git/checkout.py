@@ -215,12 +215,11 @@ def _restore(place: _Place, facts: Mapping[str, str], handle: int) -> None:
         if path not in was and _is_written(git, place.worktree, path, [becomes.get(path)]):
             (place.worktree / path).unlink()
             _remove_empty(place.worktree, path)
-    missing = [
-        path
-        for path in was
-        if not os.path.lexists(place.worktree / path)
-        or _is_written(git, place.worktree, path, [was[path], becomes.get(path)])
-    ]
+    missing = []
+    for path, before in was.items():
+        is_there = os.path.lexists(place.worktree / path)
+        if not is_there or _is_written(git, place.worktree, path, [before, becomes.get(path)]):
+            missing.append(path)
     if missing:
         listing = b"\0".join(os.fsencode(path) for path in missing)
         git.run(

@@ -90,13 +90,8 @@ def expiries(
     plan = require_plan(snapshot)
     pool = plan["pools"].get(task["spec"]["pool"])
     wanted = paths_of(task) or []
-    in_pool = [
-        other
-        for other in snapshot.live()
-        if other["claim"]
-        and other["id"] != task["id"]
-        and other["spec"]["pool"] == task["spec"]["pool"]
-    ]
+    others = [other for other in snapshot.live() if other["claim"] and other["id"] != task["id"]]
+    in_pool = [other for other in others if other["spec"]["pool"] == task["spec"]["pool"]]
     is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
     by_token = {
         lock["token"]

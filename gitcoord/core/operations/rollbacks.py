@@ -17,7 +17,7 @@ from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import AgentId, Oid, Token
 from gitcoord.core.layout import SETTINGS, agent_path, lock_path
-from gitcoord.core.leases import leases_of
+from gitcoord.core.leases import leases_of, running
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
 from gitcoord.core.operation import WORDS, Operation, Transitions, copied, keys, why_of
 from gitcoord.core.operations.changes import changed, escalate
@@ -35,11 +35,8 @@ def holders(snapshot: Snapshot) -> list[Survivor]:
     for task in snapshot.live():
         if task["claim"]:
             found.append({"kind": "claim", "name": task["id"], "token": task["claim"]["token"]})
-        found += [
-            {"kind": "review", "name": task["id"], "token": review["token"]}
-            for review in task["reviews"]
-            if review["verdict"] is None
-        ]
+        for review in running(task):
+            found.append({"kind": "review", "name": task["id"], "token": review["token"]})
     for lock in snapshot.locks():
         found.append({"kind": "lock", "name": lock["id"], "token": Token(lock["id"])})
     return found
@@ -65,15 +62,15 @@ def survivors(chosen: Snapshot, abandoned: Snapshot) -> list[Survivor]:
 
 def _renewals(snapshot: Snapshot) -> dict[str, Renewal]:
     """Return when each lease was last renewed, by its token."""
-    return {
-        lease["token"]: {
-            "boot_id": lease["boot_id"],
-            "monotonic_ns": lease["monotonic_ns"],
-            "at": lease["at"],
-        }
-        for task in snapshot.live()
-        for lease in leases_of(task)
-    }
+    found: dict[str, Renewal] = {}
+    for task in snapshot.live():
+        for lease in leases_of(task):
+            found[lease["token"]] = {
+                "boot_id": lease["boot_id"],
+                "monotonic_ns": lease["monotonic_ns"],
+                "at": lease["at"],
+            }
+    return found
 
 
 def check_rollback(chosen: Snapshot, event: Event) -> None:

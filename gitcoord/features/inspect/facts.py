@@ -302,29 +302,23 @@ def _live_in_order(snapshot: Snapshot) -> list[TaskRecord]:
 def _held_claims(snapshot: Snapshot, context: Context) -> list[dict[str, Any]]:
     """Return every claim with its task, in plan order."""
     heartbeat_ms = heartbeat_ms_of(snapshot)
-    return [
-        {
-            "task": task["id"],
-            "title": task["spec"]["title"],
-            **claim_facts(task["claim"], context, heartbeat_ms),
-        }
-        for task in _live_in_order(snapshot)
-        if task["claim"]
-    ]
+    found = []
+    for task in _live_in_order(snapshot):
+        if task["claim"]:
+            about = {"task": task["id"], "title": task["spec"]["title"]}
+            found.append({**about, **claim_facts(task["claim"], context, heartbeat_ms)})
+    return found
 
 
 def _running_reviews(snapshot: Snapshot, context: Context) -> list[dict[str, Any]]:
     """Return every review that is at work with its task, in plan order."""
     heartbeat_ms = heartbeat_ms_of(snapshot)
-    return [
-        {
-            "task": task["id"],
-            "title": task["spec"]["title"],
-            **review_facts(review, context, heartbeat_ms),
-        }
-        for task in _live_in_order(snapshot)
-        for review in running(task)
-    ]
+    found = []
+    for task in _live_in_order(snapshot):
+        about = {"task": task["id"], "title": task["spec"]["title"]}
+        for review in running(task):
+            found.append({**about, **review_facts(review, context, heartbeat_ms)})
+    return found
 
 
 def _agent_facts(agent: AgentRecord, claims: list[dict[str, Any]]) -> dict[str, Any]:

@@ -180,19 +180,19 @@ def changes_of(work: Workspace, tip: Snapshot, chosen: Snapshot) -> dict[str, An
         "claims_kept": [_named(tip, one) for one in kept if one["kind"] == "claim"],
         "reviews_ended": [one["name"] for one in lost if one["kind"] == "review"],
         "locks_ended": [one["name"] for one in lost if one["kind"] == "lock"],
-        "phases": [
-            {
-                "phase": phase["id"],
-                "now": phase["state"],
-                "then": _state_of(before),
-            }
-            for phase in tip.phases()
-            if (before := chosen.phase(phase["id"])) is None or before["state"] != phase["state"]
-        ],
+        "phases": list(_phases(tip, chosen)),
         "escalations": sorted(_stems(paths, "escalations")),
         "notes": sorted(_stems(paths, "notes")),
         "is_plan_changed": any(path in {PLAN, PLAN_INPUT} for path in paths),
     }
+
+
+def _phases(tip: Snapshot, chosen: Snapshot) -> Iterator[dict[str, Any]]:
+    """Return the phases that are in another state afterwards."""
+    for phase in tip.phases():
+        before = chosen.phase(phase["id"])
+        if before is None or before["state"] != phase["state"]:
+            yield {"phase": phase["id"], "now": phase["state"], "then": _state_of(before)}
 
 
 def _named(tip: Snapshot, one: Survivor) -> dict[str, str]:

@@ -73,16 +73,7 @@ def choose(
         RefusedError: A move of the target is under way in it.
 
     """
-    given = [
-        name
-        for name, value in (
-            ("--to", to),
-            ("--steps", steps),
-            ("--before", before),
-            ("--phase", phase),
-        )
-        if value is not None
-    ]
+    given = [value for value in (to, steps, before, phase) if value is not None]
     if len(given) != 1:
         raise UsageError(
             "say where to go back to, in one way",

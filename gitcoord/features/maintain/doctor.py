@@ -210,16 +210,9 @@ def _disk(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
 def _ownership(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     mine = os.geteuid()
-    foreign = [
-        path
-        for path in (
-            work.place.common_dir,
-            work.place.common_dir / "objects",
-            work.place.common_dir / "refs",
-            work.ledger.files.root,
-        )
-        if path.exists() and path.stat().st_uid != mine
-    ]
+    common_dir = work.place.common_dir
+    places = [common_dir, common_dir / "objects", common_dir / "refs", work.ledger.files.root]
+    foreign = [path for path in places if path.exists() and path.stat().st_uid != mine]
     if foreign:
         yield problem(
             "ownership",

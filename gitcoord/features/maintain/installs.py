@@ -33,25 +33,22 @@ def misled(main: Path, commands: Iterable[str]) -> list[Misled]:
     A command that sets PYTHONPATH says itself where the code is, and the
     setup of a worktree tests nothing.
     """
-    unsafe = [
-        command
-        for command in commands
-        if "PYTHONPATH=" not in command and not command.startswith("worktree setup:")
-    ]
-    if not unsafe:
+    if not any(map(_may_be_misled, commands)):
         return []
     source = "."
     if (main / "src").is_dir():
         source = "src"
-    return [
-        Misled(
-            f"{told} (in {folder}): a check that uses it tests the main checkout instead of the "
-            "commit",
-            f"start the check with PYTHONPATH={source}, or build an environment of its own",
-        )
-        for folder in site_folders(main)
-        for told in leading_into(folder, main)
-    ]
+    advice = f"start the check with PYTHONPATH={source}, or build an environment of its own"
+    found = []
+    for folder in site_folders(main):
+        for told in leading_into(folder, main):
+            text = f"{told} (in {folder}): a check that uses it tests the main checkout"
+            found.append(Misled(f"{text} instead of the commit", advice))
+    return found
+
+
+def _may_be_misled(command: str) -> bool:
+    return "PYTHONPATH=" not in command and not command.startswith("worktree setup:")
 
 
 def site_folders(main: Path) -> list[Path]:

@@ -342,12 +342,11 @@ def _earlier_branch(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> st
     if task["attempt"] < 2:
         return ""
     prefix = branch_ref(f"{snapshot.settings()['task_prefix']}/{task['id']}/")
-    found = [
-        (int(number), ref)
-        for ref in work.store.list_refs(prefix)
-        if (number := ref.removeprefix(prefix).partition("-")[0]).isdecimal()
-        and int(number) < task["attempt"]
-    ]
+    found = []
+    for ref in work.store.list_refs(prefix):
+        number = ref.removeprefix(prefix).partition("-")[0]
+        if number.isdecimal() and int(number) < task["attempt"]:
+            found.append((int(number), ref))
     if not found:
         return ""
     return branch_name(max(found)[1])
