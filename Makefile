@@ -81,13 +81,13 @@ test-python:
 soak: $(READY)
 	@GITCOORD_SOAK=long $(BIN)/python -m pytest -q -s -p no:randomly -m soak
 
-# Claude Code and Codex as npm has them, against a scripted model on loopback; versions: tests/assistants/versions.json.
+# Claude Code, Codex and Copilot as npm has them, against a scripted model on loopback; versions: tests/assistants/versions.json.
 assistants-test: $(READY)
-	@$(BIN)/python tests/assistants/install.py claude codex; status=$$?; \
+	@$(BIN)/python tests/assistants/install.py claude codex copilot; status=$$?; \
 	if [ $$status -eq 3 ]; then echo 'SKIPPED: no real assistant was run'; exit 0; fi; \
 	[ $$status -eq 0 ] && tests/assistants/offline.sh $(BIN)/python -m pytest -q -p no:randomly -n 2 -m assistants
 
-# For the night: two more, which take longer to install and to run.
+# For the night: Gemini too, which takes longer to run.
 assistants-nightly: $(READY)
 	@$(BIN)/python tests/assistants/install.py claude codex copilot gemini; status=$$?; \
 	if [ $$status -eq 3 ]; then echo 'SKIPPED: not every assistant could be installed'; fi; \

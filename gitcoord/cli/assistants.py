@@ -19,7 +19,7 @@ __all__ = ["prepare", "setup"]
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["claude", "codex", "agents-md"]))
+@click.argument("what", type=click.Choice(["claude", "codex", "gemini", "copilot", "agents-md"]))
 @click.option("--check", is_flag=True, help="Check that all is there; exit 18 if not.")
 @click.option("--remove", is_flag=True, help="Take out what this command put in.")
 @click.option("--print", "is_shown", is_flag=True, help="Print the files, and write nothing.")
@@ -92,8 +92,11 @@ def _require_mcp(what: str) -> None:
     """
     from importlib.util import find_spec
 
-    if what == "agents-md":
-        raise UsageError("agents-md is a file of text", hint="give --mcp with claude or codex")
+    if what not in {"claude", "codex"}:
+        raise UsageError(
+            f"the server is entered for claude and codex, not for {what}",
+            hint="its own settings take it: the program gitcoord with the argument mcp",
+        )
     if find_spec("mcp") is None:
         raise UsageError(
             "the MCP server needs the SDK, which is not installed here",
@@ -161,7 +164,17 @@ def _planned(
         return setups.plan_claude(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
     if what == "codex":
         return setups.plan_codex(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
+    if what in {"gemini", "copilot"}:
+        return _planned_more(app, what, scope, is_removal=is_removal)
     return setups.plan_agents_md(app.work, is_removal=is_removal)
+
+
+def _planned_more(app: App, what: str, scope: Scope, *, is_removal: bool) -> Planned:
+    from gitcoord.features.assist import more_setups
+
+    if what == "gemini":
+        return more_setups.plan_gemini(app.work, scope, is_removal=is_removal)
+    return more_setups.plan_copilot(app.work, scope, is_removal=is_removal)
 
 
 def _apply(app: App, what: str, planned: Planned, scope: str, *, is_removal: bool) -> None:

@@ -17,6 +17,8 @@ __all__ = [
     "CLAUDE_ASK",
     "claude_hooks",
     "codex_hooks",
+    "copilot_hooks",
+    "gemini_hooks",
     "is_our_command",
     "is_our_hook",
 ]
@@ -51,6 +53,8 @@ CLAUDE_ASK = tuple(
 )
 """Options that leave the agent's own place: its user is asked, whatever the command."""
 TIMEOUT_S = 30
+_SETTINGS_OF = ("claude", "codex", "gemini")
+"""Whose settings hold hooks of ours among others."""
 MAX_CODEX_END_S = 3
 """Codex gives the end of a session no longer, and knows such a hook by what it gave."""
 
@@ -87,8 +91,8 @@ def _shell(script: str) -> str:
     return f"sh -c {shlex.quote(script)}"
 
 
-def _group(script: str, matcher: str = "", timeout_s: int = TIMEOUT_S) -> dict[str, Any]:
-    handler = {"type": "command", "command": _shell(script), "timeout": timeout_s}
+def _group(script: str, matcher: str = "", timeout: int = TIMEOUT_S) -> dict[str, Any]:
+    handler = {"type": "command", "command": _shell(script), "timeout": timeout}
     if not matcher:
         return {"hooks": [handler]}
     return {"matcher": matcher, "hooks": [handler]}
@@ -124,12 +128,42 @@ def codex_hooks(program: str) -> list[tuple[str, dict[str, Any]]]:
     call = f"{shlex.quote(program)} hook codex"
     return [
         ("SessionStart", _group(_of_agent(call))),
-        ("SessionEnd", _group(_of_agent(call), timeout_s=MAX_CODEX_END_S)),
+        ("SessionEnd", _group(_of_agent(call), timeout=MAX_CODEX_END_S)),
         ("PreToolUse", _group(_in_claim(call, is_closed=True))),
         ("PostToolUse", _group(_in_claim(call, is_closed=False))),
         ("Stop", _group(_in_claim(call, is_closed=False))),
         ("SubagentStop", _group(_in_claim(call, is_closed=False))),
     ]
+
+
+def gemini_hooks(program: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return Gemini's events, each with the group that is ours; it counts in milliseconds."""
+    call = f"{shlex.quote(program)} hook gemini"
+    timeout_ms = TIMEOUT_S * 1000
+    return [
+        ("SessionStart", _group(_of_agent(call), timeout=timeout_ms)),
+        ("SessionEnd", _group(_of_agent(call), timeout=timeout_ms)),
+        ("BeforeTool", _group(_in_claim(call, is_closed=True), timeout=timeout_ms)),
+        ("AfterTool", _group(_in_claim(call, is_closed=False), timeout=timeout_ms)),
+        ("AfterAgent", _group(_in_claim(call, is_closed=False), timeout=timeout_ms)),
+    ]
+
+
+def copilot_hooks(program: str) -> dict[str, Any]:
+    """Return a file of Copilot's hooks, in its own dialect: all of it is ours."""
+    call = f"{shlex.quote(program)} hook copilot"
+    scripts = {
+        "sessionStart": _of_agent(call),
+        "sessionEnd": _of_agent(call),
+        "preToolUse": _in_claim(call, is_closed=True),
+        "postToolUse": _in_claim(call, is_closed=False),
+        "agentStop": _in_claim(call, is_closed=False),
+    }
+    hooks = {
+        event: [{"type": "command", "bash": script, "timeoutSec": TIMEOUT_S}]
+        for event, script in scripts.items()
+    }
+    return {"version": 1, "hooks": hooks}
 
 
 def is_our_hook(group: object) -> bool:
@@ -146,4 +180,4 @@ def is_our_command(command: object) -> bool:
     """Return whether a hook's command is one that we wrote, in any release."""
     if not isinstance(command, str) or not command.startswith("sh -c "):
         return False
-    return "gitcoord" in command and (" hook claude " in command or " hook codex " in command)
+    return "gitcoord" in command and any(f" hook {name} " in command for name in _SETTINGS_OF)

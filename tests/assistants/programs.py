@@ -20,7 +20,7 @@ from tests.assistants.scripted_model import ScriptedModel
 __all__ = [
     "GITCOORD",
     "Answer",
-    "both",
+    "all_of_them",
     "claude",
     "codex",
     "copilot",
@@ -108,10 +108,21 @@ def settings_of_codex(model: ScriptedModel) -> dict[str, str]:
     }
 
 
-def both(model: ScriptedModel, home: Path) -> dict[str, str]:
-    """Return a user's environment in which a run starts both by their names."""
-    programs = [str(program(name).parent) for name in ("claude", "codex")]
-    environment = _environment(home, DUMMY_KEY="dummy-key", **_for_claude(model, home))
+def _for_copilot(model: ScriptedModel) -> dict[str, str]:
+    return {
+        "COPILOT_PROVIDER_BASE_URL": f"{model.url}/v1",
+        "COPILOT_PROVIDER_API_KEY": "dummy-key",
+        "COPILOT_MODEL": "scripted",
+        "COPILOT_OFFLINE": "true",
+        "COPILOT_AUTO_UPDATE": "false",
+    }
+
+
+def all_of_them(model: ScriptedModel, home: Path) -> dict[str, str]:
+    """Return a user's environment in which a run starts each assistant by its name."""
+    programs = [str(program(name).parent) for name in ("claude", "codex", "copilot")]
+    more = {**_for_claude(model, home), **_for_copilot(model)}
+    environment = _environment(home, DUMMY_KEY="dummy-key", **more)
     environment["PATH"] = os.pathsep.join([*programs, environment["PATH"]])
     _put(home / ".claude" / "settings.json", {"permissions": {"allow": ["Bash"]}})
     (home / ".codex").mkdir(exist_ok=True)
@@ -165,14 +176,7 @@ def copilot(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:
     events = ("sessionStart", "preToolUse", "postToolUse", "agentStop")
     hooks = {"version": 1, "hooks": {event: [hook] for event in events}}
     _put(home / ".copilot" / "hooks" / "gitcoord.json", hooks)
-    environment = _environment(
-        home,
-        COPILOT_PROVIDER_BASE_URL=f"{model.url}/v1",
-        COPILOT_PROVIDER_API_KEY="dummy-key",
-        COPILOT_MODEL="scripted",
-        COPILOT_OFFLINE="true",
-        COPILOT_AUTO_UPDATE="false",
-    )
+    environment = _environment(home, **_for_copilot(model))
     words = ["-p", prompt, "--allow-all-tools", "--trust-folder", "--output-format", "json"]
     return _ended(_started([str(program("copilot")), *words], cwd, environment))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 from gitcoord.features.workspace import Workspace
 from tests.assistants.conftest import gitcoord
-from tests.assistants.programs import GITCOORD, Answer, both, claude, codex
+from tests.assistants.programs import Answer, claude, codex
 from tests.assistants.scripted_model import ScriptedModel, Turn, say, shell
 
 
@@ -53,40 +52,4 @@ def test_both_work_on_one_plan_and_it_lands(site: Path, work: Workspace, tmp_pat
         ["git", "ls-files"], cwd=site, check=True, capture_output=True, text=True
     ).stdout
     assert {f"{task['id']}/file" for task in tasks} <= set(listed.split())
-    gitcoord(site, "verify")
-
-
-def test_one_run_starts_both_and_the_plan_lands(site: Path, work: Workspace, home: Path) -> None:
-    names = ["alpha", "beta", "gamma", "delta", "epsilon"]
-    lanes = {
-        f"holds task {name}": [
-            shell(f"mkdir -p {name} && echo by $0 > {name}/file"),
-            shell(f'gitcoord complete --commit "Write {name}"'),
-            say("over"),
-        ]
-        for name in names
-    }
-    # One of them forgets to hand in, and is not believed: the task is tried again.
-    lanes["holds task gamma"] = [say("It is done."), say("Really."), say("Yes.")] + lanes[
-        "holds task gamma"
-    ]
-    before = sorted(str(path) for path in site.rglob("*") if ".git/" not in str(path))
-    with ScriptedModel([say("?")], lanes) as model:
-        done = subprocess.run(
-            [str(GITCOORD), "run", "-j", "2", "--assistant", "claude", "--assistant", "codex"],
-            cwd=site,
-            env=both(model, home),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "everything landed" in done.stdout
-    tasks: dict[str, Any] = {task["id"]: task for task in work.ledger.snapshot().tasks()}
-    by = {task["result"]["agent"] for task in tasks.values() if task["result"]}
-    assert by == {"run-1", "run-2"}, "both did some of it"
-    assert [one["code"] for one in tasks["gamma"]["setbacks"]] == ["failed"]
-    after = {str(path) for path in site.rglob("*") if ".git/" not in str(path)}
-    assert after == {*before, *(f"{site}/{name}{end}" for name in names for end in ("", "/file"))}
     gitcoord(site, "verify")

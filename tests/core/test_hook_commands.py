@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from typing import Any
@@ -17,6 +18,7 @@ from gitcoord.core.hook_commands import (
     is_our_command,
     is_our_hook,
 )
+from gitcoord.host.shipped import shipped
 
 HOOKS = [
     *claude_hooks("/opt/my tools/gitcoord", is_for_one_project=True),
@@ -38,6 +40,14 @@ def test_each_is_one_command_of_the_shell_and_known_as_ours(
     assert "'/opt/my tools/gitcoord' hook " in script
     subprocess.run(["sh", "-n", "-c", script], check=True)
     assert is_our_hook(group), event
+
+
+def test_the_plugin_has_the_hooks_of_today() -> None:
+    wanted: dict[str, list[object]] = {}
+    for event, group in claude_hooks("gitcoord", is_for_one_project=False):
+        wanted.setdefault(event, []).append(group)
+    path = shipped("templates") / "claude-plugin" / "hooks" / "hooks.json"
+    assert json.loads(path.read_text()) == {"hooks": wanted}
 
 
 def test_only_what_comes_before_an_edit_fails_closed() -> None:

@@ -8,7 +8,12 @@ import subprocess
 
 __all__ = ["OLDEST", "advice_about"]
 
-OLDEST = {"claude": (2, 1, 332), "codex": (0, 169, 0)}
+OLDEST = {
+    "claude": (2, 1, 332),
+    "codex": (0, 169, 0),
+    "copilot": (1, 0, 102),
+    "gemini": (0, 61, 0),
+}
 """The versions that were run with gitcoord; older ones differ where it matters."""
 PATIENCE_S = 15.0
 

@@ -29,12 +29,15 @@ from gitcoord.ledger.files import read_json, write_json
 __all__ = [
     "Planned",
     "Scope",
+    "agents_worktrees",
     "excluded",
+    "main_checkout",
     "own_program",
     "plan_agents_md",
     "plan_claude",
     "plan_codex",
     "remember",
+    "settings_change",
 ]
 
 Scope = Literal["local", "project", "user"]
@@ -42,6 +45,8 @@ CLAUDE_BLOCK = Path(".claude") / "rules" / "gitcoord-agents.md"
 EXCLUDED = {
     "claude": ("/.claude/settings.local.json", f"/{CLAUDE_BLOCK}", "/.claude/worktrees/"),
     "codex": ("/.codex/hooks.json", "/.codex/config.toml"),
+    "gemini": ("/.gemini/settings.json",),
+    "copilot": ("/.github/hooks/gitcoord.json",),
 }
 """What git is to pass over, for each assistant, where nothing tracked changes."""
 
@@ -69,7 +74,7 @@ def plan_claude(
         RefusedError: The servers of others stand where ours would.
 
     """
-    main = _main(work)
+    main = main_checkout(work)
     has_mcp = has_mcp or mcp_setups.is_entered(main, "claude")
     if scope == "user":
         folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
@@ -88,7 +93,7 @@ def plan_claude(
     rules += [(("permissions", "ask"), rule) for rule in hook_commands.CLAUDE_ASK]
     if has_mcp:
         rules.append((("permissions", "allow"), mcp_settings.CLAUDE_TOOLS))
-    change, made = _settings_change(work, settings, [*items, *rules], is_removal=is_removal)
+    change, made = settings_change(work, settings, [*items, *rules], is_removal=is_removal)
     changes = [change, _block_change(block, is_removal=is_removal)]
     if has_mcp or is_removal:
         places = [main]
@@ -115,7 +120,7 @@ def plan_codex(
         RefusedError: A worktree's configuration chooses permissions itself.
 
     """
-    main = _main(work)
+    main = main_checkout(work)
     folder = main / ".codex"
     if scope == "user":
         folder = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
@@ -123,7 +128,7 @@ def plan_codex(
     items = [
         (("hooks", event), group) for event, group in hook_commands.codex_hooks(own_program(scope))
     ]
-    change, made = _settings_change(work, hooks, items, is_removal=is_removal)
+    change, made = settings_change(work, hooks, items, is_removal=is_removal)
     has_mcp = has_mcp or mcp_setups.is_entered(main, "codex")
     server = ""
     if has_mcp and not is_removal:
@@ -150,7 +155,7 @@ def plan_agents_md(work: Workspace, *, is_removal: bool) -> Planned:
         UsageError: The file cannot be edited.
 
     """
-    change = _block_change(_main(work) / "AGENTS.md", is_removal=is_removal)
+    change = _block_change(main_checkout(work) / "AGENTS.md", is_removal=is_removal)
     return Planned([change], {}, [])
 
 
@@ -180,7 +185,13 @@ def agents_worktrees(work: Workspace) -> list[Path]:
     return found
 
 
-def _main(work: Workspace) -> Path:
+def main_checkout(work: Workspace) -> Path:
+    """Return the main checkout.
+
+    Raises:
+        RefusedError: There is none (reason ``bare``).
+
+    """
     if work.place.main_worktree is None:
         raise RefusedError(
             "this repository has no main checkout to keep settings in",
@@ -205,7 +216,7 @@ def _record(work: Workspace, path: Path) -> Path:
     return work.place.common_dir / "gitcoord" / "setup" / f"{name}.json"
 
 
-def _settings_change(
+def settings_change(
     work: Workspace,
     path: Path,
     items: Sequence[tuple[tuple[str, ...], Any]],

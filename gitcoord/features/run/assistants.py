@@ -18,15 +18,17 @@ from typing import Any, NamedTuple
 from gitcoord.core import hook_commands, ids
 from gitcoord.core.assistant_output import DIALECTS
 from gitcoord.core.codex_flags import codex_flags
-from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
+from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.model import Budget, Resume
+from gitcoord.core.version import VERSION
 from gitcoord.features.assist.briefs import brief_of
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.assist.setups import own_program
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import discover
 from gitcoord.host.shipped import shipped
+from gitcoord.ledger.files import write_json
 
 __all__ = [
     "REVIEW",
@@ -39,8 +41,8 @@ __all__ = [
 
 FOLDER = "assistants"
 MAX_RECIPE_BYTES = 64 * 1024
-_KEYS = frozenset({"program", "arguments", "model", "grants", "output", "resume"})
-_GRANTS = frozenset({"", "claude", "codex"})
+_KEYS = frozenset({"program", "arguments", "model", "grants", "output", "resume", "environment"})
+_GRANTS = frozenset({"", "claude", "codex", "copilot"})
 _TASK = (
     "Work on the task below until it is handed in with `gitcoord complete`, or given back with "
     "`gitcoord fail` or `gitcoord release`. Nobody is there to answer: `gitcoord escalate` asks."
@@ -71,6 +73,8 @@ class Assistant(NamedTuple):
     resume: tuple[str, ...] = ()
     """The words by which it goes on with a session; none where it cannot."""
     model_name: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    """What its environment has besides."""
 
     def session_of(self, kept: Resume | None) -> str:
         """Return the session that it goes on with, of what a task keeps; else nothing."""
@@ -141,6 +145,7 @@ def load_assistant(name: str, model: str = "") -> Assistant:
         recipe.get("output", ""),
         tuple(recipe.get("resume", ())),
         model,
+        tuple(recipe.get("environment", {}).items()),
     )
 
 
@@ -211,7 +216,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not any("{prompt}" in word for word in recipe.get("arguments", [])):
         raise _wrong(path, "arguments have to hold {prompt} in some word")
     if recipe.get("grants", "") not in _GRANTS:
-        raise _wrong(path, "grants has to be claude or codex, if it is there")
+        raise _wrong(path, "grants has to be claude, codex or copilot, if it is there")
+    known = recipe.get("environment", {})
+    if not isinstance(known, dict) or not all(isinstance(one, str) for one in known.values()):
+        raise _wrong(path, "environment has to be a table of texts")
     if recipe.get("output", "") not in {"", *DIALECTS}:
         raise _wrong(path, f"output has to be one of {', '.join(DIALECTS)}, if it is there")
     return recipe
@@ -234,7 +242,33 @@ def _granted(grants: str, worktree: Path) -> list[str]:
         place = discover(worktree)
         hooks_of_codex = hook_commands.codex_hooks(program)
         return codex_flags(hooks_of_codex, str(place.common_dir), str(place.git_dir))
+    if grants == "copilot":
+        return ["--plugin-dir", str(_copilot_plugin(program))]
     return []
+
+
+def _copilot_plugin(program: str) -> Path:
+    """Return a folder from which Copilot takes our hooks for one run.
+
+    It lies in the user's cache, where no repository reaches it, and is
+    written anew each time. If it is cut off, the next run writes it whole.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "gitcoord" / "copilot"
+    about = {"name": "gitcoord", "description": "Coordinates agents on one repository"}
+    files = {
+        "plugin.json": {**about, "version": VERSION, "hooks": "hooks.json"},
+        "hooks.json": hook_commands.copilot_hooks(program),
+    }
+    try:
+        for name, value in files.items():
+            write_json(folder / name, value)
+    except OSError as error:
+        raise UnavailableError(
+            f"{folder} cannot be written: {error.strerror}",
+            hint="set XDG_CACHE_HOME to a folder that can be",
+        ) from None
+    return folder
 
 
 def path_with_ours(environment: dict[str, str]) -> dict[str, str]:

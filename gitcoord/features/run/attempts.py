@@ -329,6 +329,7 @@ def _environment(job: Job, variables: dict[str, str]) -> dict[str, str]:
     environment = inherited()
     if job.assistant is not None:
         environment = {**path_with_ours(environment), BRIEFED: "1"}
+        environment |= dict(job.assistant.environment)
     return environment | {"GIT_TERMINAL_PROMPT": "0"} | variables
 
 

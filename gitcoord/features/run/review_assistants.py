@@ -124,6 +124,7 @@ def _environment(reviewer: Reviewer, held: reviews.Reviewing) -> dict[str, str]:
     kept = {name: value for name, value in known.items() if not name.startswith("GITCOORD_")}
     return {
         **kept,
+        **dict(reviewer.assistant.environment),
         "GIT_TERMINAL_PROMPT": "0",
         "GITCOORD_AGENT": reviewer.agent,
         "GITCOORD_LEDGER": reviewer.work.ledger.name,

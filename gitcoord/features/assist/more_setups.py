@@ -1,0 +1,98 @@
+"""Plan the hooks of Gemini CLI and Copilot CLI, and what takes them away again.
+
+Both read a worktree's own files alone, so each agent's worktree gets them
+beside the main checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from gitcoord.core import hook_commands
+from gitcoord.core.errors import RefusedError
+from gitcoord.features.assist.file_changes import FileChange, read_text
+from gitcoord.features.assist.setups import (
+    Planned,
+    Scope,
+    agents_worktrees,
+    main_checkout,
+    own_program,
+    settings_change,
+)
+from gitcoord.features.workspace import Workspace
+
+__all__ = ["plan_copilot", "plan_gemini"]
+
+_HOOKS_OF_COPILOT = Path("hooks") / "gitcoord.json"
+
+
+def _folders(work: Workspace, scope: Scope, own: Path, inside: str) -> list[Path]:
+    """Return the folders whose settings a scope is about."""
+    if scope == "user":
+        return [own]
+    places = [main_checkout(work)]
+    if scope == "local":
+        places += agents_worktrees(work)
+    return [place / inside for place in places]
+
+
+def plan_gemini(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
+    """Plan Gemini's hooks.
+
+    Raises:
+        UsageError: A file cannot be edited; it is named, with its line.
+
+    """
+    items = [
+        (("hooks", event), group) for event, group in hook_commands.gemini_hooks(own_program(scope))
+    ]
+    changes: list[FileChange] = []
+    made: dict[str, list[list[str]]] = {}
+    for folder in _folders(work, scope, Path.home() / ".gemini", ".gemini"):
+        path = folder / "settings.json"
+        change, new = settings_change(work, path, items, is_removal=is_removal)
+        changes.append(change)
+        made[str(path)] = new
+    return Planned(changes, made, [] if is_removal else _GEMINI_ADVICE)
+
+
+def plan_copilot(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
+    """Plan Copilot's hooks: a file that is ours as a whole.
+
+    Raises:
+        RefusedError: A file of that name is somebody else's.
+
+    """
+    own = Path(os.environ.get("COPILOT_HOME") or Path.home() / ".copilot")
+    text = json.dumps(hook_commands.copilot_hooks(own_program(scope)), indent=2) + "\n"
+    changes: list[FileChange] = []
+    for folder in _folders(work, scope, own, ".github"):
+        path = folder / _HOOKS_OF_COPILOT
+        before = read_text(path)
+        is_ours = before is None or " hook copilot " in before
+        if not is_ours and not is_removal:
+            raise RefusedError(
+                f"{path} holds hooks of somebody else",
+                reason="exists",
+                hint="give that file another name",
+            )
+        after: str | None = text
+        if is_removal:
+            after = None if is_ours else before
+        changes.append(FileChange(path, before, after, "hooks"))
+    made: dict[str, list[list[str]]] = {str(changes[0].path): []}
+    return Planned(changes, made, [] if is_removal else _COPILOT_ADVICE)
+
+
+_GEMINI_ADVICE = [
+    "Gemini loads hooks of a folder that it trusts: say so when it asks, or set "
+    "GEMINI_CLI_TRUST_WORKSPACE=true",
+    "its shell passes over ~/.gitconfig and git's own hooks: give the repository user.name and "
+    "user.email of its own",
+]
+_COPILOT_ADVICE = [
+    "Copilot loads hooks of a folder that it trusts: say so when it asks, or give --trust-folder",
+    "it runs hooks of .claude/settings.local.json too: what is set up for Claude is answered once",
+]
