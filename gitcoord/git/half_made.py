@@ -76,7 +76,7 @@ def clear_half_made(git: Git, place: Path) -> None:
         foreign = present - set(listing.decode("utf-8", "surrogateescape").split("\0"))
         if foreign:
             raise RefusedError(
-                f"{place} is a half-made worktree with files of others: "
+                f"{place} is an incomplete worktree with files of others: "
                 f"{', '.join(sorted(foreign)[:10])}",
                 reason="exists",
                 hint="move them away, and try again",

@@ -34,7 +34,7 @@ def _stream(snapshot: Snapshot, phase: PhaseId) -> PhaseRecord:
 
 
 def check_close(snapshot: Snapshot, event: Event) -> None:
-    """Refuse to close what is no stream, or is closed."""
+    """Refuse to close what is not a stream, or is closed."""
     if _stream(snapshot, event["phase"]).get("closed"):
         raise RefusedError(f"stream {event['phase']} is closed already", reason="nothing-to-do")
 

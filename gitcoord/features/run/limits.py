@@ -1,6 +1,6 @@
 """Know until when each assistant of a run has reached its usage limit, and wait it out.
 
-A limit is no failure. For as long as the plan's ``limit_wait`` the claim is
+A limit is not a failure. For as long as the plan's ``limit_wait`` the claim is
 kept beating; then, or at once where the limit is known to last longer, the
 task is given back with its session.
 """

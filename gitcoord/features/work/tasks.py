@@ -48,7 +48,7 @@ def change_stream(
 
     Raises:
         NotFoundError: There is no such phase.
-        UsageError: It is no stream.
+        UsageError: It is not a stream.
         RefusedError: It is so already, or a phase comes after the stream.
 
     """
