@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from gitcoord.core.instructions import BLOCK
+from gitcoord.host.shipped import shipped
 from tests.assistants.conftest import PLAN
 from tests.assistants.programs import GITCOORD, claude, codex
 from tests.assistants.scripted_model import ScriptedModel, say
@@ -20,9 +21,9 @@ def _run(cwd: Path, *words: str) -> str:
     return subprocess.run(words, cwd=cwd, check=True, capture_output=True, text=True).stdout
 
 
-def _first(ask: object, home: Path, place: Path) -> int:
+def _first(ask: object, home: Path, place: Path, *more: str) -> int:
     with ScriptedModel([say("seen")] * 4) as model:
-        ask(model, home, place, "Look")  # type: ignore[operator]
+        ask(model, home, place, "Look", *more)  # type: ignore[operator]
     return len(model.bodies[0].encode())
 
 
@@ -43,8 +44,11 @@ def main() -> None:
             name: _first(ask, Path(folder) / name, repo)
             for name, ask in (("claude", claude), ("codex", codex))
         }
+        plugin = str(shipped("templates") / "claude-plugin")
+        whole = _first(claude, Path(folder) / "plugin", repo, "--plugin-dir", plugin)
         _run(repo, str(GITCOORD), "init", "plan.toml")
         rows = [("instruction block of `setup`", len(BLOCK.encode()))]
+        rows.append(("Claude's plugin, outside of a claim", whole - plain["claude"]))
         for name, ask in (("claude", claude), ("codex", codex)):
             _run(repo, str(GITCOORD), "agent", "add", name, "--assistant", name)
             place = repo.parent / "repo.worktrees" / name
