@@ -12,6 +12,7 @@ from gitcoord.core.model import TaskRecord
 from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
 from gitcoord.features.work import claims, locks, results, reviews, widenings
+from gitcoord.features.work.scope import Scope
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["Coordinator", "Held", "HeldReview", "open_coordinator"]
@@ -103,7 +104,12 @@ class Coordinator:
         """
         who = AgentId(agent)
         done = claims.claim(
-            self._begun(who), who, _task(task), pool=pool, checkout=checkout, session=session
+            self._begun(who),
+            who,
+            _task(task),
+            within=Scope(pool),
+            checkout=checkout,
+            session=session,
         )
         held = done.claim
         self._acknowledged(done.entry)

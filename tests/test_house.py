@@ -35,6 +35,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/inspect/brief_shapes.py": ANSWERED,
     "features/inspect/orchestrator_answers.py": ANSWERED,
     "features/inspect/rollback_shapes.py": ANSWERED,
+    "features/inspect/run_answers.py": ANSWERED,
     "features/inspect/seeing_answers.py": ANSWERED,
     "features/inspect/setup_answers.py": ANSWERED,
     "features/inspect/shapes.py": ANSWERED,
@@ -44,6 +45,14 @@ WITHOUT_A_TEST: dict[str, str] = {
     "who reviews is one run",
     "features/run/demo_agent.py": THROUGH
     + "features/run/test_demo.py: it is a program of the demo",
+    "features/run/ending.py": THROUGH + "features/run/test_pilot.py: it is what a run returns",
+    "features/run/handing.py": THROUGH + "features/run/test_landing.py: it keeps the order",
+    "features/run/order.py": SHAPE,
+    "features/run/reviewing.py": THROUGH
+    + "features/run/test_assistants.py: assistants that review",
+    "features/work/idleness.py": THROUGH + "features/run/test_watching.py: a command that hangs",
+    "host/user_folder.py": THROUGH + "features/run/test_notify.py, whose file lies there",
+    "ledger/redaction.py": THROUGH + "cli/test_show_log.py: a secret is kept nowhere",
     "store/protocol.py": THROUGH + "store/test_contract.py, which every engine passes",
 }
 """The modules that no test file of their name mirrors, and why."""

@@ -70,6 +70,7 @@ def claim(
     from gitcoord.cli.waiting import ready_to_wait, waited
     from gitcoord.features.work import claims
     from gitcoord.features.work.contention import lost
+    from gitcoord.features.work.scope import Scope
 
     agent = ready_to_wait(app, wait=wait, timeout=timeout)
     asked_ns = app.work.clock.monotonic_ns()
@@ -79,7 +80,7 @@ def claim(
             app.work,
             agent,
             task,
-            pool=pool,
+            within=Scope(pool),
             checkout=not no_checkout,
             resume=resume,
             is_waiting=wait,

@@ -166,17 +166,17 @@ def tasks(app: App, state: str | None, phase: PhaseId | None, pool: str | None) 
 @click.command()
 @click.argument("task")
 @click.option("--log", "log_only", is_flag=True, help="Print the newest log that an attempt left.")
+@click.option("--follow", is_flag=True, help="With --log, go on while the attempt prints.")
 @pass_app
-def show(app: App, task: TaskId, log_only: bool) -> None:
+def show(app: App, task: TaskId, log_only: bool, follow: bool) -> None:
     """Show one task with its history.
 
     Example: gitcoord show 25
     """
     from gitcoord.features.inspect import facts
 
-    if log_only:
-        name, text = facts.log_of(app.work, task)
-        app.out.answer("show", {"task": task, "log": name, "text": text}, text.rstrip("\n"))
+    if log_only or follow:
+        _show_log(app, task, log_only=log_only, follow=follow)
         return
     from gitcoord.features.inspect import impact
 
@@ -256,6 +256,21 @@ def show(app: App, task: TaskId, log_only: bool) -> None:
     for entry in detail["history"]:
         lines.append(f"  {entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
     app.out.answer("show", found, "\n".join(lines))
+
+
+def _show_log(app: App, task: TaskId, *, log_only: bool, follow: bool) -> None:
+    """Print the output of the newest attempt, or go on with it as it comes."""
+    from gitcoord.features.inspect import facts
+    from gitcoord.features.inspect.log_following import follow_log
+
+    if not log_only:
+        raise UsageError("--follow goes with --log", hint="`gitcoord show TASK --log --follow`")
+    if not follow:
+        name, text = facts.log_of(app.work, task)
+        app.out.answer("show", {"task": task, "log": name, "text": text}, text.rstrip("\n"))
+        return
+    for part in follow_log(app.work, task):
+        app.out.line({"task": task, "log": part.log, "text": part.text}, part.text)
 
 
 @click.command()

@@ -67,11 +67,40 @@ class _Display:
 @click.option(
     "-j",
     "--jobs",
-    type=click.IntRange(1, 64),
-    default=2,
+    metavar="N|auto",
+    default="2",
     show_default=True,
-    help="How many agents work at once.",
+    help="How many agents work at once; auto, or auto:2-16, finds a number within bounds.",
 )
+@click.option(
+    "--pilot", type=click.IntRange(1, 1000), metavar="N", help="Try N tasks first, and judge them."
+)
+@click.option(
+    "--after-pilot",
+    type=click.Choice(["judge", "go", "stop"]),
+    default="judge",
+    show_default=True,
+    help="Whether the rest follows: if the pilot went well, always, never.",
+)
+@click.option("--phase", "phases", metavar="PHASE", multiple=True, help="Only tasks of this phase.")
+@click.option("--task", "tasks", metavar="TASK", multiple=True, help="Only this task.")
+@click.option(
+    "--timeout",
+    "timeouts",
+    metavar="TIME",
+    multiple=True,
+    help="How long a command may take: 30m, or 3x for three times the task's estimate.",
+)
+@click.option(
+    "--hung",
+    type=click.Choice(["tell", "end"]),
+    default="tell",
+    show_default=True,
+    help="What is done with a command that leaves no trace of work.",
+)
+@click.option("--keep-going", is_flag=True, help="Go on when ten attempts in a row have failed.")
+@click.option("--memory", metavar="SIZE", help="Address space of each process, such as 4G.")
+@click.option("--cpu", metavar="TIME", help="Processor time of each process, such as 20m.")
 @click.option(
     "--review", metavar="CMD", help="Review results with this shell command: 0 approves, 1 rejects."
 )
@@ -100,13 +129,15 @@ class _Display:
 @pass_app
 def run(
     app: App,
-    jobs: int,
+    /,
+    jobs: str,
     review: str | None,
     names: tuple[str, ...],
     reviewers: tuple[str, ...],
     model: str,
     max_budget: float | None,
     command: tuple[str, ...],
+    **wanted: Any,
 ) -> None:
     """Work on the plan: one command per task, phases land as they finish.
 
@@ -124,10 +155,12 @@ def run(
 
     Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
     """
+    from gitcoord.cli.run_options import jobs_of, order_of
     from gitcoord.features.run import runner
     from gitcoord.features.run.assistants import load_assistant
     from gitcoord.host.programs import find_program, from_here
 
+    count, pace = jobs_of(jobs)
     work = app.orchestrate()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
@@ -144,35 +177,65 @@ def run(
         words = [find_program(words[0]), *words[1:]]
     if review is not None:
         review = from_here(review)
+    crew = runner.Crew(assistants, reviewing, _budget(max_budget, [*assistants, *reviewing]))
+    order = order_of(wanted, pace)
     try:
-        done = runner.run(
-            work,
-            app.start,
-            words,
-            jobs,
-            display.tell,
-            stop,
-            review,
-            runner.Crew(assistants, reviewing, _budget(max_budget, [*assistants, *reviewing])),
-        )
+        done = runner.run(work, app.start, words, count, display.tell, stop, review, crew, order)
     finally:
         display.close()
-    told = ", ".join(f"{count} {state}" for state, count in sorted(done.counts.items()))
     if not done.is_landed:
-        raise _not_landed(work, done, told)
-    app.out.answer("run", {"counts": done.counts}, f"everything landed: {told}")
+        raise _not_landed(work, done)
+    told = f"everything landed: {_counted(done)}"
+    if order.within.tasks:
+        told = f"what was named is done: {_counted(done)}"
+    app.out.answer("run", _facts(done), "\n".join([told, *_figures(done)]))
+
+
+def _counted(done: Run) -> str:
+    return ", ".join(f"{count} {state}" for state, count in done.counts.items())
+
+
+def _facts(done: Run) -> dict[str, Any]:
+    return {
+        "counts": done.counts,
+        "landed": list(done.landed),
+        "failed": list(done.failed),
+        "conditions": list(done.conditions),
+        "stopped": done.stopped or None,
+        "missed": list(done.missed),
+    }
+
+
+def _figures(done: Run) -> list[str]:
+    """Return the four conditions as lines; those that are not known are left out."""
+    from gitcoord.core.stats import CONDITIONS
+
+    lines = []
+    for one in done.conditions:
+        if one["value"] is None:
+            continue
+        condition = CONDITIONS[one["name"]]
+        verdict = "met"
+        if not one["is_met"]:
+            verdict = "missed"
+        bound = "under"
+        if condition.is_over:
+            bound = "over"
+        wanted = f"{bound} {condition.threshold}"
+        lines.append(f"  {condition.title}: {one['value']:.2f}, wanted {wanted}: {verdict}")
+    return lines
 
 
 def _assistants(names: tuple[str, ...], model: str, command: list[str]) -> list[Assistant]:
     """Return the assistants that were named.
 
     Raises:
-        UsageError: Neither an assistant nor a command is to work, or both are.
+        UsageError: An assistant and a command are to work.
 
     """
     from gitcoord.features.run.assistants import load_assistant
 
-    if bool(names) == bool(command):
+    if names and command:
         raise UsageError(
             "either a command or --assistant works on the tasks",
             hint="give a command after `--`, or --assistant NAME",
@@ -191,22 +254,32 @@ def _budget(dollars: float | None, assistants: list[Assistant]) -> Budget:
     return {"cost_micros": round(dollars * 1_000_000)}
 
 
-def _not_landed(work: Workspace, done: Run, told: str) -> IncompleteError:
+_STOPPED = {
+    "pilot": "the pilot has ended, and the rest was not begun",
+    "failures": "stopped after ten failed attempts in a row",
+}
+
+
+def _not_landed(work: Workspace, done: Run) -> IncompleteError:
     """Return what a run left, with the command that helps for each."""
     from gitcoord.features.maintain.attention import needs_you
 
-    what = "not everything landed"
+    what = _STOPPED.get(done.stopped, "not everything landed")
+    hint = "`gitcoord status` shows what is left"
     if done.is_interrupted:
         what = "interrupted"
+        hint = "the same command goes on where this one stopped"
+    elif done.stopped == "pilot":
+        hint = "the same command without --pilot works on the rest"
     snapshot = work.ledger.snapshot()
     work.index.update(work.store, snapshot.oid)
     left = needs_you(work, snapshot)
     lines = [f"  {one['text']}\n    next: {one['command']}" for one in left[:MAX_LEFT]]
     return IncompleteError(
-        "\n".join([f"{what}: {told}", *lines]),
-        hint="`gitcoord status` shows what is left",
-        counts=dict(done.counts),
+        "\n".join([f"{what}: {_counted(done)}", *_figures(done), *lines]),
+        hint=hint,
         needs_you=cast("Any", left),
+        **_facts(done),
     )
 
 

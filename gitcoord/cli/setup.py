@@ -94,13 +94,19 @@ def _notice_misled(app: App, commands: list[str]) -> None:
 @click.option(
     "--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine."
 )
+@click.option("--template", metavar="NAME", help="Write a plan to start from into plan.toml.")
 @click.option(
-    "--template", metavar="NAME", help="Write a plan to start from: minimal, phases or directories."
+    "--with",
+    "given",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Set something in the template (repeatable).",
 )
 @click.option("--remote", metavar="NAME", help="Put the ledger on this remote, for all clones.")
 @click.option(
     "--no-branch", is_flag=True, help="With --remote: keep it out of the server's branches."
 )
+@click.option("--list-templates", "is_list", is_flag=True, help="List the plans to start from.")
 @pass_app
 def init(
     app: App,
@@ -109,6 +115,8 @@ def init(
     template: str | None,
     remote: str | None,
     no_branch: bool,
+    given: tuple[str, ...],
+    is_list: bool,
 ) -> None:
     """Create a ledger in this repository, and load a plan if one is named.
 
@@ -125,12 +133,19 @@ def init(
     from gitcoord.features.setup.trust import require_person
     from gitcoord.git.program import require_git
 
+    if is_list:
+        from gitcoord.cli.plan_templates import list_templates
+
+        list_templates(app)
+        return
     require_git()
     if is_trusted:
         require_person()
     app.refuse_agents()
-    if template is not None:
-        _write_template(app, template)
+    if template is not None or given:
+        from gitcoord.cli.plan_templates import write_template
+
+        write_template(app, template, given)
         return
     document = None
     if plan_file is not None:
@@ -165,28 +180,6 @@ def init(
             "a plan (gitcoord init --template minimal writes one to start from)"
         )
     app.out.answer("init", facts, text)
-
-
-def _write_template(app: App, name: str) -> None:
-    from gitcoord.host.shipped import shipped
-
-    folder = shipped("templates")
-    known = sorted(path.stem for path in folder.glob("*.toml"))
-    if name not in known:
-        raise NotFoundError(f"there is no template {name!r}", hint=f"known: {', '.join(known)}")
-    goal = app.start / "plan.toml"
-    try:
-        with goal.open("x", encoding="utf-8") as file:
-            file.write((folder / f"{name}.toml").read_text("utf-8"))
-    except FileExistsError:
-        raise UsageError(
-            f"{goal} exists already", hint="move it away first: nothing was written"
-        ) from None
-    app.out.answer(
-        "init",
-        {"plan_file": str(goal)},
-        f"{goal} written\nnext: edit it, then gitcoord init {goal}",
-    )
 
 
 @click.group(cls=NearGroup)

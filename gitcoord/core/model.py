@@ -136,12 +136,14 @@ class PoolSpec(TypedDict):
     """What the plan says of a pool.
 
     None means no limit, the plan's selection, no bound on its tasks' paths.
+    ``command`` is what a run starts for its tasks, in place of the run's own.
     """
 
     limit: int | None
     selection: str | None
     paths: list[str] | None
     context: NotRequired[str]
+    command: NotRequired[str]
 
 
 class WorktreeSpec(TypedDict):
@@ -156,6 +158,7 @@ class PlanRecord(TypedDict):
 
     ``widening`` is ``free`` or ``never``; where it is absent the orchestrator is asked.
     ``limit_wait_ms`` is 15 minutes where it is absent.
+    ``hung_ms`` is for how long a holder may leave no trace of work before it counts as hung.
     """
 
     name: str
@@ -172,6 +175,7 @@ class PlanRecord(TypedDict):
     widening: NotRequired[str]
     limit_wait_ms: NotRequired[int]
     budget: NotRequired[Budget]
+    hung_ms: NotRequired[int]
 
 
 class PlanDocument(TypedDict):

@@ -54,11 +54,11 @@ MAX_NEEDS = 1000
 MAX_EXPANDED_BYTES = 96 * 1024 * 1024
 _PLAN_KEYS = (
     *("name", "target", "lease", "heartbeat", "max_attempts", "selection"),
-    *("boundaries", "widening", "landing", "gates_required"),
+    *("boundaries", "widening", "landing", "gates_required", "hung"),
     *LIMIT_KEYS,
 )
 _PHASE_KEYS = ("name", "title", "after", "reviews", "gates", "paths", "stream", "batch")
-_POOL_KEYS = ("name", "limit", "selection", "paths", "context")
+_POOL_KEYS = ("name", "limit", "selection", "paths", "context", "command")
 MAX_CONTEXT_CHARS = 2000
 _TASK_KEYS = (
     "title",
@@ -141,6 +141,9 @@ class _Reader(Values):
         if widening != "ask":
             plan["widening"] = widening
         put_limits(self, table, at, plan)
+        hung_ms = self.duration(table, "hung", at("hung"), None)
+        if hung_ms:
+            plan["hung_ms"] = hung_ms
         return plan
 
     def pools(self) -> dict[str, PoolSpec]:
@@ -177,6 +180,10 @@ class _Reader(Values):
             context = self.context(table, self.places.at("pool", index, "context"))
             if context:
                 spec["context"] = context
+            at_command = self.places.at("pool", index, "command")
+            command = self.text(table, "command", at_command, "", most=2000)
+            if command:
+                spec["command"] = command
             found[name] = spec
         return found
 

@@ -60,6 +60,10 @@ REASONS = {
     "claimed-beside": "it was claimed beside the task of a run",
     "not-handed-in": "{reason}\nmoved aside: {moved}[ and {more} more]",
     "command-failed": "the command ended with status {status}[:\n{output}]",
+    "command-too-long": "the command took longer than {limit} and was ended[:\n{output}]",
+    "command-hung": (
+        "the command printed, reported and committed nothing for {limit} and was ended[:\n{output}]"
+    ),
     "changed-nothing": "the command changed nothing that could be handed in",
     "left-unfinished": "the command left {unfinished} behind",
     "left-branch": "the command left HEAD where the commits of {branch} are missing",
@@ -124,9 +128,15 @@ def said(code: str, **values: Any) -> Said:
     """Return what gitcoord says: a code of ``REASONS``, and its values but the empty ones.
 
     Of a list it names the first, and ``more`` counts the others.
+
+    Raises:
+        TypeError: A value would read otherwise once it was written as JSON.
+
     """
     told: dict[str, Any] = {}
     for key, value in values.items():
+        if isinstance(value, tuple):
+            raise TypeError(f"{key} of {code} is a tuple, which JSON makes a list of")
         if value is None or value in ("", []):
             continue
         told[key] = value

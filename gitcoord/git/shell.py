@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 from gitcoord.git.program import end_child, inherited
 from gitcoord.host.files import create_file
@@ -11,12 +14,15 @@ from gitcoord.host.files import create_file
 __all__ = ["run_shell"]
 
 
-def run_shell(command: str, cwd: Path, log: Path, timeout_s: float) -> int:
+def run_shell(command: str, cwd: Path, log: Path | IO[bytes], timeout_s: float) -> int:
     """Run a trusted shell command in its own process group, output to a log.
 
     Returns its status; 124 after a timeout, when the group was killed.
     """
-    with open(create_file(log), "wb") as output:  # noqa: PTH123 - a handle, not a path
+    with ExitStack() as opened:
+        output = log
+        if isinstance(output, Path):
+            output = opened.enter_context(os.fdopen(create_file(output), "wb"))
         child = subprocess.Popen(  # noqa: S602 - the user trusted exactly this command
             command,
             shell=True,

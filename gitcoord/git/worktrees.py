@@ -35,6 +35,7 @@ from gitcoord.git.local_changes import LITERAL, changed_paths, changes_of, hidde
 from gitcoord.git.places import discover
 from gitcoord.git.program import LONG_S, Completed, Git, GitError
 from gitcoord.git.refs import create_ref
+from gitcoord.git.room import require_room
 from gitcoord.git.unfinished import refuse_unfinished
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
@@ -85,12 +86,14 @@ def add(git: Git, place: Path, *, commit: Oid, timeout_s: float = LOCK_WAIT_S) -
         RefusedError: There is something already (reason ``exists``), or
             the worktree that stood there held commits that no ref holds
             (reason ``unmerged``).
-        UnavailableError: git refused otherwise, with what it said.
+        UnavailableError: It would not fit on the disk; or git refused
+            otherwise, with what it said.
 
     """
     clock = Clock()
     with exclusive(git, timeout_s) as lock:
         clear_half_made(git, place)
+        require_room(git, place, commit)
         place.parent.mkdir(parents=True, exist_ok=True)
         flags: tuple[str, ...] = ()
         for attempt in range(1, MAX_TRIES + 1):

@@ -2,20 +2,23 @@
 
 One file for each command of each attempt, and for each run of a gate.
 They are written while the command runs, so that others can follow. The
-ledger keeps only the end of what failed: it is shared.
+ledger keeps only the end of what failed: it is shared. Secrets that the
+user names are taken out before anything is written.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, Self
 
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.host.files import create_file, open_file
+from gitcoord.ledger.redaction import redactor
 
 __all__ = ["MAX_LOG_BYTES", "Kind", "LogFile", "Logs"]
 
@@ -23,6 +26,8 @@ Kind = Literal["run", "check", "review"]
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
 MAX_TOTAL_BYTES = 512 * 1024 * 1024
+_CHUNK = 64 * 1024
+LINGER_S = 2.0
 _HALF = MAX_LOG_BYTES // 2 - 64
 
 
@@ -34,12 +39,14 @@ class LogFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self._redactor = redactor()
         handle = create_file(path, is_appended=True)
         fcntl.flock(handle, fcntl.LOCK_SH)
         self.path = path
         self.file: IO[bytes] = os.fdopen(handle, "r+b", buffering=0)
         self._cut = 0
         self._unbound = 0
+        self._guard = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -47,13 +54,50 @@ class LogFile:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def write(self, chunk: bytes) -> None:
-        """Write a part of what came; a full disk only makes the log shorter."""
-        with suppress(OSError):
-            self.file.write(chunk)
-            self._unbound += len(chunk)
-        if self._unbound > MAX_LOG_BYTES:
-            self.bound()
+    def write(self, chunk: bytes) -> bytes:
+        """Write a part of what came, and return it as it is kept: redacted.
+
+        A full disk only makes the log shorter.
+        """
+        return self._keep(self._redactor.feed(chunk))
+
+    def finish(self) -> bytes:
+        """Write, and return, what waits for the end of its line."""
+        return self._keep(self._redactor.end())
+
+    def _keep(self, kept: bytes) -> bytes:
+        with self._guard:
+            with suppress(OSError):
+                self.file.write(kept)
+                self._unbound += len(kept)
+            if self._unbound > MAX_LOG_BYTES:
+                self.bound()
+        return kept
+
+    @contextmanager
+    def receiving(self) -> Iterator[IO[bytes]]:
+        """Yield where a child writes: the file itself, or a pipe to what redacts.
+
+        Afterwards what came through the pipe is in the file. A process that
+        outlives the child and holds the pipe is not waited for.
+        """
+        if not self._redactor.is_needed:
+            yield self.file
+            return
+        reads, writes = os.pipe()
+        thread = threading.Thread(target=self._pump, args=(reads,), daemon=True)
+        thread.start()
+        try:
+            with os.fdopen(writes, "wb", buffering=0) as output:
+                yield output
+        finally:
+            thread.join(LINGER_S)
+
+    def _pump(self, reads: int) -> None:
+        with os.fdopen(reads, "rb", buffering=0) as pipe:
+            while chunk := pipe.read(_CHUNK):
+                self.write(chunk)
+        self.finish()
 
     def bound(self) -> None:
         """Cut the middle out of a log that has become too long.
@@ -61,10 +105,13 @@ class LogFile:
         Its writers append, so they go on at the new end. What they write in
         this very moment may be cut too. If it fails the log is only longer.
         """
-        self._unbound = 0
-        size = self.file.seek(0, os.SEEK_END)
-        if size <= MAX_LOG_BYTES:
-            return
+        with self._guard:
+            self._unbound = 0
+            size = self.file.seek(0, os.SEEK_END)
+            if size > MAX_LOG_BYTES:
+                self._cut_middle(size)
+
+    def _cut_middle(self, size: int) -> None:
         with suppress(OSError):
             self.file.seek(size - _HALF)
             tail = self.file.read(_HALF)
@@ -79,9 +126,11 @@ class LogFile:
         return self.file.read(count)
 
     def close(self) -> None:
-        """Bound the log a last time, and give its handle back."""
-        self.bound()
-        self.file.close()
+        """Write what waits for the end of its line, and give the handle back."""
+        with self._guard:
+            self.finish()
+            self.bound()
+            self.file.close()
 
 
 class Logs:
@@ -118,7 +167,8 @@ class Logs:
         return LogFile(path)
 
     def append(self, path: Path, more: bytes) -> None:
-        """Add to a log that is there; one that cannot be written stays as it is."""
+        """Add to a log that is there, redacted; one that cannot be written stays as it is."""
+        more = redactor().redacted(more)
         with suppress(OSError):
             handle = open_file(path, os.O_WRONLY | os.O_APPEND)
             try:

@@ -81,3 +81,8 @@ def test_the_words_of_reasons_stay_as_they_are_in_every_message() -> None:
     known = "\n".join(f"{code} {REASONS[code]}" for code in FROZEN.split())
     why = "entries that say so would not be read any more: give other words a code of their own"
     assert sha256(known.encode()).hexdigest()[:16] == "192375eb51bc0152", why
+
+
+def test_what_json_would_make_something_else_of_is_not_said() -> None:
+    with pytest.raises(TypeError, match="unfinished of left-unfinished is a tuple"):
+        said("left-unfinished", unfinished=("merge", None))

@@ -46,7 +46,6 @@ from gitcoord.features.inspect.orchestrator_answers import (
     ResolveAnswer,
     RollbackAnswer,
     RollbackListAnswer,
-    RunAnswer,
     ShowAnswer,
     ShowLogAnswer,
     StatusAnswer,
@@ -57,6 +56,7 @@ from gitcoord.features.inspect.orchestrator_answers import (
 from gitcoord.features.inspect.rollback_shapes import (
     RollbackPreview,
 )
+from gitcoord.features.inspect.run_answers import LogLine, RunAnswer
 from gitcoord.features.inspect.seeing_answers import (
     EventLine,
     ReportAnswer,
@@ -82,6 +82,7 @@ from gitcoord.features.inspect.setup_answers import (
     PlanShowAnswer,
     SetupAnswer,
     TemplateAnswer,
+    TemplatesAnswer,
     TrustAnswer,
     UpkeepAnswer,
 )
@@ -112,7 +113,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "hooks uninstall": (HooksAnswer,),
     "impact": (ImpactAnswer,),
     "inbox": (InboxAnswer,),
-    "init": (InitAnswer, TemplateAnswer),
+    "init": (InitAnswer, TemplateAnswer, TemplatesAnswer),
     "join": (JoinAnswer,),
     "lock": (LockAnswer,),
     "locks": (LocksAnswer,),
@@ -159,7 +160,11 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "why": (WhyAnswer,),
 }
 """The shapes of each command's answer: the usual one first."""
-STREAMS: dict[str, type] = {"log --follow": EventLine, "watch": WatchLine}
+STREAMS: dict[str, type] = {
+    "log --follow": EventLine,
+    "show --log --follow": LogLine,
+    "watch": WatchLine,
+}
 """The shape of each line, beside ``schema`` and ``ok``, of a command that goes on."""
 SILENT = {
     "completion": "it prints a script of the shell's",

@@ -53,7 +53,6 @@ __all__ = [
     "ResolveAnswer",
     "RollbackAnswer",
     "RollbackListAnswer",
-    "RunAnswer",
     "ShowAnswer",
     "ShowLogAnswer",
     "StatusAnswer",
@@ -233,12 +232,6 @@ class ResolveAnswer(Written):
     """An escalation that was answered."""
 
     escalation: str
-
-
-class RunAnswer(TypedDict):
-    """A plan of which everything landed."""
-
-    counts: dict[str, int]
 
 
 class CheckpointAnswer(Written):

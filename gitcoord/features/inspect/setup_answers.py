@@ -31,12 +31,15 @@ __all__ = [
     "HooksStatusAnswer",
     "InitAnswer",
     "JoinAnswer",
+    "ParameterFacts",
     "PlanAppliedAnswer",
     "PlanCheckAnswer",
     "PlanShowAnswer",
     "SetupAnswer",
     "SetupFile",
     "TemplateAnswer",
+    "TemplateFacts",
+    "TemplatesAnswer",
     "TrustAnswer",
     "UpkeepAnswer",
 ]
@@ -82,6 +85,28 @@ class JoinAnswer(Written):
     ledger: str
     remote: str
     already: bool
+
+
+class ParameterFacts(TypedDict):
+    """What can be set in a template, its usual value, and what it is."""
+
+    name: str
+    usual: str
+    what: str
+
+
+class TemplateFacts(TypedDict):
+    """A plan to start from, and what it is for."""
+
+    name: str
+    what: str
+    parameters: list[ParameterFacts]
+
+
+class TemplatesAnswer(TypedDict):
+    """The plans to start from."""
+
+    templates: list[TemplateFacts]
 
 
 class TemplateAnswer(TypedDict):

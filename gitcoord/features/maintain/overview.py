@@ -6,25 +6,24 @@ Whatever shows the state of a ledger takes these answers from here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from gitcoord.core import ids
 from gitcoord.core.estimates import Finished, Remaining, estimate
+from gitcoord.core.hanging import hung_ms
 from gitcoord.core.history import History, history_of
 from gitcoord.core.ids import PhaseId
 from gitcoord.core.leases import Context, age_ns, remaining_ms, running, silent_ns
-from gitcoord.core.model import Claim, Lease, PhaseRecord, TaskRecord
+from gitcoord.core.model import Claim, Lease, PhaseRecord, PlanRecord, TaskRecord
 from gitcoord.core.operations.reviews import is_verifier
-from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.inspect.waiting import waiting_of
 from gitcoord.features.maintain.attention import Attention, item, needs_you
+from gitcoord.features.work.idleness import idle_ms
 from gitcoord.features.workspace import Workspace
-from gitcoord.store.protocol import MissingObjectError
 
 if TYPE_CHECKING:
     from gitcoord.store.index import PlannedTask
@@ -35,8 +34,6 @@ MAX_NEXT = 5
 MAX_ENTRIES = 1000
 """How far back the history is read for an estimate."""
 MAX_REMAINING = 5000
-DEFAULT_HUNG_MS = 30 * 60_000
-HUNG_TIMES = 3
 RECENT_MS = 60_000
 _OVER = frozenset({"done", "landed", "cancelled"})
 _STOPPED = frozenset({"failed", "blocked"})
@@ -68,7 +65,7 @@ def _stuck_claims(work: Workspace, snapshot: Snapshot, context: Context) -> Iter
         claim = task["claim"]
         if claim is None:
             continue
-        kind, text = _trouble(work, task, claim, context, plan["heartbeat_ms"])
+        kind, text = _trouble(work, task, claim, context, plan)
         command = f"gitcoord show {task['id']}"
         if kind == "over":
             command = "gitcoord reap"
@@ -85,7 +82,7 @@ def _stuck_claims(work: Workspace, snapshot: Snapshot, context: Context) -> Iter
 
 
 def _trouble(
-    work: Workspace, task: TaskRecord, claim: Claim, context: Context, heartbeat_ms: int
+    work: Workspace, task: TaskRecord, claim: Claim, context: Context, plan: PlanRecord
 ) -> tuple[str, str]:
     """Return the worst that is wrong with a claim: its kind, and what is seen."""
     lease = cast("Lease", claim)
@@ -96,28 +93,12 @@ def _trouble(
         shown = ids.show_duration(left_ms)
         return "silent", f"no sign of life for {ids.show_duration(silent_ms)}, lease {shown}"
     entry_ms = age_ns(claim["boot_id"], claim["monotonic_ns"], context) // 1_000_000
-    hung_ms = DEFAULT_HUNG_MS
-    if task["spec"]["estimate_ms"]:
-        hung_ms = HUNG_TIMES * task["spec"]["estimate_ms"]
-    if min(entry_ms, _idle_ms(work, task, claim, context)) > hung_ms:
-        return "hung", f"it lives, and did nothing for {ids.show_duration(hung_ms)}"
-    if entry_ms > heartbeat_ms:
+    limit_ms = hung_ms(plan, task["spec"])
+    if idle_ms(work, task, claim, context) > limit_ms:
+        return "hung", f"it lives, and did nothing for {ids.show_duration(limit_ms)}"
+    if entry_ms > plan["heartbeat_ms"]:
         return "late", f"no progress was reported for {ids.show_duration(entry_ms)}"
     return "", ""
-
-
-def _idle_ms(work: Workspace, task: TaskRecord, claim: Claim, context: Context) -> int:
-    """Return how long ago an attempt last printed or committed something here."""
-    times = [float(claim["since"])]
-    marked = f"{claim['attempt']}-{claim['token'][:6]}"
-    for path in work.logs.attempts_of(task["id"]):
-        if path.parent.name == marked and path.exists():
-            times.append(path.stat().st_mtime)
-    tip = work.store.read_ref(branch_ref(claim["branch"]))
-    if tip is not None and tip != claim["base"]:
-        with suppress(MissingObjectError):
-            times.append(work.store.read_entry(tip).time)
-    return max(0, round((context.time - max(times)) * 1000))
 
 
 def _stuck_reviews(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:

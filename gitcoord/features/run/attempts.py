@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gitcoord.core import codec, ids
 from gitcoord.core.assistant_output import Told, read_output
@@ -25,10 +25,13 @@ from gitcoord.core.texts import first_line
 from gitcoord.core.times import instant
 from gitcoord.features.assist.standing import BRIEFED
 from gitcoord.features.run.assistants import Assistant, path_with_ours
+from gitcoord.features.run.handing import Handing
 from gitcoord.features.run.limits import Limits, Patience, until_of
+from gitcoord.features.run.resources import NO_BOUNDS, Resources
 from gitcoord.features.run.reviews import Note
 from gitcoord.features.run.spending import Spending
 from gitcoord.features.run.variables import variables_of
+from gitcoord.features.run.watching import NO_LIMIT, TimeLimit, Watch
 from gitcoord.features.work import results
 from gitcoord.features.work.beating import beating
 from gitcoord.features.work.claims import Claimed
@@ -43,7 +46,10 @@ from gitcoord.git.unfinished import find_unfinished
 from gitcoord.host.clock import Deadline
 from gitcoord.ledger.logs import MAX_LOG_BYTES
 
-__all__ = ["Job", "Means", "work_on"]
+__all__ = ["Ending", "Job", "Means", "work_on"]
+
+Ending = Literal["handed-in", "failed", "given-back", "no-worktree"]
+"""How an attempt ended."""
 
 POLL_S = 0.2
 LINGER_S = 60.0
@@ -64,6 +70,13 @@ class Job(NamedTuple):
     """Who works in place of a command: it hands in itself."""
     means: Means | None = None
     """What the assistants of the run share."""
+    limit: TimeLimit = NO_LIMIT
+    ends_hung: bool = False
+    """Whether a command that leaves no trace of work is ended, and not only told."""
+    resources: Resources = NO_BOUNDS
+    slot: int | None = None
+    """A number that no other agent of a run has on this machine now."""
+    handing: Handing = Handing()
 
 
 class Means(NamedTuple):
@@ -75,10 +88,11 @@ class Means(NamedTuple):
 
 
 class _Ended(NamedTuple):
-    """How the command ended (status None: it was ended), and what it said last."""
+    """How the command ended (status None: it was ended, and why), and what it said last."""
 
     status: int | None
     log: bytes
+    why: Said | None = None
 
     @property
     def tail(self) -> str:
@@ -94,8 +108,8 @@ class _NotHandedInError(Exception):
         self.said = why
 
 
-def work_on(job: Job, claimed: Claimed) -> bool:
-    """Run the command for one claim; False if the worktree cannot be worked in.
+def work_on(job: Job, claimed: Claimed) -> Ending:
+    """Run the command for one claim, and return how that ended.
 
     The claim is completed, failed or released when this returns or raises, save
     where the ledger could not be reached: then its lease runs out.
@@ -105,16 +119,15 @@ def work_on(job: Job, claimed: Claimed) -> bool:
         problem = claimed.problem or "it has no worktree"
         results.release(job.work, job.agent, task, token, said("no-checkout"))
         job.tell(Note(job.agent, task, "released", f"its branch cannot be checked out: {problem}"))
-        return False
+        return "no-worktree"
     worktree = Path(claimed.worktree)
     job.tell(Note(job.agent, task, "claimed", claimed.task["spec"]["title"]))
     attempt = Attempt(job.agent, task, claimed.claim["attempt"], token, claimed.claim["branch"])
     try:
         occupy(worktree, attempt)
         if job.assistant is not None:
-            _assisted(job, job.assistant, claimed, worktree, attempt)
-        else:
-            _attempt(job, claimed, worktree, attempt)
+            return _assisted(job, job.assistant, claimed, worktree, attempt)
+        return _attempt(job, claimed, worktree, attempt)
     except ClaimLostError as error:
         _keep(job, worktree, attempt)
         job.tell(Note(job.agent, task, "lost", error.message))
@@ -132,10 +145,10 @@ def work_on(job: Job, claimed: Claimed) -> bool:
         with suppress(GitcoordError):
             results.release(job.work, job.agent, task, token, said("run-broke"))
         raise
-    return True
+    return "given-back"
 
 
-def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> None:
+def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> Ending:
     """Run the command and hand in its work, beating all the while."""
     # What differs before the command starts is not its doing.
     before = set(changed_paths(worktree))
@@ -145,10 +158,12 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
             return lost.is_set() or job.is_over()
 
         ended = _run_command(job, job.command, claimed, worktree, attempt, is_over)
-        if ended.status is None or is_over():
+        if (ended.status is None and ended.why is None) or is_over():
             raise _stopped(attempt, is_lost=lost.is_set())
         why: Why = ""
-        if ended.status != 0:
+        if ended.why is not None:
+            why = _with_output(ended.why, ended)
+        elif ended.status != 0:
             why = said("command-failed", status=ended.status, output=ended.tail)
         else:
             try:
@@ -167,13 +182,15 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> No
             except (GitError, TimeoutError) as error:
                 why = codec.cut(str(error), MAX_REASON_CHARS)
         kept = _keep(job, worktree, attempt)
-    if why:
-        _fail(job, attempt, ended, _with_kept(why, kept))
+    if not why:
+        return "handed-in"
+    _fail(job, attempt, ended, _with_kept(why, kept))
+    return "failed"
 
 
 def _assisted(
     job: Job, assistant: Assistant, claimed: Claimed, worktree: Path, attempt: Attempt
-) -> None:
+) -> Ending:
     """Let an assistant work on the claim, and judge what it did by the ledger alone.
 
     It ends its claim itself. Neither its exit status nor what it says of its
@@ -212,19 +229,29 @@ def _assisted(
             if not patience.sleep(wait_s, lambda: lost.is_set() or job.is_over()):
                 break
             session = told.session if assistant.resume else ""
-        if is_open and (ended.status is None or job.is_over()):
+        is_ended_by_us = ended.status is None and ended.why is None
+        if is_open and (is_ended_by_us or job.is_over()):
             raise _stopped(attempt, is_lost=False)
         kept = _keep(job, worktree, attempt)
     _give_others_back(job, attempt)
     if is_open and told.is_limited:
         _release_at_limit(job, assistant, told, attempt)
-        return
+        return "given-back"
     if is_open:
-        why = said("claim-left-open", assistant=assistant.name, status=ended.status)
+        why: Why = said("claim-left-open", assistant=assistant.name, status=ended.status)
+        if ended.why is not None:
+            why = _with_output(ended.why, ended)
         _fail(job, attempt, ended, _with_kept(why, kept))
-        return
+        return "failed"
     what = {"done": "completed", "review": "in review", "open": "given back"}
     job.tell(Note(job.agent, attempt.task, what.get(task["state"], task["state"]), ""))
+    if task["state"] in {"done", "review"}:
+        return "handed-in"
+    return "given-back"
+
+
+def _with_output(why: Said, ended: _Ended) -> Said:
+    return said(why["code"], **why["values"], output=ended.tail)
 
 
 def _counted(job: Job, assistant: Assistant, ended: _Ended, attempt: Attempt) -> Told:
@@ -298,7 +325,7 @@ def _fail(job: Job, attempt: Attempt, ended: _Ended, reason: Why) -> None:
         why = f"\n{text}\n".encode()
         log += why
         job.work.logs.append(_log_of(job, attempt), why)
-    else:
+    elif ended.why is None:
         last = f"status {ended.status}"
         if ended.tail:
             last = f"{last}: {ended.tail.splitlines()[-1]}"
@@ -352,17 +379,35 @@ def _run_command(
         ) from None
     try:
         status: int | None = None
-        with variables_of(job.work, job.agent, claimed) as variables:
-            child = Child(command, worktree, _environment(job, variables), log.file)
+        watch = Watch(job.work, attempt.task, attempt.token, job.limit, ends_hung=job.ends_hung)
+        why: Said | None = None
+        with (
+            variables_of(job.work, job.agent, claimed, job.slot) as variables,
+            log.receiving() as output,
+        ):
+            bounded = job.resources.around(command)
+            child = Child(bounded, worktree, _environment(job, variables), output)
             try:
-                while status is None and not is_over():
+                while status is None and why is None and not is_over():
                     status = child.wait(POLL_S)
                     log.bound()
+                    if status is None:
+                        why = _seen(job, attempt, watch)
             finally:
                 child.end()
-        return _Ended(status, log.tail(MAX_LOG_BYTES))
+        return _Ended(status, log.tail(MAX_LOG_BYTES), why)
     finally:
         log.close()
+
+
+def _seen(job: Job, attempt: Attempt, watch: Watch) -> Said | None:
+    """Look at a command that runs: tell that it hangs, once; return why it has to be ended."""
+    was_hung = watch.is_hung
+    why = watch.verdict()
+    if watch.is_hung and not was_hung and why is None:
+        text = f"it printed, reported and committed nothing for {watch.hung_for}"
+        job.tell(Note(job.agent, attempt.task, "hung", text))
+    return why
 
 
 # what it left
@@ -386,7 +431,7 @@ def _hand_in(
     task, held = claimed.task, claimed.claim
     unfinished = find_unfinished(worktree)
     if unfinished is not None:
-        raise _NotHandedInError(said("left-unfinished", unfinished=unfinished))
+        raise _NotHandedInError(said("left-unfinished", unfinished=str(unfinished)))
     if not return_to_branch(worktree, held["branch"]):
         raise _NotHandedInError(said("left-branch", branch=held["branch"]))
     nested = untracked_repositories(worktree)
@@ -409,8 +454,9 @@ def _hand_in(
     author = (job.agent, f"{job.agent}@{job.work.ledger.name}.gitcoord.invalid")
     paths = [change.path for change in changes]
     commit_paths(worktree, paths, message, author, is_over)
-    done = results.complete(job.work, job.agent, task["id"], held["token"])
-    what = "in review"
-    if done.task["state"] == "done":
-        what = "completed"
-    job.tell(Note(job.agent, task["id"], what, ""))
+    with job.handing.of(task["id"]):
+        done = results.complete(job.work, job.agent, task["id"], held["token"])
+        what = "in review"
+        if done.task["state"] == "done":
+            what = "completed"
+        job.tell(Note(job.agent, task["id"], what, ""))

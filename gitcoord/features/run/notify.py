@@ -21,10 +21,10 @@ from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
 from gitcoord.core.ids import Oid
 from gitcoord.features.inspect.chain import Link
 from gitcoord.features.inspect.events import event_line, events_after
-from gitcoord.features.setup.trust import user_folder
 from gitcoord.features.work.wait import wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.program import GitError, end_child, inherited
+from gitcoord.host.user_folder import user_folder
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.store.queue import QueueLock
 

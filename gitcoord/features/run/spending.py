@@ -18,9 +18,9 @@ from gitcoord.core.model import Budget, Usage
 from gitcoord.core.prices import Price, price_of, read_prices
 from gitcoord.core.usage import bounded, over_budget, spent_of, usage_of, usages_in
 from gitcoord.features.run.assistants import Assistant
-from gitcoord.features.setup.trust import user_folder
 from gitcoord.features.work.escalations import escalate
 from gitcoord.features.workspace import Workspace, plan_of
+from gitcoord.host.user_folder import user_folder
 
 __all__ = ["Spending", "load_prices"]
 

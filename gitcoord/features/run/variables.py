@@ -22,8 +22,12 @@ MAX_SETBACKS_BYTES = 16 * 1024
 
 
 @contextmanager
-def variables_of(work: Workspace, agent: AgentId, claimed: Claimed) -> Iterator[dict[str, str]]:
+def variables_of(
+    work: Workspace, agent: AgentId, claimed: Claimed, slot: int | None = None
+) -> Iterator[dict[str, str]]:
     """Return what a command is told of its claim; the brief's file is gone afterwards.
+
+    ``slot`` is a number that no other agent of a run has on this machine.
 
     Raises:
         UnavailableError: The brief cannot be written.
@@ -34,7 +38,7 @@ def variables_of(work: Workspace, agent: AgentId, claimed: Claimed) -> Iterator[
     with temporary_folder(work.ledger.files.root / "briefs") as folder:
         path = folder / "brief.md"
         path.write_bytes(brief.text.encode("utf-8", "replace"))
-        yield {
+        variables = {
             "GITCOORD_TASK": task["id"],
             "GITCOORD_TITLE": task["spec"]["title"],
             "GITCOORD_DESCRIPTION": task["spec"]["description"],
@@ -47,6 +51,9 @@ def variables_of(work: Workspace, agent: AgentId, claimed: Claimed) -> Iterator[
             "GITCOORD_LEDGER": work.ledger.name,
             "GITCOORD_SESSION": claimed.claim["session"],
         }
+        if slot is not None:
+            variables["GITCOORD_SLOT"] = str(slot)
+        yield variables
 
 
 def _setbacks(task: TaskRecord) -> str:

@@ -18,6 +18,7 @@ from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import AgentId
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, agent_at
+from gitcoord.host.user_folder import user_folder
 from gitcoord.ledger.files import read_json, write_json
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "gates_and_setup",
     "is_trusted",
     "is_trusted_setup",
+    "pool_commands",
     "record",
     "repository_key",
     "require_person",
@@ -34,7 +36,6 @@ __all__ = [
     "shown",
     "trust",
     "untrusted",
-    "user_folder",
 ]
 
 SETUP_TIMEOUT_S = 600
@@ -54,7 +55,17 @@ _OF_AGENTS = (
 def commands_of(snapshot: Snapshot) -> list[str]:
     """List the commands that the plan would run on this machine."""
     gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
-    return _listed(_setup(snapshot), gates, (task["spec"]["check"] for task in snapshot.tasks()))
+    checks = (task["spec"]["check"] for task in snapshot.tasks())
+    return _listed(_setup(snapshot), gates, checks) + pool_commands(snapshot)
+
+
+def pool_commands(snapshot: Snapshot) -> list[str]:
+    """List the commands that runs start for the tasks of a pool."""
+    plan = snapshot.plan()
+    if plan is None:
+        return []
+    commands = {spec["command"] for spec in plan["pools"].values() if "command" in spec}
+    return [f"run: {command}" for command in sorted(commands)]
 
 
 def gates_and_setup(snapshot: Snapshot) -> list[str]:
@@ -63,7 +74,7 @@ def gates_and_setup(snapshot: Snapshot) -> list[str]:
     To look at each of a hundred thousand tasks would make looking slow.
     """
     gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
-    return _listed(_setup(snapshot), gates, ())
+    return _listed(_setup(snapshot), gates, ()) + pool_commands(snapshot)
 
 
 def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None]) -> list[str]:
@@ -78,12 +89,6 @@ def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None
 def shown(command: str) -> str:
     """Return a command on one line, with nothing in it that hides the rest."""
     return codec.printable(command.replace("\n", "\\n"))
-
-
-def user_folder() -> Path:
-    """Return the folder of what only this machine's user may say."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "gitcoord"
 
 
 def _file() -> Path:
@@ -203,4 +208,5 @@ def run_setup(work: Workspace, snapshot: Snapshot, place: Path) -> bool:
     setup = _setup(snapshot)
     if setup is None or not is_trusted_setup(work, snapshot):
         return False
-    return run_shell(setup, place, setup_log(work, place), SETUP_TIMEOUT_S) == 0
+    with work.logs.open(setup_log(work, place)) as log, log.receiving() as output:
+        return run_shell(setup, place, output, SETUP_TIMEOUT_S) == 0

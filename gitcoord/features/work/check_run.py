@@ -244,8 +244,10 @@ class _Output:
         return bool(chunk)
 
     def _add(self, chunk: bytes) -> None:
+        self._keep(self._log.write(chunk))
+
+    def _keep(self, chunk: bytes) -> None:
         self._total += len(chunk)
-        self._log.write(chunk)
         room = HEAD_BYTES - len(self._head)
         if room > 0:
             self._head += chunk[:room]
@@ -253,7 +255,8 @@ class _Output:
             self._tail = (self._tail + chunk[max(room, 0) :])[-TAIL_BYTES:]
 
     def text(self) -> bytes:
-        """Return what was kept."""
+        """Return what was kept, its last line too."""
+        self._keep(self._log.finish())
         return self._head + self._rest()
 
     def _rest(self) -> bytes:

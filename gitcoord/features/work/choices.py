@@ -34,6 +34,7 @@ from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.waiting import NO_ROOM_KINDS, Waiting, first_waiting, waiting_facts
 from gitcoord.features.names import named_task
 from gitcoord.features.work.bases import Base, base_of
+from gitcoord.features.work.scope import Scope
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Offers
 
@@ -51,14 +52,14 @@ class Chooser:
         work: Workspace,
         agent: AgentRecord,
         task: TaskId | None,
-        pool: str | None,
+        within: Scope,
         session: str,
         asked_ns: int | None = None,
     ) -> None:
         self._work = work
         self._agent = agent
         self._task = task
-        self._pool = pool
+        self._within = within
         self._session = session
         self._asked_ns = asked_ns
         self.base_conflicts: list[RefusedError] = []
@@ -81,7 +82,7 @@ class Chooser:
         self._work.index.update(self._work.store, snapshot.oid)
         for candidate in self._candidates(snapshot, context):
             task = snapshot.task(candidate)
-            if task is None:
+            if task is None or not self._within.has(task):
                 continue
             try:
                 yield from self._offer(snapshot, task)
@@ -135,15 +136,13 @@ class Chooser:
     def _candidates(self, snapshot: Snapshot, context: Context) -> Iterator[TaskId]:
         """Offer abandoned claims first: others wait for them the longest."""
         live = [task for task in snapshot.live() if task["claim"]]
-        if self._pool:
-            pools = [self._pool]
-        else:
-            pools = self._agent["pools"]
+        pools = self._within.pools_of(self._agent)
         for task in sorted(live, key=lambda task: task["order"]):
             held = cast("Claim", task["claim"])
             fits = not pools or task["spec"]["pool"] in pools
             if (
                 fits
+                and self._within.has(task)
                 and held["agent"] != self._agent["id"]
                 and judge(task["id"], held, context) is not None
             ):
@@ -156,6 +155,10 @@ class Chooser:
                 retry_after=RETRY_AFTER_S,
                 waiting_for=[waiting_item("plan", "the ledger waits for a plan")],
             )
+        if self._within.tasks:
+            # Few, and named: to read through all the others would make them slow to have.
+            yield from self._named_in_turn()
+            return
         dirs = {True: [], False: []}  # type: dict[bool, list[str]]
         for task in live:
             prefixes = [paths.literal_prefix(pattern) for pattern in paths_of(task) or []]
@@ -163,7 +166,9 @@ class Chooser:
         started = [
             phase["id"]
             for phase in snapshot.phases()
-            if takes_work(phase) and snapshot.is_started(phase)
+            if takes_work(phase)
+            and snapshot.is_started(phase)
+            and (not self._within.phases or phase["id"] in self._within.phases)
         ]
         selection = None
         if len(pools) == 1 and pools[0] in plan["pools"]:
@@ -180,6 +185,12 @@ class Chooser:
             dirs=dirs[True],
             others=dirs[False],
         )
+
+    def _named_in_turn(self) -> list[TaskId]:
+        """Return the tasks that are meant, from any of them on: claimers part."""
+        named = sorted(self._within.tasks)
+        first = int(self._work.clock.random() * len(named))
+        return named[first:] + named[:first]
 
     def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
         """Return what is waited for, after a scan of the tree itself."""
@@ -209,7 +220,7 @@ class Chooser:
             if len(set(waiting)) >= 5:
                 break
         blocked = cast("Any", impact.blocked(self._work, snapshot))
-        streams = open_streams(snapshot)
+        streams = [one for one in open_streams(snapshot) if self._within.has_phase(one)]
         if is_over and not streams:
             return _finished(failed, blocked)
         if is_over:
@@ -228,15 +239,12 @@ class Chooser:
         )
 
     def _may_take(self, snapshot: Snapshot, task: TaskRecord) -> bool:
-        if self._pool:
-            pools = [self._pool]
-        else:
-            pools = self._agent["pools"]
+        pools = self._within.pools_of(self._agent)
         fits = (not pools or task["spec"]["pool"] in pools) and task["assigned"] in {
             None,
             self._agent["id"],
         }
-        return fits and fits_agent(snapshot, task, self._agent)
+        return fits and self._within.has(task) and fits_agent(snapshot, task, self._agent)
 
 
 def _more_to_come(streams: list[PhaseId]) -> Waiting:

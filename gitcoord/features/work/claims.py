@@ -20,6 +20,7 @@ from gitcoord.features.names import named_pool, named_task
 from gitcoord.features.work.choices import Chooser
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
+from gitcoord.features.work.scope import ALL_TASKS, Scope
 from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refuse_living_session
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
@@ -54,7 +55,7 @@ def claim(
     agent: AgentId,
     task: TaskId | None = None,
     *,
-    pool: str | None = None,
+    within: Scope = ALL_TASKS,
     checkout: bool = True,
     session: str | None = None,
     resume: bool = False,
@@ -63,9 +64,10 @@ def claim(
 ) -> Claimed:
     """Claim a task for an agent, or return the claim that it has already.
 
-    ``is_waiting``: the caller asks again and again, so that a loss counts
-    only when it gives up (``contention.lost``). ``asked_ns`` is when it first
-    asked, by this machine's clock; without it, it asks now.
+    ``within`` bounds what it chooses among. ``is_waiting``: the caller asks
+    again and again, so that a loss counts only when it gives up
+    (``contention.lost``). ``asked_ns`` is when it first asked, by this
+    machine's clock; without it, it asks now.
 
     Raises:
         NothingReadyError: No task for this agent now.
@@ -83,8 +85,8 @@ def claim(
     record = require_agent(snapshot, agent)
     if task is not None:
         task = named_task(work, snapshot, task)["id"]
-    if pool is not None and snapshot.plan() is not None:
-        pool = named_pool(snapshot, pool)
+    if within.pool is not None and snapshot.plan() is not None:
+        within = within._replace(pool=named_pool(snapshot, within.pool))
     worktree = recovered_place(work, agent, checkout=checkout)
     mine = _held_already(snapshot, record, task)
     if mine is not None:
@@ -97,7 +99,7 @@ def claim(
                 work,
                 agent,
                 task,
-                pool=pool,
+                within=within,
                 checkout=checkout,
                 session=session,
                 resume=resume,
@@ -105,7 +107,7 @@ def claim(
                 is_waiting=is_waiting,
             )
     refuse_changes(worktree)
-    chooser = Chooser(work, record, task, pool, session, asked_ns)
+    chooser = Chooser(work, record, task, within, session, asked_ns)
     done = _published(work, agent, chooser, is_waiting=is_waiting)
     return begun(work, agent, done, done.event["task"], worktree, resume=resume)
 

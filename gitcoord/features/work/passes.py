@@ -16,9 +16,10 @@ from pathlib import Path
 from gitcoord.core import codec
 from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import Oid
-from gitcoord.features.setup.trust import repository_key, user_folder
+from gitcoord.features.setup.trust import repository_key
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.files import replace_file
+from gitcoord.host.user_folder import user_folder
 
 __all__ = ["has_passed_here", "remember_pass"]
 

@@ -20,6 +20,7 @@ from gitcoord.core.texts import log_tail, text_of
 from gitcoord.features.work.tokens import begun_ns
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.ledger import Done
+from gitcoord.ledger.redaction import redactor
 
 __all__ = [
     "Completed",
@@ -130,7 +131,7 @@ def fail(
         reason = text_of(reason, "reason")
     tail = b""
     if log:
-        tail = log_tail(log)
+        tail = log_tail(redactor().redacted(log))
     command = {
         "op": "fail",
         "agent": agent,

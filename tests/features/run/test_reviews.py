@@ -56,7 +56,12 @@ def test_a_review_command_without_a_verdict_judges_nothing(repo: Path, command: 
     work = found(repo, tasks("a", head=REVIEWED))
     with pytest.raises(RefusedError, match="gave no verdict") as refused:
         runner.run(
-            work, repo, ["sh", "-c", "mkdir a; echo x > a/f"], 2, lambda _note: None, review=command
+            work,
+            repo,
+            ["sh", "-c", "mkdir a; echo x > a/f"],
+            2,
+            lambda _note: None,
+            review=command,
         )
     assert refused.value.reason == "review-command"
     assert (

@@ -16,11 +16,11 @@ from gitcoord.core.sentences import text_of_escalation
 from gitcoord.features.land import landings
 from gitcoord.features.land.target_moves import finish_for_agent, finish_pending
 from gitcoord.features.maintain import verify
-from gitcoord.features.setup.trust import user_folder
 from gitcoord.features.work import claims, passes, results
 from gitcoord.features.work.checks import prove
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
+from gitcoord.host.user_folder import user_folder
 from tests.support.gates import checked, gated, ops, refusal, trusted
 from tests.support.world import do, git, record, write
 
