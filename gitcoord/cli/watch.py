@@ -14,20 +14,27 @@ __all__ = ["watch"]
 
 @click.command()
 @click.option("--once", is_flag=True, help="Show how it stands now, and end.")
+@click.option("--plain", is_flag=True, help="Lines, on a terminal too.")
 @pass_app
-def watch(app: App, once: bool) -> None:
+def watch(app: App, once: bool, plain: bool) -> None:
     """Watch the ledger: what happens, who needs you, what is stuck.
 
-    One line for each event, and two for each thing that newly needs you or
-    is stuck. With --json one object a line, after each change. What
-    notify.toml names is told meanwhile.
+    On a terminal, with the extra "watch" installed, a screen whose keys look
+    into a task, its log and its diff, answer an escalation, retry, release
+    and land. Elsewhere one line for each event, and two for each thing that
+    newly needs you or is stuck; with --json one object a line, after each
+    change. What notify.toml names is told meanwhile.
 
     Example: gitcoord watch --once
     """
+    from gitcoord.cli import watch_screen
     from gitcoord.features.run.notify import notifying
     from gitcoord.features.run.watch import watch as watching
 
     seen: set[Any] = set()
+    if not (once or plain or app.out.as_json) and watch_screen.fits():
+        watch_screen.show(app)
+        return
     with notifying(app.start, app.work.ledger.name, lambda text: click.echo(text, err=True)):
         for told in watching(app.work, is_once=once):
             app.out.line({"op": "watch", **told}, "\n".join(_lines(app, told, seen)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,14 +25,16 @@ def key_of(item: dict[str, Any]) -> tuple[Any, ...]:
     return item["kind"], item["task"], item["phase"], item["agent"], item["command"]
 
 
-def watch(work: Workspace, *, is_once: bool = False) -> Iterator[dict[str, Any]]:
+def watch(
+    work: Workspace, *, is_once: bool = False, stop: threading.Event | None = None
+) -> Iterator[dict[str, Any]]:
     """Tell how a ledger stands, and again after each change, with the events between.
 
-    ``is_once`` ends after the first.
+    ``is_once`` ends after the first, and ``stop`` soon after it is set.
     """
     cursor: Oid | None = None
     shown: Any = None
-    while True:
+    while stop is None or not stop.is_set():
         status = facts.status(work)
         tip = status["tip"]
         told = overview(work, work.ledger.snapshot(tip), status)
@@ -44,4 +47,4 @@ def watch(work: Workspace, *, is_once: bool = False) -> Iterator[dict[str, Any]]
         if is_once:
             return
         cursor, shown = tip, about
-        wait_for_change(work, tip, EVERY_S)
+        wait_for_change(work, tip, EVERY_S, stop)
