@@ -63,7 +63,8 @@ test-bounds: $(READY)
 	@$(PYTHON) -m venv $(LOWER)
 	@sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=\([^"]*\)",/\1==\2/p' pyproject.toml >$(LOWER)/lower.txt
 	@sed -n 's/^mcp = \["\(mcp\)>=\([^,]*\),.*/\1==\2/p' pyproject.toml >>$(LOWER)/lower.txt
-	@$(LOWER)/bin/python -m pip install -q -e . -r $(LOWER)/lower.txt hypothesis pytest pytest-randomly pytest-xdist
+	@sed -n 's/^watch = \["\(rich\)>=\([^"]*\)".*/\1==\2/p' pyproject.toml >>$(LOWER)/lower.txt
+	@$(LOWER)/bin/python -m pip install -q -e . -r $(LOWER)/lower.txt hypothesis pyte pytest pytest-randomly pytest-xdist
 	@$(LOWER)/bin/python -m pip list | grep -E '^($(shell sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=.*/\1/p' pyproject.toml | tr '\n' '|')-) '
 	@$(LOWER)/bin/python -m pytest -q -n 2 $(IMPORTS_DEPENDENCY)
 

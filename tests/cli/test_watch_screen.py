@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from gitcoord.features.work.escalations import escalate_once
 from tests.support.builders import REVIEWED, tasks
 from tests.support.screens import watching
 from tests.support.world import SHORT, do, found, write
+
+pytestmark = pytest.mark.skipif(
+    find_spec("rich") is None or find_spec("pyte") is None,
+    reason="the extra watch, or what reads its screen, is not installed",
+)
 
 
 def test_a_task_is_followed_from_ready_to_its_retry(repo: Path) -> None:

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyte
-
 from gitcoord.host.clock import Clock, Deadline
 from tests.support.world import environment
 
@@ -25,6 +23,8 @@ class Watching:
     """A watcher at a terminal, whose screen is read as a person would."""
 
     def __init__(self, handle: int, child: subprocess.Popen[bytes], width: int, lines: int) -> None:
+        import pyte
+
         self._handle = handle
         self.child = child
         self.screen = pyte.Screen(width, lines)
