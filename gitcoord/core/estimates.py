@@ -63,7 +63,7 @@ def estimate(
     if not tasks:
         return Span(None, None, "nothing is left to do")
     if len(finished) < MIN_FINISHED:
-        return Span(None, None, f"unknown: {len(finished)} of {MIN_FINISHED} tasks have finished")
+        return Span(None, None, f"unknown: {MIN_FINISHED} tasks have to finish first, {len(finished)} did")
     if tasks > MAX_TASKS:
         return Span(None, None, f"unknown: more than {MAX_TASKS} tasks remain")
     chance = Chance(seed)

@@ -18,7 +18,7 @@ from tests.support.world import found
 def test_how_it_stands_is_told_in_text_and_json(cli: Cli, repo: Path) -> None:
     found(repo, tasks("a"), worktrees=False).close()
     assert cli("watch", "--once") == (
-        "tasks   1 ready\nend     unknown: 0 of 3 tasks have finished\n"
+        "tasks   1 ready\nend     unknown: 3 tasks have to finish first, 0 did\n"
     )
     line = json.loads(cli("watch", "--once", "--json"))
     assert line_mistakes("watch", line) == []

@@ -13,7 +13,7 @@ from gitcoord.core.estimates import Finished, Remaining, estimate, makespan
 def test_below_three_finished_tasks_nobody_knows() -> None:
     left = [Remaining("a", (), None)]
     found = estimate([Finished(1000, None)] * 2, left, 1, 0.0)
-    assert found == (None, None, "unknown: 2 of 3 tasks have finished")
+    assert found == (None, None, "unknown: 3 tasks have to finish first, 2 did")
     assert estimate([Finished(1000, None)] * 3, left, 1, 0.0)[:2] == (1000, 1000)
     assert estimate([], [], 1, 0.0) == (None, None, "nothing is left to do")
 
