@@ -107,7 +107,7 @@ def _begun(top: str) -> list[str]:
     marker = agent_marker(standing)
     ledger = marker.get("ledger") or os.environ.get("GITCOORD_LEDGER") or DEFAULT_LEDGER
     try:
-        with closing(open_workspace(Path(standing.top), str(ledger))) as work:
+        with closing(open_workspace(Path(standing.top), str(ledger), is_lazy=True)) as work:
             if "agent" in marker:
                 notices = begin_as_agent(work, AgentId(str(marker["agent"])))
             else:

@@ -396,11 +396,13 @@ def open_workspace(
     timeout_s: float = 30.0,
     is_one_shot: bool = False,
     is_offline: bool = False,
+    is_lazy: bool = False,
 ) -> Workspace:
     """Open the repository that a directory belongs to.
 
     ``is_one_shot`` says that the process is over in a moment, ``is_offline``
-    that a server is not to be asked.
+    that a server is not to be asked, ``is_lazy`` that what is known of it is
+    good enough where it was heard within a minute, or cannot be reached.
 
     Raises:
         UsageError: Not a repository, or no valid ledger name.
@@ -420,6 +422,8 @@ def open_workspace(
         home = home_of(place.common_dir, ledger)
         if home is not None:
             work.live_on(home, is_offline=is_offline)
+        if work.remote is not None:
+            work.remote.is_lazy = is_lazy
     return work
 
 

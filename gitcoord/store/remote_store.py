@@ -36,6 +36,7 @@ from gitcoord.store.tracking import Tracking, Tries
 __all__ = ["RemoteStore"]
 
 FRESH_NS = 1_000_000_000
+LAZY_NS = 60_000_000_000
 MAX_FORBIDDEN = 2
 MAX_SHARED = 10_000
 
@@ -75,6 +76,8 @@ class RemoteStore:
         self.is_offline = is_offline
         self.targets: Callable[[], Iterable[str]] = tuple
         self.fresh_ns = fresh_ns
+        self.is_lazy = False
+        """Whether to look at what is known here first: a minute old, or not reached now."""
         self.may_be_new = False
         """Whether the server need not have the ledger yet: it is about to be made."""
         self._timeout_s = timeout_s
@@ -110,6 +113,14 @@ class RemoteStore:
             self._fetch(handles)
             self._follow()
             self.contacts.note(began_ns)
+
+    def _look(self, since_ns: int) -> None:
+        """Know what the server held after ``since_ns``; who is lazy goes by what is known."""
+        if not self.is_lazy:
+            self.contact(since_ns)
+            return
+        with suppress(UnavailableError):
+            self.contact(min(since_ns, self._clock.monotonic_ns() - LAZY_NS))
 
     def _fetch(self, handles: tuple[int, ...]) -> None:
         targets = list(dict.fromkeys(self.targets()))
@@ -152,7 +163,7 @@ class RemoteStore:
         """Return where a branch is on the server, as of the last contact."""
         known = self.tracking.read(ref)
         if known is None and not self.is_offline:
-            self.contact(self._clock.monotonic_ns())
+            self._look(self._clock.monotonic_ns())
             known = self.tracking.read(ref)
         return known
 
@@ -161,7 +172,7 @@ class RemoteStore:
     def read_ref(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds now; the ledger's as the server has it."""
         if ref == self._ledger:
-            self.contact(max(self._since_ns, self._clock.monotonic_ns() - self.fresh_ns))
+            self._look(max(self._since_ns, self._clock.monotonic_ns() - self.fresh_ns))
             return self.tracking.read(ref)
         if ref.startswith(self._beats):
             return self.tracking.read(ref)

@@ -18,6 +18,7 @@ from gitcoord.features.doors import begin_as_agent
 from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
+from gitcoord.features.work.wait import wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
 from tests.support.machines import OtherMachine, joined, made, server
@@ -227,3 +228,26 @@ def test_nothing_of_the_user_s_is_disturbed(one: Workspace, bare: Path, tmp_path
     assert again(work).ledger.tip() == tip_of(bare)
     assert git("status", "--porcelain", cwd=top) == ""
     shutil.rmtree(top)
+
+
+def test_a_waiter_sees_what_another_clone_published(
+    one: Workspace, bare: Path, tmp_path: Path
+) -> None:
+    second = joined(str(bare), tmp_path / "second" / "repo")
+    tip = second.ledger.tip()
+    claims.claim(one, "x", "a", checkout=False)
+    assert wait_for_change(second, tip, 60.0)
+
+
+def test_who_is_lazy_goes_by_what_is_known_and_outlasts_a_server_that_is_away(
+    one: Workspace, bare: Path, tmp_path: Path
+) -> None:
+    top = tmp_path / "second" / "repo"
+    joined(str(bare), top)
+    known = tip_of(bare)
+    claims.claim(one, "x", "a", checkout=False)
+    lazy = open_workspace(top, is_lazy=True)
+    assert lazy.ledger.tip() == known
+    bare.rename(bare.with_name("gone"))
+    (top / ".git" / "gitcoord" / "remote" / "ledger.json").unlink()
+    assert open_workspace(top, is_lazy=True).ledger.tip() == known

@@ -63,7 +63,7 @@ def answer_from_ledger(call: HookCall, assistant: str, standing: Standing) -> Ho
     agent, ledger = AgentId(str(marker.get("agent", ""))), str(marker.get("ledger", ""))
     if not ids.is_id(agent) or not ids.is_id(ledger):
         return SILENT
-    work = open_workspace(Path(standing.top), ledger, is_one_shot=True)
+    work = open_workspace(Path(standing.top), ledger, is_one_shot=True, is_lazy=True)
     try:
         return _answer(work, agent, call, assistant, standing)
     finally:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gitcoord.core.errors import GitcoordError
+from gitcoord.core.errors import GitcoordError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import TABLES
@@ -32,6 +32,8 @@ PAUSE_S = 0.05
 STOP_POLL_S = 1.0
 # Whatever else may change what is ready, such as the target branch.
 LONGEST_WAIT_S = 300.0
+# A server tells nothing: it is asked now and then, by all waiters of a clone together.
+ASK_S = 4.0
 
 
 def seconds_until_worth(error: GitcoordError, clock: Clock) -> float:
@@ -79,13 +81,25 @@ def wait_for_change(
         while stop is None or not stop.is_set():
             moves = watcher.moves
             # Looked at after the watch began: what moved before is not missed.
-            if work.ledger.tip() != tip:
+            if _has_moved(work, tip):
                 return True
             if deadline.expired:
                 return False
             left_s = min(deadline.remaining(), LONGEST_WAIT_S)
+            if work.remote is not None:
+                left_s = min(left_s, jittered(ASK_S, work.clock))
             watcher.wait(moves, left_s if stop is None else min(left_s, STOP_POLL_S))
     return False
+
+
+def _has_moved(work: Workspace, tip: Oid | None) -> bool:
+    """Return whether the ledger is elsewhere; who waits outlasts a server that is away."""
+    try:
+        return work.ledger.tip() != tip
+    except UnavailableError:
+        if work.remote is None:
+            raise
+        return False
 
 
 _watchers: dict[tuple[int, Path, str], Watcher] = {}

@@ -1,0 +1,72 @@
+"""The main job between two clones, over each kind of server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.errors import UnavailableError
+from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.maintain import verify
+from gitcoord.features.work import claims, results
+from gitcoord.features.workspace import open_workspace
+from tests.support.builders import tasks
+from tests.support.machines import joined, made, server
+from tests.support.servers import git_daemon, sshd, web_server
+from tests.support.world import do, git
+
+
+@pytest.fixture(params=["file", "ssh", "daemon", "http"])
+def url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    bare = server(tmp_path)
+    git("config", "http.receivepack", "true", cwd=bare)
+    if request.param == "file":
+        yield f"file://{bare}"
+    elif request.param == "ssh":
+        with sshd(tmp_path / "sshd", monkeypatch) as start:
+            yield f"{start}{bare}"
+    elif request.param == "daemon":
+        with git_daemon(tmp_path) as start:
+            yield f"{start}/{bare.name}"
+    else:
+        with web_server(tmp_path / "web", tmp_path) as start:
+            yield f"{start}/{bare.name}"
+
+
+def test_the_main_job_over_a_server(url: str, repo: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "server.git"
+    one = made(repo, url, tasks("a", "b"), "x")
+    start = one.ledger.snapshot().oid
+    second = joined(url, tmp_path / "second" / "repo", "y")
+    held = claims.claim(one, "x", "a")
+    one.ledger.beat("x", held.claim["token"])
+    results.progress(one, "x", "a", held.claim["token"], "half done")
+    results.release(one, "x", "a", held.claim["token"])
+    do(one, "x", "a")
+    do(second, "y", "b")
+    landed = landings.land(second, "default")
+    assert git("rev-parse", "main", cwd=bare) == landed.new
+    one.remote.ask_anew()  # type: ignore[union-attr]
+    rollbacks.rollback(one, rollbacks.choose(one, to=start), code=True)
+    assert git("rev-parse", "main", cwd=bare) == landed.old
+    assert git("rev-parse", "gitcoord/ledger", cwd=bare) == one.ledger.tip()
+    verify.verify(one)
+
+
+def test_a_password_that_is_wrong_changes_nothing_and_asks_nobody(
+    repo: Path, tmp_path: Path
+) -> None:
+    bare = server(tmp_path)
+    git("config", "http.receivepack", "true", cwd=bare)
+    with web_server(tmp_path / "web", tmp_path) as start:
+        work = made(repo, f"{start}/{bare.name}", tasks("a"), "x", worktrees=False)
+        before = work.ledger.tip()
+        wrong = f"{start}/{bare.name}".replace("secret", "expired")
+        git("remote", "set-url", "origin", wrong, cwd=repo)
+        with pytest.raises(UnavailableError, match="origin was not reached"):
+            claims.claim(open_workspace(repo), "x", checkout=False)
+    assert git("rev-parse", "gitcoord/ledger", cwd=bare) == before
