@@ -7,10 +7,10 @@
  * anew; who gives up has an unknown outcome, which the next command settles.
  */
 #ifndef CLONES
-#define CLONES 3
+#define CLONES 2
 #endif
 #ifndef ENTRIES
-#define ENTRIES 5
+#define ENTRIES 4
 #endif
 #define LINES 2          /* pushes of one clone that may be under way at once */
 #define NONE 99
@@ -58,11 +58,13 @@ proctype Late() {
 end:
     do
     :: atomic {
-        select(line : 0 .. (CLONES * LINES - 1));
-        if
-        :: sent[line] != NONE -> if :: carry_out(line, fine) :: sent[line] = NONE fi
-        :: else
-        fi
+        if :: sent[0] != NONE -> line = 0
+           :: sent[1] != NONE -> line = 1
+           :: sent[2] != NONE -> line = 2
+           :: sent[3] != NONE -> line = 3
+        fi;
+        if :: carry_out(line, fine) :: sent[line] = NONE fi;
+        line = 0; fine = false
        }
     od
 }

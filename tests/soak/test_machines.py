@@ -48,6 +48,8 @@ while True:
 
 pytestmark = pytest.mark.soak
 LONG = os.environ.get("GITCOORD_SOAK") == "long"
+ENOUGH = 20
+"""Acknowledged entries, however busy the machine is."""
 CLONES, AGENTS, SECONDS = (16, 1, 300) if LONG else (3, 2, 45)
 
 
@@ -73,7 +75,7 @@ def test_what_was_acknowledged_over_ssh_is_in_the_chain_once_whoever_was_killed(
         chain = [entry["entry"] for entry in facts.history(last, last.ledger.tip(), limit=10**6)]
     told = [line for name in names for line in (tmp_path / name).read_text().split()]
     assert kills > 5
-    assert len(told) > 10
+    assert len(told) >= ENOUGH
     assert len(set(told)) == len(told)
     assert set(told) <= set(chain)
     ids = git(
@@ -85,6 +87,10 @@ def test_what_was_acknowledged_over_ssh_is_in_the_chain_once_whoever_was_killed(
     assert len(ids) == len(set(ids)) == len(chain)
     work.close()
     print(json.dumps({"clones": CLONES, "kills": kills, "told": len(told), "chain": len(chain)}))
+
+
+def _acknowledged(folder: Path, names: list[str]) -> int:
+    return sum(len((folder / name).read_text().split()) for name in names)
 
 
 def _race(script: Path, clones: list[Path], names: list[str], folder: Path) -> int:
@@ -104,9 +110,11 @@ def _race(script: Path, clones: list[Path], names: list[str], folder: Path) -> i
         (folder / name).touch()
     workers = [started(number) for number in range(len(names))]
     kills = 0
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        time.sleep(chance.uniform(0.5, 2.5))
+    began = time.monotonic()
+    while time.monotonic() < began + SECONDS or (
+        _acknowledged(folder, names) < ENOUGH and time.monotonic() < began + 5 * SECONDS
+    ):
+        time.sleep(chance.uniform(1.0, 4.0))
         victim = chance.randrange(len(workers))
         if workers[victim].poll() is not None:
             raise AssertionError((folder / f"{names[victim]}.stderr").read_text())
