@@ -194,6 +194,7 @@ def complete(
     if dry_run:
         return _show_preview(app, task, result, message, paths)
     agent, found, token = _current(app, task)
+    _tell_changed_reads(app, found)
     if message is not None:
         _commit(app, found, token, message, paths)
     done = results.complete(app.work, agent, found, token, result=result, no_result=no_result)
@@ -222,6 +223,18 @@ def complete(
         state = f"already {state}"
     app.out.answer("complete", facts, f"{found} is {state}: {what}\nnext: gitcoord claim")
     return 0
+
+
+def _tell_changed_reads(app: App, task: TaskId) -> None:
+    """Tell that what the work relies on changed since it began."""
+    from gitcoord.features.inspect.overlaps import changed_reads
+
+    snapshot = app.work.ledger.snapshot()
+    files = changed_reads(app.work, snapshot, snapshot.require_task(task))
+    if files:
+        app.out.notice(
+            f"what task {task} reads changed on the target since its base: {', '.join(files[:5])}"
+        )
 
 
 def _forget_brief(app: App, agent: AgentId) -> None:

@@ -179,19 +179,42 @@ def _way_back(app: App, name: PhaseId) -> tuple[dict[str, Any] | None, str]:
 
 @phase.command("check")
 @click.argument("name", metavar="PHASE")
+@click.option(
+    "--merge", is_flag=True, help="Merge open branches in memory: who clashes with whom, where."
+)
 @pass_app
-def phase_check(app: App, name: PhaseId) -> int:
+def phase_check(app: App, name: PhaseId, merge: bool) -> int:
     """Check whether a phase could land now, and what is missing; move nothing.
 
-    Shows as well what going back from there would change.
+    Shows as well what going back from there would change. With --merge what
+    is at work is tried, too, against each other and against the target.
 
     Example: gitcoord phase check build
     """
     name = _phase_id(app, name)
     facts, text = _check(app, name)
     facts["rollback"], way_back = _way_back(app, name)
+    if merge:
+        text += _clashes(app, name, facts)
     app.out.answer("phase check", facts, text + way_back)
     return _status(facts)
+
+
+def _clashes(app: App, name: PhaseId, facts: dict[str, Any]) -> str:
+    """Add to the facts which open branches clash, and return it for people."""
+    from gitcoord.features.land.clashes import clashes
+
+    with ticking(app, "merging open branches"):
+        found = clashes(app.work, name)
+    facts |= found
+    lines = [
+        f"\n  will clash: {one['task']} with {one['other'] or 'the target'} in "
+        f"{', '.join(one['files'][:5])}"
+        for one in found["clashes"]
+    ]
+    if not lines:
+        return f"\n  no clash among {len(found['tried'])} open branch(es) and result(s)"
+    return "".join(lines)
 
 
 @phase.command("land")

@@ -63,6 +63,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "assign": ("tasks", "Assign a task to an agent, or to anyone"),
         "retry": ("tasks", "Open a failed or cancelled task again"),
         "cancel": ("tasks", "Cancel a task"),
+        "overlaps": ("overlaps", "Show whose work touches whose"),
         "pause": ("tasks", "Keep everybody from beginning with a task"),
         "unpause": ("tasks", "Let a paused task be claimed again"),
         "reap": ("tasks", "End every claim whose lease is over"),

@@ -287,7 +287,7 @@ def _document(app: App, plan: str | None) -> Any:
     from gitcoord.cli.setup import read_plan
     from gitcoord.core.plan import parse
 
-    text, name = read_plan(plan)
+    text, name = read_plan(plan, app.start)
     return parse(text, name=name)[0]
 
 

@@ -21,14 +21,17 @@ __all__ = ["init", "plan", "read_plan", "trust"]
 MAX_COMMANDS = 20
 
 
-def read_plan(path: str) -> tuple[str, str]:
-    """Read a plan's text from a file, or from standard input for ``-``."""
+def read_plan(path: str, start: Path) -> tuple[str, str]:
+    """Read a plan's text from a file, or from standard input for ``-``.
+
+    A path starts where the command works: ``-C`` counts for it, as git has it.
+    """
     from gitcoord.core.plan_text import decode
 
     if path == "-":
         return decode(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
     try:
-        return decode(Path(path).read_bytes(), path), path
+        return decode((start / path).read_bytes(), path), path
     except FileNotFoundError:
         raise NotFoundError(
             f"there is no file {path}", hint="name a plan file, or - for standard input"
@@ -149,7 +152,7 @@ def init(
         return
     document = None
     if plan_file is not None:
-        document = read_plan(plan_file)
+        document = read_plan(plan_file, app.start)
         with ticking(app, "checking the plan"):
             plans.check_plan(*document)
     if remote is not None:
@@ -197,7 +200,7 @@ def plan_check(app: App, plan_file: str) -> None:
     """
     from gitcoord.features.setup import plans
 
-    text, name = read_plan(plan_file)
+    text, name = read_plan(plan_file, app.start)
     snapshot = None
     # A plan can be looked at before there is a ledger, or a repository.
     with suppress(GitcoordError):
@@ -244,7 +247,7 @@ def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
 
         require_person()
     app.orchestrate()
-    facts = _applied(app, *read_plan(plan_file), is_trusted=is_trusted)
+    facts = _applied(app, *read_plan(plan_file, app.start), is_trusted=is_trusted)
     text = f"{facts['added']} tasks added, {facts['changed']} changed"
     if facts["changed_parts"]:
         text += f"; changed: {', '.join(facts['changed_parts'])}"

@@ -24,12 +24,16 @@ def widen(app: App, paths: tuple[str, ...], task: TaskId | None) -> None:
 
     Example: gitcoord widen src/common/dates.py
     """
+    from gitcoord.features.inspect.overlaps import neighbours, overlap_line
     from gitcoord.features.work import widenings
     from gitcoord.features.work.tokens import current_claim
 
     agent = app.agent()
     found, token = current_claim(app.work, app.work.ledger.snapshot(), agent, task)
     done = widenings.widen(app.work, agent, found, token, paths)
-    widened = done.snapshot.require_task(found).get("widened", [])
-    facts = {"entry": done.entry, "task": found, "widened": widened}
-    app.out.answer("widen", facts, f"{found} may write {', '.join(done.event['paths'] or [])}, too")
+    record = done.snapshot.require_task(found)
+    near = neighbours(done.snapshot, record)
+    facts = {"entry": done.entry, "task": found, "widened": record.get("widened", [])}
+    text = f"{found} may write {', '.join(done.event['paths'] or [])}, too"
+    text += "".join(f"\n  next door {overlap_line(one)}" for one in near[:5])
+    app.out.answer("widen", {**facts, "neighbours": near}, text)

@@ -39,6 +39,7 @@ AGENT_COMMANDS = (
     "note",
     "widen",
     "why",
+    "overlaps",
     "escalate",
     "review",
 )

@@ -105,9 +105,14 @@ def derived_state(standing: str, unmet: int, broken: int, *, is_started: bool = 
 
 
 def state_in_phase(derived: str, phase: PhaseRecord, *, is_started: bool) -> str:
-    """Return the state to be shown for one that was derived without the phase."""
+    """Return the state to be shown for one that was derived without the phase.
+
+    Nothing is begun any more in a phase that has landed.
+    """
     if derived == "done" and phase["state"] == "landed":
         return "landed"
+    if phase["state"] == "landed" and derived in {"ready", "waiting"}:
+        return "blocked"
     if derived == "ready":
         return derived_state("open", 0, 0, is_started=is_started)
     return derived

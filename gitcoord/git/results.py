@@ -110,7 +110,7 @@ def inspect(
     written = _own_changes(git, own)
     judge = _Judge(git, boundary)
     for commit, changes in written.items():
-        judge.look(changes, f", commit {commit[:12]}")
+        judge.look(changes, f"{_COMMIT}{commit[:12]}")
     judge.refuse()
     landing = _landing(git, result, target_tip, built_on)
     if landing is not None:
@@ -271,6 +271,10 @@ def _landing(
     return _Landing(base, merged.tree, changes, is_clean=isinstance(merged, Merged))
 
 
+MAX_NAMED_COMMITS = 5
+_COMMIT = ", commit "
+
+
 class _Judge:
     """Collect what a boundary forbids, each path once."""
 
@@ -283,8 +287,13 @@ class _Judge:
         """Note the changes that are not allowed."""
         for change in changes:
             reason = self._problem(change)
-            if reason:
-                self._outside.setdefault(change.path, reason + where)
+            if not reason:
+                continue
+            noted = self._outside.get(change.path)
+            if noted is None:
+                self._outside[change.path] = reason + where
+            elif where.startswith(_COMMIT) and noted.count(",") < MAX_NAMED_COMMITS:
+                self._outside[change.path] = f"{noted}, {where.removeprefix(_COMMIT)}"
 
     def look_for_twins(self, landing: _Landing) -> None:
         """Note added paths that some disk takes for another path."""

@@ -114,6 +114,7 @@ def _agents_work(cli: Checked, place: Path) -> None:
     cli.answer("complete", "--dry-run", "--agent", "ada")
     cli.answer("complete", "--agent", "ada")
     cli.answer("phase", "check", "one")
+    cli.answer("phase", "check", "one", "--merge")
     cli.answer("phase", "land", "one", "--dry-run")
     cli.answer("phase", "land", "one")
 
@@ -164,6 +165,7 @@ def test_answers_are_as_their_shapes_say(
         ["simulate", "--agents", "1,2"],
         ["verify"],
         ["phase", "list"],
+        ["overlaps"],
         ["start", "Work in passing", "--agent", "ida", "--id", "passing"],
         ["phase", "close", "adhoc"],
         ["phase", "open", "adhoc"],

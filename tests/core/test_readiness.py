@@ -1,6 +1,18 @@
 from __future__ import annotations
 
-from gitcoord.core.readiness import broken_needs, hindrance, hindrances, is_blocked, state_of
+from typing import cast
+
+import pytest
+
+from gitcoord.core.model import PhaseRecord
+from gitcoord.core.readiness import (
+    broken_needs,
+    hindrance,
+    hindrances,
+    is_blocked,
+    state_in_phase,
+    state_of,
+)
 from tests.support.builders import PureLedger, tasks
 from tests.support.pure import land
 
@@ -109,3 +121,9 @@ def test_a_paused_task_waits_and_is_blocked_before_that() -> None:
     assert kinds == ["paused", "need"]
     pure.run({"op": "cancel", "task": "a", "reason": ""})
     assert shown(pure, "b") == "blocked"
+
+
+@pytest.mark.parametrize("derived", ["ready", "waiting"])
+def test_nothing_is_ready_in_a_phase_that_has_landed(derived: str) -> None:
+    phase = cast("PhaseRecord", {"id": "p", "state": "landed"})
+    assert state_in_phase(derived, phase, is_started=True) == "blocked"

@@ -105,6 +105,13 @@ def test_a_folder_whose_name_no_index_takes_is_refused(repo: Path, base: str) ->
         )
 
 
+def test_every_commit_that_wrote_a_path_outside_is_named(repo: Path, base: str) -> None:
+    first = commit(repo, {"x": "1"}, base)
+    second = commit(repo, {"x": "2"}, first)
+    error = refused(repo, second, base)
+    assert f"x (outside, commit {second[:12]}, {first[:12]})" in error.message
+
+
 def test_a_refusal_names_ten_paths_with_their_commit(repo: Path, base: str) -> None:
     made = commit(repo, {f"x{number:02}": "x" for number in range(30)}, base)
     error = refused(repo, made, base)

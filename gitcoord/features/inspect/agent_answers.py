@@ -16,6 +16,7 @@ from gitcoord.features.inspect.shapes import (
     HeldPaths,
     LockFacts,
     NoteFacts,
+    OverlapFacts,
     ResultFacts,
     ReviewFacts,
     TaskFacts,
@@ -78,6 +79,7 @@ class ClaimAnswer(Written):
     logs: list[str]
     would_block: Behind
     boundary: dict[str, list[str]]
+    neighbours: list[OverlapFacts]
 
 
 class BeatAnswer(TypedDict):
@@ -122,6 +124,7 @@ class WidenAnswer(WrittenTask):
     """All that the claim may write beside the task's paths."""
 
     widened: list[str]
+    neighbours: list[OverlapFacts]
 
 
 class LocksAnswer(TypedDict):

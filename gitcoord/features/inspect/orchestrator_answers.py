@@ -17,6 +17,8 @@ from gitcoord.features.inspect.shapes import (
     AgentFacts,
     AttentionFacts,
     Blocking,
+    ChangedReads,
+    ClashFacts,
     ConflictFacts,
     EntryFacts,
     EscalationFacts,
@@ -25,6 +27,7 @@ from gitcoord.features.inspect.shapes import (
     HeldClaim,
     HeldReview,
     LockFacts,
+    OverlapFacts,
     PendingMove,
     PhaseFacts,
     ShownTask,
@@ -44,6 +47,7 @@ __all__ = [
     "ImpactAnswer",
     "InboxAnswer",
     "LogAnswer",
+    "OverlapsAnswer",
     "PhaseCheckAnswer",
     "PhaseLandAnswer",
     "PhaseLandTrial",
@@ -90,6 +94,14 @@ class StatusAnswer(TypedDict):
     running: list[AttentionFacts]
     next: list[AttentionFacts]
     eta: Eta
+
+
+class OverlapsAnswer(TypedDict):
+    """What touches what, and whose ``reads`` changed."""
+
+    tip: Oid
+    overlaps: list[OverlapFacts]
+    changed: list[ChangedReads]
 
 
 class TasksAnswer(TypedDict):
@@ -173,6 +185,9 @@ class PhaseCheckAnswer(TypedDict):
     problem: str | None
     failed_gates: list[FailedGateFacts]
     rollback: NotRequired[RollbackPreview | None]
+    clashes: NotRequired[list[ClashFacts]]
+    tried: NotRequired[list[TaskId]]
+    is_cut: NotRequired[bool]
 
 
 class PhaseLandTrial(PhaseCheckAnswer):

@@ -272,6 +272,32 @@ class PhaseFacts(TypedDict):
     failed_gates: list[FailedGateFacts]
 
 
+class OverlapFacts(TypedDict):
+    """Work of another's that touches a task's: ``reads``, ``writes``, ``folder`` or ``result``."""
+
+    kind: str
+    task: TaskId
+    other: TaskId
+    agent: AgentId
+    paths: list[str]
+
+
+class ChangedReads(TypedDict):
+    """A held task, and the files it reads that changed on the target since its base."""
+
+    task: TaskId
+    agent: AgentId
+    files: list[str]
+
+
+class ClashFacts(TypedDict):
+    """Two branches that do not merge; ``other`` is None for the target."""
+
+    task: TaskId
+    other: TaskId | None
+    files: list[str]
+
+
 class AgentFacts(TypedDict):
     """An agent in a list."""
 

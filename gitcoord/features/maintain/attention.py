@@ -8,6 +8,7 @@ from typing import TypedDict
 from gitcoord.core import codec
 from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.operations.widenings import KIND as WIDENING
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sentences import reason_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
@@ -86,10 +87,13 @@ def _target(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
 def _escalations(snapshot: Snapshot) -> Iterator[Attention]:
     for one in snapshot.escalations():
         if one["state"] == "open":
+            command = f"gitcoord resolve {one['id']} ANSWER"
+            if one["code"] == WIDENING:
+                command += " --grant"
             yield item(
                 "escalation",
                 f"{one['id']} {text_of_escalation(one)}",
-                f"gitcoord resolve {one['id']} ANSWER",
+                command,
                 task=one["task"],
                 agent=one["agent"],
                 since=instant(one["at"]),

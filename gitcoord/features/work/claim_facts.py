@@ -15,6 +15,7 @@ from gitcoord.core.sentences import answer_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.notes import note_facts, notes_about
+from gitcoord.features.inspect.overlaps import neighbours, overlap_line
 from gitcoord.features.work.claims import Claimed
 from gitcoord.features.workspace import Workspace
 
@@ -40,6 +41,7 @@ def claim_answer(work: Workspace, claimed: Claimed) -> dict[str, Any]:
         if tip
         else None,
         "logs": logs_of(snapshot, task),
+        "neighbours": neighbours(snapshot, task),
         "would_block": impact.behind(work, snapshot, task["id"]),
     }
 
@@ -66,6 +68,7 @@ def lines_of(facts: dict[str, Any]) -> list[str]:
         f"  answered  {one['text'].splitlines()[0][:100]}: {one['answer']}"
         for one in facts["answers"][-5:]
     ]
+    lines += [f"  next door {overlap_line(one)}" for one in facts["neighbours"][:5]]
     earlier = facts["earlier"]
     if earlier and not earlier["is_resumed"]:
         lines.append(

@@ -77,3 +77,14 @@ def test_a_renamed_target_and_a_ledger_that_is_checked_out_are_seen(repo: Path) 
     place = repo.parent / "elsewhere"
     git("worktree", "add", "-q", str(place), "gitcoord/ledger", cwd=repo)
     assert _needs(work) == [("checkout", f"git -C {place} switch main")]
+
+
+def test_a_widening_that_is_asked_for_names_the_command_that_grants_it(repo: Path) -> None:
+    from gitcoord.features.work import widenings
+
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    held = claims.claim(work, "x", "a")
+    with pytest.raises(RefusedError) as caught:
+        widenings.widen(work, "x", "a", held.claim["token"], ["lib/"])
+    asked = caught.value.facts["escalation"]
+    assert _needs(work) == [("escalation", f"gitcoord resolve {asked} ANSWER --grant")]
