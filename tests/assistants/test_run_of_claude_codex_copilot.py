@@ -92,7 +92,7 @@ def test_one_run_finishes_the_plan_and_it_lands(repo: Path, home: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=600,
         )
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
@@ -108,6 +108,8 @@ def test_one_run_finishes_the_plan_and_it_lands(repo: Path, home: Path) -> None:
     assert codes["delta"] == ["rejected"]
     assert tasks["beta"]["failures"] == 0, "a limit is no failure"
     assert "usage limit" in told or "at its limit" in told
+    resumed = [body for body in model.bodies if "A usage limit ended this session" in body]
+    assert any("beta/half" in body for body in resumed), "its session goes on where it was"
     assert "not part of task zeta" in model.sent or "elsewhere.txt" in model.sent
     used = [event["usage"] for event in events(repo) if event["op"] == "usage"]
     assert {one["assistant"] for one in used} == {"claude", "codex"}
