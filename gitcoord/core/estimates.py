@@ -63,7 +63,8 @@ def estimate(
     if not tasks:
         return Span(None, None, "nothing is left to do")
     if len(finished) < MIN_FINISHED:
-        return Span(None, None, f"unknown: {MIN_FINISHED} tasks have to finish first, {len(finished)} did")
+        did = len(finished)
+        return Span(None, None, f"unknown: {MIN_FINISHED} tasks have to finish first, {did} did")
     if tasks > MAX_TASKS:
         return Span(None, None, f"unknown: more than {MAX_TASKS} tasks remain")
     chance = Chance(seed)
