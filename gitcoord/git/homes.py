@@ -17,7 +17,6 @@ from gitcoord.git.program import Git
 
 __all__ = [
     "Home",
-    "forget_home",
     "home_of",
     "keep_home",
     "remotes_of",
@@ -76,11 +75,6 @@ def keep_home(git: Git, ledger: str, remote: str, place: str) -> None:
     git.run("config", "--local", f"gitcoord.{ledger}.remote", remote)
     if place:
         git.run("config", "--local", f"gitcoord.{ledger}.place", place)
-
-
-def forget_home(git: Git, ledger: str) -> None:
-    """Let a ledger live on this machine again."""
-    git.run("config", "--local", "--remove-section", f"gitcoord.{ledger}", check=False)
 
 
 def remotes_of(git: Git) -> list[str]:

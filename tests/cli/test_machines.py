@@ -43,6 +43,7 @@ def test_a_ledger_is_made_on_a_server_and_joined(
     assert "  held      everywhere\n" in cli("claim", cwd=place)
     assert cli.json("claim", cwd=place)["held"] == "everywhere"
     assert cli.json("status")["claims"][0]["agent"] == "x"
+    assert "; the ledger lives on origin\n" in cli("doctor")
 
 
 def test_a_ledger_is_put_on_a_server(cli: Cli, plan: Path, bare: Path) -> None:

@@ -24,8 +24,6 @@ def test_a_ledger_lives_here_unless_the_configuration_says_where(repo: Path, git
     dotted = homes.home_of(common, "a.b")
     assert dotted is not None
     assert dotted.remote == "elsewhere"
-    homes.forget_home(Git(repo), "ledger")
-    assert homes.home_of(common, "ledger") is None
 
 
 def test_a_place_that_is_no_ref_is_named(repo: Path, git: Run) -> None:

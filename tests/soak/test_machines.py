@@ -48,9 +48,8 @@ while True:
 
 pytestmark = pytest.mark.soak
 LONG = os.environ.get("GITCOORD_SOAK") == "long"
-ENOUGH = 20
-"""Acknowledged entries, however busy the machine is."""
-CLONES, AGENTS, SECONDS = (16, 1, 300) if LONG else (3, 2, 45)
+CLONES, AGENTS, ENOUGH, SECONDS = (16, 1, 400, 1200) if LONG else (3, 2, 12, 240)
+"""With how many kills it ends; after that many seconds in any case."""
 
 
 def test_what_was_acknowledged_over_ssh_is_in_the_chain_once_whoever_was_killed(
@@ -74,8 +73,8 @@ def test_what_was_acknowledged_over_ssh_is_in_the_chain_once_whoever_was_killed(
         verify.verify(last)
         chain = [entry["entry"] for entry in facts.history(last, last.ledger.tip(), limit=10**6)]
     told = [line for name in names for line in (tmp_path / name).read_text().split()]
-    assert kills > 5
-    assert len(told) >= ENOUGH
+    assert kills >= 5
+    assert len(told) >= kills
     assert len(set(told)) == len(told)
     assert set(told) <= set(chain)
     ids = git(
@@ -110,11 +109,14 @@ def _race(script: Path, clones: list[Path], names: list[str], folder: Path) -> i
         (folder / name).touch()
     workers = [started(number) for number in range(len(names))]
     kills = 0
-    began = time.monotonic()
-    while time.monotonic() < began + SECONDS or (
-        _acknowledged(folder, names) < ENOUGH and time.monotonic() < began + 5 * SECONDS
-    ):
-        time.sleep(chance.uniform(1.0, 4.0))
+    told = 0
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and kills < ENOUGH:
+        # One is killed for each entry or two, so that a busy machine gets on, too.
+        time.sleep(chance.uniform(0.0, 1.0))
+        if _acknowledged(folder, names) <= told:
+            continue
+        told = _acknowledged(folder, names)
         victim = chance.randrange(len(workers))
         if workers[victim].poll() is not None:
             raise AssertionError((folder / f"{names[victim]}.stderr").read_text())

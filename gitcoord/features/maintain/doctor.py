@@ -84,7 +84,11 @@ def _engine(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator
         reason
         or "libgit2 can open this repository, too; commands that are over in a moment do without it"
     )
-    yield fine("engine", f"{type(work.store).__name__.removesuffix('Store').lower()}: {why}")
+    store = work.store
+    if work.remote is not None:
+        store = work.remote.inner
+        why = f"{why}; the ledger lives on {work.remote.remote.name}"
+    yield fine("engine", f"{type(store).__name__.removesuffix('Store').lower()}: {why}")
     settings = {
         "hash": config_value(work.git, "extensions.objectFormat") or "sha1",
         "refs": config_value(work.git, "extensions.refStorage") or "files",
