@@ -42,7 +42,7 @@ from gitcoord.store.protocol import (
 )
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
-from gitcoord.store.stale_locks import is_empty_lock
+from gitcoord.store.stale_locks import is_empty_lock, record_files
 
 if TYPE_CHECKING:
     from gitcoord.ledger.hint_refs import HintRefs
@@ -205,7 +205,7 @@ class Ledger:
 
     def settle(self, agent: AgentId) -> list[Settled]:
         """Settle what this agent's dead processes left unknown."""
-        if not (self.files.pending / agent).is_dir():
+        if not any(record_files(self.files.pending / agent, depth=0)):
             return []
         # Removed now, so that no later swap of ours meets them.
         self.locks.clear_left(agent)
