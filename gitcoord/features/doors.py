@@ -15,7 +15,7 @@ from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
-from gitcoord.git.places import TABLES, keeps_tables
+from gitcoord.git.places import TABLES, discover, keeps_tables
 from gitcoord.ledger.pending import Settled
 
 __all__ = ["Notice", "begin_as_agent", "begin_as_orchestrator", "landed_by_itself"]
@@ -93,10 +93,7 @@ def landed_by_itself(work: Workspace, phase: PhaseId) -> list[Notice]:
 def _settle(work: Workspace, agent: AgentId) -> list[Notice]:
     """Settle what dead processes left unknown, and forget leases that never were."""
     if keeps_tables(work.place.common_dir):
-        from gitcoord.git.refs import clear_table_locks
-
-        for folder in dict.fromkeys((work.place.common_dir, work.place.git_dir)):
-            clear_table_locks(folder / TABLES)
+        _clear_tables(work, agent)
     notices = []
     if work.remote is not None:
         work.remote.ask_anew()
@@ -122,6 +119,17 @@ def _copied(work: Workspace) -> list[Notice]:
             text = f"{remote} has a ledger {name!r} too, and this clone works on a copy of its own"
             return [Notice("copy", f"{text}: `gitcoord join` works on the one that all share")]
     return []
+
+
+def _clear_tables(work: Workspace, agent: AgentId) -> None:
+    """Remove the locks that dead gits left on tables, in the agent's worktree too."""
+    from gitcoord.git.refs import clear_table_locks
+
+    folders = [work.place.common_dir, work.place.git_dir]
+    if agent != ids.ORCHESTRATOR and (worktree := work.worktree_of(agent)) is not None:
+        folders.append(discover(worktree).git_dir)
+    for folder in dict.fromkeys(folders):
+        clear_table_locks(folder / TABLES)
 
 
 def _forget_token(work: Workspace, agent: AgentId, settled: Settled) -> None:

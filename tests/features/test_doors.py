@@ -103,12 +103,14 @@ def test_locks_that_a_dead_git_left_on_tables_are_gone_after_the_next_command(
     repo = tmp_path / "tables"
     git("init", "-q", "--ref-format=reftable", str(repo), cwd=tmp_path)
     git("commit", "-q", "--allow-empty", "-m", "first", cwd=repo)
-    found(repo, tasks("a", "b"), "x", worktrees=False).close()
+    found(repo, tasks("a", "b"), "x").close()
     with gitcoord.open(repo) as coord:
         coord.claim("x", checkout=False, session="s")
-        tables = repo / ".git" / "reftable"
-        table = next(tables.glob("*.ref"))
-        for name in (table.name, "tables.list"):
-            (tables / f"{name}.lock").touch()
+        for tables in (repo / ".git").rglob("reftable"):
+            table = next(tables.glob("*.ref"))
+            for name in (table.name, "tables.list"):
+                (tables / f"{name}.lock").touch()
         coord.claim("x", checkout=False, session="s")  # answers what is held, and writes nothing
-        assert list(tables.glob("*.lock")) == []
+        assert list((repo / ".git").rglob("*.lock")) == [
+            repo / ".git" / "gitcoord" / "worktrees.lock"
+        ]
