@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/bytecode
 
-.PHONY: demo test test-long assistants-test assistants-nightly assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs clean
+.PHONY: demo test test-long assistants-test assistants-nightly assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals figures docs pictures clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -132,6 +132,10 @@ figures: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python docs/generate.py
+
+# The pictures of README and the report that docs keep, from a real run of the demo; needs Chromium.
+pictures: $(READY)
+	@$(BIN)/python docs/pictures.py
 
 clean:
 	@rm -rf .venv build dist

@@ -244,5 +244,6 @@ class DemoAnswer(TypedDict):
     seconds: float
     landed: int
     sequential_seconds: float
+    report: str
     repository: str
     entries: int

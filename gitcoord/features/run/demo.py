@@ -26,6 +26,7 @@ from gitcoord.core.ids import AgentId, Oid
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
+from gitcoord.features.maintain.report import FORMATS, report_facts
 from gitcoord.features.run.demo_agent import FAILING_TASK, THINK_S, VICTIM
 from gitcoord.features.setup import agents, ledger, plans, trust
 from gitcoord.features.workspace import Workspace, open_workspace
@@ -406,6 +407,10 @@ def _report(
         program = "gitcoord"
     else:
         program = f"{sys.executable} -m gitcoord"
+    page = work.ledger.files.root / "demo" / "report.html"
+    page.write_text(FORMATS["html"](report_facts(work)), "utf-8")
+    outcome["report"] = str(page)
+    tell(f"Who did what, when, and what came of it: {page}\n")
     tell("Look around:")
     tell(f"  cd {top}")
     tell("  git log --oneline --graph main | head -40")

@@ -27,6 +27,8 @@ def test_the_demo_survives_its_faults_and_lands_everything(tmp_path: Path) -> No
     assert facts["killed"] == facts["taken_over"]
     assert facts["failed_once"]
     assert facts["landed"] == 57
+    page = Path(facts["report"]).read_text("utf-8")
+    assert page.count('<span class="state landed">') == 57
     assert git("status", "--porcelain", cwd=place) == ""
     assert len(list((place / "docs").iterdir())) == 45
     assert all("0 missing" in path.read_text() for path in (place / "checks").iterdir())
