@@ -73,6 +73,7 @@ def draw_terminal(top: Path) -> None:
     drawn = console.export_svg(title="gitcoord watch")
     # Its font would be loaded from elsewhere.
     drawn = re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r"<!--.*?-->\s*", "", drawn, flags=re.DOTALL)
     (PICTURES / "watch.svg").write_text(drawn, "utf-8")
 
 
