@@ -227,10 +227,13 @@ def complete(
 
 def _tell_changed_reads(app: App, task: TaskId) -> None:
     """Tell that what the work relies on changed since it began."""
+    snapshot = app.work.ledger.snapshot()
+    record = snapshot.require_task(task)
+    if not record["spec"]["reads"]:
+        return
     from gitcoord.features.inspect.overlaps import changed_reads
 
-    snapshot = app.work.ledger.snapshot()
-    files = changed_reads(app.work, snapshot, snapshot.require_task(task))
+    files = changed_reads(app.work, snapshot, record)
     if files:
         app.out.notice(
             f"what task {task} reads changed on the target since its base: {', '.join(files[:5])}"
