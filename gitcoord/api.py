@@ -12,7 +12,7 @@ from gitcoord.core.model import TaskRecord
 from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
 from gitcoord.features.work import claims, locks, results, reviews, widenings
-from gitcoord.features.work.scope import Scope
+from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 
 __all__ = ["Coordinator", "Held", "HeldReview", "open_coordinator"]

@@ -50,7 +50,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/run/order.py": SHAPE,
     "features/run/reviewing.py": THROUGH
     + "features/run/test_assistants.py: assistants that review",
-    "features/work/idleness.py": THROUGH + "features/run/test_watching.py: a command that hangs",
+    "features/inspect/idleness.py": THROUGH + "features/run/test_watching.py: a command that hangs",
     "host/user_folder.py": THROUGH + "features/run/test_notify.py, whose file lies there",
     "ledger/redaction.py": THROUGH + "cli/test_show_log.py: a secret is kept nowhere",
     "store/protocol.py": THROUGH + "store/test_contract.py, which every engine passes",

@@ -69,8 +69,8 @@ def claim(
     from gitcoord.cli.claimed import show_claim
     from gitcoord.cli.waiting import ready_to_wait, waited
     from gitcoord.features.work import claims
+    from gitcoord.features.work.choices import Scope
     from gitcoord.features.work.contention import lost
-    from gitcoord.features.work.scope import Scope
 
     agent = ready_to_wait(app, wait=wait, timeout=timeout)
     asked_ns = app.work.clock.monotonic_ns()

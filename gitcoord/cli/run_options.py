@@ -59,7 +59,7 @@ def order_of(wanted: Mapping[str, Any], pace: Pace | None) -> Order:
     """
     from gitcoord.features.run.order import Order
     from gitcoord.features.run.resources import Resources, size_of
-    from gitcoord.features.work.scope import Scope
+    from gitcoord.features.work.choices import Scope
 
     within = Scope(
         phases=frozenset(PhaseId(name) for name in wanted["phases"]),

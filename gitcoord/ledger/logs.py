@@ -18,7 +18,6 @@ from typing import IO, Literal, Self
 
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId, Token
 from gitcoord.host.files import create_file, open_file
-from gitcoord.ledger.redaction import redactor
 
 __all__ = ["MAX_LOG_BYTES", "Kind", "LogFile", "Logs"]
 
@@ -39,6 +38,8 @@ class LogFile:
     """
 
     def __init__(self, path: Path) -> None:
+        from gitcoord.ledger.redaction import redactor
+
         self._redactor = redactor()
         handle = create_file(path, is_appended=True)
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -168,6 +169,8 @@ class Logs:
 
     def append(self, path: Path, more: bytes) -> None:
         """Add to a log that is there, redacted; one that cannot be written stays as it is."""
+        from gitcoord.ledger.redaction import redactor
+
         more = redactor().redacted(more)
         with suppress(OSError):
             handle = open_file(path, os.O_WRONLY | os.O_APPEND)

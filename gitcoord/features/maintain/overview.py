@@ -20,9 +20,9 @@ from gitcoord.core.operations.reviews import is_verifier
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.chain import entries
+from gitcoord.features.inspect.idleness import idle_ms
 from gitcoord.features.inspect.waiting import waiting_of
 from gitcoord.features.maintain.attention import Attention, item, needs_you
-from gitcoord.features.work.idleness import idle_ms
 from gitcoord.features.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import first_line
 from gitcoord.features.inspect import facts
 from gitcoord.features.inspect.statistics import statistics
-from gitcoord.features.work.scope import Scope
+from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["Run", "ended_run"]

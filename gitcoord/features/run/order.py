@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gitcoord.core.pacing import Pace
 from gitcoord.features.run.resources import NO_BOUNDS, Resources
 from gitcoord.features.run.watching import NO_LIMIT, TimeLimit
-from gitcoord.features.work.scope import ALL_TASKS, Scope
+from gitcoord.features.work.choices import ALL_TASKS, Scope
 
 __all__ = ["USUAL", "Order"]
 

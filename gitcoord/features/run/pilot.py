@@ -8,7 +8,7 @@ from gitcoord.core.pilots import chosen, shortfalls
 from gitcoord.core.stats import CONDITIONS
 from gitcoord.features.inspect.statistics import statistics
 from gitcoord.features.run.reviews import Note
-from gitcoord.features.work.scope import Scope
+from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["Verdict", "pilot_scope", "verdict_on"]

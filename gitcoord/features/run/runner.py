@@ -26,7 +26,7 @@ from gitcoord.features.run.reviews import Note
 from gitcoord.features.run.worker import Worker, assistant_of
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.trust import commands_of, require_trust
-from gitcoord.features.work.scope import Scope
+from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 from gitcoord.git.program import GitError
 from gitcoord.host.seats import machine_seats

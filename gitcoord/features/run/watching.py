@@ -9,7 +9,7 @@ from gitcoord.core.hanging import hung_ms
 from gitcoord.core.ids import TaskId, Token
 from gitcoord.core.model import Said, TaskSpec
 from gitcoord.core.sentences import said
-from gitcoord.features.work.idleness import idle_ms
+from gitcoord.features.inspect.idleness import idle_ms
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.clock import Deadline
 

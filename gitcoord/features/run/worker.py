@@ -23,8 +23,8 @@ from gitcoord.features.run.crew import Shared
 from gitcoord.features.run.landing import land_what_is_whole
 from gitcoord.features.run.reviews import Note, review_one
 from gitcoord.features.work import claims, results
+from gitcoord.features.work.choices import Scope
 from gitcoord.features.work.claims import Claimed
-from gitcoord.features.work.scope import Scope
 from gitcoord.features.work.wait import seconds_until_worth, wait_for_change
 from gitcoord.features.workspace import Workspace, plan_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from gitcoord.core import paths
 from gitcoord.core.boundary import fits_agent, paths_of
@@ -34,14 +34,40 @@ from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.waiting import NO_ROOM_KINDS, Waiting, first_waiting, waiting_facts
 from gitcoord.features.names import named_task
 from gitcoord.features.work.bases import Base, base_of
-from gitcoord.features.work.scope import Scope
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Offers
 
-__all__ = ["RETRY_AFTER_S", "Chooser", "ends_of"]
+__all__ = ["ALL_TASKS", "RETRY_AFTER_S", "Chooser", "Scope", "ends_of"]
 
 RETRY_AFTER_S = 5.0
 PATIENCE_S = 0.05
+
+
+class Scope(NamedTuple):
+    """The tasks that are meant; an empty set, or no pool, leaves nothing out."""
+
+    pool: str | None = None
+    phases: frozenset[PhaseId] = frozenset()
+    tasks: frozenset[TaskId] = frozenset()
+
+    def pools_of(self, agent: AgentRecord) -> list[str]:
+        """Return the pools to choose from; none named means every pool."""
+        if self.pool:
+            return [self.pool]
+        return agent["pools"]
+
+    def has_phase(self, phase: PhaseId) -> bool:
+        """Return whether whatever comes into a phase is meant."""
+        return not self.tasks and (not self.phases or phase in self.phases)
+
+    def has(self, task: TaskRecord) -> bool:
+        """Return whether a task is of the phases and the tasks that are meant."""
+        if self.tasks and task["id"] not in self.tasks:
+            return False
+        return not self.phases or task["spec"]["phase"] in self.phases
+
+
+ALL_TASKS = Scope()
 
 
 class Chooser:

@@ -17,10 +17,9 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_pool, named_task
-from gitcoord.features.work.choices import Chooser
+from gitcoord.features.work.choices import ALL_TASKS, Chooser, Scope
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
-from gitcoord.features.work.scope import ALL_TASKS, Scope
 from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refuse_living_session
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done

@@ -20,7 +20,6 @@ from gitcoord.core.texts import log_tail, text_of
 from gitcoord.features.work.tokens import begun_ns
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.ledger import Done
-from gitcoord.ledger.redaction import redactor
 
 __all__ = [
     "Completed",
@@ -131,6 +130,8 @@ def fail(
         reason = text_of(reason, "reason")
     tail = b""
     if log:
+        from gitcoord.ledger.redaction import redactor
+
         tail = log_tail(redactor().redacted(log))
     command = {
         "op": "fail",

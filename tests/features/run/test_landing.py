@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gitcoord.core.ids import PhaseId
 from gitcoord.features.run.order import Order
-from gitcoord.features.work.scope import Scope
+from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import Workspace
 from tests.support.runs import TWO_PHASES, WRITE, run, spread
 from tests.support.world import found, record

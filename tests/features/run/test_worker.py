@@ -10,7 +10,7 @@ from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import TaskId
 from gitcoord.features.run.order import Order
 from gitcoord.features.setup import trust
-from gitcoord.features.work.scope import Scope
+from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.runs import WRITE, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitcoord.core.ids import PhaseId, TaskId
-from gitcoord.features.work.scope import ALL_TASKS, Scope
+from gitcoord.features.work.choices import ALL_TASKS, Scope
 
 
 def task(name: str, phase: str) -> Any:
