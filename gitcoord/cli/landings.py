@@ -317,15 +317,15 @@ def phase_open(app: App, name: PhaseId, reason: str) -> None:
 
 
 def _open_or_close(app: App, word: Literal["open", "close"], name: PhaseId, reason: str) -> None:
+    from gitcoord.features.land import streams
     from gitcoord.features.names import named_phase
-    from gitcoord.features.work import tasks
 
     work = app.orchestrate()
     name = _phase_id(app, name)
     if word == "close":
-        done = tasks.change_stream(work, "phase-close", name, reason)
+        done = streams.change(work, "phase-close", name, reason)
     else:
-        done = tasks.change_stream(work, "phase-open", name, reason)
+        done = streams.change(work, "phase-open", name, reason)
     state = named_phase(done.snapshot, name)["state"]
     text = f"stream {name} is open again"
     if word == "close":

@@ -37,7 +37,6 @@ __all__ = ["MAX_BATCH", "Step", "apply", "check", "decide", "fold", "operation",
 TOPICS = (
     "claims",
     "results",
-    "releases",
     "gates",
     "reviews",
     "locks",

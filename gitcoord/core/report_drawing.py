@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from gitcoord.core.ids import AgentId, PhaseId
 from gitcoord.core.times import instant
 
 __all__ = ["CLASSES", "Axis", "legend", "load", "progress", "svg", "timeline", "track"]
@@ -139,10 +140,10 @@ def _label(name: str, y: float, text: Escape) -> str:
     return f'<text x="0" y="{y + 14:.0f}">{text(shown)}</text>'
 
 
-def _lanes(facts: dict[str, Any]) -> dict[str, list[list[dict[str, Any]]]]:
+def _lanes(facts: dict[str, Any]) -> dict[AgentId, list[list[dict[str, Any]]]]:
     """Return each agent's attempts in as many rows as it had claims at once."""
     names = dict.fromkeys(one["agent"] for one in (*facts["attempts"], *facts["reviews"]))
-    lanes: dict[str, list[list[dict[str, Any]]]] = {agent: [[]] for agent in names}
+    lanes: dict[AgentId, list[list[dict[str, Any]]]] = {agent: [[]] for agent in names}
     for one in sorted(facts["attempts"], key=lambda one: int(one["since"])):
         rows = lanes[one["agent"]]
         free = [row for row in rows if not row or _until(row[-1], facts) <= one["since"]]
@@ -197,7 +198,9 @@ def _attempt(axis: Axis, y: float, one: dict[str, Any], text: Escape) -> Iterabl
         yield _bar(axis, (y + 8, 4), (until, over), "limit", (task, told), text)
 
 
-def _beside(axis: Axis, y: float, facts: dict[str, Any], agent: str, text: Escape) -> Iterable[str]:
+def _beside(
+    axis: Axis, y: float, facts: dict[str, Any], agent: AgentId, text: Escape
+) -> Iterable[str]:
     """Draw an agent's reviews and checks, on its last row."""
     for one in facts["reviews"]:
         if one["agent"] == agent:
@@ -213,7 +216,7 @@ def _beside(axis: Axis, y: float, facts: dict[str, Any], agent: str, text: Escap
 
 
 def _of_phase(
-    axis: Axis, y: float, facts: dict[str, Any], phase: str, text: Escape
+    axis: Axis, y: float, facts: dict[str, Any], phase: PhaseId, text: Escape
 ) -> Iterable[str]:
     """Draw a phase's gates and landings."""
     for one in facts["runs"]:

@@ -116,8 +116,12 @@ GENERAL = {
     "NAME",
     "S",
     "SHELL",
+    "SIZE",
     "TEXT",
     "TIME",
+    "TITLE",
+    "USD",
+    "VALUE",
 }
 """Metavars that are words of everybody's, and need no line in the glossary."""
 SAID_OTHERWISE = {

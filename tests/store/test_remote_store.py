@@ -21,6 +21,7 @@ from gitcoord.features.work import claims, results
 from gitcoord.features.work.wait import wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
+from tests.support.formats import needs_ref_files
 from tests.support.machines import OtherMachine, joined, made, server
 from tests.support.world import SHORT, git
 
@@ -136,6 +137,7 @@ def test_a_server_that_forbids_the_push_is_quoted(one: Workspace, bare: Path) ->
     assert tip_of(bare) == before
 
 
+@needs_ref_files
 def test_a_clone_that_is_behind_follows_without_a_person(one: Workspace, bare: Path) -> None:
     top = one.place.common_dir.parent
     old = git("rev-parse", LEDGER + "~1", cwd=top)
@@ -150,6 +152,7 @@ def test_a_clone_that_is_behind_follows_without_a_person(one: Workspace, bare: P
     assert git("rev-parse", LEDGER, cwd=top) == tip_of(bare)
 
 
+@needs_ref_files
 def test_a_lock_that_a_dead_process_left_on_the_branch_is_no_obstacle(
     one: Workspace, bare: Path
 ) -> None:

@@ -39,7 +39,10 @@ def check_agent_add(snapshot: Snapshot, event: Event) -> None:
             agent=twins[0],
         )
     if not 1 <= event["capacity"] <= MAX_CAPACITY:
-        raise UsageError(f"an agent's capacity is between 1 and {MAX_CAPACITY}")
+        raise UsageError(
+            f"an agent's capacity is between 1 and {MAX_CAPACITY}",
+            hint="it is how many tasks the agent may hold at once",
+        )
     plan = snapshot.plan()
     for pool in event["pools"]:
         if plan is not None and pool not in plan["pools"]:

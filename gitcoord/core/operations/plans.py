@@ -251,7 +251,7 @@ def check_task_add(snapshot: Snapshot, event: Event) -> None:
         raise RefusedError(
             f"an agent adds tasks to stream {ADHOC} alone",
             reason="role",
-            hint="`gitcoord task propose` asks the orchestrator",
+            hint="`gitcoord escalate` asks the orchestrator for one elsewhere",
         )
     _check_spec(snapshot, event, None)
 

@@ -31,7 +31,7 @@ from gitcoord.core.operations.changes import changed, with_setback
 from gitcoord.core.operations.preconditions import held
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
-__all__ = ["LIMIT", "MAX_DELAY_MS", "OPERATIONS"]
+__all__ = ["LIMIT", "MAX_DELAY_MS", "RELEASE"]
 
 LIMIT = "limit"
 """The kind of a release that a usage limit forced."""
@@ -104,19 +104,18 @@ def apply_release(snapshot: Snapshot, event: Event, changes: Changes) -> None:
     put_task(changes, after)
 
 
-OPERATIONS = {
-    "release": Operation(
-        fields=keys("task title token attempt"),
-        optional={**WORDS, "spent_ms": None, **_AT_LIMIT},
-        transitions=_RELEASED,
-        decide=decide_release,
-        check=check_release,
-        apply=apply_release,
-        subject="release {task} by {agent}[ ({kind})]: {title}",
-        body="reason",
-        batchable=True,
-        command="release",
-        line={"task": LineKey("task", "task"), "reason": LineKey("text", "reason")},
-        is_for_agents=True,
-    ),
-}
+RELEASE = Operation(
+    fields=keys("task title token attempt"),
+    optional={**WORDS, "spent_ms": None, **_AT_LIMIT},
+    transitions=_RELEASED,
+    decide=decide_release,
+    check=check_release,
+    apply=apply_release,
+    subject="release {task} by {agent}[ ({kind})]: {title}",
+    body="reason",
+    batchable=True,
+    command="release",
+    line={"task": LineKey("task", "task"), "reason": LineKey("text", "reason")},
+    is_for_agents=True,
+)
+"""The row of ``release``, which stands among those of results."""

@@ -35,6 +35,7 @@ from gitcoord.core.operations.built_on import (
 from gitcoord.core.operations.changes import author_of, changed, set_back
 from gitcoord.core.operations.gates import require_check
 from gitcoord.core.operations.preconditions import held, task_of
+from gitcoord.core.operations.releases import RELEASE
 from gitcoord.core.operations.reviews import approvals_of
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
@@ -261,4 +262,5 @@ OPERATIONS = {
         subject="reopen {task} by {agent}: {reason}",
         body="reason",
     ),
+    "release": RELEASE,
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
-from gitcoord.core.ids import TaskId
+from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
@@ -142,7 +142,7 @@ def _results_near(
 
 
 def _facts(
-    kind: str, task: TaskRecord, other: TaskRecord, agent: str, shared: list[str]
+    kind: str, task: TaskRecord, other: TaskRecord, agent: AgentId, shared: list[str]
 ) -> dict[str, Any]:
     named = {"task": task["id"], "other": other["id"], "agent": agent}
     return {"kind": kind, **named, "paths": shared}

@@ -88,10 +88,10 @@ class Assistant(NamedTuple):
         agent: AgentId,
         worktree: Path,
         session: str = "",
-        task: str = _TASK,
+        instruction: str = _TASK,
     ) -> list[str]:
         """Return the command that starts it on what an agent holds, or goes on with a session."""
-        prompt = task + brief_of(work, agent).text
+        prompt = instruction + brief_of(work, agent).text
         if session:
             prompt = _GO_ON + prompt
         words = [self.program]

@@ -29,7 +29,7 @@ from gitcoord.features.run.handing import Handing
 from gitcoord.features.run.limits import Limits, Patience, until_of
 from gitcoord.features.run.resources import NO_BOUNDS, Resources
 from gitcoord.features.run.reviews import Note
-from gitcoord.features.run.spending import Spending
+from gitcoord.features.run.usages import Spending
 from gitcoord.features.run.variables import variables_of
 from gitcoord.features.run.watching import NO_LIMIT, TimeLimit, Watch
 from gitcoord.features.work import results

@@ -25,7 +25,7 @@ __all__ = ["PREFIX", "Begun", "is_of_run", "slot"]
 PREFIX = "run-"
 
 
-def is_of_run(agent: str) -> bool:
+def is_of_run(agent: AgentId) -> bool:
     """Return whether an agent is one that a run adds."""
     return agent.startswith(PREFIX)
 

@@ -17,7 +17,7 @@ from gitcoord.features.run.handing import Handing
 from gitcoord.features.run.limits import Limits
 from gitcoord.features.run.order import Order
 from gitcoord.features.run.reviews import Note
-from gitcoord.features.run.spending import Spending, load_prices
+from gitcoord.features.run.usages import Spending, load_prices
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.strays import descendants
 

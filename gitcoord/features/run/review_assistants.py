@@ -95,7 +95,7 @@ def _run(reviewer: Reviewer, held: reviews.Reviewing, is_over: Callable[[], bool
     try:
         with throw_away(work.git, commit) as thrown:
             _mark(reviewer, thrown.place, held)
-            words = reviewer.assistant.command(work, agent, thrown.place, task=REVIEW)
+            words = reviewer.assistant.command(work, agent, thrown.place, instruction=REVIEW)
             child = Child(words, thrown.place, _environment(reviewer, held), log.file)
             try:
                 while child.wait(POLL_S) is None and not is_over():

@@ -1,17 +1,17 @@
-"""Change tasks and streams as the orchestrator."""
+"""Change tasks as the orchestrator."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from gitcoord.core.events import Command
-from gitcoord.core.ids import ORCHESTRATOR, AgentId, PhaseId, TaskId
+from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.texts import text_of
 from gitcoord.features.names import named_agent, named_task
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["assign", "change", "change_stream"]
+__all__ = ["assign", "change"]
 
 Change = Literal["retry", "cancel", "pause", "unpause"]
 
@@ -39,23 +39,6 @@ def change(work: Workspace, change: Change, task: TaskId, reason: str = "") -> D
 
     """
     return _execute(work, task, {"op": change}, reason)
-
-
-def change_stream(
-    work: Workspace, change: Literal["phase-close", "phase-open"], phase: PhaseId, reason: str = ""
-) -> Done:
-    """Let nothing be added to a stream any more, or let it be added again.
-
-    Raises:
-        NotFoundError: There is no such phase.
-        UsageError: It is not a stream.
-        RefusedError: It is so already, or a phase comes after the stream.
-
-    """
-    if reason:
-        reason = text_of(reason, "reason")
-    command = {"op": change, "agent": ORCHESTRATOR, "phase": phase, "reason": reason}
-    return work.ledger.execute(command, agent=ORCHESTRATOR)
 
 
 def _execute(work: Workspace, task: TaskId, command: Command, reason: str) -> Done:

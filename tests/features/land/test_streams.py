@@ -14,7 +14,7 @@ from gitcoord.core.errors import (
     RefusedError,
 )
 from gitcoord.features.inspect import facts
-from gitcoord.features.land import landings, rollbacks
+from gitcoord.features.land import landings, rollbacks, streams
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.maintain import upkeep, verify
 from gitcoord.features.setup import plans
@@ -195,7 +195,7 @@ def test_an_agent_waits_for_more_until_the_stream_is_closed(repo: Path) -> None:
         claims.claim(work, "x")
     (only,) = cast("Any", caught.value.facts["waiting_for"])
     assert (only["kind"], only["command"]) == ("phase", "gitcoord phase close default")
-    tasks.change_stream(work, "phase-close", "default")
+    streams.change(work, "phase-close", "default")
     assert phase_of(work)["state"] == "landed"
     with pytest.raises(PlanFinishedError):
         claims.claim(work, "x")
@@ -210,7 +210,7 @@ def test_a_closed_stream_lands_what_it_holds_and_then_a_phase_may_come_after_it(
         plans.apply_plan(work, plan + later + row, "plan.toml")
     assert "which does not end" in caught.value.problems[0]
     do(work, "x", "a")
-    tasks.change_stream(work, "phase-close", "default", "enough")
+    streams.change(work, "phase-close", "default", "enough")
     plans.apply_plan(work, plan + later + row, "plan.toml")
     landings.land(work, "default")
     assert phase_of_named(work, "default") == "open"
@@ -219,7 +219,7 @@ def test_a_closed_stream_lands_what_it_holds_and_then_a_phase_may_come_after_it(
     assert phase_of_named(work, "default") == "landed"
     assert claims.claim(work, "x").task["id"] == "z"
     with pytest.raises(RefusedError):
-        tasks.change_stream(work, "phase-open", "default")
+        streams.change(work, "phase-open", "default")
     verify.verify(work)
 
 
@@ -231,11 +231,11 @@ def phase_of_named(work: Workspace, name: str) -> str:
 
 def test_nothing_is_added_to_a_closed_stream_until_it_is_opened(repo: Path) -> None:
     work = found(repo, stream("a"), "x")
-    tasks.change_stream(work, "phase-close", "default")
+    streams.change(work, "phase-close", "default")
     with pytest.raises(InvalidPlanError) as caught:
         plans.apply_plan(work, stream("a", "b"), "plan.toml")
     assert "closed" in caught.value.problems[0]
-    tasks.change_stream(work, "phase-open", "default")
+    streams.change(work, "phase-open", "default")
     plans.apply_plan(work, stream("a", "b"), "plan.toml")
 
 

@@ -12,7 +12,7 @@ from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.sentences import said
 from gitcoord.features.land import rollbacks
 from gitcoord.features.run.assistants import Assistant
-from gitcoord.features.run.spending import Spending, load_prices
+from gitcoord.features.run.usages import Spending, load_prices
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
