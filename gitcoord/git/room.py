@@ -46,8 +46,9 @@ def require_room(git: Git, place: Path, commit: Oid) -> None:
 
 
 def checkout_bytes(git: Git, commit: Oid) -> int:
-    """Return about how much the files of a commit take, in whole blocks."""
-    listing = git.run("ls-tree", "-r", "-l", "--full-tree", commit, timeout_s=LONG_S).text
+    """Return about how much the files of a commit take, in whole blocks; 0 where there is none."""
+    words = ("ls-tree", "-r", "-l", "--full-tree", commit)
+    listing = git.run(*words, check=False, timeout_s=LONG_S).text
     total = 0
     for line in listing.splitlines():
         size = line.partition("\t")[0].split()[3]

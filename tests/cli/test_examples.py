@@ -46,6 +46,9 @@ needs = ["25"]
 ELSEWHERE = {
     "gitcoord demo": "tests/features/run/test_demo.py",
     "gitcoord join": "tests/cli/test_machines.py",
+    'gitcoord start "Fix the login form" --agent ana': __name__,
+    "gitcoord phase close adhoc": __name__,
+    "gitcoord phase open adhoc": __name__,
     "gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'": __name__,
 }
 ASKED = "3fa9c1d2"
@@ -74,6 +77,7 @@ gitcoord show 25
 gitcoord why 25
 gitcoord impact 25
 gitcoord phase list
+gitcoord overlaps
 gitcoord commands --json
 gitcoord log 25 -n 5
 gitcoord events --since 2h --once
@@ -219,3 +223,15 @@ def test_the_example_of_run_lands_what_it_makes(session: _Session, repo: Path) -
     found(repo, plan).close()
     example = next(line for line in ELSEWHERE if line.startswith("gitcoord run "))
     assert "everything landed: 2 landed" in session.run(example, repo)
+
+
+def test_the_examples_of_work_without_a_plan_begin_it_and_close_its_stream(
+    session: _Session, repo: Path
+) -> None:
+    session.run("gitcoord init", repo)
+    examples = [line for line in ELSEWHERE if "start" in line or "adhoc" in line]
+    started, *streams = examples
+    assert "claimed fix-the-login-form" in session.run(started, repo)
+    closed, opened = [session.run(line, repo) for line in streams]
+    assert "stream adhoc is closed" in closed
+    assert "stream adhoc is open again" in opened

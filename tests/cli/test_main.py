@@ -39,7 +39,11 @@ from tests.support.world import environment, git
         (["tasks", "--state", "redy"], 2, "known: ready"),
         (["verify", "nonsense"], 2, "is not a range"),
         (["init"], 14, "already"),
-        (["init", "--template", "nope"], 2, "known: directories, minimal, phases"),
+        (
+            ["init", "--template", "nope"],
+            2,
+            "known: directories, fixes, migration, minimal, phases",
+        ),
         (["log", "--agent"], 2, "needs a value"),
         (["--ledger", "other", "status"], 2, "gitcoord init"),
         (["--ledger", "../x", "status"], 2, "not a valid ledger name"),

@@ -17,6 +17,7 @@ WITHOUT_A_ROW = {
     "hand-in": "it is complete by another name",
     "hook": "what it renews it renews as beat does",
     "mcp": "its tools are the commands",
+    "join": "it fetches, and writes this clone's settings alone: tests/cli/test_machines.py",
 }
 """The commands that write and have no row, and why."""
 READING = frozenset(
@@ -32,6 +33,7 @@ READING = frozenset(
         "inbox",
         "locks",
         "log",
+        "overlaps",
         "phase check",
         "phase list",
         "plan check",

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
-from gitcoord.features.land import landings, rollbacks
-from gitcoord.features.setup import hooks, ledger, trust
+from gitcoord.features.land import landings, rollbacks, streams
+from gitcoord.features.setup import hooks, ledger, plans, trust
 from gitcoord.features.work import claims, escalations, locks, notes, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
@@ -101,6 +101,24 @@ def _worked(top: Path) -> None:
 def _widenable(top: Path) -> None:
     work = _founded(top, "x", head='[plan]\nwidening = "free"\n', worktrees=False)
     claims.claim(work, "x", "a", checkout=False)
+    work.close()
+
+
+def _streaming(top: Path) -> None:
+    _founded(top, "x", head='[[phase]]\nname = "default"\nstream = true\n').close()
+
+
+def _closed(top: Path) -> None:
+    _streaming(top)
+    work = open_workspace(top / "repo")
+    streams.change(work, "phase-close", "default")
+    work.close()
+
+
+def _adhoc(top: Path) -> None:
+    work = open_workspace(make_repository(top))
+    ledger.init(work)
+    plans.apply_adhoc(work)
     work.close()
 
 
@@ -326,6 +344,26 @@ ROWS: dict[str, Row] = {
         _widenable,
         (*X, "widen", "lib/"),
         {"tasks": {"a": "claimed", "b": "open"}},
+        frozenset({"nothing-to-do"}),
+    ),
+    "start": Row(
+        _adhoc,
+        ("--agent", "x", "start", "Do c", "--id", "c", "--path", "c/"),
+        {"tasks": {"c": "claimed"}, "worktrees": ["x"]},
+        frozenset({"exists"}),
+        # What it had not checked out the agent's next claim does.
+        drifts=frozenset({"agents"}),
+    ),
+    "phase-close": Row(
+        _streaming,
+        ("phase", "close", "default"),
+        {"closed": ["default"]},
+        frozenset({"nothing-to-do"}),
+    ),
+    "phase-open": Row(
+        _closed,
+        ("phase", "open", "default"),
+        {"closed": []},
         frozenset({"nothing-to-do"}),
     ),
     "pause": Row(

@@ -54,6 +54,7 @@ def state_of(repo: Path) -> dict[str, Any]:
             "agents": {agent["id"]: _place_of(work, agent["id"]) for agent in snapshot.agents()},
             "worktrees": sorted(path.name for path in (repo.parent / "repo.worktrees").glob("*")),
             "phases": {phase["id"]: phase["state"] for phase in snapshot.phases()},
+            "closed": [phase["id"] for phase in snapshot.phases() if "closed" in phase],
             "pending": snapshot.settings()["pending"],
             # By what they say: who tries again after a success says the same once more.
             "notes": len({note["text"] for note in snapshot.notes()}),

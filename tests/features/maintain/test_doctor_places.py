@@ -37,7 +37,10 @@ def test_a_lock_of_a_living_git_is_never_removed(repo: Path) -> None:
     lock.touch()
     os.utime(lock, (0, 0))
     child = subprocess.Popen(
-        ["git", "cat-file", "--batch"], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        ["git", "update-ref", "--stdin"],
+        cwd=place,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
     )
     try:
         assert states(work, fix=True) == {"locks": "problem"}
