@@ -18,9 +18,10 @@ $(READY): pyproject.toml
 demo: $(READY)
 	@$(BIN)/gitcoord demo
 
+# Three workers on two cores: many tests wait for something to happen.
 EVERY_TIME := not long and not soak and not wheel and not assistants
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 -m '$(EVERY_TIME)'
+	@$(BIN)/python -m pytest -q -n 3 -m '$(EVERY_TIME)'
 
 # Searches and races that take many seconds each.
 test-long: $(READY)

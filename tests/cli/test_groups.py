@@ -26,7 +26,7 @@ def _walk(group: click.Group, context: click.Context) -> list[tuple[str, click.C
 
 
 def test_help_lists_every_command_once_under_whom_it_is_for() -> None:
-    shown = cli.get_help(click.Context(cli, info_name="gitcoord"))
+    shown = cli.get_help(click.Context(cli, info_name="gitcoord", **cli.context_settings))
     for title in ("Setting up", "For agents", "For orchestrators", "Auditing", "For machines"):
         assert f"\n{title}:\n" in shown
     for name in COMMANDS:
@@ -36,7 +36,9 @@ def test_help_lists_every_command_once_under_whom_it_is_for() -> None:
 
 def test_options_that_take_a_name_say_of_what_kind() -> None:
     vague = []
-    for path, command in _walk(cli, click.Context(cli, info_name="gitcoord")):
+    for path, command in _walk(
+        cli, click.Context(cli, info_name="gitcoord", **cli.context_settings)
+    ):
         for param in command.params:
             takes_text = isinstance(param, click.Option) and not param.is_flag
             if takes_text and param.type is click.STRING and param.metavar is None:
@@ -68,7 +70,7 @@ def test_a_word_that_is_no_command_is_told_what_it_was_meant_for(
 def test_the_op_of_an_answer_is_the_command_as_typed() -> None:
     commands = {
         path.removeprefix("gitcoord ")
-        for path, _ in _walk(cli, click.Context(cli, info_name="gitcoord"))
+        for path, _ in _walk(cli, click.Context(cli, info_name="gitcoord", **cli.context_settings))
     }
     answered = set()
     for module in Path(groups.__file__).parent.glob("*.py"):
@@ -89,7 +91,9 @@ def _sentences(text: str) -> list[str]:
 
 def test_help_is_written_in_the_words_of_manuals() -> None:
     texts = {name: text for rows in GROUPS.values() for name, (_, text) in rows.items()}
-    for path, command in _walk(cli, click.Context(cli, info_name="gitcoord")):
+    for path, command in _walk(
+        cli, click.Context(cli, info_name="gitcoord", **cli.context_settings)
+    ):
         texts[path] = command.help or ""
         for param in command.params:
             texts[f"{path} {param.opts[0]}"] = getattr(param, "help", None) or ""
@@ -144,7 +148,7 @@ def _glossary() -> set[str]:
 
 def test_the_glossary_has_every_noun_that_a_command_takes_or_is() -> None:
     nouns = set()
-    for _, command in _walk(cli, click.Context(cli, info_name="gitcoord")):
+    for _, command in _walk(cli, click.Context(cli, info_name="gitcoord", **cli.context_settings)):
         if isinstance(command, click.Group):
             nouns.add(str(command.name).removesuffix("s").upper())
         for param in command.params:

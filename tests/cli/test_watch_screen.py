@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,6 +67,8 @@ def test_a_silent_holder_is_stuck_and_its_log_is_followed(repo: Path) -> None:
     log = work.logs.of_attempt("a", 1, held.claim["token"], "run")
     log.parent.mkdir(parents=True)
     log.write_text("compiling\n")
+    # What time alone changes is looked at every half minute: the lease ends before.
+    time.sleep(1.2)
     with watching(repo, NO_COLOR="1") as seen:
         seen.until("STUCK 1", "over: task a by x: its lease is over", "next: gitcoord reap")
         seen.press("l")

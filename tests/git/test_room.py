@@ -27,11 +27,11 @@ def test_a_checkout_is_measured_in_whole_blocks(repo: Path) -> None:
 def test_a_worktree_that_leaves_no_reserve_is_not_begun(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "RESERVE_BYTES", 2**62)
     place = tmp_path / "deep" / "place"
-    with pytest.raises(UnavailableError, match="free, and a worktree needs"):
-        worktrees.add(Git(repo), place, commit=head_of(repo))
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "RESERVE_BYTES", 2**62)
+        with pytest.raises(UnavailableError, match="free, and a worktree needs"):
+            worktrees.add(Git(repo), place, commit=head_of(repo))
     assert not place.parent.exists()
-    monkeypatch.undo()
     worktrees.add(Git(repo), place, commit=head_of(repo))
     assert worktrees.is_worktree(Git(repo), place)

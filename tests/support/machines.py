@@ -66,3 +66,9 @@ def joined(url: str, place: Path, *names: str, clock: Clock | None = None) -> Wo
     for name in names:
         agents.add(work, name)
     return work
+
+
+def ask_anew(work: Workspace) -> None:
+    """Take nothing for granted that was fetched before, as each command does at its start."""
+    assert work.remote is not None
+    work.remote.ask_anew()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from gitcoord.host.clock import Clock, Deadline
 from tests.support.world import environment
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 class Watching:
@@ -67,9 +68,10 @@ class Watching:
         os.write(self._handle, keys.encode())
 
     def resize(self, width: int, lines: int) -> None:
-        """Give the terminal another size."""
+        """Give the terminal another size, and say so, as the kernel does on a user's terminal."""
         fcntl.ioctl(self._handle, termios.TIOCSWINSZ, struct.pack("HHHH", lines, width, 0, 0))
         self.screen.resize(lines, width)
+        self.child.send_signal(signal.SIGWINCH)
 
     def quit(self) -> int:
         """End it by its key; return its status."""

@@ -12,7 +12,7 @@ from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
-from tests.support.machines import joined, made, server
+from tests.support.machines import ask_anew, joined, made, server
 from tests.support.world import do, git
 
 
@@ -36,7 +36,7 @@ def test_what_two_machines_made_lands_on_the_server_s_branch(
     assert git("rev-parse", "main", cwd=second.place.common_dir.parent) == landed.new
     assert (second.place.common_dir.parent / "a" / "file.txt").exists()
     assert git("rev-parse", "main", cwd=one.place.common_dir.parent) == landed.old
-    one.remote.ask_anew()  # type: ignore[union-attr]
+    ask_anew(one)
     assert one.ledger.snapshot().settings()["pending"] is None
     verify.verify(one)
     verify.verify(second)
@@ -66,6 +66,7 @@ def test_a_landing_merges_onto_what_others_pushed_to_the_target(
     git("commit", "-q", "--allow-empty", "-m", "by hand", cwd=top)
     git("push", "-q", "origin", "main", cwd=top)
     by_hand = git("rev-parse", "main", cwd=top)
+    ask_anew(one)
     landed = landings.land(one, "default")
     assert landed.old == by_hand
     assert git("rev-parse", "main", cwd=bare) == landed.new
@@ -98,14 +99,15 @@ def test_a_rollback_with_code_takes_the_server_s_branch_back(
     before = one.ledger.snapshot().oid
     do(one, "x", "a")
     do(second, "y", "b")
+    ask_anew(one)
     landed = landings.land(one, "default")
     choice = rollbacks.choose(second, to=before)
-    second.remote.ask_anew()  # type: ignore[union-attr]
+    ask_anew(second)
     gone_back = rollbacks.rollback(second, rollbacks.choose(second, to=before), code=True)
     assert choice.entry == before
     assert git("rev-parse", "main", cwd=bare) == landed.old
     assert git("rev-parse", "gitcoord/ledger", cwd=bare) == second.ledger.tip()
-    one.remote.ask_anew()  # type: ignore[union-attr]
+    ask_anew(one)
     # Whoever fetches has what was abandoned, and can go forward again.
     undone = rollbacks.undo(one)
     assert undone.onto == gone_back.abandoned
@@ -118,5 +120,6 @@ def test_a_base_contains_results_of_other_machines(repo: Path, tmp_path: Path) -
     one = made(repo, str(bare), tasks("a", "b", b=["a"]), "x")
     second = joined(str(bare), tmp_path / "second" / "repo", "y")
     do(one, "x", "a")
+    ask_anew(second)
     claimed = claims.claim(second, "y", "b")
     assert (Path(str(claimed.worktree)) / "a" / "file.txt").exists()
