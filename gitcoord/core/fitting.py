@@ -42,7 +42,7 @@ def fit_facts(facts: dict[str, Any], max_bytes: int) -> dict[str, Any]:
 
 def fit_text(text: str, max_bytes: int, advice: str) -> str:
     """Return a text in at most ``max_bytes``; where it was cut, it says so."""
-    whole = text.encode()
+    whole = text.encode("utf-8", "surrogatepass")
     if len(whole) <= max_bytes:
         return text
     end = f"\n[cut here: {advice}]"
@@ -51,7 +51,7 @@ def fit_text(text: str, max_bytes: int, advice: str) -> str:
 
 
 def _size(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode())
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def _long_ones(value: object, place: _Place = ()) -> Iterator[_Place]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from gitcoord.core.fitting import CUT, fit_facts, fit_text
@@ -19,7 +19,7 @@ VALUES = some.recursive(
 
 
 def size(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode())
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def test_what_fits_stays_as_it_is() -> None:
@@ -56,6 +56,7 @@ def test_of_too_many_short_ones_what_is_short_stays() -> None:
 
 
 @given(some.lists(VALUES, max_size=4))
+@example(["\ud800"])
 @settings(max_examples=25)
 def test_whatever_it_is_it_fits(values: list[Any]) -> None:
     facts = {"ok": True, **{str(number): value for number, value in enumerate(values)}}
