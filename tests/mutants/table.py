@@ -320,11 +320,9 @@ MUTANTS = [
     # tasks
     Mutant(
         "release-is-a-failure",
-        CLAIMS,
-        '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks))\n',
-        '    failures = task["failures"] + 1\n'
-        '    put_task(changes, changed(task, state="open", claim=None, setbacks=setbacks, '
-        "failures=failures))\n",
+        "gitcoord/core/operations/releases.py",
+        "    put_task(changes, after)\n",
+        '    put_task(changes, changed(after, failures=task["failures"] + 1))\n',
         "tests/features/work/test_results.py::"
         "test_giving_back_counts_as_no_failure_and_failing_does",
         "agents that give work back politely would use its attempts up",
@@ -497,7 +495,7 @@ MUTANTS = [
         "late-tip",
         LANDING,
         "    target, old, new = work.target(snapshot), check.tips[0], check.tips[-1]\n    if "
-        "work.store.read_ref(target) != old:\n        raise _StartAgainError\n",
+        "work.read_target(target) != old:\n        raise _StartAgainError\n",
         "    target, old, new = work.target(snapshot), work.target_tip(snapshot), check.tips[-1]\n",
         "tests/features/land/test_candidates.py::"
         "test_a_target_that_moves_right_after_the_merge_loses_nothing",
@@ -579,7 +577,7 @@ HARMLESS = [
         "no-queue",
         LEDGER,
         "            with self._turns.take(\n"
-        "                min(QUEUE_WAIT_S, self.timeout_s), lambda: self._decided(turn)\n"
+        "                min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn)\n"
         "            ) as is_queued:\n",
         "            for is_queued in (False,):\n",
         f"{RACES}::test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who",
