@@ -167,7 +167,7 @@ def _error_object(error: GitcoordError, notices: list[str]) -> dict[str, Any]:
 def _error_text(error: GitcoordError) -> str:
     lines = [f"gitcoord: {codec.printable(_bounded(error.message), lines=True)}"]
     problems = error.facts.get("problems")
-    if isinstance(problems, list):
+    if isinstance(problems, list) and problems != [error.message]:
         lines += [f"  {codec.printable(_bounded(str(problem)))}" for problem in problems]
     if error.hint:
         lines.append(f"  next: {codec.printable(error.hint, lines=True)}")

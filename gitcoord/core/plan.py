@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 from gitcoord.core import codec
@@ -195,37 +196,28 @@ class _Reader(Values):
         """Read every [[phase]]."""
         found: list[PhaseSpec] = []
         for index, table in enumerate(self.rows("phase")):
-            at = self.places.at("phase", index, "name")
+            at = partial(self.places.at, "phase", index)
             if index >= MAX_PHASES:
-                self.problems.add(at, f"a plan has at most {MAX_PHASES} phases")
+                self.problems.add(at("name"), f"a plan has at most {MAX_PHASES} phases")
                 break
             self.known_keys(table, _PHASE_KEYS, "phase", index)
-            name = self.id(table.get("name"), "phase name", at)
+            name = self.id(table.get("name"), "phase name", at("name"))
             if name is None:
                 continue
             if name.casefold() in {other["id"].casefold() for other in found}:
-                self.problems.add(at, f"duplicate phase {name}")
+                self.problems.add(at("name"), f"duplicate phase {name}")
                 continue
-            reviews = (
-                self.number(table, "reviews", self.places.at("phase", index, "reviews"), 0, 0, 20)
-                or 0
-            )
             spec: PhaseSpec = {
                 "id": PhaseId(name),
-                "title": self.text(table, "title", self.places.at("phase", index, "title"), ""),
+                "title": self.text(table, "title", at("title"), ""),
                 "paths": self.bound(table, "phase", index),
-                "after": [
-                    PhaseId(before)
-                    for before in self.texts(
-                        table, "after", self.places.at("phase", index, "after")
-                    )
-                ],
-                "reviews": reviews,
-                "gates": self.gates(table, self.places.at("phase", index, "gates")),
+                "after": [PhaseId(before) for before in self.texts(table, "after", at("after"))],
+                "reviews": self.number(table, "reviews", at("reviews"), 0, 0, 20) or 0,
+                "gates": self.gates(table, at("gates")),
             }
-            if self.flag(table, "stream", self.places.at("phase", index, "stream")):
+            if self.flag(table, "stream", at("stream")):
                 spec["stream"] = True
-            batch = self.batch(table, self.places.at("phase", index, "batch"))
+            batch = self.batch(table, at("batch"))
             if batch is not None:
                 spec["batch"] = batch
             found.append(spec)

@@ -44,7 +44,7 @@ class Redactor:
         return bool(self._patterns)
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return what can be kept by now; the unfinished line waits for its end."""
+        """Return what can be kept already; the unfinished line waits for its end."""
         if not self._patterns:
             return chunk
         whole, newline, self._rest = (self._rest + chunk).rpartition(b"\n")

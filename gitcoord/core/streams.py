@@ -110,7 +110,7 @@ def open_streams(snapshot: Snapshot) -> list[PhaseId]:
 def is_due(phase: PhaseRecord, batch: Sequence[TaskRecord], now: float) -> bool:
     """Return whether a batch lands by itself now: it is full, or the first waited long enough.
 
-    ``now`` is in seconds, as entries have it. A phase that is no stream is
+    ``now`` is in seconds, as entries have it. A phase that is not a stream is
     due as soon as it is whole.
     """
     spec = phase["spec"]

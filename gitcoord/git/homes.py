@@ -37,7 +37,7 @@ def home_of(common_dir: Path, ledger: str) -> Home | None:
     """Return where a ledger lives; None: on this machine.
 
     Raises:
-        UsageError: The configuration names a place that is no ref.
+        UsageError: The configuration names a place that is not a ref.
 
     """
     found = _settings(Git(common_dir, common_dir))
@@ -47,7 +47,7 @@ def home_of(common_dir: Path, ledger: str) -> Home | None:
     place = found.get(f"gitcoord.{ledger}.place", "")
     if place and not is_ref(place):
         raise UsageError(
-            f"gitcoord.{ledger}.place is {place!r}, which is no full ref",
+            f"gitcoord.{ledger}.place is {place!r}, which is not a full ref",
             hint="`git config` shows it; `gitcoord join` sets it anew",
         )
     return Home(remote, place, found.get("core.sshcommand", ""))
@@ -83,7 +83,7 @@ def remotes_of(git: Git) -> list[str]:
 
 
 def require_remote(git: Git, name: str) -> None:
-    """Refuse what is no remote, or is fetched from another place than it is pushed to.
+    """Refuse what is not a remote, or is fetched from another place than it is pushed to.
 
     Raises:
         NotFoundError: There is no such remote.

@@ -70,3 +70,19 @@ def test_a_stream_is_closed_and_opened_once(cli: Cli, repo: Path, word: str) -> 
     assert cli.json("phase", word, "adhoc", status=14)["reason"] == "nothing-to-do"
     listed = cli.json("phase", "list")["phases"][0]
     assert listed["is_closed"] is (word == "close")
+
+
+def test_what_was_started_before_is_gone_on_with_by_claim(cli: Cli, repo: Path) -> None:
+    cli("init")
+    worktree = Path(
+        cli.json("start", "Write the menu", "--agent", "ana", "--id", "menu")["worktree"]
+    )
+    again = cli.json("start", "Write the menu", "--agent", "ana", "--id", "menu", status=14)
+    assert (again["reason"], again["hint"]) == ("exists", "`gitcoord claim menu` goes on with it")
+    assert cli.json("claim", "menu", cwd=worktree)["already"]
+
+
+def test_a_path_that_is_none_is_told_once(cli: Cli, repo: Path) -> None:
+    cli("init")
+    cli("start", "Write the menu", "--path", "../up", status=2)
+    assert cli.err.count("'../up'") == 1

@@ -29,7 +29,7 @@ def test_a_ledger_lives_here_unless_the_configuration_says_where(repo: Path, git
 def test_a_place_that_is_no_ref_is_named(repo: Path, git: Run) -> None:
     git("config", "gitcoord.ledger.remote", "origin")
     git("config", "gitcoord.ledger.place", "--upload-pack=x")
-    with pytest.raises(UsageError, match="no full ref"):
+    with pytest.raises(UsageError, match="not a full ref"):
         homes.home_of(repo / ".git", "ledger")
 
 

@@ -27,7 +27,7 @@ def _stream(snapshot: Snapshot, phase: PhaseId) -> PhaseRecord:
     record = named_phase(snapshot, phase)
     if not is_stream(record["spec"]):
         raise UsageError(
-            f"phase {phase} is no stream: it ends when its tasks have landed",
+            f"phase {phase} is not a stream: it ends when its tasks have landed",
             hint=f"`gitcoord phase land {phase}` lands it",
         )
     return record

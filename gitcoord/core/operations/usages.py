@@ -32,7 +32,7 @@ def decide_usage(snapshot: Snapshot, command: Command, _context: Context) -> dic
 
 
 def check_usage(snapshot: Snapshot, event: Event) -> None:
-    """Refuse what is no usage, or is about no task."""
+    """Refuse what is not a usage, or is about no task."""
     require_author(snapshot, event)
     task = snapshot.require_task(event["task"])
     if event["title"] != task["spec"]["title"]:

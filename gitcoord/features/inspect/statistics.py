@@ -90,7 +90,7 @@ def _assistant(done: Attempt | Reviewing) -> str:
 
 
 def _place(snapshot: Snapshot, task: TaskId) -> tuple[str, str]:
-    """Return the pool and the phase of a task that may be gone by now."""
+    """Return the pool and the phase of a task that may be gone since."""
     record = snapshot.task(task)
     if record is None:
         return UNKNOWN, UNKNOWN

@@ -93,10 +93,10 @@ def _run(reviewer: Reviewer, held: reviews.Reviewing, is_over: Callable[[], bool
             hint="check whether .git can be written here, and try again",
         ) from None
     try:
-        with throw_away(work.git, commit) as thrown:
+        with throw_away(work.git, commit) as thrown, log.receiving() as output:
             _mark(reviewer, thrown.place, held)
             words = reviewer.assistant.command(work, agent, thrown.place, instruction=REVIEW)
-            child = Child(words, thrown.place, _environment(reviewer, held), log.file)
+            child = Child(words, thrown.place, _environment(reviewer, held), output)
             try:
                 while child.wait(POLL_S) is None and not is_over():
                     log.bound()

@@ -161,7 +161,7 @@ class _Running:
         if shared.errors and not (is_interrupted and isinstance(shared.errors[0], GitError)):
             raise shared.errors[0]
         if not is_interrupted:
-            # What stood in the way of a landing may be gone by now.
+            # What stood in the way of a landing may be gone since.
             shared.hopeless.clear()
             land_what_is_whole(self._work, shared, is_last=True)
         return ended_run(

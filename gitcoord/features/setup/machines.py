@@ -224,10 +224,10 @@ def apart_ref(ledger: str) -> str:
 
 
 def _require_ledger(work: Workspace, tip: Oid) -> None:
-    """Refuse what was fetched if it is no ledger.
+    """Refuse what was fetched if it is not a ledger.
 
     Raises:
-        CorruptError: Its newest commit is no entry.
+        CorruptError: Its newest commit is not an entry.
         RefusedError: A newer gitcoord wrote it (reason ``newer-format``).
 
     """

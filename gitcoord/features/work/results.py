@@ -86,7 +86,7 @@ def release(
     reason: Why = "",
     limit: Limit | None = None,
 ) -> Done:
-    """Release a task; it does not count as a failure, at a usage limit neither.
+    """Release a task; it does not count as a failure, nor does a usage limit.
 
     Raises:
         ClaimLostError: The token is stale.

@@ -62,6 +62,7 @@ def start(
     _require_stream(snapshot)
     spec = _spec_of(work, snapshot, title, tidy(work, paths) if paths else [], name, agent)
     who = agent or ids.parse_agent(spec["id"])
+    _require_new(snapshot, spec, who)
     known = snapshot.agent(who)
     place = None
     if here:
@@ -96,6 +97,18 @@ def _require_stream(snapshot: Snapshot) -> None:
             f"the plan has no stream {ADHOC} for work in passing",
             hint=f'add [[phase]] name = "{ADHOC}", stream = true to the plan, and apply it',
         )
+
+
+def _require_new(snapshot: Snapshot, spec: TaskSpec, agent: AgentId) -> None:
+    """Refuse to start what the agent has started, as after a start that was cut off."""
+    there = snapshot.task(spec["id"])
+    if there is None or there["claim"] is None or there["claim"]["agent"] != agent:
+        return
+    raise RefusedError(
+        f"{agent} has started {spec['id']} already",
+        reason="exists",
+        hint=f"`gitcoord claim {spec['id']}` goes on with it",
+    )
 
 
 def _spec_of(

@@ -382,6 +382,20 @@ def test_a_reviewer_without_a_verdict_gives_its_review_back_and_leaves_in_the_en
     work.close()
 
 
+def test_secrets_that_a_reviewer_prints_are_not_kept(repo: Path) -> None:
+    work = found(repo, tasks("a", head=REVIEWED))
+    folder = Path(os.environ["XDG_CONFIG_HOME"]) / "gitcoord"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "redact.toml").write_text("patterns = ['hush-[0-9]+']\n")
+    scripted("mine", WHOLE)
+    scripted("judge", "echo read with hush-42; gitcoord review approve")
+    assert reviewed(work, repo, "judge")[0].is_landed
+    logs = [path.read_text() for path in work.logs.attempts_of("a") if "review" in path.name]
+    assert "read with" in logs[0]
+    assert "hush-42" not in logs[0]
+    work.close()
+
+
 def test_what_a_reviewer_used_is_in_the_ledger_too(repo: Path) -> None:
     work = found(repo, tasks("a", head=REVIEWED))
     scripted("mine", WHOLE)
