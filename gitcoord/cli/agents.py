@@ -71,7 +71,7 @@ def agent_add(
 ) -> None:
     """Add agents, each with a worktree of its own beside the repository.
 
-    Where one of them would be refused, none is added.
+    If one of them is refused, none is added.
 
     Example: gitcoord agent add builder-1 builder-2 --pool builders
     """
@@ -203,7 +203,7 @@ def agent_show(app: App, name: AgentId) -> None:
 @click.argument("name", metavar="AGENT")
 @pass_app
 def agent_remove(app: App, name: AgentId) -> None:
-    """Remove an agent and its worktree, never anything that would be lost.
+    """Remove an agent and its worktree, unless work would be lost.
 
     Example: gitcoord agent remove builder-1
     """

@@ -21,12 +21,14 @@ __all__ = ["prepare", "setup"]
 @click.command()
 @click.argument("what", type=click.Choice(["claude", "codex", "gemini", "copilot", "agents-md"]))
 @click.option("--check", is_flag=True, help="Check that all is there; exit 18 if not.")
-@click.option("--remove", is_flag=True, help="Take out what this command put in.")
+@click.option("--remove", is_flag=True, help="Remove what this command added.")
 @click.option("--print", "is_shown", is_flag=True, help="Print the files, and write nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--project", is_flag=True, help="In files that are tracked and shared.")
 @click.option("--user", is_flag=True, help="In your own folder, for all repositories.")
-@click.option("--mcp", "has_mcp", is_flag=True, help="Enter the MCP server too; once is enough.")
+@click.option(
+    "--mcp", "has_mcp", is_flag=True, help="Enter the MCP server too; later runs keep it."
+)
 @pass_app
 def setup(
     app: App,
@@ -42,8 +44,8 @@ def setup(
     """Prepare a coding assistant: hooks, permissions, instructions.
 
     By default nothing tracked changes. Other keys, their order and comments
-    stay; twice is once. Nothing is trusted for you: what you have to confirm
-    is printed.
+    stay; running it twice is the same as once. Nothing is trusted for you:
+    what you have to confirm is printed.
 
     Example: gitcoord setup claude --dry-run
     """

@@ -12,8 +12,13 @@ __all__ = ["brief"]
 
 @click.command()
 @click.argument("task", required=False)
-@click.option("--budget", type=int, metavar="BYTES", help="How long it may be (default: 4096).")
-@click.option("--format", "form", type=click.Choice(["md", "json"]), help="The same as --json.")
+@click.option("--budget", type=int, metavar="BYTES", help="Its longest length (default: 4096).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["md", "json"]),
+    help="Its form; json is the same as --json.",
+)
 @click.option("--write", is_flag=True, help="Write it to .claude/rules/gitcoord.md as well.")
 @click.option("--write-local", is_flag=True, help="Write it to CLAUDE.local.md as well.")
 @pass_app
@@ -25,12 +30,12 @@ def brief(
     write: bool,
     write_local: bool,
 ) -> None:
-    """Show what an agent should know of the task that it holds.
+    """Show what an agent should know about the task that it holds.
 
     Identity, boundary, what the needs delivered, who works next door,
     earlier attempts, remarks, notes and answers, and the commands to report
-    with. Where there is too much, it says what was left out. What others
-    wrote is quoted. A reviewer gets the diff and the gates.
+    with. What does not fit is left out, and it says so. What others wrote is
+    quoted. A reviewer gets the diff and the gates.
 
     Example: gitcoord brief --budget 20000
     """

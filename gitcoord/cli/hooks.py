@@ -49,8 +49,8 @@ def hooks() -> None:
 def install(app: App, guard: bool | None, dry_run: bool) -> None:
     """Make git look at commits, merges, pushes and gitcoord's refs.
 
-    What is there stays and runs after ours. core.hooksPath is never set; where
-    a manager of hooks is at home, the lines to add are printed.
+    Hooks that are there stay, and run after ours. core.hooksPath is never set;
+    where a hook manager is in use, the lines to add are printed.
 
     Example: gitcoord hooks install
     """
@@ -64,7 +64,7 @@ def install(app: App, guard: bool | None, dry_run: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @pass_app
 def uninstall(app: App, dry_run: bool) -> None:
-    """Remove gitcoord's hooks: what was there before is there again.
+    """Remove gitcoord's hooks, and restore what was there before.
 
     Example: gitcoord hooks uninstall
     """

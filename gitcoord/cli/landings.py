@@ -186,8 +186,8 @@ def _way_back(app: App, name: PhaseId) -> tuple[dict[str, Any] | None, str]:
 def phase_check(app: App, name: PhaseId, merge: bool) -> int:
     """Check whether a phase could land now, and what is missing; move nothing.
 
-    Shows as well what going back from there would change. With --merge what
-    is at work is tried, too, against each other and against the target.
+    Also shows what going back from there would change. With --merge the open
+    branches are merged in memory, with each other and with the target.
 
     Example: gitcoord phase check build
     """
@@ -237,10 +237,10 @@ def _clashes(app: App, name: PhaseId, facts: dict[str, Any]) -> str:
 def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ...]) -> int:
     """Land a whole phase on the target branch, all or nothing.
 
-    Of a stream what is done lands, as one batch. The gates run on the
-    merged commit first, in a throw-away worktree. If one fails nothing
-    moves, and the results because of which it fails are given back; the rest
-    of a stream's batch is merged and tested anew, and lands.
+    Of a stream, what is done lands as one batch. The gates run on the merged
+    commit first, in a throw-away worktree. If one fails, nothing moves, and
+    the results that make it fail are given back; the rest of a stream's batch
+    is merged and tested again, and lands.
 
     Example: gitcoord phase land build
     """
@@ -294,9 +294,9 @@ def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ..
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def phase_close(app: App, name: PhaseId, reason: str) -> None:
-    """Let nothing be added to a stream any more.
+    """Close a stream: no more tasks are added to it.
 
-    What it holds is worked on and lands as before; then the stream has
+    What it holds is worked on and lands as before. Then the stream has
     landed, and phases may come after it.
 
     Example: gitcoord phase close adhoc

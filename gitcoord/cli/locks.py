@@ -20,7 +20,9 @@ __all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--for", "duration", metavar="TIME", help="Release it after this time, such as 30m.")
 @click.option(
-    "--shared", is_flag=True, help="Beside other shared locks, against exclusive ones and claims."
+    "--shared",
+    is_flag=True,
+    help="Beside other shared locks; only exclusive ones and claims conflict.",
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; shown to agents that wait.")
 @click.option("--task", metavar="TASK", help="With which claim, where the agent has several.")

@@ -40,7 +40,7 @@ def doctor(app: App, fix: bool) -> int:
 
 @click.command()
 @click.option(
-    "--auto", is_flag=True, help="Be quiet and gentle: a command that wrote started this."
+    "--auto", is_flag=True, help="Quietly, and at low priority: a command that wrote starts it so."
 )
 @pass_app
 def upkeep(app: App, auto: bool) -> None:

@@ -151,7 +151,7 @@ def run(
 
     With --assistant a coding assistant gets the brief, and hands in itself:
     claude, codex, or a recipe of your own. The ledger alone says what it did.
-    --review-assistant lets one review, with or without the other.
+    With --review-assistant one reviews, whoever does the work.
 
     Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
     """

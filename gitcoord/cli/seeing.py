@@ -174,7 +174,7 @@ def _tell(app: App, line: dict[str, Any]) -> None:
 @click.option(
     "--since",
     metavar="ENTRY|TIME",
-    help="Only what began after an entry, or a time (2026-11-24T10:00:00Z, or 2h ago as 2h).",
+    help="Only what began after an entry, or a time (2026-11-24T10:00:00Z, or 2h for two hours ago).",
 )
 @pass_app
 def stats(app: App, since: str | None) -> None:
@@ -240,14 +240,14 @@ def _row(one: dict[str, Any]) -> Sequence[object]:
 @click.option(
     "--spread",
     type=click.FloatRange(0, 3),
-    help="How much durations differ: 0 not at all, 0.5 by half as a rule.",
+    help="How much durations differ: 0 not at all, 0.5 by about half.",
 )
 @click.option("--failure", type=click.FloatRange(0, 0.9), help="The share of attempts that fail.")
 @click.option("--overhead", metavar="TIME", help="What each claim costs, such as 5s.")
 @click.option(
     "--cost", type=click.FloatRange(0), metavar="USD", help="What each attempt costs, such as 0.4."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The chance that is drawn.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 @pass_app
 def simulate(app: App, /, plan: str | None, agents: str, **given: Any) -> None:
     """Work through the plan, or the file PLAN, in memory: how long, and with how many agents.
@@ -370,7 +370,7 @@ def _run_row(one: dict[str, Any]) -> Sequence[object]:
 )
 @pass_app
 def report(app: App, output: str | None, kind: str) -> None:
-    """Write a report of the ledger: one page that needs nothing else.
+    """Write a report of the ledger: one self-contained page.
 
     It shows who did what when, the graph of tasks, results over time and
     the conditions of parallel work, and has its facts inside as JSON.

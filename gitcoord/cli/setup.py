@@ -123,12 +123,13 @@ def init(
 ) -> None:
     """Create a ledger in this repository, and load a plan if one is named.
 
-    Without one `gitcoord start` begins work at once: it lands as it is done.
+    Without a plan `gitcoord start` begins work at once, and each piece lands
+    when it is done.
 
     The branch that is checked out becomes the target that phases land on.
     Nothing is checked out, staged or changed. With --remote the ledger lives
-    on a git server, where other clones join it; one that is here already is
-    put there as it is.
+    on a git server, where other clones join it; a ledger that is here already
+    is moved there as it is.
 
     Example: gitcoord init plan.toml
     """

@@ -14,17 +14,17 @@ __all__ = ["start"]
 @click.command()
 @click.argument("title")
 @click.option(
-    "--path", "--paths", "paths", multiple=True, metavar="PATH", help="It may write this."
+    "--path", "--paths", "paths", multiple=True, metavar="PATH", help="A path that it may write."
 )
-@click.option("--id", "name", metavar="TASK", help="Its id; by default the title's words.")
-@click.option("--here", is_flag=True, help="Check its branch out here, in no other worktree.")
+@click.option("--id", "name", metavar="TASK", help="Its id (default: made of the title's words).")
+@click.option("--here", is_flag=True, help="Check its branch out here, not in a new worktree.")
 @pass_app
 def start(app: App, title: str, paths: tuple[str, ...], name: str | None, here: bool) -> None:
     """Start a piece of work: its task, its claim and its worktree, in one entry.
 
-    An agent that is new is added; without --agent it is called after the
-    task. Without --path the work begins with no path, and what is written
-    first is claimed then, where the plan lets claims be widened freely.
+    A new agent is added; without --agent it is named after the task. Without
+    --path the claim begins with no path, and the first edit of a file claims
+    that file, where the plan allows claims to be widened freely.
 
     Example: gitcoord start "Fix the login form" --agent ana
     """

@@ -17,9 +17,11 @@ from gitcoord.core.texts import clause, text_of
 __all__ = ["assign", "cancel", "pause", "reap", "retry", "task", "unpause"]
 
 _OPTIONS = (
-    click.option("--path", "paths", multiple=True, metavar="PATH", help="It may write this."),
-    click.option("--reads", multiple=True, metavar="PATH", help="It relies on this."),
-    click.option("--needs", multiple=True, metavar="TASK", help="It waits for this task."),
+    click.option(
+        "--path", "paths", multiple=True, metavar="PATH", help="A path that it may write."
+    ),
+    click.option("--reads", multiple=True, metavar="PATH", help="A path that it relies on."),
+    click.option("--needs", multiple=True, metavar="TASK", help="A task that it waits for."),
     click.option("--phase", metavar="PHASE", help="The phase that it lands with."),
     click.option("--pool", metavar="POOL", help="The pool whose agents take it."),
     click.option("--description", metavar="TEXT", help="What is to be done."),
@@ -48,15 +50,15 @@ def task() -> None:
 
 @task.command("add")
 @click.argument("title", metavar="TEXT")
-@click.option("--id", "name", metavar="TASK", help="Its id; without it a number is found.")
+@click.option("--id", "name", metavar="TASK", help="Its id (default: the next free number).")
 @_with_options
 @pass_app
 def task_add(app: App, /, title: str, name: str | None, **options: Any) -> None:
     """Add one task to the plan that is there.
 
-    It is held to the rules of a plan file. Where there is one open phase, or
-    one pool, it is in that. A plan file that is applied later finds it by
-    its id.
+    It has to keep the rules of a plan file. Where there is only one open
+    phase, or only one pool, it belongs to that. A plan file that is applied
+    later finds it by its id.
 
     Example: gitcoord task add "Document it" --id 80 --path docs/ --phase build
     """
@@ -76,7 +78,7 @@ def task_add(app: App, /, title: str, name: str | None, **options: Any) -> None:
 @_with_options
 @pass_app
 def task_edit(app: App, /, task: TaskId, **options: Any) -> None:
-    """Change what is said of an open task; what is not named stays.
+    """Change an open task; what no option names stays as it is.
 
     Example: gitcoord task edit 25 --estimate 2h --priority 5
     """
@@ -102,7 +104,7 @@ def _tell_check(app: App, spec: TaskSpec) -> None:
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def assign(app: App, task: TaskId, to: AgentId, reason: str) -> None:
-    """Assign a task to an agent (or, with -, to anyone); fences its holder.
+    """Assign a task to an agent, or to anyone (-); its holder is fenced.
 
     Example: gitcoord assign 25 builder-1
     """
@@ -123,7 +125,7 @@ def assign(app: App, task: TaskId, to: AgentId, reason: str) -> None:
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def retry(app: App, task: TaskId, reason: str) -> None:
-    """Open a failed or cancelled task again, its failures forgotten.
+    """Open a failed or cancelled task again, and forget its failures.
 
     Example: gitcoord retry 25
     """
@@ -139,7 +141,7 @@ def retry(app: App, task: TaskId, reason: str) -> None:
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def cancel(app: App, task: TaskId, reason: str) -> None:
-    """Cancel a task; fences its holder, and redoes what was built on it.
+    """Cancel a task: its holder is fenced, what was built on it is redone.
 
     Example: gitcoord cancel 25 --reason "done by hand"
     """
@@ -157,7 +159,7 @@ def cancel(app: App, task: TaskId, reason: str) -> None:
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
 @pass_app
 def pause(app: App, task: TaskId, reason: str) -> None:
-    """Keep everybody from beginning with a task, until it is unpaused.
+    """Let nobody claim a task until it is unpaused.
 
     An agent that holds it keeps its claim, is told, and may complete it.
 

@@ -13,8 +13,8 @@ __all__ = ["watch"]
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Show how it stands now, and end.")
-@click.option("--plain", is_flag=True, help="Lines, on a terminal too.")
+@click.option("--once", is_flag=True, help="Show the present state, and end.")
+@click.option("--plain", is_flag=True, help="Plain lines, on a terminal too.")
 @pass_app
 def watch(app: App, once: bool, plain: bool) -> None:
     """Watch the ledger: what happens, who needs you, what is stuck.

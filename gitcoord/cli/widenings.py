@@ -15,12 +15,12 @@ __all__ = ["widen"]
 @click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
 @pass_app
 def widen(app: App, paths: tuple[str, ...], task: TaskId | None) -> None:
-    """Let the claim write more paths, if nobody else holds them.
+    """Add paths to the claim, unless somebody else holds them.
 
-    It is granted at once or refused at once. Where the plan does not let
-    claims be widened freely, the orchestrator is asked; the same command
-    widens when it was granted. Paths start at the top of the repository:
-    a/b.py, a/b/, a/*.py.
+    It is granted or refused at once. Where the plan does not allow claims to
+    be widened freely, the orchestrator is asked; once that is granted, the
+    same command widens. Paths start at the top of the repository: a/b.py,
+    a/b/, a/*.py.
 
     Example: gitcoord widen src/common/dates.py
     """

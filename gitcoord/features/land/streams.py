@@ -15,7 +15,7 @@ __all__ = ["change"]
 def change(
     work: Workspace, change: Literal["phase-close", "phase-open"], phase: PhaseId, reason: str = ""
 ) -> Done:
-    """Let nothing be added to a stream any more, or let it be added again.
+    """Close a stream, so that no more tasks are added to it, or open it again.
 
     Raises:
         NotFoundError: There is no such phase.
