@@ -151,7 +151,7 @@ def run(
 
     With --assistant a coding assistant gets the brief, and hands in itself:
     claude, codex, or a recipe of your own. The ledger alone says what it did.
-    With --review-assistant one reviews, whoever does the work.
+    With --review-assistant one reviews, beside a command too.
 
     Example: gitcoord run -j 4 -- sh -c 'mkdir -p out && date > out/$GITCOORD_TASK'
     """

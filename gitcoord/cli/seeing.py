@@ -174,7 +174,7 @@ def _tell(app: App, line: dict[str, Any]) -> None:
 @click.option(
     "--since",
     metavar="ENTRY|TIME",
-    help="Only what began after an entry, or a time (2026-11-24T10:00:00Z, or 2h for two hours ago).",
+    help="Only what began after an entry, or a time (2026-11-24T10:00:00Z, or 2h: two hours ago).",
 )
 @pass_app
 def stats(app: App, since: str | None) -> None:
