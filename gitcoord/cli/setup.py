@@ -199,6 +199,7 @@ def plan_check(app: App, plan_file: str) -> None:
 
     Example: gitcoord plan check plan.toml
     """
+    from gitcoord.core.plan_patterns import fitting_pattern
     from gitcoord.features.setup import plans
 
     text, name = read_plan(plan_file, app.start)
@@ -212,6 +213,7 @@ def plan_check(app: App, plan_file: str) -> None:
         warnings += plans.path_notices(app.work, document)
     for warning in warnings:
         app.out.notice(warning)
+    pattern = fitting_pattern(document)
     facts = {
         "tasks": len(document["tasks"]),
         "phases": len(
@@ -219,6 +221,7 @@ def plan_check(app: App, plan_file: str) -> None:
             | {phase["id"] for phase in document["phases"]}
         ),
         "warnings": warnings,
+        "pattern": pattern._asdict(),
     }
     outcome = "no problems"
     if warnings:
@@ -226,7 +229,8 @@ def plan_check(app: App, plan_file: str) -> None:
     app.out.answer(
         "plan check",
         facts,
-        f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), {outcome}",
+        f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), {outcome}\n"
+        f"pattern: {pattern.name}: {pattern.why}",
     )
 
 

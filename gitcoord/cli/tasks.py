@@ -9,9 +9,11 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.core.errors import RefusedError
+from gitcoord.cli.output import table
+from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.model import TaskSpec
+from gitcoord.core.plan_patterns import PATTERNS
 from gitcoord.core.texts import clause, text_of
 
 __all__ = ["assign", "cancel", "pause", "reap", "retry", "task", "unpause"]
@@ -99,17 +101,33 @@ def _tell_check(app: App, spec: TaskSpec) -> None:
 
 
 @click.command()
-@click.argument("task")
-@click.argument("to", metavar="AGENT")
+@click.argument("task", required=False)
+@click.argument("to", metavar="[AGENT]", required=False)
 @click.option("--reason", metavar="TEXT", default="", help="Why.")
+@click.option(
+    "--by",
+    type=click.Choice(PATTERNS),
+    help="Share out every open task among the agents, by a pattern.",
+)
 @pass_app
-def assign(app: App, task: TaskId, to: AgentId, reason: str) -> None:
+def assign(app: App, task: TaskId | None, to: AgentId | None, reason: str, by: str | None) -> None:
     """Assign a task to an agent, or to anyone (-); its holder is fenced.
+
+    With --by the open tasks that are nobody's are shared out as one entry:
+    what lies in one folder to one agent, in turn, or each pool to an agent.
 
     Example: gitcoord assign 25 builder-1
     """
     from gitcoord.features.work import tasks
 
+    if by is not None and task is None:
+        _share_out(app, by)
+        return
+    if by is not None or task is None or to is None:
+        raise UsageError(
+            "name a task and an agent, or a pattern with --by",
+            hint="`gitcoord assign TASK AGENT`, or `gitcoord assign --by directory`",
+        )
     named: AgentId | None = to
     if to == "-":
         named = None
@@ -118,6 +136,22 @@ def assign(app: App, task: TaskId, to: AgentId, reason: str) -> None:
     task = done.event["task"]
     facts = {"entry": done.entry, "task": task, "assigned": assigned}
     app.out.answer("assign", facts, f"{task} is for {assigned or 'anyone'}")
+
+
+def _share_out(app: App, by: str) -> None:
+    from gitcoord.features.run.sharing import share_out
+
+    entry, shares = share_out(app.orchestrate(), by)
+    parts: dict[AgentId, list[TaskId]] = {}
+    for task, agent in shares.items():
+        parts.setdefault(agent, []).append(task)
+    rows = [(agent, f"{len(part)}: {', '.join(part[:10])}") for agent, part in parts.items()]
+    facts = {
+        "entry": entry,
+        "by": by,
+        "shares": [{"agent": agent, "tasks": part} for agent, part in parts.items()],
+    }
+    app.out.answer("assign", facts, table(rows))
 
 
 @click.command()

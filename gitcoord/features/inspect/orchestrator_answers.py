@@ -57,6 +57,8 @@ __all__ = [
     "ResolveAnswer",
     "RollbackAnswer",
     "RollbackListAnswer",
+    "Share",
+    "SharedOutAnswer",
     "ShowAnswer",
     "ShowLogAnswer",
     "StatusAnswer",
@@ -221,6 +223,20 @@ class AssignAnswer(WrittenTask):
     """For whom a task is now."""
 
     assigned: AgentId | None
+
+
+class Share(TypedDict):
+    """Which tasks are for an agent now."""
+
+    agent: AgentId
+    tasks: list[TaskId]
+
+
+class SharedOutAnswer(Written):
+    """How the open tasks were shared out; with ``--by``."""
+
+    by: str
+    shares: list[Share]
 
 
 class CancelAnswer(WrittenTask):

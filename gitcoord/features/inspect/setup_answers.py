@@ -32,6 +32,7 @@ __all__ = [
     "InitAnswer",
     "JoinAnswer",
     "ParameterFacts",
+    "PatternFacts",
     "PlanAppliedAnswer",
     "PlanCheckAnswer",
     "PlanShowAnswer",
@@ -55,12 +56,20 @@ class PlanAppliedAnswer(Written):
     warnings: list[str]
 
 
+class PatternFacts(TypedDict):
+    """Which pattern of parallel work fits, or ``none``, and why."""
+
+    name: str
+    why: str
+
+
 class PlanCheckAnswer(TypedDict):
-    """How large a plan is that has no mistake."""
+    """How large a plan is that has no mistake, and which pattern fits it."""
 
     tasks: int
     phases: int
     warnings: list[str]
+    pattern: PatternFacts
 
 
 class PlanShowAnswer(TypedDict):
