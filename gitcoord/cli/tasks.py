@@ -107,14 +107,14 @@ def _tell_check(app: App, spec: TaskSpec) -> None:
 @click.option(
     "--by",
     type=click.Choice(PATTERNS),
-    help="Share out every open task among the agents, by a pattern.",
+    help="Assign every unassigned open task, by a pattern.",
 )
 @pass_app
 def assign(app: App, task: TaskId | None, to: AgentId | None, reason: str, by: str | None) -> None:
     """Assign a task to an agent, or to anyone (-); its holder is fenced.
 
-    With --by the open tasks that are nobody's are shared out as one entry:
-    what lies in one folder to one agent, in turn, or each pool to an agent.
+    With --by, every unassigned open task is assigned as one entry: each
+    folder to one agent, the tasks in turn, or each pool to one agent.
 
     Example: gitcoord assign 25 builder-1
     """
