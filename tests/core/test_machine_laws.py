@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gitcoord.core import paths
+from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError
 from gitcoord.core.events import Event
 from gitcoord.core.leases import Beat, leases_of
@@ -23,6 +24,7 @@ PLAN = """
 lease = "10s"
 heartbeat = "3s"
 max_attempts = 4
+widening = "free"
 [[pool]]
 name = "default"
 limit = 3
@@ -193,6 +195,13 @@ class Laws(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 20))
     def wait(self, seconds: int) -> None:
         self.pure.now_ns += seconds * 10**9
+
+    @rule(which=st.integers(0, 30), path=LOCKED)
+    def widen(self, which: int, path: str) -> None:
+        if self.claims:
+            claim = self.claims[which % len(self.claims)]
+            held = {key: claim[key] for key in ("agent", "task", "token")}
+            self.ask({"op": "widen", "paths": [path], **held})
 
     @rule()
     def reap(self) -> None:
@@ -371,7 +380,7 @@ class Laws(RuleBasedStateMachine):
     @invariant()
     def nobody_holds_what_another_holds(self) -> None:
         holds = [
-            (task["claim"]["agent"], task["spec"]["paths"] or [], False)
+            (task["claim"]["agent"], paths_of(task) or [], False)
             for task in self.pure.snapshot.live()
             if task["claim"]
         ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gitcoord.core import paths
 from gitcoord.core.boundary import boundary_of, fits_agent, paths_of
@@ -260,3 +262,117 @@ def test_what_is_granted_is_within_every_layer_and_held_by_nobody_else(
     for layer in boundary_of(pure.snapshot, task, record).layers:
         assert layer.name.startswith("task ") or paths.covers(layer.patterns, wanted)
     assert record is None or fits_agent(pure.snapshot, task, record)
+
+
+BOUND = st.sampled_from([None, None, ["**"], ["a/", "b/", "c/", "lib/"], ["?/", "lib/", "*.md"]])
+WISHES = st.lists(
+    st.sampled_from(["a/", "b/x.py", "c/*/t.py", "lib/", "lib/x.py", "*/x.py", "one.md", "**"]),
+    min_size=1,
+    max_size=2,
+    unique=True,
+)
+SEATS = ("x", "y", "z")
+SEAT = st.sampled_from(SEATS)
+
+
+class Widening(RuleBasedStateMachine):
+    """Three claims that widen towards each other, among locks, reviews, and leases that end.
+
+    ``PureLedger.publish`` asserts the replay law for every entry.
+    """
+
+    @initialize(pool=BOUND, phase=BOUND, agent=BOUND)
+    def begin(
+        self, pool: list[str] | None, phase: list[str] | None, agent: list[str] | None
+    ) -> None:
+        self.claims: dict[str, Event] = {}
+        self.granted: dict[str, list[str]] = {name: [] for name in "abc"}
+        self.pure = PureLedger()
+        self.pure.init()
+        head = FREE
+        for kind, bound in (("pool", pool), ("phase", phase)):
+            head += f'[[{kind}]]\nname = "default"\n'
+            if bound is not None:
+                head += f"paths = {bound}\n"
+        self.pure.plan(tasks(*"abc", head=head + "reviews = 1\n"))
+        for name in SEATS:
+            self.pure.agent(name, paths=agent)
+
+    def ask(self, **command: Any) -> Event | None:
+        before = dict(self.pure.files)
+        try:
+            return self.pure.run(command)
+        except GitcoordError:
+            assert self.pure.files == before, "a refusal changes nothing"
+            return None
+
+    @rule(agent=SEAT, task=st.sampled_from("abc"))
+    def claim(self, agent: str, task: str) -> None:
+        begin = {"session": "s", "base": "1" * 40, "built_on": {}}
+        event = self.ask(op="claim", agent=agent, task=task, **begin)
+        if event is not None:
+            self.claims[agent] = event
+
+    @rule(agent=SEAT, wanted=WISHES)
+    def widen(self, agent: str, wanted: list[str]) -> None:
+        if agent not in self.claims:
+            return
+        event = self.ask(**wish(self.claims[agent], *wanted))
+        if event is None:
+            return
+        task = self.pure.snapshot.require_task(event["task"])
+        self.granted[task["id"]] += wanted
+        for layer in boundary_of(self.pure.snapshot, task, self.pure.snapshot.agent(agent)).layers:
+            assert layer.name.startswith("task ") or paths.covers(layer.patterns, wanted)
+        for other in self.pure.snapshot.tasks():
+            result = other["result"]
+            if other["state"] == "review" and result and result["agent"] != agent:
+                assert paths.overlaps(wanted, paths_of(other) or []) is None, "it is under review"
+
+    @rule(agent=SEAT)
+    def hand_in(self, agent: str) -> None:
+        claim = self.claims.get(agent)
+        if claim is not None and self.pure.state(claim["task"]) == "claimed":
+            try:
+                self.pure.complete(claim)
+            except GitcoordError:
+                return
+            del self.claims[agent]
+
+    @rule(agent=SEAT, task=st.sampled_from("abc"))
+    def reject(self, agent: str, task: str) -> None:
+        review = self.ask(op="review", agent=agent, task=task, session="s")
+        if review is not None:
+            keys = {"token": review["token"], "reviewed": review["reviewed"]}
+            self.ask(op="reject", agent=agent, task=task, reason="no", **keys)
+
+    @rule(agent=SEAT, wanted=WISHES, for_ms=st.none() | st.integers(1, 9000))
+    def lock(self, agent: str, wanted: list[str], for_ms: int | None) -> None:
+        free = {"task": "", "token": "", "shared": False, "reason": ""}
+        self.ask(op="lock", agent=agent, paths=wanted, for_ms=for_ms, **free)
+
+    @rule(is_whole=st.booleans())
+    def wait(self, is_whole: bool) -> None:
+        self.pure.now_ns += LEASE_NS + 1 if is_whole else 5 * 10**9
+
+    @invariant()
+    def two_claims_never_hold_one_path(self) -> None:
+        held = [task for task in self.pure.snapshot.live() if task["claim"]]
+        for one, other in itertools.combinations(held, 2):
+            assert paths.overlaps(paths_of(one) or [], paths_of(other) or []) is None
+
+    @invariant()
+    def no_claim_holds_what_another_agent_locks(self) -> None:
+        for task, lock in itertools.product(self.pure.snapshot.live(), self.pure.snapshot.locks()):
+            if task["claim"] and task["claim"]["agent"] != lock["agent"]:
+                assert paths.overlaps(paths_of(task) or [], lock["paths"]) is None
+
+    @invariant()
+    def what_was_granted_is_what_may_be_written(self) -> None:
+        for task in self.pure.snapshot.tasks():
+            granted = dict.fromkeys(self.granted[task["id"]])
+            assert task.get("widened", []) == list(granted), "and nothing that was refused"
+
+
+TestWidening = Widening.TestCase
+TestWidening.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
