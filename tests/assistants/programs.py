@@ -28,6 +28,7 @@ __all__ = [
     "gemini",
     "settings_of_codex",
     "start_claude",
+    "start_codex",
 ]
 
 GITCOORD = Path(sys.executable).with_name("gitcoord")
@@ -153,8 +154,10 @@ def claude(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str)
     return _ended(start_claude(model, home, cwd, prompt, *more))
 
 
-def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) -> Answer:
-    """Run Codex headless to its end, its hooks trusted for this run."""
+def start_codex(
+    model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str
+) -> subprocess.Popen[str]:
+    """Start Codex headless, its hooks trusted for this run."""
     settings = settings_of_codex(model)
     words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     command = [
@@ -167,7 +170,12 @@ def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) 
         *more,
         prompt,
     ]
-    return _ended(_started(command, cwd, environment_of_codex(home)))
+    return _started(command, cwd, environment_of_codex(home))
+
+
+def codex(model: ScriptedModel, home: Path, cwd: Path, prompt: str, *more: str) -> Answer:
+    """Run Codex headless to its end."""
+    return _ended(start_codex(model, home, cwd, prompt, *more))
 
 
 def copilot(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:
