@@ -16,6 +16,7 @@ from gitcoord.git.local_changes import changes_of
 from gitcoord.git.places import discover
 from gitcoord.git.program import Git
 from gitcoord.git.refs import head_lock
+from gitcoord.git.submodules import unkept_in_submodules
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 
@@ -158,7 +159,7 @@ def remove(
     same, and with it what tells whose the file is.
 
     Raises:
-        RefusedError: It has changes, a lock or submodules, or is none of
+        RefusedError: It has changes, a lock or commits in a submodule, or is none of
             ours; nothing was removed.
 
     """
@@ -183,8 +184,9 @@ def remove(
 def _refuse_removal(place: Path, own: Path, *, is_begun: bool) -> None:
     if (own / "locked").exists():
         raise _kept(place, "it is locked")
-    if (own / "modules").exists():
-        raise _kept(place, "it has submodules")
+    unkept = unkept_in_submodules(own, own.parent.parent)
+    if unkept:
+        raise _kept(place, f"its submodule {unkept} has commits that the main repository's lacks")
     changes = changes_of(place, submodules="none", git=Git(place, own))
     left = [
         codec.printable(change.path) for change in changes if not (is_begun and change.code == " D")

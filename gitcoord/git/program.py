@@ -45,6 +45,7 @@ _KEPT = (
     "GIT_CONFIG_NOSYSTEM",
     "GIT_EXEC_PATH",
     "GIT_CEILING_DIRECTORIES",
+    "GIT_LFS_",
     "GIT_SSH",
     "GIT_SSL_",
     "GIT_ASKPASS",

@@ -89,7 +89,7 @@ class Throwaway:
 
 @contextmanager
 def throw_away(git: Git, commit: Oid) -> Iterator[Throwaway]:
-    """Make a detached worktree of a commit, and remove it at the end.
+    """Make a detached worktree of a commit, with every file, and remove it at the end.
 
     What dead processes left is cleared first. It lies beside the
     repository, where there is room: test runners that skip the folders of
@@ -105,7 +105,7 @@ def throw_away(git: Git, commit: Oid) -> Iterator[Throwaway]:
     thrown = Throwaway(folders.best() / name, folders.markers / f"{name}.marker")
     thrown.note(identity())
     try:
-        worktrees.add(git, thrown.place, commit=commit)
+        worktrees.add(git, thrown.place, commit=commit, is_whole=True)
         yield thrown
     finally:
         _remove(git, thrown)

@@ -8,15 +8,12 @@ incomplete worktrees (13 of 96 failed without it).
 from __future__ import annotations
 
 import os
-import shutil
-import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gitcoord.core import codec
-from gitcoord.core import paths as boundaries
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_name, branch_ref
@@ -36,6 +33,7 @@ from gitcoord.git.places import discover
 from gitcoord.git.program import LONG_S, Completed, Git, GitError
 from gitcoord.git.refs import create_ref
 from gitcoord.git.room import require_room
+from gitcoord.git.submodules import fill_submodules
 from gitcoord.git.unfinished import refuse_unfinished
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
@@ -48,8 +46,6 @@ __all__ = [
     "checkout_branch",
     "checkouts_of",
     "commits_left_out",
-    "copy_files",
-    "copy_listed",
     "follow",
     "has_unmerged",
     "hidden_checkout",
@@ -62,7 +58,6 @@ __all__ = [
 ]
 
 _SEE = "`git update-index --no-skip-worktree --no-assume-unchanged` shows them"
-MAX_COPIED_BYTES = 64 * 1024 * 1024
 MAX_TRIES = 5
 _DIFF = ("diff-tree", "-r", "-z", "--name-only", "--no-renames")
 _TRANSIENT = (".lock", "commondir", "could not lock", "Unable to create", "unable to create")
@@ -76,9 +71,13 @@ class Worktree(NamedTuple):
     branch: str | None
 
 
-def add(git: Git, place: Path, *, commit: Oid, timeout_s: float = LOCK_WAIT_S) -> None:
-    """Make a worktree, detached at a commit.
+def add(
+    git: Git, place: Path, *, commit: Oid, timeout_s: float = LOCK_WAIT_S, is_whole: bool = False
+) -> None:
+    """Make a worktree, detached at a commit, with the submodules that the main one has.
 
+    It has the sparse cone of the worktree that it is made from, unless
+    ``is_whole`` asks for every file.
     If it fails nothing is left of it that a later call would trip over;
     what an earlier call left when it was killed is made anew.
 
@@ -87,17 +86,42 @@ def add(git: Git, place: Path, *, commit: Oid, timeout_s: float = LOCK_WAIT_S) -
             the worktree that stood there held commits that no ref holds
             (reason ``unmerged``).
         UnavailableError: It would not fit on the disk; or git refused
-            otherwise, with what it said.
+            otherwise, with what it said; or a submodule could not be
+            filled, and then the worktree is there without it.
 
     """
+    _make(git, place, commit, timeout_s, is_whole=is_whole)
+    _fill(place)
+
+
+def _fill(place: Path, *, only_empty: bool = False) -> None:
+    """Fill the submodules of a worktree.
+
+    Raises:
+        UnavailableError: One could not be filled.
+
+    """
+    problems = fill_submodules(place, only_empty=only_empty)
+    if problems:
+        raise UnavailableError(
+            f"{place} lacks a part: {'; '.join(problems[:3])}",
+            hint="look at `git submodule status` in the main worktree",
+        )
+
+
+def _make(git: Git, place: Path, commit: Oid, timeout_s: float, *, is_whole: bool) -> None:
     clock = Clock()
+    sparse: tuple[str, ...] = ()
+    if is_whole:
+        sparse = ("-c", "core.sparseCheckout=false")
     with exclusive(git, timeout_s) as lock:
         clear_half_made(git, place)
         require_room(git, place, commit)
         place.parent.mkdir(parents=True, exist_ok=True)
         flags: tuple[str, ...] = ()
         for attempt in range(1, MAX_TRIES + 1):
-            args = ("worktree", "add", *flags, "--detach", "--end-of-options", str(place), commit)
+            what = ("--detach", "--end-of-options", str(place), commit)
+            args = (*sparse, "worktree", "add", *flags, *what)
             done = git.run(*args, check=False, timeout_s=LONG_S, keep=(lock,))
             if done.status == 0:
                 clear_locks(place)
@@ -259,12 +283,14 @@ def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
     Raises:
         RefusedError: Local changes, or untracked files in the way (reason
             ``uncommitted``).
-        UnavailableError: The branch could not be made.
+        UnavailableError: The branch could not be made; or it was, and a
+            submodule could not be filled.
         GitError: git refused otherwise.
 
     """
     undo(worktree)
     if branch_of_worktree(worktree) == branch_ref(branch):
+        _fill(worktree, only_empty=True)
         return
     refuse_local_changes(worktree)
     git = Git(worktree)
@@ -286,6 +312,7 @@ def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
             done = git.run(*args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
         if done.status != 0:
             raise _not_checked_out(worktree, branch, args, done)
+    _fill(worktree)
 
 
 def _ends_of_switch(git: Git, ref: str, start: Oid) -> tuple[Oid, Oid]:
@@ -339,57 +366,6 @@ def commits_left_out(worktree: Path, here: str | None, kept: list[Oid], *globs: 
         "rev-list", "--max-count=10", "--stdin", "--not", *others, stdin=lines.encode(), check=False
     )
     return cast("list[Oid]", asked.text.split())
-
-
-def copy_files(source: Path, place: Path, patterns: list[str]) -> list[str]:
-    """Copy untracked files that a new worktree needs; list them.
-
-    Nothing is overwritten, no symbolic link is followed on either side,
-    and files of more than ``MAX_COPIED_BYTES`` stay behind.
-    """
-    prefixes = sorted({boundaries.literal_prefix(pattern) for pattern in patterns})
-    if not prefixes:
-        return []
-    where = () if "" in prefixes else tuple(prefixes)
-    asked = Git(source).run(
-        "ls-files", "-z", "--others", "--", *where, env=LITERAL, timeout_s=LONG_S
-    )
-    inside = [path for path in names_of(asked.stdout) if boundaries.inside(patterns, path)]
-    return copy_listed(source, place, inside)
-
-
-def copy_listed(source: Path, place: Path, names: list[str]) -> list[str]:
-    """Copy files by name from one working tree to another; list those copied.
-
-    What ``copy_files`` leaves behind stays behind here, too.
-    """
-    top = Path(os.path.realpath(place))
-    return [path for path in names if _copy(source / path, place / path, top)]
-
-
-def _copy(origin: Path, goal: Path, top: Path) -> bool:
-    """Copy one file with its mode; False if that is not safe, or needless."""
-    kind = origin.lstat()
-    if not stat.S_ISREG(kind.st_mode) or kind.st_size > MAX_COPIED_BYTES:
-        return False
-    # A link that the commit holds could lead the copy out of the worktree.
-    present = next(parent for parent in goal.parents if os.path.lexists(parent))
-    if not Path(os.path.realpath(present)).is_relative_to(top):
-        return False
-    try:
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        source = os.open(origin, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    with open(source, "rb") as reading:  # noqa: PTH123 - a handle, not a path
-        try:
-            target = os.open(goal, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        except OSError:
-            return False
-        with open(target, "wb") as writing:  # noqa: PTH123 - a handle, not a path
-            shutil.copyfileobj(reading, writing)
-            os.fchmod(target, kind.st_mode & 0o777)
-    return True
 
 
 def in_the_way(worktree: Path, old: Oid, new: Oid) -> list[str]:

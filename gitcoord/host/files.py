@@ -16,6 +16,7 @@ from pathlib import Path
 
 __all__ = [
     "IrregularFileError",
+    "copy_content",
     "copy_file",
     "create_file",
     "note_holder",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 PRIVATE = 0o600
+_CHUNK_BYTES = 8 * 1024 * 1024
+_CANNOT_SHARE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 
 
 class IrregularFileError(OSError):
@@ -134,6 +137,33 @@ def copy_file(origin: Path, goal: Path) -> None:
         target = open_file(goal, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with open(target, "wb") as writing:  # noqa: PTH123 - a handle, not a path
             shutil.copyfileobj(reading, writing)
+
+
+def copy_content(source: int, goal: int) -> None:
+    """Copy a file from handle to handle; the disk shares the blocks where it can.
+
+    The kernel does that on Btrfs, XFS and the like, and copies elsewhere.
+
+    Raises:
+        OSError: It cannot be read or written; a part of it may be there.
+
+    """
+    if hasattr(os, "copy_file_range"):
+        try:
+            while os.copy_file_range(source, goal, _CHUNK_BYTES):
+                pass
+        except OSError as error:
+            if error.errno not in _CANNOT_SHARE:
+                raise
+    # From where it stopped; some file systems end at once without having copied.
+    while chunk := os.read(source, _CHUNK_BYTES):
+        _write_whole(goal, chunk)
+
+
+def _write_whole(goal: int, chunk: bytes) -> None:
+    left = memoryview(chunk)
+    while left:
+        left = left[os.write(goal, left) :]
 
 
 def replace_file(

@@ -19,6 +19,7 @@ from gitcoord.core.ids import Oid
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.git import worktrees
+from gitcoord.git.copies import copy_listed
 from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.places import discover
 from gitcoord.git.program import Git, GitError
@@ -130,9 +131,7 @@ def _copy_included(main: Path, place: Path) -> None:
     ignored = git.run("ls-files", "-z", "--others", "--ignored", "--exclude-standard").stdout
     named = git.run("ls-files", "-z", "--others", "--ignored", f"--exclude-from={include}").stdout
     both = set(ignored.split(b"\0")) & set(named.split(b"\0")) - {b""}
-    worktrees.copy_listed(
-        main, place, sorted(path.decode("utf-8", "surrogateescape") for path in both)
-    )
+    copy_listed(main, place, sorted(path.decode("utf-8", "surrogateescape") for path in both))
 
 
 def remove_plain(place: Path) -> None:

@@ -326,14 +326,14 @@ def equip(work: Workspace, agent: AgentId, place: Path, entry: Oid, tip: Oid = N
 
 def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:
     """Copy what a new worktree needs, and run the plan's setup if trusted."""
-    from gitcoord.git import worktrees
+    from gitcoord.git.copies import copy_files
 
     plan = snapshot.plan()
     if plan is None:
         return "none"
     wanted = plan["worktree"]
     if wanted["copy"] and work.place.main_worktree is not None:
-        worktrees.copy_files(work.place.main_worktree, place, wanted["copy"])
+        copy_files(work.place.main_worktree, place, wanted["copy"])
     if wanted["setup"] is None:
         return "none"
     if not is_trusted_setup(work, snapshot):
