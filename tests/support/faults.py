@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gitcoord.cli.main import run
 from gitcoord.features.maintain import verify
 from gitcoord.features.workspace import open_workspace
 from tests.support import strace
 from tests.support.fault_rows import ROWS, Row
 from tests.support.fault_states import drawn_names, ops_of, state_of
+from tests.support.forks import Forks
 from tests.support.strace import COMMAND, Call, Fault
 from tests.support.world import git
 
@@ -50,6 +49,7 @@ class Bench:
         self.live, self.saved = top / "live", top / "saved"
         self.programs, self.folder = top / "programs", top / "faults"
         self.repo = self.live / "repo"
+        self.forks = Forks()
         strace.make_programs(self.programs)
         self.row.setup(self.live)
         names = {"top": str(self.live), **drawn_names(self.repo)}
@@ -66,9 +66,7 @@ class Bench:
     def survey(self) -> Survey:
         """Run the command undisturbed, and list its changing calls."""
         self.restore()
-        done, calls = strace.trace(
-            strace.command(*self.argv), self.programs, self.folder, self.live
-        )
+        done, calls = strace.trace(self.forks, self.argv, self.programs, self.folder, self.live)
         assert done.status == 0, (done.stdout, done.stderr)
         state = state_of(self.repo)
         for name, value in self.row.after.items():
@@ -83,6 +81,8 @@ def bench_of(top: Path, row: str) -> Bench:
     """Give this process's bench for a row."""
     key = (top, row)
     if key not in _BENCHES:
+        for earlier in _BENCHES.values():
+            earlier.forks.close()
         _BENCHES.clear()
         _BENCHES[key] = Bench(top / f"{row}-{os.getpid()}", row)
     return _BENCHES[key]
@@ -126,29 +126,16 @@ def spread(faults: list[Fault], budget: int) -> list[Fault]:
 
 
 def again(bench: Bench) -> tuple[int, dict[str, Any]]:
-    """Run the command once more, undisturbed, in a fork of this process."""
-    output = bench.folder / "again"
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(handle, 1)
-        status = 70
-        try:
-            status = run(list(bench.argv))
-        finally:
-            sys.stdout.flush()
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    text = output.read_text()
-    return status, json.loads(text) if text else {}
+    """Run the command once more, undisturbed."""
+    done = strace.run_again(bench.forks, bench.argv, bench.folder)
+    return done.status, json.loads(done.stdout) if done.stdout else {}
 
 
 def try_fault(top: Path, row: str, fault: Fault, survey: Survey) -> Report:
     """Let one fault strike; report the first promise that was broken."""
     bench = bench_of(top, row)
     bench.restore()
-    done = strace.run_with_fault(strace.command(*bench.argv), bench.programs, bench.folder, fault)
+    done = strace.run_with_fault(bench.forks, bench.argv, bench.programs, bench.folder, fault)
     try:
         answer = json.loads(done.stdout) if done.stdout else {}
     except ValueError:

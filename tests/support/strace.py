@@ -12,11 +12,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.forks import Forks
 
 __all__ = [
     "CHANGING",
@@ -26,6 +30,7 @@ __all__ = [
     "command",
     "make_programs",
     "parse_trace",
+    "run_again",
     "run_with_fault",
     "trace",
     "trace_file",
@@ -72,7 +77,8 @@ _WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")
 
 STAND_IN = """#!/bin/sh
 echo >> "$FAULT_FOLDER/count"
-number=$(($(wc -l < "$FAULT_FOLDER/count")))
+number=0
+while read -r _; do number=$((number + 1)); done < "$FAULT_FOLDER/count"
 log=$FAULT_FOLDER/trace.$number
 if [ -n "$FAULT_TRACE" ]; then
     exec {strace} -qq -y -s 300 -o "$log" -e trace={spec} {git} "$@"
@@ -136,28 +142,44 @@ def command(*argv: str) -> list[str]:
 
 
 def _run(
-    argv: list[str], programs: Path, folder: Path, more: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
+    forks: Forks,
+    argv: tuple[str, ...],
+    folder: Path,
+    env: Mapping[str, str],
+    tracer: list[str] | None = None,
+) -> Run:
+    """Run a command whose output goes into a folder, under a tracer where one is given."""
+    pid = forks.start(argv, folder, env, stopped=tracer is not None)
+    tracing = None
+    if tracer is not None:
+        tracing = subprocess.Popen([*tracer, "-p", str(pid)], stderr=subprocess.DEVNULL)
+        while not _is_traced(pid):
+            time.sleep(0.001)
+        os.kill(pid, signal.SIGCONT)
+    status = forks.wait()
+    if tracing is not None:
+        tracing.wait()
+    return Run(
+        status,
+        (folder / "stdout").read_text("utf-8", "replace"),
+        (folder / "stderr").read_text("utf-8", "replace"),
+        struck=False,
+    )
+
+
+def _is_traced(pid: int) -> bool:
+    return "\nTracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def _cleared(programs: Path, folder: Path) -> dict[str, str]:
+    """Clear the folder of a run, and return the variables by which git is the stand-in."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    env = {
-        **os.environ,
+    return {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "GIT_EXEC_PATH": str(programs),
         "FAULT_FOLDER": str(folder),
-        **more,
     }
-    leader = ["sh", "-c", 'FAULT_LEADER=$$; export FAULT_LEADER; exec "$@"', "sh"]
-    return subprocess.run(
-        [*leader, *argv],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-    )
 
 
 def trace_file(path: Path) -> list[str]:
@@ -165,13 +187,16 @@ def trace_file(path: Path) -> list[str]:
     return [str(STRACE), "-qq", "-y", "-s", "300", "-o", str(path), "-e", f"trace={_SPEC}"]
 
 
-def trace(argv: list[str], programs: Path, folder: Path, top: Path) -> tuple[Run, list[Call]]:
+def trace(
+    forks: Forks, argv: tuple[str, ...], programs: Path, folder: Path, top: Path
+) -> tuple[Run, list[Call]]:
     """Run a command undisturbed; list the calls that change what is in a folder."""
-    done = _run([*trace_file(folder / "trace.0"), *argv], programs, folder, {"FAULT_TRACE": "1"})
+    env = {**_cleared(programs, folder), "FAULT_TRACE": "1"}
+    done = _run(forks, argv, folder, env, trace_file(folder / "trace.0"))
     calls = []
     for path in sorted(folder.glob("trace.*"), key=lambda path: int(path.suffix[1:])):
         calls += parse_trace(path.read_text("utf-8", "replace"), top, int(path.suffix[1:]))
-    return Run(done.returncode, done.stdout, done.stderr, struck=False), calls
+    return done, calls
 
 
 def parse_trace(text: str, top: Path, process: int = COMMAND) -> list[Call]:
@@ -205,24 +230,26 @@ def parse_trace(text: str, top: Path, process: int = COMMAND) -> list[Call]:
     return calls
 
 
-def run_with_fault(argv: list[str], programs: Path, folder: Path, fault: Fault) -> Run:
+def run_with_fault(
+    forks: Forks, argv: tuple[str, ...], programs: Path, folder: Path, fault: Fault
+) -> Run:
     """Run a command in which one call of one process fails, or kills."""
     name, ordinal, number = fault.call.name, fault.call.ordinal, fault.call.process
     what = "signal=KILL" if fault.kind.startswith("KILL") else f"error={fault.kind}"
     inject = ["-e", f"trace={name}", "-e", f"inject={name}:{what}:when={ordinal}"]
-    more = {
+    log = folder / "log"
+    env = {
+        **_cleared(programs, folder),
         "FAULT_NUMBER": str(number),
         "FAULT_INJECT": " ".join(inject),
         "FAULT_ALL": "1" if fault.kind == "KILL-ALL" else "",
     }
-    if number == COMMAND:
-        argv = [str(STRACE), "-qq", "-o", str(folder / "log"), *inject, *argv]
-    done = _run(argv, programs, folder, more)
-    log = folder / "log"
+    tracer = [str(STRACE), "-qq", "-o", str(log), *inject] if number == COMMAND else None
+    done = _run(forks, argv, folder, env, tracer)
     text = log.read_text("utf-8", "replace") if log.exists() else ""
-    return Run(
-        done.returncode,
-        done.stdout,
-        done.stderr,
-        "(INJECTED)" in text or "killed by SIGKILL" in text,
-    )
+    return done._replace(struck="(INJECTED)" in text or "killed by SIGKILL" in text)
+
+
+def run_again(forks: Forks, argv: tuple[str, ...], folder: Path) -> Run:
+    """Run a command undisturbed and untraced, with git itself."""
+    return _run(forks, argv, folder, {})
