@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from weakref import proxy
 
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
@@ -183,9 +185,10 @@ class Workspace:
         if self._index is None:
             from gitcoord.store.index import ReadyIndex
 
+            here = proxy(self)  # no circle, so that a forgotten workspace ends its gits at once
             self._index = ReadyIndex(
                 self.ledger.files.index,
-                lambda number, total: self.tell("indexing tasks", number, total),
+                lambda number, total: here.tell("indexing tasks", number, total),
                 self.ledger.records,
             )
         return self._index
@@ -211,7 +214,7 @@ class Workspace:
             is_durable=self.is_durable,
             is_offline=is_offline,
         )
-        self.remote.targets = self._known_targets
+        self.remote.targets = partial(Workspace._known_targets, proxy(self))
         self.store = self.remote
         self.ledger = Ledger(self.remote, name, self.clock, timeout_s=timeout_s)
         # A push takes its time, and two at once would only be refused.

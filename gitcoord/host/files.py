@@ -173,10 +173,12 @@ def replace_file(
     is_durable: bool = False,
     is_held: bool = False,
     mode: int = PRIVATE,
+    kept_mode: int | None = None,
 ) -> int | None:
     """Replace a file in one step; the old content stays if it fails.
 
-    With ``is_durable`` its content is on the disk before its name is. With
+    Nobody can know the temporary file's name before, or have put a link there.
+    The umask applies to ``mode``, and not to a ``kept_mode``. With ``is_durable`` its content is on the disk before its name is. With
     ``is_held`` the new file is locked before it has its name, and the handle
     that holds the lock is returned.
 
@@ -191,6 +193,8 @@ def replace_file(
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         while content:
             content = content[os.write(handle, content) :]
+        if kept_mode is not None:
+            os.fchmod(handle, kept_mode)
         if is_durable:
             os.fsync(handle)
         temporary.replace(path)

@@ -11,8 +11,10 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
+from weakref import proxy
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
@@ -69,7 +71,11 @@ class DiskStore(ABC):
         shared = Shared(self._setting("core", "sharedrepository"))
         self._loose = LooseObjects(common_dir, algorithm, shared, is_durable=is_durable)
         self._refs: Refs = refs or FileRefs(
-            common_dir, shared, self._log_line, is_durable=is_durable
+            common_dir,
+            shared,
+            # No circle: a store that is forgotten ends its gits with the last mention of it.
+            partial(DiskStore._log_line, proxy(self)),
+            is_durable=is_durable,
         )
         self._trees: dict[Oid, Mapping[str, TreeItem]] = {}
         self._entries: dict[Oid, EntryObject] = {}

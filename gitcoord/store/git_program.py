@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,10 @@ class GitProgram:
 
     def __init__(self, common_dir: Path) -> None:
         self._git = Git(common_dir, common_dir)
-        self._config = UserConfig(common_dir, self._asked)
+        # Nothing here leads back to this object, so that its reader ends with the last mention of it.
+        self._config = UserConfig(common_dir, partial(_asked, self._git))
         self._reader: subprocess.Popen[bytes] | None = None
         self._owner = 0
-
-    def _asked(self, key: str) -> str:
-        return self._git.run("config", "--get", key, check=False).text
 
     def setting(self, section: str, key: str) -> str:
         """Return a value of git's configuration, or nothing."""
@@ -119,6 +118,10 @@ class GitProgram:
     def __del__(self) -> None:
         """End it also where the store was forgotten, and not closed."""
         self.end()
+
+
+def _asked(git: Git, key: str) -> str:
+    return git.run("config", "--get", key, check=False).text
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:

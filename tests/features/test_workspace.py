@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from gitcoord.core.errors import NotFoundError
 from gitcoord.core.refs import result_ref
 from gitcoord.features.land import landings
 from gitcoord.features.work import claims, results
-from gitcoord.features.workspace import Workspace, keep_commits
+from gitcoord.features.workspace import Workspace, keep_commits, open_workspace
 from tests.git.building import commit
+from tests.store.test_git_program import readers
 from tests.support.builders import tasks
 from tests.support.world import do, found, git
 
@@ -108,3 +110,22 @@ def test_a_candidate_that_a_prune_took_is_merged_anew_and_lands(
     assert git("rev-parse", "main", cwd=repo) == landed.new
     git("fsck", "--strict", "--no-dangling", cwd=repo)
     assert dangling(repo) == []
+
+
+def test_a_workspace_that_is_forgotten_ends_its_gits(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and not when circles happen to be looked for."""
+    monkeypatch.setenv("GITCOORD_ENGINE", "plumbing")
+    found(repo, tasks("a"), "x", worktrees=False).close()
+    git("gc", "-q", cwd=repo)
+    others = readers()
+    gc.disable()
+    try:
+        work = open_workspace(repo)
+        claims.claim(work, "x", "a", checkout=False)
+        assert len(readers() - others) == 1, "it read from a pack"
+        del work
+        assert readers() - others == set()
+    finally:
+        gc.enable()

@@ -114,8 +114,10 @@ def test_a_file_is_replaced_with_the_mode_that_is_asked_for(tmp_path: Path) -> N
     mask = os.umask(0o027)
     try:
         replace_file(tmp_path / "shared", b"", mode=0o666)
+        replace_file(tmp_path / "kept", b"", kept_mode=0o776)
     finally:
         os.umask(mask)
     replace_file(tmp_path / "private", b"")
     assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o776
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError, UsageError
+from gitcoord.host.files import replace_file
 
 __all__ = ["FileChange", "apply_changes", "read_text"]
 
@@ -99,14 +100,7 @@ def _replace(path: Path, text: str) -> None:
         kept = path.stat().st_mode & 0o7777
     if kept is not None and not kept & 0o200:
         raise PermissionError(13, "it is read-only")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        temporary.write_bytes(text.encode())
-        if kept is not None:
-            temporary.chmod(kept)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, text.encode(), mode=0o666, kept_mode=kept)
 
 
 def _unavailable(path: Path, error: OSError) -> UnavailableError:

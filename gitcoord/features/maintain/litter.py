@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from gitcoord.features.setup.hook_plan import EVENTS
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import TABLES, keeps_tables
 from gitcoord.git.refs import clear_table_locks
@@ -81,6 +82,8 @@ def old_files(work: Workspace) -> Iterator[Path]:
         # What was moved aside is somebody's, whatever its name is.
         ours = (path for path in folder.rglob(".*.new") if root / "kept" not in path.parents)
         yield from _old(work, ours)
+    for event in EVENTS:
+        yield from _old(work, (common / "hooks").glob(f".{event}.????????.new"))
 
 
 def _folders(folder: Path) -> list[Path]:

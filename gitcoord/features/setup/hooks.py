@@ -29,6 +29,7 @@ from gitcoord.features.setup.hook_plan import (
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.maintenance import config_value
 from gitcoord.git.program import Git, require_git
+from gitcoord.host.files import replace_file
 from gitcoord.host.shipped import shipped
 from gitcoord.ledger.files import read_json, write_json
 
@@ -461,14 +462,4 @@ def _write(path: Path, content: bytes, *, is_new: bool = False) -> None:
     if path.is_file() and not is_new and not hook_plan.is_whole(content):
         kept = path.stat().st_mode & 0o7777
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o777), "wb"
-        ) as file:
-            file.write(content)
-            if kept is not None:
-                os.fchmod(file.fileno(), kept)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, content, mode=0o777, kept_mode=kept)

@@ -76,3 +76,11 @@ def test_a_file_that_cannot_be_written_is_as_it_was_and_those_before_it_stand(
     assert str(locked) in caught.value.message
     assert (first.read_text(), locked.read_text(), last.exists()) == ("new\n", "mine\n", False)
     assert list(tmp_path.rglob(".*.new")) == []
+
+
+def test_nothing_is_written_through_a_link_that_was_put_beside_the_file(tmp_path: Path) -> None:
+    path, theirs = tmp_path / "settings.json", tmp_path / "theirs"
+    theirs.write_text("theirs")
+    (tmp_path / f".settings.json.{os.getpid()}.new").symlink_to(theirs)
+    apply_changes([change(path, None, "ours\n")])
+    assert (path.read_text(), path.is_symlink(), theirs.read_text()) == ("ours\n", False, "theirs")

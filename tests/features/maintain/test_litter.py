@@ -98,6 +98,7 @@ def test_the_record_of_a_living_writer_of_a_hint_is_none(work: Workspace) -> Non
         "worktrees/x/gitcoord-trial-1",
         "gitcoord/tokens/.x.json.new",
         "worktrees/x/gitcoord/.brief.new",
+        "hooks/.pre-commit.0123abcd.new",
     ],
 )
 def test_a_temporary_file_goes_once_its_maker_must_be_over(work: Workspace, name: str) -> None:

@@ -159,6 +159,23 @@ def test_a_link_and_a_hook_that_is_switched_off_come_back_as_they_were(repo: Pat
 
 
 @needs_hook_files
+def test_nothing_is_written_through_a_link_that_was_put_beside_a_hook(
+    repo: Path, tmp_path: Path
+) -> None:
+    """Its name can be no name that somebody worked out from our pid."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    folder = repo / ".git" / "hooks"
+    folder.mkdir(exist_ok=True)
+    for event in EVENTS:
+        for name in (f".{event}.{os.getpid()}", f".{event}.{os.getpid()}.new"):
+            (folder / name).symlink_to(theirs)
+    hooks.install(with_agent(repo))
+    assert theirs.read_text() == "theirs"
+    assert [path.name for path in map(folder.joinpath, EVENTS) if path.is_symlink()] == []
+
+
+@needs_hook_files
 def test_a_folder_of_hooks_that_was_not_there_goes_again(repo: Path) -> None:
     work = with_agent(repo)
     folder = repo / ".git" / "hooks"
