@@ -178,9 +178,10 @@ def replace_file(
     """Replace a file in one step; the old content stays if it fails.
 
     Nobody can know the temporary file's name before, or have put a link there.
-    The umask applies to ``mode``, and not to a ``kept_mode``. With ``is_durable`` its content is on the disk before its name is. With
-    ``is_held`` the new file is locked before it has its name, and the handle
-    that holds the lock is returned.
+    The umask applies to ``mode``, and not to a ``kept_mode``. With ``is_durable``
+    its content is on the disk before its name is. With ``is_held`` the new file
+    is locked before it has its name, and the handle that holds the lock is
+    returned.
 
     Raises:
         OSError: It cannot be written.

@@ -73,7 +73,7 @@ class DiskStore(ABC):
         self._refs: Refs = refs or FileRefs(
             common_dir,
             shared,
-            # No circle: a store that is forgotten ends its gits with the last mention of it.
+            # No circle: a forgotten store ends its gits at once.
             partial(DiskStore._log_line, proxy(self)),
             is_durable=is_durable,
         )

@@ -38,7 +38,7 @@ class GitProgram:
 
     def __init__(self, common_dir: Path) -> None:
         self._git = Git(common_dir, common_dir)
-        # Nothing here leads back to this object, so that its reader ends with the last mention of it.
+        # No circle: the reader ends with the last mention of this object.
         self._config = UserConfig(common_dir, partial(_asked, self._git))
         self._reader: subprocess.Popen[bytes] | None = None
         self._owner = 0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
-from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
+from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import Oid, PhaseId, TaskId
 from gitcoord.core.model import Result, Said, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
@@ -142,7 +142,7 @@ def check_phase(
             gates=gates,
         )
 
-    return _unpruned(work, merged)
+    return unpruned(work, merged)
 
 
 def _left_out(snapshot: Snapshot, phase: PhaseId, named: Sequence[TaskId]) -> list[TaskId]:
@@ -193,16 +193,25 @@ def merge(
             require_sound(work.git, tips[-1], [target_tip])
         return tips
 
-    return _unpruned(work, merged, lambda: _refuse_broken(work, tasks, results, target_tip))
+    return unpruned(work, merged, lambda: _refuse_broken(work, tasks, results, target_tip))
 
 
-def _unpruned(
-    work: Workspace, act: Callable[[], Made], refuse: Callable[[], None] | None = None
+def unpruned(
+    work: Workspace,
+    act: Callable[[], Made],
+    refuse: Callable[[], None] | None = None,
+    *,
+    may_be_gone: bool = False,
 ) -> Made:
     """Make commits that no ref keeps, and read them; anew if a prune took some.
 
     Objects may be broken in what was made, or in what it was made of: ``refuse``
-    raises for the latter. Without it a refusal of ``act`` is the answer.
+    raises for the latter. Without it a refusal of ``act`` is the answer. With
+    ``may_be_gone`` a NotFoundError of ``act`` says that a prune took something.
+
+    Raises:
+        UnavailableError: A prune goes on, or what was made is taken again and again.
+
     """
     from gitcoord.git.program import GitError
 
@@ -218,11 +227,15 @@ def _unpruned(
             error = refused
         except GitError as failed:
             error = failed
+        except NotFoundError as gone:
+            if not may_be_gone:
+                raise
+            error = gone
         if refuse is not None:
             refuse()
         if attempts == MERGES:
             raise UnavailableError(
-                f"the results cannot be merged now: {error}",
+                f"the commits cannot be merged now: {error}",
                 hint="try again; where a git gc prunes at once, when it is over",
             )
         work.ledger.require_unpruned()

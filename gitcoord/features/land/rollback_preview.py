@@ -18,7 +18,7 @@ from gitcoord.core.model import PhaseRecord, Survivor, TaskRecord
 from gitcoord.core.operations.rollbacks import held_by_both, holders
 from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.features.land.candidates import in_the_way
+from gitcoord.features.land.candidates import in_the_way, unpruned
 from gitcoord.features.workspace import Workspace
 from gitcoord.store.protocol import MissingObjectError, TreeItem
 
@@ -48,6 +48,7 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
     Raises:
         RefusedError: A revert conflicts (``conflict``, fact ``files``), or
             the target has another history now (``target-moved``).
+        UnavailableError: A prune that runs beside takes the reverts again and again.
 
     """
     target, old, goal = (
@@ -84,9 +85,8 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
         return CodeMove(target, old, goal, tuple(new for new, _ in reverts), is_reset=True)
     if not reverts:
         return None
-    return CodeMove(
-        target, old, _reverted(work, old, reverts), tuple(new for new, _ in reverts), is_reset=False
-    )
+    new = unpruned(work, lambda: _reverted(work, old, reverts))
+    return CodeMove(target, old, new, tuple(landed for landed, _ in reverts), is_reset=False)
 
 
 def _first_parent(work: Workspace, oid: Oid) -> Oid | None:

@@ -24,6 +24,7 @@ from gitcoord.core.sentences import given, said, words
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import is_stream
 from gitcoord.features.inspect.chain import entries
+from gitcoord.features.land.candidates import unpruned
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
 from gitcoord.features.land.target_moves import finish_pending
@@ -179,13 +180,13 @@ def rollback(
     Raises:
         RefusedError: ``conflict`` (reverts do not apply; fact ``files``),
             ``worktree`` (local changes are in the way), ``pending``.
+        UnavailableError: A prune that runs beside takes the reverts again and again.
 
     """
     _finish_what_was_begun(work)
     plan: CodeMove | None = None
     if code:
-        tip = work.ledger.snapshot()
-        plan = code_move(work, tip, work.ledger.snapshot(choice.entry))
+        plan = _kept_move(work, choice.entry)
     return _publish(work, choice.entry, plan, reason or said("back-to", choice=choice.said))
 
 
@@ -235,20 +236,33 @@ def undo(work: Workspace, entry: Oid | None = None, *, reason: str = "") -> Roll
                 hint="go back to an entry instead: `gitcoord rollback --to REV --code`",
             )
         plan = CodeMove(moved["target"], moved["new"], moved["old"], (), is_reset=True)
+        _keep(work, plan)
     return _publish(work, found["abandoned"], plan, reason or said("undo-of", entry=found["entry"]))
 
 
-def _publish(work: Workspace, onto: Oid, plan: CodeMove | None, why: Why) -> RolledBack:
+def _kept_move(work: Workspace, onto: Oid) -> CodeMove | None:
+    """Find where the target goes, and keep what was made for it; anew if a prune took it."""
+
+    def move() -> CodeMove | None:
+        plan = code_move(work, work.ledger.snapshot(), work.ledger.snapshot(onto))
+        if plan is not None:
+            _keep(work, plan)
+        return plan
+
+    return unpruned(work, move, may_be_gone=True)
+
+
+def _keep(work: Workspace, plan: CodeMove) -> None:
+    """Keep both tips of a move by refs, where nothing is in its way."""
     from gitcoord.features.land.rollback_preview import refuse_in_the_way
 
-    if plan is not None:
-        refuse_in_the_way(work, plan)
-        candidate = landing_ref(work.ledger.name, PhaseId("rollback"), plan.new)
-        keep_commits(work, {candidate: plan.new}, [plan.old])
-        work.ledger.hints.keep(
-            attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old
-        )
+    refuse_in_the_way(work, plan)
+    candidate = landing_ref(work.ledger.name, PhaseId("rollback"), plan.new)
+    keep_commits(work, {candidate: plan.new}, [plan.old])
+    work.ledger.hints.keep(attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old)
 
+
+def _publish(work: Workspace, onto: Oid, plan: CodeMove | None, why: Why) -> RolledBack:
     _keep_results(work, onto)
 
     def request(tip: Snapshot, _context: Context) -> Command:

@@ -15,17 +15,19 @@ from gitcoord.core.errors import (
     GitcoordError,
     NotFoundError,
     RefusedError,
+    UnavailableError,
     UsageError,
 )
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.messages import parse
 from gitcoord.core.refs import attic_ref
 from gitcoord.core.sentences import said
-from gitcoord.features.land import landings, rollbacks, target_moves
+from gitcoord.features.land import landings, rollback_preview, rollbacks, target_moves
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import agents
 from gitcoord.features.work import claims, results, tokens
-from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.features.workspace import Workspace, keep_commits, open_workspace
+from gitcoord.git import merges
 from tests.support.builders import tasks
 from tests.support.going_back import back, landed, tip
 from tests.support.world import do, found, git, record, write
@@ -190,6 +192,58 @@ def test_code_without_foreign_commits_is_reset_and_the_worktree_follows(repo: Pa
     assert landings.land(work, "default").new == new
     assert done.code is not None
     verify.verify(work)
+
+
+@pytest.mark.parametrize("when", ["made", "read", "kept"])
+def test_a_revert_that_a_prune_took_is_made_again(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Taken as soon as it is made, when it is looked at, and before a ref keeps it."""
+    work, whole, _ = landed(repo)
+    write(repo, "foreign.txt")
+    taken: list[str] = []
+
+    def take(oid: str) -> None:
+        path = repo / ".git" / "objects" / oid[:2] / oid[2:]
+        if len(taken) < times[-1]:
+            taken.append(oid)
+            path.unlink(missing_ok=True)
+
+    times = [1, 100]
+    if when == "made":
+        made = merges.commit_merge
+
+        def commit_merge(*args: Any) -> str:
+            oid = made(*args)
+            take(oid)
+            return oid
+
+        monkeypatch.setattr(merges, "commit_merge", commit_merge)
+    elif when == "read":
+        looked = rollback_preview.refuse_in_the_way
+
+        def refuse_in_the_way(given: Workspace, move: rollback_preview.CodeMove) -> None:
+            take(move.new)
+            looked(given, move)
+
+        monkeypatch.setattr(rollback_preview, "refuse_in_the_way", refuse_in_the_way)
+    else:
+
+        def late_keep(given: Workspace, wanted: dict[str, Any], known: list[Any]) -> None:
+            take(next(iter(wanted.values())))
+            keep_commits(given, wanted, known)
+
+        monkeypatch.setattr("gitcoord.features.land.rollbacks.keep_commits", late_keep)
+    before = tip(work)
+    with pytest.raises(UnavailableError, match="cannot be merged now"):
+        back(work, whole, code=True)
+    assert tip(work) == before
+    taken.clear()
+    times.pop()
+    back(work, whole, code=True)
+    assert taken
+    assert sorted(path.name for path in repo.glob("*.txt")) == ["foreign.txt"]
+    assert git("fsck", "--no-dangling", cwd=repo) == ""
 
 
 def test_code_can_follow_a_rollback_of_the_ledger_alone(repo: Path) -> None:
