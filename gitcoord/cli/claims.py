@@ -142,7 +142,7 @@ def keepalive(app: App, task: TaskId | None, command: tuple[str, ...]) -> int:
     find_program(command[0])
 
     agent, found, token = _current(app, task, ("claims", "reviews"))
-    return keep(app.work, agent, found, token, list(command))
+    return keep(app.work, agent, found, token, list(command), app.out.notice)
 
 
 @click.command()

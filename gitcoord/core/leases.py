@@ -20,6 +20,7 @@ __all__ = [
     "Context",
     "age_ns",
     "is_late",
+    "is_silent",
     "judge",
     "judge_lock",
     "leases_of",
@@ -126,6 +127,11 @@ def remaining_ms(lease: Lease, context: Context) -> int:
 def is_late(lease: Lease, heartbeat_ms: int, context: Context) -> bool:
     """Return whether a holder has been silent for longer than ``heartbeat``."""
     return silent_ns(lease, context) > heartbeat_ms * 1_000_000
+
+
+def is_silent(silent_ms: int, lease_ms: int) -> bool:
+    """Return whether half of a lease passed without a sign of life."""
+    return silent_ms * 2 > lease_ms
 
 
 def judge(task: TaskId, lease: Lease, context: Context) -> Evidence | None:

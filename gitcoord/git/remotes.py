@@ -43,6 +43,8 @@ _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=10"
 # A command of a push as git's trace shows it: from, to, ref.
 _COMMAND = re.compile(rb"> [0-9a-f]{40,64} [0-9a-f]{40,64} refs/")
 _MISSING = re.compile(r"couldn't find remote ref (\S+)")
+# What git says of the lock of one ref, of all refs in tables, and of the list of packed ones.
+_LOCKED = ("cannot lock ref", "Unable to create '")
 _MAX_SAID = 500
 
 
@@ -73,6 +75,11 @@ class Pushed(NamedTuple):
     said: str
     reasons: dict[str, str]
     """By ref: why it was not moved."""
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a lock on the server may be why nothing moved."""
+        return any(words in self.said for words in _LOCKED)
 
 
 class Remote:

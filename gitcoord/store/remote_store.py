@@ -378,7 +378,7 @@ class RemoteStore:
                 return
             if not self._stand_as_expected(updates):
                 raise ContendedError(ref)
-            if done.end == "rejected":
+            if done.end == "rejected" and not done.is_locked:
                 forbidden += 1
             if forbidden >= MAX_FORBIDDEN or (done.end == "rejected" and deadline.expired):
                 raise self._forbidden(done)
@@ -419,6 +419,12 @@ class RemoteStore:
         return True
 
     def _forbidden(self, done: Pushed) -> Exception:
+        if done.is_locked:
+            return UnavailableError(
+                f"a lock is in the way on {self.remote.name}: {done.said}",
+                hint="try again; if it stays, look on the server whether a git is at work in the "
+                "repository, and which lock file a dead one has left there",
+            )
         if any("unpacker error" in said for said in done.reasons.values()):
             return UnavailableError(
                 f"{self.remote.name} could not store what was pushed: {done.said}",

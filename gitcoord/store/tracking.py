@@ -15,6 +15,7 @@ from contextlib import suppress
 from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import ledger_ref, own_refs, tracking_ref
+from gitcoord.git.places import TABLES, keeps_tables
 from gitcoord.git.remotes import Pushed, Remote, Update
 from gitcoord.host.clock import Clock
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, Store
@@ -139,9 +140,17 @@ class Tracking:
         return tracking_ref(self._remote.name, ref)
 
     def _clear_dead_locks(self) -> bool:
-        """Remove the locks on copies; return whether there were any."""
-        folder = self._store.common_dir / self._copy_of("")
-        locks = list(folder.rglob("*.lock"))
+        """Remove the locks on copies; return whether there were any.
+
+        Where refs are kept in tables all have one lock, which is any git's:
+        it goes if no process has it open.
+        """
+        common_dir = self._store.common_dir
+        if keeps_tables(common_dir):
+            from gitcoord.git.refs import clear_table_locks
+
+            return bool(clear_table_locks(common_dir / TABLES))
+        locks = list((common_dir / self._copy_of("")).rglob("*.lock"))
         for lock in locks:
             lock.unlink(missing_ok=True)
         return bool(locks)

@@ -21,7 +21,7 @@ from gitcoord.features.work import claims, results
 from gitcoord.features.work.wait import wait_for_change
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
-from tests.support.formats import needs_ref_files
+from tests.support.formats import lock_of, needs_ref_files
 from tests.support.machines import OtherMachine, joined, made, server
 from tests.support.world import SHORT, git
 
@@ -137,6 +137,18 @@ def test_a_server_that_forbids_the_push_is_quoted(one: Workspace, bare: Path) ->
     assert tip_of(bare) == before
 
 
+def test_a_lock_on_the_server_is_named_with_what_to_do(one: Workspace, bare: Path) -> None:
+    before = tip_of(bare)
+    lock = lock_of(bare, LEDGER)
+    lock.touch()
+    with pytest.raises(UnavailableError, match="a lock is in the way on origin") as locked:
+        claims.claim(again(one, timeout_s=2), "x", "a", checkout=False)
+    assert "which lock file a dead one has left" in locked.value.hint
+    assert tip_of(bare) == before
+    lock.unlink()
+    claims.claim(again(one), "x", "a", checkout=False)
+
+
 @needs_ref_files
 def test_a_clone_that_is_behind_follows_without_a_person(one: Workspace, bare: Path) -> None:
     top = one.place.common_dir.parent
@@ -152,11 +164,11 @@ def test_a_clone_that_is_behind_follows_without_a_person(one: Workspace, bare: P
     assert git("rev-parse", LEDGER, cwd=top) == tip_of(bare)
 
 
-@needs_ref_files
-def test_a_lock_that_a_dead_process_left_on_the_branch_is_no_obstacle(
-    one: Workspace, bare: Path
+@pytest.mark.parametrize("ref", [LEDGER, "refs/gitcoord-remotes/origin/heads/gitcoord/ledger"])
+def test_a_lock_that_a_dead_process_left_in_a_clone_is_no_obstacle(
+    one: Workspace, bare: Path, ref: str
 ) -> None:
-    (one.place.common_dir / f"{LEDGER}.lock").touch()
+    lock_of(one.place.common_dir, ref).touch()
     done = claims.claim(again(one), "x", "a", checkout=False)
     assert tip_of(bare) == done.entry
     assert git("rev-parse", LEDGER, cwd=one.place.common_dir.parent) == done.entry

@@ -18,7 +18,7 @@ from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.layout import PLAN
-from gitcoord.core.leases import leases_of, running
+from gitcoord.core.leases import is_silent, leases_of, running
 from gitcoord.core.messages import parse
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.sessions import named_session, with_own
@@ -153,8 +153,9 @@ def _tool(work: Workspace, agent: AgentId, call: HookCall, standing: Standing) -
     before = kept_view(standing.git_dir)
     view = fresh_view(work, agent, standing)
     now_ns = work.clock.monotonic_ns()
+    failure = ""
     if view.is_renewal_due(now_ns):
-        view = _renewed(work, agent, view, standing)
+        view, failure = _renewed(work, agent, view, standing)
     verdict = judge_tool(call, standing, view)
     if verdict.denial and call.is_edit:
         view, verdict = _widened(work, agent, call, standing, view, verdict)
@@ -170,8 +171,7 @@ def _tool(work: Workspace, agent: AgentId, call: HookCall, standing: Standing) -
     told = []
     if any(claim.token not in known for claim in view.lost):
         told.append(lost_text(view))
-    if reminder:
-        told.append(reminder)
+    told += filter(None, [_unheard(view, now_ns, failure), reminder])
     return verdict._replace(context="\n".join(told))
 
 
@@ -207,7 +207,7 @@ def _keep(work: Workspace, agent: AgentId, standing: Standing) -> None:
     before = kept_view(standing.git_dir)
     view = fresh_view(work, agent, standing)
     if view.is_renewal_due(work.clock.monotonic_ns()):
-        view = _renewed(work, agent, view, standing)
+        view, _ = _renewed(work, agent, view, standing)
     if before is not None and before.lost == view.lost:
         write_json(Path(view_file(standing.git_dir)), as_json(view))
 
@@ -306,18 +306,32 @@ def _how_it_ended(work: Workspace, snapshot: Snapshot, task: TaskId, token: Toke
     return "lost"
 
 
-def _renewed(work: Workspace, agent: AgentId, view: View, standing: Standing) -> View:
-    """Renew the leases; a claim that turns out to be lost is looked at again."""
+def _renewed(work: Workspace, agent: AgentId, view: View, standing: Standing) -> tuple[View, str]:
+    """Renew the leases; a claim that turns out to be lost is looked at again.
+
+    The text says why they could not be renewed; it is empty where they were.
+    """
     renewed_ns = work.clock.monotonic_ns()
     try:
         for claim in view.current:
             work.ledger.beat(agent, claim.token)
     except ClaimLostError:
-        return fresh_view(work, agent, standing)
-    except GitcoordError:
-        # The ledger is busy: the next tool call tries again.
-        return view
-    return view._replace(renewed_ns=renewed_ns)
+        return fresh_view(work, agent, standing), ""
+    except GitcoordError as error:
+        # The ledger is busy, or its server away: the next tool call tries again.
+        return view, error.message
+    return view._replace(renewed_ns=renewed_ns), ""
+
+
+def _unheard(view: View, now_ns: int, failure: str) -> str:
+    """Return that the leases go by unrenewed, where half of the shortest is over."""
+    lengths = [claim.lease_ms for claim in view.current]
+    silent_ms = (now_ns - view.renewed_ns) // 1_000_000
+    if not failure or not lengths or not is_silent(silent_ms, min(lengths)):
+        return ""
+    from gitcoord.features.work.beating import unheard
+
+    return f"gitcoord: {unheard(silent_ms, min(lengths), failure)}"
 
 
 def _reminded(view: View, now_ns: int) -> tuple[View, str]:

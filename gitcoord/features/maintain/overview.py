@@ -14,7 +14,14 @@ from gitcoord.core.estimates import Finished, Remaining, estimate
 from gitcoord.core.hanging import hung_ms
 from gitcoord.core.history import History, history_of
 from gitcoord.core.ids import PhaseId
-from gitcoord.core.leases import Context, age_ns, remaining_ms, running, silent_ns
+from gitcoord.core.leases import (
+    Context,
+    age_ns,
+    is_silent,
+    remaining_ms,
+    running,
+    silent_ns,
+)
 from gitcoord.core.model import Claim, Lease, PhaseRecord, PlanRecord, TaskRecord
 from gitcoord.core.operations.reviews import is_verifier
 from gitcoord.core.snapshot import Snapshot
@@ -89,7 +96,7 @@ def _trouble(
     left_ms, silent_ms = remaining_ms(lease, context), silent_ns(lease, context) // 1_000_000
     if left_ms <= 0:
         return "over", "its lease is over; the next claim may take it"
-    if silent_ms * 2 > claim["lease_ms"]:
+    if is_silent(silent_ms, claim["lease_ms"]):
         shown = ids.show_duration(left_ms)
         return "silent", f"no sign of life for {ids.show_duration(silent_ms)}, lease {shown}"
     entry_ms = age_ns(claim["boot_id"], claim["monotonic_ns"], context) // 1_000_000

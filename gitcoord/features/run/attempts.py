@@ -152,7 +152,7 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> En
     """Run the command and hand in its work, beating all the while."""
     # What differs before the command starts is not its doing.
     before = set(changed_paths(worktree))
-    with beating(job.work, job.agent, attempt.token) as lost:
+    with beating(job.work, job.agent, attempt.token, _unheard(job, attempt)) as lost:
 
         def is_over() -> bool:
             return lost.is_set() or job.is_over()
@@ -188,6 +188,11 @@ def _attempt(job: Job, claimed: Claimed, worktree: Path, attempt: Attempt) -> En
     return "failed"
 
 
+def _unheard(job: Job, attempt: Attempt) -> Callable[[str], None]:
+    """Return what tells of a claim whose beats are not taken."""
+    return lambda text: job.tell(Note(job.agent, attempt.task, "not heard", text))
+
+
 def _assisted(
     job: Job, assistant: Assistant, claimed: Claimed, worktree: Path, attempt: Attempt
 ) -> Ending:
@@ -198,7 +203,7 @@ def _assisted(
     """
     session = assistant.session_of(claimed.task.get("resume"))
     patience = Patience(plan_of(job.work.ledger.snapshot()), job.work.clock)
-    with beating(job.work, job.agent, attempt.token) as lost:
+    with beating(job.work, job.agent, attempt.token, _unheard(job, attempt)) as lost:
         lingering: list[Deadline] = []
 
         def is_over() -> bool:

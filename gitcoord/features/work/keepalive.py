@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
 from gitcoord.core.ids import AgentId, TaskId, Token
-from gitcoord.features.work.beating import beat_every_s
+from gitcoord.features.work.beating import Silence, beat_every_s
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
 from gitcoord.host.clock import Deadline
@@ -156,9 +156,16 @@ def _start_watcher() -> subprocess.Popen[bytes] | None:
 
 
 def keepalive(
-    work: Workspace, agent: AgentId, task: TaskId, token: Token, command: list[str]
+    work: Workspace,
+    agent: AgentId,
+    task: TaskId,
+    token: Token,
+    command: list[str],
+    tell: Callable[[str], None],
 ) -> int:
     """Run a command and beat while it lives; return its status.
+
+    ``tell`` is called if no beat was taken for half of the lease.
 
     Raises:
         ClaimLostError: The claim was taken: the command was ended.
@@ -166,6 +173,7 @@ def keepalive(
     """
     work.ledger.beat(agent, token)
     every_s = beat_every_s(work)
+    silence = Silence(work, token, tell)
     env = {**os.environ, "GITCOORD_AGENT": agent, "GITCOORD_TASK": task, "GITCOORD_CLAIM": token}
     child = Child(command, None, env, None, own_group=False)
     old = {
@@ -182,14 +190,17 @@ def keepalive(
                 return status
             if next_beat.expired:
                 next_beat = Deadline(work.clock, every_s)
+                began_ns = work.clock.monotonic_ns()
                 try:
                     work.ledger.beat(agent, token)
+                    silence.heard(began_ns)
                 except ClaimLostError:
                     child.end()
                     raise
-                except (GitcoordError, GitError, OSError):
+                except (GitcoordError, GitError, OSError) as error:
                     # The ledger was busy, or the disk: the next beat comes
                     # well before the lease is over.
+                    silence.failed(error)
                     next_beat = Deadline(work.clock, every_s / 4)
     finally:
         for number, handler in old.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.core.errors import UnavailableError
 from gitcoord.core.hook_answers import SILENT
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features.assist.turn_counts import ended_turns
@@ -14,6 +15,7 @@ from gitcoord.features.sessions import SessionFiles
 from gitcoord.features.work import claims, escalations, results, reviews
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.clock import Clock
+from gitcoord.ledger.ledger import Ledger
 from tests.support.assistants import PLAN, Assistant, token
 from tests.support.world import found, write
 
@@ -101,6 +103,25 @@ def test_one_reminder_to_report_after_each_heartbeat(
     assert after() == ""
     _later(monkeypatch, 6)
     assert "for 6m" in after()
+
+
+def test_a_holder_whose_beats_are_not_taken_is_told_at_half_the_lease(
+    one: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after() -> str:
+        return one("PostToolUse", tool_name="Bash", tool_input={}).context
+
+    def refused(*_: object) -> None:
+        raise UnavailableError("origin was not reached")
+
+    after()
+    monkeypatch.setattr(Ledger, "beat", refused)
+    _later(monkeypatch, 4)
+    assert "sign of life" not in after()
+    _later(monkeypatch, 5)
+    told = after()
+    assert "no sign of life of this claim was taken for 9m" in told
+    assert "then others may take the task: origin was not reached" in told
 
 
 # the end of a turn

@@ -18,6 +18,7 @@ from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git import worktrees
 from gitcoord.ledger.ledger import Ledger
 from tests.support.builders import tasks
+from tests.support.machines import made, server
 from tests.support.world import found, git, write
 
 LEASE_S = 4
@@ -140,3 +141,22 @@ def test_a_run_beats_while_the_users_hooks_look_at_its_commit(repo: Path, tmp_pa
     assert [one for one in subjects if one.startswith("claim a")] == [
         f"claim a by {git('show', 'main:a/file.txt', cwd=repo)}: Do a"
     ]
+
+
+def test_a_holder_whose_beats_do_not_reach_the_server_is_told_at_half_the_lease(
+    repo: Path, tmp_path: Path
+) -> None:
+    bare = server(tmp_path)
+    work = made(repo, str(bare), BEATEN + tasks("a"), "x", worktrees=False)
+    token = claims.claim(work, "x", checkout=False).claim["token"]
+    told: list[str] = []
+    with beating(work, "x", token, told.append):
+        bare.rename(tmp_path / "gone")
+        while not told:
+            time.sleep(0.1)
+        (tmp_path / "gone").rename(bare)
+        while work.store.read_ref(beat_ref("ledger", "x")) is None:
+            time.sleep(0.1)
+    assert len(told) == 1
+    assert "no sign of life of this claim was taken for" in told[0]
+    assert "origin was not reached" in told[0]
