@@ -57,11 +57,11 @@ class MissingOnServerError(Exception):
 
 
 class Update(NamedTuple):
-    """One ref that a push moves, and where it has to be on the server; None: absent."""
+    """One ref that a push moves: from where on the server to where; None: absent."""
 
     ref: str
     expected: Oid | None
-    new: Oid
+    new: Oid | None
 
 
 class Pushed(NamedTuple):
@@ -183,7 +183,7 @@ class Remote:
                     *leases,
                     "--end-of-options",
                     self.name,
-                    *(f"{one.new}:{one.ref}" for one in updates),
+                    *(f"{one.new or ''}:{one.ref}" for one in updates),
                     check=False,
                     env={**self._env, "GIT_TRACE_PACKET": str(trace)},
                     timeout_s=timeout_s,

@@ -16,7 +16,7 @@ from gitcoord.core.errors import RefusedError, UnavailableError, UnknownError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
 from gitcoord.core.messages import parse
-from gitcoord.core.refs import HEADS, attic_refs, beat_refs, ledger_ref, own_refs
+from gitcoord.core.refs import HEADS, attic_refs, beat_refs, ledger_ref, own_refs, result_refs
 from gitcoord.git.merges import holds_move, is_ancestor
 from gitcoord.git.program import Git
 from gitcoord.git.remotes import MissingOnServerError, Pushed, Remote, Update
@@ -39,6 +39,7 @@ FRESH_NS = 1_000_000_000
 LAZY_NS = 60_000_000_000
 MAX_FORBIDDEN = 2
 MAX_SHARED = 10_000
+MAX_DROPPED = 200
 
 
 class _Batch(NamedTuple):
@@ -309,7 +310,11 @@ class RemoteStore:
         """List what one push moves: the ledger, and what belongs to its new entries."""
         updates = [Update(self._ledger, expected, new)]
         for event in batch.events:
-            for ref, oid in companions_of(event, self._name).items():
+            companions = companions_of(event, self._name)
+            if event["op"] == "rollback":
+                # What it brings back, and the upkeep of some clone had dropped on the server.
+                companions |= self.inner.list_refs(result_refs(self._name))
+            for ref, oid in companions.items():
                 if self.tracking.read(ref) != oid:
                     updates.append(Update(ref, None, oid))
             updates += self._target_updates(event)
@@ -403,7 +408,7 @@ class RemoteStore:
         An entry that a rollback has abandoned since was made, too.
         """
         now = self.tracking.read(update.ref)
-        if now == update.new or update.ref != self._ledger:
+        if now == update.new or update.new is None or update.ref != self._ledger:
             return now == update.new
         tips = [*self.tracking.list(attic_refs(self._name)).values()]
         if now is not None:
@@ -464,6 +469,24 @@ class RemoteStore:
         """Remove a ref here; one that is on the server alone stays there."""
         if self.inner.read_ref(ref) is not None:
             self.inner.delete_ref(ref, expected)
+
+    def drop(self, refs: Mapping[str, Oid]) -> None:
+        """Remove refs on the server and here, those that hold what is expected.
+
+        If it fails some are still there, and nothing else has changed.
+
+        Raises:
+            ContendedError: One was moved meanwhile.
+            UnavailableError: The server was not reached.
+            RefusedError: The server forbids it (reason ``remote``).
+
+        """
+        known = {ref for ref, oid in refs.items() if self.tracking.read(ref) == oid}
+        there = [Update(ref, refs[ref], None) for ref in sorted(known)]
+        for start in range(0, len(there), MAX_DROPPED):
+            self._push(there[start : start + MAX_DROPPED], there[start].ref)
+        for ref, oid in refs.items():
+            self.delete_ref(ref, oid)
 
     def is_lost(self) -> bool:
         """Return whether an object of the last entry is gone from the disk."""

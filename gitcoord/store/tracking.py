@@ -91,6 +91,8 @@ class Tracking:
     ) -> None:
         """Fetch the ledger, its other refs, and target branches.
 
+        Copies of refs that are not there any more go.
+
         Raises:
             MissingOnServerError: The ledger or a target is not there.
             UnavailableError: The server was not reached, or did not answer.
@@ -100,11 +102,15 @@ class Tracking:
         refspecs.append(f"+{self._own}*:{self._copy_of(self._own)}*")
         refspecs += [f"+{target}:{self._copy_of(target)}" for target in targets]
         try:
-            self._remote.fetch(refspecs, timeout_s=timeout_s, keep=keep, options=options)
+            self._remote.fetch(
+                refspecs, timeout_s=timeout_s, keep=keep, options=("--prune", *options)
+            )
         except UnavailableError:
             if not self._clear_dead_locks():
                 raise
-            self._remote.fetch(refspecs, timeout_s=timeout_s, keep=keep, options=options)
+            self._remote.fetch(
+                refspecs, timeout_s=timeout_s, keep=keep, options=("--prune", *options)
+            )
         self._store.refresh()
 
     def push(
@@ -115,7 +121,10 @@ class Tracking:
         done = self._remote.push(there, timeout_s=timeout_s, keep=keep)
         if done.end == "accepted":
             for one in updates:
-                self._keep(one.ref, one.new)
+                if one.new is None:
+                    self.forget(one.ref)
+                else:
+                    self._keep(one.ref, one.new)
         return done
 
     def forget(self, ref: str) -> None:

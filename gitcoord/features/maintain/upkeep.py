@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
+from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import NO_OID, NO_TASK, Oid, TaskId
 from gitcoord.core.refs import attic_refs, landing_refs, result_ref
 from gitcoord.core.snapshot import Snapshot
@@ -127,12 +129,20 @@ def _is_there(work: Workspace, oid: Oid) -> bool:
     return True
 
 
-def _drop(work: Workspace, ref: str, oid: Oid) -> bool:
-    try:
-        work.store.delete_ref(ref, oid)
-    except (ContendedError, FailedError, LockedError):
-        return False
-    return True
+def _drop(work: Workspace, refs: Mapping[str, Oid]) -> list[str]:
+    """Drop refs, on the ledger's server too; return those that are gone."""
+    if work.remote is not None:
+        try:
+            work.remote.drop(refs)
+        except (GitcoordError, ContendedError, FailedError, LockedError):
+            return []  # the server is away, or keeps them: the next upkeep tries again
+        return [*refs]
+    gone = []
+    for ref, oid in refs.items():
+        with suppress(ContendedError, FailedError, LockedError):
+            work.store.delete_ref(ref, oid)
+            gone.append(ref)
+    return gone
 
 
 def _drop_landed_results(work: Workspace, snapshot: Snapshot) -> list[str]:
@@ -153,7 +163,7 @@ def _drop_landed_results(work: Workspace, snapshot: Snapshot) -> list[str]:
         if task is not None and has_landed(task, landed):
             of_landed[ref] = oid
     held = contains(work.git, work.target_tip(snapshot), of_landed.values())
-    return [ref for ref, oid in of_landed.items() if oid in held and _drop(work, ref, oid)]
+    return _drop(work, {ref: oid for ref, oid in of_landed.items() if oid in held})
 
 
 def _drop_candidates(work: Workspace) -> list[str]:
@@ -161,8 +171,7 @@ def _drop_candidates(work: Workspace) -> list[str]:
     with QueueLock(work.ledger.files.landing_lock).hold(0) as is_free:
         if not is_free or work.ledger.snapshot().settings()["pending"] is not None:
             return []
-        refs = work.store.list_refs(landing_refs(work.ledger.name))
-        return [ref for ref, oid in refs.items() if _drop(work, ref, oid)]
+        return _drop(work, work.store.list_refs(landing_refs(work.ledger.name)))
 
 
 def attic_keep_ms(work: Workspace) -> int | None:
@@ -185,16 +194,17 @@ def _expire_attic(work: Workspace) -> list[str]:
     keep_ms = attic_keep_ms(work)
     if keep_ms is None:
         return []
-    expired = []
-    for ref, oid in work.store.list_refs(attic_refs(work.ledger.name)).items():
+    refs, old = work.store.list_refs(attic_refs(work.ledger.name)), {}
+    for ref, oid in refs.items():
         try:
             made = datetime.strptime(
                 ref.rpartition("/")[2].partition("-")[0], "%Y%m%dT%H%M%SZ"
             ).replace(tzinfo=UTC)
         except ValueError:
             continue
-        if work.clock.seconds() - made.timestamp() > keep_ms / 1000 and _drop(work, ref, oid):
-            expired.append(f"{ref} {oid}")
+        if work.clock.seconds() - made.timestamp() > keep_ms / 1000:
+            old[ref] = oid
+    expired = [f"{ref} {old[ref]}" for ref in _drop(work, old)]
     if expired:
         # What was verified may have been abandoned and be gone with it.
         (work.ledger.files.root / "verified" / f"{work.ledger.name}.json").unlink(missing_ok=True)

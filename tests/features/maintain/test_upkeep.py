@@ -18,6 +18,7 @@ from gitcoord.host.clock import Clock
 from tests.support.builders import tasks
 from tests.support.growth import churn, loose
 from tests.support.irregular import IRREGULAR, REPLACEABLE, is_theirs_whole
+from tests.support.machines import ask_anew, joined, made, server
 from tests.support.world import do, found, git
 
 
@@ -160,3 +161,43 @@ def test_it_starts_by_itself_when_much_lies_loose(
         work.clock.sleep(0.05)
     monkeypatch.setenv("GITCOORD_UPKEEP", "off")
     assert not upkeep.maybe(work, sample=1.0)
+
+
+def test_landed_results_go_on_the_server_too_and_a_rollback_brings_them_back_there(
+    repo: Path, tmp_path: Path
+) -> None:
+    def results_of(place: Path) -> int:
+        return len(git("for-each-ref", "refs/gitcoord/ledger/results", cwd=place).splitlines())
+
+    bare = server(tmp_path)
+    work = made(repo, str(bare), tasks("a", "b"), "x")
+    do(work, "x", "a")
+    do(work, "x", "b")
+    whole = work.ledger.snapshot().oid
+    second = joined(str(bare), tmp_path / "second" / "repo")
+    landings.land(work, "default")
+    assert results_of(bare) == 2
+    assert len(upkeep.upkeep(second)["results"]) == 2
+    assert results_of(bare) == 0
+    git("gc", "-q", "--prune=now", cwd=bare)
+    ask_anew(work)
+    assert len(upkeep.upkeep(work)["results"]) == 2, "its own refs go, too"
+    assert results_of(repo) == 0
+    rollbacks.rollback(work, rollbacks.choose(work, to=whole), code=True)
+    assert results_of(bare) == 2
+    ask_anew(second)
+    landings.land(second, "default")
+    verify.verify(second)
+
+
+def test_an_upkeep_without_its_server_drops_nothing_and_goes_on(repo: Path, tmp_path: Path) -> None:
+    bare = server(tmp_path)
+    work = made(repo, str(bare), tasks("a"), "x")
+    do(work, "x", "a")
+    landings.land(work, "default")
+    hook = bare / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho nothing goes; exit 1\n")
+    hook.chmod(0o755)
+    assert upkeep.upkeep(work)["results"] == []
+    hook.unlink()
+    assert len(upkeep.upkeep(work)["results"]) == 1
