@@ -477,8 +477,7 @@ class RemoteStore:
 
         Raises:
             ContendedError: One was moved meanwhile.
-            UnavailableError: The server was not reached.
-            RefusedError: The server forbids it (reason ``remote``).
+            GitcoordError: The server was not reached, or forbids it.
 
         """
         known = {ref for ref, oid in refs.items() if self.tracking.read(ref) == oid}
