@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from gitcoord.core.errors import UsageError
@@ -19,13 +21,17 @@ def mcp() -> None:
 
     Example: gitcoord setup codex --mcp --dry-run
     """
-    try:
-        from gitcoord.cli.mcp_server import serve
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"anyio", "mcp", "mcp_types"}:
-            raise
+    from importlib.util import find_spec
+
+    if find_spec("mcp") is None:
         raise UsageError(
             "the MCP server needs the SDK, which is not installed here",
             hint="pip install 'gitcoord[mcp]'",
-        ) from None
-    serve()
+        )
+    from gitcoord.cli.mcp_greeting import greet
+
+    greeting = greet(sys.stdin.fileno(), sys.stdout.fileno())
+    # Loading this takes long; the host has its first answer by now.
+    from gitcoord.cli.mcp_server import serve
+
+    serve(greeting)

@@ -6,15 +6,17 @@ thread, and the session of a call is named for as long as that call.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import anyio.to_thread
 import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
 from gitcoord.cli.mcp_calls import answer_resource, answer_tool
+from gitcoord.cli.mcp_greeting import Greeting
 from gitcoord.cli.mcp_tools import INSTRUCTIONS, RESOURCES, TOOLS
 from gitcoord.cli.output import Recorded
 from gitcoord.core.fitting import fit_facts, fit_text
@@ -28,12 +30,15 @@ MAX_RESOURCE_BYTES = 60_000
 MARKDOWN = "text/markdown"
 
 
-def serve() -> None:
-    """Answer calls on standard input and output until the host ends."""
-    anyio.run(_serve)
+def serve(greeting: Greeting) -> None:
+    """Answer calls on standard input and output until the host ends.
+
+    ``greeting`` is the line that was read already, and whether it was answered.
+    """
+    anyio.run(_serve, greeting)
 
 
-async def _serve() -> None:
+async def _serve(greeting: Greeting) -> None:
     server = Server(
         "gitcoord",
         version=VERSION,
@@ -45,8 +50,72 @@ async def _serve() -> None:
         on_list_resource_templates=_list_templates,
         on_read_resource=_read_resource,
     )
+    options = server.create_initialization_options()
     async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+        await server.run(_Replayed(read, greeting), _KeptBack(write, greeting), options)
+
+
+# what was read and answered before the SDK was there
+
+
+class _Replayed:
+    """A stream of messages that begins with the line that was read already."""
+
+    def __init__(self, rest: Any, greeting: Greeting) -> None:
+        self._rest = rest
+        self._first = [greeting.line] if greeting.line else []
+
+    async def receive(self) -> SessionMessage | Exception:
+        if not self._first:
+            message: SessionMessage | Exception = await self._rest.receive()
+            return message
+        line = self._first.pop()
+        try:
+            return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+        except ValueError as error:
+            return error
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class _KeptBack:
+    """A stream of messages without the one answer that the host has already."""
+
+    def __init__(self, rest: Any, greeting: Greeting) -> None:
+        self._rest = rest
+        self._answered = greeting.answered
+
+    async def send(self, item: SessionMessage, /) -> None:
+        answered = getattr(item.message, "id", None)
+        if self._answered is None or answered != self._answered:
+            await self._rest.send(item)
+        else:
+            self._answered = None
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 # tools
