@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from gitcoord.cli.main import COMMANDS, cli
+from gitcoord.cli.main import COMMANDS
+from gitcoord.cli.root import cli
 from gitcoord.core import model
 from gitcoord.core.errors import ERRORS
 from gitcoord.core.machine import operations

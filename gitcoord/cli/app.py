@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import update_wrapper
 from pathlib import Path
-
-import click
+from typing import Any
 
 from gitcoord.cli.output import Output
 from gitcoord.core import ids
@@ -153,4 +153,12 @@ def _unnamed() -> UsageError:
     )
 
 
-pass_app = click.make_pass_decorator(App)
+def pass_app(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that click runs its ``App``, before what click read."""
+
+    def with_app(*values: Any, **named: Any) -> Any:
+        import click
+
+        return function(click.get_current_context().find_object(App), *values, **named)
+
+    return update_wrapper(with_app, function)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import ClickType, argument, command, option
 from gitcoord.core.ids import AgentId, TaskId
 
 __all__ = ["brief"]
 
 
-@click.command()
-@click.argument("task", required=False)
-@click.option("--budget", type=int, metavar="BYTES", help="Its longest length (default: 4096).")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["md", "json"]),
-    help="Its form; json is the same as --json.",
+@command(
+    argument("task", required=False),
+    option("--budget", type=int, metavar="BYTES", help="Its longest length (default: 4096)."),
+    option(
+        "--format",
+        "form",
+        type=ClickType("Choice", ["md", "json"]),
+        help="Its form; json is the same as --json.",
+    ),
+    option("--write", is_flag=True, help="Write it to .claude/rules/gitcoord.md as well."),
+    option("--write-local", is_flag=True, help="Write it to CLAUDE.local.md as well."),
 )
-@click.option("--write", is_flag=True, help="Write it to .claude/rules/gitcoord.md as well.")
-@click.option("--write-local", is_flag=True, help="Write it to CLAUDE.local.md as well.")
-@pass_app
 def brief(
     app: App,
     task: TaskId | None,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import ClickType, argument, command, option
 from gitcoord.cli.output import incomplete_if
 from gitcoord.core import ids
 from gitcoord.core.errors import (
@@ -40,16 +39,16 @@ def _current(
     return agent, found.task, found.token
 
 
-@click.command()
-@click.argument("task", required=False)
-@click.option("--pool", metavar="POOL", help="Take a task of this pool.")
-@click.option("--no-checkout", is_flag=True, help="Touch no branch and no file.")
-@click.option("--wait", is_flag=True, help="Wait until a task is ready.")
-@click.option(
-    "--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100)."
+@command(
+    argument("task", required=False),
+    option("--pool", metavar="POOL", help="Take a task of this pool."),
+    option("--no-checkout", is_flag=True, help="Touch no branch and no file."),
+    option("--wait", is_flag=True, help="Wait until a task is ready."),
+    option(
+        "--timeout", type=float, metavar="S", help="Give up after S seconds (with --wait: 100)."
+    ),
+    option("--resume", is_flag=True, help="Start from the earlier attempt's branch."),
 )
-@click.option("--resume", is_flag=True, help="Start from the earlier attempt's branch.")
-@pass_app
 def claim(
     app: App,
     task: TaskId | None,
@@ -93,11 +92,11 @@ def claim(
     show_claim(app, waited(app, once, gave_up, wait=wait, timeout=timeout))
 
 
-@click.command()
-@click.argument("message")
-@click.option("--percent", type=int, metavar="N", help="How much is done, 0 to 100.")
-@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
-@pass_app
+@command(
+    argument("message"),
+    option("--percent", type=int, metavar="N", help="How much is done, 0 to 100."),
+    option("--task", metavar="TASK", help="Which claim, where the agent has several."),
+)
 def progress(app: App, message: str, percent: int | None, task: TaskId | None) -> None:
     """Report progress on the claimed task, which renews the lease.
 
@@ -112,9 +111,9 @@ def progress(app: App, message: str, percent: int | None, task: TaskId | None) -
     )
 
 
-@click.command()
-@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
-@pass_app
+@command(
+    option("--task", metavar="TASK", help="Which claim, where the agent has several."),
+)
 def beat(app: App, task: TaskId | None) -> None:
     """Renew the lease of the claim, or of the review, without an entry.
 
@@ -125,10 +124,11 @@ def beat(app: App, task: TaskId | None) -> None:
     app.out.answer("beat", {"task": found}, f"the lease of {found} is renewed")
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-@pass_app
+@command(
+    option("--task", metavar="TASK", help="Which claim, where the agent has several."),
+    argument("command", nargs=-1, required=True),
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 def keepalive(app: App, task: TaskId | None, command: tuple[str, ...]) -> int:
     """Beat while a command runs; end it if the claim or review is lost.
 
@@ -145,23 +145,23 @@ def keepalive(app: App, task: TaskId | None, command: tuple[str, ...]) -> int:
     return keep(app.work, agent, found, token, list(command), app.out.notice)
 
 
-@click.command()
-@click.argument("names", nargs=-1, metavar="[TASK | PATH...]")
-@click.option(
-    "--result",
-    metavar="REV",
-    help="The commit to hand in (default: the tip of the claim's branch).",
+@command(
+    argument("names", nargs=-1, metavar="[TASK | PATH...]"),
+    option(
+        "--result",
+        metavar="REV",
+        help="The commit to hand in (default: the tip of the claim's branch).",
+    ),
+    option("--no-result", is_flag=True, help="Hand in no commit, where the task allows it."),
+    option(
+        "--commit",
+        "message",
+        metavar="MESSAGE",
+        help="First commit what lies inside the boundary, of the PATHs if any is named.",
+    ),
+    option("--task", metavar="TASK", help="Which claim, where PATHs are named."),
+    option("--dry-run", is_flag=True, help="Show what it would say, and change nothing."),
 )
-@click.option("--no-result", is_flag=True, help="Hand in no commit, where the task allows it.")
-@click.option(
-    "--commit",
-    "message",
-    metavar="MESSAGE",
-    help="First commit what lies inside the boundary, of the PATHs if any is named.",
-)
-@click.option("--task", metavar="TASK", help="Which claim, where PATHs are named.")
-@click.option("--dry-run", is_flag=True, help="Show what it would say, and change nothing.")
-@pass_app
 def complete(
     app: App,
     names: tuple[str, ...],
@@ -326,24 +326,24 @@ def _show_preview(
     return incomplete_if(shown.problems)
 
 
-@click.command()
-@click.argument("task", required=False)
-@click.option("--reason", metavar="TEXT", required=True, help="What went wrong.")
-@click.option(
-    "--kind",
-    type=click.Choice(["transient", "permanent"]),
-    default="transient",
-    show_default=True,
-    help="Whether trying again can help.",
+@command(
+    argument("task", required=False),
+    option("--reason", metavar="TEXT", required=True, help="What went wrong."),
+    option(
+        "--kind",
+        type=ClickType("Choice", ["transient", "permanent"]),
+        default="transient",
+        show_default=True,
+        help="Whether trying again can help.",
+    ),
+    option(
+        "--log",
+        "log",
+        type=ClickType("File", "rb"),
+        metavar="FILE",
+        help="Keep the end of this log (- for standard input).",
+    ),
 )
-@click.option(
-    "--log",
-    "log",
-    type=click.File("rb"),
-    metavar="FILE",
-    help="Keep the end of this log (- for standard input).",
-)
-@pass_app
 def fail(app: App, task: TaskId | None, reason: str, kind: str, log: Any) -> None:
     """Report that the claimed task failed; it is tried again, or has failed.
 
@@ -383,10 +383,10 @@ def fail(app: App, task: TaskId | None, reason: str, kind: str, log: Any) -> Non
     )
 
 
-@click.command()
-@click.argument("task", required=False)
-@click.option("--reason", metavar="TEXT", default="", help="Why it is released.")
-@pass_app
+@command(
+    argument("task", required=False),
+    option("--reason", metavar="TEXT", default="", help="Why it is released."),
+)
 def release(app: App, task: TaskId | None, reason: str) -> None:
     """Release the claimed task; it does not count as a failure.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import argument, command, option
 from gitcoord.cli.output import table
 from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
@@ -13,10 +12,10 @@ from gitcoord.core.times import instant
 __all__ = ["escalate", "inbox", "note", "resolve"]
 
 
-@click.command()
-@click.argument("text")
-@click.option("--task", metavar="TASK", help="The task that it is about.")
-@pass_app
+@command(
+    argument("text"),
+    option("--task", metavar="TASK", help="The task that it is about."),
+)
 def escalate(app: App, text: str, task: TaskId | None) -> None:
     """Hand a matter to the orchestrator; it stays open until resolved.
 
@@ -38,9 +37,9 @@ def escalate(app: App, text: str, task: TaskId | None) -> None:
     )
 
 
-@click.command()
-@click.option("--all", "everything", is_flag=True, help="Resolved ones too, with their answers.")
-@pass_app
+@command(
+    option("--all", "everything", is_flag=True, help="Resolved ones too, with their answers."),
+)
 def inbox(app: App, everything: bool) -> None:
     """List the escalations that wait for an answer, oldest first.
 
@@ -64,11 +63,11 @@ def inbox(app: App, everything: bool) -> None:
     app.out.answer("inbox", {"escalations": found}, text)
 
 
-@click.command()
-@click.argument("escalation")
-@click.argument("answer")
-@click.option("--grant", is_flag=True, help="Grant the widening that it asks for.")
-@pass_app
+@command(
+    argument("escalation"),
+    argument("answer"),
+    option("--grant", is_flag=True, help="Grant the widening that it asks for."),
+)
 def resolve(app: App, escalation: str, answer: str, grant: bool) -> None:
     """Answer an escalation; the agent that raised it is shown the answer.
 
@@ -90,12 +89,12 @@ def resolve(app: App, escalation: str, answer: str, grant: bool) -> None:
     )
 
 
-@click.command()
-@click.argument("text", required=False)
-@click.option("--task", metavar="TASK", help="What it is about: a task ...")
-@click.option("--path", metavar="PATH", help="... or a path or pattern.")
-@click.option("--drop", metavar="NOTE", help="Take a note away.")
-@pass_app
+@command(
+    argument("text", required=False),
+    option("--task", metavar="TASK", help="What it is about: a task ..."),
+    option("--path", metavar="PATH", help="... or a path or pattern."),
+    option("--drop", metavar="NOTE", help="Take a note away."),
+)
 def note(
     app: App, text: str | None, task: TaskId | None, path: str | None, drop: str | None
 ) -> None:

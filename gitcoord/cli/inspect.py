@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import argument, command, option
 from gitcoord.cli.locks import lock_line, wait_line
 from gitcoord.cli.output import shown_paths, table
 from gitcoord.cli.ticker import ticking
@@ -30,8 +29,7 @@ _STATES = (
 )
 
 
-@click.command()
-@pass_app
+@command()
 def status(app: App) -> None:
     """Show what needs you, is stuck, runs and comes next, and when it ends.
 
@@ -136,11 +134,11 @@ def progress_lines(app: App, found: dict[str, Any]) -> list[str]:
     return [*lines, f"tasks   {counts or '-'}", f"end     {end}"]
 
 
-@click.command()
-@click.option("--state", metavar="STATE", help="Only tasks in this state.")
-@click.option("--phase", metavar="PHASE", help="Only tasks of this phase.")
-@click.option("--pool", metavar="POOL", help="Only tasks of this pool.")
-@pass_app
+@command(
+    option("--state", metavar="STATE", help="Only tasks in this state."),
+    option("--phase", metavar="PHASE", help="Only tasks of this phase."),
+    option("--pool", metavar="POOL", help="Only tasks of this pool."),
+)
 def tasks(app: App, state: str | None, phase: PhaseId | None, pool: str | None) -> None:
     """List tasks in plan order; --agent ID lists one agent's.
 
@@ -163,11 +161,11 @@ def tasks(app: App, state: str | None, phase: PhaseId | None, pool: str | None) 
     app.out.answer("tasks", found, text)
 
 
-@click.command()
-@click.argument("task")
-@click.option("--log", "log_only", is_flag=True, help="Print the newest log that an attempt left.")
-@click.option("--follow", is_flag=True, help="With --log, go on while the attempt prints.")
-@pass_app
+@command(
+    argument("task"),
+    option("--log", "log_only", is_flag=True, help="Print the newest log that an attempt left."),
+    option("--follow", is_flag=True, help="With --log, go on while the attempt prints."),
+)
 def show(app: App, task: TaskId, log_only: bool, follow: bool) -> None:
     """Show one task with its history.
 
@@ -273,9 +271,9 @@ def _show_log(app: App, task: TaskId, *, log_only: bool, follow: bool) -> None:
         app.out.line({"task": task, "log": part.log, "text": part.text}, part.text)
 
 
-@click.command()
-@click.argument("task")
-@pass_app
+@command(
+    argument("task"),
+)
 def why(app: App, task: TaskId) -> None:
     """Show everything that a task waits for, with the command that helps.
 
@@ -299,9 +297,9 @@ def why(app: App, task: TaskId) -> None:
     app.out.answer("why", found, "\n".join(lines))
 
 
-@click.command()
-@click.argument("task")
-@pass_app
+@command(
+    argument("task"),
+)
 def impact(app: App, task: TaskId) -> None:
     """Show what waits for a task, and what would be blocked if it failed.
 
@@ -322,10 +320,10 @@ def impact(app: App, task: TaskId) -> None:
     app.out.answer("impact", found, "\n".join(lines))
 
 
-@click.command()
-@click.argument("span", metavar="[RANGE]", required=False)
-@click.option("--quick", is_flag=True, help="Only what is new since this machine last verified.")
-@pass_app
+@command(
+    argument("span", metavar="[RANGE]", required=False),
+    option("--quick", is_flag=True, help="Only what is new since this machine last verified."),
+)
 def verify(app: App, span: str | None, quick: bool) -> None:
     """Replay the history, or RANGE (OLD..NEW), and check every entry.
 

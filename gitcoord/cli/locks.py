@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import argument, command, option
 from gitcoord.cli.output import table
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
@@ -16,17 +15,17 @@ from gitcoord.core.texts import clause
 __all__ = ["lock", "lock_line", "locks", "unlock", "wait_line"]
 
 
-@click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--for", "duration", metavar="TIME", help="Release it after this time, such as 30m.")
-@click.option(
-    "--shared",
-    is_flag=True,
-    help="Beside other shared locks; only exclusive ones and claims conflict.",
+@command(
+    argument("paths", metavar="PATH...", nargs=-1, required=True),
+    option("--for", "duration", metavar="TIME", help="Release it after this time, such as 30m."),
+    option(
+        "--shared",
+        is_flag=True,
+        help="Beside other shared locks; only exclusive ones and claims conflict.",
+    ),
+    option("--reason", metavar="TEXT", default="", help="Why; shown to agents that wait."),
+    option("--task", metavar="TASK", help="With which claim, where the agent has several."),
 )
-@click.option("--reason", metavar="TEXT", default="", help="Why; shown to agents that wait.")
-@click.option("--task", metavar="TASK", help="With which claim, where the agent has several.")
-@pass_app
 def lock(
     app: App,
     paths: tuple[str, ...],
@@ -63,11 +62,11 @@ def lock(
     app.out.answer("lock", {"entry": done.entry, "lock": facts}, "\n".join(lines))
 
 
-@click.command()
-@click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every path that the agent has locked.")
-@click.option("--of", metavar="AGENT", help="Another agent's, as the orchestrator.")
-@pass_app
+@command(
+    argument("paths", metavar="[PATH]...", nargs=-1),
+    option("--all", "everything", is_flag=True, help="Every path that the agent has locked."),
+    option("--of", metavar="AGENT", help="Another agent's, as the orchestrator."),
+)
 def unlock(app: App, paths: tuple[str, ...], everything: bool, of: AgentId | None) -> None:
     """Release locked paths, named as they were locked.
 
@@ -89,8 +88,7 @@ def unlock(app: App, paths: tuple[str, ...], everything: bool, of: AgentId | Non
     )
 
 
-@click.command()
-@pass_app
+@command()
 def locks(app: App) -> None:
     """List what is locked and claimed, and who waits for whom.
 

@@ -10,15 +10,15 @@ from importlib import import_module
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import click
-
-from gitcoord.cli.groups import NearGroup
 from gitcoord.core.errors import GitcoordError, InternalError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gitcoord.cli.app import App
     from gitcoord.cli.output import Output
 
-__all__ = ["COMMANDS", "GROUPS", "cli", "main", "split_options"]
+__all__ = ["COMMANDS", "COMPLETE", "GROUPS", "declared_command", "main", "run", "split_options"]
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Setting up": {
@@ -126,6 +126,8 @@ _ONE_SHOT = frozenset(
     }
 )
 """Commands that are over before libgit2 would be loaded."""
+COMPLETE = "_GITCOORD_COMPLETE"
+"""Set by a shell that asks what a word could go on with."""
 _VALUED = {"-C": "start", "--ledger": "ledger", "--agent": "agent"}
 _TROUBLE = {
     errno.EIO,
@@ -149,49 +151,10 @@ _FLAGS = {
 }
 
 
-class _LazyGroup(NearGroup):
-    """Import a command's module when the command is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"gitcoord.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        for title, rows in GROUPS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
-
-
-@click.group(
-    cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(package_name="gitcoord", prog_name="gitcoord")
-def cli() -> None:
-    """Coordinate many agents on one git repository, with git alone.
-
-    These options may stand before or after any command:
-
-    \b
-      -C DIR             work in DIR
-      --ledger NAME      use this ledger (GITCOORD_LEDGER)
-      --agent ID         act as this agent (GITCOORD_AGENT)
-      --json             answer in JSON
-      --as-orchestrator  run an orchestrator's command from an agent's worktree
-      --offline          ask no server: show what was fetched last
-
-    The id of a task, phase, pool, agent, escalation, note, entry or checkpoint
-    may be cut to a unique prefix; the agent that acts is named in full.
-
-    Example: gitcoord claim --agent builder-1 --json
-    """  # noqa: D301 - click takes the backspace character as its mark
+def declared_command(name: str) -> Any:
+    """Import a command's module; return the command, as it is declared there."""
+    module = import_module(f"gitcoord.cli.{COMMANDS[name][0]}")
+    return getattr(module, name.replace("-", "_"))
 
 
 def split_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -264,23 +227,12 @@ def run(argv: list[str], out: Output | None = None) -> int:
         from gitcoord.cli.app import App
 
         app = App(**options, is_one_shot=rest[:1] != [] and rest[0] in _ONE_SHOT, out=out)
-        status = cli.main(args=rest, prog_name="gitcoord", standalone_mode=False, obj=app)
+        status = _run_command(app, rest)
         return status if isinstance(status, int) else 0
     except GitcoordError as error:
         out.error(error)
         return error.exit_status
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
-        return UsageError.exit_status
-    except click.ClickException as error:
-        where = "gitcoord"
-        if isinstance(error, click.UsageError) and error.ctx:
-            where = error.ctx.command_path
-        out.error(UsageError(error.format_message(), hint=f"`{where} --help` shows how it is used"))
-        return UsageError.exit_status
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -292,6 +244,33 @@ def run(argv: list[str], out: Output | None = None) -> int:
     finally:
         if app is not None:
             app.close()
+
+
+def _run_command(app: App, words: list[str]) -> object:
+    """Run what the words say plainly; leave all others, and their errors, to click."""
+    plain = _plain_command(words)
+    if plain is not None:
+        function, values = plain
+        return function(app, **values)
+    from gitcoord.cli.root import run_by_click
+
+    return run_by_click(app, words)
+
+
+def _plain_command(words: Sequence[str]) -> tuple[Callable[..., object], dict[str, Any]] | None:
+    """Return the function that the words call, and with what; None if click is to read them."""
+    if not words or words[0] not in _ONE_SHOT or COMPLETE in os.environ:
+        return None
+    from gitcoord.cli.declared import Declared
+    from gitcoord.cli.plain_reading import plain_values
+
+    command = declared_command(words[0])
+    if not isinstance(command, Declared):
+        return None
+    values = plain_values(command, words[1:])
+    if values is None:
+        return None
+    return command.function, values
 
 
 def _require_platform() -> None:

@@ -31,7 +31,8 @@ _COLORS = {
     "open": "33",
     "landing": "33",
 }
-_OURS = re.compile("(\x1b\\[(?:" + "|".join(sorted({*_COLORS.values(), "0"})) + ")m)")
+_OURS = "(\x1b\\[(?:" + "|".join(sorted({*_COLORS.values(), "0"})) + ")m)"
+"""The pattern of a colour of ours."""
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
@@ -190,7 +191,7 @@ def _clean(text: str) -> str:
     """Remove what could steer a terminal, but for colours of our own."""
     if not is_coloured(sys.stdout):
         return codec.printable(text, lines=True)
-    parts = _OURS.split(text)
+    parts = re.split(_OURS, text)
     for index in range(0, len(parts), 2):
         parts[index] = codec.printable(parts[index], lines=True)
     return "".join(parts)

@@ -326,8 +326,9 @@ def commands(app: App) -> None:
 
     Example: gitcoord commands --json
     """
-    from gitcoord.cli.main import COMMANDS, cli
+    from gitcoord.cli.main import COMMANDS
     from gitcoord.cli.output import table
+    from gitcoord.cli.root import cli
 
     found: list[dict[str, Any]] = []
     context = click.Context(cli, info_name="gitcoord")
@@ -359,9 +360,10 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from gitcoord.cli.main import cli
+    from gitcoord.cli.main import COMPLETE
+    from gitcoord.cli.root import cli
 
     found = get_completion_class(shell)
     if found is None:
         raise UsageError(f"{shell} is not supported", hint="bash, zsh and fish are")
-    click.echo(found(cli, {}, "gitcoord", "_GITCOORD_COMPLETE").source())
+    click.echo(found(cli, {}, "gitcoord", COMPLETE).source())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import ClickType, argument, command, option
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.cli.times import entry_or_time, read_time
@@ -38,39 +37,30 @@ _COUNTS = (
 )
 
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+_FILTERS = (
+    option("--op", "ops", metavar="OP", multiple=True, help="Only this operation."),
+    option("--phase", metavar="PHASE", help="Only what is about this phase."),
+    option("--path", metavar="PATH", help="Only tasks and locks that may write PATH."),
+    option("--since", metavar="ENTRY|TIME", help="Only what came after an entry, or since a time."),
+    option("--until", metavar="TIME", help="Only what came before a time."),
+    option(
+        "-n",
+        "limit",
+        type=ClickType("IntRange", 1, 100_000),
+        default=20,
+        show_default=True,
+        help="The number of entries to list, or to begin with.",
+    ),
+)
+"""The options that choose entries."""
 
 
-def _filters(command: _Command) -> _Command:
-    """Add the options that choose entries."""
-    options = (
-        click.option("--op", "ops", metavar="OP", multiple=True, help="Only this operation."),
-        click.option("--phase", metavar="PHASE", help="Only what is about this phase."),
-        click.option("--path", metavar="PATH", help="Only tasks and locks that may write PATH."),
-        click.option(
-            "--since", metavar="ENTRY|TIME", help="Only what came after an entry, or since a time."
-        ),
-        click.option("--until", metavar="TIME", help="Only what came before a time."),
-        click.option(
-            "-n",
-            "limit",
-            type=click.IntRange(1, 100_000),
-            default=20,
-            show_default=True,
-            help="The number of entries to list, or to begin with.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-@click.command()
-@click.argument("task", required=False)
-@_filters
-@click.option("--follow", is_flag=True, help="Go on as entries come, one a line.")
-@click.option("--once", is_flag=True, help="With --follow, end at the newest entry.")
-@pass_app
+@command(
+    argument("task", required=False),
+    *_FILTERS,
+    option("--follow", is_flag=True, help="Go on as entries come, one a line."),
+    option("--once", is_flag=True, help="With --follow, end at the newest entry."),
+)
 def log(app: App, /, follow: bool, once: bool, limit: int, **asked: Any) -> None:
     """List the newest entries; --agent ID lists one agent's.
 
@@ -97,11 +87,11 @@ def log(app: App, /, follow: bool, once: bool, limit: int, **asked: Any) -> None
     app.out.answer("log", found, f"{text}\nwith git: {found['git']}")
 
 
-@click.command()
-@click.argument("task", required=False)
-@_filters
-@click.option("--once", is_flag=True, help="End at the newest entry.")
-@pass_app
+@command(
+    argument("task", required=False),
+    *_FILTERS,
+    option("--once", is_flag=True, help="End at the newest entry."),
+)
 def events(app: App, /, once: bool, limit: int, **asked: Any) -> None:
     """Follow the ledger, a line of JSON for each entry: log --follow --json.
 
@@ -170,13 +160,14 @@ def _tell(app: App, line: dict[str, Any]) -> None:
     app.out.line(line, f"{line['at']}  {line['entry'][:10]}  {line['subject']}")
 
 
-@click.command()
-@click.option(
-    "--since",
-    metavar="ENTRY|TIME",
-    help="Only what began after an entry, or a time (2026-11-24T10:00:00Z, or 2h: two hours ago).",
+@command(
+    option(
+        "--since",
+        metavar="ENTRY|TIME",
+        help="Only what began after an entry, or a time "
+        "(2026-11-24T10:00:00Z, or 2h: two hours ago).",
+    ),
 )
-@pass_app
 def stats(app: App, since: str | None) -> None:
     """Judge the parallel work: efficiency, overhead, failures, recovery.
 
@@ -227,28 +218,33 @@ def _row(one: dict[str, Any]) -> Sequence[object]:
     return (*numbers, *spent, words.tokens_words(one["usage"]), words.cost_words(one["usage"]))
 
 
-@click.command()
-@click.argument("plan", required=False)
-@click.option(
-    "--agents",
-    metavar="N,N,...",
-    default="1,2,4,8,16",
-    show_default=True,
-    help="The numbers of agents to compare.",
+@command(
+    argument("plan", required=False),
+    option(
+        "--agents",
+        metavar="N,N,...",
+        default="1,2,4,8,16",
+        show_default=True,
+        help="The numbers of agents to compare.",
+    ),
+    option("--task-time", metavar="TIME", help="For tasks without an estimate, such as 20m."),
+    option(
+        "--spread",
+        type=ClickType("FloatRange", 0, 3),
+        help="How much durations differ: 0 not at all, 0.5 by about half.",
+    ),
+    option(
+        "--failure", type=ClickType("FloatRange", 0, 0.9), help="The share of attempts that fail."
+    ),
+    option("--overhead", metavar="TIME", help="What each claim costs, such as 5s."),
+    option(
+        "--cost",
+        type=ClickType("FloatRange", 0),
+        metavar="USD",
+        help="What each attempt costs, such as 0.4.",
+    ),
+    option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers."),
 )
-@click.option("--task-time", metavar="TIME", help="For tasks without an estimate, such as 20m.")
-@click.option(
-    "--spread",
-    type=click.FloatRange(0, 3),
-    help="How much durations differ: 0 not at all, 0.5 by about half.",
-)
-@click.option("--failure", type=click.FloatRange(0, 0.9), help="The share of attempts that fail.")
-@click.option("--overhead", metavar="TIME", help="What each claim costs, such as 5s.")
-@click.option(
-    "--cost", type=click.FloatRange(0), metavar="USD", help="What each attempt costs, such as 0.4."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers.")
-@pass_app
 def simulate(app: App, /, plan: str | None, agents: str, **given: Any) -> None:
     """Work through the plan, or the file PLAN, in memory: how long, and with how many agents.
 
@@ -358,17 +354,17 @@ def _run_row(one: dict[str, Any]) -> Sequence[object]:
     )
 
 
-@click.command()
-@click.option("--output", metavar="FILE", help="Write FILE instead of standard output.")
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["html", "md", "json", "mermaid"]),
-    default="html",
-    show_default=True,
-    help="HTML page, Markdown, the facts as JSON, or the graph for Mermaid.",
+@command(
+    option("--output", metavar="FILE", help="Write FILE instead of standard output."),
+    option(
+        "--format",
+        "kind",
+        type=ClickType("Choice", ["html", "md", "json", "mermaid"]),
+        default="html",
+        show_default=True,
+        help="HTML page, Markdown, the facts as JSON, or the graph for Mermaid.",
+    ),
 )
-@pass_app
 def report(app: App, output: str | None, kind: str) -> None:
     """Write a report of the ledger: one self-contained page.
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import argument, command, option
 from gitcoord.core.ids import AgentId
 from gitcoord.core.texts import text_of
 
 __all__ = ["start"]
 
 
-@click.command()
-@click.argument("title")
-@click.option(
-    "--path", "--paths", "paths", multiple=True, metavar="PATH", help="A path that it may write."
+@command(
+    argument("title"),
+    option(
+        "--path",
+        "--paths",
+        "paths",
+        multiple=True,
+        metavar="PATH",
+        help="A path that it may write.",
+    ),
+    option("--id", "name", metavar="TASK", help="Its id (default: made of the title's words)."),
+    option("--here", is_flag=True, help="Check its branch out here, not in a new worktree."),
 )
-@click.option("--id", "name", metavar="TASK", help="Its id (default: made of the title's words).")
-@click.option("--here", is_flag=True, help="Check its branch out here, not in a new worktree.")
-@pass_app
 def start(app: App, title: str, paths: tuple[str, ...], name: str | None, here: bool) -> None:
     """Start a piece of work: its task, its claim and its worktree, in one entry.
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import click
-
-from gitcoord.cli.app import App, pass_app
+from gitcoord.cli.app import App
+from gitcoord.cli.declared import argument, command, option
 from gitcoord.core.ids import TaskId
 
 __all__ = ["widen"]
 
 
-@click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--task", metavar="TASK", help="Which claim, where the agent has several.")
-@pass_app
+@command(
+    argument("paths", metavar="PATH...", nargs=-1, required=True),
+    option("--task", metavar="TASK", help="Which claim, where the agent has several."),
+)
 def widen(app: App, paths: tuple[str, ...], task: TaskId | None) -> None:
     """Add paths to the claim, unless somebody else holds them.
 

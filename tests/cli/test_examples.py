@@ -13,7 +13,7 @@ from typing import NamedTuple
 import click
 import pytest
 
-from gitcoord.cli.main import cli as root
+from gitcoord.cli.root import cli as root
 from tests.support.builders import tasks
 from tests.support.cli import Cli
 from tests.support.world import environment, found

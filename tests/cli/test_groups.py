@@ -10,7 +10,8 @@ import click
 import pytest
 
 from gitcoord.cli import groups
-from gitcoord.cli.main import COMMANDS, GROUPS, cli, run
+from gitcoord.cli.main import COMMANDS, GROUPS, run
+from gitcoord.cli.root import cli
 from gitcoord.core import machine
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 import pytest
 
-from gitcoord.cli.main import cli as commands
+from gitcoord.cli.root import cli as commands
 from tests.support.builders import tasks
 from tests.support.cli import Cli
 from tests.support.pages import ROOT

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from gitcoord.cli.main import cli, split_options
+from gitcoord.cli.main import split_options
+from gitcoord.cli.root import cli
 from gitcoord.core.plan import parse
 from tests.support.pages import ELSEWHERE, ROOT, is_as_shown, named_commands, run_page, steps_of
 

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from gitcoord.cli.main import cli
+from gitcoord.cli.root import cli
 from gitcoord.features.inspect.answers import ANSWERS, SILENT, STREAMS
 from tests.test_docs import ROOT, generate
 
