@@ -45,11 +45,10 @@ def holds_of(
 
     A lock ends with the claim that it belongs to.
     """
-    found = [
-        Hold(task["claim"]["agent"], paths_of(task) or [], task["id"], None)
-        for task in snapshot.live()
-        if task["claim"] and task["id"] not in without
-    ]
+    found = []
+    for task, claim in snapshot.claims():
+        if task["id"] not in without:
+            found.append(Hold(claim["agent"], paths_of(task) or [], task["id"], None))
     for lock in snapshot.locks():
         if lock["id"] not in lapsed and not (lock["task"] and lock["task"] in without):
             found.append(Hold(lock["agent"], lock["paths"], lock["task"], lock))

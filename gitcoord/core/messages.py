@@ -171,11 +171,9 @@ def _trailers(event: Event) -> list[tuple[str, object]]:
     if is_batch:
         entries, gone_too = event["events"], evidence_of(event)
     found += [("Expired", f"{gone['task']} {gone['token']}") for gone in gone_too]
-    found += [
-        ("Lapsed", f"{gone['lock']} {gone['agent']}")
-        for one in entries
-        for gone in one.get("lapsed", [])
-    ]
+    for one in entries:
+        for lock in one.get("lapsed", []):
+            found.append(("Lapsed", f"{lock['lock']} {lock['agent']}"))
     result = event.get("result")
     if result is not None:
         found.append(("Result", result["oid"] or "none"))

@@ -302,9 +302,9 @@ def _absorbs(
                 stack.append(i + 1)
         if item is None:
             break
-        reach = {i for i in reach if i < len(top) and top[i] == many} | {
-            i + 1
-            for i in reach
-            if i < len(top) and top[i] != many and item != many and do_absorb(top[i], item)
-        }
+        inside_top = [i for i in reach if i < len(top)]
+        reach = {i for i in inside_top if top[i] == many}
+        for i in inside_top:
+            if top[i] != many and item != many and do_absorb(top[i], item):
+                reach.add(i + 1)
     return len(top) in reach

@@ -41,11 +41,11 @@ def named_session(environment: Mapping[str, str]) -> str | None:
     named = environment.get("GITCOORD_SESSION", "")
     if named:
         return NAMED + named[:MAX_CHARS]
-    found = [
-        f"{assistant}={environment[variable][:MAX_CHARS]}"
-        for assistant, variable in sorted(VARIABLES.items())
-        if environment.get(variable)
-    ]
+    found = []
+    for assistant, variable in sorted(VARIABLES.items()):
+        session = environment.get(variable)
+        if session:
+            found.append(f"{assistant}={session[:MAX_CHARS]}")
     if not found:
         return None
     return ASSISTANT + "+".join(found)

@@ -27,6 +27,7 @@ from gitcoord.core.model import (
     MAX_PLAN_BYTES,
     AgentRecord,
     CheckpointRecord,
+    Claim,
     Escalation,
     LockRecord,
     NoteRecord,
@@ -140,12 +141,24 @@ class Snapshot:
                 for name in self._reader.names(f"tasks/{first}/{second}"):
                     yield cast("TaskRecord", self._require(f"tasks/{first}/{second}/{name}"))
 
+    def tasks_of(self, phase: PhaseId) -> list[TaskRecord]:
+        """Read every task, and return those of a phase."""
+        return [task for task in self.tasks() if task["spec"]["phase"] == phase]
+
     def live(self) -> tuple[TaskRecord, ...]:
         """Return every task with a claim or a running review."""
         if self._live is None:
             # Asked for by every rule about capacity, paths and tokens.
             self._live = tuple(self._folder("live"))
         return self._live
+
+    def claims(self) -> list[tuple[TaskRecord, Claim]]:
+        """Return every claimed task with its claim."""
+        found = []
+        for task in self.live():
+            if task["claim"] is not None:
+                found.append((task, task["claim"]))
+        return found
 
     def agent(self, agent: AgentId) -> AgentRecord | None:
         """Return an agent's record, or None where it was not added."""
@@ -177,6 +190,10 @@ class Snapshot:
         """Return every escalation, open or resolved, oldest first."""
         found = [cast("Escalation", record) for record in self._folder("escalations")]
         return sorted(found, key=lambda escalation: (escalation["at"], escalation["id"]))
+
+    def open_escalations(self) -> list[Escalation]:
+        """Return the escalations that wait for an answer, oldest first."""
+        return [one for one in self.escalations() if one["state"] == "open"]
 
     def escalation(self, name: str) -> Escalation | None:
         """Return an escalation, or None where there is none of that id."""

@@ -120,14 +120,14 @@ def _efficiency(history: History) -> dict[str, Any]:
 
 
 def _overhead(history: History) -> dict[str, Any]:
-    known = [
-        (one.wait_ms, one.spent_ms)
-        for one in history.attempts
-        if one.wait_ms is not None and one.spent_ms is not None
-    ]
-    waited, worked = sum(one[0] for one in known), sum(one[1] for one in known)
+    waited = worked = known = 0
+    for one in history.attempts:
+        if one.wait_ms is not None and one.spent_ms is not None:
+            waited += one.wait_ms
+            worked += one.spent_ms
+            known += 1
     ended = sum(one.end is not None for one in history.attempts)
-    how = f"waited {waited} ms for work of {worked} ms, in {len(known)} of {ended} ended attempts"
+    how = f"waited {waited} ms for work of {worked} ms, in {known} of {ended} ended attempts"
     if not worked:
         return _judged("overhead", None, f"not known: {how}")
     return _judged("overhead", waited / worked, how)

@@ -132,9 +132,5 @@ def end_stream(snapshot: Snapshot, changes: Changes, phase: PhaseId) -> None:
     record = after.phase(phase)
     if record is None or not record.get("closed") or record["state"] != "open":
         return
-    if all(
-        "landed" in task or task["state"] == "cancelled"
-        for task in after.tasks()
-        if task["spec"]["phase"] == phase
-    ):
+    if all("landed" in task or task["state"] == "cancelled" for task in after.tasks_of(phase)):
         changes[phase_path(phase)] = cast("dict[str, Any]", {**record, "state": "landed"})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError
+from gitcoord.core.ids import PhaseId
 from gitcoord.core.layout import task_path
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 from tests.support.builders import DictReader, PureLedger, oid_of, tasks
@@ -84,6 +85,21 @@ def test_only_what_a_lease_holds_is_live(pure: PureLedger) -> None:
     assert pure.snapshot.live()[0] == pure.snapshot.require_task("a")
     pure.complete(claim)
     assert pure.snapshot.live() == ()
+
+
+def test_a_claimed_task_comes_with_its_claim_and_one_in_review_is_none(pure: PureLedger) -> None:
+    assert pure.snapshot.claims() == []
+    claim = pure.claim("x", "a")
+    [(task, held)] = pure.snapshot.claims()
+    assert (task["id"], held["agent"], held["token"]) == ("a", "x", claim["token"])
+    pure.complete(claim)
+    assert pure.snapshot.claims() == []
+
+
+def test_the_tasks_of_a_phase_are_found(pure: PureLedger) -> None:
+    phase = pure.snapshot.require_task("a")["spec"]["phase"]
+    assert sorted(task["id"] for task in pure.snapshot.tasks_of(phase)) == ["B", "a", "c"]
+    assert pure.snapshot.tasks_of(PhaseId("another")) == []
 
 
 def test_a_task_is_put_at_both_of_its_places(pure: PureLedger) -> None:

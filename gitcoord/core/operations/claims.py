@@ -202,10 +202,8 @@ def _check_ready(snapshot: Snapshot, task: TaskRecord) -> None:
 def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: TaskRecord) -> None:
     """Refuse where capacity, a pool's limit or another's paths leave no room."""
     without = {gone["task"] for gone in event["expired"]} | {task["id"]}
-    live = [other for other in snapshot.live() if other["claim"] and other["id"] not in without]
-    own = [
-        other["id"] for other in live if other["claim"] and other["claim"]["agent"] == agent["id"]
-    ]
+    held = [(other, claim) for other, claim in snapshot.claims() if other["id"] not in without]
+    own = [other["id"] for other, claim in held if claim["agent"] == agent["id"]]
     if len(own) >= agent["capacity"]:
         raise RefusedError(
             f"{agent['id']} already holds {', '.join(own[:5])}, as many as its capacity allows",
@@ -214,7 +212,7 @@ def _check_room(snapshot: Snapshot, event: Event, agent: AgentRecord, task: Task
         )
     name = task["spec"]["pool"]
     limit = _limit_of(snapshot, name)
-    if limit is not None and sum(other["spec"]["pool"] == name for other in live) >= limit:
+    if limit is not None and sum(other["spec"]["pool"] == name for other, _ in held) >= limit:
         text = f"pool {name} is at its limit of {limit} claims"
         raise NothingReadyError(text, waiting_for=[waiting_item("limit", text, [name])])
     lapsed = {gone["lock"] for gone in event["lapsed"]}

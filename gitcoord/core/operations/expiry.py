@@ -90,7 +90,7 @@ def expiries(
     plan = require_plan(snapshot)
     pool = plan["pools"].get(task["spec"]["pool"])
     wanted = paths_of(task) or []
-    others = [other for other in snapshot.live() if other["claim"] and other["id"] != task["id"]]
+    others = [other for other, _ in snapshot.claims() if other["id"] != task["id"]]
     in_pool = [other for other in others if other["spec"]["pool"] == task["spec"]["pool"]]
     is_full = pool is not None and pool["limit"] is not None and len(in_pool) >= pool["limit"]
     by_token = {

@@ -48,11 +48,7 @@ def wholeness(snapshot: Snapshot, phase: PhaseId, without: Sequence[TaskId] = ()
     Tasks that a person leaves out count neither way. Of a stream its next
     batch is all there is.
     """
-    tasks = [
-        task
-        for task in snapshot.tasks()
-        if task["spec"]["phase"] == phase and task["id"] not in without
-    ]
+    tasks = [task for task in snapshot.tasks_of(phase) if task["id"] not in without]
     tasks.sort(key=lambda task: task["order"])
     record = snapshot.phase(phase)
     if record is not None and is_stream(record["spec"]):
@@ -75,20 +71,15 @@ def left_out(snapshot: Snapshot, phase: PhaseId, named: Sequence[TaskId]) -> lis
     built on, transitively: its work would bring the other's along. In plan
     order.
     """
-    tasks = [
-        task
-        for task in snapshot.tasks()
-        if task["spec"]["phase"] == phase and task["state"] != "cancelled" and "landed" not in task
-    ]
+    tasks = sorted(snapshot.tasks_of(phase), key=lambda task: task["order"])
+    tasks = [task for task in tasks if task["state"] != "cancelled" and "landed" not in task]
     gone = set(named)
     is_growing = True
     while is_growing:
         more = {task["id"] for task in tasks if not gone.isdisjoint(_brings_along(task))} - gone
         gone |= more
         is_growing = bool(more)
-    return [
-        task["id"] for task in sorted(tasks, key=lambda task: task["order"]) if task["id"] in gone
-    ]
+    return [task["id"] for task in tasks if task["id"] in gone]
 
 
 def _check_left_out(snapshot: Snapshot, phase: PhaseId, without: list[TaskId]) -> None:
@@ -118,11 +109,11 @@ def _check_left_out(snapshot: Snapshot, phase: PhaseId, without: list[TaskId]) -
 
 def merge_order(tasks: list[TaskRecord]) -> list[list[str]]:
     """Pair each result with its task, in dependency order, then plan order."""
-    results = {
-        task["id"]: (task["order"], task["result"]["oid"])
-        for task in tasks
-        if task["state"] == "done" and task["result"] and task["result"]["oid"]
-    }
+    results = {}
+    for task in tasks:
+        result = task["result"]
+        if task["state"] == "done" and result is not None and result["oid"]:
+            results[task["id"]] = (task["order"], result["oid"])
     after: dict[TaskId, list[TaskId]] = {task: [] for task in results}
     missing = dict.fromkeys(results, 0)
     for task in tasks:

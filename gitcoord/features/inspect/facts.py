@@ -97,9 +97,8 @@ def show(work: Workspace, task: TaskId, *, limit: int = 50) -> dict[str, Any]:
     facts["needed_by"] = work.index.dependents(record["id"])
     facts["would_block"] = behind(work, snapshot, record["id"])
     facts["blocked_by"] = broken_needs(snapshot, record)
-    facts["logs"] = [
-        f"logs/{name}" for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]
-    ]
+    names = [name for name in snapshot.names("logs") if name.rpartition("-")[0] == record["id"]]
+    facts["logs"] = [f"logs/{name}" for name in names]
     run = None
     if record["spec"]["check"]:
         run = run_of(snapshot, task=record["id"])
@@ -166,13 +165,11 @@ def impact(work: Workspace, task: TaskId) -> dict[str, Any]:
     snapshot = work.ledger.snapshot()
     record = named_task(work, snapshot, task)
     landed = {one["id"] for one in snapshot.phases() if one["state"] == "landed"}
-    needs = {
-        one["id"]: one["spec"]["needs"]
-        for one in snapshot.tasks()
-        if one["state"] != "cancelled"
-        and one["spec"]["phase"] not in landed
-        and "landed" not in one
-    }
+    needs = {}
+    for one in snapshot.tasks():
+        is_landed = "landed" in one or one["spec"]["phase"] in landed
+        if not is_landed and one["state"] != "cancelled":
+            needs[one["id"]] = one["spec"]["needs"]
     direct, further = graph.impact(graph.dependents_of(needs), record["id"])
     phase = record["spec"]["phase"]
     order = {one["id"]: one["spec"]["after"] for one in snapshot.phases()}
@@ -268,9 +265,7 @@ def status(work: Workspace) -> dict[str, Any]:
         "locks": [lock_facts(one, context) for one in snapshot.locks()],
         "waiting": waits(work, snapshot),
         "blocked": blocked(work, snapshot),
-        "escalations": [
-            escalation_facts(one) for one in snapshot.escalations() if one["state"] == "open"
-        ],
+        "escalations": [escalation_facts(one) for one in snapshot.open_escalations()],
     }
     work.ledger.remember()
     return facts

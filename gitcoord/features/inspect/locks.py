@@ -36,17 +36,16 @@ def listing(work: Workspace, *, agent: AgentId | None = None) -> dict[str, Any]:
     snapshot, context = work.ledger.snapshot(), work.ledger.context()
     if agent is not None:
         agent = named_actor(snapshot, agent)
-    held = [task for task in sorted(snapshot.live(), key=lambda one: one["order"]) if task["claim"]]
+    held = sorted(snapshot.claims(), key=lambda one: one[0]["order"])
     locks = sorted(snapshot.locks(), key=lambda one: (one["at"], one["id"]))
     claims = [
         {
             "task": task["id"],
-            "agent": task["claim"]["agent"],
+            "agent": claim["agent"],
             "paths": paths_of(task),
-            "lease_left_ms": remaining_ms(task["claim"], context),
+            "lease_left_ms": remaining_ms(claim, context),
         }
-        for task in held
-        if task["claim"]
+        for task, claim in held
     ]
     found = {
         "tip": snapshot.oid,

@@ -47,24 +47,23 @@ def overlaps(work: Workspace) -> dict[str, Any]:
     """Return what touches what of the whole ledger, and whose ``reads`` changed."""
     snapshot = work.ledger.snapshot()
     work.index.update(work.store, snapshot.oid)
-    held = [one for one in snapshot.live() if one["claim"]]
-    held.sort(key=lambda one: one["order"])
+    held = sorted(snapshot.claims(), key=lambda one: one[0]["order"])
+    order = {task["id"]: task["order"] for task, _ in held}
     found = []
-    for task in held:
+    for task, _ in held:
         # Each pair is told once, by the task that comes first.
         near = neighbours(snapshot, task)
-        order = {one["id"]: one["order"] for one in held}
         found += [one for one in near if order[one["other"]] > task["order"]]
         found += _results_near(work, snapshot, task)
     for name in work.index.first_shown(_open_phases(snapshot), "done", MAX_RESULTS):
         record = snapshot.require_task(name)
         beside = _results_near(work, snapshot, record)
         found += [one for one in beside if _order_of(snapshot, one["other"]) > record["order"]]
-    changed = [
-        {"task": task["id"], "agent": task["claim"]["agent"], "files": files}
-        for task in held
-        if task["claim"] and (files := changed_reads(work, snapshot, task))
-    ]
+    changed = []
+    for task, claim in held:
+        files = changed_reads(work, snapshot, task)
+        if files:
+            changed.append({"task": task["id"], "agent": claim["agent"], "files": files})
     return {"tip": snapshot.oid, "overlaps": found, "changed": changed}
 
 

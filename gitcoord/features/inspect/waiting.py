@@ -109,11 +109,7 @@ def _over(task: TaskRecord) -> Waiting:
 def _others(snapshot: Snapshot, task: TaskRecord, agent: AgentId) -> list[Waiting]:
     """Return what time and others have to do before an open task can be claimed."""
     name, found = task["id"], []
-    asked = [
-        one["id"]
-        for one in snapshot.escalations()
-        if one["task"] == name and one["state"] == "open"
-    ]
+    asked = [one["id"] for one in snapshot.open_escalations() if one["task"] == name]
     if asked:
         text, command = f"task {name} waits for the orchestrator", "gitcoord status"
         hint = f"`{command}` says why"
@@ -134,7 +130,7 @@ def _limited(snapshot: Snapshot, task: TaskRecord) -> list[Waiting]:
     limit = None
     if plan is not None and pool in plan["pools"]:
         limit = plan["pools"][pool]["limit"]
-    held = [one for one in snapshot.live() if one["claim"] and one["spec"]["pool"] == pool]
+    held = [one for one, _ in snapshot.claims() if one["spec"]["pool"] == pool]
     if limit is None or len(held) < limit:
         return []
     text = f"task {task['id']} {_NO_ROOM}: its pool is in use"
