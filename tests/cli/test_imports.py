@@ -12,7 +12,7 @@ from gitcoord.features.work import claims
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
 
-# What typing, contextlib and pathlib bring, which nearly every module of ours needs.
+# What typing, contextlib, weakref and pathlib bring, which nearly every module of ours needs.
 BASIC = {
     "__future__",
     "_collections",
@@ -37,6 +37,7 @@ BASIC = {
     "types",
     "typing",
     "warnings",
+    "weakref",
 }
 # What sqlite3 brings; only what asks the index loads it.
 WITH_INDEX = {"_datetime", "_sqlite3", "datetime", "math", "sqlite3"}
