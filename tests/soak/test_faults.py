@@ -1,7 +1,8 @@
 """Kill and fail every writing command at every call that changes the repository.
 
 One row of the table for each command, one run for each call and fault.
-``GITCOORD_SOAK=long`` runs every one; otherwise an even spread of them.
+``GITCOORD_SOAK=long`` runs every one, ``GITCOORD_FAULTS=each`` a kill and an
+error at every call; otherwise it is an even spread of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import pytest
 
 from tests.support import strace
 from tests.support.fault_rows import ROWS
-from tests.support.faults import Report, Survey, all_faults, bench_of, spread, try_fault
+from tests.support.faults import (
+    Report,
+    Survey,
+    all_faults,
+    bench_of,
+    one_of_each,
+    spread,
+    try_fault,
+)
 from tests.support.strace import COMMAND, Fault
 
 pytestmark = [
@@ -24,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(strace.STRACE is None, reason="there is no strace"),
 ]
 IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
-BUDGET = int(os.environ.get("GITCOORD_FAULTS", "10"))
+ASKED = os.environ.get("GITCOORD_FAULTS", "10")
 PROCESSES = 2
 
 
@@ -39,7 +48,13 @@ def test_a_command_that_is_killed_or_fails_at_any_call_is_made_good_by_the_next(
     monkeypatch.setenv("GITCOORD_SESSION", "faults")
     survey = bench_of(tmp_path, row).survey()
     faults = all_faults(survey.calls)
-    _try(row, tmp_path, survey, faults, faults if IS_LONG else spread(faults, BUDGET))
+    if IS_LONG:
+        chosen = faults
+    elif ASKED == "each":
+        chosen = one_of_each(survey.calls)
+    else:
+        chosen = spread(faults, int(ASKED))
+    _try(row, tmp_path, survey, faults, chosen)
 
 
 @pytest.mark.parametrize("row", ["phase-land-gated"])

@@ -18,7 +18,16 @@ from tests.support.forks import Forks
 from tests.support.strace import COMMAND, Call, Fault
 from tests.support.world import git
 
-__all__ = ["Bench", "Report", "Survey", "all_faults", "bench_of", "spread", "try_fault"]
+__all__ = [
+    "Bench",
+    "Report",
+    "Survey",
+    "all_faults",
+    "bench_of",
+    "one_of_each",
+    "spread",
+    "try_fault",
+]
 
 ERRNOS = ("EIO", "ENOSPC")
 LONG = 60
@@ -88,15 +97,28 @@ def bench_of(top: Path, row: str) -> Bench:
     return _BENCHES[key]
 
 
+def _kinds(call: Call) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the kills and the errors that can strike at a call."""
+    kills = ("KILL",) if call.process == COMMAND else ("KILL", "KILL-ALL")
+    errnos = (*ERRNOS, "EMFILE") if call.name in {"openat", "open"} else ERRNOS
+    return kills, errnos
+
+
 def all_faults(calls: Iterable[Call]) -> list[Fault]:
     """List every fault that can strike at the calls."""
     faults = []
     for call in calls:
-        faults.append(Fault(call, "KILL"))
-        if call.process != COMMAND:
-            faults.append(Fault(call, "KILL-ALL"))
-        errnos = (*ERRNOS, "EMFILE") if call.name in {"openat", "open"} else ERRNOS
-        faults += [Fault(call, errno) for errno in errnos]
+        kills, errnos = _kinds(call)
+        faults += [Fault(call, kind) for kind in (*kills, *errnos)]
+    return faults
+
+
+def one_of_each(calls: Iterable[Call]) -> list[Fault]:
+    """List a kill and an error for every call; which kill and which error goes round."""
+    faults = []
+    for number, call in enumerate(calls):
+        for kinds in _kinds(call):
+            faults.append(Fault(call, kinds[number % len(kinds)]))
     return faults
 
 

@@ -82,7 +82,8 @@ def _serve() -> None:
     import gitcoord
 
     for module in pkgutil.walk_packages(gitcoord.__path__, "gitcoord."):
-        if not module.name.endswith("__main__"):
+        # No row is about the tools over MCP, and their library takes seconds.
+        if "mcp" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     for line in sys.stdin:
         job = json.loads(line)
