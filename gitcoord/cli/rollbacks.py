@@ -90,6 +90,8 @@ def _time(app: App, text: str | None) -> int | None:
 
 
 def _tell(app: App, op: str, done: Any, words: str) -> None:
+    from gitcoord.features.land.target_moves import lagging
+
     facts = {
         "entry": done.entry,
         "onto": done.onto,
@@ -104,6 +106,8 @@ def _tell(app: App, op: str, done: Any, words: str) -> None:
         f"\nwhat was abandoned is kept at {done.abandoned[:12]}: gitcoord rollback undo brings it "
         "back"
     )
+    for worktree in lagging(app.work):
+        app.out.notice(f"{worktree} has the target checked out and is behind it")
     app.out.answer(op, facts, text)
 
 

@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from gitcoord.git.program import LONG_S, Git
 from gitcoord.git.refs import clear_dead_lock, clear_locks, head_lock
 from gitcoord.host.files import copy_file, open_file
 
-__all__ = ["Switch", "switching", "undo"]
+__all__ = ["Switch", "remove_left_over", "switching", "undo"]
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
@@ -225,6 +226,58 @@ def _restore(place: _Place, facts: Mapping[str, str], handle: int) -> None:
         git.run(
             "checkout-index", "-f", "-z", "--stdin", stdin=listing, timeout_s=LONG_S, keep=(handle,)
         )
+
+
+def remove_left_over(worktree: Path, old: Oid, new: Oid) -> None:
+    """Remove the files that a move took away and that git could not remove.
+
+    git warns of such a file, and calls the move done. For use right after that
+    alone: until then git refuses to take a file that is not tracked. One is
+    removed that has the very content that it had; a changed one is the user's.
+
+    Raises:
+        OSError: One cannot be removed.
+
+    """
+    git = Git(worktree)
+    gone = git.run(
+        "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=D", old, new
+    ).stdout
+    left = {os.fsdecode(name) for name in gone.split(b"\0") if name}
+    left = {path for path in left if _stands_alone(worktree, path)}
+    if not left:
+        return
+    kept = git.run("ls-files", "-z", env=_LITERAL, timeout_s=LONG_S).stdout.split(b"\0")
+    # Where case or the way of writing an accent makes no difference, it may be a file that stays.
+    same = {_folded(os.fsdecode(name)) for name in kept}
+    listed = git.run("ls-tree", "-r", "-z", "--full-tree", old, timeout_s=LONG_S).stdout
+    for path, oid in _oids(listed, left).items():
+        if _folded(path) not in same and _blob_of(git, worktree, path) == oid:
+            (worktree / path).unlink()
+            _remove_empty(worktree, path)
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _stands_alone(worktree: Path, path: str) -> bool:
+    """Return whether something is there that no link on the way leads to."""
+    here = worktree / path
+    parents = here.parents[: len(Path(path).parts) - 1]
+    return os.path.lexists(here) and not any(folder.is_symlink() for folder in parents)
+
+
+def _blob_of(git: Git, worktree: Path, path: str) -> str:
+    """Return the blob that git would make of a file; nothing for what is none."""
+    here = worktree / path
+    if here.is_symlink():
+        content = os.fsencode(here.readlink())
+        return git.run("hash-object", "--no-filters", "--stdin", stdin=content).text
+    if not here.is_file():
+        return ""
+    content = here.read_bytes()
+    return git.run("hash-object", f"--path={path}", "--stdin", stdin=content, check=False).text
 
 
 def _oids(raw: bytes, wanted: set[str]) -> dict[str, Oid]:

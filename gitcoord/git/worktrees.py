@@ -17,7 +17,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_name, branch_ref
-from gitcoord.git.checkout import switching, undo
+from gitcoord.git.checkout import remove_left_over, switching, undo
 from gitcoord.git.half_made import (
     LOCK_WAIT_S,
     UNREADABLE,
@@ -438,6 +438,7 @@ def follow(worktree: Path, old: Oid, new: Oid) -> None:
     Raises:
         RefusedError: Untracked files are in the way (reason ``worktree``).
         GitError: Other local changes are; the files are as they were.
+        OSError: A file that goes could not be removed; all else has followed.
 
     """
     git = Git(worktree)
@@ -455,3 +456,4 @@ def follow(worktree: Path, old: Oid, new: Oid) -> None:
             "update-index", "-q", "--refresh", check=False, timeout_s=LONG_S, env=env, keep=keep
         )
         git.run("read-tree", "-m", "-u", old, new, timeout_s=LONG_S, env=env, keep=keep)
+    remove_left_over(worktree, old, new)

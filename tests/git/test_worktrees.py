@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git import worktrees
+from gitcoord.git.checkout import remove_left_over
 from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import Git, GitError
 from tests.git.building import commit, git
+from tests.support import strace
 
 ME = ("Builder", "builder@example.invalid")
 
@@ -270,6 +273,56 @@ def test_local_changes_are_named_and_nothing_is_touched(
     assert sorted(path.name for path in (repo / ".git").glob("*trial*")) == []
     assert found == [wanted]
     assert (repo / ".git" / "index").read_bytes() == index
+
+
+@pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")
+@pytest.mark.parametrize("kind", ["file", "line ends", "link"])
+def test_what_git_cannot_remove_is_removed(
+    repo: Path, base: str, new: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git warns of such a file, and its index and its answer say that it is gone."""
+    before = base
+    if kind == "link":
+        before = commit(repo, {"b": ("120000", "a")}, base)
+        git(repo, "update-ref", "refs/heads/main", before)
+        worktrees.follow(repo, base, before)
+    elif kind == "line ends":
+        (repo / ".git" / "info" / "attributes").write_text("b text eol=crlf\n")
+        (repo / "b").unlink()
+        git(repo, "checkout", "-q", "--", "b")
+    git(repo, "update-ref", "refs/heads/main", new)
+    failing = tmp_path / "programs" / "git"
+    failing.parent.mkdir()
+    failing.write_text(
+        f"#!/bin/sh\nexec {strace.STRACE} -qq -o {tmp_path}/log -P b -e trace=unlink,unlinkat "
+        f'-e inject=unlink,unlinkat:error=EIO {shutil.which("git")} "$@"\n'
+    )
+    failing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{failing.parent}:{os.environ['PATH']}")
+    worktrees.follow(repo, before, new)
+    assert changed_paths(repo) == []
+
+
+@pytest.mark.parametrize("kind", ["changed", "another case", "behind a link"])
+def test_what_is_not_left_over_stays(repo: Path, base: str, kind: str) -> None:
+    changes: dict[str, str | None] = {"b": None, "deep/c": None}
+    if kind == "another case":
+        changes["B"] = (repo / "b").read_text()
+    new = commit(repo, changes, base)
+    content = (repo / "b").read_text()
+    elsewhere = (repo / "deep" / "c").read_text()
+    git(repo, "update-ref", "refs/heads/main", new)
+    worktrees.follow(repo, base, new)
+    if kind == "behind a link":
+        (repo / "elsewhere").mkdir()
+        (repo / "elsewhere" / "c").write_text(elsewhere)
+        (repo / "deep").symlink_to("elsewhere")
+        mine = repo / "elsewhere" / "c"
+    else:
+        mine = repo / "b"
+        mine.write_text("mine\n" if kind == "changed" else content)
+    remove_left_over(repo, base, new)
+    assert mine.exists()
 
 
 def test_a_worktree_that_has_followed_is_left_as_it_is(repo: Path, base: str, new: str) -> None:
