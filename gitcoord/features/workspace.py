@@ -8,11 +8,11 @@ what is done with them.
 from __future__ import annotations
 
 import os
+from _weakref import proxy  # the module around it costs a claim time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from weakref import proxy
 
 from gitcoord.core import ids
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError

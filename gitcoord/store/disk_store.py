@@ -8,13 +8,13 @@ git's configuration, and how the refs are kept where they are not files.
 from __future__ import annotations
 
 import os
+from _weakref import proxy  # the module around it costs a claim time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
-from weakref import proxy
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
