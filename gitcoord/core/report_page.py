@@ -17,7 +17,7 @@ from gitcoord.core.codec import printable
 from gitcoord.core.hashing import sha256
 from gitcoord.core.report_drawing import Axis, legend, load, progress, timeline, track
 from gitcoord.core.report_graph import graph
-from gitcoord.core.report_script import SCRIPT
+from gitcoord.core.report_script import LIVE_SCRIPT, SCRIPT
 from gitcoord.core.report_style import stylesheet
 from gitcoord.core.report_words import (
     bar_of,
@@ -27,7 +27,7 @@ from gitcoord.core.report_words import (
     tokens_words,
 )
 
-__all__ = ["page", "policy", "text"]
+__all__ = ["content", "live_page", "live_policy", "page", "policy", "text"]
 
 MAX_TEXT_CHARS = 300
 _FOUR = (
@@ -46,37 +46,79 @@ def text(value: object) -> str:
     return escape(shown, quote=True)
 
 
-def policy(*scripts: str, more: str = "") -> str:
-    """Return a content policy that runs some scripts of ours, and loads nothing."""
-    digests = (base64.b64encode(sha256(one.encode()).digest()).decode() for one in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}{more}"
+def policy(script: str) -> str:
+    """Return a content policy for our style and one script of ours; it loads nothing."""
+    return (
+        f"default-src 'none'; style-src {_digest(stylesheet())}; script-src {_digest(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def live_policy() -> str:
+    """Return the content policy of the live page, which asks its own server alone."""
+    return f"{policy(LIVE_SCRIPT)}; connect-src 'self'"
+
+
+def _digest(source: str) -> str:
+    """Return what names an element's whole text in a content policy."""
+    return f"'sha256-{base64.b64encode(sha256(source.encode()).digest()).decode()}'"
 
 
 def page(facts: dict[str, Any]) -> str:
     """Return the whole page."""
-    title = f"{text(facts['plan'] or facts['ledger'])}: report"
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy(SCRIPT)}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="referrer" content="no-referrer">',
-        f"<title>{title}</title>",
-        f"<style>{stylesheet()}</style></head><body><main>",
-        '<div class="top">',
-        f"<h1>{title}</h1>",
-        '<p class="screen"><button id="theme" type="button">light or dark</button></p></div>',
-        f'<p class="faint">as of entry {text(facts["tip"][:12])}, {text(facts["until"])}; with '
-        f"git: <code>{text(facts['git'])}</code></p>",
-        *_sections(facts),
-        "</main>",
+        *_head(f"{_title(facts)}: report", policy(SCRIPT)),
+        content(facts),
         '<div id="tip" role="status" hidden></div>',
         f'<script type="application/json" id="facts">{_embedded(facts)}</script>',
         f"<script>{SCRIPT}</script>",
         "</body></html>\n",
     ]
     return "\n".join(parts)
+
+
+def content(facts: dict[str, Any]) -> str:
+    """Return what the page shows: its one main element."""
+    parts = [
+        "<main>",
+        '<div class="top">',
+        f"<h1>{_title(facts)}: report</h1>",
+        '<p class="screen"><button id="theme" type="button">light or dark</button></p></div>',
+        f'<p class="faint">as of entry {text(facts["tip"][:12])}, {text(facts["until"])}; with '
+        f"git: <code>{text(facts['git'])}</code></p>",
+        *_sections(facts),
+        "</main>",
+    ]
+    return "\n".join(parts)
+
+
+def live_page() -> str:
+    """Return a page that knows nothing yet: its script asks for the content, again and again."""
+    parts = [
+        *_head("report", live_policy()),
+        '<div class="live screen"><span id="live" role="status">reading the ledger</span>',
+        '<button id="pause" type="button" aria-pressed="false">pause</button></div>',
+        "<main></main>",
+        '<div id="tip" role="status" hidden></div>',
+        f"<script>{LIVE_SCRIPT}</script>",
+        "</body></html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _head(title: str, allowed: str) -> Iterable[str]:
+    """Return how a page begins; its title is escaped already."""
+    yield "<!doctype html>"
+    yield '<html lang="en"><head><meta charset="utf-8">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{allowed}">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield '<meta name="referrer" content="no-referrer">'
+    yield f"<title>{title}</title>"
+    yield f"<style>{stylesheet()}</style></head><body>"
+
+
+def _title(facts: dict[str, Any]) -> str:
+    return text(facts["plan"] or facts["ledger"])
 
 
 def _embedded(facts: dict[str, Any]) -> str:

@@ -1,14 +1,14 @@
-"""The script of a report: pointing, filtering, searching, keys. Pure.
+"""The scripts of a report: pointing, filtering, searching, keys; following a ledger. Pure.
 
-It makes no element and reads no text as markup: what stands in the ledger
-reaches it as text, and leaves it as text.
+They read no text of a ledger as markup: it reaches them as text, and leaves
+them as text. The live one takes over the elements that our own server wrote.
 """
 
 from __future__ import annotations
 
-__all__ = ["SCRIPT"]
+__all__ = ["LIVE_SCRIPT", "SCRIPT"]
 
-SCRIPT = """
+_POINTING = """
 "use strict";
 const byId = (name) => document.getElementById(name);
 const FILTERS = ["find", "state", "phase", "agent"];
@@ -114,6 +114,7 @@ document.addEventListener("click", (event) => {
   if (mark) go(rows.find((row) => row.dataset.name === mark.dataset.task && !row.hidden));
 });
 document.addEventListener("keydown", (event) => {
+  if (!rows) return;
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
   if (event.key === "Escape") { clear(); byId("tip").hidden = true; event.target.blur(); }
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -122,6 +123,87 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   KEYS[event.key]();
 });
+"""
+
+SCRIPT = (
+    _POINTING
+    + """
 read();
 filter();
 """
+)
+
+LIVE_SCRIPT = (
+    _POINTING
+    + """
+const TOKEN = location.hash.slice(1);
+const LOST = "no answer: has the watcher ended? This is how it stood before";
+const WRONG = "this is not the address that the watcher printed";
+let seen = "", isPaused = false;
+const rest = (ms) => new Promise((done) => setTimeout(done, ms));
+
+function say(words) {
+  if (byId("live").textContent !== words) byId("live").textContent = words;
+}
+
+function keep() {
+  const fields = FILTERS.filter(byId).map((name) => [name, byId(name).value]);
+  const scrolled = [...document.querySelectorAll(".scroll")];
+  const one = document.activeElement;
+  return {
+    fields, name: one.dataset.name, id: one.id, at: window.scrollY, from: one.selectionStart,
+    scrolled: scrolled.map((box) => [box.scrollLeft, box.scrollTop]),
+  };
+}
+
+function restore(kept) {
+  for (const [name, value] of kept.fields) byId(name).value = value;
+  read();
+  filter();
+  [...document.querySelectorAll(".scroll")].forEach((box, number) => {
+    const [left, top] = kept.scrolled[number] || [0, 0];
+    box.scrollLeft = left;
+    box.scrollTop = top;
+  });
+  const row = kept.name && rows.find((one) => one.dataset.name === kept.name);
+  const again = row || (kept.id && byId(kept.id));
+  if (again) again.focus({preventScroll: true});
+  if (kept.id === "find") byId("find").setSelectionRange(kept.from, kept.from);
+  if (row) light(row.dataset.name, true);
+  window.scrollTo(0, kept.at);
+}
+
+function put(source) {
+  const next = new DOMParser().parseFromString(source, "text/html").querySelector("main");
+  const kept = keep();
+  document.querySelector("main").replaceWith(document.adoptNode(next));
+  document.title = document.querySelector("h1").textContent;
+  byId("tip").hidden = true;
+  restore(kept);
+}
+
+async function ask() {
+  const headers = {"Authorization": `Bearer ${TOKEN}`, "If-None-Match": seen};
+  const answer = await fetch("/report", {headers, cache: "no-store", redirect: "error"});
+  return [answer.status, answer.headers.get("ETag"), await answer.text()];
+}
+
+async function look() {
+  if (isPaused || document.hidden) return rest(200);
+  let status, tag, source;
+  try { [status, tag, source] = await ask(); } catch { say(LOST); return rest(2000); }
+  if (isPaused) return;
+  if (status === 200) { seen = tag; put(source); }
+  if (status === 200 || status === 304) { say("live"); return; }
+  say(status === 401 ? WRONG : source);
+  return rest(2000);
+}
+
+byId("pause").addEventListener("click", () => {
+  isPaused = !isPaused;
+  byId("pause").setAttribute("aria-pressed", String(isPaused));
+  say(isPaused ? "paused" : "live");
+});
+(async () => { for (;;) await look(); })();
+"""
+)

@@ -77,7 +77,11 @@ input { width: 18rem; }
 :focus-visible { outline: 2px solid var(--calm); outline-offset: 1px; }
 .top { display: flex; flex-wrap: wrap; gap: .5rem 1rem; justify-content: space-between;
   align-items: start; }
-#tip { position: fixed; z-index: 1; max-width: 26rem; padding: .35rem .6rem; border-radius: 6px;
+.live { position: sticky; top: 0; z-index: 1; display: flex; justify-content: end; gap: 1rem;
+  align-items: center; margin: 0 auto; max-width: 74rem; padding: .4rem 1rem;
+  background: var(--ground); }
+.live button[aria-pressed=true] { background: var(--ink); color: var(--ground); }
+#tip { position: fixed; z-index: 2; max-width: 26rem; padding: .35rem .6rem; border-radius: 6px;
   background: var(--ink); color: var(--ground); font-size: .87rem; overflow-wrap: anywhere;
   pointer-events: none; }
 #tip[hidden] { display: none; }

@@ -119,6 +119,7 @@ GENERAL = {
     "MODEL",
     "N",
     "NAME",
+    "PORT",
     "S",
     "SHELL",
     "SIZE",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from gitcoord.cli.app import App
@@ -12,7 +15,7 @@ from gitcoord.features.work.escalations import escalate_once
 from tests.support.builders import tasks
 from tests.support.cli import Cli
 from tests.support.shapes import line_mistakes
-from tests.support.world import found
+from tests.support.world import environment, found
 
 
 def test_how_it_stands_is_told_in_text_and_json(cli: Cli, repo: Path) -> None:
@@ -22,6 +25,32 @@ def test_how_it_stands_is_told_in_text_and_json(cli: Cli, repo: Path) -> None:
     )
     line = json.loads(cli("watch", "--once", "--json"))
     assert line_mistakes("watch", line) == []
+
+
+def test_the_address_of_the_page_is_told_first(repo: Path) -> None:
+    found(repo, tasks("a"), worktrees=False).close()
+    for words, end in ((("--web",), "/#"), (("--web", "0", "--json"), "/#")):
+        with subprocess.Popen(
+            [sys.executable, "-m", "gitcoord", "-C", str(repo), "watch", *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        ) as child:
+            assert child.stdout is not None
+            first = child.stdout.readline()
+            rest = child.stdout.readline()
+            child.send_signal(signal.SIGINT)
+            assert end in first
+            if "--json" in words:
+                assert line_mistakes("watch --web", json.loads(first)) == []
+                assert line_mistakes("watch", json.loads(rest)) == []
+        assert child.returncode == 130
+
+
+def test_a_page_is_nothing_for_once(cli: Cli, repo: Path) -> None:
+    found(repo, tasks("a"), worktrees=False).close()
+    cli("watch", "--once", "--web", status=2)
+    assert "exclude each other" in cli.err
 
 
 def test_what_needs_you_is_told_once_and_again_when_it_comes_again(repo: Path) -> None:

@@ -65,6 +65,7 @@ from gitcoord.features.inspect.seeing_answers import (
     SimulateAnswer,
     StatsAnswer,
     WatchLine,
+    WebLine,
 )
 from gitcoord.features.inspect.setup_answers import (
     AgentAddAnswer,
@@ -167,6 +168,7 @@ STREAMS: dict[str, type] = {
     "log --follow": EventLine,
     "show --log --follow": LogLine,
     "watch": WatchLine,
+    "watch --web": WebLine,
 }
 """The shape of each line, beside ``schema`` and ``ok``, of a command that goes on."""
 SILENT = {

@@ -19,6 +19,7 @@ __all__ = [
     "StatsAnswer",
     "Used",
     "WatchLine",
+    "WebLine",
     "WorkGroup",
     "WorkTimes",
 ]
@@ -174,3 +175,11 @@ class WatchLine(TypedDict):
     next: list[AttentionFacts]
     eta: Eta
     events: list[EventLine]
+
+
+class WebLine(TypedDict):
+    """Where a browser shows the report, before all other lines; ``op`` is ``watch``."""
+
+    op: str
+    url: str
+    port: int
