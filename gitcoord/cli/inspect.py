@@ -14,7 +14,7 @@ from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.texts import clause
 
-__all__ = ["impact", "progress_lines", "show", "status", "tasks", "verify", "why"]
+__all__ = ["git_line", "impact", "progress_lines", "show", "status", "tasks", "verify", "why"]
 
 _STATES = (
     "ready",
@@ -80,7 +80,12 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
     lines += _running_lines(app, found)
     for one in found["next"]:
         lines.append(f"next    {one['text']}: {one['command']}")
-    return "\n".join([*lines, *progress_lines(app, found)])
+    return "\n".join([*lines, *progress_lines(app, found), git_line(found)])
+
+
+def git_line(found: dict[str, Any]) -> str:
+    """Return the git command that shows the same, as every view ends."""
+    return f"with git: {found['git']}"
 
 
 def _running_lines(app: App, found: dict[str, Any]) -> list[str]:
@@ -158,7 +163,7 @@ def tasks(app: App, state: str | None, phase: PhaseId | None, pool: str | None) 
         row = (task["id"], task["state"], task["phase"], task["pool"], holder["agent"])
         rows.append((*row, task["title"]))
     text = table(rows, ("TASK", "STATE", "PHASE", "POOL", "AGENT", "TITLE")) or "no such tasks"
-    app.out.answer("tasks", found, text)
+    app.out.answer("tasks", found, f"{text}\n{git_line(found)}")
 
 
 @command(
@@ -253,6 +258,7 @@ def show(app: App, task: TaskId, log_only: bool, follow: bool) -> None:
     lines.append("")
     for entry in detail["history"]:
         lines.append(f"  {entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
+    lines.append(git_line(found))
     app.out.answer("show", found, "\n".join(lines))
 
 

@@ -110,7 +110,7 @@ def locks(app: App) -> None:
             rows.append((", ".join(claim["paths"]), claim["agent"], "exclusive", until, "-"))
     lines = [table(rows, ("PATHS", "AGENT", "HOW", "UNTIL", "WHY")) or "nothing is locked"]
     lines += [wait_line(waiting) for waiting in found["waiting"]]
-    app.out.answer("locks", found, "\n".join(lines))
+    app.out.answer("locks", found, "\n".join([*lines, f"with git: {found['git']}"]))
 
 
 def lock_line(lock: dict[str, Any]) -> str:

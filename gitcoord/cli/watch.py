@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitcoord.cli.app import App, pass_app
-from gitcoord.cli.inspect import progress_lines
+from gitcoord.cli.inspect import git_line, progress_lines
 from gitcoord.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def _lines(app: App, told: dict[str, Any], seen: set[Any]) -> list[str]:
     """Return what is new: events, and what was not told of before."""
     from gitcoord.features.run.watch import key_of
 
+    is_first = not seen
     lines = [f"{one['at']}  {one['entry'][:10]}  {one['subject']}" for one in told["events"]]
     known = set()
     for name, words in (("needs_you", "needs you"), ("stuck", "stuck")):
@@ -100,5 +101,8 @@ def _lines(app: App, told: dict[str, Any], seen: set[Any]) -> list[str]:
                 lines += [f"{words}: {item['text']}", f"  next: {item['command']}"]
     # What is over and comes again is told again.
     seen.clear()
-    seen |= known
-    return [*lines, *progress_lines(app, {**told, "phases": []})]
+    seen |= {("git",), *known}
+    lines += progress_lines(app, {**told, "phases": []})
+    if is_first:
+        lines.append(git_line(told))
+    return lines

@@ -24,6 +24,12 @@ def _plain(value: object) -> str:
     return _MARKUP.sub(r"\\\1", shown).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
+def _code(value: str) -> str:
+    """Return a command as Markdown that is copied as it is; a backtick would end it."""
+    shown = " ".join(printable(value).split()).replace("`", "'")
+    return f"`{shown}`"
+
+
 def markdown(facts: dict[str, Any]) -> str:
     """Return the report as Markdown."""
     lines = [
@@ -31,7 +37,7 @@ def markdown(facts: dict[str, Any]) -> str:
         "",
         f"As of entry {_plain(facts['tip'][:12])}, {_plain(facts['until'])}.",
         "",
-        f"With git: {_plain(facts['git'])}",
+        f"With git: {_code(facts['git'])}",
         "",
         *_table(("what", "is", "command"), _now(facts["now"])),
         *_table(("condition", "is", "wanted", "verdict", "taken from"), _conditions(facts)),

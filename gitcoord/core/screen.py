@@ -148,7 +148,7 @@ def _body(shown: Shown) -> tuple[list[Line], int]:
         items = shown.told.get(name, ())
         if not items:
             continue
-        lines.append(Line("head", f"{head} {len(items)}"))
+        lines.append(Line("head", f"{head} {len(items)}{_with_git(name, shown.told)}"))
         for one in items:
             mark, look = " ", style
             if number == shown.chosen:
@@ -158,6 +158,13 @@ def _body(shown: Shown) -> tuple[list[Line], int]:
     if shown.told and not lines:
         lines.append(Line("dim", "nothing needs you, is stuck, runs or is next"))
     return lines, chosen_at
+
+
+def _with_git(name: str, told: dict[str, Any]) -> str:
+    """Return the git command that lists who holds what, beside who does."""
+    if name != "running":
+        return ""
+    return f"  with git: {told['git']}"
 
 
 def _words(name: str, one: dict[str, Any]) -> str:

@@ -46,7 +46,8 @@ def test_a_lock_keeps_the_task_of_another_waiting_until_it_is_given_back(cli: Cl
 def test_locks_say_who_holds_what_and_who_waits_for_whom(cli: Cli) -> None:
     cli("lock", "lib/x.py", "--agent", "x", "--shared", "--for", "30m", "--reason", "reading it")
     cli("claim", "b", "--agent", "y", "--no-checkout")
-    told = cli("locks")
+    told, _, command = cli("locks").rpartition("with git: ")
+    assert command.startswith("git grep ")
     assert [
         re.sub(r"  +", "  ", line)
         for line in re.sub(r"another [0-9hms ]*[hms]", "another TIME", told).splitlines()
@@ -114,7 +115,7 @@ def test_one_may_lock_ones_own_paths_again_and_give_all_back(cli: Cli) -> None:
     assert len(cli.json("locks")["locks"]) == 2
     assert sorted(cli.json("unlock", "--all", "--agent", "x")["paths"]) == ["p/", "q/"]
     assert cli.json("unlock", "--all", "--agent", "x", status=2)["code"] == "not-found"
-    assert cli("locks") == "nothing is locked\n"
+    assert cli("locks").startswith("nothing is locked\nwith git: ")
 
 
 def test_the_orchestrator_can_give_back_what_an_agent_left_locked(cli: Cli) -> None:

@@ -22,6 +22,7 @@ def test_how_it_stands_is_told_in_text_and_json(cli: Cli, repo: Path) -> None:
     found(repo, tasks("a"), worktrees=False).close()
     assert cli("watch", "--once") == (
         "tasks   1 ready\nend     unknown: 3 tasks have to finish first, 0 did\n"
+        """with git: git grep -E '^    "agent":|^      "message":' gitcoord/ledger -- live/\n"""
     )
     line = json.loads(cli("watch", "--once", "--json"))
     assert line_mistakes("watch", line) == []

@@ -19,7 +19,9 @@ def shown(count: int = 3, **more: list[dict[str, Any]]) -> Shown:
     told: dict[str, Any] = {name: [] for name in ("needs_you", "stuck", "running", "next")}
     told["next"] = [item("ready", f"t{number}") for number in range(count)]
     eta = {"from": None, "to": None, "basis": "unknown"}
-    found.take({**told, **more, "counts": {"ready": count}, "eta": eta, "events": []})
+    found.take(
+        {**told, **more, "counts": {"ready": count}, "eta": eta, "events": [], "git": "git grep"}
+    )
     return found
 
 

@@ -128,9 +128,10 @@ class WidenAnswer(WrittenTask):
 
 
 class LocksAnswer(TypedDict):
-    """What is locked, and who waits for whom."""
+    """What is locked, and who waits for whom; ``git`` lists who holds what."""
 
     tip: Oid
+    git: str
     locks: list[LockFacts]
     claims: list[HeldPaths]
     waiting: list[WaitingTask]

@@ -10,6 +10,7 @@ from gitcoord.core import codec, graph
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import Event, tasks_of
+from gitcoord.core.git_reading import holders_command, task_command, tasks_command
 from gitcoord.core.holds import holds_of
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.layout import attempt_log_path, check_log_path
@@ -85,7 +86,8 @@ def tasks(
         facts = task_facts(snapshot, task, context, derived, holds)
         if state is None or state in {facts["state"], task["state"]}:
             found.append(facts)
-    return {"tip": snapshot.oid, "tasks": found}
+    command = tasks_command(work.ledger.ref, state=state, phase=phase, pool=pool, agent=agent)
+    return {"tip": snapshot.oid, "tasks": found, "git": command}
 
 
 def show(work: Workspace, task: TaskId, *, limit: int = 50) -> dict[str, Any]:
@@ -115,7 +117,8 @@ def show(work: Workspace, task: TaskId, *, limit: int = 50) -> dict[str, Any]:
     if facts["state"] in {"waiting", "blocked"}:
         facts["waiting_for"] = [waiting_facts(one) for one in waiting_of(snapshot, record)]
     facts["history"] = list(history(work, snapshot.oid, task=record["id"], limit=limit))
-    return {"tip": snapshot.oid, "task": facts}
+    command = task_command(work.ledger.ref, record["id"])
+    return {"tip": snapshot.oid, "task": facts, "git": command}
 
 
 def log_of(work: Workspace, task: TaskId) -> tuple[str, str]:
@@ -250,6 +253,7 @@ def status(work: Workspace) -> dict[str, Any]:
     facts = {
         "ledger": work.ledger.name,
         "tip": snapshot.oid,
+        "git": holders_command(work.ledger.ref),
         "epoch": settings["epoch"],
         "plan": plan["name"] if plan else None,
         "target": branch_name(work.target(snapshot)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitcoord.core.boundary import paths_of
+from gitcoord.core.git_reading import locks_command
 from gitcoord.core.holds import Hold, holds_of, obstacles
 from gitcoord.core.ids import NO_AGENT, AgentId
 from gitcoord.core.leases import Context, lock_left_ms, remaining_ms
@@ -49,6 +50,7 @@ def listing(work: Workspace, *, agent: AgentId | None = None) -> dict[str, Any]:
     ]
     found = {
         "tip": snapshot.oid,
+        "git": locks_command(work.ledger.ref),
         "locks": [lock_facts(one, context) for one in locks if agent in {None, one["agent"]}],
         "claims": [one for one in claims if agent in {None, one["agent"]}],
         "waiting": [

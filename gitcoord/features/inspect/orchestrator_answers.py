@@ -73,10 +73,11 @@ Eta.__doc__ = "Between when and when the rest will probably be done, and what th
 
 
 class StatusAnswer(TypedDict):
-    """A summary of the ledger."""
+    """A summary of the ledger; ``git`` lists who holds what."""
 
     ledger: str
     tip: Oid
+    git: str
     epoch: int
     plan: str | None
     target: str
@@ -107,17 +108,19 @@ class OverlapsAnswer(TypedDict):
 
 
 class TasksAnswer(TypedDict):
-    """Tasks in plan order."""
+    """Tasks in plan order; ``git`` lists their records, or those of a derived state and more."""
 
     tip: Oid
     tasks: list[TaskFacts]
+    git: str
 
 
 class ShowAnswer(TypedDict):
-    """A task with everything that is known of it."""
+    """A task with everything that is known of it; ``git`` prints its record."""
 
     tip: Oid
     task: ShownTask
+    git: str
 
 
 class ShowLogAnswer(TypedDict):

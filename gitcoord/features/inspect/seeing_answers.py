@@ -164,10 +164,14 @@ class ReportAnswer(TypedDict):
 
 
 class WatchLine(TypedDict):
-    """How a ledger stands, and what happened since the line before; ``op`` is ``watch``."""
+    """How a ledger stands, and what happened since the line before; ``op`` is ``watch``.
+
+    ``git`` lists who holds what.
+    """
 
     op: str
     tip: Oid
+    git: str
     counts: dict[str, int]
     needs_you: list[AttentionFacts]
     stuck: list[AttentionFacts]

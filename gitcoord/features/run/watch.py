@@ -43,7 +43,13 @@ def watch(
             events = list(lines_after(work, tip, cursor, EVERYTHING))
         about = [[key_of(item) for item in told[name]] for name in ITEMS]
         if events or about != shown:
-            yield {"tip": tip, "counts": status["counts"], **told, "events": events}
+            yield {
+                "tip": tip,
+                "git": status["git"],
+                "counts": status["counts"],
+                **told,
+                "events": events,
+            }
         if is_once:
             return
         cursor, shown = tip, about
