@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gitcoord.core import codec
-from gitcoord.core.errors import RefusedError
+from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.git.config import is_partial, read_config
 from gitcoord.git.isolated import isolated
 from gitcoord.git.places import discover
-from gitcoord.git.program import LONG_S, Git
+from gitcoord.git.program import LONG_S, Completed, Git
+from gitcoord.host.remedies import is_of_the_system, remedy
 
 __all__ = ["is_whole", "require_sound"]
 
@@ -46,6 +47,7 @@ def require_sound(git: Git, tip: Oid, known: Iterable[Oid]) -> None:
 
     Raises:
         RefusedError: ``broken-objects``, with what git says of them.
+        UnavailableError: git could not look: the disk failed, or git was ended.
 
     """
     lines = _revisions([tip], known)
@@ -53,7 +55,7 @@ def require_sound(git: Git, tip: Oid, known: Iterable[Oid]) -> None:
         args = ("rev-list", "--objects", "--no-object-names", "--stdin")
         listed = alone.run(*args, stdin=lines, check=False, timeout_s=LONG_S)
         if listed.status != 0:
-            raise _broken(tip, listed.stderr)
+            raise _failed(tip, listed)
         names = set(listed.text.split())
         strict = _STRICT
         if is_partial(read_config(discover(git.cwd).common_dir)):
@@ -68,24 +70,35 @@ def _names_in_pack(alone: Git, tip: Oid, names: set[str], strict: str) -> set[st
     Raises:
         RefusedError: Git cannot pack them, or a strict server would not take
             them.
+        UnavailableError: It could not be tried.
 
     """
     asked = "".join(f"{oid}\n" for oid in sorted(names)).encode()
     packing = ("pack-objects", "-q", "--window=0", "--no-use-bitmap-index", "own")
     packed = alone.run(*_FAST, *packing, stdin=asked, check=False, timeout_s=LONG_S)
     if packed.status != 0:
-        raise _broken(tip, packed.stderr)
+        raise _failed(tip, packed)
     index = alone.cwd / "checked.idx"
     taking = ("index-pack", strict, "-o", str(index), f"own-{packed.text}.pack")
     taken = alone.run(*taking, check=False, timeout_s=LONG_S)
     if taken.status != 0:
-        raise _broken(tip, taken.stderr)
+        raise _failed(tip, taken)
     rows = alone.run("show-index", stdin=index.read_bytes(), timeout_s=LONG_S).text.splitlines()
     return {row.split()[1] for row in rows}
 
 
 def _revisions(tips: Iterable[Oid], known: Iterable[Oid]) -> bytes:
     return "".join([*(f"{oid}\n" for oid in tips), *(f"^{oid}\n" for oid in known)]).encode()
+
+
+def _failed(tip: Oid, done: Completed) -> RefusedError | UnavailableError:
+    """Tell a commit that git does not take from a git that could not do its work."""
+    if done.status >= 0 and not is_of_the_system(done.stderr):
+        return _broken(tip, done.stderr)
+    said = codec.printable(done.stderr.strip())[-SHOWN_CHARS:] or "git was ended"
+    return UnavailableError(
+        f"the objects of commit {tip[:12]} could not be looked at: {said}", hint=remedy(said)
+    )
 
 
 def _broken(tip: Oid, said: str) -> RefusedError:

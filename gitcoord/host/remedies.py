@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["remedy"]
+import errno
+import os
+
+__all__ = ["is_of_the_system", "remedy"]
 
 _REMEDIES = (
     (("No space left", "quota"), "make room on the disk, and try again"),
@@ -14,6 +17,24 @@ _REMEDIES = (
     (("File exists",), "another git is at work there: wait until it is done, and try again"),
 )
 _OTHERWISE = "put right what it says, and try again; `gitcoord doctor` looks at the surroundings"
+
+_OF_THE_SYSTEM = (
+    errno.EIO,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+)
+
+
+def is_of_the_system(said: str) -> bool:
+    """Return whether git ends a line with an error of the system's: it is about no object."""
+    words = tuple(f": {os.strerror(number)}" for number in _OF_THE_SYSTEM)
+    return any(line.rstrip().endswith(words) for line in said.splitlines())
 
 
 def remedy(said: object) -> str:

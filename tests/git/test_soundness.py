@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import RefusedError
+from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git import soundness
 from gitcoord.git.program import Git
 from tests.git.building import commit, commit_tree, git
+from tests.support import strace
 from tests.support.broken import BROKEN, raw, without_its_tree
 
 
@@ -29,6 +32,26 @@ def test_a_commit_that_a_strict_server_would_not_take_is_refused(
     assert caught.value.reason == "broken-objects"
     assert caught.value.message.startswith(f"commit {broken[:12]} cannot be cloned or pushed: ")
     assert caught.value.message.isprintable()
+
+
+@pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")
+@pytest.mark.parametrize("fault", ["error=EIO", "error=ENOSPC", "signal=KILL"])
+def test_a_disk_that_fails_is_no_fault_of_the_commit(
+    repo: Path, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """It strikes where the looked-at objects are given their name."""
+    calls = "rename,renameat,renameat2,link,linkat"
+    failing = tmp_path / "programs" / "git"
+    failing.parent.mkdir()
+    failing.write_text(
+        f"#!/bin/sh\nexec {strace.STRACE} -f -qq -o {tmp_path}/log -e trace={calls} "
+        f'-e inject={calls}:{fault} {shutil.which("git")} "$@"\n'
+    )
+    failing.chmod(0o755)
+    tip = commit(repo, {"src/b.py": "new\n"}, base)
+    monkeypatch.setenv("PATH", f"{failing.parent}:{os.environ['PATH']}")
+    with pytest.raises(UnavailableError, match="could not be looked at"):
+        soundness.require_sound(Git(repo), tip, [base])
 
 
 def test_a_submodule_whose_address_is_an_option_is_refused(repo: Path, base: str) -> None:
