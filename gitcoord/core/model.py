@@ -95,7 +95,8 @@ class BatchSpec(TypedDict):
 class PhaseSpec(TypedDict):
     """What the plan says of a phase; ``paths`` bounds its tasks, None does not.
 
-    A ``stream`` never ends by itself: what is done lands in batches.
+    A ``stream`` never ends by itself: what is done lands in batches. With
+    ``reviewers`` no assistant reviews what the same assistant wrote.
     """
 
     id: PhaseId
@@ -106,6 +107,7 @@ class PhaseSpec(TypedDict):
     gates: list[GateSpec]
     stream: NotRequired[bool]
     batch: NotRequired[BatchSpec]
+    reviewers: NotRequired[Literal["other-assistants"]]
 
 
 class TaskSpec(TypedDict):
@@ -222,7 +224,8 @@ class Result(TypedDict):
 
     ``boundary`` holds the layers beside the task's own paths that it was
     held to (``pool P``, ``phase P``, ``agent A``): landing asks them again,
-    and the agent may be gone by then.
+    and the agent may be gone by then. ``makers`` are the assistants in
+    whose session it was written; it is absent where nothing told of one.
     """
 
     oid: Oid | None
@@ -236,6 +239,7 @@ class Result(TypedDict):
     attempt: int
     token: Token
     at: int
+    makers: NotRequired[list[str]]
 
 
 class Setback(TypedDict):

@@ -58,7 +58,9 @@ _PLAN_KEYS = (
     *("boundaries", "widening", "landing", "gates_required", "hung"),
     *LIMIT_KEYS,
 )
-_PHASE_KEYS = ("name", "title", "after", "reviews", "gates", "paths", "stream", "batch")
+_PHASE_KEYS = (
+    *("name", "title", "after", "reviews", "reviewers", "gates", "paths", "stream", "batch"),
+)
 _POOL_KEYS = ("name", "limit", "selection", "paths", "context", "command")
 MAX_CONTEXT_CHARS = 2000
 _TASK_KEYS = (
@@ -220,6 +222,7 @@ class _Reader(Values):
             batch = self.batch(table, at("batch"))
             if batch is not None:
                 spec["batch"] = batch
+            self.reviewers(table, spec, at("reviewers"))
             found.append(spec)
         return found
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitcoord.core import codec, ids, paths
-from gitcoord.core.model import MAX_TITLE_CHARS, BatchSpec
+from gitcoord.core.model import MAX_TITLE_CHARS, BatchSpec, PhaseSpec
 from gitcoord.core.path_habits import habit_of, two_paths_in
 from gitcoord.core.plan_source import Places
 from gitcoord.core.plan_values import Problems, shown
@@ -138,6 +138,15 @@ class Values:
                 self.notices.append(f"{several}; several are written as several texts")
             found.append(pattern)
         return found
+
+    def reviewers(self, phase: dict[str, Any], spec: PhaseSpec, at: str) -> None:
+        """Read who may give the reviews that a phase asks for: any other agent, unless it says."""
+        known = ("any", "other-assistants")
+        if self.choice(phase, "reviewers", at, known, "any") == "any":
+            return
+        if not spec["reviews"]:
+            self.problems.add(at, "reviewers is of phases with reviews: say reviews = 1")
+        spec["reviewers"] = "other-assistants"
 
     def batch(self, phase: dict[str, Any], at: str) -> BatchSpec | None:
         """Read how a stream is cut into batches; None where nothing is said."""

@@ -15,13 +15,16 @@ __all__ = [
     "assistant_of",
     "is_named",
     "is_of_assistant",
+    "makers_in",
     "named_session",
     "session_in_metadata",
+    "session_of_run",
     "with_own",
 ]
 
 NAMED = "named:"
 ASSISTANT = "assistant:"
+RUN = "run:"
 VARIABLES = {
     "claude": "CLAUDE_CODE_SESSION_ID",
     "codex": "CODEX_SESSION_ID",
@@ -79,6 +82,25 @@ def assistant_of(session: str) -> str:
         return ""
     told = session.removeprefix(ASSISTANT).split("+")
     return "+".join(one.partition("=")[0] for one in told)
+
+
+def session_of_run(pid: int, token: str, assistant: str = "") -> str:
+    """Return the session of one agent of a run, with the assistant that it starts, if any."""
+    session = f"{RUN}{pid}:{token}"
+    if assistant:
+        session = f"{session}:{assistant}"
+    return session
+
+
+def makers_in(session: str) -> tuple[str, ...]:
+    """Return the assistants that work in a session; none where nothing tells."""
+    told = assistant_of(session)
+    if told:
+        return tuple(told.split("+"))
+    session = session.removeprefix(NAMED)
+    if not session.startswith(RUN):
+        return ()
+    return tuple(session.split(":")[3:4])
 
 
 def session_in_metadata(metadata: Mapping[str, Any]) -> tuple[str, str]:

@@ -91,3 +91,25 @@ def test_completing_says_that_approvals_are_needed(cli: Cli) -> None:
     assert (
         "b is in review: 1 commit(s), 1 file(s); 1 approval(s) of other agents make it done" in text
     )
+
+
+def test_an_assistant_is_told_who_may_review_what_it_wrote(
+    repo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = REVIEWED + 'reviewers = "other-assistants"\n'
+    work = found(repo, tasks("a", head=head), "x", "y")
+    cli = Cli(repo, capsys)
+    monkeypatch.setenv("CLAUDE_CODE_SESSION_ID", "first")
+    do(work, "x", "a")
+    work.close()
+    error = cli.json("review", "claim", "a", "--agent", "y", status=14)
+    assert (error["reason"], "claude wrote the result of task a" in error["message"]) == (
+        "author",
+        True,
+    )
+    waits = cli.json("review", "claim", "--agent", "y", status=10)
+    assert "asks another assistant, or a person" in waits["message"]
+    monkeypatch.delenv("CLAUDE_CODE_SESSION_ID")
+    monkeypatch.setenv("CODEX_SESSION_ID", "second")
+    assert cli.json("review", "claim", "--agent", "y")["task"]["id"] == "a"
+    assert cli.json("show", "a")["task"]["result"]["makers"] == ["claude"]

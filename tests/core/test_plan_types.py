@@ -187,3 +187,19 @@ def test_an_unknown_key_is_told_with_the_one_that_was_meant(key: str, words: str
     one.known_keys({key: 1, "title": 2}, ["title", "needs", "paths", "id"], "task")
     (row,) = told(one)
     assert words in row
+
+
+def test_who_reviews_is_said_where_reviews_are_asked_for() -> None:
+    for reviews, found in ((1, []), (0, ["p:3: reviewers is of phases with reviews"])):
+        read = values()
+        spec: Any = {"reviews": reviews}
+        read.reviewers({"reviewers": "other-assistants"}, spec, "p:3")
+        assert [problem[: len(found[0])] for problem in told(read)] == found
+        assert spec["reviewers"] == "other-assistants"
+    plain: Any = {"reviews": 1}
+    read = values()
+    read.reviewers({}, plain, "p:3")
+    read.reviewers({"reviewers": "any"}, plain, "p:3")
+    assert plain == {"reviews": 1}, "a key at its default is absent"
+    read.reviewers({"reviewers": "others"}, plain, "p:3")
+    assert "reviewers is one of any, other-assistants" in told(read)[0]

@@ -10,7 +10,9 @@ from gitcoord.core.sessions import (
     assistant_of,
     is_named,
     is_of_assistant,
+    makers_in,
     named_session,
+    session_of_run,
     with_own,
 )
 
@@ -60,3 +62,12 @@ def test_a_session_tells_which_assistants_named_it() -> None:
     session = named_session({"CLAUDE_CODE_SESSION_ID": "1", "CODEX_SESSION_ID": "2"})
     assert assistant_of(str(session)) == "claude+codex"
     assert assistant_of("named:claude=1") == assistant_of("run:12:abc") == ""
+
+
+def test_the_makers_are_the_assistants_that_work_in_a_session() -> None:
+    run = session_of_run(12, "abc", "codex")
+    assert run == "run:12:abc:codex"
+    assert makers_in(run) == makers_in(f"named:{run}") == ("codex",)
+    assert makers_in("assistant:claude=1+codex=2") == ("claude", "codex")
+    nobody = (session_of_run(12, "abc"), "named:claude=1", "tty:7", "")
+    assert [makers_in(one) for one in nobody] == [(), (), (), ()]

@@ -10,7 +10,7 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import Oid
 from gitcoord.core.layout import attempt_log_path
 from gitcoord.core.leases import Context
-from gitcoord.core.model import PhaseRecord, RetryDelay, State, TaskRecord
+from gitcoord.core.model import Claim, PhaseRecord, Result, RetryDelay, State, TaskRecord
 from gitcoord.core.operation import (
     WORDS,
     LineKey,
@@ -37,6 +37,7 @@ from gitcoord.core.operations.gates import require_check
 from gitcoord.core.operations.preconditions import held, task_of
 from gitcoord.core.operations.releases import RELEASE
 from gitcoord.core.operations.reviews import approvals_of
+from gitcoord.core.sessions import makers_in
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS", "retry_delay_ms"]
@@ -68,6 +69,9 @@ def decide_complete(snapshot: Snapshot, command: Command, context: Context) -> d
         "token": command["token"],
         "at": context.time,
     }
+    makers = makers_in(cast("Claim", task["claim"])["session"])
+    if makers:
+        result["makers"] = list(makers)
     spent_ms = elapsed_ms(command.get("begun_ns"), context)
     return {**fenced, **titled(snapshot, command), "result": result, "spent_ms": spent_ms}
 
@@ -80,6 +84,7 @@ def check_complete(snapshot: Snapshot, event: Event) -> None:
     bound_to = (result["token"], result["agent"], result["attempt"])
     if bound_to != (event["token"], event["agent"], event["attempt"]):
         raise UsageError("a result is its claim's")
+    _check_makers(task, result)
     _check_commit(task, result["oid"])
     boundary = boundary_of(snapshot, task, snapshot.agent(event["agent"]))
     if result["boundary"] != recorded(boundary):
@@ -90,6 +95,18 @@ def check_complete(snapshot: Snapshot, event: Event) -> None:
         )
     check_built_on(snapshot, task, result["built_on"])
     require_check(snapshot, task, result)
+
+
+def _check_makers(task: TaskRecord, result: Result) -> None:
+    """Refuse a result that names other makers than its claim's session does.
+
+    Those that an earlier release wrote name none.
+    """
+    if "makers" not in result:
+        return
+    makers = makers_in(cast("Claim", task["claim"])["session"])
+    if not makers or result["makers"] != list(makers):
+        raise UsageError("who made a result is what its claim's session tells")
 
 
 def _check_commit(task: TaskRecord, oid: Oid | None) -> None:

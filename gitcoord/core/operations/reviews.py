@@ -15,7 +15,16 @@ from gitcoord.core.errors import ClaimLostError, ConflictError, RefusedError, Us
 from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.leases import Context, remaining_ms, running
-from gitcoord.core.model import AgentRecord, Lease, Result, Review, State, TaskRecord, TaskSpec
+from gitcoord.core.model import (
+    AgentRecord,
+    Lease,
+    PhaseRecord,
+    Result,
+    Review,
+    State,
+    TaskRecord,
+    TaskSpec,
+)
 from gitcoord.core.operation import (
     WORDS,
     Operation,
@@ -31,6 +40,7 @@ from gitcoord.core.operation import (
 from gitcoord.core.operations.changes import changed, set_back
 from gitcoord.core.operations.expiry import EXPIRE, check_expired, end_reviews, over_reviews
 from gitcoord.core.operations.preconditions import require_agent, require_plan, task_of
+from gitcoord.core.sessions import makers_in
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
 __all__ = ["OPERATIONS", "approvals_of", "has_room", "is_verifier", "review_of"]
@@ -137,6 +147,7 @@ def check_review(snapshot: Snapshot, event: Event) -> None:
             reason="author",
             hint="another agent has to review it",
         )
+    _check_maker(snapshot, task, result, event["session"])
     if event["reviewed"] != result["oid"]:
         raise RefusedError(
             f"the result of task {task['id']} changed",
@@ -152,6 +163,22 @@ def check_review(snapshot: Snapshot, event: Event) -> None:
     _check_own(task, agent, event["old"])
     _check_place(task, agent, gone)
     _check_capacity(snapshot, task, agent, gone)
+
+
+def _check_maker(snapshot: Snapshot, task: TaskRecord, result: Result, session: str) -> None:
+    """Refuse a review by the assistant that wrote the result, where the phase asks for another."""
+    phase = cast("PhaseRecord", snapshot.phase(task["spec"]["phase"]))
+    if phase["spec"].get("reviewers", "any") == "any":
+        return
+    same = set(result.get("makers", [])) & set(makers_in(session))
+    if same:
+        name = ", ".join(sorted(same))
+        raise RefusedError(
+            f"{name} wrote the result of task {task['id']}, and phase {phase['id']} asks another "
+            "assistant, or a person, to review it",
+            reason="author",
+            hint="`gitcoord run --review-assistant NAME` starts another one",
+        )
 
 
 def _check_own(task: TaskRecord, agent: AgentRecord, old: str) -> None:

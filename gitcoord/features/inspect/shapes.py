@@ -131,6 +131,7 @@ class ResultFacts(CommitFacts):
     at: str | int
     attempt: int
     token: Token
+    makers: NotRequired[list[str]]
 
 
 class SetbackFacts(TypedDict):

@@ -76,6 +76,11 @@ class Assistant(NamedTuple):
     environment: tuple[tuple[str, str], ...] = ()
     """What its environment has besides."""
 
+    @property
+    def maker(self) -> str:
+        """Whose it is: several recipes of one program are of one maker."""
+        return self.output or self.name
+
     def session_of(self, kept: Resume | None) -> str:
         """Return the session that it goes on with, of what a task keeps; else nothing."""
         if kept is None or kept["assistant"] != self.name or not self.resume:

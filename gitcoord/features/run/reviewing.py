@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from gitcoord.core.ids import AgentId
+from gitcoord.core.sessions import session_of_run
 from gitcoord.features.run.crew import Shared, Workers
 from gitcoord.features.run.landing import land_what_is_whole
 from gitcoord.features.run.review_assistants import Reviewer, review_with
@@ -21,7 +22,7 @@ MAX_VAIN_REVIEWS = 3
 def review_all(shared: Shared, work: Workspace, agent: AgentId, workers: Workers) -> None:
     """Review one result after another, until those who work have ended."""
     assistant = shared.reviewers[agent]
-    session = f"run:{os.getpid()}:{work.clock.token()[:8]}"
+    session = session_of_run(os.getpid(), work.clock.token()[:8], assistant.maker)
     stop, means = shared.stop.is_set, shared.means
     reviewer = Reviewer(work, agent, session, assistant, means, stop, shared.tell)
     vain = 0

@@ -15,6 +15,7 @@ from gitcoord.core.errors import (
 from gitcoord.core.ids import NO_TASK, AgentId, Oid
 from gitcoord.core.leases import wait_ms
 from gitcoord.core.pacing import Outcome
+from gitcoord.core.sessions import session_of_run
 from gitcoord.features.inspect import facts
 from gitcoord.features.run.assistants import Assistant
 from gitcoord.features.run.attempts import Job, work_on
@@ -63,7 +64,8 @@ class Worker:
         self._position = position
         self._slot = slot
         self._assistant = assistant_of(shared, agent)
-        self._session = f"run:{os.getpid()}:{work.clock.token()[:8]}"
+        maker = self._assistant.maker if self._assistant is not None else ""
+        self._session = session_of_run(os.getpid(), work.clock.token()[:8], maker)
         self._asked_ns = work.clock.monotonic_ns()
 
     def work(self) -> None:

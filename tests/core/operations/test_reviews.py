@@ -19,8 +19,9 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.events import Event
 from gitcoord.core.leases import Beat, running
+from gitcoord.core.machine import check, decide
 from gitcoord.core.sentences import reason_of
-from tests.support.builders import BOOT, PureLedger
+from tests.support.builders import BOOT, TARGET, PureLedger
 from tests.support.pure import refused
 
 SECOND = 10**9
@@ -70,10 +71,14 @@ def ledger(reviews: int = 1, verify_by: str = "", attempts: int = 9) -> PureLedg
 
 
 def review(
-    pure: PureLedger, agent: str, task: str = "a", beats: dict[str, Beat] | None = None
+    pure: PureLedger,
+    agent: str,
+    task: str = "a",
+    beats: dict[str, Beat] | None = None,
+    session: str = "s",
 ) -> Event:
     return pure.run(
-        {"op": "review", "agent": agent, "task": task, "session": "s"},
+        {"op": "review", "agent": agent, "task": task, "session": session},
         pure.context(**(beats or {})),
     )
 
@@ -116,6 +121,65 @@ def test_nobody_reviews_what_is_his_own_or_not_in_review() -> None:
     assert refused.value.reason == "author"
     with pytest.raises(NotFoundError):
         review(pure, "nobody")
+
+
+def written_by(session: str, more: str = 'reviewers = "other-assistants"') -> PureLedger:
+    """Make a ledger with a result that was written in a session, where another has to review."""
+    pure = ledger()
+    head = PLAN.replace("reviews = {reviews}", f"reviews = 1\n{more}")
+    pure.plan(head.format(attempts=9, more=""))
+    claim = {"op": "claim", "agent": "x", "task": "a", "session": session}
+    pure.complete(pure.run({**claim, "base": TARGET, "built_on": {}}))
+    return pure
+
+
+@pytest.mark.parametrize(
+    ("wrote", "reviews", "is_refused"),
+    [
+        ("assistant:claude=1", "assistant:claude=2", True),
+        ("assistant:claude=1", "assistant:codex=2", False),
+        ("assistant:claude=1+codex=1", "assistant:codex=2", True),
+        ("run:7:abc:claude", "assistant:claude=2", True),
+        ("run:7:abc:claude", "run:7:def:claude", True),
+        ("run:7:abc:claude", "named:run:7:def:claude", True),
+        ("run:7:abc:claude", "run:7:def:codex", False),
+        ("assistant:claude=1", "tty:1", False),
+        ("tty:1", "assistant:claude=2", False),
+        ("run:7:abc", "run:7:def", False),
+    ],
+)
+def test_where_the_phase_asks_for_another_maker_no_assistant_reviews_its_own(
+    wrote: str, reviews: str, is_refused: bool
+) -> None:
+    pure = written_by(wrote)
+    if is_refused:
+        with pytest.raises(RefusedError, match="asks another assistant") as refused:
+            review(pure, "y", session=reviews)
+        assert refused.value.reason == "author"
+    else:
+        review(pure, "y", session=reviews)
+    anybody = written_by(wrote, "")
+    review(anybody, "y", session=reviews)
+
+
+def test_who_made_a_result_is_what_the_session_of_its_claim_tells() -> None:
+    pure = written_by("assistant:codex=1")
+    made = pure.snapshot.require_task("a")["result"]
+    assert made is not None
+    assert made["makers"] == ["codex"]
+    plain = ledger()
+    plain.complete(plain.claim("x", "a"))
+    told = plain.snapshot.require_task("a")["result"]
+    assert told is not None
+    assert "makers" not in told
+    held = plain.claim("x", "b")
+    facts = {"oid": "5" * 40, "tree": "5" * 40, "base": TARGET, "built_on": {}}
+    names = {key: held[key] for key in ("agent", "task", "token")}
+    command = {"op": "complete", **names, "result": {**facts, "commits": 1, "files": 1}}
+    event = decide(plain.snapshot, command, plain.context())
+    event["result"]["makers"] = ["codex"]
+    with pytest.raises(UsageError, match="who made a result"):
+        check(plain.snapshot, event)
 
 
 def test_a_place_that_is_taken_names_who_has_it_and_opens_when_the_lease_is_over() -> None:
