@@ -20,6 +20,8 @@ __all__ = ["Clock", "Deadline", "time_offset"]
 
 FIRST_BACKOFF_S = 0.002
 MAX_BACKOFF_S = 0.25
+LATE_S = 3600
+"""How long a time of day may be over, and still be meant."""
 # The kernel gives the first time namespace this number.
 _FIRST_TIME_NAMESPACE = "time:[4026531834]"
 
@@ -44,21 +46,20 @@ class Clock:
     def local_seconds(self, date: tuple[int, int, int, int, int]) -> int | None:
         """Return year, month, day, hour and minute of the local clock in Unix seconds.
 
-        With 0 for the first three it is the next such time of day. None where
-        there is no such time.
+        With 0 for the first three it is the next such time of day, or one that
+        is over since less than an hour: what names it may be told late. None
+        where there is no such time.
         """
         year, month, day, hour, minute = date
         now = time.localtime()
         try:
             if year:
                 return int(time.mktime((year, month, day, hour, minute, 0, 0, 0, -1)))
-            today = now[:3]
-            found = int(time.mktime((*today, hour, minute, 0, 0, 0, -1)))
-            if found > time.time():
-                return found
-            return int(time.mktime((today[0], today[1], today[2] + 1, hour, minute, 0, 0, 0, -1)))
+            days = [(now.tm_year, now.tm_mon, now.tm_mday + step) for step in (-1, 0, 1)]
+            found = [int(time.mktime((*day, hour, minute, 0, 0, 0, -1))) for day in days]
         except (OverflowError, ValueError):
             return None
+        return next((one for one in found if one > time.time() - LATE_S), found[-1])
 
     def boot_id(self) -> str:
         """Return the name of this boot of this machine."""

@@ -268,14 +268,17 @@ def _counted(job: Job, assistant: Assistant, ended: _Ended, attempt: Attempt) ->
 
 
 def _release_at_limit(job: Job, assistant: Assistant, told: Told, attempt: Attempt) -> None:
-    """Give the task back with its session: it waits where nobody of this run can go on."""
+    """Give the task back with its session: it waits where nobody of this run can go on.
+
+    With the session the next claim starts from this attempt's branch. So there is one for an
+    assistant that can go on with none, too: nobody asks for it then.
+    """
     clock, until = job.work.clock, until_of(told, job.work.clock)
     if until is None:
         plan = plan_of(job.work.ledger.snapshot())
         until = clock.seconds() + plan.get("limit_wait_ms", LIMIT_WAIT_MS) // 1000
-    resume: Resume | None = None
-    if told.session and assistant.resume:
-        resume = {"assistant": assistant.name, "session": told.session}
+    session = told.session or str(attempt.token)
+    resume: Resume = {"assistant": assistant.name, "session": session}
     delay_ms = max(0, until - clock.seconds()) * 1000
     if job.means is not None:
         job.means.limits.note(assistant.name, until)

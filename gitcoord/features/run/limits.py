@@ -19,6 +19,7 @@ from gitcoord.host.clock import Clock
 __all__ = ["Limits", "Patience", "until_of"]
 
 POLL_S = 0.5
+MINUTE_S = 60
 FIRST_TRY_S = 60.0
 """After how long a session is tried again where nobody says when its limit ends."""
 
@@ -92,4 +93,8 @@ def until_of(told: Told, clock: Clock) -> int | None:
         return told.until
     if told.until_local is None:
         return None
-    return clock.local_seconds(told.until_local)
+    found = clock.local_seconds(told.until_local)
+    if found is None:
+        return None
+    # A sentence names the minute in which it ends: tried before its end it would refuse again.
+    return found + MINUTE_S

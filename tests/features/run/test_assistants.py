@@ -251,6 +251,20 @@ def test_a_longer_limit_gives_the_task_back_and_its_session_goes_on_later(repo: 
     work.close()
 
 
+def test_an_assistant_that_goes_on_with_no_session_starts_from_the_branch(repo: Path) -> None:
+    work = found(repo, tasks("a", head='[plan]\nlimit_wait = "100ms"\n'))
+    error = json.dumps({"type": "session.error", "data": {"errorType": "rate_limit"}})
+    script = f"test -e a/half.txt || {{ mkdir a; echo half > a/half.txt; echo '{error}'; exit 1; }}"
+    words = json.dumps(["-c", f"{script}; {WHOLE}", "sh", "{prompt}"])
+    recipe("mine", f'program = "sh"\narguments = {words}\noutput = "copilot"\n')
+    done, _ = run(work, repo, "mine")
+    assert done.is_landed
+    task = record(work, "a")
+    assert (task["attempt"], task["failures"]) == (2, 0)
+    assert "a/half.txt" in git("ls-files", cwd=repo).split()
+    work.close()
+
+
 def test_a_run_narrows_to_what_has_something_left_and_says_when_it_goes_on(
     repo: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, cast
 
+import pytest
+
 from gitcoord.core.assistant_output import Told
 from gitcoord.features.run.limits import Limits, Patience, until_of
 from gitcoord.host.clock import Clock
@@ -75,13 +77,38 @@ def test_waiting_ends_when_it_is_over_otherwise() -> None:
     assert clock.now_s < 1010
 
 
-def test_a_local_time_of_day_is_the_next_one() -> None:
+@pytest.mark.parametrize(
+    ("at", "said", "hours"),
+    [
+        # Codex names the minute in which a limit ends; it may be over when that is read.
+        ((2026, 11, 26, 13, 20, 40), (13, 20), 0),
+        ((2026, 11, 26, 13, 50, 40), (13, 20), -0.5),
+        ((2026, 11, 27, 0, 0, 30), (23, 59), -0.01),
+        ((2026, 11, 26, 13, 20, 40), (18, 20), 5),
+        ((2026, 11, 26, 23, 30, 0), (1, 30), 2),
+        ((2026, 11, 26, 13, 20, 40), (11, 20), 22),
+        ((2026, 12, 31, 23, 30, 0), (1, 30), 2),
+    ],
+)
+def test_a_time_of_day_is_the_next_one_or_one_that_is_just_over(
+    at: tuple[int, int, int, int, int, int],
+    said: tuple[int, int],
+    hours: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.mktime((*at, 0, 0, -1))
+    then = time.localtime(now)
+    monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr(time, "localtime", lambda: then)
+    until = until_of(Told(until_local=(0, 0, 0, *said)), Clock())
+    assert until is not None
+    assert abs(until - now - hours * 3600) <= 60
+    assert (until >= now) is (hours >= 0), "not before the minute that was named is over"
+
+
+def test_when_a_limit_ends_is_what_the_session_told() -> None:
     clock = Clock()
     now = time.localtime()
-    told = Told(until_local=(0, 0, 0, now.tm_hour, now.tm_min))
-    until = until_of(told, clock)
-    assert until is not None
-    assert 0 < until - time.time() <= 25 * 3600 + 60
     dated = Told(until_local=(now.tm_year + 1, 1, 1, 0, 30))
     assert (until_of(dated, clock) or 0) > time.time()
     assert until_of(Told(until=99), clock) == 99
