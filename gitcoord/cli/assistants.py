@@ -85,6 +85,13 @@ def _scope(*, is_project: bool, is_user: bool) -> Scope:
     return "local"
 
 
+_OWN_WAYS = {
+    "gemini": "`gemini mcp add gitcoord gitcoord mcp`, run in each worktree, enters it",
+    "copilot": "`copilot mcp add gitcoord -- gitcoord mcp` enters it, once for all repositories",
+}
+"""How an assistant whose servers we do not write enters this one itself."""
+
+
 def _require_mcp(what: str) -> None:
     """Refuse to enter a server that could not start.
 
@@ -97,7 +104,7 @@ def _require_mcp(what: str) -> None:
     if what not in {"claude", "codex"}:
         raise UsageError(
             f"the server is entered for claude and codex, not for {what}",
-            hint="its own settings take it: the program gitcoord with the argument mcp",
+            hint=_OWN_WAYS.get(what, "leave --mcp out"),
         )
     if find_spec("mcp") is None:
         raise UsageError(

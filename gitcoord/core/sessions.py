@@ -84,9 +84,9 @@ def assistant_of(session: str) -> str:
     return "+".join(one.partition("=")[0] for one in told)
 
 
-def session_of_run(pid: int, token: str, assistant: str = "") -> str:
+def session_of_run(pid: int, mark: str, assistant: str = "") -> str:
     """Return the session of one agent of a run, with the assistant that it starts, if any."""
-    session = f"{RUN}{pid}:{token}"
+    session = f"{RUN}{pid}:{mark}"
     if assistant:
         session = f"{session}:{assistant}"
     return session

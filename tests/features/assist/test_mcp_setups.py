@@ -110,5 +110,11 @@ def test_a_users_servers_are_claudes_to_write(cli: Cli) -> None:
     assert "claude mcp add --scope user gitcoord -- " in error["hint"]
 
 
+@pytest.mark.parametrize("name", ["gemini", "copilot"])
+def test_who_enters_it_by_a_command_of_its_own_is_told_which(cli: Cli, name: str) -> None:
+    error = cli.json("setup", name, "--mcp", status=2)
+    assert f"`{name} mcp add gitcoord" in error["hint"]
+
+
 def test_instructions_alone_take_no_server(cli: Cli) -> None:
     cli("setup", "agents-md", "--mcp", status=2)
