@@ -53,6 +53,11 @@ WITHOUT_A_TEST: dict[str, str] = {
     "features/inspect/idleness.py": THROUGH + "features/run/test_watching.py: a command that hangs",
     "host/user_folder.py": THROUGH + "features/run/test_notify.py, whose file lies there",
     "ledger/redaction.py": THROUGH + "cli/test_show_log.py: a secret is kept nowhere",
+    "features/work/sharing.py": THROUGH + "ledger/test_shared_turns.py: agents ask and are asked",
+    "ledger/asked.py": THROUGH + "ledger/test_shared_turns.py: turns read and answer what is asked",
+    "ledger/deciding.py": THROUGH + "ledger/test_ledger.py: a ledger decides what is offered",
+    "ledger/renewals.py": THROUGH + "ledger/test_beats.py: a beat is written by the ledger",
+    "ledger/writing.py": THROUGH + "ledger/test_ledger.py and store/test_durability.py",
     "store/protocol.py": THROUGH + "store/test_contract.py, which every engine passes",
 }
 """The modules that no test file of their name mirrors, and why."""

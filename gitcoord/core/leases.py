@@ -18,6 +18,7 @@ from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, 
 __all__ = [
     "Beat",
     "Context",
+    "LeftError",
     "age_ns",
     "is_late",
     "is_silent",
@@ -31,6 +32,10 @@ __all__ = [
     "stamps_of",
     "wait_ms",
 ]
+
+
+class LeftError(Exception):
+    """Raised when a request needs more than a decision: its owner has to do it."""
 
 
 class Beat(NamedTuple):

@@ -16,6 +16,7 @@ from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import TABLES, discover, keeps_tables
+from gitcoord.ledger.files import sync_files
 from gitcoord.ledger.pending import Settled
 
 __all__ = ["Notice", "begin_as_agent", "begin_as_orchestrator", "landed_by_itself"]
@@ -100,7 +101,7 @@ def _settle(work: Workspace, agent: AgentId) -> list[Notice]:
     else:
         notices = _copied(work)
     for settled in work.ledger.settle(agent):
-        _forget_token(work, agent, settled)
+        _mend_token(work, agent, settled)
         what = f"{settled.op} {settled.task}".strip()
         became = "was not done"
         if settled.is_applied:
@@ -132,9 +133,17 @@ def _clear_tables(work: Workspace, agent: AgentId) -> None:
         clear_table_locks(folder / TABLES)
 
 
-def _forget_token(work: Workspace, agent: AgentId, settled: Settled) -> None:
-    if not settled.is_applied and settled.token and settled.op in _LEASES:
-        work.tokens(agent, _LEASES[settled.op]).remove(settled.token)
+def _mend_token(work: Workspace, agent: AgentId, settled: Settled) -> None:
+    """Forget the token of a lease that never was; complete that of one which others decided."""
+    if not settled.token or settled.op not in _LEASES:
+        return
+    tokens = work.tokens(agent, _LEASES[settled.op])
+    if not settled.is_applied:
+        tokens.remove(settled.token)
+        return
+    kept = tokens.read(settled.token)
+    if kept and not kept.get("task"):
+        sync_files(tokens.write(settled.token, {**kept, "task": settled.task}))
 
 
 def _in_the_way(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Notice]:

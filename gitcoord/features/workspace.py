@@ -194,6 +194,11 @@ class Workspace:
         return self._index
 
     @property
+    def has_index(self) -> bool:
+        """Whether the index is open: only what chooses a task needs it."""
+        return self._index is not None
+
+    @property
     def logs(self) -> Logs:
         """Where what commands print is kept on this machine."""
         from gitcoord.ledger.logs import Logs
@@ -219,6 +224,7 @@ class Workspace:
         self.ledger = Ledger(self.remote, name, self.clock, timeout_s=timeout_s)
         # A push takes its time, and two at once would only be refused.
         self.ledger.queue_wait_s = timeout_s
+        self.ledger.shares_turns = False
 
     @property
     def held(self) -> Literal["everywhere", "on this machine"]:

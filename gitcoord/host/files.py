@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 __all__ = [
+    "PRIVATE",
     "IrregularFileError",
     "copy_content",
     "copy_file",

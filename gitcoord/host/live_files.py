@@ -57,6 +57,16 @@ class LiveFile:
             _held[handle] = (known.st_dev, known.st_ino)
             self._handle = handle
 
+    def rename(self, path: Path) -> None:
+        """Give the file another name; it is held on.
+
+        Raises:
+            OSError: It has lost its name, or cannot have that one.
+
+        """
+        self.path.rename(path)
+        self.path = path
+
     def touch(self) -> None:
         """Change the file's time to now."""
         place = self.path if self._handle is None else self._handle

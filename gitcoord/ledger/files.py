@@ -109,6 +109,8 @@ class LedgerFiles:
     """Where one ledger's private files lie on this machine."""
 
     __slots__ = (
+        "asked",
+        "bell",
         "deck_lock",
         "healing_lock",
         "index",
@@ -123,6 +125,8 @@ class LedgerFiles:
         self.root = common_dir / "gitcoord"
         self.queue_lock = self.root / "locks" / f"{ledger}.queue"
         self.deck_lock = self.root / "locks" / f"{ledger}.deck"
+        self.bell = self.root / "locks" / f"{ledger}.bell"
+        self.asked = self.root / "asked" / ledger
         self.healing_lock = self.root / "locks" / f"{ledger}.healing"
         self.landing_lock = self.root / "locks" / f"{ledger}.landing"
         self.pending = self.root / "pending" / ledger
@@ -183,7 +187,8 @@ class TokenFiles:
         kept = []
         for path in paths:
             content = read_json(path) or {}
-            if content.get("token") == path.stem and isinstance(content.get("task"), str):
+            # Without a task it is that of a claim that was asked for, and is not known yet.
+            if content.get("token") == path.stem and ids.is_id(content.get("task")):
                 kept.append(content)
         return kept
 

@@ -7,34 +7,28 @@ happened. A retry decides again from a fresh read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitcoord.core import codec
-from gitcoord.core.errors import (
-    ClaimLostError,
-    GitcoordError,
-    NotFoundError,
-    UnavailableError,
-    UnknownError,
-)
+from gitcoord.core.errors import GitcoordError, NotFoundError, UnavailableError, UnknownError
 from gitcoord.core.events import Command, Event, evidence_of
 from gitcoord.core.ids import NO_OID, AgentId, Oid, Token
-from gitcoord.core.leases import Beat, Context, leases_of
+from gitcoord.core.leases import Beat, Context
 from gitcoord.core.machine import apply, decide
-from gitcoord.core.messages import author_of, render
 from gitcoord.core.refs import attic_ref, attic_refs, beat_ref, ledger_ref
-from gitcoord.core.snapshot import BlobOid, Changes, Snapshot
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.remedies import remedy
-from gitcoord.ledger.beats import Beats, Observations, beat_text
+from gitcoord.ledger.beats import Beats, Observations
+from gitcoord.ledger.deciding import Offers, Request, Shared, are_shared, first_kept, offers_of
 from gitcoord.ledger.files import LedgerFiles, require_writable, sync_files
-from gitcoord.ledger.pending import PendingFiles, Settled, find_entry
-from gitcoord.ledger.prune_guard import outlast_prune, require_written
+from gitcoord.ledger.pending import PendingFiles, Settled, event_of, find_entry, find_since
+from gitcoord.ledger.prune_guard import outlast_prune, read_back, require_written
 from gitcoord.ledger.ref_locks import RefLocks
+from gitcoord.ledger.writing import Step, writing
 from gitcoord.store.protocol import (
-    BlobRef,
     ContendedError,
     LockedError,
     MissingObjectError,
@@ -45,14 +39,14 @@ from gitcoord.store.reader import RecordCache, open_snapshot
 from gitcoord.store.stale_locks import is_empty_lock, record_files
 
 if TYPE_CHECKING:
+    from gitcoord.ledger.asked import AskedFiles
     from gitcoord.ledger.hint_refs import HintRefs
+    from gitcoord.ledger.renewals import Renewals
+    from gitcoord.ledger.shared_turns import SharedTurn
 
-__all__ = ["Done", "Ledger", "Offers", "encoded"]
+__all__ = ["Done", "Ledger", "Offers"]
 
 QUEUE_WAIT_S = 2.0
-Offers = Generator[Command, None, None]
-"""Commands that are decided in turn, until one is accepted."""
-Request = Command | Callable[[Snapshot, Context], Command | Offers]
 
 
 class Done(NamedTuple):
@@ -64,7 +58,10 @@ class Done(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """What one call of ``execute`` was asked to do."""
+    """What one call of ``execute`` was asked to do.
+
+    ``seen`` is the tip from which on others may have published it, if it was asked of them.
+    """
 
     request: Request
     agent: AgentId
@@ -73,6 +70,7 @@ class _Turn(NamedTuple):
     inputs: Sequence[bytes]
     context: Context
     deadline: Deadline
+    seen: Oid | None = None
 
 
 class _Decided(NamedTuple):
@@ -82,50 +80,6 @@ class _Decided(NamedTuple):
     parent: Oid | None
     snapshot: Snapshot
     event: Event
-
-
-def _offers(request: Request, snapshot: Snapshot, context: Context) -> Offers:
-    """Return what a request wants decided on a state: one command, or several in turn."""
-    if not callable(request):
-        yield request
-        return
-    offered = request(snapshot, context)
-    if isinstance(offered, Generator):
-        yield from offered
-    else:
-        yield offered
-
-
-def _first_kept(offers: Offers, decided_on: Callable[[Command], _Decided]) -> _Decided:
-    """Decide one command after another, until one is accepted and nothing is offered instead.
-
-    A refusal is raised where its command was offered, which passes it on or
-    offers the next.
-    """
-    command = next(offers)
-    while True:
-        try:
-            decided = decided_on(command)
-        except GitcoordError as refusal:
-            command = offers.throw(refusal)
-            continue
-        try:
-            command = next(offers)
-        except StopIteration:
-            return decided
-
-
-def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
-    """Turn changed records into what a store writes."""
-    contents: dict[str, bytes | BlobRef | None] = {}
-    for path, change in changes.items():
-        if change is None:
-            contents[path] = None
-        elif isinstance(change, BlobOid):
-            contents[path] = BlobRef(Oid(change))
-        else:
-            contents[path] = codec.dump(change)
-    return contents
 
 
 class Ledger:
@@ -139,10 +93,12 @@ class Ledger:
         self.timeout_s = timeout_s
         self.queue_wait_s = QUEUE_WAIT_S
         """How long to wait for our turn; the swap decides anyway."""
+        self.shares_turns = are_shared()
+        """Whether others may publish what we ask for; a push is its owner's."""
         self.files = LedgerFiles(store.common_dir, name)
         self.pending = PendingFiles(self.files.pending)
         self.queue = QueueLock(self.files.queue_lock)
-        self._turns = Turns(self.queue, QueueLock(self.files.deck_lock), clock)
+        self._turns = Turns(self.queue, self.files.deck_lock, self.files.bell, clock)
         self.locks = RefLocks(store.common_dir, self.files, self.pending, clock)
         self._hints: HintRefs | None = None
         self.writes = 0
@@ -205,14 +161,36 @@ class Ledger:
 
     def settle(self, agent: AgentId) -> list[Settled]:
         """Settle what this agent's dead processes left unknown."""
+        if self.files.asked.is_dir():
+            self.asked.hand_over(agent, self.files.pending)
         if not any(record_files(self.files.pending / agent, depth=0)):
             return []
         # Removed now, so that no later swap of ours meets them.
         self.locks.clear_left(agent)
-        attic = list(self.store.list_refs(attic_refs(self.name)).values())
-        return self.pending.settle(
-            self.store, agent, self.tip(), attic, lambda ref: is_empty_lock(self.locks.of(ref))
-        )
+        turn: AbstractContextManager[bool] = nullcontext(False)
+        if self.pending.was_any_asked(agent):
+            # Nobody takes it any more; who took it before has the turn until it is over.
+            turn = self.queue.hold(min(self.queue_wait_s, self.timeout_s))
+        with turn as is_alone:
+            return self.pending.settle(
+                self.store,
+                agent,
+                self.tip(),
+                self._attic(),
+                lambda ref: is_empty_lock(self.locks.of(ref)),
+                is_alone=is_alone,
+            )
+
+    def _attic(self) -> list[Oid]:
+        """List the tips that rollbacks left."""
+        return list(self.store.list_refs(attic_refs(self.name)).values())
+
+    @property
+    def asked(self) -> AskedFiles:
+        """What waits for others' turns; loaded where something does, or may."""
+        from gitcoord.ledger.asked import AskedFiles
+
+        return AskedFiles(self.files.asked)
 
     # writing
 
@@ -224,6 +202,7 @@ class Ledger:
         before_swap: Callable[[Event], Sequence[Path] | None] | None = None,
         verify: Mapping[str, Oid | None] | None = None,
         inputs: Sequence[bytes] = (),
+        shared: Shared | None = None,
     ) -> Done:
         """Decide on the newest state and publish the entry.
 
@@ -234,7 +213,8 @@ class Ledger:
         parent. ``before_swap`` sees the event before anything can have
         happened, and names the files that must be on the disk by then.
         ``verify`` names refs that must hold a value at the swap.
-        ``inputs`` are the blobs that the command names by oid.
+        ``inputs`` are the blobs that the command names by oid. With ``shared``
+        whoever has the turn may decide and publish it, and we for others.
 
         Raises:
             GitcoordError: Refused: nothing changed.
@@ -254,10 +234,10 @@ class Ledger:
         )
         is_known = False
         try:
-            with self._turns.take(
-                min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn)
-            ) as is_queued:
-                done = self._publish(turn, is_queued=is_queued)
+            if shared is not None and self.shares_turns:
+                done = self._in_shared_turn(turn, shared)
+            else:
+                done = self._in_own_turn(turn)
             is_known = True
             self.writes += 1
         except UnknownError:
@@ -274,12 +254,88 @@ class Ledger:
             self.remember()
         return done
 
-    def _publish(self, turn: _Turn, *, is_queued: bool) -> Done:
+    def _in_own_turn(self, turn: _Turn) -> Done:
+        """Wait for a turn, and publish in it."""
+        with self._turns.take(
+            min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn, self.tip())
+        ) as is_queued:
+            return self._publish(turn, is_queued=is_queued)
+
+    def _in_shared_turn(self, turn: _Turn, shared: Shared) -> Done:
+        """Publish at once where nobody has the turn; else ask whoever has it next.
+
+        What cannot be asked for is done in a turn of its own, and so is what was
+        left to us.
+        """
+        with self._turns.take_unless(0, lambda: False) as is_held:
+            if is_held:
+                return self._publish(turn, is_queued=True, shared=shared)
+        from gitcoord.ledger.shared_turns import asked_facts
+
+        seen = self.tip()
+        if seen is None:
+            return self._in_own_turn(turn)
+        sync_files(shared.prepare(turn.context))
+        question = self.asked.question(turn.agent, turn.context.id, seen)
+        committer = self.store.committer()
+        question.ask(asked_facts(shared, turn.agent, turn.context, seen, committer))
+        try:
+            with self._turns.take_unless(
+                min(self.queue_wait_s, self.timeout_s), question.is_answered
+            ) as is_held:
+                answer = question.answer()
+                if answer is None:
+                    is_certain = question.withdraw(self.pending) or is_held
+                    turn = turn._replace(seen=seen)
+                    return self._after_asking(turn, shared, is_held=is_held, is_certain=is_certain)
+        except BaseException:
+            question.leave()
+            raise
+        question.end()
+        if answer.refusal is not None:
+            raise answer.refusal
+        if answer.entry is None:
+            return self._in_own_turn(turn)
+        return self._published(turn, answer.entry)
+
+    def _after_asking(
+        self, turn: _Turn, shared: Shared, *, is_held: bool, is_certain: bool
+    ) -> Done:
+        """Publish what was asked of others in vain.
+
+        Where it is not ``is_certain``, a stopped process that took it may still publish
+        it: then it has no other end than an entry that stands.
+        """
+        try:
+            return self._publish(turn, is_queued=is_held, shared=shared)
+        except Exception as error:
+            if is_certain or isinstance(error, UnknownError):
+                raise
+            raise UnknownError(
+                f"another process may still publish what was asked of it: {error}",
+                hint="this agent's next command settles it before it does anything else",
+                entry_id=turn.context.id,
+            ) from error
+
+    def _published(self, turn: _Turn, entry: Oid) -> Done:
+        """Acknowledge what another process published for us."""
+        event = event_of(self.store, entry, turn.context.id)
+        if turn.before_swap is not None:
+            sync_files(turn.before_swap(event) or ())
+        return Done(entry, event, self._opened(entry))
+
+    def _publish(self, turn: _Turn, *, is_queued: bool, shared: Shared | None = None) -> Done:
         """Try until the entry is published, or a rule or the clock says no."""
         attempt = 0
         noted: list[str] | None = None
         while True:
-            tip, parent, snapshot, event = self._decided(turn)
+            tip = self.tip()
+            if turn.seen is not None:
+                # Before each try: another's turn may have had it until we took it back.
+                known = find_since(self.store, tip, turn.seen, turn.context.id, self._attic)
+                if known is not None:
+                    return self._published(turn, known)
+            _, parent, snapshot, event = self._decided(turn, tip)
             wanted: dict[str, Oid | None] = {
                 beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)
             } | dict(turn.verify)
@@ -294,26 +350,45 @@ class Ledger:
                 kept = turn.before_swap(event) or ()
             if tip is not None and parent != tip:
                 self._keep_abandoned(attic_ref(self.name, event["time"], tip), tip)
-            write = self._writing(parent, snapshot, event, turn.inputs)
+            steps = [Step(event, apply(snapshot, event), None, turn.inputs)]
+            others = self._company(turn, event, shared if is_queued else None)
+            if others is not None:
+                beats = Beats(self.store, self.name)
+                steps += others.decide(snapshot, steps[0], beats, self._observations)
+            write = writing(self.store, self.name, parent, steps)
             self._turns.let_next()
-            entry = write()
+            entries = write()
             # After the objects, whose journal commit had their blocks in it.
             sync_files(kept)
             require_written(self.store, self.clock, write, turn.deadline)
             try:
-                self._swap(tip, entry, event, wanted)
+                self._swap(tip, entries[-1], event, wanted)
             except (ContendedError, LockedError) as error:
+                if others is not None:
+                    others.put_back()
                 self.pending.touch(event["id"])
                 self.locks.wait(error, attempt, turn.deadline, turn.verify, is_queued=is_queued)
                 self.pending.touch(event["id"])
                 attempt += 1
                 continue
-            self._read_back(entry, write, event, turn.deadline)
-            return Done(entry, event, self._opened(entry))
+            read_back(self.store, self.ref, entries[-1], event, write, self.clock, turn.deadline)
+            if others is not None:
+                others.answer(entries[1:])
+            return Done(entries[0], event, self._opened(entries[0]))
 
-    def _decided(self, turn: _Turn) -> _Decided:
-        """Decide on the newest state, each command that is offered once."""
-        tip = self.tip()
+    def _company(self, turn: _Turn, event: Event, shared: Shared | None) -> SharedTurn | None:
+        """Return the turn that others may share; None where it is ours alone."""
+        if shared is None or turn.verify or not self.files.asked.is_dir():
+            return None
+        from gitcoord.core.shared_turns import is_alone
+        from gitcoord.ledger.shared_turns import SharedTurn
+
+        if is_alone(event):
+            return None
+        return SharedTurn(self.asked, turn.context.boot_id, shared)
+
+    def _decided(self, turn: _Turn, tip: Oid | None) -> _Decided:
+        """Decide on the state at a tip that was read, each command that is offered once."""
         context = turn.context._replace(
             now_ns=self.clock.monotonic_ns(),
             time=self.clock.seconds(),
@@ -333,34 +408,13 @@ class Ledger:
                 state = open_snapshot(self.store, parent, self.records)
             return _Decided(tip, parent, state, decide(state, command, context))
 
-        return _first_kept(_offers(turn.request, snapshot, context), decided_on)
+        return first_kept(offers_of(turn.request, snapshot, context), decided_on)
 
     def _keep_abandoned(self, ref: str, tip: Oid) -> None:
         """Put a tip into the attic, and remove the locks of dead writers there."""
         for lock in self.locks.of(ref).parent.glob("*.lock"):
             self.locks.remove(lock)
         self.hints.keep(ref, tip)
-
-    def _writing(
-        self, parent: Oid | None, snapshot: Snapshot, event: Event, inputs: Sequence[bytes]
-    ) -> Callable[[], Oid]:
-        """Return what writes the entry, and writes it again if a prune took it."""
-        base: Oid | None = None
-        parents: tuple[Oid, ...] = ()
-        if parent:
-            base = self.store.read_entry(parent).tree
-            parents = (parent,)
-        changes = encoded(apply(snapshot, event))
-        message = render(event)
-
-        def write() -> Oid:
-            tree = self.store.write_tree(base, changes)
-            for content in inputs:
-                self.store.write_blob(content)
-            author = author_of(event["agent"], self.name)
-            return self.store.write_entry(tree, parents, message, author, event["time"])
-
-        return write
 
     def _swap(
         self, tip: Oid | None, entry: Oid, event: Event, wanted: Mapping[str, Oid | None]
@@ -394,37 +448,6 @@ class Ledger:
             entry_id=event["id"],
         ) from None
 
-    def _read_back(
-        self, entry: Oid, write: Callable[[], Oid], event: Event, deadline: Deadline
-    ) -> None:
-        """Read what was published before it is acknowledged.
-
-        A concurrent ``gc --prune=now`` can drop objects between their write
-        and the swap that makes them reachable; their bytes are still here.
-        One that began before our swap may still be deleting: it is outlasted.
-        """
-        for _ in range(3):
-            if outlast_prune(self.store, self.clock, deadline) and not self.store.is_lost():
-                break
-            write()
-        else:
-            raise UnknownError(
-                f"the objects of {event['op']} vanish as soon as they are written",
-                hint="stop what runs `git gc --prune=now` beside gitcoord",
-                entry_id=event["id"],
-            )
-        try:
-            now = self.tip()
-            is_there = now == entry or find_entry(self.store, now, None, event["id"]) is not None
-        except (OSError, MissingObjectError, UnavailableError):
-            is_there = False
-        if not is_there:
-            raise UnknownError(
-                f"the entry of {event['op']} is not in the chain that was read back",
-                hint="`gitcoord verify` looks at the chain",
-                entry_id=event["id"],
-            )
-
     # hints
 
     @property
@@ -456,45 +479,13 @@ class Ledger:
             ClaimLostError: The token is not current: nothing was renewed.
 
         """
-        ref = beat_ref(self.name, agent)
+        return self._renewals.beat(agent, token, self.snapshot)
 
-        def write() -> Beat:
-            known = Beats(self.store, self.name, self._repair_beat).get(agent)
-            old = self.store.read_ref(ref)
-            live = self._tokens()
-            if token not in live:
-                raise ClaimLostError("this claim is no longer current", hint="stop working on it")
-            stamps = {}
-            if known is not None:
-                stamps = {name: stamp for name, stamp in known.stamps.items() if name in live}
-            stamps[token] = (self.clock.machine_id(), self.clock.monotonic_ns())
-            oid = self.store.write_blob(beat_text(stamps))
-            self.store.swap(ref, old, oid)
-            if old is not None and old != oid:
-                # One that read the ref before us finds no blob, takes the
-                # beat for silent, and is stopped by the ref that moved.
-                self.store.discard(old)
-            return Beat(oid, stamps)
+    @property
+    def _renewals(self) -> Renewals:
+        from gitcoord.ledger.renewals import Renewals
 
-        beat: Beat = self.hints.recorded(write)
-        # Read after the write: a takeover that published between our first
-        # look and our swap has to be told to us, not to be overlooked.
-        if token not in self._tokens():
-            raise ClaimLostError("this claim was taken over", hint="stop working on it")
-        return beat
+        return Renewals(self.store, self.name, self.clock, self.hints)
 
     def _repair_beat(self, ref: str) -> None:
-        """Set a broken beat ref to a beat that renews no lease.
-
-        It may have been a fresh beat, so that it counts from now on. If this
-        fails the ref is broken as before.
-        """
-        oid = self.store.write_blob(f"torn {self.clock.token()}\n".encode())
-        self.hints.recorded(lambda: self.store.repair_ref(ref, oid))
-
-    def _tokens(self) -> set[Token]:
-        """Return the tokens that are current."""
-        tokens: set[Token] = set()
-        for task in self.snapshot().live():
-            tokens.update(lease["token"] for lease in leases_of(task))
-        return tokens
+        self._renewals.repair(ref)

@@ -10,12 +10,13 @@ which writers live, to those that find a lock in the way.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core import ids
-from gitcoord.core.errors import CorruptError
+from gitcoord.core.errors import CorruptError, UnknownError
+from gitcoord.core.events import Event
 from gitcoord.core.ids import NO_AGENT, NO_OID, AgentId, Oid, TaskId, Token
 from gitcoord.core.messages import parse
 from gitcoord.host.live_files import LiveFile, is_at_work
@@ -24,7 +25,16 @@ from gitcoord.ledger.files import read_json, unwritten
 from gitcoord.store.protocol import MissingObjectError, Store
 from gitcoord.store.stale_locks import record_files
 
-__all__ = ["HINTS", "PendingFiles", "Settled", "chain", "find_entry", "verified_refs"]
+__all__ = [
+    "HINTS",
+    "PendingFiles",
+    "Settled",
+    "chain",
+    "event_of",
+    "find_entry",
+    "find_since",
+    "verified_refs",
+]
 
 HINTS = AgentId(".refs")
 """In place of an agent's name: operations on refs that are hints."""
@@ -50,6 +60,26 @@ def chain(store: Store, tip: Oid | None, until: Oid | None) -> Iterator[tuple[Oi
         oid = None
         if entry.parents:
             oid = entry.parents[0]
+
+
+def find_since(
+    store: Store, tip: Oid | None, seen: Oid, entry_id: str, left: Callable[[], Iterable[Oid]]
+) -> Oid | None:
+    """Return the oid of the entry with an id that was published since a tip was seen.
+
+    ``left`` lists what rollbacks left, which is asked where there was one since.
+    """
+    last = None
+    for oid, _ in chain(store, tip, seen):
+        last = oid
+    entry = find_entry(store, tip, seen, entry_id)
+    if entry is not None or last is None or seen in store.read_entry(last).parents:
+        return entry
+    for start in left():
+        entry = find_entry(store, start, seen, entry_id)
+        if entry is not None:
+            return entry
+    return None
 
 
 def find_entry(store: Store, tip: Oid | None, until: Oid | None, entry_id: str) -> Oid | None:
@@ -89,6 +119,21 @@ class PendingFiles:
         except OSError as error:
             raise unwritten(path, error) from None
 
+    def adopt(self, agent: AgentId, entry_id: str, file: LiveFile) -> bool:
+        """Take over the record of an operation that was asked of others until now.
+
+        In one step: from then on nobody else begins with it. Returns False where
+        the record has another name by now.
+        """
+        path = self.folder / agent / f"{entry_id}.json"
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.rename(path)
+        except OSError:
+            return False
+        self._own[entry_id] = file
+        return True
+
     def touch(self, entry_id: str) -> None:
         """Record that no try of this operation is under way just now.
 
@@ -118,6 +163,8 @@ class PendingFiles:
         tip: Oid | None,
         attic: list[Oid],
         is_locked: Callable[[str], bool],
+        *,
+        is_alone: bool = False,
     ) -> list[Settled]:
         """Find out what became of this agent's operations of dead writers.
 
@@ -125,7 +172,9 @@ class PendingFiles:
         replaced; until then its file stays. ``is_locked`` tells whether a ref
         that the writer only verified may still be locked by it: as long as
         one is, its file is kept among those of hints, for it alone tells
-        whose that lock is.
+        whose that lock is. What was asked of others may be under way as long as
+        anybody has the turn: it is settled only where the tip was read in a turn
+        of ours (``is_alone``).
         """
         settled = []
         for path, facts in self.of_dead(agent):
@@ -133,11 +182,16 @@ class PendingFiles:
             if seen is not None and not ids.is_oid(seen):
                 path.unlink(missing_ok=True)
                 continue
+            if _was_asked(facts) and not is_alone:
+                continue
             entry = self._find(store, [tip, *attic], seen, entry_id)
             if entry is None and tip == seen:
                 continue
             op = str(facts.get("op", ""))
             task, token = TaskId(str(facts.get("task", ""))), Token(str(facts.get("token", "")))
+            if entry is not None and not task:
+                # Whoever decided it chose the task.
+                task = TaskId(parse(store.read_entry(entry).message, entry).get("task", ""))
             settled.append(Settled(entry_id, op, task, token, entry is not None, entry or NO_OID))
             if any(map(is_locked, verified_refs(facts))):
                 kept = self.folder / HINTS / path.name
@@ -159,6 +213,10 @@ class PendingFiles:
             if facts is not None and path not in own and not is_at_work(path, facts):
                 yield path, facts
 
+    def was_any_asked(self, agent: AgentId) -> bool:
+        """Return whether dead processes of an agent asked others for something."""
+        return any(_was_asked(facts) for _, facts in self.of_dead(agent))
+
     def _find(
         self, store: Store, tips: list[Oid | None], until: Oid | None, entry_id: str
     ) -> Oid | None:
@@ -170,6 +228,28 @@ class PendingFiles:
             if entry is not None:
                 return entry
         return None
+
+
+def _was_asked(facts: dict[str, Any]) -> bool:
+    """Return whether an operation was asked of others, and not begun by its own agent."""
+    return isinstance(facts.get("request"), dict)
+
+
+def event_of(store: Store, entry: Oid, entry_id: str) -> Event:
+    """Return the event of an entry that is said to be ours.
+
+    Raises:
+        UnknownError: It is not: what became of ours is settled later.
+
+    """
+    event = parse(store.read_entry(entry).message, entry)
+    if event["id"] != entry_id:
+        raise UnknownError(
+            f"{entry} is said to be the entry of {entry_id}, and is another",
+            hint="`gitcoord verify` looks at the chain",
+            entry_id=entry_id,
+        )
+    return event
 
 
 def verified_refs(facts: dict[str, Any]) -> list[str]:

@@ -16,7 +16,8 @@ from gitcoord.core.machine import apply, check
 from gitcoord.core.messages import author_of, parse
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.snapshot import Snapshot
-from gitcoord.ledger.ledger import Ledger, encoded
+from gitcoord.ledger.ledger import Ledger
+from gitcoord.ledger.writing import encoded
 from gitcoord.store.protocol import BlobRef, EntryObject, MissingObjectError, Store, TreeItem
 from gitcoord.store.reader import RecordCache, TreeReader
 

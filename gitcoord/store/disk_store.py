@@ -174,9 +174,12 @@ class DiskStore(ABC):
         """Write a blob, synced, and return its oid."""
         return self._write("blob", content)
 
-    def write_tree(self, base: Oid | None, changes: Mapping[str, Change]) -> Oid:
+    def write_tree(
+        self, base: Oid | None, changes: Mapping[str, Change], *, is_further: bool = False
+    ) -> Oid:
         """Write ``base`` with paths changed (None: removed); return the tree."""
-        self._fresh.clear()
+        if not is_further:
+            self._fresh.clear()
         if len(changes) >= BULK_CHANGES:
             return self._write_packed_tree(base, changes)
         written: dict[bytes, Oid] = {}
@@ -210,13 +213,27 @@ class DiskStore(ABC):
         self._remember(oid, dict(items))
         return oid
 
+    def committer(self) -> tuple[str, str]:
+        """Return the name and the address that commits of this user carry."""
+        return self._identity()
+
     def write_entry(
-        self, tree: Oid, parents: tuple[Oid, ...], message: str, author: tuple[str, str], time: int
+        self,
+        tree: Oid,
+        parents: tuple[Oid, ...],
+        message: str,
+        author: tuple[str, str],
+        time: int,
+        *,
+        committer: tuple[str, str] | None = None,
+        is_synced: bool = True,
     ) -> Oid:
-        """Write a commit, synced, and return its oid; no ref moves."""
-        content = encode_commit(tree, parents, author, self._identity(), time, message)
+        """Write a commit, and return its oid; no ref moves."""
+        user = committer or self._identity()
+        content = encode_commit(tree, parents, author, user, time, message)
         oid = self._write("commit", content)
-        self._loose.sync()
+        if is_synced:
+            self._loose.sync()
         return oid
 
     def sync(self) -> None:
@@ -271,7 +288,7 @@ class DiskStore(ABC):
         return os.path.exists(self._loose.path(oid)) or self._is_packed(oid)
 
     def is_lost(self) -> bool:
-        """Return whether an object of the last entry is gone from the disk."""
+        """Return whether an object of what was written last is gone from the disk."""
         return any(not self._has(oid) for oid in self._fresh)
 
     def refresh(self) -> None:

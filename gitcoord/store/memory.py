@@ -89,7 +89,9 @@ class MemoryStore:
         self.on_call("write_blob")
         return self._write("blob", content)
 
-    def write_tree(self, base: Oid | None, changes: Mapping[str, Change]) -> Oid:
+    def write_tree(
+        self, base: Oid | None, changes: Mapping[str, Change], *, is_further: bool = False
+    ) -> Oid:
         """Write ``base`` with paths changed."""
         self.on_call("write_tree")
 
@@ -99,8 +101,20 @@ class MemoryStore:
         tree = build_tree(base, changes, self.read_tree, write_items, self.write_blob)
         return tree or self._write("tree", b"")
 
+    def committer(self) -> tuple[str, str]:
+        """Return a user of no name."""
+        return "user", "user@localhost.invalid"
+
     def write_entry(
-        self, tree: Oid, parents: tuple[Oid, ...], message: str, author: tuple[str, str], time: int
+        self,
+        tree: Oid,
+        parents: tuple[Oid, ...],
+        message: str,
+        author: tuple[str, str],
+        time: int,
+        *,
+        committer: tuple[str, str] | None = None,
+        is_synced: bool = True,
     ) -> Oid:
         """Write a commit."""
         self.on_call("write_entry")

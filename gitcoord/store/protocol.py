@@ -105,19 +105,41 @@ class Store(Protocol):
         is written or a ref moves.
         """
 
-    def write_tree(self, base: Oid | None, changes: Mapping[str, bytes | BlobRef | None]) -> Oid:
+    def write_tree(
+        self,
+        base: Oid | None,
+        changes: Mapping[str, bytes | BlobRef | None],
+        *,
+        is_further: bool = False,
+    ) -> Oid:
         """Write ``base`` with paths changed (None: removed); return the tree.
 
         Only the trees on the way to a changed path are written. An empty
         folder vanishes. Bytes are written as blobs, each content once.
+        ``is_further``: it is published with what was written before it.
+        """
+
+    def committer(self) -> tuple[str, str]:
+        """Return the name and the address that commits of this user carry.
+
+        They are the user's git identity, or a fallback.
         """
 
     def write_entry(
-        self, tree: Oid, parents: tuple[Oid, ...], message: str, author: tuple[str, str], time: int
+        self,
+        tree: Oid,
+        parents: tuple[Oid, ...],
+        message: str,
+        author: tuple[str, str],
+        time: int,
+        *,
+        committer: tuple[str, str] | None = None,
+        is_synced: bool = True,
     ) -> Oid:
-        """Write a commit, synced, and return its oid; no ref moves.
+        """Write a commit, and return its oid; no ref moves.
 
-        The committer is the user's git identity, or a fallback.
+        Without a ``committer`` it is this user. Unless ``is_synced``, it may be
+        there for this process alone until a later one is written and synced.
         """
 
     def sync(self) -> None:
@@ -161,9 +183,9 @@ class Store(Protocol):
         """
 
     def is_lost(self) -> bool:
-        """Return whether an object of the last entry is gone from the disk.
+        """Return whether an object of what was written last is gone from the disk.
 
-        That is, of the last ``write_tree`` and ``write_entry``: a prune
+        That is, since the last ``write_tree`` that was not a further one: a prune
         that runs beside a writer can take objects which no ref reaches yet.
         """
 

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock, Deadline
-from gitcoord.host.files import note_holder, open_file, read_file
+from gitcoord.host.files import PRIVATE, note_holder, open_file, read_file
 from gitcoord.host.processes import identity
 
-__all__ = ["QueueLock", "Turns"]
+__all__ = ["Bell", "QueueLock", "Turns"]
 
 MAX_HOLDER_BYTES = 1024
+LOOK_S = 0.05
+REST_S = 0.002
 
 
 class QueueLock:
@@ -95,19 +98,74 @@ class QueueLock:
             ) from None
 
 
+class Bell:
+    """A pipe through which nothing goes: that it is closed tells all who wait of a turn's end.
+
+    It is there only while somebody waits. Who waits looks now and then as
+    well: a killed writer rings nothing, and not everywhere can a pipe be made.
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def ring(self) -> None:
+        """Tell whoever listens that a turn is over."""
+        handle = self._open(os.O_WRONLY)
+        # Away before it is closed: whoever opened it by now hears it.
+        with suppress(OSError):
+            if handle is not None or stat.S_ISFIFO(self.path.lstat().st_mode):
+                self.path.unlink()
+        if handle is not None:
+            os.close(handle)
+
+    def listen(self) -> int | None:
+        """Return a handle on which the end of a turn is heard, if there can be one."""
+        handle = self._open(os.O_RDONLY)
+        if handle is not None:
+            return handle
+        with suppress(OSError):
+            os.mkfifo(self.path, PRIVATE)
+        return self._open(os.O_RDONLY)
+
+    @staticmethod
+    def is_rung(listening: int, timeout_s: float) -> bool:
+        """Wait for the end of a turn, so long at most; return whether it was heard."""
+        import select
+
+        heard = select.poll()
+        heard.register(listening, 0)
+        return bool(heard.poll(timeout_s * 1000))
+
+    def _open(self, flags: int) -> int | None:
+        """Open the pipe; None where there is none, or where nobody listens."""
+        safely = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        try:
+            handle = os.open(self.path, flags | safely)
+        except OSError:
+            return None
+        if stat.S_ISFIFO(os.fstat(handle).st_mode):
+            return handle
+        os.close(handle)
+        return None
+
+
 class Turns:
     """Let writers in one after another, while the next one prepares itself.
 
     Writers wait for the deck, and from there for the queue: what the one on
     deck reads and decides meanwhile keeps its turn short, and nobody
-    prepares for a state that many others are going to change.
+    prepares for a state that many others are going to change. Who may be
+    answered by another's turn waits for the bell instead, and prepares nothing.
     """
 
-    __slots__ = ("_clock", "_deck", "_queue")
+    __slots__ = ("_bell", "_clock", "_deck", "_queue")
 
-    def __init__(self, queue: QueueLock, deck: QueueLock, clock: Clock) -> None:
+    def __init__(self, queue: QueueLock, deck: Path, bell: Path, clock: Clock) -> None:
         self._queue = queue
-        self._deck = deck
+        self._deck = QueueLock(deck)
+        self._bell = Bell(bell)
         self._clock = clock
 
     @contextmanager
@@ -128,9 +186,59 @@ class Turns:
                 is_held = self._queue.acquire(deadline.remaining())
             yield is_held
         finally:
-            self.let_next()
-            if is_held:
-                self._queue.release()
+            self._end(is_held=is_held)
+
+    @contextmanager
+    def take_unless(self, timeout_s: float, is_answered: Callable[[], bool]) -> Iterator[bool]:
+        """Wait for our turn, an answer, or the time; yield whether we have the turn.
+
+        Without time it is taken only where nobody has it.
+        """
+        deadline = Deadline(self._clock, timeout_s)
+        listening: int | None = None
+        is_held = self._is_ours()
+        try:
+            while not (is_held or is_answered() or deadline.expired):
+                listening = self._waited(listening, min(LOOK_S, deadline.remaining()))
+                is_held = self._is_ours()
+            yield is_held
+        finally:
+            if listening is not None:
+                os.close(listening)
+            self._end(is_held=is_held)
+
+    def _waited(self, listening: int | None, timeout_s: float) -> int | None:
+        """Listen from now on; whoever does already waits for the end of a turn.
+
+        A handle hears one end, so that nothing is returned after it.
+        """
+        if listening is None:
+            listening = self._bell.listen()
+            if listening is None:
+                self._clock.sleep(min(REST_S, timeout_s))
+            return listening
+        if self._bell.is_rung(listening, 0):
+            # Where a pipe that nobody writes to always counts as rung.
+            self._clock.sleep(min(REST_S, timeout_s))
+        elif not self._bell.is_rung(listening, timeout_s):
+            return listening
+        os.close(listening)
+        return None
+
+    def _is_ours(self) -> bool:
+        """Take the turn if nobody has it, and nobody waits on deck."""
+        if not self._deck.acquire(0):
+            return False
+        if not self._queue.acquire(0):
+            self._deck.release()
+            return False
+        return True
+
+    def _end(self, *, is_held: bool) -> None:
+        self.let_next()
+        if is_held:
+            self._queue.release()
+            self._bell.ring()
 
     def let_next(self) -> None:
         """Let the next one on deck, if nobody is yet.

@@ -211,15 +211,35 @@ class RemoteStore:
         """Write a blob and return its oid."""
         return self.inner.write_blob(content)
 
-    def write_tree(self, base: Oid | None, changes: Mapping[str, bytes | BlobRef | None]) -> Oid:
+    def write_tree(
+        self,
+        base: Oid | None,
+        changes: Mapping[str, bytes | BlobRef | None],
+        *,
+        is_further: bool = False,
+    ) -> Oid:
         """Write ``base`` with paths changed (None: removed); return the tree."""
-        return self.inner.write_tree(base, changes)
+        return self.inner.write_tree(base, changes, is_further=is_further)
+
+    def committer(self) -> tuple[str, str]:
+        """Return the name and the address that commits of this user carry."""
+        return self.inner.committer()
 
     def write_entry(
-        self, tree: Oid, parents: tuple[Oid, ...], message: str, author: tuple[str, str], time: int
+        self,
+        tree: Oid,
+        parents: tuple[Oid, ...],
+        message: str,
+        author: tuple[str, str],
+        time: int,
+        *,
+        committer: tuple[str, str] | None = None,
+        is_synced: bool = True,
     ) -> Oid:
         """Write a commit and return its oid; no ref moves."""
-        return self.inner.write_entry(tree, parents, message, author, time)
+        return self.inner.write_entry(
+            tree, parents, message, author, time, committer=committer, is_synced=is_synced
+        )
 
     def sync(self) -> None:
         """Put every object that was written on the disk, where git finds it."""

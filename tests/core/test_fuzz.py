@@ -20,7 +20,7 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.machine import apply, check
 from gitcoord.core.messages import parse, render
-from gitcoord.ledger.ledger import encoded
+from gitcoord.ledger.writing import encoded
 from tests.support.bombs import BOMBS, spawned
 from tests.support.builders import PureLedger, tasks
 

@@ -42,7 +42,8 @@ def explored(model: str, folder: Path, *flags: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("model", "least"), [("claims", 1_000_000), ("landing", 1_000_000), ("pushes", 100_000)]
+    ("model", "least"),
+    [("claims", 1_000_000), ("landing", 1_000_000), ("pushes", 100_000), ("turns", 1)],
 )
 def test_no_interleaving_breaks_a_promise(model: str, least: int, tmp_path: Path) -> None:
     said = explored(model, tmp_path)

@@ -25,6 +25,10 @@ class Mutant(NamedTuple):
 
 FILE_REFS = "gitcoord/store/file_refs.py"
 LEDGER = "gitcoord/ledger/ledger.py"
+GUARD = "gitcoord/ledger/prune_guard.py"
+RENEWALS = "gitcoord/ledger/renewals.py"
+ASKED = "gitcoord/ledger/asked.py"
+SHARED = "gitcoord/core/shared_turns.py"
 PENDING = "gitcoord/ledger/pending.py"
 LEASES = "gitcoord/core/leases.py"
 CLAIMS = "gitcoord/core/operations/claims.py"
@@ -43,6 +47,7 @@ GATES = "tests/features/work/test_checks.py"
 RACES = "tests/ledger/test_races.py"
 PENDING_TESTS = "tests/ledger/test_pending.py"
 LEDGER_TESTS = "tests/ledger/test_ledger.py"
+SHARED_TESTS = "tests/ledger/test_shared_turns.py"
 BEATS_TESTS = "tests/ledger/test_beats.py"
 CLAIMS_TESTS = "tests/core/operations/test_claims.py"
 EXPIRY_TESTS = "tests/core/operations/test_expiry.py"
@@ -70,11 +75,10 @@ MUTANTS = [
     Mutant(
         "stale-decision",
         LEDGER,
-        "            tip, parent, snapshot, event = self._decided(turn)\n",
-        "            newest = self.tip()\n"
-        "            tip, parent, snapshot, event = (\n"
-        "                (newest, newest, open_snapshot(self.store, newest, self.records), event) "
-        "if attempt else self._decided(turn))\n",
+        "            _, parent, snapshot, event = self._decided(turn, tip)\n",
+        "            _, parent, snapshot, event = (\n"
+        "                (tip, tip, open_snapshot(self.store, tip, self.records), event) "
+        "if attempt else self._decided(turn, tip))\n",
         f"{LEDGER_TESTS}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
         "after contention the old event would be published on a state that it was not decided on",
     ),
@@ -88,8 +92,8 @@ MUTANTS = [
     ),
     Mutant(
         "blind-beat",
-        LEDGER,
-        "        if token not in self._tokens():\n",
+        RENEWALS,
+        "        if token not in _tokens(newest()):\n",
         "        if False:\n",
         f"{BEATS_TESTS}::test_a_beat_that_came_after_the_takeover_is_told_that_the_claim_is_lost",
         "a holder whose task was taken while it beat would go on",
@@ -97,15 +101,16 @@ MUTANTS = [
     Mutant(
         "no-read-back",
         LEDGER,
-        "            self._read_back(entry, write, event, turn.deadline)\n",
+        "            read_back(self.store, self.ref, entries[-1], event, write, self.clock, "
+        "turn.deadline)\n",
         "",
         f"{LEDGER_TESTS}::test_done_is_not_said_of_an_entry_that_is_not_in_the_chain",
         "done would be said of what nobody can read",
     ),
     Mutant(
         "lost-objects",
-        LEDGER,
-        " and not self.store.is_lost():\n",
+        GUARD,
+        " and not store.is_lost():\n",
         ":\n",
         f"{LEDGER_TESTS}::"
         "test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer",
@@ -570,16 +575,74 @@ MUTANTS = [
         "tests/store/test_reader.py::test_a_tree_that_git_would_not_write_is_missing",
         "an abbreviated oid names whatever object begins with it",
     ),
+    # shared turns
+    Mutant(
+        "request-not-taken",
+        ASKED,
+        "            self._path(asked, _WAITING).rename(self._path(asked, _TAKEN))\n",
+        "            pass\n",
+        f"{SHARED_TESTS}::test_a_dead_process_whose_request_was_taken_is_told_by_its_heir",
+        "the turn after one that died before it answered would apply the request again",
+    ),
+    Mutant(
+        "request-of-the-dead",
+        ASKED,
+        "            if is_at_work(path, facts):\n                found",
+        "            if True:\n                found",
+        f"{SHARED_TESTS}::test_a_request_of_a_dead_process_is_left_and_settled",
+        "what was settled as not done would be done",
+    ),
+    Mutant(
+        "no-look-for-its-own-entry",
+        LEDGER,
+        "            if turn.seen is not None:\n",
+        "            if False:\n",
+        f"{SHARED_TESTS}::"
+        "test_a_leader_that_dies_at_any_call_delays_nobody_and_applies_nothing_twice",
+        "what a dead leader published would be published again",
+    ),
+    Mutant(
+        "certain-while-taken",
+        LEDGER,
+        "question.withdraw(self.pending) or is_held\n",
+        "question.withdraw(self.pending) or True\n",
+        f"{SHARED_TESTS}::test_no_refusal_is_told_while_another_may_still_publish_what_was_asked",
+        "a refusal would be told of what a stopped leader publishes later",
+    ),
+    Mutant(
+        "settled-beside-a-turn",
+        PENDING,
+        "            if _was_asked(facts) and not is_alone:\n",
+        "            if False:\n",
+        f"{SHARED_TESTS}::test_nothing_is_settled_while_a_turn_may_go_on_with_it",
+        "not applied would be said of what a turn applies a moment later",
+    ),
+    Mutant(
+        "takeover-in-company",
+        SHARED,
+        "        if is_alone(event):\n",
+        "        if False:\n",
+        f"{SHARED_TESTS}::test_a_claim_that_takes_a_task_over_is_published_alone",
+        "the beat of the old holder would not be verified at the swap",
+    ),
+    Mutant(
+        "decided-beside-each-other",
+        SHARED,
+        "_outcome(state.overlaid(sofar), asked, decided)",
+        "_outcome(state, asked, decided)",
+        f"{SHARED_TESTS}::test_each_is_decided_on_what_those_before_it_left",
+        "two of one turn would get the same task",
+    ),
 ]
 
 HARMLESS = [
     Mutant(
         "no-queue",
         LEDGER,
-        "            with self._turns.take(\n"
-        "                min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn)\n"
-        "            ) as is_queued:\n",
-        "            for is_queued in (False,):\n",
+        "        with self._turns.take(\n"
+        "            min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn, self.tip())\n"
+        "        ) as is_queued:\n",
+        "        for is_queued in (False,):\n",
         f"{RACES}::test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who",
         "the queue is only a queue: without it races are slower, and as right",
     ),

@@ -13,8 +13,8 @@ from tests.support.world import environment
 
 __all__ = ["Workers"]
 
-# Every process draws the engine that it works with, so that both are at
-# work on one repository at the same time.
+# Every process draws the engine that it works with, and whether it shares
+# turns, so that all are at work on one repository at the same time.
 API_WORKER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
@@ -42,6 +42,7 @@ os.setsid()
 repo, acks = Path(sys.argv[1]), open(Path(sys.argv[2]) / f"acks-{agent}.jsonl", "a", buffering=1)
 chance = random.Random(os.getpid())
 engine = os.environ["GITCOORD_ENGINE"] = chance.choice(ENGINES)
+os.environ["GITCOORD_TURNS"] = chance.choice(["shared", "shared", "shared", "single"])
 work = open_workspace(repo, timeout_s=20)
 rush = int(sys.argv[3])
 names = [task["id"] for task in work.ledger.snapshot().tasks()]
@@ -111,7 +112,8 @@ acks = open(path, "a", buffering=1)
 chance = random.Random(os.getpid())
 def call(engine, *args):
     command = [sys.executable, "-m", "gitcoord", "-C", repo, "--agent", agent, "--json", *args]
-    environment = {**os.environ, "GITCOORD_ENGINE": engine}
+    turns = chance.choice(["shared", "single"])
+    environment = {**os.environ, "GITCOORD_ENGINE": engine, "GITCOORD_TURNS": turns}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     try:
         return json.loads(done.stdout)

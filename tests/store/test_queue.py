@@ -70,7 +70,7 @@ def test_threads_of_one_process_exclude_each_other(tmp_path: Path) -> None:
 
 
 def turns(folder: Path) -> Turns:
-    return Turns(QueueLock(folder / "queue"), QueueLock(folder / "deck"), Clock())
+    return Turns(QueueLock(folder / "queue"), folder / "deck", folder / "bell", Clock())
 
 
 def test_who_is_alone_prepares_nothing(tmp_path: Path) -> None:
@@ -119,3 +119,84 @@ def test_a_stopped_process_on_deck_does_not_wedge_the_queue(tmp_path: Path) -> N
     with turns(tmp_path).take(0.2, lambda: None) as is_held:
         assert not is_held
     end(process)
+
+
+def never() -> bool:
+    return False
+
+
+def test_who_finds_the_turn_free_has_it_at_once(tmp_path: Path) -> None:
+    with turns(tmp_path).take_unless(0, never) as is_held:
+        assert is_held
+        with turns(tmp_path).take_unless(0, never) as is_other:
+            assert not is_other
+    assert not (tmp_path / "bell").exists()
+
+
+def test_nobody_passes_the_one_on_deck(tmp_path: Path) -> None:
+    with (
+        QueueLock(tmp_path / "deck").hold(1),
+        turns(tmp_path).take_unless(0.1, never) as is_held,
+    ):
+        assert not is_held
+
+
+def test_an_answer_ends_the_wait_for_a_turn(tmp_path: Path) -> None:
+    answered = threading.Event()
+    first = turns(tmp_path)
+
+    def answer() -> None:
+        answered.set()
+
+    with first.take(1, lambda: None):
+        threading.Timer(0.1, answer).start()
+        with turns(tmp_path).take_unless(30, answered.is_set) as is_held:
+            assert not is_held
+
+
+def test_the_end_of_a_turn_wakes_all_who_wait(tmp_path: Path) -> None:
+    """Each gets the turn in the end, and no pipe is left."""
+    had: list[int] = []
+
+    def wait(number: int) -> None:
+        with turns(tmp_path).take_unless(30, never) as is_held:
+            assert is_held
+            had.append(number)
+
+    waiting = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
+    with turns(tmp_path).take(1, lambda: None):
+        for one in waiting:
+            one.start()
+        while not (tmp_path / "bell").exists():
+            time.sleep(0.005)
+    for one in waiting:
+        one.join(30)
+    assert sorted(had) == list(range(5))
+    assert not (tmp_path / "bell").exists()
+
+
+def test_a_killed_holder_is_noticed_without_a_bell(tmp_path: Path) -> None:
+    process = holder(tmp_path / "queue")
+    threading.Timer(0.1, process.kill).start()
+    with turns(tmp_path).take_unless(30, never) as is_held:
+        assert is_held
+    process.communicate()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_what_is_no_pipe_is_left_alone_and_nobody_is_wedged(tmp_path: Path, kind: str) -> None:
+    bell, goal = tmp_path / "bell", tmp_path / "goal"
+    goal.write_text("theirs")
+    if kind == "file":
+        bell.write_text("theirs")
+    elif kind == "folder":
+        bell.mkdir()
+    else:
+        bell.symlink_to(goal)
+    lock = QueueLock(tmp_path / "queue")
+    assert lock.acquire(1)
+    threading.Timer(0.1, lock.release).start()
+    with turns(tmp_path).take_unless(30, never) as is_held:
+        assert is_held
+    assert bell.is_symlink() or bell.exists()
+    assert goal.read_text() == "theirs"

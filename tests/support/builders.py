@@ -14,7 +14,7 @@ from gitcoord.core.messages import parse, render
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.plan import parse as parse_plan
 from gitcoord.core.snapshot import BlobOid, Snapshot
-from gitcoord.ledger.ledger import encoded
+from gitcoord.ledger.writing import encoded
 from tests.support.laws import assert_lawful
 
 TARGET = "1" * 40

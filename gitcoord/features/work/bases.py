@@ -14,6 +14,7 @@ from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import Oid, TaskId
+from gitcoord.core.leases import LeftError
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import result_refs
 from gitcoord.core.snapshot import Snapshot
@@ -29,10 +30,13 @@ class Base(NamedTuple):
     built_on: dict[TaskId, Oid]
 
 
-def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
+def base_of(
+    work: Workspace, snapshot: Snapshot, task: TaskRecord, *, is_merged: bool = True
+) -> Base:
     """Make the base of a task's next attempt.
 
     Raises:
+        LeftError: Results have to be merged, and that is not wanted.
         RefusedError: The results cannot be merged (reason
             ``base-conflict``; fact ``files``).
 
@@ -41,6 +45,8 @@ def base_of(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> Base:
     wanted = _wanted(work, snapshot, task)
     if not wanted:
         return Base(tip, {})
+    if not is_merged:
+        raise LeftError
     from gitcoord.git.merges import Conflict, fork_base
 
     wanted.sort(key=lambda other: other["order"])

@@ -19,6 +19,7 @@ from gitcoord.core.errors import (
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.leases import (
     Context,
+    LeftError,
     judge,
     leases_of,
     lock_left_ms,
@@ -71,7 +72,11 @@ ALL_TASKS = Scope()
 
 
 class Chooser:
-    """Offer claims on each fresh snapshot, until the ledger accepts one."""
+    """Offer claims on each fresh snapshot, until the ledger accepts one.
+
+    Where it ``is_for_another``, whose turn we have, it merges nothing and says
+    of nothing that it cannot be had: LeftError leaves that to its owner.
+    """
 
     def __init__(
         self,
@@ -81,6 +86,8 @@ class Chooser:
         within: Scope,
         session: str,
         asked_ns: int | None = None,
+        *,
+        is_for_another: bool = False,
     ) -> None:
         self._work = work
         self._agent = agent
@@ -88,6 +95,7 @@ class Chooser:
         self._within = within
         self._session = session
         self._asked_ns = asked_ns
+        self._is_for_another = is_for_another
         self.base_conflicts: list[RefusedError] = []
         self._delays_ms: list[int] = []
         self._branch_in_the_way: RefusedError | None = None
@@ -110,6 +118,9 @@ class Chooser:
             task = snapshot.task(candidate)
             if task is None or not self._within.has(task):
                 continue
+            if self._is_for_another and task["state"] != "open":
+                # The index does not know of what its turn decided before.
+                continue
             try:
                 yield from self._offer(snapshot, task)
             except (NothingReadyError, ConflictError, RefusedError, NotFoundError):
@@ -117,6 +128,8 @@ class Chooser:
                     self._delays_ms.append(wait_ms(task["retry"], context))
                 continue
             return
+        if self._is_for_another:
+            raise LeftError
         if self._branch_in_the_way is not None:
             raise self._branch_in_the_way
         raise self._nothing(snapshot, context)
@@ -138,7 +151,7 @@ class Chooser:
             # Where candidates were asked for, it is up to date.
             self._work.index.update(self._work.store, snapshot.oid)
         try:
-            return base_of(self._work, snapshot, task)
+            return base_of(self._work, snapshot, task, is_merged=not self._is_for_another)
         except RefusedError as error:
             if error.reason == "base-conflict":
                 self.base_conflicts.append(error)

@@ -20,8 +20,10 @@ from gitcoord.features.names import named_pool, named_task
 from gitcoord.features.work.choices import ALL_TASKS, Chooser, Scope
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
+from gitcoord.features.work.sharing import shared_choice
 from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refuse_living_session
 from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.deciding import Shared
 from gitcoord.ledger.ledger import Done
 
 __all__ = ["Claimed", "begun", "claim", "recovered_place", "refuse_changes"]
@@ -107,7 +109,10 @@ def claim(
             )
     refuse_changes(worktree)
     chooser = Chooser(work, record, task, within, session, asked_ns)
-    done = _published(work, agent, chooser, is_waiting=is_waiting)
+    shared = None
+    if task is None:
+        shared = shared_choice(work, agent, within, session, asked_ns)
+    done = _published(work, agent, chooser, shared, is_waiting=is_waiting)
     return begun(work, agent, done, done.event["task"], worktree, resume=resume)
 
 
@@ -134,11 +139,16 @@ def _held_already(snapshot: Snapshot, agent: AgentRecord, task: TaskId | None) -
     return own[0]
 
 
-def _published(work: Workspace, agent: AgentId, chooser: Chooser, *, is_waiting: bool) -> Done:
+def _published(
+    work: Workspace, agent: AgentId, chooser: Chooser, shared: Shared | None, *, is_waiting: bool
+) -> Done:
     """Publish the claim of the first task that can be had; count a loss, and escalate."""
     try:
         done = work.ledger.execute(
-            chooser.offers, agent=agent, before_swap=lambda event: keep_token(work, agent, event)
+            chooser.offers,
+            agent=agent,
+            before_swap=lambda event: keep_token(work, agent, event),
+            shared=shared,
         )
     except GitcoordError as error:
         if not is_waiting:
@@ -208,7 +218,7 @@ def _return_held(
     """Return this session's claim, or take it over from an older session."""
     held = cast("Claim", task["claim"])
     entry = snapshot.oid
-    known = {str(one["token"]) for one in work.tokens(held["agent"]).all()}
+    known = work.tokens(held["agent"]).names()
     is_reissued = False
     if held["session"] != session or held["token"] not in known:
         refuse_living_session(work, task["id"], cast("Lease", held), session)

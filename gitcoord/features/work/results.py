@@ -17,6 +17,7 @@ from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.sentences import given
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail, text_of
+from gitcoord.features.work.sharing import shared_command
 from gitcoord.features.work.tokens import begun_ns
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.ledger.ledger import Done
@@ -68,7 +69,7 @@ def progress(
         "message": text_of(message, "message"),
         "percent": percent,
     }
-    return work.ledger.execute(command, agent=agent)
+    return work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
 
 
 class Limit(NamedTuple):
@@ -104,7 +105,7 @@ def release(
     }
     if limit is not None:
         command |= {"kind": LIMIT, **limit._asdict()}
-    return work.ledger.execute(command, agent=agent)
+    return work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
 
 
 def fail(
@@ -143,7 +144,9 @@ def fail(
         "log": work.store.write_blob(tail) if tail else None,
         "begun_ns": begun_ns(work, agent, token),
     }
-    return work.ledger.execute(command, agent=agent, inputs=[tail] if tail else [])
+    if tail:
+        return work.ledger.execute(command, agent=agent, inputs=[tail])
+    return work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
 
 
 def complete(
@@ -208,7 +211,7 @@ def complete(
         "result": facts,
         "begun_ns": begun_ns(work, agent, token),
     }
-    ended = work.ledger.execute(command, agent=agent)
+    ended = work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
     return Completed(ended.entry, ended.snapshot.require_task(task), already=False)
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import AgentId, TaskId, Token
-from gitcoord.core.leases import judge, leases_of, remaining_ms
+from gitcoord.core.leases import Context, judge, leases_of, remaining_ms
 from gitcoord.core.model import Lease
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.sessions import is_of_assistant
@@ -31,6 +31,7 @@ __all__ = [
     "current_claim",
     "current_lease",
     "forget_stale_tokens",
+    "keep_asked_token",
     "keep_token",
     "refuse_living_session",
 ]
@@ -75,6 +76,22 @@ def keep_token(work: Workspace, agent: AgentId, event: Event, kind: str = CLAIMS
     return tokens.write(event["token"], facts)
 
 
+def keep_asked_token(work: Workspace, agent: AgentId, context: Context, session: str) -> list[Path]:
+    """Keep the token of a claim that others are asked for, before they can decide it.
+
+    Its task is not known yet: the file has it when the claim is acknowledged.
+    """
+    event = {
+        "task": "",
+        "session": session,
+        "id": context.id,
+        "token": context.token,
+        "boot_id": context.boot_id,
+        "monotonic_ns": context.now_ns,
+    }
+    return keep_token(work, agent, cast("Event", event))
+
+
 def begun_ns(work: Workspace, agent: AgentId, token: Token, kind: str = CLAIMS) -> int | None:
     """Return when a lease began, by this machine's clock; None where it did not begin here.
 
@@ -94,12 +111,15 @@ def forget_stale_tokens(
     """Forget the tokens that are not current, save those of operations under way."""
     tokens = work.tokens(agent, kind)
     live = _live(snapshot)
-    if tokens.names() <= live.keys():
+    stale = tokens.names() - live.keys()
+    if not stale:
         return
     under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
-    for kept in tokens.all():
-        if kept["token"] not in live and kept.get("entry_id") not in under_way:
-            tokens.remove(Token(kept["token"]))
+    if work.ledger.files.asked.is_dir():
+        under_way |= work.ledger.asked.ids_of(agent)
+    for token in stale:
+        if tokens.read(token).get("entry_id") not in under_way:
+            tokens.remove(token)
 
 
 def current_claim(

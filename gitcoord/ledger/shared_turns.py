@@ -1,0 +1,123 @@
+"""Lead a turn for others that wait, or be led: what surrounds the rules of shared turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitcoord.core.events import Event
+from gitcoord.core.ids import AgentId, Oid
+from gitcoord.core.leases import Beat, Context, LeftError
+from gitcoord.core.machine import decide
+from gitcoord.core.shared_turns import VERSION, Asked, Outcome, chosen, compose
+from gitcoord.core.snapshot import Snapshot
+from gitcoord.host.processes import identity
+from gitcoord.ledger.asked import Answer, AskedFiles
+from gitcoord.ledger.deciding import Shared, first_kept, offers_of
+from gitcoord.ledger.writing import Step
+
+__all__ = ["SharedTurn", "asked_facts"]
+
+
+def asked_facts(
+    shared: Shared, agent: AgentId, context: Context, seen: Oid, committer: tuple[str, str]
+) -> dict[str, Any]:
+    """Return what the file of a request says, for leaders and for who settles it."""
+    return {
+        "version": VERSION,
+        "process": identity(),
+        "id": context.id,
+        "agent": agent,
+        "token": context.token,
+        "machine": context.boot_id,
+        "now_ns": context.now_ns,
+        "committer": list(committer),
+        "request": dict(shared.request),
+        "tip": seen,
+        "op": shared.request["op"],
+        "task": shared.request.get("task", ""),
+    }
+
+
+class SharedTurn:
+    """The requests of others that one turn takes with it."""
+
+    def __init__(self, files: AskedFiles, machine: str, shared: Shared) -> None:
+        self._files = files
+        self._shared = shared
+        self._machine = machine
+        self._taken: list[Asked] = []
+        self.outcomes: list[Outcome] = []
+
+    def decide(
+        self,
+        state: Snapshot,
+        own: Step,
+        beats: Mapping[AgentId, Beat],
+        observed: Mapping[str, int],
+    ) -> list[Step]:
+        """Take what waits, and decide it after the turn's own entry; return what is accepted.
+
+        The tip of the turn was read before: what its owner took back by then
+        is not found here, and what its owner takes back from now on is written by
+        its owner on a tip that is read later, so that of both swaps one fails.
+        """
+
+        def decided(state: Snapshot, asked: Asked) -> Event:
+            context = Context(
+                asked.id,
+                asked.token,
+                own.event["time"],
+                asked.machine,
+                asked.now_ns,
+                beats,
+                observed,
+            )
+            return _decided_for(state, asked, self._shared, context)
+
+        waiting = chosen(self._files.waiting(), self._machine)
+        self._taken = [asked for asked in waiting if self._files.take(asked)]
+        self.outcomes = compose(state, own.event, own.changes, self._taken, decided)
+        return [
+            Step(one.event, one.changes or {}, one.asked.committer)
+            for one in self.outcomes
+            if one.event
+        ]
+
+    def put_back(self) -> None:
+        """Let what was taken wait on: the swap did nothing."""
+        for asked in self._taken:
+            self._files.put_back(asked)
+        self._taken, self.outcomes = [], []
+
+    def answer(self, entries: Sequence[Oid]) -> None:
+        """Tell every owner, after the swap, what became of its request.
+
+        ``entries`` are those of the accepted requests, in order.
+        """
+        written = iter(entries)
+        told = set()
+        for one in self.outcomes:
+            told.add(one.asked.id)
+            entry = None
+            if one.event is not None:
+                entry = next(written)
+            self._files.give(one.asked, Answer(entry, one.refusal))
+        for asked in self._taken:
+            if asked.id not in told:
+                self._files.give(asked, Answer())
+
+
+def _decided_for(state: Snapshot, asked: Asked, shared: Shared, context: Context) -> Event:
+    """Decide one request of another, with its own id, token and clock.
+
+    Raises:
+        LeftError: This process cannot: its owner does it.
+        GitcoordError: It is refused.
+
+    """
+    request = shared.request_of(asked.request, asked.agent)
+    if request is None:
+        raise LeftError
+    offers = offers_of(request, state, context)
+    return first_kept(offers, lambda command: decide(state, command, context))
