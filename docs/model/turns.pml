@@ -209,8 +209,15 @@ end_turn:
 #endif
 }
 
+/* A writer that shares nothing, as of an older version: what a swap can lose against. */
+proctype Other() {
+end:
+    atomic { tip == 1 -> tip = 2; holder[2] = holder[1] }
+}
+
 init {
     atomic {
+        run Other();
         run Writer(1); run Writer(2); run Writer(3);
         run Heir(1); run Heir(2); run Heir(3)
     }

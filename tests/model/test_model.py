@@ -43,7 +43,7 @@ def explored(model: str, folder: Path, *flags: str) -> str:
 
 @pytest.mark.parametrize(
     ("model", "least"),
-    [("claims", 1_000_000), ("landing", 1_000_000), ("pushes", 100_000), ("turns", 1)],
+    [("claims", 1_000_000), ("landing", 1_000_000), ("pushes", 100_000), ("turns", 1_000_000)],
 )
 def test_no_interleaving_breaks_a_promise(model: str, least: int, tmp_path: Path) -> None:
     said = explored(model, tmp_path)

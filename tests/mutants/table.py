@@ -622,7 +622,7 @@ MUTANTS = [
         SHARED,
         "        if is_alone(event):\n",
         "        if False:\n",
-        f"{SHARED_TESTS}::test_a_claim_that_takes_a_task_over_is_published_alone",
+        "tests/core/test_shared_turns.py::test_a_turn_is_what_its_requests_are_one_after_another",
         "the beat of the old holder would not be verified at the swap",
     ),
     Mutant(
@@ -640,7 +640,8 @@ HARMLESS = [
         "no-queue",
         LEDGER,
         "        with self._turns.take(\n"
-        "            min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn, self.tip())\n"
+        "            min(self.queue_wait_s, self.timeout_s), "
+        "lambda: self._decided(turn, self.tip())\n"
         "        ) as is_queued:\n",
         "        for is_queued in (False,):\n",
         f"{RACES}::test_of_32_that_claim_one_task_one_does_and_the_others_are_told_who",
