@@ -199,20 +199,18 @@ def test_each_is_decided_on_what_those_before_it_left(repo: Path) -> None:
 
 def test_a_claim_that_takes_a_task_over_is_published_alone(repo: Path) -> None:
     work = found(repo, SHORT + tasks("a", "b"), "x", "y", "z", worktrees=False)
-    for agent in "xy":
-        claims.claim(work, agent, checkout=False, session="gone")
-    progressing, claiming_z = watched(repo), watched(repo)
+    claims.claim(work, "x", "a", checkout=False, session="gone")
     time.sleep(1.2)
-    token = next(iter(work.tokens("x").names()))
-    task = work.tokens("x").read(token)["task"]
+    held = claims.claim(work, "y", "b", checkout=False)
+    progressing, taking = watched(repo), watched(repo)
     with turn_taken(work):
-        told = Caller(lambda: results.progress(progressing, "x", task, token, "on"))
-        wait_for(lambda: len(asked(work)) == 1)
-        taken = Caller(lambda: claims.claim(claiming_z, "z", checkout=False))
+        told = Caller(lambda: results.progress(progressing, "y", "b", held.claim["token"], "on"))
+        taken = Caller(lambda: claims.claim(taking, "z", checkout=False))
         wait_for(lambda: len(asked(work)) == 2)
     told.end()
     over = taken.end()
-    assert progressing.store.swaps + claiming_z.store.swaps == 2
+    assert over.task["id"] == "a"
+    assert progressing.store.swaps + taking.store.swaps == 2
     assert "taken over" in git("log", "-1", "--format=%s", over.entry, cwd=repo)
     verify.verify(work)
 
