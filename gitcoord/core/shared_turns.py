@@ -9,7 +9,7 @@ is left to its owner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gitcoord.core import ids
@@ -125,7 +125,7 @@ def compose(
     state: Snapshot,
     first: Event,
     changes: Changes,
-    waiting: Sequence[Asked],
+    waiting: Iterable[Asked],
     decided: Callable[[Snapshot, Asked], Event],
 ) -> list[Outcome]:
     """Decide one request after another, each on what those before it leave.

@@ -142,7 +142,7 @@ def _mend_token(work: Workspace, agent: AgentId, settled: Settled) -> None:
         tokens.remove(settled.token)
         return
     kept = tokens.read(settled.token)
-    if kept and not kept.get("task"):
+    if kept and kept.get("task") != settled.task:
         sync_files(tokens.write(settled.token, {**kept, "task": settled.task}))
 
 

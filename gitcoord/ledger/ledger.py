@@ -270,7 +270,7 @@ class Ledger:
         with self._turns.take_unless(0, lambda: False) as is_held:
             if is_held:
                 return self._publish(turn, is_queued=True, shared=shared)
-        from gitcoord.ledger.shared_turns import asked_facts
+        from gitcoord.ledger.shared_turns import asked_facts, others_get_on
 
         seen = self.tip()
         if seen is None:
@@ -281,7 +281,9 @@ class Ledger:
         question.ask(asked_facts(shared, turn.agent, turn.context, seen, committer))
         try:
             with self._turns.take_unless(
-                min(self.queue_wait_s, self.timeout_s), question.is_answered
+                min(self.queue_wait_s, self.timeout_s),
+                question.is_answered,
+                others_get_on(self.tip, seen, turn.deadline),
             ) as is_held:
                 answer = question.answer()
                 if answer is None:
@@ -335,6 +337,8 @@ class Ledger:
                 known = find_since(self.store, tip, turn.seen, turn.context.id, self._attic)
                 if known is not None:
                     return self._published(turn, known)
+                if tip is not None:
+                    turn = turn._replace(seen=tip)
             _, parent, snapshot, event = self._decided(turn, tip)
             wanted: dict[str, Oid | None] = {
                 beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)
@@ -385,7 +389,7 @@ class Ledger:
 
         if is_alone(event):
             return None
-        return SharedTurn(self.asked, turn.context.boot_id, shared)
+        return SharedTurn(self.asked, turn.context.boot_id, shared, self.clock)
 
     def _decided(self, turn: _Turn, tip: Oid | None) -> _Decided:
         """Decide on the state at a tip that was read, each command that is offered once."""

@@ -189,8 +189,8 @@ class PendingFiles:
                 continue
             op = str(facts.get("op", ""))
             task, token = TaskId(str(facts.get("task", ""))), Token(str(facts.get("token", "")))
-            if entry is not None and not task:
-                # Whoever decided it chose the task.
+            if entry is not None:
+                # Whoever decided it chose the task: what we would have chosen says nothing.
                 task = TaskId(parse(store.read_entry(entry).message, entry).get("task", ""))
             settled.append(Settled(entry_id, op, task, token, entry is not None, entry or NO_OID))
             if any(map(is_locked, verified_refs(facts))):

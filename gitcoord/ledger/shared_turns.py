@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gitcoord.core.events import Event
@@ -11,12 +11,13 @@ from gitcoord.core.leases import Beat, Context, LeftError
 from gitcoord.core.machine import decide
 from gitcoord.core.shared_turns import VERSION, Asked, Outcome, chosen, compose
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.processes import identity
 from gitcoord.ledger.asked import Answer, AskedFiles
 from gitcoord.ledger.deciding import Shared, first_kept, offers_of
 from gitcoord.ledger.writing import Step
 
-__all__ = ["SharedTurn", "asked_facts"]
+__all__ = ["SharedTurn", "asked_facts", "others_get_on"]
 
 
 def asked_facts(
@@ -39,11 +40,36 @@ def asked_facts(
     }
 
 
+def others_get_on(
+    tip: Callable[[], Oid | None], seen: Oid, deadline: Deadline
+) -> Callable[[], bool]:
+    """Return what tells whether the ledger moved since it was asked the last time.
+
+    Where it did, who has the turn is neither dead nor stopped: whoever went on
+    without the lock would only take the processor from it, and its swap. Half
+    of the time is kept for our own tries.
+    """
+    last: Oid | None = seen
+
+    def get_on() -> bool:
+        nonlocal last
+        before, last = last, tip()
+        return last != before and deadline.remaining() > deadline.seconds / 2
+
+    return get_on
+
+
+COMPANY_S = 0.25
+"""How long a turn takes requests of others: those that wait longer than for one turn
+go on without the lock, so that no turn may last as long as they wait."""
+
+
 class SharedTurn:
     """The requests of others that one turn takes with it."""
 
-    def __init__(self, files: AskedFiles, machine: str, shared: Shared) -> None:
+    def __init__(self, files: AskedFiles, machine: str, shared: Shared, clock: Clock) -> None:
         self._files = files
+        self._deadline = Deadline(clock, COMPANY_S)
         self._shared = shared
         self._machine = machine
         self._taken: list[Asked] = []
@@ -75,14 +101,21 @@ class SharedTurn:
             )
             return _decided_for(state, asked, self._shared, context)
 
-        waiting = chosen(self._files.waiting(), self._machine)
-        self._taken = [asked for asked in waiting if self._files.take(asked)]
-        self.outcomes = compose(state, own.event, own.changes, self._taken, decided)
+        self.outcomes = compose(state, own.event, own.changes, self._takes(), decided)
         return [
             Step(one.event, one.changes or {}, one.asked.committer)
             for one in self.outcomes
             if one.event
         ]
+
+    def _takes(self) -> Iterator[Asked]:
+        """Take one request after another, as long as there is time; the others wait on."""
+        for asked in chosen(self._files.waiting(), self._machine):
+            if self._deadline.expired:
+                return
+            if self._files.take(asked):
+                self._taken.append(asked)
+                yield asked
 
     def put_back(self) -> None:
         """Let what was taken wait on: the swap did nothing."""

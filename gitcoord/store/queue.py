@@ -189,16 +189,26 @@ class Turns:
             self._end(is_held=is_held)
 
     @contextmanager
-    def take_unless(self, timeout_s: float, is_answered: Callable[[], bool]) -> Iterator[bool]:
+    def take_unless(
+        self,
+        timeout_s: float,
+        is_answered: Callable[[], bool],
+        goes_on: Callable[[], bool] = lambda: False,
+    ) -> Iterator[bool]:
         """Wait for our turn, an answer, or the time; yield whether we have the turn.
 
-        Without time it is taken only where nobody has it.
+        Without time it is taken only where nobody has it. When the time is over
+        ``goes_on`` tells whether others got on meanwhile, and it begins anew.
         """
         deadline = Deadline(self._clock, timeout_s)
         listening: int | None = None
         is_held = self._is_ours()
         try:
-            while not (is_held or is_answered() or deadline.expired):
+            while not (is_held or is_answered()):
+                if deadline.expired:
+                    if not goes_on():
+                        break
+                    deadline = Deadline(self._clock, timeout_s)
                 listening = self._waited(listening, min(LOOK_S, deadline.remaining()))
                 is_held = self._is_ours()
             yield is_held

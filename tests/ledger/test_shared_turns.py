@@ -18,13 +18,17 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UnknownError
-from gitcoord.core.ids import AgentId
+from gitcoord.core.ids import AgentId, Oid
+from gitcoord.core.messages import parse
+from gitcoord.features.doors import begin_as_agent
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.places import discover
-from gitcoord.host.clock import Clock
+from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.live_files import LiveFile
+from gitcoord.ledger import shared_turns
+from gitcoord.ledger.files import write_json
 from gitcoord.ledger.ledger import Done
 from gitcoord.ledger.pending import chain
 from gitcoord.store.open import open_store
@@ -265,6 +269,57 @@ def test_a_dead_process_whose_request_was_taken_is_told_by_its_heir(
     assert not again.reissued, "its token is known here"
     assert list(six.ledger.files.asked.iterdir()) == []
     verify.verify(six)
+
+
+def test_the_token_of_what_others_chose_gets_its_task(six: Workspace, repo: Path) -> None:
+    """Who died after it would have chosen another one by itself left that one's name."""
+    held = claims.claim(six, "x1", "a", checkout=False, session="s")
+    token = held.claim["token"]
+    event = parse(six.store.read_entry(held.entry).message, held.entry)
+    tokens = six.tokens("x1")
+    tokens.write(token, {**tokens.read(token), "task": "b"})
+    place = six.ledger.files.pending / "x1" / f"{event['id']}.json"
+    facts = {"op": "claim", "task": "b", "token": token, "tip": event_before(six, held.entry)}
+    write_json(place, facts)
+    notices = begin_as_agent(six, AgentId("x1"))
+    assert [one.text for one in notices] == ["an earlier claim a that was cut off was done"]
+    assert tokens.read(token)["task"] == "a"
+
+
+def event_before(work: Workspace, entry: Oid) -> Oid:
+    return work.store.read_entry(entry).parents[0]
+
+
+def test_who_asks_twice_at_once_holds_once(six: Workspace, repo: Path) -> None:
+    doors = [claiming(repo, "x1") for _ in range(3)]
+    with turn_taken(six):
+        callers = [Caller(act) for _, act in doors]
+        wait_for(lambda: len(asked(six)) == 3)
+    told = [caller.end() for caller in callers]
+    assert len({one.task["id"] for one in told}) == 1
+    assert sorted(one.already for one in told) == [False, True, True]
+    verify.verify(six)
+
+
+def test_a_turn_takes_no_more_once_its_time_is_over(
+    six: Workspace, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_turns, "COMPANY_S", 0)
+    file = laid(six, "x1", ANY_TASK)
+    assert claims.claim(watched(repo), "x0", checkout=False).task["id"]
+    assert asked(six) == [file.path]
+    file.leave()
+
+
+def test_others_get_on_where_the_ledger_moves_and_time_is_left(six: Workspace) -> None:
+    seen = six.ledger.snapshot().oid
+    get_on = shared_turns.others_get_on(six.ledger.tip, seen, Deadline(Clock(), 60))
+    hurried = shared_turns.others_get_on(six.ledger.tip, seen, Deadline(Clock(), 0))
+    assert not get_on()
+    claims.claim(six, "x0", checkout=False)
+    assert get_on()
+    assert not get_on(), "nobody did since"
+    assert not hurried()
 
 
 def has_begun(work: Workspace, reached: threading.Event) -> bool:

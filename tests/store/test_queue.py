@@ -154,6 +154,16 @@ def test_an_answer_ends_the_wait_for_a_turn(tmp_path: Path) -> None:
             assert not is_held
 
 
+def test_the_wait_begins_anew_as_long_as_others_get_on(tmp_path: Path) -> None:
+    told = [True, True, False]
+    with (
+        QueueLock(tmp_path / "queue").hold(1),
+        turns(tmp_path).take_unless(0.02, never, lambda: told.pop(0)) as is_held,
+    ):
+        assert not is_held
+    assert told == []
+
+
 def test_the_end_of_a_turn_wakes_all_who_wait(tmp_path: Path) -> None:
     """Each gets the turn in the end, and no pipe is left."""
     had: list[int] = []

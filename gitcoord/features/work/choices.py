@@ -16,7 +16,7 @@ from gitcoord.core.errors import (
     PlanFinishedError,
     RefusedError,
 )
-from gitcoord.core.ids import PhaseId, TaskId
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.leases import (
     Context,
     LeftError,
@@ -38,7 +38,15 @@ from gitcoord.features.work.bases import Base, base_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Offers
 
-__all__ = ["ALL_TASKS", "RETRY_AFTER_S", "Chooser", "Scope", "ends_of"]
+__all__ = [
+    "ALL_TASKS",
+    "RETRY_AFTER_S",
+    "Chooser",
+    "HoldsError",
+    "Scope",
+    "ends_of",
+    "own_claims",
+]
 
 RETRY_AFTER_S = 5.0
 PATIENCE_S = 0.05
@@ -69,6 +77,21 @@ class Scope(NamedTuple):
 
 
 ALL_TASKS = Scope()
+
+
+class HoldsError(Exception):
+    """Raised where who wants any task holds as many as it may: the oldest is its task."""
+
+    def __init__(self, snapshot: Snapshot, task: TaskRecord) -> None:
+        super().__init__(task["id"])
+        self.snapshot = snapshot
+        self.task = task
+
+
+def own_claims(snapshot: Snapshot, agent: AgentId) -> list[TaskRecord]:
+    """Return the tasks that an agent holds a claim on, the oldest claim first."""
+    own = [task for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == agent]
+    return sorted(own, key=lambda task: cast("Claim", task["claim"])["since"])
 
 
 class Chooser:
@@ -106,6 +129,7 @@ class Chooser:
         Raises:
             GitcoordError: What forbids the named task, or what is waited for
                 where no other is left.
+            HoldsError: None was named, and the agent may hold no other.
 
         """
         self._delays_ms = []
@@ -113,6 +137,11 @@ class Chooser:
         if self._task is not None:
             yield from self._offer(snapshot, named_task(self._work, snapshot, self._task))
             return
+        own = own_claims(snapshot, self._agent["id"])
+        if len(own) >= self._agent["capacity"]:
+            if self._is_for_another:
+                raise LeftError
+            raise HoldsError(snapshot, own[0])
         self._work.index.update(self._work.store, snapshot.oid)
         for candidate in self._candidates(snapshot, context):
             task = snapshot.task(candidate)

@@ -17,11 +17,16 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_pool, named_task
-from gitcoord.features.work.choices import ALL_TASKS, Chooser, Scope
+from gitcoord.features.work.choices import ALL_TASKS, Chooser, HoldsError, Scope, own_claims
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
 from gitcoord.features.work.sharing import shared_choice
-from gitcoord.features.work.tokens import forget_stale_tokens, keep_token, refuse_living_session
+from gitcoord.features.work.tokens import (
+    forget_stale_tokens,
+    holds_any,
+    keep_token,
+    refuse_living_session,
+)
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.deciding import Shared
 from gitcoord.ledger.ledger import Done
@@ -89,10 +94,10 @@ def claim(
     if within.pool is not None and snapshot.plan() is not None:
         within = within._replace(pool=named_pool(snapshot, within.pool))
     worktree = recovered_place(work, agent, checkout=checkout)
-    mine = _held_already(snapshot, record, task)
-    if mine is not None:
+
+    def returned(snapshot: Snapshot, held: TaskRecord) -> Claimed:
         try:
-            return _return_held(work, snapshot, mine, session, worktree)
+            return _return_held(work, snapshot, held, session, worktree)
         except ClaimLostError:
             # Taken over between our look and our swap: there is nothing to
             # return any more, so this is a claim like any other.
@@ -107,12 +112,22 @@ def claim(
                 asked_ns=asked_ns,
                 is_waiting=is_waiting,
             )
+
+    mine = None
+    if task is not None or worktree is not None or holds_any(work, agent, snapshot):
+        # Else it is looked for where the choice is made: most who choose hold nothing.
+        mine = _held_already(snapshot, record, task)
+    if mine is not None:
+        return returned(snapshot, mine)
     refuse_changes(worktree)
     chooser = Chooser(work, record, task, within, session, asked_ns)
     shared = None
     if task is None:
         shared = shared_choice(work, agent, within, session, asked_ns)
-    done = _published(work, agent, chooser, shared, is_waiting=is_waiting)
+    try:
+        done = _published(work, agent, chooser, shared, is_waiting=is_waiting)
+    except HoldsError as holds:
+        return returned(holds.snapshot, holds.task)
     return begun(work, agent, done, done.event["task"], worktree, resume=resume)
 
 
@@ -123,7 +138,7 @@ def _held_already(snapshot: Snapshot, agent: AgentRecord, task: TaskId | None) -
         RefusedError: ``capacity``: a further one was named.
 
     """
-    own = _own_claims(snapshot, agent["id"])
+    own = own_claims(snapshot, agent["id"])
     for held in own:
         if held["id"] == task:
             return held
@@ -205,11 +220,6 @@ def _shown(worktree: Path | None) -> str | None:
     if worktree is None:
         return None
     return str(worktree)
-
-
-def _own_claims(snapshot: Snapshot, agent: AgentId) -> list[TaskRecord]:
-    own = [task for task in snapshot.live() if task["claim"] and task["claim"]["agent"] == agent]
-    return sorted(own, key=lambda task: cast("Claim", task["claim"])["since"])
 
 
 def _return_held(

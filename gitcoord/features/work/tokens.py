@@ -22,6 +22,7 @@ from gitcoord.core.sessions import is_of_assistant
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
+from gitcoord.ledger.files import TokenFiles
 
 __all__ = [
     "CLAIMS",
@@ -31,6 +32,7 @@ __all__ = [
     "current_claim",
     "current_lease",
     "forget_stale_tokens",
+    "holds_any",
     "keep_asked_token",
     "keep_token",
     "refuse_living_session",
@@ -110,8 +112,7 @@ def forget_stale_tokens(
 ) -> None:
     """Forget the tokens that are not current, save those of operations under way."""
     tokens = work.tokens(agent, kind)
-    live = _live(snapshot)
-    stale = tokens.names() - live.keys()
+    stale = {token for token in tokens.names() if not _is_current(snapshot, tokens, token)}
     if not stale:
         return
     under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
@@ -213,6 +214,22 @@ def _named(
             "GITCOORD_CLAIM names no claim of this task", hint="unset it, or name the task"
         )
     return Current(found, token, known.kind if known else CLAIMS)
+
+
+def holds_any(work: Workspace, agent: AgentId, snapshot: Snapshot) -> bool:
+    """Return whether a claim stands whose token is kept here; one of elsewhere is not seen."""
+    tokens = work.tokens(agent)
+    return any(_is_current(snapshot, tokens, token) for token in tokens.names())
+
+
+def _is_current(snapshot: Snapshot, tokens: TokenFiles, token: Token) -> bool:
+    """Return whether a kept token is that of a lease; the record of its task tells."""
+    task = tokens.read(token).get("task")
+    if not ids.is_id(task):
+        # It was asked of others: they chose its task.
+        return token in _live(snapshot)
+    record = snapshot.task(TaskId(str(task)))
+    return record is not None and any(lease["token"] == token for lease in leases_of(record))
 
 
 def _live(snapshot: Snapshot) -> dict[Token, TaskId]:
