@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gitcoord.features.workspace import Workspace
 from tests.assistants.conftest import gitcoord
-from tests.assistants.programs import Answer
-from tests.assistants.scripted_model import ScriptedModel, say, shell, write
+from tests.assistants.programs import GITCOORD, Answer, all_of_them
+from tests.assistants.scripted_model import ScriptedModel, limited, say, shell, write
 
-__all__ = ["whole_task"]
+__all__ = ["run_over_a_limit", "usages", "whole_task"]
+
+PLAN_WITH_A_LIMIT = """
+[plan]
+limit_wait = "1s"
+[[task]]
+id = "alpha"
+title = "Write alpha"
+paths = ["alpha/"]
+[[task]]
+id = "beta"
+title = "Write beta"
+paths = ["beta/"]
+needs = ["alpha"]
+"""
 
 
 def whole_task(
@@ -39,3 +57,49 @@ def whole_task(
     assert not (place / "beta.txt").exists()
     assert "task alpha is still claimed by one" in model.sent, "the end of the turn is held"
     assert work.ledger.snapshot().require_task("alpha")["state"] == "done"
+
+
+def run_over_a_limit(repo: Path, home: Path, *words: str) -> tuple[str, ScriptedModel]:
+    """Let a run of one assistant reach its usage limit in the middle, and land all the same.
+
+    Returns what the run told, and the model with what it was sent.
+    """
+    (repo / "plan.toml").write_text(PLAN_WITH_A_LIMIT)
+    for key, value in (("user.name", "Tester"), ("user.email", "tester@example.invalid")):
+        subprocess.run(["git", "config", key, value], cwd=repo, check=True)
+    subprocess.run(["git", "add", "."], cwd=repo, check=True)
+    subprocess.run(["git", "commit", "-q", "-m", "plan"], cwd=repo, check=True)
+    gitcoord(repo, "init", "plan.toml")
+    gitcoord(repo, "agent", "add", "run-1")
+    if "gemini" in words:
+        gitcoord(repo, "setup", "gemini")
+    half = shell("mkdir -p alpha && echo half > alpha/half")
+    hands_in = [
+        shell("t=$GITCOORD_TASK; mkdir -p $t && echo by $0 > $t/file"),
+        shell('gitcoord complete --commit "Write $GITCOORD_TASK"'),
+        say("over"),
+    ]
+    script = [half, limited(int(time.time()) + 5), *hands_in, *hands_in]
+    with ScriptedModel(script) as model:
+        done = subprocess.run(
+            [str(GITCOORD), "run", "-j", "1", *words],
+            cwd=repo,
+            env=all_of_them(model, home),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    assert "everything landed" in done.stdout
+    return told, model
+
+
+def usages(repo: Path) -> list[dict[str, Any]]:
+    """Return what each session used, as the ledger has it."""
+    command = ["git", "log", "--format=%B", "gitcoord/ledger"]
+    log = subprocess.run(command, cwd=repo, check=True, capture_output=True, text=True).stdout
+    mark = "Gitcoord-Event: "
+    events = [json.loads(line.removeprefix(mark)) for line in log.splitlines() if mark in line]
+    return [event["usage"] for event in events if event["op"] == "usage"]

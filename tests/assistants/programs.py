@@ -33,6 +33,12 @@ __all__ = [
 
 GITCOORD = Path(sys.executable).with_name("gitcoord")
 PATIENCE_S = 120
+SETTINGS_OF_GEMINI = {
+    "security": {"auth": {"selectedType": "gemini-api-key"}},
+    "privacy": {"usageStatisticsEnabled": False},
+    # At a limit it would try again for minutes.
+    "general": {"enableAutoUpdate": False, "maxAttempts": 1},
+}
 
 
 class Answer(NamedTuple):
@@ -119,13 +125,22 @@ def _for_copilot(model: ScriptedModel) -> dict[str, str]:
     }
 
 
+def _for_gemini(model: ScriptedModel) -> dict[str, str]:
+    return {
+        "GEMINI_API_KEY": "dummy-key",
+        "GOOGLE_GEMINI_BASE_URL": model.url,
+        "GEMINI_CLI_TRUST_WORKSPACE": "true",
+    }
+
+
 def all_of_them(model: ScriptedModel, home: Path) -> dict[str, str]:
     """Return a user's environment in which a run starts each assistant by its name."""
-    programs = [str(program(name).parent) for name in ("claude", "codex", "copilot")]
-    more = {**_for_claude(model, home), **_for_copilot(model)}
+    programs = [str(program(name).parent) for name in ("claude", "codex", "copilot", "gemini")]
+    more = {**_for_claude(model, home), **_for_copilot(model), **_for_gemini(model)}
     environment = _environment(home, DUMMY_KEY="dummy-key", **more)
     environment["PATH"] = os.pathsep.join([*programs, environment["PATH"]])
     _put(home / ".claude" / "settings.json", {"permissions": {"allow": ["Bash"]}})
+    _put(home / ".gemini" / "settings.json", SETTINGS_OF_GEMINI)
     (home / ".codex").mkdir(exist_ok=True)
     lines = [f"{key} = {value}\n" for key, value in settings_of_codex(model).items()]
     (home / ".codex" / "config.toml").write_text("".join(lines))
@@ -193,19 +208,9 @@ def gemini(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:
     """Run Gemini's CLI headless to its end, with hooks of its own."""
     hook = {"type": "command", "command": f"{GITCOORD} hook gemini || exit 2"}
     events = ("SessionStart", "BeforeTool", "AfterTool", "AfterAgent")
-    settings = {
-        "security": {"auth": {"selectedType": "gemini-api-key"}},
-        "privacy": {"usageStatisticsEnabled": False},
-        "general": {"enableAutoUpdate": False},
-        "hooks": {event: [{"hooks": [hook]}] for event in events},
-    }
-    _put(home / ".gemini" / "settings.json", settings)
-    environment = _environment(
-        home,
-        GEMINI_API_KEY="dummy-key",
-        GOOGLE_GEMINI_BASE_URL=model.url,
-        GEMINI_CLI_TRUST_WORKSPACE="true",
-    )
+    hooks = {"hooks": {event: [{"hooks": [hook]}] for event in events}}
+    _put(home / ".gemini" / "settings.json", {**SETTINGS_OF_GEMINI, **hooks})
+    environment = _environment(home, **_for_gemini(model))
     words = ["-y", "-m", "gemini-2.5-pro", "-o", "json", "-p", prompt]
     return _ended(_started([str(program("gemini")), *words], cwd, environment))
 
