@@ -38,6 +38,13 @@ READS = (
     ("rollback", "list"),
     ("--agent", "y", "brief"),
 )
+SEEING = (
+    ("watch", "--once"),
+    ("stats",),
+    ("simulate",),
+    ("events", "--once"),
+    *(("report", "--format", kind) for kind in ("html", "md", "mermaid", "json")),
+)
 WRITES = (
     ("--agent", "y", "claim", "--no-checkout"),
     ("--agent", "x", "beat"),
@@ -166,7 +173,7 @@ def test_no_view_prints_what_steers_a_terminal(
     rewrite(work, "notes/n1.json", codec.dump(note))
     for is_coloured in ("", "1"):
         monkeypatch.setenv("FORCE_COLOR", is_coloured)
-        for words in (*READS, ("verify",)):
+        for words in (*READS, *SEEING, ("verify",)):
             for more in ((), ("--json",)):
                 cli.status_of(*words, *more)
                 bare = (
