@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "trust": ("setup", "Trust the plan's commands on this machine"),
         "doctor": ("maintain", "Check the repository and its surroundings"),
         "upkeep": ("maintain", "Pack the ledger and prune"),
+        "archive": ("maintain", "Close a finished ledger: a tag keeps it"),
         "demo": ("run", "Run the main job on a scratch repository"),
     },
     "For agents": {

@@ -1,4 +1,4 @@
-"""Speak for the repository's health: doctor and upkeep."""
+"""Speak for the repository's health, and for the end of a ledger: doctor, upkeep, archive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import incomplete_if, table
 from gitcoord.core.texts import clause
 
-__all__ = ["doctor", "upkeep"]
+__all__ = ["archive", "doctor", "upkeep"]
 
 
 @click.command()
@@ -65,3 +65,37 @@ def upkeep(app: App, auto: bool) -> None:
         "expired"
     )
     app.out.answer("upkeep", done, text)
+
+
+@click.command()
+@pass_app
+def archive(app: App) -> None:
+    """Close a finished ledger: a tag keeps it.
+
+    Every phase has to have landed. The agents go with their worktrees, where
+    nothing in them would be lost; the ledger's branch, its results, beats and
+    attic go, here and on its server. `git log TAG` shows its entries for
+    ever, and `gitcoord init` begins a new ledger.
+
+    Example: gitcoord archive
+    """
+    from gitcoord.features.maintain import archive as archiving
+
+    app.refuse_agents()
+    done = archiving.followed(app.work)
+    is_followed = done is not None
+    if done is None:
+        done = archiving.archive(app.orchestrate())
+    tag = done.tag.removeprefix("refs/tags/")
+    facts = {
+        "entry": done.entry,
+        "ledger": app.work.ledger.name,
+        "tag": tag,
+        "branches": done.branches,
+        "followed": is_followed,
+    }
+    text = f"archived ledger '{app.work.ledger.name}' as the tag {tag}"
+    if is_followed:
+        text = f"ledger '{app.work.ledger.name}' was archived as the tag {tag}; this clone follows"
+    text += f"\nits entries: git log {tag}\nnext: gitcoord init begins a new one"
+    app.out.answer("archive", facts, text)

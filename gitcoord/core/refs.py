@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # hooks read refs, and nothing is imported for annotations al
 
 __all__ = [
     "HEADS",
+    "archive_ref",
+    "archive_refs",
     "attic_ref",
     "attic_refs",
     "beat_ref",
@@ -95,6 +97,17 @@ def attic_ref(ledger: str, time: int, oid: Oid) -> str:
     year, month, day, hour, minute, second = calendar(time)
     moment = f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
     return f"{attic_refs(ledger)}{moment}-{oid[:12]}"
+
+
+def archive_refs(ledger: str) -> str:
+    """Return the prefix of the tags of ledgers that were archived under a name."""
+    return f"refs/tags/gitcoord/{ledger}/"
+
+
+def archive_ref(ledger: str, time: int, oid: Oid) -> str:
+    """Return the tag of a ledger that is archived; ``time`` is its last entry's, in seconds."""
+    year, month, day = calendar(time)[:3]
+    return f"{archive_refs(ledger)}{year:04}-{month:02}-{day:02}-{oid[:7]}"
 
 
 def tracking_ref(remote: str, ref: str) -> str:

@@ -17,6 +17,7 @@ from gitcoord.git.program import Git
 
 __all__ = [
     "Home",
+    "forget_home",
     "home_of",
     "keep_home",
     "remotes_of",
@@ -75,6 +76,12 @@ def keep_home(git: Git, ledger: str, remote: str, place: str) -> None:
     git.run("config", "--local", f"gitcoord.{ledger}.remote", remote)
     if place:
         git.run("config", "--local", f"gitcoord.{ledger}.place", place)
+
+
+def forget_home(git: Git, ledger: str) -> None:
+    """Forget where a ledger lived: it is no more."""
+    for name in ("remote", "place"):
+        git.run("config", "--local", "--unset", f"gitcoord.{ledger}.{name}", check=False)
 
 
 def remotes_of(git: Git) -> list[str]:

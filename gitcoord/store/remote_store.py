@@ -275,7 +275,7 @@ class RemoteStore:
             self._publish(expected, new, verify or {})
         elif ref.startswith(self._beats):
             self._refuse_offline()
-            self._push([Update(ref, expected, new)], ref)
+            self.push([Update(ref, expected, new)], ref)
             # Read after the write: a takeover that came in between has to be seen.
             self.ask_anew()
         else:
@@ -302,7 +302,7 @@ class RemoteStore:
             if self._value_of(ref) != oid:
                 self.ask_anew()
                 raise ContendedError(ref)
-        self._push(self._updates(expected, new, batch, verify), self._ledger, batch)
+        self.push(self._updates(expected, new, batch, verify), self._ledger, batch)
 
     def _value_of(self, ref: str) -> Oid | None:
         if ref.startswith(HEADS):
@@ -372,7 +372,7 @@ class RemoteStore:
             hint="try again",
         )
 
-    def _push(self, updates: list[Update], ref: str, batch: _Batch | None = None) -> None:
+    def push(self, updates: list[Update], ref: str, batch: _Batch | None = None) -> None:
         """Push until the server has accepted, or has surely not.
 
         The same commits from the same values apply once at most, so that a
@@ -466,7 +466,7 @@ class RemoteStore:
         if batch is None:
             return UnavailableError(
                 f"{self.remote.name} did not answer: {done.said}",
-                hint="try again; the lease counts from the last beat that was accepted",
+                hint="try again; a lease counts from the last beat that was accepted",
             )
         event = batch.events[0]
         return UnknownError(
@@ -503,7 +503,7 @@ class RemoteStore:
         known = {ref for ref, oid in refs.items() if self.tracking.read(ref) == oid}
         there = [Update(ref, refs[ref], None) for ref in sorted(known)]
         for start in range(0, len(there), MAX_DROPPED):
-            self._push(there[start : start + MAX_DROPPED], there[start].ref)
+            self.push(there[start : start + MAX_DROPPED], there[start].ref)
         for ref, oid in refs.items():
             self.delete_ref(ref, oid)
 

@@ -49,6 +49,7 @@ phase = "two"
 paths = ["c/"]
 """
 ELSEWHERE = {
+    "archive",
     "batch",
     "checkpoint",
     "demo",
@@ -229,7 +230,7 @@ def test_answers_about_going_back_and_hooks_are_as_their_shapes_say(
         ["doctor"],
     ):
         cli.answer(*words)
-    assert cli.seen >= ELSEWHERE - {"run", "demo", "join"} - {
+    assert cli.seen >= ELSEWHERE - {"archive", "run", "demo", "join"} - {
         op for op in ELSEWHERE if op.startswith("review")
     }
 

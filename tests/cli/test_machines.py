@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builders import tasks
 from tests.support.cli import Cli, clean
 from tests.support.machines import clone, server
 from tests.support.shapes import answer_mistakes
-from tests.support.world import git
+from tests.support.world import do, found, git
 
 
 @pytest.fixture
@@ -75,6 +76,28 @@ def test_a_copy_that_was_merely_fetched_says_so(
     git("branch", "gitcoord/ledger", "origin/gitcoord/ledger", cwd=second)
     cli("agent", "add", "x", "--no-worktree", cwd=second)
     assert "this clone works on a copy of its own: `gitcoord join`" in cli.err
+
+
+def test_a_finished_ledger_is_archived_and_a_new_one_begins(
+    cli: Cli, repo: Path, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(tasks("a"))
+    work = found(repo, plan.read_text(), "x")
+    do(work, "x", "a")
+    refused = cli.json("archive", status=14)
+    assert refused["reason"] == "not-whole"
+    cli("phase", "land", "default")
+    cli("verify")
+    answer = cli.json("archive")
+    assert answer_mistakes(answer) == []
+    assert answer["followed"] is False
+    assert cli.json("archive", status=2)["code"] == "not-found"
+    cli("init", str(plan))
+    cli("agent", "add", "x")
+    cli("claim", "a", cwd=tmp_path / "repo.worktrees" / "x")
+    assert cli.json("verify")["entries"] == 4
+    assert git("tag", cwd=repo) == answer["tag"]
 
 
 def test_what_is_missing_is_named(cli: Cli, repo: Path, plan: Path) -> None:

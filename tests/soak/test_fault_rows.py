@@ -17,6 +17,8 @@ WITHOUT_A_ROW = {
     "hand-in": "it is complete by another name",
     "hook": "what it renews it renews as beat does",
     "mcp": "its tools are the commands",
+    "archive": "its last step is one push or one ref transaction, and who is killed before or "
+    "after it runs it again: tests/features/maintain/test_archive.py",
     "join": "it fetches, and writes this clone's settings alone: tests/cli/test_machines.py",
 }
 """The commands that write and have no row, and why."""

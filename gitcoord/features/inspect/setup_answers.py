@@ -22,6 +22,7 @@ __all__ = [
     "AgentRemoveAnswer",
     "AgentShowAnswer",
     "AgentsAddAnswer",
+    "ArchiveAnswer",
     "CommandsAnswer",
     "DemoAnswer",
     "DoctorAnswer",
@@ -94,6 +95,18 @@ class JoinAnswer(Written):
     ledger: str
     remote: str
     already: bool
+
+
+class ArchiveAnswer(Written):
+    """A ledger that is closed: its tag, its last entry, and the work branches that went.
+
+    ``followed``: it had been archived from another clone, and this one followed.
+    """
+
+    ledger: str
+    tag: str
+    branches: list[str]
+    followed: bool
 
 
 class ParameterFacts(TypedDict):

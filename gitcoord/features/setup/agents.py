@@ -40,6 +40,7 @@ __all__ = [
     "finish_removals",
     "new_place",
     "remove",
+    "require_removable",
 ]
 
 _REMOVING = "removing.json"
@@ -376,6 +377,18 @@ def remove(work: Workspace, agent: AgentId, reason: str = "") -> tuple[Done, lis
     if place is None:
         shutil.rmtree(work.agent_folder(agent), ignore_errors=True)
     return done, finish_removals(work)
+
+
+def require_removable(work: Workspace, snapshot: Snapshot, agent: AgentId) -> None:
+    """Refuse where something would be lost with an agent's worktree.
+
+    Raises:
+        RefusedError: ``standing-here``, ``uncommitted`` or ``unmerged``.
+
+    """
+    place = work.worktree_of(agent)
+    if place is not None:
+        _refuse_to_lose(work, snapshot, agent, place)
 
 
 def _note_removal(work: Workspace, marker: LiveFile, facts: dict[str, str]) -> None:
