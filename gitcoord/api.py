@@ -13,7 +13,7 @@ from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
 from gitcoord.features.work import claims, locks, results, reviews, widenings
 from gitcoord.features.work.choices import Scope
-from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
+from gitcoord.features.workspace import Workspace, ledger_at, open_workspace
 
 __all__ = ["Coordinator", "Held", "HeldReview", "open_coordinator"]
 
@@ -358,13 +358,18 @@ def _entry(named: str | None) -> Oid | None:
 
 
 def open_coordinator(
-    path: str | Path = ".", *, ledger: str = DEFAULT_LEDGER, timeout_s: float = 30.0
+    path: str | Path = ".", *, ledger: str | None = None, timeout_s: float = 30.0
 ) -> Coordinator:
     """Open the ledger of the repository that a path belongs to.
+
+    Where none is named it is the one that an agent's worktree belongs to,
+    else ``ledger``.
 
     Raises:
         UsageError: Not a repository.
         UnavailableError: It cannot be opened or written here.
 
     """
-    return Coordinator(open_workspace(Path(path), ledger, timeout_s=timeout_s))
+    return Coordinator(
+        open_workspace(Path(path), ledger or ledger_at(Path(path)), timeout_s=timeout_s)
+    )

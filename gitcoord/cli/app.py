@@ -13,7 +13,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.ids import AgentId, show_duration
 from gitcoord.features.doors import Notice, begin_as_agent, begin_as_orchestrator
-from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, agent_at, open_workspace
+from gitcoord.features.workspace import Workspace, agent_at, ledger_at, open_workspace
 
 __all__ = ["App", "pass_app"]
 
@@ -34,7 +34,7 @@ class App:
         out: Output | None = None,
     ) -> None:
         self.start = Path(start)
-        self.ledger = ledger or os.environ.get("GITCOORD_LEDGER") or DEFAULT_LEDGER
+        self.ledger = ledger or os.environ.get("GITCOORD_LEDGER") or ledger_at(self.start)
         self.named_agent = agent
         self.as_orchestrator = as_orchestrator
         self.out = out or Output(as_json=as_json)

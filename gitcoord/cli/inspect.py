@@ -29,12 +29,17 @@ _STATES = (
 )
 
 
-@command()
-def status(app: App) -> None:
+@command(
+    option("--all", "is_all", is_flag=True, help="A line for each ledger of the repository."),
+)
+def status(app: App, is_all: bool) -> None:
     """Show what needs you, is stuck, runs and comes next, and when it ends.
 
     Example: gitcoord status
     """
+    if is_all:
+        _every_ledger(app)
+        return
     from gitcoord.features.assist.turn_counts import ended_turns
     from gitcoord.features.inspect import facts
     from gitcoord.features.land.target_moves import lagging
@@ -47,6 +52,29 @@ def status(app: App) -> None:
     for text in ended_turns(app.work, app.work.ledger.snapshot(found["tip"])):
         app.out.notice(text)
     app.out.answer("status", found, _status_text(app, found))
+
+
+def _every_ledger(app: App) -> None:
+    """Show how each ledger of the repository stands."""
+    from gitcoord.features.maintain.ledgers import every_ledger
+
+    with ticking(app, "reading ledgers"):
+        found = every_ledger(app.work)
+    lines = [_standing_line(one) for one in found] or ["this repository has no ledger"]
+    app.out.answer("status", {"ledgers": found}, "\n".join(lines))
+
+
+def _standing_line(one: dict[str, Any]) -> str:
+    if one["problem"]:
+        return f"{one['ledger']}: {one['problem']}"
+    shown = [f"{count} {state}" for state, count in one["counts"].items() if count]
+    line = f"{one['ledger']}: {', '.join(shown) or 'no tasks'}, target {one['target']}"
+    if one["remote"]:
+        line += f", on {one['remote']}"
+    for key, words in (("needs_you", "need you"), ("stuck", "stuck")):
+        if one[key]:
+            line += f"; {one[key]} {words}"
+    return line
 
 
 def gates_line(failed: list[dict[str, Any]]) -> str:

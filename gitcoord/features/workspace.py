@@ -41,6 +41,7 @@ __all__ = [
     "Workspace",
     "agent_at",
     "keep_commits",
+    "ledger_at",
     "open_workspace",
     "plan_of",
     "result_ref",
@@ -139,6 +140,22 @@ def agent_at(folder: Path) -> AgentId | None:
         if not place.is_main and ids.is_id(marker.get("agent")):
             return AgentId(marker["agent"])
     return None
+
+
+def ledger_at(folder: Path) -> str:
+    """Return the ledger that a command in a folder is about, where nobody names one.
+
+    An agent's worktree belongs to one ledger, and names it; anywhere else it
+    is the usual one.
+    """
+    try:
+        place = discover(folder)
+    except (UsageError, OSError):
+        return DEFAULT_LEDGER
+    marker = read_json(place.git_dir / "gitcoord" / "agent.json") or {}
+    if not place.is_main and ids.is_id(marker.get("ledger")):
+        return str(marker["ledger"])
+    return DEFAULT_LEDGER
 
 
 def _never() -> bool:

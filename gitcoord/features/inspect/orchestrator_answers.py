@@ -61,6 +61,7 @@ __all__ = [
     "SharedOutAnswer",
     "ShowAnswer",
     "ShowLogAnswer",
+    "StatusAllAnswer",
     "StatusAnswer",
     "TasksAnswer",
     "VerifyAnswer",
@@ -97,6 +98,28 @@ class StatusAnswer(TypedDict):
     running: list[AttentionFacts]
     next: list[AttentionFacts]
     eta: Eta
+
+
+class LedgerStanding(TypedDict):
+    """How one ledger of a repository stands; ``problem`` says why it could not be read.
+
+    ``needs_you`` and ``stuck`` are counts; ``remote`` is where it lives, null: on this machine.
+    """
+
+    ledger: str
+    remote: str | None
+    plan: str | None
+    target: str | None
+    counts: dict[str, int]
+    needs_you: int
+    stuck: int
+    problem: str
+
+
+class StatusAllAnswer(TypedDict):
+    """Every ledger of the repository."""
+
+    ledgers: list[LedgerStanding]
 
 
 class OverlapsAnswer(TypedDict):
