@@ -60,7 +60,7 @@ def test_an_agents_worktree_names_its_ledger(repo: Path) -> None:
     assert ledger_at(repo.parent) == "ledger"
     with gitcoord.open(place) as coordinator:
         held = coordinator.claim("writer", "a")
-    assert held.task["branch"].startswith("task-docs/a/")
+    assert str(held.task["branch"]).startswith("task-docs/a/")
     # The other ledger knows nothing of it: to be alone is a matter of one ledger.
     assert claims.claim(open_workspace(repo), "x", "a", checkout=False).task["id"] == "a"
     assert git("branch", "--list", "task-docs/*", cwd=repo)
