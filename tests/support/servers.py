@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["git_daemon", "sshd", "web_server"]
+__all__ = ["git_daemon", "gitolite", "sshd", "web_server"]
 
 _SSHD = """
 ListenAddress 127.0.0.1
 Port {port}
 HostKey {folder}/host
-AuthorizedKeysFile {folder}/key.pub
+AuthorizedKeysFile {keys}
 PidFile none
 UsePAM no
 StrictModes no
@@ -48,25 +48,63 @@ setenv.add-environment = ("GIT_PROJECT_ROOT" => "{root}", "GIT_HTTP_EXPORT_ALL" 
 
 
 @contextmanager
-def sshd(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run an ssh daemon; yields what stands before a path in a URL."""
+def sshd(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, keys: Path | None = None, more: str = ""
+) -> Iterator[str]:
+    """Run an ssh daemon; yields what stands before a path in a URL.
+
+    ``keys`` is who may come in, if not the one key that is made; ``more``
+    is added to its configuration.
+    """
     program = shutil.which("sshd") or "/usr/sbin/sshd"
     if not Path(program).exists() or not shutil.which("ssh-keygen"):
         pytest.skip("no sshd here (Debian: openssh-server)")
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name in ("host", "key"):
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True
-        )
+        _make_key(folder / name)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     port = _free_port()
     config = folder / "sshd_config"
-    config.write_text(_SSHD.format(port=port, folder=folder))
+    config.write_text(
+        _SSHD.format(port=port, folder=folder, keys=keys or folder / "key.pub") + more
+    )
     options = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR"
     monkeypatch.setenv("GIT_SSH_COMMAND", f"ssh -F none -i {folder}/key -o BatchMode=yes {options}")
     with _running([program, "-D", "-e", "-f", str(config)], port, folder):
         yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+
+
+def _make_key(place: Path) -> None:
+    if not place.exists():
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place)]
+        subprocess.run(command, check=True)
+
+
+@contextmanager
+def gitolite(folder: Path, rules: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run gitolite behind an ssh daemon, with one user ``builder``; yields the start of URLs."""
+    program = shutil.which("gitolite")
+    if program is None or not shutil.which("ssh-keygen"):
+        pytest.skip("no gitolite here (Debian: gitolite3)")
+    home = folder / "gitolite"
+    home.mkdir(parents=True)
+    _make_key(folder / "key")
+    shutil.copy(folder / "key.pub", home / "builder.pub")
+    environment = {**os.environ, "HOME": str(home), "USER": getpass.getuser()}
+    subprocess.run(
+        [program, "setup", "-pk", "builder.pub"],
+        cwd=home,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    with (home / ".gitolite/conf/gitolite.conf").open("a") as file:
+        file.write(rules)
+    subprocess.run([program, "compile"], cwd=home, env=environment, check=True, capture_output=True)
+    keys = home / ".ssh" / "authorized_keys"
+    with sshd(folder, monkeypatch, keys=keys, more=f"SetEnv HOME={home}\n") as start:
+        yield start
 
 
 @contextmanager
