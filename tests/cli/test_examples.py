@@ -45,6 +45,7 @@ needs = ["25"]
 """
 ELSEWHERE = {
     "gitcoord demo": "tests/features/run/test_demo.py",
+    "gitcoord archive": "tests/cli/test_machines.py",
     "gitcoord join": "tests/cli/test_machines.py",
     'gitcoord start "Fix the login form" --agent ana': __name__,
     "gitcoord phase close adhoc": __name__,
