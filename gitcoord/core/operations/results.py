@@ -69,9 +69,10 @@ def decide_complete(snapshot: Snapshot, command: Command, context: Context) -> d
         "token": command["token"],
         "at": context.time,
     }
-    makers = makers_in(cast("Claim", task["claim"])["session"])
-    if makers:
-        result["makers"] = list(makers)
+    # A stale token may find no claim at all: `check` says so.
+    claim = task["claim"]
+    if claim is not None and makers_in(claim["session"]):
+        result["makers"] = list(makers_in(claim["session"]))
     spent_ms = elapsed_ms(command.get("begun_ns"), context)
     return {**fenced, **titled(snapshot, command), "result": result, "spent_ms": spent_ms}
 

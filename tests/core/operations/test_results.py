@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from gitcoord.core.errors import (
-    NothingReadyError,
-)
+from gitcoord.core.errors import ClaimLostError, NothingReadyError
+from tests.support.builders import TARGET
 from tests.support.pure import ledger, refused
+
+
+def test_a_result_with_a_stale_token_is_told_that_its_claim_is_lost() -> None:
+    """Where nobody has the task, and where another has it."""
+    pure = ledger()
+    stale = pure.claim("x0", "a")["token"]
+    held = {"agent": "x0", "task": "a", "token": stale}
+    pure.run({"op": "release", **held, "reason": ""})
+    result = {
+        "oid": None,
+        "tree": None,
+        "base": TARGET,
+        "built_on": {},
+        "commits": 0,
+        "files": 0,
+    }
+    refused(pure, ClaimLostError, op="complete", **held, result=result)
+    pure.claim("x1", "a")
+    refused(pure, ClaimLostError, op="complete", **held, result=result)
 
 
 def test_a_transient_failure_waits_longer_each_time_and_then_fails() -> None:
