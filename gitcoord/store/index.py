@@ -315,6 +315,10 @@ class ReadyIndex:
             self._database.close()
             self._database = None
 
+    def __del__(self) -> None:
+        """Close it also where its workspace was forgotten, and not closed."""
+        self.close()
+
     # the file
 
     def _select(self, query: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,7 @@ def test_what_a_person_confirms_is_told_with_the_first_agent_alone(
     assert "cannot deny" not in cli.err
 
 
+@pytest.mark.skipif(find_spec("mcp") is None, reason="the extra is not installed")
 def test_the_question_about_a_server_is_told_where_there_is_one(cli: Cli) -> None:
     cli("setup", "claude", "--dry-run")
     assert "MCP server gitcoord" not in cli.err

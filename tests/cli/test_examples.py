@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -191,6 +192,7 @@ def _examples() -> set[str]:
     return lines
 
 
+@pytest.mark.skipif(find_spec("mcp") is None, reason="one asks for the extra's server")
 def test_every_example_does_what_it_is_shown_for(session: _Session, repo: Path) -> None:
     builder = repo.with_name("repo.worktrees") / "builder-1"
     reviewer = builder.with_name("builder-2")

@@ -18,6 +18,7 @@ from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import TARGET, PureLedger, tasks
+from tests.support.formats import lock_of
 from tests.support.world import environment, found, git, record, write
 
 SHORT = '[plan]\nlease = "1s"\nheartbeat = "300ms"\nmax_attempts = 1000\n'
@@ -165,6 +166,18 @@ while True:
 """
 
 
+def stop_between_writes(child: subprocess.Popen[str], repo: Path) -> None:
+    """Stop a writer where it holds no ref's lock: nobody takes that from a writer that lives."""
+    lock = lock_of(repo / ".git", "refs/heads/gitcoord/ledger")
+    while True:
+        os.kill(child.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+        if not lock.exists():
+            return
+        os.kill(child.pid, signal.SIGCONT)
+        time.sleep(0.01)
+
+
 def test_a_holder_stopped_past_its_lease_wakes_up_fenced(repo: Path) -> None:
     work = found(repo, tasks("a", head=SHORT), "x", "y", worktrees=False)
     child = subprocess.Popen(
@@ -176,7 +189,7 @@ def test_a_holder_stopped_past_its_lease_wakes_up_fenced(repo: Path) -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     assert child.stdout.readline() == "on\n"
-    os.kill(child.pid, signal.SIGSTOP)
+    stop_between_writes(child, repo)
     while True:
         try:
             taken = claims.claim(work, "y", "a", checkout=False)

@@ -90,7 +90,8 @@ def test_a_git_that_holds_a_ref_transaction_is_named(repo: Path) -> None:
         finally:
             process.kill()
     assert "refs/heads/main.lock is in the way" in caught.value.message
-    assert f"process {process.pid} (git update-ref --stdin)" in caught.value.message
+    assert f"process {process.pid} (" in caught.value.message
+    assert "git update-ref --stdin)" in caught.value.message
     assert work.ledger.tip() == tip
 
 

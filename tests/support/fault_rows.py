@@ -491,6 +491,7 @@ ROWS: dict[str, Row] = {
         ("phase", "land", "default"),
         {"phases": {"default": "landed"}, "changes": []},
         repeats=frozenset({"gate"}),
+        partial=frozenset({"land-begin"}),
     ),
     "run": Row(
         _planned,
