@@ -1,4 +1,4 @@
-"""Hostile words in every text that a ledger takes: a report shows them, and makes nothing of them."""
+"""Hostile words in every text that a ledger takes: a report shows them, and obeys none."""
 
 from __future__ import annotations
 
