@@ -25,7 +25,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "init": ("setup", "Create a ledger in this repository, and load a plan"),
         "join": ("machines", "Work on a ledger that is on a git server"),
         "plan": ("setup", "Check, apply and show plans"),
-        "agent": ("agents", "Add, list, show and remove agents"),
+        "agent": ("agents", "Add, list, show, prepare and remove agents"),
         "hooks": ("hooks", "Install and remove git's hooks, and show what runs"),
         "setup": ("assistants", "Prepare a coding assistant: hooks, permissions, instructions"),
         "trust": ("setup", "Trust the plan's commands on this machine"),

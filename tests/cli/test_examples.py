@@ -69,6 +69,7 @@ gitcoord doctor --fix
 gitcoord agent add builder-1 builder-2 --pool builders
 gitcoord agent list
 gitcoord agent show builder-1
+gitcoord agent setup builder-1
 """
 LOOK = """
 gitcoord status

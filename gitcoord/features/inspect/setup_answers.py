@@ -20,6 +20,7 @@ __all__ = [
     "AgentAddAnswer",
     "AgentListAnswer",
     "AgentRemoveAnswer",
+    "AgentSetupAnswer",
     "AgentShowAnswer",
     "AgentsAddAnswer",
     "CommandsAnswer",
@@ -150,6 +151,21 @@ class AgentShowAnswer(TypedDict):
 
     agent: dict[str, Any]
     history: list[EntryFacts]
+
+
+class PreparedAgent(TypedDict):
+    """What preparing an agent's worktree came to: ``none``, ``done``, ``untrusted``, ``failed``."""
+
+    agent: AgentId
+    worktree: str
+    setup: str
+    log: str
+
+
+class AgentSetupAnswer(TypedDict):
+    """The worktrees that were prepared again."""
+
+    agents: list[PreparedAgent]
 
 
 class AgentRemoveAnswer(Written):

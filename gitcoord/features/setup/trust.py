@@ -31,6 +31,7 @@ __all__ = [
     "repository_key",
     "require_person",
     "require_trust",
+    "require_trusted_setup",
     "run_setup",
     "setup_log",
     "shown",
@@ -194,6 +195,16 @@ def _setup(snapshot: Snapshot) -> str | None:
 def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:
     """Return whether the setup of worktrees was trusted for this repository."""
     return not untrusted(work, _listed(_setup(snapshot), (), ()))
+
+
+def require_trusted_setup(work: Workspace, snapshot: Snapshot) -> None:
+    """Refuse to go on with a setup of worktrees that is not trusted.
+
+    Raises:
+        RefusedError: Reason ``trust``; nothing was run.
+
+    """
+    require_trust(work, _listed(_setup(snapshot), (), ()))
 
 
 def setup_log(work: Workspace, place: Path) -> Path:

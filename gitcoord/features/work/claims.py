@@ -17,6 +17,7 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_pool, named_task
+from gitcoord.features.setup.preparing import refuse_failed
 from gitcoord.features.work.choices import ALL_TASKS, Chooser, Scope
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
@@ -105,6 +106,8 @@ def claim(
                 asked_ns=asked_ns,
                 is_waiting=is_waiting,
             )
+    if worktree is not None:
+        refuse_failed(work, agent)
     refuse_changes(worktree)
     chooser = Chooser(work, record, task, within, session, asked_ns)
     done = _published(work, agent, chooser, is_waiting=is_waiting)

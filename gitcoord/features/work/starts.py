@@ -24,6 +24,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import ADHOC
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.planned_tasks import spec_of
+from gitcoord.features.setup.preparing import refuse_failed
 from gitcoord.features.work import claims
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.claims import Claimed
@@ -70,6 +71,7 @@ def start(
     elif known is None:
         place = agents.new_place(work, who, agents.Asked())
     else:
+        refuse_failed(work, who)
         claims.refuse_changes(claims.recovered_place(work, who, checkout=True))
     adding: Command = {}
     if known is None:
