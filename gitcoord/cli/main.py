@@ -71,6 +71,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "resolve": ("escalations", "Answer an escalation"),
         "phase": ("landings", "List, check and land phases"),
         "run": ("run", "Work on the plan with one command per task"),
+        "tidy": ("run", "Remove worktrees of finished runs and branches of landed work"),
         "simulate": ("seeing", "Work through the plan in memory: how long, how many agents"),
         "checkpoint": ("rollbacks", "Create a checkpoint"),
         "rollback": ("rollbacks", "Go back to an earlier entry"),

@@ -87,6 +87,7 @@ from gitcoord.features.inspect.setup_answers import (
     SetupAnswer,
     TemplateAnswer,
     TemplatesAnswer,
+    TidyAnswer,
     TrustAnswer,
     UpkeepAnswer,
 )
@@ -157,6 +158,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "task add": (WrittenTask,),
     "task edit": (WrittenTask,),
     "tasks": (TasksAnswer,),
+    "tidy": (TidyAnswer,),
     "trust": (TrustAnswer,),
     "unlock": (UnlockAnswer,),
     "unpause": (WrittenTask,),

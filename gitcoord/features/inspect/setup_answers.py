@@ -42,6 +42,7 @@ __all__ = [
     "TemplateAnswer",
     "TemplateFacts",
     "TemplatesAnswer",
+    "TidyAnswer",
     "TrustAnswer",
     "UpkeepAnswer",
 ]
@@ -172,6 +173,21 @@ class AgentRemoveAnswer(Written):
     """An agent that was removed."""
 
     agent: AgentId
+
+
+class KeptAgent(TypedDict):
+    """An agent of a run that stays, and why."""
+
+    agent: AgentId
+    why: str
+
+
+class TidyAnswer(TypedDict):
+    """What finished runs and landed work left behind that was removed."""
+
+    agents: list[AgentId]
+    branches: list[str]
+    kept: list[KeptAgent]
 
 
 class TrustAnswer(TypedDict):
