@@ -16,6 +16,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import AgentId
+from gitcoord.core.model import GateSpec
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, agent_at
 from gitcoord.host.user_folder import user_folder
@@ -23,6 +24,7 @@ from gitcoord.ledger.files import read_json, write_json
 
 __all__ = [
     "commands_of",
+    "gate_commands",
     "gates_and_setup",
     "is_trusted",
     "is_trusted_setup",
@@ -55,7 +57,7 @@ _OF_AGENTS = (
 
 def commands_of(snapshot: Snapshot) -> list[str]:
     """List the commands that the plan would run on this machine."""
-    gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
+    gates = [gate for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
     checks = (task["spec"]["check"] for task in snapshot.tasks())
     return _listed(_setup(snapshot), gates, checks) + pool_commands(snapshot)
 
@@ -74,15 +76,26 @@ def gates_and_setup(snapshot: Snapshot) -> list[str]:
 
     To look at each of a hundred thousand tasks would make looking slow.
     """
-    gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
+    gates = [gate for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
     return _listed(_setup(snapshot), gates, ()) + pool_commands(snapshot)
 
 
-def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None]) -> list[str]:
+def gate_commands(gate: GateSpec) -> list[str]:
+    """List the commands of a gate, as they are trusted."""
+    listed = [f"gate: {gate['run']}"]
+    if "setup" in gate:
+        listed.insert(0, f"gate setup: {gate['setup']}")
+    return listed
+
+
+def _listed(
+    setup: str | None, gates: Iterable[GateSpec], checks: Iterable[str | None]
+) -> list[str]:
     listed = []
     if setup is not None:
         listed.append(f"worktree setup: {setup}")
-    listed += [f"gate: {command}" for command in gates]
+    for gate in gates:
+        listed += gate_commands(gate)
     listed += sorted({f"check: {command}" for command in checks if command is not None})
     return list(dict.fromkeys(listed))
 
