@@ -70,6 +70,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "inbox": ("escalations", "List what waits for an answer"),
         "resolve": ("escalations", "Answer an escalation"),
         "phase": ("landings", "List, check and land phases"),
+        "gate": ("gates", "Try the gates of phases"),
         "run": ("run", "Work on the plan with one command per task"),
         "tidy": ("run", "Remove worktrees of finished runs and branches of landed work"),
         "simulate": ("seeing", "Work through the plan in memory: how long, how many agents"),

@@ -125,6 +125,7 @@ gitcoord resolve 3fa9c1d2 "yes, and say so in the changelog"
 """
 LAND = """
 gitcoord phase check build
+gitcoord gate try build
 gitcoord phase land build
 gitcoord rollback --phase build --dry-run
 gitcoord rollback --steps 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId
+from gitcoord.core.ids import AgentId, PhaseId
 from gitcoord.features.inspect.agent_answers import (
     Written,
 )
@@ -26,6 +26,7 @@ __all__ = [
     "CommandsAnswer",
     "DemoAnswer",
     "DoctorAnswer",
+    "GateTryAnswer",
     "HookFacts",
     "HookStep",
     "HooksAnswer",
@@ -188,6 +189,24 @@ class TidyAnswer(TypedDict):
     agents: list[AgentId]
     branches: list[str]
     kept: list[KeptAgent]
+
+
+class TriedGate(TypedDict):
+    """What a gate said of the target, and the folders whose syntax errors it passed over."""
+
+    gate: str
+    passed: bool
+    reason: str
+    blind: list[str]
+
+
+class GateTryAnswer(TypedDict):
+    """Gates that were tried; ``unseen`` are folders whose errors no gate saw."""
+
+    phase: PhaseId
+    folders: list[str]
+    unseen: list[str]
+    gates: list[TriedGate]
 
 
 class TrustAnswer(TypedDict):

@@ -15,6 +15,7 @@ from gitcoord.features.land import landings
 from gitcoord.features.setup import trust
 from gitcoord.features.work import checks
 from gitcoord.features.workspace import Workspace
+from gitcoord.host.user_folder import user_folder
 from tests.support.world import do, found, git, write
 
 SETUP = "echo built >> ../built.log; mkdir -p env/bin; cp needs.txt env/; pwd > env/bin/place"
@@ -39,8 +40,8 @@ def world(repo: Path, run: str, setup: str = SETUP, cache: str = "needs.txt") ->
 
 def verdict(work: Workspace, commit: str) -> tuple[bool, str]:
     snapshot = work.ledger.snapshot()
-    spec = dict((one["id"], one) for one in snapshot.phases())["default"]["spec"]["gates"][0]
-    seen = checks.attempt(work, "default", spec, commit)
+    (phase,) = snapshot.phases()
+    seen = checks.attempt(work, phase["id"], phase["spec"]["gates"][0], commit)
     return seen.is_passed, seen.output.decode()
 
 
@@ -117,7 +118,7 @@ def test_a_setup_that_cannot_run_fails_the_gate(
 def test_a_setup_is_trusted_like_the_gate(repo: Path) -> None:
     work = world(repo, "true")
     assert f"gate setup: {SETUP}" in trust.commands_of(work.ledger.snapshot())
-    shutil.rmtree(Path(trust.user_folder()))
+    shutil.rmtree(Path(user_folder()))
     do(work, "ada", "a")
     with pytest.raises(RefusedError, match="not trusted") as caught:
         landings.land(work, "default")
