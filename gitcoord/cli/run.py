@@ -289,7 +289,7 @@ def _not_landed(work: Workspace, done: Run) -> IncompleteError:
     "--agents",
     "count",
     type=click.IntRange(2, 16),
-    default=4,
+    default=8,
     show_default=True,
     help="How many agents work.",
 )

@@ -8,6 +8,7 @@ from gitcoord.core.ids import AgentId, PhaseId
 from gitcoord.features.inspect.agent_answers import (
     Written,
 )
+from gitcoord.features.inspect.seeing_answers import ConditionFacts
 from gitcoord.features.inspect.shapes import (
     AgentFacts,
     CommandFacts,
@@ -294,7 +295,7 @@ class UpkeepAnswer(TypedDict):
 
 
 class DemoAnswer(TypedDict):
-    """What came of the demo: which tasks met a fault, and what landed."""
+    """What came of the demo: the tasks that met a fault, what landed, and the four conditions."""
 
     killed: str | None
     taken_over: str | None
@@ -304,6 +305,7 @@ class DemoAnswer(TypedDict):
     seconds: float
     landed: int
     sequential_seconds: float
+    conditions: list[ConditionFacts]
     report: str
     repository: str
     entries: int
