@@ -485,7 +485,7 @@ MUTANTS = [
     Mutant(
         "believing",
         "gitcoord/features/work/checks.py",
-        '    return has_passed_here(work, gate_path(phase, spec["name"]), definition, tree)\n',
+        '    return has_passed_here(work, gate_path(phase, spec["name"]), _seen_as(work, spec), tree)\n',
         "    return True\n",
         "tests/features/work/test_passes.py::"
         "test_a_forged_pass_of_a_gate_is_legal_and_does_not_keep_the_gate_from_running",
