@@ -124,7 +124,7 @@ def _passed_over(
 
 
 def source_folders(names: Sequence[str]) -> list[str]:
-    """Return the folders of source files: those at the top, and what lies in ``src`` and its like."""
+    """Return the folders of source: those at the top, and what lies in ``src`` and its like."""
     folders: dict[str, None] = {}
     for name in names:
         parts = name.split("/")

@@ -14,7 +14,7 @@ from gitcoord.core.sentences import reason_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.gates import failed_gates
-from gitcoord.features.setup.preparing import failed_setup
+from gitcoord.features.prepared import failed_setup
 from gitcoord.features.setup.trust import gates_and_setup, shown, untrusted
 from gitcoord.features.workspace import Workspace
 

@@ -13,8 +13,8 @@ from gitcoord.core.refs import branch_name, branch_ref, own_refs
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.litter import clear_litter
+from gitcoord.features.prepared import failed_setup
 from gitcoord.features.setup.agents import IGNORE_HINT, exposed
-from gitcoord.features.setup.preparing import failed_setup
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import TABLES, discover
 from gitcoord.host.open_files import is_open_for_writing

@@ -13,6 +13,7 @@ from gitcoord.core.ids import NO_AGENT, NO_TASK, AgentId, Oid
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.names import named_phase, named_task
+from gitcoord.features.prepared import failed_setup, refuse_failed
 from gitcoord.features.run.assistants import Assistant, Crew, require_trusted_hooks
 from gitcoord.features.run.begun import Begun, slot
 from gitcoord.features.run.crew import Shared, Workers
@@ -25,7 +26,7 @@ from gitcoord.features.run.reviewing import review_all
 from gitcoord.features.run.reviews import Note
 from gitcoord.features.run.worker import Worker, assistant_of
 from gitcoord.features.setup import agents
-from gitcoord.features.setup.preparing import failed_setup, prepare_again, refuse_failed
+from gitcoord.features.setup.preparing import prepare_again
 from gitcoord.features.setup.trust import commands_of, require_trust
 from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of

@@ -19,7 +19,8 @@ from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent, named_pool
-from gitcoord.features.setup.preparing import is_set_up, prepare
+from gitcoord.features.prepared import is_set_up
+from gitcoord.features.setup.preparing import prepare
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import discover
 from gitcoord.git.program import GitError

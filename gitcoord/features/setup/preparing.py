@@ -1,4 +1,4 @@
-"""Prepare an agent's worktree: copy what it needs, run the plan's setup, know how that went."""
+"""Prepare an agent's worktree: copy what it needs, and run the plan's setup."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent
+from gitcoord.features.prepared import is_set_up, setup_file
 from gitcoord.features.setup.trust import (
     is_trusted_setup,
     require_trusted_setup,
@@ -17,10 +18,10 @@ from gitcoord.features.setup.trust import (
     setup_log,
 )
 from gitcoord.features.workspace import Workspace
-from gitcoord.host.processes import identity, is_alive
-from gitcoord.ledger.files import read_json, write_json
+from gitcoord.host.processes import identity
+from gitcoord.ledger.files import write_json
 
-__all__ = ["Prepared", "failed_setup", "is_set_up", "prepare", "prepare_again", "refuse_failed"]
+__all__ = ["Prepared", "prepare", "prepare_again"]
 
 
 class Prepared(NamedTuple):
@@ -32,48 +33,6 @@ class Prepared(NamedTuple):
     log: str
 
 
-def _file(work: Workspace, agent: AgentId) -> Path:
-    return work.agent_folder(agent) / "setup.json"
-
-
-def is_set_up(work: Workspace, agent: AgentId) -> bool:
-    """Return whether the setup of an agent's worktree succeeded, or there was none to run."""
-    facts = read_json(_file(work, agent)) or {}
-    return facts.get("state", "done") in {"none", "done"}
-
-
-def failed_setup(work: Workspace, agent: AgentId) -> str:
-    """Return the log of a setup that failed or was cut off, else nothing."""
-    facts = read_json(_file(work, agent)) or {}
-    state = facts.get("state")
-    is_cut_off = state == "begun" and not is_alive(str(facts.get("process", "")))
-    if state == "failed" or is_cut_off:
-        return str(facts.get("log"))
-    return ""
-
-
-def refuse_failed(work: Workspace, agent: AgentId) -> None:
-    """Refuse to offer a task to an agent whose worktree is not prepared.
-
-    Raises:
-        RefusedError: Reason ``worktree``; the log and the next step are named.
-
-    """
-    log = failed_setup(work, agent)
-    if log:
-        raise RefusedError(
-            f"the setup of {agent}'s worktree failed: its output is in {log}",
-            reason="worktree",
-            hint=f"`gitcoord agent setup {agent}` runs it again",
-        )
-    if (read_json(_file(work, agent)) or {}).get("state") == "begun":
-        raise RefusedError(
-            f"the setup of {agent}'s worktree is still running",
-            reason="worktree",
-            hint="claim when it has ended",
-        )
-
-
 def prepare(work: Workspace, snapshot: Snapshot, agent: AgentId, place: Path) -> str:
     """Copy what a worktree needs, and run the plan's setup if trusted; return what came of it.
 
@@ -82,12 +41,14 @@ def prepare(work: Workspace, snapshot: Snapshot, agent: AgentId, place: Path) ->
     """
     log = str(setup_log(work, place))
     begun = {"state": "begun", "log": log, "process": identity()}
-    write_json(_file(work, agent), begun, is_durable=work.is_durable)
+    write_json(setup_file(work, agent), begun, is_durable=work.is_durable)
     state = "failed"
     try:
         state = _prepared(work, snapshot, place)
     finally:
-        write_json(_file(work, agent), {"state": state, "log": log}, is_durable=work.is_durable)
+        write_json(
+            setup_file(work, agent), {"state": state, "log": log}, is_durable=work.is_durable
+        )
     return state
 
 

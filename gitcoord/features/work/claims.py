@@ -17,7 +17,7 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_pool, named_task
-from gitcoord.features.setup.preparing import refuse_failed
+from gitcoord.features.prepared import refuse_failed
 from gitcoord.features.work.choices import ALL_TASKS, Chooser, Scope
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once

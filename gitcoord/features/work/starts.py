@@ -22,9 +22,9 @@ from gitcoord.core.operations.preconditions import require_plan
 from gitcoord.core.refs import HEADS, branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import ADHOC
+from gitcoord.features.prepared import refuse_failed
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.planned_tasks import spec_of
-from gitcoord.features.setup.preparing import refuse_failed
 from gitcoord.features.work import claims
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.claims import Claimed
