@@ -45,6 +45,7 @@ needs = ["25"]
 """
 ELSEWHERE = {
     "gitcoord demo": "tests/features/run/test_demo.py",
+    "gitcoord gate try build": "tests/cli/test_gates.py",
     "gitcoord join": "tests/cli/test_machines.py",
     'gitcoord start "Fix the login form" --agent ana': __name__,
     "gitcoord phase close adhoc": __name__,
@@ -125,7 +126,6 @@ gitcoord resolve 3fa9c1d2 "yes, and say so in the changelog"
 """
 LAND = """
 gitcoord phase check build
-gitcoord gate try build
 gitcoord phase land build
 gitcoord rollback --phase build --dry-run
 gitcoord rollback --steps 2
