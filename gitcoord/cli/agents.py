@@ -1,4 +1,4 @@
-"""Speak for agents: add, list, show and remove them."""
+"""Speak for agents: add, list, show, prepare and remove them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import table
+from gitcoord.cli.output import incomplete_if, table
 from gitcoord.core.errors import GitcoordError, UsageError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.texts import clause
@@ -23,7 +23,7 @@ __all__ = ["agent"]
 
 @click.group(cls=NearGroup)
 def agent() -> None:
-    """Add, list, show and remove agents."""
+    """Add, list, show, prepare and remove agents."""
 
 
 @agent.command("add")
@@ -113,12 +113,12 @@ def _told(app: App, name: AgentId, done: Added) -> dict[str, Any]:
     if done.setup == "untrusted":
         app.out.notice(
             "the plan's worktree setup was not run: `gitcoord trust` allows it on this machine, "
-            f"then `gitcoord agent add {name}` runs it"
+            f"then `gitcoord agent setup {name}` runs it"
         )
     elif done.setup == "failed":
         app.out.notice(
             f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs; "
-            f"`gitcoord agent add {name}` runs it again"
+            f"`gitcoord agent setup {name}` runs it again, and until then it is offered no task"
         )
     if done.notice:
         app.out.notice(done.notice)
@@ -215,3 +215,25 @@ def agent_remove(app: App, name: AgentId) -> None:
     for text in left:
         app.out.notice(text)
     app.out.answer("agent remove", {"entry": done.entry, "agent": name}, f"agent {name} removed")
+
+
+@agent.command("setup")
+@click.argument("names", metavar="[AGENT...]", nargs=-1)
+@pass_app
+def agent_setup(app: App, names: tuple[AgentId, ...]) -> int:
+    """Prepare the worktrees of agents again; exit 18 if a setup fails.
+
+    Files that the plan names are copied where they are missing, and the
+    plan's setup is run. Without AGENT, that is done for each agent whose
+    setup has not succeeded.
+
+    Example: gitcoord agent setup builder-1
+    """
+    from gitcoord.features.setup.preparing import prepare_again
+
+    app.orchestrate()
+    done = prepare_again(app.work, names)
+    rows = [(one.agent, one.setup, one.log) for one in done]
+    text = table(rows, ("AGENT", "SETUP", "LOG")) or "every agent's worktree is prepared"
+    app.out.answer("agent setup", {"agents": [one._asdict() for one in done]}, text)
+    return incomplete_if(sum(one.setup == "failed" for one in done))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_LEFT = 10
 
-__all__ = ["commands", "completion", "demo", "run"]
+__all__ = ["commands", "completion", "demo", "run", "tidy"]
 
 
 class _Display:
@@ -289,7 +289,7 @@ def _not_landed(work: Workspace, done: Run) -> IncompleteError:
     "--agents",
     "count",
     type=click.IntRange(2, 16),
-    default=4,
+    default=8,
     show_default=True,
     help="How many agents work.",
 )
@@ -367,3 +367,27 @@ def completion(shell: str) -> None:
     if found is None:
         raise UsageError(f"{shell} is not supported", hint="bash, zsh and fish are")
     click.echo(found(cli, {}, "gitcoord", COMPLETE).source())
+
+
+@click.command()
+@pass_app
+def tidy(app: App) -> None:
+    """Remove worktrees of finished runs and branches of landed work.
+
+    Nothing goes that a run has, that holds a claim, or that has changes or
+    commits which nothing else holds.
+
+    Example: gitcoord tidy
+    """
+    from gitcoord.features.run.tidy import tidy as tidied
+
+    done = tidied(app.orchestrate())
+    for one in done.kept:
+        app.out.notice(f"{one.agent} stays: {one.why}")
+    facts = {
+        "agents": done.agents,
+        "branches": done.branches,
+        "kept": [one._asdict() for one in done.kept],
+    }
+    text = f"{len(done.agents)} agent(s) of runs and {len(done.branches)} branch(es) removed"
+    app.out.answer("tidy", facts, text)

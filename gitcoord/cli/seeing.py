@@ -400,6 +400,8 @@ def _write(output: str, text: str) -> None:
     path = Path(output)
     if not path.name:
         raise UsageError(f"{output!r} names no file", hint="name a file that can be written")
+    if ".git" in path.absolute().parts or ".git" in path.resolve().parts:
+        raise UsageError(f"{output} is git's own", hint="name a file outside of .git")
     try:
         replace_file(path, text.encode(), mode=0o644)
     except OSError as error:

@@ -15,12 +15,18 @@ __all__ = ["GateRun", "GateSpec", "Landing", "Proof"]
 
 
 class GateSpec(TypedDict):
-    """A check of a phase: a shell command, its timeout and its retries."""
+    """A check of a phase: a shell command, its timeout and its retries.
+
+    ``setup`` builds what it needs, from the files that ``cache`` names
+    alone; each run gets a copy.
+    """
 
     name: str
     run: str
     timeout_ms: int
     retry: int
+    setup: NotRequired[str]
+    cache: NotRequired[list[str]]
 
 
 class GateRun(TypedDict):

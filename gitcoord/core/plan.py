@@ -58,6 +58,7 @@ _PLAN_KEYS = (
     *("boundaries", "widening", "landing", "gates_required", "hung"),
     *LIMIT_KEYS,
 )
+_GATE_KEYS = {"name", "run", "timeout", "retry", "setup", "cache"}
 _PHASE_KEYS = (
     *("name", "title", "after", "reviews", "reviewers", "gates", "paths", "stream", "batch"),
 )
@@ -240,24 +241,22 @@ class _Reader(Values):
             self.problems.add(at, "gates is a list of tables: [{ name = ..., run = ... }]")
             return found
         for gate in value:
-            for key in gate.keys() - {"name", "run", "timeout", "retry"}:
-                self.problems.add(
-                    at, f"unknown key {shown(key)} of a gate; known: name, retry, run, timeout"
-                )
+            for key in gate.keys() - _GATE_KEYS:
+                known = ", ".join(sorted(_GATE_KEYS))
+                self.problems.add(at, f"unknown key {shown(key)} of a gate; known: {known}")
             name = self.id(gate.get("name"), "gate name", at)
             if name and name.casefold() in {other["name"].casefold() for other in found}:
                 self.problems.add(at, f"duplicate gate {name}")
             run = self.text(gate, "run", at, "", most=2000)
             if not run:
                 self.problems.add(at, "a gate has a command: run = ...")
-            found.append(
-                {
-                    "name": name or "",
-                    "run": run,
-                    "timeout_ms": self.duration(gate, "timeout", at, "10m") or 600_000,
-                    "retry": self.number(gate, "retry", at, 0, 0, 1) or 0,
-                }
-            )
+            spec: GateSpec = {
+                "name": name or "",
+                "run": run,
+                "timeout_ms": self.duration(gate, "timeout", at, "10m") or 600_000,
+                "retry": self.number(gate, "retry", at, 0, 0, 1) or 0,
+            }
+            found.append(self.gate_setup(gate, spec, at))
         return found
 
     def tasks(self, plan: PlanRecord) -> tuple[list[TaskSpec], dict[TaskId, str]]:

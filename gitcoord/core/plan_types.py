@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitcoord.core import codec, ids, paths
-from gitcoord.core.model import MAX_TITLE_CHARS, BatchSpec, PhaseSpec
+from gitcoord.core.model import MAX_TITLE_CHARS, BatchSpec, GateSpec, PhaseSpec
 from gitcoord.core.path_habits import habit_of, two_paths_in
 from gitcoord.core.plan_source import Places
 from gitcoord.core.plan_values import Problems, shown
@@ -147,6 +147,21 @@ class Values:
         if not spec["reviews"]:
             self.problems.add(at, "reviewers is of phases with reviews: say reviews = 1")
         spec["reviewers"] = "other-assistants"
+
+    def gate_setup(self, gate: dict[str, Any], spec: GateSpec, at: str) -> GateSpec:
+        """Add to a gate what builds its environment, and from which files."""
+        setup = self.text(gate, "setup", at, "", most=2000)
+        cache = self.patterns(gate, "cache", at)
+        if cache and not setup:
+            self.problems.add(at, "cache names the files that a setup needs, and there is none")
+        for path in cache:
+            if "*" in path or "?" in path:
+                self.problems.add(at, f"cache names files and folders: {shown(path)} is a pattern")
+        if setup:
+            spec["setup"] = setup
+        if cache:
+            spec["cache"] = cache
+        return spec
 
     def batch(self, phase: dict[str, Any], at: str) -> BatchSpec | None:
         """Read how a stream is cut into batches; None where nothing is said."""

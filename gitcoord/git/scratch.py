@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from gitcoord.host.processes import identity, is_alive
 from gitcoord.host.remedies import remedy
 from gitcoord.host.strays import find_strays
 
-__all__ = ["Throwaway", "clear_dead", "throw_away"]
+__all__ = ["Throwaway", "clear_dead", "throw_away", "throwaway_folder"]
 
 TRIES = 3
 PAUSE_S = 0.1
@@ -88,8 +88,10 @@ class Throwaway:
 
 
 @contextmanager
-def throw_away(git: Git, commit: Oid) -> Iterator[Throwaway]:
+def throw_away(git: Git, commit: Oid, only: Sequence[str] | None = None) -> Iterator[Throwaway]:
     """Make a detached worktree of a commit, with every file, and remove it at the end.
+
+    With ``only`` it holds these files alone.
 
     What dead processes left is cleared first. It lies beside the
     repository, where there is room: test runners that skip the folders of
@@ -105,10 +107,15 @@ def throw_away(git: Git, commit: Oid) -> Iterator[Throwaway]:
     thrown = Throwaway(folders.best() / name, folders.markers / f"{name}.marker")
     thrown.note(identity())
     try:
-        worktrees.add(git, thrown.place, commit=commit, is_whole=True)
+        worktrees.add(git, thrown.place, commit=commit, is_whole=True, only=only)
         yield thrown
     finally:
         _remove(git, thrown)
+
+
+def throwaway_folder(git: Git) -> Path:
+    """Return the folder in which worktrees are made that do not stay."""
+    return _Folders(git).best()
 
 
 class _Folders:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -72,12 +73,18 @@ class Worktree(NamedTuple):
 
 
 def add(
-    git: Git, place: Path, *, commit: Oid, timeout_s: float = LOCK_WAIT_S, is_whole: bool = False
+    git: Git,
+    place: Path,
+    *,
+    commit: Oid,
+    timeout_s: float = LOCK_WAIT_S,
+    is_whole: bool = False,
+    only: Sequence[str] | None = None,
 ) -> None:
     """Make a worktree, detached at a commit, with the submodules that the main one has.
 
     It has the sparse cone of the worktree that it is made from, unless
-    ``is_whole`` asks for every file.
+    ``is_whole`` asks for every file, or ``only`` for a few.
     If it fails nothing is left of it that a later call would trip over;
     what an earlier call left when it was killed is made anew.
 
@@ -90,8 +97,15 @@ def add(
             filled, and then the worktree is there without it.
 
     """
-    _make(git, place, commit, timeout_s, is_whole=is_whole)
-    _fill(place)
+    if only is None:
+        _make(git, place, commit, timeout_s, is_whole=is_whole)
+        _fill(place)
+        return
+    _make(git, place, commit, timeout_s, is_whole=True, how=("--no-checkout",))
+    if only:
+        names = "\0".join(only).encode("utf-8", "surrogateescape")
+        args = ("checkout", "-q", commit, "--pathspec-from-file=-", "--pathspec-file-nul")
+        Git(place).run(*args, stdin=names, env=LITERAL, timeout_s=LONG_S)
 
 
 def _fill(place: Path, *, only_empty: bool = False) -> None:
@@ -109,7 +123,15 @@ def _fill(place: Path, *, only_empty: bool = False) -> None:
         )
 
 
-def _make(git: Git, place: Path, commit: Oid, timeout_s: float, *, is_whole: bool) -> None:
+def _make(
+    git: Git,
+    place: Path,
+    commit: Oid,
+    timeout_s: float,
+    *,
+    is_whole: bool,
+    how: tuple[str, ...] = (),
+) -> None:
     clock = Clock()
     sparse: tuple[str, ...] = ()
     if is_whole:
@@ -120,7 +142,7 @@ def _make(git: Git, place: Path, commit: Oid, timeout_s: float, *, is_whole: boo
         place.parent.mkdir(parents=True, exist_ok=True)
         flags: tuple[str, ...] = ()
         for attempt in range(1, MAX_TRIES + 1):
-            what = ("--detach", "--end-of-options", str(place), commit)
+            what = (*how, "--detach", "--end-of-options", str(place), commit)
             args = (*sparse, "worktree", "add", *flags, *what)
             done = git.run(*args, check=False, timeout_s=LONG_S, keep=(lock,))
             if done.status == 0:

@@ -53,7 +53,9 @@ ELSEWHERE = {
     "batch",
     "checkpoint",
     "demo",
+    "agent setup",
     "doctor",
+    "gate try",
     "hooks install",
     "hooks status",
     "hooks uninstall",
@@ -68,6 +70,7 @@ ELSEWHERE = {
     "rollback undo",
     "run",
     "setup",
+    "tidy",
     "upkeep",
 }
 """What the life of a plan does not call; the demo's answer is looked at where it runs."""
@@ -226,6 +229,9 @@ def test_answers_about_going_back_and_hooks_are_as_their_shapes_say(
         ["hooks", "uninstall"],
         ["setup", "agents-md", "--print"],
         ["setup", "agents-md"],
+        ["agent", "setup", "ada"],
+        ["gate", "try", "one"],
+        ["tidy"],
         ["upkeep"],
         ["doctor"],
     ):

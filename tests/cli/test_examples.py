@@ -47,6 +47,7 @@ needs = ["25"]
 ELSEWHERE = {
     "gitcoord demo": "tests/features/run/test_demo.py",
     "gitcoord archive": "tests/cli/test_machines.py",
+    "gitcoord gate try build": "tests/cli/test_gates.py",
     "gitcoord join": "tests/cli/test_machines.py",
     'gitcoord start "Fix the login form" --agent ana': __name__,
     "gitcoord phase close adhoc": __name__,
@@ -71,6 +72,7 @@ gitcoord doctor --fix
 gitcoord agent add builder-1 builder-2 --pool builders
 gitcoord agent list
 gitcoord agent show builder-1
+gitcoord agent setup builder-1
 """
 LOOK = """
 gitcoord status
@@ -216,7 +218,7 @@ def test_every_example_does_what_it_is_shown_for(session: _Session, repo: Path) 
             reject = 'gitcoord review reject --reason "the empty file is not handled"'
             session.run(f"gitcoord review release\ngitcoord review claim\n{reject}", reviewer)
     session.run("gitcoord review approve", reviewer)
-    session.run("gitcoord phase land polish\ngitcoord agent remove builder-1", repo)
+    session.run("gitcoord phase land polish\ngitcoord agent remove builder-1\ngitcoord tidy", repo)
     ran = {line.replace(asked, ASKED) for line in session.lines}
     assert _examples() - ran == ELSEWHERE.keys()
 

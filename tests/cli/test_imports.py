@@ -168,7 +168,7 @@ def test_a_one_shot_command_loads_little(repo: Path, argv: list[str]) -> None:
 
 
 READING = {
-    "status": {"assist", "inspect", "land", "maintain", "setup"},
+    "status": {"assist", "inspect", "land", "maintain", "prepared", "setup"},
     "tasks": {"inspect"},
     "show": {"inspect"},
     "why": {"inspect"},
@@ -178,7 +178,7 @@ READING = {
 """The commands that read, each with the rooms that it may load of the features."""
 ROOMS = {
     **READING,
-    "claim": {"work", "inspect", "maintain"},
+    "claim": {"work", "inspect", "maintain", "prepared"},
     "progress": {"work", "maintain"},
     "beat": {"work", "maintain"},
     "complete": {"work", "maintain", "assist"},

@@ -91,3 +91,11 @@ def test_a_report_is_written_in_each_format(cli: Cli, repo: Path, tmp_path: Path
     assert (told["file"], told["bytes"]) == (str(file), len(file.read_bytes()))
     error = cli.json("report", "--output", str(file / "below"), status=2)
     assert "cannot be written" in error["message"]
+
+
+def test_a_report_is_never_written_over_what_is_gits(cli: Cli, repo: Path) -> None:
+    cli("init")
+    before = (repo / ".git" / "config").read_bytes()
+    told = cli.json("report", "--output", str(repo / ".git" / "config"), status=2)
+    assert "git's own" in told["message"]
+    assert (repo / ".git" / "config").read_bytes() == before

@@ -490,8 +490,8 @@ MUTANTS = [
     Mutant(
         "believing",
         "gitcoord/features/work/checks.py",
-        '    return has_passed_here(work, gate_path(phase, spec["name"]), definition, tree)\n',
-        "    return True\n",
+        'gate_path(phase, spec["name"]), _seen_as(work, spec), tree)\n',
+        'gate_path(phase, spec["name"]), _seen_as(work, spec), tree) or True\n',
         "tests/features/work/test_passes.py::"
         "test_a_forged_pass_of_a_gate_is_legal_and_does_not_keep_the_gate_from_running",
         "an entry that anybody wrote would stand for a gate that never ran",

@@ -12,6 +12,8 @@ from tests.support.fault_rows import ROWS
 
 WITHOUT_A_ROW = {
     "setup": "it writes no entry and moves no ref: tests/cli/test_assistants.py",
+    "agent setup": "it writes no entry and moves no ref: tests/features/test_prepared.py",
+    "gate try": "it writes no entry and moves no ref: tests/features/land/test_gate_trials.py",
     "trust": "it writes one file of the user's, in one step: tests/features/setup/test_trust.py",
     "demo": "it makes a repository of its own, and kills an agent there itself",
     "hand-in": "it is complete by another name",

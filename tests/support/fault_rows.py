@@ -91,6 +91,10 @@ def _claimed(top: Path) -> None:
     work.close()
 
 
+def _of_a_run(top: Path) -> None:
+    _founded(top, "run-1").close()
+
+
 def _worked(top: Path) -> None:
     work = _founded(top, "x")
     claimed = claims.claim(work, "x", "a")
@@ -483,6 +487,7 @@ ROWS: dict[str, Row] = {
     "hooks-uninstall": Row(_hooked, ("hooks", "uninstall"), {"agents": {"x": None}}),
     "doctor-fix": Row(_damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}),
     "upkeep": Row(_claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
+    "tidy": Row(_of_a_run, ("tidy",), {"agents": {}}),
     "reap": Row(
         _expired, ("reap",), {"tasks": {"a": "open", "b": "open"}, "failures": {"a": 1, "b": 0}}
     ),

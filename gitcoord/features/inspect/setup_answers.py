@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId
+from gitcoord.core.ids import AgentId, PhaseId
 from gitcoord.features.inspect.agent_answers import (
     Written,
 )
+from gitcoord.features.inspect.seeing_answers import ConditionFacts
 from gitcoord.features.inspect.shapes import (
     AgentFacts,
     CommandFacts,
@@ -20,12 +21,14 @@ __all__ = [
     "AgentAddAnswer",
     "AgentListAnswer",
     "AgentRemoveAnswer",
+    "AgentSetupAnswer",
     "AgentShowAnswer",
     "AgentsAddAnswer",
     "ArchiveAnswer",
     "CommandsAnswer",
     "DemoAnswer",
     "DoctorAnswer",
+    "GateTryAnswer",
     "HookFacts",
     "HookStep",
     "HooksAnswer",
@@ -42,6 +45,7 @@ __all__ = [
     "TemplateAnswer",
     "TemplateFacts",
     "TemplatesAnswer",
+    "TidyAnswer",
     "TrustAnswer",
     "UpkeepAnswer",
 ]
@@ -165,10 +169,58 @@ class AgentShowAnswer(TypedDict):
     history: list[EntryFacts]
 
 
+class PreparedAgent(TypedDict):
+    """What preparing an agent's worktree came to: ``none``, ``done``, ``untrusted``, ``failed``."""
+
+    agent: AgentId
+    worktree: str
+    setup: str
+    log: str
+
+
+class AgentSetupAnswer(TypedDict):
+    """The worktrees that were prepared again."""
+
+    agents: list[PreparedAgent]
+
+
 class AgentRemoveAnswer(Written):
     """An agent that was removed."""
 
     agent: AgentId
+
+
+class KeptAgent(TypedDict):
+    """An agent of a run that stays, and why."""
+
+    agent: AgentId
+    why: str
+
+
+class TidyAnswer(TypedDict):
+    """What finished runs and landed work left behind that was removed."""
+
+    agents: list[AgentId]
+    branches: list[str]
+    kept: list[KeptAgent]
+
+
+class TriedGate(TypedDict):
+    """What a gate said of the target, and the folders whose syntax errors it passed over."""
+
+    gate: str
+    passed: bool
+    reason: str
+    blind: list[str]
+
+
+class GateTryAnswer(TypedDict):
+    """Gates that were tried; ``unseen`` are folders whose errors no gate saw."""
+
+    phase: PhaseId
+    folders: list[str]
+    unseen: list[str]
+    gates: list[TriedGate]
 
 
 class TrustAnswer(TypedDict):
@@ -256,7 +308,7 @@ class UpkeepAnswer(TypedDict):
 
 
 class DemoAnswer(TypedDict):
-    """What came of the demo: which tasks met a fault, and what landed."""
+    """What came of the demo: the tasks that met a fault, what landed, and the four conditions."""
 
     killed: str | None
     taken_over: str | None
@@ -266,6 +318,7 @@ class DemoAnswer(TypedDict):
     seconds: float
     landed: int
     sequential_seconds: float
+    conditions: list[ConditionFacts]
     report: str
     repository: str
     entries: int

@@ -241,7 +241,7 @@ def refuse_unready(work: Workspace, phase: PhaseId, without: Sequence[TaskId] = 
         RefusedError: As ``land`` does.
 
     """
-    from gitcoord.features.setup.trust import require_trust
+    from gitcoord.features.setup.trust import gate_commands, require_trust
 
     snapshot = work.ledger.snapshot()
     check = check_phase(work, phase, snapshot, without)
@@ -251,7 +251,7 @@ def refuse_unready(work: Workspace, phase: PhaseId, without: Sequence[TaskId] = 
     _refuse_unready(check)
     passed = {gate["name"] for gate in check.gates if gate["passed"]}
     gates = [gate for gate in record["spec"]["gates"] if gate["name"] not in passed]
-    require_trust(work, [f"gate: {gate['run']}" for gate in gates])
+    require_trust(work, [command for gate in gates for command in gate_commands(gate)])
 
 
 def _refuse_unready(check: PhaseCheck) -> None:

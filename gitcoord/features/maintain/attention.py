@@ -14,9 +14,9 @@ from gitcoord.core.sentences import reason_of, text_of_escalation
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.gates import failed_gates
+from gitcoord.features.prepared import failed_setup
 from gitcoord.features.setup.trust import gates_and_setup, shown, untrusted
 from gitcoord.features.workspace import Workspace
-from gitcoord.ledger.files import read_json
 
 __all__ = ["Attention", "item", "needs_you"]
 
@@ -130,11 +130,10 @@ def _gates(snapshot: Snapshot) -> Iterator[Attention]:
 def _setups(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
     """Find worktrees whose setup did not succeed."""
     for agent in snapshot.agents():
-        facts = read_json(work.agent_folder(agent["id"]) / "setup.json") or {}
-        if facts.get("state") == "failed":
-            log = facts.get("log")
+        log = failed_setup(work, agent["id"])
+        if log:
             text = f"the setup of {agent['id']}'s worktree failed: its output is in {log}"
-            yield item("setup", text, f"gitcoord agent add {agent['id']}", agent=agent["id"])
+            yield item("setup", text, f"gitcoord agent setup {agent['id']}", agent=agent["id"])
 
 
 def _untrusted(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:

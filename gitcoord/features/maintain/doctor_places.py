@@ -13,6 +13,7 @@ from gitcoord.core.refs import branch_name, branch_ref, own_refs
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.findings import Finding, fine, problem
 from gitcoord.features.maintain.litter import clear_litter
+from gitcoord.features.prepared import failed_setup
 from gitcoord.features.setup.agents import IGNORE_HINT, exposed
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import TABLES, discover
@@ -53,6 +54,12 @@ def worktrees(work: Workspace, snapshot: Snapshot | None, fix: bool) -> Iterator
                 "worktrees",
                 f"the worktree of {agent['id']} at {place} is gone",
                 f"move it back there, or gitcoord agent remove {agent['id']} and add it again",
+            )
+        elif failed_setup(work, agent["id"]):
+            yield problem(
+                "worktrees",
+                f"the setup of {agent['id']}'s worktree failed: it is offered no task",
+                f"gitcoord agent setup {agent['id']} (the log: {failed_setup(work, agent['id'])})",
             )
         elif work.worktree_of(agent["id"]) is None:
             yield problem(

@@ -20,7 +20,7 @@ from gitcoord.host.processes import identity
 from gitcoord.host.seats import Seat, take_seat
 from gitcoord.ledger.files import read_json, unwritten
 
-__all__ = ["PREFIX", "Begun", "is_of_run", "slot"]
+__all__ = ["PREFIX", "Begun", "is_of_run", "runs_folder", "slot"]
 
 PREFIX = "run-"
 
@@ -30,11 +30,16 @@ def is_of_run(agent: AgentId) -> bool:
     return agent.startswith(PREFIX)
 
 
+def runs_folder(work: Workspace) -> Path:
+    """Return the folder of the notes of runs and of the names that they hold."""
+    return work.ledger.files.root / "runs" / work.ledger.name
+
+
 class Begun:
     """A run that goes on here: its note, and the names that it holds."""
 
     def __init__(self, work: Workspace) -> None:
-        self._folder = work.ledger.files.root / "runs" / work.ledger.name
+        self._folder = runs_folder(work)
         self._seats: list[Seat] = []
         token = work.clock.token()[:12]
         self._note = LiveFile(self._folder / f"{token}.json")

@@ -1,6 +1,6 @@
 """Show the main job on real input, with the faults that it is made for.
 
-Four agents, each a process of its own, document the standard library of
+Eight agents, each a process of its own, document the standard library of
 the Python that runs them. One of them is killed in mid-task, one task
 fails at first, one result is rejected by its reviewer, and all of them
 race for the same tasks.
@@ -23,7 +23,9 @@ from typing import Any
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import AgentId, Oid
+from gitcoord.core.stats import CONDITIONS
 from gitcoord.features.inspect import facts
+from gitcoord.features.inspect.statistics import statistics
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
 from gitcoord.features.maintain.report import FORMATS, report_facts
@@ -376,6 +378,12 @@ def _tell_news(
     return now
 
 
+def _judged(one: dict[str, Any]) -> str:
+    """Return one of the four conditions of parallel work, and whether it is met."""
+    verdict = {True: "met", False: "not met", None: "not known"}[one["is_met"]]
+    return f"{verdict}: {CONDITIONS[one['name']].title}: {one['how']}"
+
+
 def _report(
     work: Workspace, top: Path, outcome: dict[str, Any], entries: int, tell: Callable[[str], None]
 ) -> None:
@@ -401,7 +409,9 @@ def _report(
         f"{outcome['seconds']} s"
         f" ({THINK_S} s of each task stand for an assistant that thinks)."
     )
-    tell(f"Coordination was {100 * coordination_s / max(busy_s, 0.1):.0f} % of the work.")
+    outcome["conditions"] = statistics(work)["conditions"]
+    for one in outcome["conditions"]:
+        tell(f"  {_judged(one)}")
     tell(f"verify: {entries} entries, every one follows from its parent.\n")
     if shutil.which("gitcoord"):
         program = "gitcoord"

@@ -30,7 +30,7 @@ __all__ = ["FAILING_TASK", "REJECTED_TASK", "THINK_S", "VICTIM", "main"]
 VICTIM = AgentId("agent-2")
 FAILING_TASK = "40"
 REJECTED_TASK = "90"
-THINK_S = 0.3
+THINK_S = 2.0
 _CLOCK = Clock()
 
 

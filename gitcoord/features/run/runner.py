@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitcoord.core.errors import GitcoordError, UsageError
+from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
 from gitcoord.core.ids import NO_AGENT, NO_TASK, AgentId, Oid
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.names import named_phase, named_task
+from gitcoord.features.prepared import failed_setup, refuse_failed
 from gitcoord.features.run.assistants import Assistant, Crew, require_trusted_hooks
 from gitcoord.features.run.begun import Begun, slot
 from gitcoord.features.run.crew import Shared, Workers
@@ -25,6 +26,7 @@ from gitcoord.features.run.reviewing import review_all
 from gitcoord.features.run.reviews import Note
 from gitcoord.features.run.worker import Worker, assistant_of
 from gitcoord.features.setup import agents
+from gitcoord.features.setup.preparing import prepare_again
 from gitcoord.features.setup.trust import commands_of, require_trust
 from gitcoord.features.work.choices import Scope
 from gitcoord.features.workspace import Workspace, open_workspace, plan_of
@@ -186,7 +188,7 @@ class _Running:
         jobs = self._jobs
         if shared.pace is not None:
             jobs = shared.pace.jobs
-        names = [self._agent_at(position) for position in range(1, jobs + 1)]
+        names = self._ready_agents(jobs)
         self._require_hooks()
         for name, reviewer in shared.reviewers.items():
             _prepare_reviewer(self._work, name, reviewer)
@@ -196,6 +198,26 @@ class _Running:
         for name in shared.reviewers:
             workers.start_reviewer(name, lambda name: self._review_as(name, workers))
         return workers.wait(self._further_agent_at)
+
+    def _ready_agents(self, count: int) -> list[AgentId]:
+        """Return the agents to begin with; one whose setup fails is told, and left out.
+
+        Raises:
+            RefusedError: The setup failed for every one of them.
+
+        """
+        failed: list[RefusedError] = []
+        while len(self._names) + len(failed) < count:
+            try:
+                self._agent_at(len(self._names) + 1)
+            except RefusedError as error:
+                if error.reason != "worktree":
+                    raise
+                failed.append(error)
+                self._shared.tell(Note(NO_AGENT, NO_TASK, "setup", error.message))
+        if failed and not self._names:
+            raise failed[0]
+        return self._names[:count]
 
     def _agent_at(self, position: int) -> AgentId:
         """Return the agent of a position, from 1, with a worktree."""
@@ -267,9 +289,17 @@ def _prepare_reviewer(work: Workspace, name: AgentId, assistant: Assistant) -> N
 def _prepare(work: Workspace, name: AgentId) -> None:
     """Add an agent of the run, or give it back a worktree that is not there.
 
-    A run that was killed may have come no further than the agent's entry.
+    A run that was killed may have come no further than the agent's entry. A
+    setup that failed then is run again.
+
+    Raises:
+        RefusedError: ``worktree``: the plan's setup failed there.
+
     """
     known = work.ledger.snapshot().agent(name)
     lacks = known is not None and known["worktree"] and work.worktree_of(name) is None
     if known is None or lacks:
         agents.add(work, name)
+    elif failed_setup(work, name):
+        prepare_again(work, [name])
+    refuse_failed(work, name)

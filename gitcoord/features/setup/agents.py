@@ -19,13 +19,14 @@ from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent, named_pool
-from gitcoord.features.setup.trust import is_trusted_setup, run_setup, setup_log
+from gitcoord.features.prepared import is_set_up
+from gitcoord.features.setup.preparing import prepare
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import discover
 from gitcoord.git.program import GitError
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
-from gitcoord.ledger.files import read_json, unwritten, write_json
+from gitcoord.ledger.files import read_json, unwritten
 from gitcoord.ledger.ledger import Done
 from gitcoord.store.stale_locks import record_files
 
@@ -241,7 +242,7 @@ def _place_to_equip(work: Workspace, known: AgentRecord, asked: Asked) -> Path:
             reason="exists",
             hint=f"`gitcoord agent show {agent}` shows them; another agent needs another id",
         )
-    if place is not None and (work.worktree_of(agent) is None or not _is_set_up(work, agent)):
+    if place is not None and (work.worktree_of(agent) is None or not is_set_up(work, agent)):
         return place
     text = f"agent {agent} is there already"
     if place:
@@ -266,15 +267,6 @@ def _recorded_place(work: Workspace, known: AgentRecord) -> Path | None:
     if found is not None or _is_free(work, recorded):
         return found or recorded
     return default_worktree(work, known["id"])
-
-
-def _setup_file(work: Workspace, agent: AgentId) -> Path:
-    return work.agent_folder(agent) / "setup.json"
-
-
-def _is_set_up(work: Workspace, agent: AgentId) -> bool:
-    facts = read_json(_setup_file(work, agent)) or {}
-    return facts.get("state", "done") in {"none", "done"}
 
 
 def _unmake(work: Workspace, agent: AgentId, place: Path) -> None:
@@ -319,29 +311,8 @@ def equip(work: Workspace, agent: AgentId, place: Path, entry: Oid, tip: Oid = N
         worktrees.add(work.git, place, commit=tip or work.target_tip(snapshot))
     work.record_worktree(agent, place)
     record = cast("AgentRecord", snapshot.agent(agent))
-    state = _prepare(work, snapshot, place)
-    facts = {"state": state, "log": str(setup_log(work, place))}
-    write_json(_setup_file(work, agent), facts, is_durable=work.is_durable)
+    state = prepare(work, snapshot, agent, place)
     return Added(entry, record, str(place), state, _notice(agent, place))
-
-
-def _prepare(work: Workspace, snapshot: Snapshot, place: Path) -> str:
-    """Copy what a new worktree needs, and run the plan's setup if trusted."""
-    from gitcoord.git.copies import copy_files
-
-    plan = snapshot.plan()
-    if plan is None:
-        return "none"
-    wanted = plan["worktree"]
-    if wanted["copy"] and work.place.main_worktree is not None:
-        copy_files(work.place.main_worktree, place, wanted["copy"])
-    if wanted["setup"] is None:
-        return "none"
-    if not is_trusted_setup(work, snapshot):
-        return "untrusted"
-    if run_setup(work, snapshot, place):
-        return "done"
-    return "failed"
 
 
 def remove(work: Workspace, agent: AgentId, reason: str = "") -> tuple[Done, list[str]]:

@@ -16,6 +16,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import AgentId
+from gitcoord.core.model import GateSpec
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, agent_at
 from gitcoord.host.user_folder import user_folder
@@ -23,6 +24,7 @@ from gitcoord.ledger.files import read_json, write_json
 
 __all__ = [
     "commands_of",
+    "gate_commands",
     "gates_and_setup",
     "is_trusted",
     "is_trusted_setup",
@@ -31,6 +33,7 @@ __all__ = [
     "repository_key",
     "require_person",
     "require_trust",
+    "require_trusted_setup",
     "run_setup",
     "setup_log",
     "shown",
@@ -54,7 +57,7 @@ _OF_AGENTS = (
 
 def commands_of(snapshot: Snapshot) -> list[str]:
     """List the commands that the plan would run on this machine."""
-    gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
+    gates = [gate for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
     checks = (task["spec"]["check"] for task in snapshot.tasks())
     return _listed(_setup(snapshot), gates, checks) + pool_commands(snapshot)
 
@@ -73,15 +76,26 @@ def gates_and_setup(snapshot: Snapshot) -> list[str]:
 
     To look at each of a hundred thousand tasks would make looking slow.
     """
-    gates = [gate["run"] for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
+    gates = [gate for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
     return _listed(_setup(snapshot), gates, ()) + pool_commands(snapshot)
 
 
-def _listed(setup: str | None, gates: Iterable[str], checks: Iterable[str | None]) -> list[str]:
+def gate_commands(gate: GateSpec) -> list[str]:
+    """List the commands of a gate, as they are trusted."""
+    listed = [f"gate: {gate['run']}"]
+    if "setup" in gate:
+        listed.insert(0, f"gate setup: {gate['setup']}")
+    return listed
+
+
+def _listed(
+    setup: str | None, gates: Iterable[GateSpec], checks: Iterable[str | None]
+) -> list[str]:
     listed = []
     if setup is not None:
         listed.append(f"worktree setup: {setup}")
-    listed += [f"gate: {command}" for command in gates]
+    for gate in gates:
+        listed += gate_commands(gate)
     listed += sorted({f"check: {command}" for command in checks if command is not None})
     return list(dict.fromkeys(listed))
 
@@ -194,6 +208,16 @@ def _setup(snapshot: Snapshot) -> str | None:
 def is_trusted_setup(work: Workspace, snapshot: Snapshot) -> bool:
     """Return whether the setup of worktrees was trusted for this repository."""
     return not untrusted(work, _listed(_setup(snapshot), (), ()))
+
+
+def require_trusted_setup(work: Workspace, snapshot: Snapshot) -> None:
+    """Refuse to go on with a setup of worktrees that is not trusted.
+
+    Raises:
+        RefusedError: Reason ``trust``; nothing was run.
+
+    """
+    require_trust(work, _listed(_setup(snapshot), (), ()))
 
 
 def setup_log(work: Workspace, place: Path) -> Path:

@@ -42,7 +42,9 @@ class Job(NamedTuple):
     """What to run, and on what.
 
     ``log`` is the file that the output goes to while it comes.
-    ``is_over`` is asked now and then: true ends the command early.
+    ``is_over`` is asked now and then: true ends the command early. With
+    ``only`` the worktree holds these files of the commit. ``before`` gets
+    the worktree first, and ``after`` where the command ended well.
     """
 
     commit: Oid
@@ -51,6 +53,9 @@ class Job(NamedTuple):
     environment: Mapping[str, str]
     log: Path
     is_over: Callable[[], bool] = lambda: False
+    only: tuple[str, ...] | None = None
+    before: Callable[[Path], None] = lambda _place: None
+    after: Callable[[Path], None] = lambda _place: None
 
 
 def run_check(git: Git, job: Job) -> Verdict:
@@ -62,8 +67,11 @@ def run_check(git: Git, job: Job) -> Verdict:
     """
     clock = Clock()
     start_ns = clock.monotonic_ns()
-    with _ended_by_exception(), throw_away(git, job.commit) as thrown:
+    with _ended_by_exception(), throw_away(git, job.commit, job.only) as thrown:
+        job.before(thrown.place)
         ended = _run(job, thrown, clock)
+        if ended.status == 0 and not ended.is_late and not ended.is_stopped:
+            job.after(thrown.place)
     return judge(ended, job.timeout_ms, (clock.monotonic_ns() - start_ns) // 1_000_000)
 
 

@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError
+from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import NO_OID, ORCHESTRATOR, AgentId, Oid, PhaseId, Token
 from gitcoord.core.layout import check_path, gate_path
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, Proof, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
+from gitcoord.core.sentences import said
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause, log_tail
-from gitcoord.features.setup.trust import require_trust, shown, untrusted
-from gitcoord.features.work.check_outcome import Verdict
+from gitcoord.features.setup.trust import gate_commands, require_trust, shown, untrusted
+from gitcoord.features.work.check_outcome import Ended, Verdict, judge
 from gitcoord.features.work.check_run import Job, run_check
+from gitcoord.features.work.environments import Environment, environment_key, environment_of
 from gitcoord.features.work.passes import has_passed_here, remember_pass
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.merges import tree_of
@@ -58,10 +62,6 @@ def tail_of(log: bytes, chars: int = SHOWN_CHARS) -> str:
 # gates
 
 
-def _command(spec: GateSpec) -> str:
-    return f"gate: {spec['run']}"
-
-
 def _has_passed(
     work: Workspace, snapshot: Snapshot, phase: PhaseId, spec: GateSpec, tree: Oid
 ) -> bool:
@@ -70,7 +70,19 @@ def _has_passed(
         return False
     if (run["verdict"], run["tree"], run["definition"]) != ("passed", tree, definition):
         return False
-    return has_passed_here(work, gate_path(phase, spec["name"]), definition, tree)
+    return has_passed_here(work, gate_path(phase, spec["name"]), _seen_as(work, spec), tree)
+
+
+def _seen_as(work: Workspace, spec: GateSpec) -> str:
+    """Return what a pass on this machine is remembered for.
+
+    That is the gate's definition, and with a setup also the programs and the
+    platform that its environment is built for: with others it is run again.
+    """
+    key = environment_key(work, spec)
+    if not key:
+        return definition_of(spec)
+    return sha256(codec.dump([definition_of(spec), key])).hexdigest()
 
 
 def unproved(work: Workspace, phase: PhaseId, proofs: Iterable[Proof]) -> list[str]:
@@ -97,7 +109,7 @@ def gate_facts(
             "timeout_ms": spec["timeout_ms"],
             "retry": spec["retry"],
             "passed": _has_passed(work, snapshot, phase["id"], spec, tree),
-            "trusted": not untrusted(work, [_command(spec)]),
+            "trusted": not untrusted(work, gate_commands(spec)),
         }
         for spec in phase["spec"]["gates"]
     ]
@@ -122,12 +134,13 @@ def prove(
         for spec in phase["spec"]["gates"]
         if not _has_passed(work, snapshot, phase["id"], spec, tree)
     ]
-    require_trust(work, map(_command, wanted))
+    require_trust(work, [command for spec in wanted for command in gate_commands(spec)])
     for spec in wanted:
         verdict = attempt(work, phase["id"], spec, commit)
         log = log_tail(verdict.output)
         if verdict.is_passed:
-            remember_pass(work, gate_path(phase["id"], spec["name"]), definition_of(spec), tree)
+            for seen in {definition_of(spec), _seen_as(work, spec)}:
+                remember_pass(work, gate_path(phase["id"], spec["name"]), seen, tree)
         facts = {
             "op": "gate",
             "phase": phase["id"],
@@ -142,7 +155,7 @@ def prove(
 
 def attempt(work: Workspace, phase: PhaseId, spec: GateSpec, commit: Oid) -> Verdict:
     """Run a trusted gate on a commit, again where it says ``retry``."""
-    require_trust(work, [_command(spec)])
+    require_trust(work, gate_commands(spec))
     about = {"GITCOORD_PHASE": phase, "GITCOORD_GATE": spec["name"]}
     for _ in range(spec["retry"] + 1):
         path = work.logs.of_gate(phase, spec["name"], tree_of(work.git, commit))
@@ -179,9 +192,29 @@ def run_command(
     def is_ended() -> bool:
         return is_over() or work.is_over()
 
-    return run_check(
-        work.git, Job(commit, spec["run"], spec["timeout_ms"], environment, log, is_ended)
-    )
+    job = Job(commit, spec["run"], spec["timeout_ms"], environment, log, is_ended)
+    if "setup" not in spec:
+        return run_check(work.git, job)
+    made = environment_of(work, spec, commit)
+    failed = _build(work, spec, job, made)
+    if failed is not None:
+        return failed
+    return run_check(work.git, job._replace(before=made.copy_into))
+
+
+def _build(work: Workspace, spec: GateSpec, job: Job, made: Environment) -> Verdict | None:
+    """Build a gate's environment unless it is there; return why the gate fails for it."""
+    if made.missing:
+        error = f"its setup needs {', '.join(made.missing)}, which the commit lacks"
+        return judge(Ended(None, cannot=said("cannot-run", error=error)), job.timeout_ms, 0)
+    if made.is_whole:
+        return None
+    building = job._replace(command=spec["setup"], only=made.files, after=made.freeze)
+    verdict = run_check(work.git, building)
+    if verdict.is_passed:
+        return None
+    error = f"its setup failed: {verdict.reason}"
+    return verdict._replace(said=said("cannot-run", error=error))
 
 
 def _facts(

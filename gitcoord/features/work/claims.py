@@ -17,6 +17,7 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_pool, named_task
+from gitcoord.features.prepared import refuse_failed
 from gitcoord.features.work.choices import ALL_TASKS, Chooser, HoldsError, Scope, own_claims
 from gitcoord.features.work.contention import lost, won
 from gitcoord.features.work.escalations import escalate_once
@@ -119,6 +120,8 @@ def claim(
         mine = _held_already(snapshot, record, task)
     if mine is not None:
         return returned(snapshot, mine)
+    if worktree is not None:
+        refuse_failed(work, agent)
     refuse_changes(worktree)
     chooser = Chooser(work, record, task, within, session, asked_ns)
     shared = None

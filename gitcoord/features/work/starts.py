@@ -22,6 +22,7 @@ from gitcoord.core.operations.preconditions import require_plan
 from gitcoord.core.refs import HEADS, branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import ADHOC
+from gitcoord.features.prepared import refuse_failed
 from gitcoord.features.setup import agents
 from gitcoord.features.setup.planned_tasks import spec_of
 from gitcoord.features.work import claims
@@ -70,6 +71,7 @@ def start(
     elif known is None:
         place = agents.new_place(work, who, agents.Asked())
     else:
+        refuse_failed(work, who)
         claims.refuse_changes(claims.recovered_place(work, who, checkout=True))
     adding: Command = {}
     if known is None:

@@ -61,7 +61,7 @@ def test_a_setup_that_failed_waits_for_another_try(repo: Path) -> None:
     work = found(repo, f'[worktree]\nsetup = "echo no; test -e {ready}"\n' + tasks("a"))
     trust.trust(work, work.ledger.snapshot())
     agents.add(work, "x")
-    assert _needs(work) == [("setup", "gitcoord agent add x")]
+    assert _needs(work) == [("setup", "gitcoord agent setup x")]
     log = needs_you(work, work.ledger.snapshot())[0]["text"].rpartition(" ")[2]
     assert "no" in Path(log).read_text()
     ready.touch()
