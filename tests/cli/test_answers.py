@@ -109,6 +109,11 @@ def _agents_work(cli: Checked, place: Path) -> None:
     cli.answer("inbox")
     cli.answer("status")
     cli.answer("resolve", asked, "yes")
+    more = ("More", "--id", "m", "--path", "m/", "--phase", "two", "--agent", "ada")
+    proposed = cli.answer("task", "propose", *more)["escalation"]
+    assert cli.answer("resolve", proposed, "yes", "--grant")["task"] == "m"
+    assert cli.answer("task", "list")["op"] == "tasks"
+    cli.answer("cancel", "m")
     cli.answer("note", "--drop", left)
     write(place, "a/x")
     cli.answer("complete", "--dry-run", "--agent", "ada")
