@@ -133,6 +133,7 @@ def test_answers_are_as_their_shapes_say(
     for words in (
         ["init", str(plan), "--trust"],
         ["plan", "check", str(plan)],
+        ["plan", "apply", str(plan), "--dry-run"],
         ["plan", "apply", str(plan)],
         ["plan", "show"],
         ["trust", "--yes"],
