@@ -73,6 +73,14 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
     }
 
 
+def _tell_ledgers(app: App) -> None:
+    """Notice which other ledgers are at work in this repository."""
+    from gitcoord.features.setup.other_ledgers import ledger_notices
+
+    for notice in ledger_notices(app.work):
+        app.out.notice(notice)
+
+
 def _tell_kept(app: App, kept: Sequence[str]) -> None:
     """Notice which tasks of the ledger a plan lacks."""
     if not kept:
@@ -233,6 +241,7 @@ def init(
             "target": branch_name(done.event["target"]),
         }
         text = f"created ledger '{facts['ledger']}'; phases will land on {facts['target']}"
+        _tell_ledgers(app)
     if document is not None:
         applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}
@@ -265,6 +274,7 @@ def plan_check(app: App, plan_file: str) -> None:
     """
     from gitcoord.core.plan_patterns import fitting_pattern
     from gitcoord.features.setup import plans
+    from gitcoord.features.setup.other_ledgers import shared_paths
 
     text, name = read_plan(plan_file, app.start)
     snapshot = None
@@ -275,6 +285,7 @@ def plan_check(app: App, plan_file: str) -> None:
         document, warnings = plans.check_plan(text, name, snapshot)
     with suppress(GitcoordError):
         warnings += plans.path_notices(app.work, document)
+        warnings += shared_paths(app.work, document)
     for warning in warnings:
         app.out.notice(warning)
     pattern = fitting_pattern(document)

@@ -148,3 +148,18 @@ def test_plan_apply_finds_tasks_again_that_were_added_in_passing(cli: Cli, plan:
     plan.write_text(text + tasks(name).replace(f"Do {name}", "Do z").replace(f"{name}/", "z/"))
     found = cli.json("plan", "apply", str(plan))
     assert (found["added"], found["changed"], found["kept"], found["warnings"]) == (0, 0, [], [])
+
+
+def test_another_ledger_is_named_by_init_and_what_it_shares_by_plan_check(
+    cli: Cli, plan: Path
+) -> None:
+    cli("init", str(plan))
+    assert "ledgers do not see" not in cli.err
+    cli("--ledger", "other", "init")
+    assert "ledger 'ledger' works in this repository too" in cli.err
+    shared = cli.json("plan", "check", str(plan), "--ledger", "other")["warnings"]
+    assert [one.split(" may write ")[0] for one in shared] == [
+        "task a: task a of ledger 'ledger'",
+        "task b: task b of ledger 'ledger'",
+    ]
+    assert cli.json("plan", "check", str(plan))["warnings"] == []

@@ -21,6 +21,7 @@ from gitcoord.core.plan_changes import (
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import ADHOC
+from gitcoord.features.setup.other_ledgers import shared_paths
 from gitcoord.features.setup.trust import commands_of_document, untrusted
 from gitcoord.features.workspace import Workspace
 
@@ -153,7 +154,7 @@ def _readable(
             f"the plan's target branch {document['plan']['target']!r} does not exist",
             hint="create it, or change `target` in the plan",
         )
-    return document, warnings + path_notices(work, document)
+    return document, warnings + path_notices(work, document) + shared_paths(work, document)
 
 
 def _alike_notices(changes: PlanChanges) -> list[str]:
