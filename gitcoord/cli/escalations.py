@@ -60,16 +60,25 @@ def inbox(app: App, everything: bool) -> None:
         text += "\nnext: gitcoord resolve ID ANSWER"
     if any(one["state"] == "open" and one["kind"] == "widening" for one in found):
         text += "\nnext: gitcoord resolve ID ANSWER --grant lets a claim be widened"
+    if any(one["state"] == "open" and one["kind"] == "proposal" for one in found):
+        text += "\nnext: gitcoord resolve ID ANSWER --grant adds the proposed task"
     app.out.answer("inbox", {"escalations": found}, text)
 
 
 @command(
     argument("escalation"),
     argument("answer"),
-    option("--grant", is_flag=True, help="Grant the widening that it asks for."),
+    option(
+        "--grant",
+        is_flag=True,
+        help="Grant the widening that it asks for, or add the proposed task.",
+    ),
 )
 def resolve(app: App, escalation: str, answer: str, grant: bool) -> None:
     """Answer an escalation; the agent that raised it is shown the answer.
+
+    With --grant a claim may be widened as it asks, or the task that it
+    proposes is added in the same entry; without it neither is.
 
     Example: gitcoord resolve 3fa9c1d2 "yes, and say so in the changelog"
     """
@@ -77,16 +86,23 @@ def resolve(app: App, escalation: str, answer: str, grant: bool) -> None:
 
     work = app.orchestrate()
     done = escalations.resolve(work, escalation, answer, is_granted=grant)
-    escalation = done.event["escalation"]
+    event, added = done.event, None
+    if event["op"] == "batch":
+        event, added = event["events"]
+    escalation = event["escalation"]
     found = done.snapshot.escalation(escalation)
     who = "its agent"
     if found is not None:
         who = found["agent"]
-    app.out.answer(
-        "resolve",
-        {"entry": done.entry, "escalation": escalation},
-        f"{escalation} is resolved; {who} is told",
-    )
+    facts = {"entry": done.entry, "escalation": escalation}
+    text = f"{escalation} is resolved; {who} is told"
+    if added is not None:
+        from gitcoord.cli.tasks import tell_check
+
+        tell_check(app, added["spec"])
+        facts["task"] = added["task"]
+        text += f"\nadded {added['task']}: {added['title']}"
+    app.out.answer("resolve", facts, text)
 
 
 @command(

@@ -60,7 +60,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("inspect", "Show one task with its history"),
         "why": ("inspect", "Show everything that a task waits for"),
         "impact": ("inspect", "Show what waits for a task"),
-        "task": ("tasks", "Add tasks one by one, and change open ones"),
+        "task": ("tasks", "Add tasks one by one, change open ones, propose one"),
         "assign": ("tasks", "Assign a task to an agent, or to anyone"),
         "retry": ("tasks", "Open a failed or cancelled task again"),
         "cancel": ("tasks", "Cancel a task"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +15,14 @@ from gitcoord.cli.groups import NearGroup
 from gitcoord.cli.output import table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
+from gitcoord.core.plan_changes import ChangedPart
 from gitcoord.core.refs import branch_name
+from gitcoord.core.texts import clause
 
 __all__ = ["init", "plan", "read_plan", "trust"]
 
 MAX_COMMANDS = 20
+MAX_TASKS = 50
 
 
 def read_plan(path: str, start: Path) -> tuple[str, str]:
@@ -51,25 +55,12 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
         done = plans.apply_plan(app.work, text, name)
     for warning in done.warnings:
         app.out.notice(warning)
-    if done.kept:
-        shown = ", ".join(done.kept[:10])
-        if len(done.kept) > 10:
-            shown += " ..."
-        app.out.notice(
-            f"{len(done.kept)} task(s) of the ledger are not in this plan, and stay: {shown}"
-        )
+    _tell_kept(app, done.kept)
     snapshot = app.work.ledger.snapshot()
     commands = trusting.commands_of(snapshot)
     if is_trusted and commands:
         trusting.trust(app.work, snapshot)
-    missing = trusting.untrusted(app.work, commands)
-    for command in missing[:MAX_COMMANDS]:
-        app.out.notice(f"the plan would run on this machine: {trusting.shown(command)}")
-    if missing:
-        advice = "`gitcoord trust` lists the plan's commands and allows exactly those"
-        if len(missing) > MAX_COMMANDS:
-            advice += f" ({len(missing)} in all)"
-        app.out.notice(advice)
+    _tell_commands(app, trusting.untrusted(app.work, commands))
     _notice_misled(app, commands)
     return {
         "entry": done.entry,
@@ -78,7 +69,88 @@ def _applied(app: App, text: str, name: str, *, is_trusted: bool) -> dict[str, A
         "kept": done.kept,
         "warnings": done.warnings,
         "changed_parts": done.changed_parts,
+        "parts": done.parts,
     }
+
+
+def _tell_ledgers(app: App) -> None:
+    """Notice which other ledgers are at work in this repository."""
+    from gitcoord.features.setup.other_ledgers import ledger_notices
+
+    for notice in ledger_notices(app.work):
+        app.out.notice(notice)
+
+
+def _tell_kept(app: App, kept: Sequence[str]) -> None:
+    """Notice which tasks of the ledger a plan lacks."""
+    if not kept:
+        return
+    shown = ", ".join(kept[:10])
+    if len(kept) > 10:
+        shown += " ..."
+    app.out.notice(f"{len(kept)} task(s) of the ledger are not in this plan, and stay: {shown}")
+
+
+def _tell_commands(app: App, missing: Sequence[str]) -> None:
+    """Notice which commands would run on this machine once they are trusted."""
+    from gitcoord.features.setup.trust import shown
+
+    for command in missing[:MAX_COMMANDS]:
+        app.out.notice(f"the plan would run on this machine: {shown(command)}")
+    if missing:
+        advice = "`gitcoord trust` lists the plan's commands and allows exactly those"
+        if len(missing) > MAX_COMMANDS:
+            advice += f" ({len(missing)} in all)"
+        app.out.notice(advice)
+
+
+def _part_lines(parts: Sequence[ChangedPart]) -> list[str]:
+    """Return what changes beside tasks, what that means, and whose work it concerns."""
+    lines = []
+    for part in parts:
+        whom = [
+            f"{one['task']} ({one['state']} by {one['agent']})" for one in part["concerned"][:10]
+        ]
+        if len(part["concerned"]) > 10:
+            whom.append(f"and {len(part['concerned']) - 10} more")
+        if whom:
+            told = "; ".join(part["means"]) or "holds for it from now on"
+            lines.append(f"  {part['kind']} {part['name']}: {told}: {', '.join(whom)}")
+    return lines
+
+
+def _trial(app: App, text: str, name: str) -> None:
+    """Show what applying a plan would change, and for whom."""
+    from gitcoord.features.setup import plans
+
+    with ticking(app, "checking the plan"):
+        found = plans.try_plan(app.work, text, name)
+    for warning in found.warnings:
+        app.out.notice(warning)
+    changes = found.changes
+    _tell_kept(app, changes.kept)
+    _tell_commands(app, found.commands)
+    lines = [f"{len(changes.added)} tasks would be added, {len(changes.changed)} changed"]
+    lines[0] += clause("; changed: {}", ", ".join(found.changed_parts))
+    lines += [f"  {name}: new" for name in changes.added[:MAX_TASKS]]
+    for one in changes.changed[:MAX_TASKS]:
+        whom = clause(", assigned to {}", one["agent"])
+        lines.append(f"  {one['task']}: {', '.join(one['keys'])} ({one['state']}{whom})")
+    more = max(len(changes.added), len(changes.changed)) - MAX_TASKS
+    if more > 0:
+        lines.append("  ... (--json lists all of them)")
+    lines += _part_lines(changes.parts)
+    facts = {
+        "dry_run": True,
+        "added": changes.added,
+        "changed": changes.changed,
+        "changed_parts": found.changed_parts,
+        "parts": changes.parts,
+        "kept": changes.kept,
+        "warnings": found.warnings,
+        "untrusted": found.commands,
+    }
+    app.out.answer("plan apply", facts, "\n".join([*lines, "nothing was changed"]))
 
 
 def _notice_misled(app: App, commands: list[str]) -> None:
@@ -169,6 +241,7 @@ def init(
             "target": branch_name(done.event["target"]),
         }
         text = f"created ledger '{facts['ledger']}'; phases will land on {facts['target']}"
+        _tell_ledgers(app)
     if document is not None:
         applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}
@@ -201,6 +274,7 @@ def plan_check(app: App, plan_file: str) -> None:
     """
     from gitcoord.core.plan_patterns import fitting_pattern
     from gitcoord.features.setup import plans
+    from gitcoord.features.setup.other_ledgers import shared_paths
 
     text, name = read_plan(plan_file, app.start)
     snapshot = None
@@ -211,6 +285,7 @@ def plan_check(app: App, plan_file: str) -> None:
         document, warnings = plans.check_plan(text, name, snapshot)
     with suppress(GitcoordError):
         warnings += plans.path_notices(app.work, document)
+        warnings += shared_paths(app.work, document)
     for warning in warnings:
         app.out.notice(warning)
     pattern = fitting_pattern(document)
@@ -239,14 +314,21 @@ def plan_check(app: App, plan_file: str) -> None:
 @click.option(
     "--trust", "is_trusted", is_flag=True, help="Trust the plan's commands on this machine."
 )
+@click.option("--dry-run", is_flag=True, help="Show what would change, and for whom; no more.")
 @pass_app
-def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
+def plan_apply(app: App, plan_file: str, is_trusted: bool, dry_run: bool) -> None:
     """Load a plan as one entry, or change the open part of the one there.
 
     What is claimed or finished cannot change; what the new file lacks stays.
+    Gates, pools and settings hold at once, and the tasks at work or done that
+    they concern are listed; with --dry-run before anything has changed.
 
     Example: gitcoord plan apply plan.toml
     """
+    if dry_run:
+        app.orchestrate()
+        _trial(app, *read_plan(plan_file, app.start))
+        return
     if is_trusted:
         from gitcoord.features.setup.trust import require_person
 
@@ -256,6 +338,7 @@ def plan_apply(app: App, plan_file: str, is_trusted: bool) -> None:
     text = f"{facts['added']} tasks added, {facts['changed']} changed"
     if facts["changed_parts"]:
         text += f"; changed: {', '.join(facts['changed_parts'])}"
+    text = "\n".join([text, *_part_lines(facts["parts"])])
     app.out.answer("plan apply", facts, text)
 
 

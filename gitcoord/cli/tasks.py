@@ -16,7 +16,7 @@ from gitcoord.core.model import TaskSpec
 from gitcoord.core.plan_patterns import PATTERNS
 from gitcoord.core.texts import clause, text_of
 
-__all__ = ["assign", "cancel", "pause", "reap", "retry", "task", "unpause"]
+__all__ = ["assign", "cancel", "pause", "reap", "retry", "task", "tell_check", "unpause"]
 
 _OPTIONS = (
     click.option(
@@ -45,9 +45,23 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value not in (None, ())}
 
 
-@click.group(cls=NearGroup)
+class _TaskGroup(NearGroup):
+    """The commands about single tasks; `task list` is `tasks`, loaded where it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "list"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "list":
+            return super().get_command(ctx, cmd_name)
+        from gitcoord.cli.inspect import tasks
+
+        return tasks.made()
+
+
+@click.group(cls=_TaskGroup)
 def task() -> None:
-    """Add tasks one by one, and change open ones; `gitcoord tasks` lists them."""
+    """Add tasks one by one, change open ones, or propose one as an agent."""
 
 
 @task.command("add")
@@ -69,7 +83,7 @@ def task_add(app: App, /, title: str, name: str | None, **options: Any) -> None:
     wanted = {"id": name, "title": text_of(title, "title"), **_given(options)}
     done = planned_tasks.add(app.orchestrate(), wanted)
     name = done.event["task"]
-    _tell_check(app, done.event["spec"])
+    tell_check(app, done.event["spec"])
     text = f"added {name}: {done.event['title']}\nnext: gitcoord claim {name}"
     app.out.answer("task add", {"entry": done.entry, "task": name}, text)
 
@@ -88,11 +102,35 @@ def task_edit(app: App, /, task: TaskId, **options: Any) -> None:
 
     done = planned_tasks.edit(app.orchestrate(), task, _given(options))
     name = done.event["task"]
-    _tell_check(app, done.event["spec"])
+    tell_check(app, done.event["spec"])
     app.out.answer("task edit", {"entry": done.entry, "task": name}, f"changed {name}")
 
 
-def _tell_check(app: App, spec: TaskSpec) -> None:
+@task.command("propose")
+@click.argument("title", metavar="TEXT")
+@click.option("--id", "name", metavar="TASK", help="Its id; by default the title's words.")
+@_with_options
+@pass_app
+def task_propose(app: App, /, title: str, name: str | None, **options: Any) -> None:
+    """Propose a task to the orchestrator, as an agent.
+
+    It is held to the rules of a plan file at once, and added once the
+    orchestrator grants it: `gitcoord resolve ID ANSWER --grant`. The answer
+    is shown by this agent's next command after it.
+
+    Example: gitcoord task propose "Split the lexer" --id 81 --path src/split/ --phase build
+    """
+    from gitcoord.features.setup import planned_tasks
+
+    agent = app.agent()
+    wanted = {"id": name, "title": text_of(title, "title"), **_given(options)}
+    entry, asked, proposed = planned_tasks.propose(app.work, agent, wanted)
+    facts = {"entry": entry, "escalation": asked, "task": proposed}
+    text = f"proposed {proposed} as {asked}\nnext: go on; the answer comes with a later command"
+    app.out.answer("task propose", facts, text)
+
+
+def tell_check(app: App, spec: TaskSpec) -> None:
     """Tell that a check has to be trusted before it runs on this machine."""
     from gitcoord.features.setup.trust import untrusted
 

@@ -234,7 +234,11 @@ def _reads(facts: Mapping[str, Any]) -> list[Part]:
     names = facts.get("reads")
     if not names:
         return []
-    return [Part("reads", (f"Reads: {_named(names, 50)}.",))]
+    lines = [f"Reads: {_named(names, 50)}."]
+    changed = facts.get("changed_reads")
+    if changed:
+        lines.append(f"Of that the target changed since your base: {_named(changed, 20)}.")
+    return [Part("reads", tuple(lines))]
 
 
 def _needs(facts: Mapping[str, Any]) -> list[Part]:

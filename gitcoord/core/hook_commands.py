@@ -41,6 +41,7 @@ AGENT_COMMANDS = (
     "why",
     "overlaps",
     "escalate",
+    "task propose",
     "review",
 )
 """What an assistant may run without being asked: an agent's own commands."""

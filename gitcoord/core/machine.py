@@ -23,7 +23,7 @@ from gitcoord.core.codec import dump_line, printable
 from gitcoord.core.errors import GitcoordError, RefusedError, UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.hashing import sha256
-from gitcoord.core.ids import Token
+from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.leases import Context
 from gitcoord.core.model import FORMAT
@@ -32,7 +32,17 @@ from gitcoord.core.operations.changes import end_locks_with_claims, require_vers
 from gitcoord.core.snapshot import Changes, Snapshot
 from gitcoord.core.version import newer_format
 
-__all__ = ["MAX_BATCH", "Step", "apply", "check", "decide", "fold", "operation", "operations"]
+__all__ = [
+    "MAX_BATCH",
+    "Step",
+    "apply",
+    "as_one",
+    "check",
+    "decide",
+    "fold",
+    "operation",
+    "operations",
+]
 
 TOPICS = (
     "claims",
@@ -185,6 +195,21 @@ def fold(snapshot: Snapshot, steps: Sequence[Step], context: Context) -> list[Ev
         changes |= apply(here, event)
         here = snapshot.overlaid(changes)
     return events
+
+
+def as_one(agent: AgentId, steps: Sequence[Step]) -> Callable[[Snapshot, Context], Command]:
+    """Return what makes one entry of several steps, whose refusal names no line of a batch."""
+
+    def request(snapshot: Snapshot, context: Context) -> Command:
+        try:
+            events = fold(snapshot, steps, context)
+        except GitcoordError as error:
+            # The fold counts operations, of which nobody asked for more than one.
+            error.message = error.message.partition(": ")[2]
+            raise
+        return {"op": "batch", "agent": agent, "events": events}
+
+    return request
 
 
 def _derived(value: str, number: int) -> Token:

@@ -51,6 +51,7 @@ REASONS = {
     "before-claim": "before the first claim of phase {phase}",
     # an agent asks
     "may-widen": "may attempt {attempt} at task {task} write {paths}, too?",
+    "may-add": "shall task {task} be added, {title}? {spec}",
     # an agent was taken away
     "no-worktree": "its worktree could not be made",
     # a run gave a task back, or its command failed

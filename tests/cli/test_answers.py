@@ -113,6 +113,11 @@ def _agents_work(cli: Checked, place: Path) -> None:
     cli.answer("inbox")
     cli.answer("status")
     cli.answer("resolve", asked, "yes")
+    more = ("More", "--id", "m", "--path", "m/", "--phase", "two", "--agent", "ada")
+    proposed = cli.answer("task", "propose", *more)["escalation"]
+    assert cli.answer("resolve", proposed, "yes", "--grant")["task"] == "m"
+    assert cli.answer("task", "list")["op"] == "tasks"
+    cli.answer("cancel", "m")
     cli.answer("note", "--drop", left)
     write(place, "a/x")
     cli.answer("complete", "--dry-run", "--agent", "ada")
@@ -132,6 +137,7 @@ def test_answers_are_as_their_shapes_say(
     for words in (
         ["init", str(plan), "--trust"],
         ["plan", "check", str(plan)],
+        ["plan", "apply", str(plan), "--dry-run"],
         ["plan", "apply", str(plan)],
         ["plan", "show"],
         ["trust", "--yes"],

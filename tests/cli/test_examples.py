@@ -119,6 +119,7 @@ gitcoord locks
 gitcoord unlock src/parser/
 gitcoord widen src/common/dates.py
 gitcoord escalate "may I change the public interface?" --task 25
+gitcoord task propose "Split the lexer" --id 81 --path src/split/ --phase build
 gitcoord release --reason "needs a Mac"
 gitcoord claim 25
 """

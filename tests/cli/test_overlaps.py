@@ -19,7 +19,7 @@ def test_start_widen_and_overlaps_name_who_works_next_door(cli: Cli, repo: Path)
     assert "one: ben at two works in the same folder" in cli("overlaps")
 
 
-def test_complete_tells_that_what_was_read_changed(cli: Cli, repo: Path) -> None:
+def test_complete_and_the_brief_tell_that_what_was_read_changed(cli: Cli, repo: Path) -> None:
     plan = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\nreads = ["lib/"]\n'
     (repo / "p.toml").write_text(plan)
     cli("init", "p.toml")
@@ -27,7 +27,11 @@ def test_complete_tells_that_what_was_read_changed(cli: Cli, repo: Path) -> None
     place = repo.with_name("repo.worktrees") / "x"
     cli("claim", cwd=place)
     write(place, "a/f")
+    assert "changed since your base" not in cli("brief", cwd=place)
     write(repo, "lib/dates.py")
+    told = "Of that the target changed since your base: lib/dates.py."
+    assert told in cli("brief", cwd=place)
+    assert cli.json("brief", "--format", "json", cwd=place)["changed_reads"] == ["lib/dates.py"]
     cli("complete", cwd=place)
     assert "what task a reads changed on the target since its base: lib/dates.py" in cli.err
 

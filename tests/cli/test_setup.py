@@ -93,3 +93,73 @@ def test_an_install_that_misleads_the_checks_is_noticed_before_they_are_trusted(
     cli("init", str(path))
     assert noticed in cli.err
     assert any(noticed in notice for notice in cli.json("trust", "--yes")["notices"])
+
+
+def test_plan_apply_dry_tells_what_would_change_for_whom_and_changes_nothing(
+    cli: Cli, plan: Path
+) -> None:
+    plan.write_text(tasks("a", "b", "c"))
+    cli("init", str(plan))
+    cli("agent", "add", "ada", "--no-worktree")
+    cli("claim", "a", "--agent", "ada")
+    tip = cli.json("status")["tip"]
+    gate = '[[phase]]\nname = "default"\ngates = [{ name = "t", run = "make test" }]\n'
+    plan.write_text(tasks("a", "b", "d", head=gate).replace("Do b", "Do all of b"))
+    assert cli("plan", "apply", str(plan), "--dry-run").splitlines() == [
+        "1 tasks would be added, 1 changed; changed: phase default (gates)",
+        "  d: new",
+        "  b: title (open)",
+        "  phase default: what is done passes them when it lands: a (claimed by ada)",
+        "nothing was changed",
+    ]
+    assert "not in this plan, and stay: c" in cli.err
+    assert "the plan would run on this machine: gate: make test" in cli.err
+    assert cli.json("status")["tip"] == tip
+    assert cli("plan", "apply", str(plan)).splitlines() == [
+        "1 tasks added, 1 changed; changed: phase default (gates)",
+        "  phase default: what is done passes them when it lands: a (claimed by ada)",
+    ]
+
+
+def test_plan_apply_dry_refuses_what_plan_apply_refuses(cli: Cli, plan: Path) -> None:
+    cli("init", str(plan))
+    cli("agent", "add", "ada", "--no-worktree")
+    cli("claim", "a", "--agent", "ada")
+    plan.write_text(plan.read_text().replace("Do a", "Do otherwise"))
+    dry = cli.json("plan", "apply", str(plan), "--dry-run", status=2)
+    real = cli.json("plan", "apply", str(plan), status=2)
+    assert dry == real
+    assert dry["problems"] == [
+        "task a is claimed by ada: what is claimed or finished cannot change"
+    ]
+
+
+def test_plan_apply_finds_tasks_again_that_were_added_in_passing(cli: Cli, plan: Path) -> None:
+    cli("init", str(plan))
+    name = cli.json("task", "add", "Do z", "--path", "z/")["task"]
+    text = plan.read_text()
+    plan.write_text(text + tasks("z"))
+    (notice,) = [
+        one
+        for one in cli.json("plan", "apply", str(plan), "--dry-run")["warnings"]
+        if "is new" in one
+    ]
+    assert notice.endswith(f"where they are one, give it the id {name}")
+    plan.write_text(text + tasks(name).replace(f"Do {name}", "Do z").replace(f"{name}/", "z/"))
+    found = cli.json("plan", "apply", str(plan))
+    assert (found["added"], found["changed"], found["kept"], found["warnings"]) == (0, 0, [], [])
+
+
+def test_another_ledger_is_named_by_init_and_what_it_shares_by_plan_check(
+    cli: Cli, plan: Path
+) -> None:
+    cli("init", str(plan))
+    assert "ledgers do not see" not in cli.err
+    cli("--ledger", "other", "init")
+    assert "ledger 'ledger' works in this repository too" in cli.err
+    shared = cli.json("plan", "check", str(plan), "--ledger", "other")["warnings"]
+    assert [one.split(" may write ")[0] for one in shared] == [
+        "task a: task a of ledger 'ledger'",
+        "task b: task b of ledger 'ledger'",
+    ]
+    assert cli.json("plan", "check", str(plan))["warnings"] == []

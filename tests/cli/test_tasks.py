@@ -64,3 +64,42 @@ def test_a_task_is_added_and_changed_from_the_command_line(cli: Cli, repo: Path)
     again = cli.json("task", "add", "T", "--id", "d", "--path", "d/", status=14)
     assert again["reason"] == "exists"
     assert cli.json("task", "add", "T", status=2)["code"] == "invalid-plan"
+
+
+def test_an_agent_proposes_a_task_and_the_answer_that_grants_it_adds_it(
+    cli: Cli, repo: Path
+) -> None:
+    found(repo, tasks("a"), "x").close()
+    place = repo.with_name("repo.worktrees") / "x"
+    propose = ["task", "propose", "Document it", "--path", "docs/", "--check", "make docs"]
+    asked = cli.json(*propose, cwd=place)
+    name = asked["task"]
+    assert name.startswith("document-it-")
+    listed = cli("inbox")
+    assert f"shall task {name} be added, Document it?" in listed
+    assert "gitcoord resolve ID ANSWER --grant adds the proposed task" in listed
+    assert cli.json("show", name, status=2)["code"] == "not-found"
+    before = cli.json("status")["tip"]
+    granted = cli("resolve", asked["escalation"], "yes, do", "--grant").splitlines()
+    assert granted[1:] == [f"added {name}: Document it"]
+    assert "`gitcoord trust`" in cli.err
+    # The answer and the task are one entry.
+    assert cli.json("log", "-n", "2")["entries"][1]["entry"] == before
+    assert cli.json("show", name)["task"]["paths"] == ["docs/"]
+    cli("claim", "a", cwd=place)
+    assert "granted: yes, do" in cli.err
+    assert [one["id"] for one in cli.json("task", "list")["tasks"]] == ["a", name]
+
+
+def test_an_agent_adds_no_task_to_the_plan_and_a_refused_proposal_adds_none(
+    cli: Cli, repo: Path
+) -> None:
+    found(repo, tasks("a"), "x").close()
+    place = repo.with_name("repo.worktrees") / "x"
+    more = ["Document it", "--id", "d", "--path", "docs/"]
+    assert cli.json("task", "add", *more, cwd=place, status=14)["reason"] == "role"
+    asked = cli.json("task", "propose", *more, cwd=place)["escalation"]
+    cli("resolve", asked, "not now")
+    assert [one["id"] for one in cli.json("tasks")["tasks"]] == ["a"]
+    assert cli.json("resolve", asked, "yes", "--grant", status=14)["reason"] == "resolved"
+    assert "which agent is asking?" in cli.json("task", "propose", *more, status=2)["message"]

@@ -229,3 +229,58 @@ def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_landing(
             assert seen == {"open", "landing", "landed"}
             return
     raise AssertionError("the landing never ended")
+
+
+@pytest.mark.long
+def test_a_lander_that_dies_at_any_call_leaves_no_half_of_a_batch(
+    repo: Path, tmp_path: Path
+) -> None:
+    stream = '[[phase]]\nname = "default"\nstream = true\n'
+    work = found(repo, tasks("a", "b", "c", head=stream), "x", "y")
+    do(work, "x", "a")
+    do(work, "y", "b")
+    claims.claim(work, "x", "c")
+    work.close()
+    saved = tmp_path / "saved"
+    shutil.copytree(repo, saved, symlinks=True)
+    seen = set()
+    for at in range(1, 400):
+        shutil.rmtree(repo)
+        shutil.copytree(saved, repo, symlinks=True)
+        victim = dying(repo, at)
+        try:
+            landings.land(victim, "default")
+        except Death:
+            is_dead = True
+        else:
+            is_dead = False
+        heir = open_workspace(repo)
+        phase = heir.ledger.snapshot().phase("default")
+        assert phase is not None
+        merged = git("rev-list", "--count", "main", cwd=repo)
+        assert merged in {"1", "5"}, "all of the batch, or nothing"
+        landed = {task for task in "abc" if "landed" in record(heir, task)}
+        assert landed in (set(), {"a", "b"})
+        assert not (landed and merged == "1")
+        seen.add((phase["state"], len(landed)))
+        reason = None
+        try:
+            landings.land(heir, "default")
+        except GitcoordError as error:
+            reason = error.facts["reason"]
+        assert reason in {None, "nothing-to-do"}, "where the batch has landed none is left"
+        for task in "ab":
+            assert git("show", f"main:{task}/file.txt", cwd=repo) == "x"
+            assert "landed" in record(heir, task)
+        assert (record(heir, "c")["state"], heir.ledger.snapshot().phases()[0]["state"]) == (
+            "claimed",
+            "open",
+        )
+        assert git("status", "--porcelain", cwd=repo) == ""
+        assert target_moves.lagging(heir) == []
+        verify.verify(heir)
+        heir.close()
+        if not is_dead:
+            assert seen == {("open", 0), ("landing", 0), ("open", 2)}
+            return
+    raise AssertionError("the landing never ended")

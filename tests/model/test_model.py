@@ -43,7 +43,13 @@ def explored(model: str, folder: Path, *flags: str) -> str:
 
 @pytest.mark.parametrize(
     ("model", "least"),
-    [("claims", 1_000_000), ("landing", 1_000_000), ("pushes", 100_000), ("turns", 1_000_000)],
+    [
+        ("claims", 1_000_000),
+        ("landing", 1_000_000),
+        ("pushes", 100_000),
+        ("streams", 1_000_000),
+        ("turns", 1_000_000),
+    ],
 )
 def test_no_interleaving_breaks_a_promise(model: str, least: int, tmp_path: Path) -> None:
     said = explored(model, tmp_path)
@@ -62,4 +68,4 @@ def test_a_mutant_of_the_model_is_caught(model: str, mutant: str, tmp_path: Path
 
 
 def test_there_are_models_and_mutants() -> None:
-    assert len(MUTANTS) >= 15
+    assert len(MUTANTS) >= 23

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.features.land import landings, rollbacks, streams
-from gitcoord.features.setup import hooks, ledger, plans, trust
+from gitcoord.features.setup import hooks, ledger, planned_tasks, plans, trust
 from gitcoord.features.work import claims, escalations, locks, notes, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
@@ -112,6 +112,13 @@ def _streaming(top: Path) -> None:
     _founded(top, "x", head='[[phase]]\nname = "default"\nstream = true\n').close()
 
 
+def _batch(top: Path) -> None:
+    _streaming(top)
+    work = open_workspace(top / "repo")
+    do(work, "x", "a")
+    work.close()
+
+
 def _closed(top: Path) -> None:
     _streaming(top)
     work = open_workspace(top / "repo")
@@ -171,6 +178,12 @@ def _escalated(top: Path) -> None:
         {"op": "note", "text": "n"},
     )
     (top / "batch.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    work.close()
+
+
+def _proposed(top: Path) -> None:
+    work = _founded(top, "x", worktrees=False)
+    planned_tasks.propose(work, "x", {"id": "c", "title": "Do c", "paths": ["c/"]})
     work.close()
 
 
@@ -407,6 +420,18 @@ ROWS: dict[str, Row] = {
         {"tasks": {"a": "open", "b": "open", "c": "open"}},
         _EXISTS,
     ),
+    "task-propose": Row(
+        _claimed,
+        (*X, "task", "propose", "Do c", "--id", "c", "--path", "c/"),
+        {"escalations": ["open"], "tasks": {"a": "claimed", "b": "open"}},
+        _EXISTS,
+    ),
+    "resolve-proposal": Row(
+        _proposed,
+        ("resolve", "{escalation}", "yes", "--grant"),
+        {"escalations": ["resolved"], "tasks": {"a": "open", "b": "open", "c": "open"}},
+        frozenset({"resolved"}),
+    ),
     "task-edit": Row(
         _planned,
         ("task", "edit", "a", "--priority", "5"),
@@ -513,6 +538,13 @@ ROWS: dict[str, Row] = {
         repeats=frozenset({"agent-add", "claim", "fail", "release", "takeover"}),
         partial=frozenset({"agent-add", "claim", "complete", "release", "land-begin"}),
         drifts=frozenset({"agents", "attempts", "failures", "beats", "worktrees"}),
+    ),
+    "phase-land-batch": Row(
+        _batch,
+        ("phase", "land", "default"),
+        {"phases": {"default": "open"}, "landed": ["a"], "changes": []},
+        frozenset({"nothing-to-do"}),
+        partial=frozenset({"land-begin", "land-done"}),
     ),
     "phase-land": Row(
         _whole,

@@ -43,6 +43,7 @@ def state_of(repo: Path) -> dict[str, Any]:
             "tasks": {task["id"]: task["state"] for task in records},
             "attempts": {task["id"]: task["attempt"] for task in records},
             "priority": {task["id"]: task["spec"]["priority"] for task in records},
+            "landed": [task["id"] for task in records if "landed" in task],
             "paused": [task["id"] for task in records if "paused" in task],
             "failures": {task["id"]: task["failures"] for task in records},
             "assigned": {task["id"]: task["assigned"] for task in records},

@@ -17,7 +17,11 @@ from gitcoord.core.operations.widenings import KIND
 from gitcoord.core.sentences import answer_of
 from gitcoord.core.snapshot import Changes, Snapshot
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "PROPOSAL"]
+
+PROPOSAL = "proposal"
+"""The code of an escalation in which an agent proposes a task."""
+_GRANTED = frozenset({KIND, PROPOSAL})
 
 
 def decide_escalate(_snapshot: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
@@ -75,8 +79,10 @@ def check_resolve(snapshot: Snapshot, event: Event) -> None:
         )
     if event["task"] != found["task"]:
         raise UsageError("the event names another task than the escalation")
-    if event["granted"] and found["code"] != KIND:
-        raise UsageError("only what asks for a widening is granted", hint="answer without --grant")
+    if event["granted"] and found["code"] not in _GRANTED:
+        raise UsageError(
+            "only a widening or a proposed task is granted", hint="answer without --grant"
+        )
     if not event["answer"].strip() or len(event["answer"].encode()) > MAX_MESSAGE_BYTES:
         raise UsageError("an answer has between one character and 4 KiB")
 

@@ -27,8 +27,9 @@ from gitcoord.core.records import problem_of
 from gitcoord.core.refs import HEADS
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 from gitcoord.core.streams import ADHOC, is_stream
+from gitcoord.core.texts import clause
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "refuse_document"]
 
 _EDITED: Transitions = {"open": ("open",)}
 _REPLANNED: Transitions = {
@@ -92,6 +93,17 @@ def check_plan(snapshot: Snapshot, event: Event) -> None:
 
     """
     document = cast("PlanDocument", snapshot.json_blob(event["input"], "the plan"))
+    if (event["added"], event["changed"]) != refuse_document(snapshot, document):
+        raise UsageError("the event counts the plan's tasks wrongly")
+
+
+def refuse_document(snapshot: Snapshot, document: PlanDocument) -> tuple[int, int]:
+    """Refuse a plan that does not fit the ledger; return how many tasks it adds and changes.
+
+    Raises:
+        InvalidPlanError: Every problem is listed.
+
+    """
     new = {spec["id"]: spec for spec in document["tasks"]}
     phases = {phase["id"] for phase in document["phases"]}
     problems: list[str] = []
@@ -113,8 +125,7 @@ def check_plan(snapshot: Snapshot, event: Event) -> None:
             problems,
             hint="keep those tasks as they are, or give new work a new id",
         )
-    if (event["added"], event["changed"]) != (added, changed_tasks):
-        raise UsageError("the event counts the plan's tasks wrongly")
+    return added, changed_tasks
 
 
 def _task_problems(snapshot: Snapshot, spec: TaskSpec, task: TaskRecord | None) -> list[str]:
@@ -125,8 +136,10 @@ def _task_problems(snapshot: Snapshot, spec: TaskSpec, task: TaskRecord | None) 
         if twin:
             problems.append(f"task {name}: the ledger has task {twin}, which differs by case alone")
     elif task["state"] not in _REPLANNED:
+        holder = task["claim"] or task["result"]
+        by = clause(" by {}", holder and holder["agent"])
         problems.append(
-            f"task {name} is {task['state']}: what is claimed or finished cannot change"
+            f"task {name} is {task['state']}{by}: what is claimed or finished cannot change"
         )
     phases = {spec["phase"]}
     if task is not None:

@@ -129,6 +129,7 @@ def _task_facts(
         "boundary": _layers(boundary),
         "check": spec["check"],
         "reads": spec["reads"],
+        "changed_reads": _changed_reads(work, snapshot, task),
         "needs": [_need(work, snapshot, need) for need in spec["needs"]],
         "neighbours": _neighbours(snapshot, task, agent["id"]),
         "blocks": impact.behind(work, snapshot, task["id"]),
@@ -189,6 +190,20 @@ def _need(work: Workspace, snapshot: Snapshot, name: TaskId) -> dict[str, Any]:
         # The objects are not here: what the ledger says has to do.
         facts["summary"] = ""
     return facts
+
+
+def _changed_reads(work: Workspace, snapshot: Snapshot, task: TaskRecord) -> list[str]:
+    """Return what the task relies on and the target changed since its base."""
+    if not task["spec"]["reads"]:
+        return []
+    from gitcoord.features.inspect.overlaps import changed_reads
+    from gitcoord.git.program import GitError
+
+    try:
+        return changed_reads(work, snapshot, task)
+    except (GitError, GitcoordError):
+        # The objects are not here: complete says it, where they are.
+        return []
 
 
 def _summary(work: Workspace, oid: Oid) -> str:

@@ -37,6 +37,7 @@ __all__ = [
     "NoteAnswer",
     "NoteDropAnswer",
     "NoteListAnswer",
+    "ProposeAnswer",
     "ReviewApproveAnswer",
     "ReviewClaimAnswer",
     "ReviewListAnswer",
@@ -142,6 +143,13 @@ class EscalateAnswer(Written):
 
     escalation: str
     task: TaskId | None
+
+
+class ProposeAnswer(Written):
+    """A task that was proposed: the escalation, and the id that it will have."""
+
+    escalation: str
+    task: TaskId
 
 
 class CompleteTrial(TypedDict):

@@ -135,6 +135,7 @@ class BriefAnswer(TypedDict):
     boundary: NotRequired[list[Layer]]
     check: NotRequired[str | None]
     reads: NotRequired[list[str]]
+    changed_reads: NotRequired[list[str]]
     needs: NotRequired[list[Need]]
     neighbours: NotRequired[list[Neighbour]]
     blocks: NotRequired[Behind]

@@ -286,9 +286,10 @@ class InboxAnswer(TypedDict):
 
 
 class ResolveAnswer(Written):
-    """An escalation that was answered."""
+    """An escalation that was answered; ``task`` is the proposed one that this added."""
 
     escalation: str
+    task: NotRequired[TaskId]
 
 
 class CheckpointAnswer(Written):

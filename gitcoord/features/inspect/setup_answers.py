@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, PhaseId
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.plan_changes import ChangedPart, ChangedTask
 from gitcoord.features.inspect.agent_answers import (
     Written,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "PlanAppliedAnswer",
     "PlanCheckAnswer",
     "PlanShowAnswer",
+    "PlanTrialAnswer",
     "SetupAnswer",
     "SetupFile",
     "TemplateAnswer",
@@ -57,7 +59,8 @@ class PlanAppliedAnswer(Written):
     added: int
     changed: int
     changed_parts: list[str]
-    kept: list[str]
+    parts: list[ChangedPart]
+    kept: list[TaskId]
     warnings: list[str]
 
 
@@ -66,6 +69,22 @@ class PatternFacts(TypedDict):
 
     name: str
     why: str
+
+
+class PlanTrialAnswer(TypedDict):
+    """What ``plan apply --dry-run`` would change, and for whom.
+
+    ``untrusted`` are the plan's commands that nobody allowed on this machine.
+    """
+
+    dry_run: Literal[True]
+    added: list[TaskId]
+    changed: list[ChangedTask]
+    changed_parts: list[str]
+    parts: list[ChangedPart]
+    kept: list[TaskId]
+    warnings: list[str]
+    untrusted: list[str]
 
 
 class PlanCheckAnswer(TypedDict):

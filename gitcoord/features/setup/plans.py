@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from gitcoord.core import codec, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import NotFoundError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR, Oid, TaskId
 from gitcoord.core.model import MAX_PLAN_BYTES, PhaseSpec, PlanDocument, TaskSpec
+from gitcoord.core.operations.plans import refuse_document
 from gitcoord.core.plan import parse
+from gitcoord.core.plan_changes import (
+    ChangedPart,
+    PlanChanges,
+    changed_parts,
+    part_line,
+    plan_changes,
+)
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import ADHOC
+from gitcoord.features.setup.other_ledgers import shared_paths
+from gitcoord.features.setup.trust import commands_of_document, untrusted
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["Applied", "apply_adhoc", "apply_plan", "check_plan", "path_notices"]
+__all__ = [
+    "Applied",
+    "Trial",
+    "apply_adhoc",
+    "apply_plan",
+    "check_plan",
+    "path_notices",
+    "try_plan",
+]
 
 MAX_NOTICES = 20
 
@@ -26,9 +44,22 @@ class Applied(NamedTuple):
     entry: Oid
     added: int
     changed: int
-    kept: list[str]
+    kept: list[TaskId]
     warnings: list[str]
     changed_parts: list[str]
+    parts: list[ChangedPart]
+
+
+class Trial(NamedTuple):
+    """A plan that was not applied: what would change, and for whom.
+
+    ``commands`` are those that it would run on this machine and that nobody trusted yet.
+    """
+
+    changes: PlanChanges
+    warnings: list[str]
+    changed_parts: list[str]
+    commands: list[str]
 
 
 @uncollected()
@@ -71,34 +102,72 @@ def apply_plan(work: Workspace, text: str, name: str) -> Applied:
             finished; nothing changed.
 
     """
-    if len(text) > MAX_PLAN_BYTES:
-        raise UsageError(f"{name} is larger than {MAX_PLAN_BYTES >> 20} MiB")
     snapshot = work.ledger.snapshot()
-    document, warnings = check_plan(text, name, snapshot)
-    target = branch_ref(document["plan"]["target"])
-    if work.read_target(target) is None:
-        raise NotFoundError(
-            f"the plan's target branch {document['plan']['target']!r} does not exist",
-            hint="create it, or change `target` in the plan",
-        )
-    warnings += path_notices(work, document)
-    changed_parts = _changed_parts(snapshot, document)
+    document, warnings = _readable(work, text, name, snapshot)
+    parts = [part_line(part) for part in changed_parts(snapshot, document)]
+    changes = plan_changes(snapshot, document)
+    warnings += _alike_notices(changes)
     work.tell("writing tasks", 0, 0)
     content = codec.dump(document)
-    named = {spec["id"] for spec in document["tasks"]}
     # The blob is read again where it is applied: a huge plan is not held twice.
     del document
     command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
     done = work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])
-    kept = [task["id"] for task in snapshot.tasks() if task["id"] not in named]
+    event = done.event
     return Applied(
         done.entry,
-        done.event["added"],
-        done.event["changed"],
-        sorted(kept),
+        event["added"],
+        event["changed"],
+        changes.kept,
         warnings,
-        changed_parts,
+        parts,
+        changes.parts,
     )
+
+
+@uncollected()
+def try_plan(work: Workspace, text: str, name: str) -> Trial:
+    """Tell what ``apply_plan`` would change, and for whom; nothing is written.
+
+    Raises:
+        InvalidPlanError: It would be refused; the problems are those of ``apply_plan``.
+
+    """
+    snapshot = work.ledger.snapshot()
+    document, warnings = _readable(work, text, name, snapshot)
+    refuse_document(snapshot, document)
+    changes = plan_changes(snapshot, document)
+    parts = [part_line(part) for part in changed_parts(snapshot, document)]
+    commands = untrusted(work, commands_of_document(document))
+    return Trial(changes, warnings + _alike_notices(changes), parts, commands)
+
+
+def _readable(
+    work: Workspace, text: str, name: str, snapshot: Snapshot
+) -> tuple[PlanDocument, list[str]]:
+    """Parse a plan that is to be applied, and look at its target and its paths."""
+    if len(text) > MAX_PLAN_BYTES:
+        raise UsageError(f"{name} is larger than {MAX_PLAN_BYTES >> 20} MiB")
+    document, warnings = check_plan(text, name, snapshot)
+    if work.read_target(branch_ref(document["plan"]["target"])) is None:
+        raise NotFoundError(
+            f"the plan's target branch {document['plan']['target']!r} does not exist",
+            hint="create it, or change `target` in the plan",
+        )
+    return document, warnings + path_notices(work, document) + shared_paths(work, document)
+
+
+def _alike_notices(changes: PlanChanges) -> list[str]:
+    """Return which new tasks may be ones that were added in passing, under another id."""
+    told = [
+        f"task {new} is new, and says what task {old} of the ledger says, which this plan lacks: "
+        f"where they are one, give it the id {old}"
+        for new, old in changes.alike
+    ]
+    if len(told) > MAX_NOTICES:
+        more = f"and {len(told) - MAX_NOTICES} more tasks that say the same as others"
+        told = [*told[:MAX_NOTICES], more]
+    return told
 
 
 def apply_adhoc(work: Workspace) -> Oid:
@@ -118,33 +187,6 @@ def apply_adhoc(work: Workspace) -> Oid:
     content = codec.dump({**document, "phases": [phase]})
     command = {"op": "plan", "agent": ORCHESTRATOR, "input": work.store.write_blob(content)}
     return work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content]).entry
-
-
-def _changed_parts(snapshot: Snapshot, document: PlanDocument) -> list[str]:
-    """Return what a plan changes besides tasks: phases, pools, settings."""
-    before = snapshot.plan()
-    if before is None:
-        return []
-    changed = []
-    for phase in document["phases"]:
-        known = snapshot.phase(phase["id"])
-        if known is None:
-            changed.append(f"phase {phase['id']} (new)")
-            continue
-        old = cast("dict[str, object]", known["spec"])
-        keys = [key for key, value in phase.items() if old.get(key) != value]
-        if keys:
-            changed.append(f"phase {phase['id']} ({', '.join(keys)})")
-    for name, pool in document["plan"]["pools"].items():
-        if before["pools"].get(name) != pool:
-            changed.append(f"pool {name}")
-    old, new = (cast("dict[str, object]", one) for one in (before, document["plan"]))
-    # A key that may be absent is in either of them, in the order of the new one.
-    either = dict.fromkeys([*new, *old])
-    keys = [key for key in either if key != "pools" and old.get(key) != new.get(key)]
-    if keys:
-        changed.append(f"plan ({', '.join(keys)})")
-    return changed
 
 
 def path_notices(work: Workspace, document: PlanDocument) -> list[str]:

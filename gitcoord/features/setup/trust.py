@@ -16,7 +16,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import AgentId
-from gitcoord.core.model import GateSpec
+from gitcoord.core.model import GateSpec, PlanDocument, PlanRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, agent_at
 from gitcoord.host.user_folder import user_folder
@@ -24,6 +24,7 @@ from gitcoord.ledger.files import read_json, write_json
 
 __all__ = [
     "commands_of",
+    "commands_of_document",
     "gate_commands",
     "gates_and_setup",
     "is_trusted",
@@ -62,11 +63,23 @@ def commands_of(snapshot: Snapshot) -> list[str]:
     return _listed(_setup(snapshot), gates, checks) + pool_commands(snapshot)
 
 
+def commands_of_document(document: PlanDocument) -> list[str]:
+    """List the commands that a plan would run, before it is applied."""
+    plan = document["plan"]
+    gates = [gate["run"] for phase in document["phases"] for gate in phase["gates"]]
+    checks = (task["check"] for task in document["tasks"])
+    return _listed(plan["worktree"]["setup"], gates, checks) + _of_pools(plan)
+
+
 def pool_commands(snapshot: Snapshot) -> list[str]:
     """List the commands that runs start for the tasks of a pool."""
     plan = snapshot.plan()
     if plan is None:
         return []
+    return _of_pools(plan)
+
+
+def _of_pools(plan: PlanRecord) -> list[str]:
     commands = {spec["command"] for spec in plan["pools"].values() if "command" in spec}
     return [f"run: {command}" for command in sorted(commands)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.model import Escalation, Why
+from gitcoord.core.operations.escalations import PROPOSAL
 from gitcoord.core.sentences import given, words
 from gitcoord.core.texts import text_of
 from gitcoord.features.names import named_escalation
@@ -60,21 +61,29 @@ def inbox(work: Workspace, *, everything: bool = False) -> list[Escalation]:
 def resolve(work: Workspace, escalation: str, answer: str, *, is_granted: bool = False) -> Done:
     """Answer an escalation; its agent's next command shows the answer.
 
-    ``is_granted`` lets the claim be widened as the escalation asks.
+    ``is_granted`` lets the claim be widened as the escalation asks, or adds the
+    task that it proposes, in the same entry.
 
     Raises:
         NotFoundError: There is no such escalation.
         UsageError: Several begin so.
-        RefusedError: It is resolved already.
+        RefusedError: It is resolved already, or the task cannot be added any more.
 
     """
+    snapshot = work.ledger.snapshot()
+    name = named_escalation(snapshot, escalation)
     command = {
         "op": "resolve",
         "agent": ORCHESTRATOR,
-        "escalation": named_escalation(work.ledger.snapshot(), escalation),
+        "escalation": name,
         "answer": text_of(answer, "answer"),
         "granted": is_granted,
     }
+    found = snapshot.escalation(name)
+    if is_granted and found is not None and found["code"] == PROPOSAL:
+        from gitcoord.features.setup import planned_tasks
+
+        return planned_tasks.accept(work, found, command)
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
 

@@ -6,17 +6,16 @@ what is done while the rest is at work.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
-from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError
+from gitcoord.core.errors import NotFoundError, RefusedError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import AgentId
 from gitcoord.core.leases import Context
-from gitcoord.core.machine import Step, fold
+from gitcoord.core.machine import Step, as_one
 from gitcoord.core.model import TaskSpec
 from gitcoord.core.operations.preconditions import require_plan
 from gitcoord.core.refs import HEADS, branch_name
@@ -24,7 +23,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import ADHOC
 from gitcoord.features.prepared import refuse_failed
 from gitcoord.features.setup import agents
-from gitcoord.features.setup.planned_tasks import spec_of
+from gitcoord.features.setup.planned_tasks import id_of_title, spec_of
 from gitcoord.features.work import claims
 from gitcoord.features.work.bases import base_of
 from gitcoord.features.work.claims import Claimed
@@ -34,8 +33,6 @@ from gitcoord.features.workspace import Workspace, require_checkout
 from gitcoord.ledger.files import TokenFiles
 
 __all__ = ["start"]
-
-MAX_SLUG_CHARS = 40
 
 
 def start(
@@ -132,15 +129,8 @@ def _spec_of(
     if pool not in pools:
         pool = pools[0]
     wanted: dict[str, Any] = {"title": title, "phase": ADHOC, "pool": pool, "paths": list(paths)}
-    wanted["id"] = name or f"{_slug_of(title)}-{work.clock.token()[:4]}"
+    wanted["id"] = name or id_of_title(work, title)
     return spec_of(snapshot, wanted)
-
-
-def _slug_of(title: str) -> str:
-    """Return the words of a title as the beginning of an id."""
-    words = re.findall(r"[a-z0-9]+", title.casefold())
-    slug = "-".join(words)[:MAX_SLUG_CHARS].rstrip("-")
-    return slug or "task"
 
 
 def _place_here(work: Workspace, snapshot: Snapshot) -> Path:
@@ -187,13 +177,7 @@ def _batch(
 
     def request(snapshot: Snapshot, context: Context) -> Command:
         work.index.update(work.store, snapshot.oid)
-        try:
-            events = fold(snapshot, steps, context)
-        except GitcoordError as error:
-            # The fold counts operations, of which nobody asked for more than one.
-            error.message = error.message.partition(": ")[2]
-            raise
-        return {"op": "batch", "agent": agent, "events": events}
+        return as_one(agent, steps)(snapshot, context)
 
     return request
 

@@ -288,3 +288,36 @@ def test_a_stream_is_worked_on_while_its_batch_lands(
     assert states(work) == {"landed": 1, "claimed": 1}
     assert ops(work).count("land-done") == 1
     verify.verify(work)
+
+
+def test_a_result_that_conflicts_is_reopened_and_the_rest_lands(repo: Path) -> None:
+    work = found(repo, stream("a", "b"), "x")
+    do(work, "x", "a")
+    do(work, "x", "b")
+    write(repo, "b/file.txt", "by hand\n")
+    landed = landings.land(work, "default")
+    assert (landed.results, landed.given_back) == (1, ["b"])
+    assert (record(work, "b")["state"], "landed" in record(work, "a")) == ("open", True)
+    verify.verify(work)
+
+
+def test_a_batch_is_merged_and_tested_again_where_the_target_moved_meanwhile(
+    repo: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    by_hand = f"git -C {repo} commit -q --allow-empty -m hand"
+    work = trusted(repo, stream("a", run=f"test -e {mark} || {{ touch {mark}; {by_hand}; }}"), "x")
+    do(work, "x", "a")
+    landed = landings.land(work, "default")
+    assert git("log", "-1", "--format=%s", landed.old, cwd=repo) == "hand"
+    assert {"README.md", "a/file.txt"} <= set(files(repo))
+    assert states(work) == {"landed": 1}
+
+
+def test_what_is_left_out_is_cancelled_once_the_rest_has_landed(repo: Path) -> None:
+    work = found(repo, stream("a", "b", "c"), "x")
+    do(work, "x", "a")
+    do(work, "x", "b")
+    landings.land(work, "default", without=["b"])
+    assert states(work) == {"landed": 1, "cancelled": 1, "ready": 1}
+    assert "b/file.txt" not in files(repo)

@@ -15,7 +15,7 @@ from gitcoord.core.errors import (
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
 from gitcoord.features.setup import planned_tasks, plans
-from gitcoord.features.work import claims
+from gitcoord.features.work import claims, escalations
 from tests.support.builders import tasks
 from tests.support.world import do, found, record
 
@@ -99,3 +99,49 @@ def test_what_is_held_is_so_already_or_would_wait_for_itself_is_not_changed(repo
     with pytest.raises(RefusedError) as held:
         planned_tasks.edit(work, "a", {"title": "Other"})
     assert held.value.reason == "state"
+
+
+MORE = {"id": "m", "title": "More", "paths": ["m/"], "needs": ["a"], "estimate": "90s"}
+
+
+def test_a_granted_proposal_is_the_task_that_was_proposed(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    asked = planned_tasks.propose(work, "x", MORE)
+    done = escalations.resolve(work, asked.escalation, "yes", is_granted=True)
+    assert [one["op"] for one in done.event["events"]] == ["resolve", "task-add"]
+    spec = record(work, "m")["spec"]
+    assert (spec["needs"], spec["estimate_ms"], spec["phase"]) == (["a"], 90_000, "default")
+    assert done.snapshot.escalations()[0]["state"] == "resolved"
+    verify.verify(work)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"id": "a", "title": "T", "paths": ["n/"]},
+        {"id": "c", "title": "T"},
+        {"id": "c", "title": "T", "paths": ["c/"], "needs": ["zz"]},
+        {"id": "m", "title": "T", "paths": ["n/"]},
+        {"id": "c", "title": "T", "paths": ["c/"], "description": "x" * 1024},
+    ],
+    ids=["there", "no paths", "unknown need", "proposed", "too long"],
+)
+def test_what_could_not_be_added_is_not_proposed(repo: Path, options: dict[str, object]) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    planned_tasks.propose(work, "x", MORE)
+    before = work.ledger.tip()
+    with pytest.raises((InvalidPlanError, RefusedError, UsageError)):
+        planned_tasks.propose(work, "x", options)
+    assert work.ledger.tip() == before
+
+
+def test_what_cannot_be_added_any_more_stays_open(repo: Path) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    asked = planned_tasks.propose(work, "x", MORE)
+    planned_tasks.add(work, {"id": "m", "title": "Meanwhile", "paths": ["n/"]})
+    with pytest.raises(RefusedError) as there:
+        escalations.resolve(work, asked.escalation, "yes", is_granted=True)
+    assert there.value.reason == "exists"
+    assert there.value.message.startswith("there is a task m already")
+    escalations.resolve(work, asked.escalation, "it is there")
+    assert escalations.inbox(work) == []

@@ -24,7 +24,7 @@ def test_what_a_plan_changes_beside_tasks_is_told(repo: Path) -> None:
         run="false"
     )
     settings = plans.apply_plan(work, tasks("a", head=head), "p.toml")
-    assert settings.changed_parts == ["pool default", "plan (lease_ms, heartbeat_ms)"]
+    assert settings.changed_parts == ["pool default (limit)", "plan (lease_ms, heartbeat_ms)"]
     for widening, text in (
         ("free", head.replace("[plan]", '[plan]\nwidening = "free"')),
         ("", head),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import ConflictError, RefusedError
+from gitcoord.core.errors import ClaimLostError, ConflictError, RefusedError
 from gitcoord.features.setup import hooks, ledger, plans
 from gitcoord.features.work import claims, results, starts
 from gitcoord.features.work.claims import Claimed
@@ -48,6 +48,35 @@ def test_a_commit_claims_what_nobody_holds_and_is_refused_what_another_does(repo
     assert refused.returncode == 1
     assert "ana holds src/a.py" in refused.stderr
     assert "widened" not in record(work, two.task["id"])
+
+
+def test_a_commit_that_is_undone_leaves_the_path_to_the_claim(repo: Path) -> None:
+    work, one, two = pair(repo)
+    hooks.install(work)
+    commit(one, "src/a.py")
+    subprocess.run(
+        ["git", "reset", "-q", "--hard", "HEAD~1"], cwd=one.worktree, check=True, env=environment()
+    )
+    assert commit(two, "src/a.py").returncode == 1
+    results.release(work, "ana", one.task["id"], one.claim["token"])
+    assert commit(two, "src/a.py").returncode == 0
+
+
+def test_whoever_started_here_claims_by_the_branch_that_is_checked_out(repo: Path) -> None:
+    work, _one, two = pair(repo)
+    hooks.install(work)
+    here = starts.start(work, "Here", here=True)
+    assert commit(here, "src/a.py").returncode == 0
+    assert record(work, here.task["id"])["widened"] == ["src/a.py"]
+    assert commit(two, "src/a.py").returncode == 1
+
+
+def test_a_claim_that_is_over_by_then_widens_nothing(repo: Path) -> None:
+    work, one, _two = pair(repo)
+    results.release(work, "ana", one.task["id"], one.claim["token"])
+    with pytest.raises(ClaimLostError):
+        widen_by(work, "ana", one.task["id"], one.claim["token"], ["src/a.py"])
+    assert "widened" not in record(work, one.task["id"])
 
 
 def test_complete_claims_what_no_hook_saw(repo: Path) -> None:
