@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from gitcoord.core.errors import UnavailableError
+from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.git.program import DURABLE, LONG_S, Git
 from gitcoord.git.temporary import temporary_folder
@@ -200,6 +200,25 @@ class Remote:
             f"{self.name} was not reached: {shortened(said)}",
             hint="try again when it can be; reading commands show with `--offline` what was "
             "fetched last",
+        )
+
+    def forbidden(self, done: Pushed) -> GitcoordError:
+        """Return why the server took no push, with what can be done about it."""
+        if done.is_locked:
+            return UnavailableError(
+                f"a lock is in the way on {self.name}: {done.said}",
+                hint="try again; if it stays, look on the server whether a git is at work in the "
+                "repository, and which lock file a dead one has left there",
+            )
+        if any("unpacker error" in said for said in done.reasons.values()):
+            return UnavailableError(
+                f"{self.name} could not store what was pushed: {done.said}",
+                hint="look at the space on the server's disk, and try again",
+            )
+        return RefusedError(
+            f"{self.name} refuses the push: {done.said}",
+            reason="remote",
+            hint="allow pushes to the ledger's branch on the server; nothing changed",
         )
 
 

@@ -406,7 +406,7 @@ class RemoteStore:
             if done.end == "rejected" and not done.is_locked:
                 forbidden += 1
             if forbidden >= MAX_FORBIDDEN or (done.end == "rejected" and deadline.expired):
-                raise self._forbidden(done)
+                raise self.remote.forbidden(done)
             tries.wait()
 
     def _push_once(self, updates: list[Update], deadline: Deadline) -> Pushed:
@@ -442,24 +442,6 @@ class RemoteStore:
             if now not in {update.expected, update.new}:
                 return False
         return True
-
-    def _forbidden(self, done: Pushed) -> Exception:
-        if done.is_locked:
-            return UnavailableError(
-                f"a lock is in the way on {self.remote.name}: {done.said}",
-                hint="try again; if it stays, look on the server whether a git is at work in the "
-                "repository, and which lock file a dead one has left there",
-            )
-        if any("unpacker error" in said for said in done.reasons.values()):
-            return UnavailableError(
-                f"{self.remote.name} could not store what was pushed: {done.said}",
-                hint="look at the space on the server's disk, and try again",
-            )
-        return RefusedError(
-            f"{self.remote.name} refuses the push: {done.said}",
-            reason="remote",
-            hint="allow pushes to the ledger's branch on the server; nothing changed",
-        )
 
     def _unknown(self, done: Pushed, batch: _Batch | None) -> Exception:
         """Return that an entry may be on the server; a beat that may be is none."""

@@ -66,7 +66,7 @@ def commands_of(snapshot: Snapshot) -> list[str]:
 def commands_of_document(document: PlanDocument) -> list[str]:
     """List the commands that a plan would run, before it is applied."""
     plan = document["plan"]
-    gates = [gate["run"] for phase in document["phases"] for gate in phase["gates"]]
+    gates = [gate for phase in document["phases"] for gate in phase["gates"]]
     checks = (task["check"] for task in document["tasks"])
     return _listed(plan["worktree"]["setup"], gates, checks) + _of_pools(plan)
 

@@ -13,7 +13,7 @@ def test_a_result_with_a_stale_token_is_told_that_its_claim_is_lost() -> None:
     stale = pure.claim("x0", "a")["token"]
     held = {"agent": "x0", "task": "a", "token": stale}
     pure.run({"op": "release", **held, "reason": ""})
-    result = {
+    result: dict[str, object] = {
         "oid": None,
         "tree": None,
         "base": TARGET,
