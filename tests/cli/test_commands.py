@@ -42,6 +42,7 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     assert cli("tasks") == (
         "TASK  STATE  PHASE    POOL     AGENT  TITLE\na     done   default  default  x      Do a\n"
         "b     ready  default  default  -      Do b\n"
+        "with git: git grep -E '^  \"state\":' gitcoord/ledger -- tasks/\n"
     )
     assert cli("impact", "a").splitlines()[0] == "a: 1 task(s) need it, 0 more through them"
     cli("phase", "check", "default", status=18)

@@ -80,7 +80,16 @@ class Watching:
         while self.child.poll() is None and not deadline.expired:
             if select.select([self._handle], [], [], 0.1)[0]:
                 self.raw += _read_if_open(self._handle)
-        return self.child.wait(1)
+        status = self.child.wait(1)
+        while last := self._left():
+            self.raw += last
+        return status
+
+    def _left(self) -> bytes:
+        """Return what an ended program wrote last and nobody has read."""
+        if not select.select([self._handle], [], [], 0)[0]:
+            return b""
+        return _read_if_open(self._handle)
 
 
 def _read_if_open(handle: int) -> bytes:
