@@ -187,6 +187,7 @@ SILENT = {
     "completion": "it prints a script of the shell's",
     "events": "it is `log --follow --json`: its lines are described there",
     "hand-in": "it is `complete`, and answers as that",
+    "task list": "it is `tasks`, and answers as that",
     "hook": "it answers in the dialect of who calls it",
     "watch": "it goes on: the shape of its lines is described there",
     "keepalive": "what it runs has the output, and its status",

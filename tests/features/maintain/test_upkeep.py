@@ -177,6 +177,7 @@ def test_landed_results_go_on_the_server_too_and_a_rollback_brings_them_back_the
     second = joined(str(bare), tmp_path / "second" / "repo")
     landings.land(work, "default")
     assert results_of(bare) == 2
+    ask_anew(second)
     assert len(upkeep.upkeep(second)["results"]) == 2
     assert results_of(bare) == 0
     git("gc", "-q", "--prune=now", cwd=bare)

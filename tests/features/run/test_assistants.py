@@ -252,7 +252,8 @@ def test_a_longer_limit_gives_the_task_back_and_its_session_goes_on_later(repo: 
 
 
 def test_an_assistant_that_goes_on_with_no_session_starts_from_the_branch(repo: Path) -> None:
-    work = found(repo, tasks("a", head='[plan]\nlimit_wait = "100ms"\n'))
+    work = found(repo, tasks("a", head='[plan]\nlimit_wait = "1ms"\n'))
+    # A session takes longer than that, so that nothing is left to wait with its claim kept.
     error = json.dumps({"type": "session.error", "data": {"errorType": "rate_limit"}})
     script = f"test -e a/half.txt || {{ mkdir a; echo half > a/half.txt; echo '{error}'; exit 1; }}"
     words = json.dumps(["-c", f"{script}; {WHOLE}", "sh", "{prompt}"])
