@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UnknownError
-from gitcoord.core.ids import AgentId, Oid
+from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.messages import parse
 from gitcoord.features.doors import begin_as_agent
 from gitcoord.features.maintain import verify
@@ -404,10 +404,14 @@ def test_nothing_is_settled_while_a_turn_may_go_on_with_it(six: Workspace, repo:
     assert six.ledger.settle("x1") == []
 
 
+@pytest.mark.parametrize("asks", ["claim", "progress"])
 def test_a_leader_that_dies_at_any_call_delays_nobody_and_applies_nothing_twice(
-    repo: Path, tmp_path: Path
+    repo: Path, tmp_path: Path, asks: str
 ) -> None:
     work = found(repo, tasks("a", "b", "c"), "x", "y", worktrees=False)
+    told = Token("")
+    if asks == "progress":
+        told = claims.claim(work, "y", "b", checkout=False).claim["token"]
     claims.claim(work, "x", "c", checkout=False, session="s")
     results.release(work, "x", "c", next(iter(work.tokens("x").names())))
     work.close()
@@ -430,7 +434,10 @@ def test_a_leader_that_dies_at_any_call_delays_nobody_and_applies_nothing_twice(
         waiter = watched(repo)
         held = QueueLock(work.ledger.files.queue_lock)
         assert held.acquire(5)
-        asking = Caller(partial(claims.claim, waiter, AgentId("y"), checkout=False))
+        act: Callable[[], Any] = partial(claims.claim, waiter, AgentId("y"), checkout=False)
+        if told:
+            act = partial(results.progress, waiter, AgentId("y"), TaskId("b"), told, "half of it")
+        asking = Caller(act)
         wait_for(partial(is_asked, work))
         # The deck is the leader's, so that the one that waits does not begin.
         deck = QueueLock(work.ledger.files.deck_lock)
@@ -446,9 +453,12 @@ def test_a_leader_that_dies_at_any_call_delays_nobody_and_applies_nothing_twice(
         taken += bool(asked(work, "taken"))
         one = asking.end()
         ids = [message for _, message in chain(work.store, work.ledger.tip(), None)]
-        assert sum("Gitcoord-Agent: y\n" in message for message in ids) == 1
+        assert sum("Gitcoord-Agent: y\n" in message for message in ids) == 1 + bool(told)
         assert before + 1 <= len(ids) <= before + 2
-        held_now: Any = work.ledger.snapshot().require_task(one.task["id"])["claim"]
+        task = "b"
+        if not told:
+            task = one.task["id"]
+        held_now: Any = work.ledger.snapshot().require_task(task)["claim"]
         assert held_now["agent"] == "y"
         work.ledger.settle("x")
         verify.verify(work)
