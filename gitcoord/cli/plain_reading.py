@@ -99,7 +99,7 @@ def _keep(found: dict[str, Any], parameter: Parameter, word: str) -> None:
 
 
 def _place(found: dict[str, Any], arguments: Sequence[Parameter], words: Sequence[str]) -> None:
-    """Give the arguments their words; only the last one may take several."""
+    """Put the words of each argument into ``found``; only the last one may take several."""
     for number, parameter in enumerate(arguments):
         rest = words[number:]
         if parameter.settings.get("nargs") == -1:
