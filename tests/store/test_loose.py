@@ -108,8 +108,11 @@ def test_an_empty_folder_that_a_gc_removes_is_made_again(repo: Path) -> None:
 @pytest.mark.parametrize("shared", ["", "group", "all", "0640", "0660", "nonsense", "false"])
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_files_and_folders_are_shared_as_git_shares_them(
-    repo: Path, shared: str, umask: int
+    tmp_path: Path, shared: str, umask: int
 ) -> None:
+    # Empty, so that no folder of an object stands before: its name would be of another umask.
+    repo = tmp_path / "empty"
+    git("init", "-q", str(repo), cwd=tmp_path)
     asked = shared if shared != "nonsense" else ""
     git("config", "core.sharedRepository", asked or "umask", cwd=repo)
     before = os.umask(umask)
