@@ -9,7 +9,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import incomplete_if, table
+from gitcoord.cli.output import git_line, incomplete_if, table
 from gitcoord.core.errors import GitcoordError, UsageError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.texts import clause
@@ -149,6 +149,7 @@ def agent_list(app: App) -> None:
 
     Example: gitcoord agent list
     """
+    from gitcoord.core.git_reading import agents_command
     from gitcoord.features.inspect import facts
 
     agents = facts.status(app.work)["agents"]
@@ -162,7 +163,8 @@ def agent_list(app: App) -> None:
         table(rows, ("AGENT", "POOLS", "HOLDS", "WORKTREE"))
         or "no agents yet: gitcoord agent add ID"
     )
-    app.out.answer("agent list", {"agents": agents}, text)
+    answer = {"agents": agents, "git": agents_command(app.work.ledger.ref)}
+    app.out.answer("agent list", answer, f"{text}\n{git_line(answer)}")
 
 
 @agent.command("show")
@@ -173,6 +175,8 @@ def agent_show(app: App, name: AgentId) -> None:
 
     Example: gitcoord agent show builder-1
     """
+    from gitcoord.core.git_reading import record_command
+    from gitcoord.core.layout import agent_path
     from gitcoord.features.inspect import facts
     from gitcoord.features.names import named_agent
 
@@ -196,7 +200,9 @@ def agent_show(app: App, name: AgentId) -> None:
     ]
     lines += [f"  holds     {claim['task']} until {claim['expires_at']}" for claim in claims]
     lines += [f"  {entry['at']}  {entry['subject']}" for entry in entries]
-    app.out.answer("agent show", {"agent": detail, "history": entries}, "\n".join(lines))
+    command = record_command(app.work.ledger.ref, agent_path(name))
+    answer = {"agent": detail, "history": entries, "git": command}
+    app.out.answer("agent show", answer, "\n".join([*lines, git_line(answer)]))
 
 
 @agent.command("remove")

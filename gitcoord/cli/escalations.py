@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitcoord.cli.app import App
 from gitcoord.cli.declared import argument, command, option
-from gitcoord.cli.output import table
+from gitcoord.cli.output import git_line, table
 from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.times import instant
@@ -45,10 +45,12 @@ def inbox(app: App, everything: bool) -> None:
 
     Example: gitcoord inbox
     """
+    from gitcoord.core.git_reading import escalations_command
     from gitcoord.features.inspect.sentences import escalation_facts
     from gitcoord.features.work import escalations
 
     found = [escalation_facts(one) for one in escalations.inbox(app.work, everything=everything)]
+    command = escalations_command(app.work.ledger.ref, is_open=not everything)
     rows = []
     for one in found:
         text = str(one["text"]).split("\n", 1)[0]
@@ -62,7 +64,8 @@ def inbox(app: App, everything: bool) -> None:
         text += "\nnext: gitcoord resolve ID ANSWER --grant lets a claim be widened"
     if any(one["state"] == "open" and one["kind"] == "proposal" for one in found):
         text += "\nnext: gitcoord resolve ID ANSWER --grant adds the proposed task"
-    app.out.answer("inbox", {"escalations": found}, text)
+    answer = {"escalations": found, "git": command}
+    app.out.answer("inbox", answer, f"{text}\n{git_line(answer)}")
 
 
 @command(

@@ -7,14 +7,14 @@ from typing import Any
 from gitcoord.cli.app import App
 from gitcoord.cli.declared import argument, command, option
 from gitcoord.cli.locks import lock_line, wait_line
-from gitcoord.cli.output import shown_paths, table
+from gitcoord.cli.output import git_line, shown_paths, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.texts import clause
 
-__all__ = ["git_line", "impact", "progress_lines", "show", "status", "tasks", "verify", "why"]
+__all__ = ["impact", "progress_lines", "show", "status", "tasks", "verify", "why"]
 
 _STATES = (
     "ready",
@@ -109,11 +109,6 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
     for one in found["next"]:
         lines.append(f"next    {one['text']}: {one['command']}")
     return "\n".join([*lines, *progress_lines(app, found), git_line(found)])
-
-
-def git_line(found: dict[str, Any]) -> str:
-    """Return the git command that shows the same, as every view ends."""
-    return f"with git: {found['git']}"
 
 
 def _running_lines(app: App, found: dict[str, Any]) -> list[str]:
@@ -328,6 +323,7 @@ def why(app: App, task: TaskId) -> None:
         lines.append("  it waits for nothing")
     if found["is_cut"]:
         lines.append("  ... and more: `gitcoord status` shows it all")
+    lines.append(git_line(found))
     app.out.answer("why", found, "\n".join(lines))
 
 
@@ -351,6 +347,7 @@ def impact(app: App, task: TaskId) -> None:
         lines.append(f"  transitively  {', '.join(further[:40])}")
     phases = ", ".join(found["phases_waiting"])
     lines.append(f"  phases that cannot land without it: {phases or 'none, it has landed'}")
+    lines.append(git_line(found))
     app.out.answer("impact", found, "\n".join(lines))
 
 

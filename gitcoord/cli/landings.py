@@ -8,7 +8,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import incomplete_if, table
+from gitcoord.cli.output import git_line, incomplete_if, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import IncompleteError, NotFoundError, RefusedError
 from gitcoord.core.ids import PhaseId, TaskId
@@ -30,15 +30,14 @@ def phase_list(app: App) -> None:
 
     Example: gitcoord phase list
     """
+    from gitcoord.core.git_reading import phases_command
     from gitcoord.features.inspect import facts
 
     found = facts.status(app.work)["phases"]
     rows = [(one["id"], _phase_state(one), _counts(one), one["next"] or "-") for one in found]
-    app.out.answer(
-        "phase list",
-        {"phases": found},
-        table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet",
-    )
+    text = table(rows, ("PHASE", "STATE", "TASKS", "NEXT")) or "no phases yet"
+    answer = {"phases": found, "git": phases_command(app.work.ledger.ref)}
+    app.out.answer("phase list", answer, f"{text}\n{git_line(answer)}")
 
 
 def _phase_state(one: dict[str, Any]) -> str:

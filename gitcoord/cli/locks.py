@@ -6,7 +6,7 @@ from typing import Any
 
 from gitcoord.cli.app import App
 from gitcoord.cli.declared import argument, command, option
-from gitcoord.cli.output import table
+from gitcoord.cli.output import git_line, table
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import AgentId, TaskId
@@ -110,7 +110,7 @@ def locks(app: App) -> None:
             rows.append((", ".join(claim["paths"]), claim["agent"], "exclusive", until, "-"))
     lines = [table(rows, ("PATHS", "AGENT", "HOW", "UNTIL", "WHY")) or "nothing is locked"]
     lines += [wait_line(waiting) for waiting in found["waiting"]]
-    app.out.answer("locks", found, "\n".join([*lines, f"with git: {found['git']}"]))
+    app.out.answer("locks", found, "\n".join([*lines, git_line(found)]))
 
 
 def lock_line(lock: dict[str, Any]) -> str:

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from gitcoord.core import codec
 from gitcoord.core.errors import GitcoordError, IncompleteError
 
-__all__ = ["Output", "Recorded", "incomplete_if", "shown_paths", "table"]
+__all__ = ["Output", "Recorded", "git_line", "incomplete_if", "shown_paths", "table"]
 
 SCHEMA = 1
 MAX_LINE_BYTES = 2000
@@ -48,6 +48,11 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         for row in cells
     ]
     return "\n".join(lines)
+
+
+def git_line(answer: Mapping[str, Any]) -> str:
+    """Return the git command that shows the same, as every view ends."""
+    return f"with git: {answer['git']}"
 
 
 def shown_paths(patterns: Sequence[str] | None) -> str:

@@ -8,7 +8,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import shown_paths, table
+from gitcoord.cli.output import git_line, shown_paths, table
 from gitcoord.core import ids
 from gitcoord.core.ids import TaskId
 
@@ -216,7 +216,8 @@ def list_reviews(app: App) -> None:
         who = (waiting["author"], approved, waiting["verify_by"] or "-", _at_work(waiting))
         rows.append((waiting["task"], *who, waiting["title"]))
     text = table(rows, ("TASK", "AUTHOR", "APPROVED", "VERIFY BY", "REVIEWS", "TITLE"))
-    app.out.answer("review list", found, text or "nothing waits for a review")
+    text = text or "nothing waits for a review"
+    app.out.answer("review list", found, f"{text}\n{git_line(found)}")
 
 
 def _at_work(waiting: dict[str, Any]) -> str:

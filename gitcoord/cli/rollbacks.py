@@ -10,7 +10,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import table
+from gitcoord.cli.output import git_line, table
 from gitcoord.cli.times import read_time
 from gitcoord.core.errors import NotFoundError, RefusedError, UsageError
 from gitcoord.core.ids import ORCHESTRATOR, Oid, PhaseId
@@ -167,6 +167,8 @@ def rollback_list(app: App) -> None:
 
     Example: gitcoord rollback list
     """
+    from gitcoord.core.git_reading import rollbacks_command
+    from gitcoord.core.refs import attic_refs
     from gitcoord.features.land import rollbacks
 
     found = rollbacks.rollbacks(app.work)
@@ -177,7 +179,10 @@ def rollback_list(app: App) -> None:
         table(rows, ("ROLLBACK", "AT", "BACK TO", "ABANDONED", "CODE", "WHY"))
         or "nothing was rolled back"
     )
-    app.out.answer("rollback list", {"rollbacks": found}, text)
+    work = app.work
+    command = rollbacks_command(work.ledger.ref, attic_refs(work.ledger.name))
+    answer = {"rollbacks": found, "git": command}
+    app.out.answer("rollback list", answer, f"{text}\n{git_line(answer)}")
 
 
 @rollback.command("undo")

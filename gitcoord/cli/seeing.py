@@ -7,7 +7,7 @@ from typing import Any
 
 from gitcoord.cli.app import App
 from gitcoord.cli.declared import ClickType, argument, command, option
-from gitcoord.cli.output import table
+from gitcoord.cli.output import git_line, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.cli.times import entry_or_time, read_time
 from gitcoord.core import ids, paths
@@ -84,7 +84,7 @@ def log(app: App, /, follow: bool, once: bool, limit: int, **asked: Any) -> None
     )
     rows = [(entry["at"], entry["entry"][:10], entry["subject"]) for entry in found["entries"]]
     text = table(rows) or "no such entries"
-    app.out.answer("log", found, f"{text}\nwith git: {found['git']}")
+    app.out.answer("log", found, f"{text}\n{git_line(found)}")
 
 
 @command(
@@ -207,7 +207,7 @@ def _stats_text(found: dict[str, Any]) -> str:
         rows = [_row(one) for one in found[name]]
         head = (name.upper(), "TASKS", "ATTEMPTS", "STAND", "SETBACKS", "WORK", "WASTED", "WAITED")
         parts += ["", table(rows, (*head, "TOKENS", "COST")) or f"{name}: none"]
-    return "\n".join([*parts, "", f"with git: {found['git']}"])
+    return "\n".join([*parts, "", git_line(found)])
 
 
 def _row(one: dict[str, Any]) -> Sequence[object]:

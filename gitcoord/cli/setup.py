@@ -12,7 +12,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.groups import NearGroup
-from gitcoord.cli.output import table
+from gitcoord.cli.output import git_line, table
 from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
 from gitcoord.core.plan_changes import ChangedPart
@@ -349,6 +349,7 @@ def plan_show(app: App) -> None:
 
     Example: gitcoord plan show
     """
+    from gitcoord.core.git_reading import record_command
     from gitcoord.core.graph import waves
     from gitcoord.features.workspace import plan_of
 
@@ -371,9 +372,12 @@ def plan_show(app: App) -> None:
     text = f"plan {record['name']}: {len(tasks)} tasks, {over} of them done or cancelled, "
     text += f"target {record['target']}\n"
     text += table(rows, ("PHASE", "WAVE", "WIDTH", "LIMITED BY", "TASKS"))
-    app.out.answer(
-        "plan show", {"plan": dict(record), "waves": [wave._asdict() for wave in found]}, text
-    )
+    answer = {
+        "plan": dict(record),
+        "waves": [wave._asdict() for wave in found],
+        "git": record_command(app.work.ledger.ref, "plan.json"),
+    }
+    app.out.answer("plan show", answer, f"{text}\n{git_line(answer)}")
 
 
 @click.command()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitcoord.cli.app import App, pass_app
-from gitcoord.cli.inspect import git_line, progress_lines
+from gitcoord.cli.inspect import progress_lines
+from gitcoord.cli.output import git_line
 from gitcoord.core.errors import UsageError
 
 if TYPE_CHECKING:

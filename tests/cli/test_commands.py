@@ -57,6 +57,7 @@ def test_the_whole_life_of_a_plan_reads_well(cli: Cli, repo: Path, plan: Path) -
     assert clean(cli("phase", "land", "default")) == "phase default landed: main is at OID\n"
     assert clean(cli("phase", "list")) == (
         "PHASE    STATE   TASKS                  NEXT\ndefault  landed  1 cancelled, 1 landed  -\n"
+        "with git: git grep -E '^  \"state\":' gitcoord/ledger -- phases/\n"
     )
     assert [line.split("  ", 2)[2] for line in cli("log", "-n", "3").splitlines()[:-1]] == [
         "land-done default: refs/heads/main is at "

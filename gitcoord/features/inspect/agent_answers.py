@@ -203,6 +203,7 @@ class ReviewListAnswer(TypedDict):
 
     tip: Oid
     reviews: list[WaitingReview]
+    git: str
 
 
 class NoteAnswer(Written):

@@ -10,7 +10,7 @@ from gitcoord.core import codec, graph
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, NotFoundError
 from gitcoord.core.events import Event, tasks_of
-from gitcoord.core.git_reading import holders_command, task_command, tasks_command
+from gitcoord.core.git_reading import holders_command, needs_command, task_command, tasks_command
 from gitcoord.core.holds import holds_of
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.layout import attempt_log_path, check_log_path
@@ -183,6 +183,7 @@ def impact(work: Workspace, task: TaskId) -> dict[str, Any]:
         "direct": direct,
         "transitive": further,
         "phases_waiting": [name for name in (phase, *after, *more) if name not in landed],
+        "git": needs_command(work.ledger.ref, record["id"]),
     }
 
 

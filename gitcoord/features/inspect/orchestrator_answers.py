@@ -162,6 +162,7 @@ class ImpactAnswer(TypedDict):
     direct: list[str]
     transitive: list[str]
     phases_waiting: list[str]
+    git: str
 
 
 class WhyAnswer(TypedDict):
@@ -173,6 +174,7 @@ class WhyAnswer(TypedDict):
     state: TaskState
     steps: list[WhyStep]
     is_cut: bool
+    git: str
 
 
 class LogAnswer(TypedDict):
@@ -195,6 +197,7 @@ class PhaseListAnswer(TypedDict):
     """The phases, in the order of the plan."""
 
     phases: list[PhaseFacts]
+    git: str
 
 
 class PhaseCheckAnswer(TypedDict):
@@ -283,6 +286,7 @@ class InboxAnswer(TypedDict):
     """The escalations that wait for an answer."""
 
     escalations: list[EscalationFacts]
+    git: str
 
 
 class ResolveAnswer(Written):
@@ -311,6 +315,7 @@ class RollbackListAnswer(TypedDict):
     """The rollbacks, newest first."""
 
     rollbacks: list[RollbackFacts]
+    git: str
 
 
 class BatchResult(TypedDict):

@@ -101,6 +101,7 @@ class PlanShowAnswer(TypedDict):
 
     plan: dict[str, Any]
     waves: list[Wave]
+    git: str
 
 
 class InitAnswer(Written):
@@ -179,6 +180,7 @@ class AgentListAnswer(TypedDict):
     """The agents and what they hold."""
 
     agents: list[AgentFacts]
+    git: str
 
 
 class AgentShowAnswer(TypedDict):
@@ -186,6 +188,7 @@ class AgentShowAnswer(TypedDict):
 
     agent: dict[str, Any]
     history: list[EntryFacts]
+    git: str
 
 
 class PreparedAgent(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gitcoord.core.git_reading import states_command
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import PhaseRecord, TaskRecord
 from gitcoord.core.readiness import state_of
@@ -39,23 +40,26 @@ def why(work: Workspace, task: TaskId) -> dict[str, Any]:
         "state": state_of(snapshot, record),
         "steps": walk.steps,
         "is_cut": walk.is_cut,
+        "git": states_command(work.ledger.ref, walk.tasks, walk.phases),
     }
 
 
 class _Walk:
-    """The steps so far, and what was followed already."""
+    """The steps so far, and the tasks and phases that were followed already."""
 
     def __init__(self, work: Workspace, snapshot: Snapshot) -> None:
         self.steps: list[dict[str, Any]] = []
         self.is_cut = False
         self._work = work
         self._snapshot = snapshot
-        self._seen: set[tuple[str, str]] = set()
+        self.tasks: dict[TaskId, None] = {}
+        self.phases: dict[PhaseId, None] = {}
 
     def follow_task(self, task: TaskRecord, depth: int) -> None:
         """Add what a task waits for, and follow each of it."""
-        if not self._is_new("task", task["id"]):
+        if task["id"] in self.tasks:
             return
+        self.tasks[task["id"]] = None
         phase = self._snapshot.phase(task["spec"]["phase"])
         if phase is not None and (phase["state"] == "landed" or "landed" in task):
             return
@@ -83,8 +87,9 @@ class _Walk:
     def _follow_phase(self, at_work: tuple[str, ...], name: PhaseId, depth: int) -> None:
         """Add what a phase waits for before it lands: its tasks, its gates, its landing."""
         phase = self._snapshot.phase(name)
-        if phase is None or not self._is_new("phase", name):
+        if phase is None or name in self.phases:
             return
+        self.phases[name] = None
         unfinished = list(self._unfinished(name))
         if not unfinished and not at_work:
             self._add_landing(phase, depth)
@@ -110,11 +115,6 @@ class _Walk:
             self._add(Waiting("gate", (gate["gate"],), text, f"gitcoord phase check {name}"), depth)
         text = f"phase {name} waits for its landing"
         self._add(Waiting("landing", (name,), text, f"gitcoord phase land {name}"), depth)
-
-    def _is_new(self, kind: str, name: str) -> bool:
-        is_new = (kind, name) not in self._seen
-        self._seen.add((kind, name))
-        return is_new
 
     def _add(self, one: Waiting, depth: int) -> None:
         if len(self.steps) >= MAX_STEPS:

@@ -19,6 +19,7 @@ from gitcoord.core.errors import (
     UnavailableError,
 )
 from gitcoord.core.events import Command
+from gitcoord.core.git_reading import reviews_command
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.layout import check_log_path
 from gitcoord.core.leases import Context, running
@@ -355,4 +356,5 @@ def listing(work: Workspace) -> dict[str, Any]:
             }
         )
     work.ledger.remember()
-    return {"tip": snapshot.oid, "reviews": found}
+    command = reviews_command(work.ledger.ref)
+    return {"tip": snapshot.oid, "reviews": found, "git": command}
