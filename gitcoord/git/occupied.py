@@ -19,17 +19,15 @@ from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import AgentId, TaskId, Token, is_id, is_ref
 from gitcoord.core.refs import branch_ref, work_branch
 from gitcoord.git.places import discover
-from gitcoord.git.program import GitError
+from gitcoord.git.program import Git, GitError
+from gitcoord.git.refs import clear_locks, locks_of
 from gitcoord.git.salvage import Kept, salvage
-from gitcoord.host.clock import Clock
 from gitcoord.host.files import read_file, replace_file
 from gitcoord.host.processes import identity, is_alive
 from gitcoord.host.strays import end_strays, git_standing_in
 
 __all__ = ["Attempt", "end_leftover_processes", "occupy", "recover", "vacate"]
 
-PATIENCE_S = 0.5
-_LOCKS = ("index.lock", "HEAD.lock")
 _NOTE = "command.json"
 MAX_NOTE_BYTES = 64 * 1024
 
@@ -148,7 +146,6 @@ def vacate(worktree: Path, attempt: Attempt, aside: Path) -> Kept:
 
     """
     end_leftover_processes(worktree, attempt)
-    _clear_idle_locks(worktree)
     message = f"Keep what attempt {attempt.number} at task {attempt.task} left\n"
     author = (attempt.agent, f"{attempt.agent}@gitcoord.invalid")
     kept = salvage(worktree, attempt.branch, message, author, aside / attempt.folder)
@@ -158,32 +155,16 @@ def vacate(worktree: Path, attempt: Attempt, aside: Path) -> Kept:
 
 
 def end_leftover_processes(worktree: Path, attempt: Attempt) -> list[int]:
-    """End what outlived a command: nothing may write while its work is handed in.
+    """End what outlived a command, and remove the locks of its gits that were killed.
+
+    Nothing may write, and no lock may stand in the way, while its work is handed in.
 
     Raises:
         TimeoutError: Something does not end.
 
     """
-    return end_strays(worktree, attempt.marks)
-
-
-def _clear_idle_locks(worktree: Path) -> None:
-    """Remove the locks of a git that was killed with its command."""
-    private = discover(worktree).git_dir
-    seen = {path: _age(path) for path in (private / name for name in _LOCKS) if path.exists()}
-    if not seen:
-        return
-    Clock().sleep(PATIENCE_S)
-    if git_standing_in(worktree) is not None:
-        return
-    for path, age in seen.items():
-        if age is not None and _age(path) == age:
-            path.unlink(missing_ok=True)
-
-
-def _age(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
+    ended = end_strays(worktree, attempt.marks)
+    locks = locks_of(Git(worktree), [branch_ref(attempt.branch)])
+    index_lock = discover(worktree).git_dir / "index.lock"
+    clear_locks([index_lock, *locks], unless=lambda: git_standing_in(worktree) is not None)
+    return ended

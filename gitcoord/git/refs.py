@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -203,18 +203,33 @@ def clear_dead_lock(lock: Path) -> bool:
     return not os.path.lexists(lock)
 
 
-def clear_locks(locks: Iterable[Path]) -> None:
+def clear_locks(locks: Iterable[Path], unless: Callable[[], bool] | None = None) -> None:
     """Remove lock files that stand still and that no process has open.
 
     The caller knows that a git of ours was at work on them, and that none
-    is now. If it fails, or this process dies, they are still there.
+    is now; or ``unless`` tells, once they stood still, that one may be, and
+    then they stay. If it fails, or this process dies, they are still there.
     """
     seen = {path: found for path in locks if (found := _look(path)) is not None}
-    if seen:
-        Clock().sleep(PATIENCE_S)
+    if not seen:
+        return
+    Clock().sleep(PATIENCE_S)
+    if unless is not None and unless():
+        return
     for path, found in seen.items():
-        if not is_open_for_writing(path) and _look(path) == found:
+        if _is_idle(path) and _look(path) == found:
             path.unlink(missing_ok=True)
+
+
+def _is_idle(lock: Path) -> bool:
+    """Return whether no process has a lock open.
+
+    The lock of a list of tables is any git's: where it cannot be told, it is not idle.
+    """
+    is_open = is_open_for_writing(lock)
+    if lock.name == LIST_LOCK:
+        return is_open is False
+    return not is_open
 
 
 def clear_table_locks(folder: Path) -> list[Path]:

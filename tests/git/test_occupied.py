@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from gitcoord.core.errors import UnavailableError
+from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git.occupied import Attempt, occupy, recover
 from gitcoord.git.places import discover
 from tests.git.building import git
+from tests.support.formats import lock_of
 from tests.support.irregular import IRREGULAR, REPLACEABLE, is_theirs_whole
 
 BRANCH = "task/a/1-abcdef"
@@ -32,6 +33,36 @@ def test_what_a_dead_command_left_is_kept_on_its_branch(place: Path, tmp_path: P
     assert kept is not None
     assert git(place, "show", f"{BRANCH}:left") == "work"
     assert not note_of(place).exists()
+
+
+@pytest.mark.parametrize("at_work", ["index.lock", "HEAD.lock", f"refs/heads/{BRANCH}.lock"])
+def test_a_lock_that_a_killed_git_left_keeps_no_work_back(
+    at_work: str, place: Path, tmp_path: Path
+) -> None:
+    git(place, "checkout", "-q", "-b", BRANCH)
+    lock = Path(git(place, "rev-parse", "--git-path", at_work))
+    if at_work.startswith("refs/"):
+        lock = lock_of(discover(place).common_dir, f"refs/heads/{BRANCH}")
+    lock.touch()
+    note_of(place).write_text(json.dumps(DEAD))
+    (place / "left").write_text("work\n")
+    kept = recover(place, tmp_path / "aside")
+    assert kept is not None
+    assert git(place, "show", f"{BRANCH}:left") == "work"
+    assert not lock.exists()
+
+
+def test_the_lock_of_a_git_that_is_at_work_stays(place: Path, tmp_path: Path) -> None:
+    lock = lock_of(discover(place).common_dir, f"refs/heads/{BRANCH}")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w"):
+        note_of(place).write_text(json.dumps(DEAD))
+        (place / "left").write_text("work\n")
+        with pytest.raises(RefusedError, match="cannot be kept"):
+            recover(place, tmp_path / "aside")
+    assert lock.exists()
+    assert note_of(place).exists()
+    assert (place / "left").read_text() == "work\n"
 
 
 @pytest.mark.parametrize(

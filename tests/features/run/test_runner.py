@@ -22,6 +22,7 @@ from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.local_changes import changed_paths
 from tests.support.builders import tasks
+from tests.support.formats import needs_ref_files
 from tests.support.gates import gated, trusted
 from tests.support.world import environment, found, git, record
 
@@ -415,6 +416,15 @@ def test_a_killed_runs_command_is_ended_and_its_work_kept_before_the_next(repo: 
     assert not (repo / "a" / "old").exists()
     assert git("show", f"{branch}:a/old", cwd=repo) == "old"
     assert record(work, "a")["failures"] == 0
+
+
+@needs_ref_files
+def test_a_lock_that_a_commands_killed_git_left_is_in_nobodys_way(repo: Path) -> None:
+    work = found(repo, ONCE + tasks("a"))
+    lock = '"$(git rev-parse --git-common-dir)/$(git symbolic-ref HEAD).lock"'
+    done, _ = run(work, repo, f"{WRITE}; : >{lock}")
+    assert done.is_landed
+    assert list((repo / ".git" / "refs").rglob("*.lock")) == []
 
 
 def test_a_command_ends_with_the_run_that_is_killed(repo: Path) -> None:
