@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 from gitcoord.core import codec
 from gitcoord.core.ids import PhaseId
 from gitcoord.core.model import PhaseRecord, TaskRecord
+from gitcoord.core.sentences import reason_of
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause
 
 __all__ = [
     "Hindrance",
     "broken_needs",
+    "delay_text",
     "derived_state",
     "hindrance",
     "hindrances",
@@ -68,6 +70,14 @@ def waiting_item(
 ) -> dict[str, Any]:
     """Return one thing that is waited for, as ``waiting_for`` lists it."""
     return {"kind": kind, "names": list(names), "text": text, "command": command or None}
+
+
+def delay_text(task: TaskRecord) -> str:
+    """Return why a task is not tried again at once: it failed, or an assistant is at a limit."""
+    setbacks = task["setbacks"]
+    if setbacks and setbacks[-1]["code"] == "released":
+        return f"task {task['id']} waits: {reason_of(setbacks[-1])}"
+    return f"task {task['id']} waits after its failure"
 
 
 def standing_of(task: TaskRecord) -> str:

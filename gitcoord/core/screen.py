@@ -136,9 +136,18 @@ def _title(told: dict[str, Any]) -> str:
     eta = told["eta"]
     end = eta["basis"]
     if eta["from"] is not None:
-        end = f"{eta['from'][11:19]} to {eta['to'][11:19]} UTC"
+        end = _span(eta["from"], eta["to"])
     others = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"{done} of {sum(counts.values())} over; end {end}; {others or 'no tasks'}"
+
+
+def _span(begin: str, end: str) -> str:
+    """Return a span of time to the minute, the day of its end where it is another one."""
+    day, time = begin[:10], begin[11:16]
+    until = end[11:16]
+    if end[:10] != day:
+        until = f"{end[:10]} {until}"
+    return f"{day} {time} to {until} UTC"
 
 
 def _body(shown: Shown) -> tuple[list[Line], int]:

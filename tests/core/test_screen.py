@@ -83,6 +83,23 @@ def test_a_claim_is_released_for_its_holder() -> None:
     assert "> t5 by x since 10:00:00: about t5" in [line.text for line in draw(one, 80, 24)]
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "told"),
+    [
+        ("2026-11-24T10:00:59Z", "2026-11-24T12:10:00Z", "2026-11-24 10:00 to 12:10 UTC"),
+        (
+            "2026-11-24T10:00:59Z",
+            "2026-11-25T02:10:00Z",
+            "2026-11-24 10:00 to 2026-11-25 02:10 UTC",
+        ),
+    ],
+)
+def test_the_end_is_told_with_its_day(begin: str, end: str, told: str) -> None:
+    one = shown()
+    one.told["eta"] = {"from": begin, "to": end, "basis": "3 finished tasks"}
+    assert draw(one, 80, 24)[0].text == f"0 of 3 over; end {told}; 3 ready"
+
+
 def test_an_answer_is_written_mended_sent_or_left() -> None:
     asked = item("escalation", "t1", command="gitcoord resolve 3fa9c1d2 ANSWER")
     one = shown(needs_you=[asked])

@@ -48,7 +48,7 @@ from gitcoord.core.operations.expiry import (
     over_reviews,
 )
 from gitcoord.core.operations.preconditions import held, require_agent, require_plan, task_of
-from gitcoord.core.readiness import hindrance, waiting_item
+from gitcoord.core.readiness import delay_text, hindrance, waiting_item
 from gitcoord.core.refs import work_branch
 from gitcoord.core.snapshot import Changes, Snapshot, put_task
 
@@ -107,10 +107,11 @@ def _takeover(task: TaskRecord, context: Context) -> Evidence | None:
     if claim is None:
         wait = wait_ms(task["retry"], context)
         if wait:
+            text = delay_text(task)
             raise NothingReadyError(
-                f"task {task['id']} waits {ids.show_duration(wait + 999)} after its failure",
+                f"{text}, {ids.show_duration(wait + 999)} more",
                 retry_after=round(wait / 1000, 3),
-                waiting_for=[waiting_item("delay", f"task {task['id']} waits after its failure")],
+                waiting_for=[waiting_item("delay", text)],
             )
         return None
     evidence = judge(task["id"], claim, context)

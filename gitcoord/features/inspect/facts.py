@@ -115,7 +115,7 @@ def show(work: Workspace, task: TaskId, *, limit: int = 50) -> dict[str, Any]:
     ]
     facts["waiting_for"] = []
     if facts["state"] in {"waiting", "blocked"}:
-        facts["waiting_for"] = [waiting_facts(one) for one in waiting_of(snapshot, record)]
+        facts["waiting_for"] = [waiting_facts(one) for one in waiting_of(snapshot, record, context)]
     facts["history"] = list(history(work, snapshot.oid, task=record["id"], limit=limit))
     command = task_command(work.ledger.ref, record["id"])
     return {"tip": snapshot.oid, "task": facts, "git": command}

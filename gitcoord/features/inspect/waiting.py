@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import describe, holds_of, obstacles
 from gitcoord.core.ids import NO_AGENT, AgentId, PhaseId
-from gitcoord.core.leases import running
+from gitcoord.core.leases import Context, running, wait_ms
 from gitcoord.core.model import TaskRecord
-from gitcoord.core.readiness import Hindrance, hindrances, waiting_item
+from gitcoord.core.readiness import Hindrance, delay_text, hindrances, waiting_item
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause
 
@@ -46,7 +46,9 @@ class Waiting(NamedTuple):
         return self.text + clause(": {}", self.hint)
 
 
-def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: AgentId = NO_AGENT) -> list[Waiting]:
+def waiting_of(
+    snapshot: Snapshot, task: TaskRecord, context: Context, agent: AgentId = NO_AGENT
+) -> list[Waiting]:
     """Return everything that a task waits for itself, as ``agent`` sees it."""
     name = task["id"]
     if task["claim"]:
@@ -58,17 +60,22 @@ def waiting_of(snapshot: Snapshot, task: TaskRecord, agent: AgentId = NO_AGENT) 
         return [_landing_of(snapshot, task["spec"]["phase"])]
     if task["state"] != "open":
         return [_over(task)]
-    return [_hindered(one) for one in hindrances(snapshot, task)] + _others(snapshot, task, agent)
+    found = [_hindered(one) for one in hindrances(snapshot, task)]
+    return found + _others(snapshot, task, context, agent)
 
 
-def describe_waiting(snapshot: Snapshot, task: TaskRecord, agent: AgentId = NO_AGENT) -> str:
+def describe_waiting(
+    snapshot: Snapshot, task: TaskRecord, context: Context, agent: AgentId = NO_AGENT
+) -> str:
     """Return in a few words the first thing that a task waits for, as ``agent`` sees it."""
-    return first_waiting(snapshot, task, agent).sentence
+    return first_waiting(snapshot, task, context, agent).sentence
 
 
-def first_waiting(snapshot: Snapshot, task: TaskRecord, agent: AgentId = NO_AGENT) -> Waiting:
+def first_waiting(
+    snapshot: Snapshot, task: TaskRecord, context: Context, agent: AgentId = NO_AGENT
+) -> Waiting:
     """Return the first thing that a task waits for, as ``agent`` sees it."""
-    found = waiting_of(snapshot, task, agent)
+    found = waiting_of(snapshot, task, context, agent)
     if found:
         return found[0]
     # Whoever asks was refused: it is ready by now, or the agent is at its capacity.
@@ -106,7 +113,9 @@ def _over(task: TaskRecord) -> Waiting:
     return _with_command("need", (task["id"],), text, f"gitcoord retry {task['id']}")
 
 
-def _others(snapshot: Snapshot, task: TaskRecord, agent: AgentId) -> list[Waiting]:
+def _others(
+    snapshot: Snapshot, task: TaskRecord, context: Context, agent: AgentId
+) -> list[Waiting]:
     """Return what time and others have to do before an open task can be claimed."""
     name, found = task["id"], []
     asked = [one["id"] for one in snapshot.open_escalations() if one["task"] == name]
@@ -114,8 +123,8 @@ def _others(snapshot: Snapshot, task: TaskRecord, agent: AgentId) -> list[Waitin
         text, command = f"task {name} waits for the orchestrator", "gitcoord status"
         hint = f"`{command}` says why"
         found.append(Waiting("escalation", tuple(asked), text, command, hint))
-    if task["retry"]:
-        found.append(Waiting("delay", (), f"task {name} waits after its failure"))
+    if wait_ms(task["retry"], context):
+        found.append(Waiting("delay", (), delay_text(task)))
     wanted = paths_of(task) or []
     in_use = obstacles(holds_of(snapshot), wanted, agent, for_claim=True)
     for one in in_use:

@@ -52,6 +52,7 @@ class _Walk:
         self.is_cut = False
         self._work = work
         self._snapshot = snapshot
+        self._context = work.ledger.context()
         self.tasks: dict[TaskId, None] = {}
         self.phases: dict[PhaseId, None] = {}
 
@@ -63,7 +64,7 @@ class _Walk:
         phase = self._snapshot.phase(task["spec"]["phase"])
         if phase is not None and (phase["state"] == "landed" or "landed" in task):
             return
-        found = waiting_of(self._snapshot, task)
+        found = waiting_of(self._snapshot, task, self._context)
         if not found and depth > 0:
             text, command = f"task {task['id']} waits for a claim", f"gitcoord claim {task['id']}"
             found = [Waiting("claim", (), text, command)]

@@ -13,7 +13,7 @@ from gitcoord.core import ids
 from gitcoord.core.estimates import Finished, Remaining, estimate
 from gitcoord.core.hanging import hung_ms
 from gitcoord.core.history import History, history_of
-from gitcoord.core.ids import PhaseId
+from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.leases import (
     Context,
     age_ns,
@@ -28,7 +28,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.inspect.idleness import idle_ms
-from gitcoord.features.inspect.waiting import waiting_of
+from gitcoord.features.inspect.waiting import NO_ROOM_KINDS, Waiting, waiting_of
 from gitcoord.features.maintain.attention import Attention, item, needs_you
 from gitcoord.features.workspace import Workspace
 
@@ -38,12 +38,16 @@ if TYPE_CHECKING:
 __all__ = ["overview"]
 
 MAX_NEXT = 5
+MAX_LOOKED = 50
+"""Of the ready tasks, how many are asked whether they can be claimed now."""
 MAX_ENTRIES = 1000
 """How far back the history is read for an estimate."""
 MAX_REMAINING = 5000
 RECENT_MS = 60_000
 _OVER = frozenset({"done", "landed", "cancelled"})
 _STOPPED = frozenset({"failed", "blocked"})
+_PASSING = NO_ROOM_KINDS | {"delay"}
+"""What keeps a ready task from being claimed for a while."""
 
 
 def overview(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> dict[str, Any]:
@@ -54,9 +58,13 @@ def overview(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> dic
     context = work.ledger.context()
     return {
         "needs_you": needs_you(work, snapshot),
-        "stuck": [*_stuck_claims(work, snapshot, context), *_stuck_reviews(work, snapshot)],
+        "stuck": [
+            *_stuck_claims(work, snapshot, context),
+            *_stuck_reviews(work, snapshot),
+            *_stuck_waits(status["waiting"]),
+        ],
         "running": list(_running(snapshot)),
-        "next": list(_next(work, snapshot, status)),
+        "next": list(_next(work, snapshot, context, status)),
         "eta": _eta(work, snapshot, context, status["counts"]),
     }
 
@@ -134,6 +142,26 @@ def _stuck_reviews(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
             )
 
 
+def _stuck_waits(waiting: list[dict[str, Any]]) -> Iterator[Attention]:
+    """Tell of each holder who waits for its paths, once: what many wait for is cut badly."""
+    behind: dict[tuple[AgentId, TaskId | None, str | None], list[TaskId]] = {}
+    for one in waiting:
+        first = one["for"][0]
+        behind.setdefault((first["agent"], first["task"], first["lock"]), []).append(one["task"])
+    for (agent, task, lock), names in behind.items():
+        what, command = f"its lock {lock}", "gitcoord locks"
+        if lock is None:
+            what, command = f"task {task}", f"gitcoord show {task}"
+        named = ", ".join(names[:MAX_NEXT])
+        if len(names) > MAX_NEXT:
+            named += f" and {len(names) - MAX_NEXT} more"
+        waits = "wait"
+        if len(names) == 1:
+            waits = "waits"
+        text = f"{named} {waits} for paths that {agent} holds for {what}"
+        yield item("paths", text, command, task=task, agent=agent)
+
+
 # running, next
 
 
@@ -158,7 +186,9 @@ def _running(snapshot: Snapshot) -> Iterator[Attention]:
             yield item("review", words, command, task=name, phase=phase, agent=agent, since=since)
 
 
-def _next(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> Iterator[Attention]:
+def _next(
+    work: Workspace, snapshot: Snapshot, context: Context, status: dict[str, Any]
+) -> Iterator[Attention]:
     """Tell what can be done next; where nothing can, what the first tasks wait for."""
     landable = [one for one in status["phases"] if one["is_landable"]]
     for one in landable:
@@ -168,21 +198,43 @@ def _next(work: Workspace, snapshot: Snapshot, status: dict[str, Any]) -> Iterat
             text = f"stream {phase} has {one['counts'].get('done', 0)} task(s) to land"
         yield item("landing", text, f"gitcoord phase land {phase}", phase=phase)
     started = [one["id"] for one in snapshot.phases() if _is_open(snapshot, one)]
-    ready = work.index.first_shown(started, "ready", MAX_NEXT)
-    for name in ready:
-        task = snapshot.require_task(name)
+    free, hindered = _ready(work, snapshot, context, started)
+    for task in free:
+        name, phase = task["id"], task["spec"]["phase"]
         text = f"{name}: {task['spec']['title']}"
-        phase = task["spec"]["phase"]
         yield item("ready", text, f"gitcoord claim {name}", task=name, phase=phase)
-    if ready or landable:
+    if free or landable:
         return
     every = [one["id"] for one in snapshot.phases()]
     for name in work.index.first_shown(every, "waiting", MAX_NEXT):
         task = snapshot.require_task(name)
-        for waiting in waiting_of(snapshot, task)[:1]:
-            command = waiting.command or f"gitcoord show {name}"
-            phase = task["spec"]["phase"]
-            yield item(waiting.kind, waiting.text, command, task=name, phase=phase)
+        hindered += [(task, one) for one in waiting_of(snapshot, task, context)[:1]]
+    for task, waiting in hindered[:MAX_NEXT]:
+        name, phase = task["id"], task["spec"]["phase"]
+        command = waiting.command or f"gitcoord show {name}"
+        yield item(waiting.kind, waiting.text, command, task=name, phase=phase)
+
+
+def _ready(
+    work: Workspace, snapshot: Snapshot, context: Context, phases: list[PhaseId]
+) -> tuple[list[TaskRecord], list[tuple[TaskRecord, Waiting]]]:
+    """Return the first tasks that can be claimed, and what others of the ready ones wait for.
+
+    The index knows what the ledger alone decides. Delays, paths that others
+    hold and full pools are asked of each task, and of so many at most.
+    """
+    free: list[TaskRecord] = []
+    hindered: list[tuple[TaskRecord, Waiting]] = []
+    for name in work.index.first_shown(phases, "ready", MAX_LOOKED):
+        task = snapshot.require_task(name)
+        found = [one for one in waiting_of(snapshot, task, context) if one.kind in _PASSING]
+        if found:
+            hindered.append((task, found[0]))
+        else:
+            free.append(task)
+        if len(free) == MAX_NEXT:
+            break
+    return free, hindered
 
 
 def _is_open(snapshot: Snapshot, phase: PhaseRecord) -> bool:

@@ -279,7 +279,7 @@ class Chooser:
             if task["state"] == "open" and is_blocked(snapshot, task, {}):
                 continue
             is_over = False
-            waiting.append(first_waiting(snapshot, task, self._agent["id"]))
+            waiting.append(first_waiting(snapshot, task, context, self._agent["id"]))
             held = task["claim"]
             if held is not None:
                 retry_ms.append(max(0, remaining_ms(held, context)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitcoord.core.sentences import given, said
 from gitcoord.features.inspect.waiting import describe_waiting, waiting_of
 from tests.support.builders import REVIEWED, PureLedger, tasks
 
@@ -18,11 +19,11 @@ def ledger(text: str) -> PureLedger:
 
 
 def told(pure: PureLedger, task: str, agent: str = "") -> str:
-    return describe_waiting(pure.snapshot, pure.snapshot.require_task(task), agent)
+    return describe_waiting(pure.snapshot, pure.snapshot.require_task(task), pure.context(), agent)
 
 
 def kinds(pure: PureLedger, task: str) -> list[tuple[str, tuple[str, ...]]]:
-    found = waiting_of(pure.snapshot, pure.snapshot.require_task(task))
+    found = waiting_of(pure.snapshot, pure.snapshot.require_task(task), pure.context())
     return [(one.kind, one.names) for one in found]
 
 
@@ -78,6 +79,29 @@ def test_an_escalation_and_a_failure_are_waited_for() -> None:
         }
     )
     assert told(pure, "b") == "task b waits after its failure"
+    pure.now_ns += 3600 * 10**9
+    assert kinds(pure, "b") == []
+
+
+def test_a_usage_limit_is_waited_for_and_is_no_failure() -> None:
+    pure = ledger(tasks("a"))
+    claim = pure.claim("x", "a")
+    why = said("usage-limit", assistant="claude", until="2026-11-24T12:00:00Z")
+    pure.run(
+        {
+            "op": "release",
+            "agent": "x",
+            "task": "a",
+            "token": claim["token"],
+            "kind": "limit",
+            "delay_ms": 60_000,
+            "resume": None,
+            **given(why),
+        }
+    )
+    assert told(pure, "a") == (
+        "task a waits: claude has reached its usage limit, until 2026-11-24T12:00:00Z"
+    )
 
 
 def test_paths_in_use_name_who_holds_them() -> None:
@@ -101,7 +125,8 @@ def test_all_that_a_task_waits_for_has_a_kind() -> None:
     pure = ledger(text + tasks("c") + 'phase = "two"\n' + tasks("d") + 'phase = "two"\n')
     pure.run({"op": "cancel", "task": "c", "reason": ""})
     assert kinds(pure, "b") == [("need", ("c",)), ("phase", ("one",)), ("need", ("d",))]
-    assert [one.command for one in waiting_of(pure.snapshot, pure.snapshot.require_task("b"))] == [
+    found = waiting_of(pure.snapshot, pure.snapshot.require_task("b"), pure.context())
+    assert [one.command for one in found] == [
         "gitcoord retry c",
         "gitcoord phase check one",
         "",

@@ -12,10 +12,8 @@ from gitcoord.features.setup import agents
 from gitcoord.features.work import claims, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import REVIEWED, tasks
-from tests.support.every_operation import Ahead
+from tests.support.clocks import MINUTE_NS, Still, later
 from tests.support.world import do, found
-
-MINUTE_NS = 60 * 10**9
 
 
 def seen(work: Workspace) -> dict[str, Any]:
@@ -25,38 +23,6 @@ def seen(work: Workspace) -> dict[str, Any]:
 
 def told(items: list[dict[str, Any]]) -> list[tuple[str, str | None, str]]:
     return [(one["kind"], one["task"], one["command"]) for one in items]
-
-
-class Clocks(Ahead):
-    """Clocks that a test sets forward, each for itself."""
-
-    __slots__ = ("wall_ahead_s",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.wall_ahead_s = 0
-
-    def seconds(self) -> int:
-        return super().seconds() + self.wall_ahead_s
-
-
-class Still(Clocks):
-    """A wall clock that stands still, as what is foretold counts from now."""
-
-    __slots__ = ("_since",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._since = super().seconds()
-
-    def seconds(self) -> int:
-        return self._since
-
-
-def later(repo: Path) -> tuple[Workspace, Clocks]:
-    """Open the repository with clocks that can be set forward."""
-    clock = Clocks()
-    return open_workspace(repo, clock=clock), clock
 
 
 def test_what_runs_says_who_since_when_and_the_last_words(repo: Path) -> None:
