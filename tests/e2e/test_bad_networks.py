@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.lines import dead_line, line
 from gitcoord.core.errors import UnavailableError
 from gitcoord.features.doors import begin_as_agent
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
-from tests.support.lines import dead_line, line
 from tests.support.machines import made, server
 from tests.support.servers import git_daemon, sshd
 from tests.support.world import git

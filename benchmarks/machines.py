@@ -1,0 +1,342 @@
+"""Race clones that share a ledger on a server, over ssh and HTTP, on slow lines.
+
+Every clone reaches the server of this machine over a line that adds to each
+round trip what is asked for. A row is one race: so many clones with so many
+agents each, which claim and give back in a loop. Beside them, on the same
+line, runs what one writes by hand: fetch, commit, push. Rates are entries
+that were acknowledged, a claim and a release each; times are of claims.
+
+``python -m benchmarks.machines`` takes some six minutes and prints the rows
+of the budget; ``--full`` prints every row. ``--over ssh`` or ``http`` and
+``--delays 0,20`` choose among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import servers
+from benchmarks.__main__ import installed, repository
+from benchmarks.lines import Line, line
+from benchmarks.plans import many_tasks
+from benchmarks.remote_racers import BRANCH
+from gitcoord.features.setup import agents, machines, plans
+from gitcoord.features.workspace import open_workspace
+
+DELAYS_MS = (0, 20, 200)
+SECONDS = {0: 6.0, 20: 8.0, 200: 24.0}
+"""How long a race is by what its line adds: every racer gets some claims done."""
+READY_S = 120.0
+LATE_S = 90.0
+"""How long what is under way at the end of a race is waited for."""
+
+
+class Shape(NamedTuple):
+    """How many clones race, and how many agents in each."""
+
+    clones: int
+    agents: int
+
+    @property
+    def text(self) -> str:
+        clones = "clone" if self.clones == 1 else "clones"
+        each = "" if self.clones == 1 or self.agents == 1 else " each"
+        return f"{self.clones} {clones}, {self.agents} agent{'s' * (self.agents > 1)}{each}"
+
+
+BUDGET = (Shape(1, 1), Shape(16, 1), Shape(1, 16))
+ALL = (
+    Shape(1, 1),
+    Shape(4, 1),
+    Shape(16, 1),
+    Shape(1, 4),
+    Shape(4, 4),
+    Shape(16, 4),
+    Shape(1, 16),
+)
+LOOP = "by hand, fetch, commit, push"
+
+
+class Race(NamedTuple):
+    """What came of a race."""
+
+    who: str
+    entries: int
+    seconds: float
+    took: list[float]
+    pushes: int
+    kilobytes: float
+    failed: list[str]
+
+    @property
+    def rate(self) -> float:
+        return self.entries / self.seconds
+
+    def part(self, share: float) -> float:
+        """Return the time of a claim that this share of them did not exceed."""
+        return sorted(self.took)[max(0, int(len(self.took) * share) - 1)] if self.took else 0.0
+
+
+class Field:
+    """A server with a ledger and a branch for loops, and clones that reach it over a line."""
+
+    def __init__(self, top: Path, url: str, wire: Line, env: dict[str, str]) -> None:
+        self.top, self.url, self.wire, self.env = top, url, wire, env
+        self.runs = 0
+        self.loops = self._clone("loop", 1)
+
+    def prepare(self, clones: int, each: int) -> None:
+        """Make the ledger, with agents enough for the largest race, and the clones."""
+        founder = repository(self.top / "founder")
+        git("remote", "add", "origin", self.url, cwd=founder)
+        work = open_workspace(founder)
+        machines.make(work, machines.home_for(work, "origin"))
+        plans.apply_plan(work, many_tasks(400), "plan.toml")
+        for number in range(clones * each):
+            agents.add(work, f"x{number}", no_worktree=True)
+        work.close()
+        self.clones = self._clone("clone", clones)
+        for place in self.clones:
+            joined = open_workspace(place)
+            machines.join(joined)
+            joined.close()
+
+    def _clone(self, name: str, count: int) -> list[Path]:
+        places = [self.top / f"{name}{number}" for number in range(count)]
+        for place in places:
+            git("clone", "-q", self.url, str(place), cwd=self.top)
+            for key, value in (("user.name", "b"), ("user.email", "b@localhost"), ("gc.auto", "0")):
+                git("config", key, value, cwd=place)
+        return places
+
+    def loop(self, seconds: float) -> Race:
+        """Let one client fetch, commit and push in a loop, alone."""
+        return self._race(LOOP, [f"loop\t{self.loops[0]}\tloop"], seconds)
+
+    def race(self, shape: Shape, seconds: float) -> Race:
+        """Let the agents of some clones claim and give back."""
+        lines = [
+            f"agent\t{self.clones[number]}\tx{number * shape.agents + agent}"
+            for number in range(shape.clones)
+            for agent in range(shape.agents)
+        ]
+        return self._race(shape.text, lines, seconds)
+
+    def _race(self, who: str, lines: Sequence[str], seconds: float) -> Race:
+        self.runs += 1
+        run = self.top / f"run{self.runs}"
+        run.mkdir()
+        with (run / "errors").open("wb") as errors:
+            racers = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.remote_racers", str(run)],
+                env=self.env,
+                stdin=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+        try:
+            assert racers.stdin is not None
+            racers.stdin.write("\n".join(lines))
+            racers.stdin.close()
+            wait_ready(run, len(lines), racers)
+            moved = self.wire.sent + self.wire.received
+            begun = time.monotonic()
+            (run / "go.new").write_text(str(begun + seconds))
+            (run / "go.new").rename(run / "go")
+            racers.wait(seconds + LATE_S)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            kill(racers)
+        moved = self.wire.sent + self.wire.received - moved
+        done = [json.loads(path.read_text()) for path in run.glob("*.json")]
+        failed = [said for one in done for said in one["failed"]]
+        failed += ["did not end"] * (len(lines) - len(done))
+        return Race(
+            who,
+            sum(one["entries"] for one in done),
+            # What is under way at the deadline counts, and so does its time.
+            max([seconds, *(one["last"] - begun for one in done)]),
+            [each for one in done for each in one["took"]],
+            sum(one["pushes"] for one in done),
+            moved / 1000,
+            failed,
+        )
+
+
+def git(*args: str, cwd: Path) -> None:
+    subprocess.run(["git", *args], cwd=cwd, check=True, capture_output=True)
+
+
+def kill(racers: subprocess.Popen[str]) -> None:
+    """End a race's processes, those that it forked with it."""
+    with suppress(ProcessLookupError):
+        os.killpg(racers.pid, signal.SIGKILL)
+    racers.wait()
+
+
+def wait_ready(run: Path, count: int, racers: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + READY_S
+    while sum(1 for _ in run.glob("*.ready")) < count:
+        if time.monotonic() > end or racers.poll() is not None:
+            raise TimeoutError(f"not ready: {(run / 'errors').read_text()[-500:]}")
+        time.sleep(0.02)
+
+
+@contextmanager
+def field(over: str, top: Path) -> Iterator[Field]:
+    """Start a server and put a line before it."""
+    bare = top / "server.git"
+    git("init", "-q", "--bare", "-b", "main", str(bare), cwd=top)
+    git("config", "http.receivepack", "true", cwd=bare)
+    git("config", "gc.auto", "0", cwd=bare)
+    seed = repository(top / "seed")
+    git("push", "-q", str(bare), f"HEAD:{BRANCH}", cwd=seed)
+    env = installed(top)
+    with server(over, top, bare, env) as url, line(url) as (wire, slow):
+        # What the preparations start here has to find the server's key, too.
+        os.environ.update({key: env[key] for key in ("GIT_SSH_COMMAND",) if key in env})
+        yield Field(top, slow, wire, env)
+
+
+@contextmanager
+def server(over: str, top: Path, bare: Path, env: dict[str, str]) -> Iterator[str]:
+    """Run a server; yields the URL of a repository there."""
+    if over == "ssh":
+        program = servers.ssh_program()
+        if program is None:
+            sys.exit("no sshd here (Debian: openssh-server)")
+        with servers.sshd(top / "sshd", program) as daemon:
+            env["GIT_SSH_COMMAND"] = daemon.command
+            yield f"{daemon.start}{bare}"
+        return
+    programs = servers.web_programs()
+    if programs is None:
+        sys.exit("no web server with git's backend here (Debian: lighttpd)")
+    with servers.web_server(top / "web", top, programs) as start:
+        yield f"{start}/{bare.name}"
+
+
+def busy_cores(seconds: float = 1.0) -> float:
+    """Return how many cores others are using now."""
+
+    def read() -> tuple[int, int]:
+        fields = [
+            int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        ]
+        return sum(fields), fields[3] + fields[4]
+
+    before = read()
+    time.sleep(seconds)
+    after = read()
+    share = 1 - (after[1] - before[1]) / max(1, after[0] - before[0])
+    return share * (os.cpu_count() or 1)
+
+
+HEAD = (
+    "| over, added to a round trip | who | rate | to the loop's | p50 | p99 | pushes an entry | "
+    "kB an entry | failed |"
+)
+
+
+def row(over: str, delay_ms: int, race: Race, loop: Race) -> str:
+    """Return a race as a row of the table."""
+    each = max(1, race.entries)
+    cells = [
+        f"{over}, {delay_ms} ms",
+        race.who,
+        f"{race.rate:.2f}/s",
+        f"{race.rate / loop.rate:.2f}" if loop.entries else "none",
+        f"{race.part(0.5):.2f} s",
+        f"{race.part(0.99):.2f} s",
+        f"{race.pushes / each:.2f}",
+        f"{race.kilobytes / each:.1f}",
+        str(len(race.failed)),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def budget_rows(over: str, delay_ms: int, races: dict[Shape, Race], loop: Race) -> list[str]:
+    """Return what the budgets of the design come to on one line."""
+    rows = []
+    for shape in (Shape(16, 1), Shape(1, 16)):
+        race = races.get(shape)
+        if race is None or not loop.entries:
+            continue
+        ratio, p99 = race.rate / loop.rate, race.part(0.99)
+        if shape.clones == 16:
+            wanted = "0.5 with p99 under 10 s, or 0.33 with p99 under 15 s"
+            is_met = (ratio >= 0.5 and p99 < 10) or (ratio >= 0.33 and p99 < 15)
+        else:
+            wanted, is_met = "5", ratio >= 5
+        verdict = "met" if is_met else "missed"
+        rows.append(
+            f"| {over}, {delay_ms} ms: {race.who} against {LOOP} | {ratio:.2f}, p99 {p99:.1f} s | "
+            f"{wanted} | {verdict} |"
+        )
+    return rows
+
+
+def measure(over: str, delays: Sequence[int], shapes: Sequence[Shape]) -> list[str]:
+    """Print every row of one kind of server; return those of the budget."""
+    budgets: list[str] = []
+    notes: list[str] = []
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="gitcoord-machines-", ignore_cleanup_errors=True
+        ) as folder,
+        field(over, Path(folder)) as own,
+    ):
+        own.prepare(
+            max(one.clones for one in shapes), max(one.clones * one.agents for one in shapes)
+        )
+        for delay_ms in delays:
+            own.wire.delay_s = delay_ms / 2000
+            notes.append(
+                f"{over}, {delay_ms} ms: other work took {busy_cores():.1f} cores before it"
+            )
+            seconds = SECONDS.get(delay_ms, 10.0)
+            loop = own.loop(seconds)
+            print(row(over, delay_ms, loop, loop), flush=True)
+            races = {}
+            for shape in shapes:
+                races[shape] = own.race(shape, seconds)
+                print(row(over, delay_ms, races[shape], loop), flush=True)
+                if races[shape].failed:
+                    notes.append(f"{over}, {delay_ms} ms, {shape.text}: {races[shape].failed[-1]}")
+            budgets += budget_rows(over, delay_ms, races, loop)
+    print("\n" + "\n".join(notes) + "\n", flush=True)
+    return budgets
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="every row")
+    parser.add_argument("--over", choices=("ssh", "http"), help="one kind of server")
+    parser.add_argument("--delays", default=",".join(map(str, DELAYS_MS)), help="ms, by commas")
+    chosen = parser.parse_args()
+    delays = [int(word) for word in chosen.delays.split(",")]
+    shapes = ALL if chosen.full else BUDGET
+    budgets = []
+    for over in ("ssh", "http"):
+        if chosen.over in {None, over}:
+            print(f"{HEAD}\n{'|---' * 9}|", flush=True)
+            budgets += measure(over, delays, shapes)
+    print("| claims through a server | measured | budget | |\n|---|---|---|---|")
+    print("\n".join(budgets))
+
+
+if __name__ == "__main__":
+    main()

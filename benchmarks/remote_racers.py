@@ -1,0 +1,171 @@
+"""Race agents of several clones for one ledger, or loops of git commands for one branch.
+
+One process imports what all need, and forks a racer for each line that it
+is given. A racer writes what it did as JSON when the time is over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from gitcoord.core.errors import GitcoordError
+from gitcoord.features.doors import begin_as_agent
+from gitcoord.features.work import claims, results
+from gitcoord.features.workspace import open_workspace
+from gitcoord.git.remotes import Pushed
+from gitcoord.store.tracking import Tracking
+
+BRANCH = "refs/heads/loop"
+COPY = "refs/remotes/origin/loop"
+NO_LUCK_S = 30.0
+"""After how long a claim gives up, by hand as in gitcoord."""
+
+
+class Racer(Protocol):
+    """Who races: a round begins with a claim and may have an end."""
+
+    @property
+    def pushes(self) -> int:
+        """How often it has pushed."""
+
+    def claim(self) -> None:
+        """Publish one claim."""
+
+    def finish(self) -> int:
+        """End what was claimed; return how many entries that took."""
+
+
+class Counted(Tracking):
+    """What a server holds, with a count of how often it was pushed to."""
+
+    def __init__(self, of: Tracking) -> None:
+        vars(self).update(vars(of))
+        self.pushes = 0
+
+    def push(self, *args: Any, **options: Any) -> Pushed:
+        self.pushes += 1
+        return super().push(*args, **options)
+
+
+class Agent:
+    """An agent that claims a task and gives it back, through Python."""
+
+    def __init__(self, clone: Path, name: str) -> None:
+        self._work = open_workspace(clone)
+        self._name = name
+        assert self._work.remote is not None
+        self._tracking = self._work.remote.tracking = Counted(self._work.remote.tracking)
+        self._work.ledger.snapshot()
+
+    @property
+    def pushes(self) -> int:
+        return self._tracking.pushes
+
+    def claim(self) -> None:
+        begin_as_agent(self._work, self._name)
+        self._held = claims.claim(self._work, self._name, checkout=False, session=self._name)
+
+    def finish(self) -> int:
+        begin_as_agent(self._work, self._name)
+        held = self._held
+        results.release(self._work, self._name, held.task["id"], held.claim["token"])
+        return 1
+
+
+class Loop:
+    """Fetch, commit and push, again until the push is taken: what one writes by hand."""
+
+    def __init__(self, clone: Path, name: str) -> None:
+        self._clone, self._name = clone, name
+        self._pushes = 0
+
+    @property
+    def pushes(self) -> int:
+        return self._pushes
+
+    def _git(self, *args: str) -> str | None:
+        """Return what git printed; None: it failed."""
+        done = subprocess.run(
+            ["git", *args], cwd=self._clone, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def claim(self) -> None:
+        give_up = time.monotonic() + NO_LUCK_S
+        while time.monotonic() < give_up:
+            if self._git("fetch", "-q", "origin", f"+{BRANCH}:{COPY}") is None:
+                continue
+            tip = self._git("rev-parse", COPY)
+            made = self._git("commit-tree", "-p", f"{tip}", "-m", self._name, f"{tip}^{{tree}}")
+            lease = f"--force-with-lease={BRANCH}:{tip}"
+            self._pushes += 1
+            if self._git("push", "-q", lease, "origin", f"{made}:{BRANCH}") is not None:
+                return
+        raise TimeoutError(f"no luck for {NO_LUCK_S:.0f} seconds")
+
+    def finish(self) -> int:
+        """Leave it claimed."""
+        return 0
+
+
+KINDS: dict[str, Callable[[Path, str], Racer]] = {"agent": Agent, "loop": Loop}
+
+
+def race(racer: Racer, end: float) -> dict[str, Any]:
+    """Claim and finish until the deadline; what is under way then is waited for."""
+    took, entries, failed, last = [], 0, [], time.monotonic()
+    while time.monotonic() < end:
+        begun = time.monotonic()
+        try:
+            racer.claim()
+            entries += 1
+            took.append(time.monotonic() - begun)
+            entries += racer.finish()
+        except (GitcoordError, TimeoutError) as error:
+            failed.append(f"{type(error).__name__}: {error}"[:200])
+        last = time.monotonic()
+    return {
+        "took": took,
+        "entries": entries,
+        "failed": failed,
+        "pushes": racer.pushes,
+        "last": last,
+    }
+
+
+def run_one(kind: str, clone: str, name: str, run: Path) -> None:
+    """Be ready, wait for the start, race, and write what came of it."""
+    racer = KINDS[kind](Path(clone), name)
+    (run / f"{name}.ready").touch()
+    while not (run / "go").exists():
+        time.sleep(0.005)
+    before = racer.pushes
+    done = race(racer, float((run / "go").read_text()))
+    done["pushes"] -= before
+    (run / f"{name}.part").write_text(json.dumps(done))
+    (run / f"{name}.part").rename(run / f"{name}.json")
+
+
+def main() -> None:
+    """Fork a racer for each line: kind, clone, name. The argument is the folder of the run."""
+    run = Path(sys.argv[1])
+    pids = []
+    for line in sys.stdin.read().splitlines():
+        kind, clone, name = line.split("\t")
+        pid = os.fork()
+        if pid == 0:
+            run_one(kind, clone, name, run)
+            os._exit(0)
+        pids.append(pid)
+    sys.exit(any(os.waitpid(pid, 0)[1] for pid in pids))
+
+
+if __name__ == "__main__":
+    main()
