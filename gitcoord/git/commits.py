@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gitcoord.core.ids import Oid
 from gitcoord.git.local_changes import LITERAL, changed_paths, names_of
+from gitcoord.git.merges import NOBODY
 from gitcoord.git.program import LONG_S, Completed, Git, GitError
 
 __all__ = ["commit_paths"]
@@ -94,4 +95,5 @@ def _commit(
 def _fallback_identity(git: Git) -> dict[str, str]:
     if git.run("var", "GIT_COMMITTER_IDENT", check=False).status == 0:
         return {}
-    return {"GIT_COMMITTER_NAME": "gitcoord", "GIT_COMMITTER_EMAIL": "gitcoord@localhost.invalid"}
+    name, email = NOBODY.committer
+    return {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email}

@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
-from gitcoord.core.errors import NotFoundError
+from gitcoord.core.errors import NotFoundError, RefusedError
 from gitcoord.core.ids import Oid
 from gitcoord.git.isolated import isolated
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 
 __all__ = [
+    "NOBODY",
     "Conflict",
+    "Identity",
     "Merged",
     "commit_merge",
     "contains",
@@ -35,7 +37,6 @@ __all__ = [
 ]
 
 MAX_REVISION_CHARS = 1024
-_NOBODY = ("gitcoord", "gitcoord@localhost.invalid")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # A user's settings would give another tree here than on the next machine.
 _PINNED = (
@@ -54,6 +55,19 @@ _PINNED = (
     "-c",
     "i18n.commitEncoding=UTF-8",
 )
+
+
+class Identity(NamedTuple):
+    """Whose names and addresses a commit gets, and whether its user signs it."""
+
+    author: tuple[str, str]
+    committer: tuple[str, str]
+    is_signing: bool = False
+
+
+_NAME_OF_NOBODY = ("gitcoord", "gitcoord@localhost.invalid")
+NOBODY = Identity(_NAME_OF_NOBODY, _NAME_OF_NOBODY)
+"""Who makes a commit that has to be the same on every machine."""
 
 
 class Merged(NamedTuple):
@@ -124,10 +138,15 @@ def commit_merge(
     parents: list[Oid],
     message: str,
     time: int,
-    author: tuple[str, str] = _NOBODY,
-    committer: tuple[str, str] = _NOBODY,
+    identity: Identity = NOBODY,
 ) -> Oid:
-    """Write a commit, synced: a pure function of the arguments."""
+    """Write a commit, synced: a pure function of the arguments, but for a signature.
+
+    Raises:
+        RefusedError: Reason ``commit``: it could not be signed; nothing was written.
+
+    """
+    author, committer = identity.author, identity.committer
     when = f"@{time} +0000"
     env = {
         "GIT_AUTHOR_NAME": author[0],
@@ -139,8 +158,20 @@ def commit_merge(
     }
     flags = [flag for parent in parents for flag in ("-p", parent)]
     text = message.encode("utf-8", "replace")
-    args = ("commit-tree", tree, *flags, "-F", "-")
-    return Oid(git.run(*DURABLE, *_PINNED, *args, stdin=text, env=env).text)
+    args = (*DURABLE, *_PINNED, "commit-tree", tree, *flags, "-F", "-")
+    if not identity.is_signing:
+        return Oid(git.run(*args, stdin=text, env=env).text)
+    done = git.run(*args, "-S", stdin=text, env=env, check=False)
+    if done.status != 0:
+        # A tree or a parent may be what is missing: then this raises.
+        git.run(*args, stdin=text, env=env)
+        raise RefusedError(
+            f"git did not sign the commit: {done.stderr.strip()[-500:]}",
+            reason="commit",
+            hint="`commit.gpgSign` asks for it: look at `user.signingKey` and `gpg.format`, and "
+            "whether the program that holds the key answers without a question",
+        )
+    return Oid(done.text)
 
 
 def merge_base(git: Git, one: Oid, other: Oid) -> Oid | None:

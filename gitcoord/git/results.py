@@ -20,7 +20,9 @@ from gitcoord.core.ids import NO_OID, Oid, TaskId
 from gitcoord.git.batch import read_objects
 from gitcoord.git.diffs import DIFF, Change, diff_raw, parse_raw
 from gitcoord.git.merges import (
+    NOBODY,
     Conflict,
+    Identity,
     Merged,
     commit_merge,
     fork_base,
@@ -419,7 +421,7 @@ def _names(content: bytes, oid_bytes: int) -> set[str]:
     return names
 
 
-def lift(git: Git, result: Oid, base: Oid, onto: Oid) -> Oid:
+def lift(git: Git, result: Oid, base: Oid, onto: Oid, identity: Identity = NOBODY) -> Oid:
     """Make a result that is in the target's history already anew.
 
     After a revert git would call the old commit merged and land nothing:
@@ -427,4 +429,5 @@ def lift(git: Git, result: Oid, base: Oid, onto: Oid) -> Oid:
     names the target's tip, so that it is another one after each revert.
     """
     message = f"Land {result[:12]} again\n\nOnto {onto}\n"
-    return commit_merge(git, tree_of(git, result), [base], message, time_of(git, [result]))
+    when = time_of(git, [result])
+    return commit_merge(git, tree_of(git, result), [base], message, when, identity)

@@ -7,7 +7,7 @@ import pytest
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.ids import Oid
 from gitcoord.git import merges
-from gitcoord.git.merges import Conflict, Merged
+from gitcoord.git.merges import Conflict, Identity, Merged
 from gitcoord.git.program import Git, GitError
 from tests.git.building import commit, git
 
@@ -73,19 +73,15 @@ def test_a_commit_is_a_function_of_its_inputs(
     repo: Path, base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = merges.tree_of(Git(repo), base)
-    made = merges.commit_merge(
-        Git(repo), tree, [base], "Land: naïve\n", 7, ("A", "a@x"), ("C", "c@x")
-    )
+    both = Identity(("A", "a@x"), ("C", "c@x"))
+    made = merges.commit_merge(Git(repo), tree, [base], "Land: naïve\n", 7, both)
     shown = git(repo, "show", "-s", "--date=raw", "--format=%an %ae %ad|%cn %ce %cd|%P|%s", made)
     assert shown == f"A a@x 7 +0000|C c@x 7 +0000|{base}|Land: naïve"
     monkeypatch.setenv("GIT_AUTHOR_DATE", "@9 +0100")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     git(repo, "config", "i18n.commitEncoding", "ISO-8859-1")
     git(repo, "config", "commit.gpgSign", "true")
-    assert (
-        merges.commit_merge(Git(repo), tree, [base], "Land: naïve\n", 7, ("A", "a@x"), ("C", "c@x"))
-        == made
-    )
+    assert merges.commit_merge(Git(repo), tree, [base], "Land: naïve\n", 7, both) == made
 
 
 def test_ancestry_is_told(repo: Path, base: str) -> None:

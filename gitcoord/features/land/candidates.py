@@ -6,12 +6,13 @@ Everything happens in memory: nothing moves, nothing is checked out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import Oid, PhaseId, TaskId
+from gitcoord.core.messages import author_of
 from gitcoord.core.model import Result, Said, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.sentences import said
@@ -20,6 +21,9 @@ from gitcoord.core.streams import is_stream
 from gitcoord.features.names import named_phase
 from gitcoord.features.work.checks import gate_facts
 from gitcoord.features.workspace import Workspace, plan_of
+
+if TYPE_CHECKING:
+    from gitcoord.git.merges import Identity
 
 __all__ = [
     "Conflicted",
@@ -86,11 +90,17 @@ def check_phase(
     phase: PhaseId,
     snapshot: Snapshot | None = None,
     without: Sequence[TaskId] = (),
+    *,
+    is_signing: bool = False,
 ) -> PhaseCheck:
     """Return whether a phase could land now, but for its gates; move nothing.
 
+    With ``is_signing`` the merges are signed where the user's configuration
+    asks for it; without, nothing is asked of whoever holds the key.
+
     Raises:
         NotFoundError: The plan has no such phase, or the phase no such task.
+        RefusedError: A merge could not be signed (reason ``commit``).
 
     """
     snapshot = snapshot or work.ledger.snapshot()
@@ -125,11 +135,18 @@ def check_phase(
         return check
     if is_stream(record["spec"]) and not tasks:
         return check._replace(is_empty=True)
+    from gitcoord.git.identities import identity_of, refuse_planted_signers
+
     gate_names = [gate["name"] for gate in record["spec"]["gates"]]
     by_id = {task["id"]: task for task in tasks}
 
     def merged() -> PhaseCheck:
-        tips = merge(work, by_id, results, work.target_tip(snapshot), gate_names)
+        identity = identity_of(work.git)
+        if not is_signing:
+            identity = identity._replace(is_signing=False)
+        elif identity.is_signing:
+            refuse_planted_signers(work.git)
+        tips = merge(work, by_id, results, work.target_tip(snapshot), gate_names, identity)
         if isinstance(tips, Conflicted):
             return check._replace(conflict=tips)
         blocked = in_the_way(work, work.target(snapshot), tips[0], tips[-1])
@@ -172,10 +189,12 @@ def merge(
     results: list[list[str]],
     target_tip: Oid,
     gates: Sequence[str] = (),
+    identity: Identity | None = None,
 ) -> list[Oid] | Conflicted:
     """Merge results onto the target's tip, each as a merge commit.
 
-    The last one names the ``gates`` that have to pass on it. Returns the
+    The last one names the ``gates`` that have to pass on it. Without an
+    ``identity`` nobody made them. Returns the
     target's tip, and the tip after each result. No ref keeps those yet: what
     a prune takes of them meanwhile is made again when it is over.
 
@@ -188,7 +207,7 @@ def merge(
     from gitcoord.git.soundness import require_sound
 
     def merged() -> list[Oid] | Conflicted:
-        tips = _merged(work, tasks, results, target_tip, gates)
+        tips = _merged(work, tasks, results, target_tip, gates, identity)
         if not isinstance(tips, Conflicted):
             require_sound(work.git, tips[-1], [target_tip])
         return tips
@@ -287,10 +306,12 @@ def _merged(
     results: list[list[str]],
     target_tip: Oid,
     gates: Sequence[str],
+    identity: Identity | None,
 ) -> list[Oid] | Conflicted:
-    from gitcoord.git.merges import Conflict, commit_merge, is_ancestor, merge_tree
+    from gitcoord.git.merges import NOBODY, Conflict, commit_merge, is_ancestor, merge_tree
     from gitcoord.git.results import inspect, inspect_merge, lift
 
+    made_by = identity or NOBODY
     tips = [target_tip]
     merged: list[TaskId] = []
     for name, found in results:
@@ -300,7 +321,7 @@ def _merged(
         lifted = oid
         try:
             if is_ancestor(work.git, oid, target_tip):
-                lifted = lift(work.git, oid, result["base"], target_tip)
+                lifted = lift(work.git, oid, result["base"], target_tip, made_by)
             else:
                 inspect(work.git, oid, target_tip, result["built_on"], boundary, result["base"])
             tree = merge_tree(work.git, tips[-1], lifted)
@@ -319,13 +340,16 @@ def _merged(
         passed: Sequence[str] = ()
         if name == results[-1][0]:
             passed = gates
-        message = _landing_message(task, result, passed)
-        tips.append(commit_merge(work.git, tree.tree, [tips[-1], lifted], message, result["at"]))
+        message = _landing_message(work, task, result, passed)
+        parents = [tips[-1], lifted]
+        tips.append(commit_merge(work.git, tree.tree, parents, message, result["at"], made_by))
         merged.append(task["id"])
     return tips
 
 
-def _landing_message(task: TaskRecord, result: Result, gates: Sequence[str]) -> str:
+def _landing_message(
+    work: Workspace, task: TaskRecord, result: Result, gates: Sequence[str]
+) -> str:
     """Return what a landing's merge commit says.
 
     It tells who did the work and who approved it. The last one of a phase is
@@ -334,7 +358,7 @@ def _landing_message(task: TaskRecord, result: Result, gates: Sequence[str]) -> 
     """
     title = codec.printable(task["spec"]["title"])
     approved = [
-        review["agent"]
+        author_of(review["agent"], work.ledger.name)
         for review in task["reviews"]
         if review["verdict"] == "approved" and review["result"] == result["oid"]
     ]
@@ -343,7 +367,7 @@ def _landing_message(task: TaskRecord, result: Result, gates: Sequence[str]) -> 
         f"Gitcoord-Agent: {result['agent']}",
         f"Gitcoord-Attempt: {result['attempt']}",
         f"Gitcoord-Result: {result['oid']}",
-        *(f"Gitcoord-Approved: {agent}" for agent in approved),
+        *(f"Reviewed-by: {agent} <{address}>" for agent, address in approved),
         *(f"Gitcoord-Gate: {gate}" for gate in gates),
     ]
     lines = "\n".join(trailers)

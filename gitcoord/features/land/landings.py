@@ -193,7 +193,7 @@ def _land_once(
             gates=[one["gate"] for one in landing["gates"]],
             without=landing["without"],
         )
-    check = check_phase(work, phase, snapshot, without)
+    check = check_phase(work, phase, snapshot, without, is_signing=True)
     _refuse_unready(check)
     tree = _begun(work, snapshot, check)
     finish_pending(work, follow=follow, made=check.tips[-1])

@@ -22,6 +22,7 @@ from gitcoord.features.land.candidates import Conflicted
 from gitcoord.features.land.rollback_preview import code_move, moves_since
 from gitcoord.features.work.checks import unproved
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.identities import differ_by_identity_alone
 from gitcoord.ledger.replay import illegal, replay_entry
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 from gitcoord.store.reader import RecordCache
@@ -74,8 +75,8 @@ def _move_of(event: Event) -> Pending | None:
 def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> Why:
     """Return how a candidate differs from what its entry stands for, or nothing.
 
-    What a move makes of the target is a pure function of commits: whoever
-    comes next gets the very commit that was tested, or does not move it.
+    What a move makes of the target is a pure function of commits, but for who
+    made and signed it: whoever comes next gets what was tested, or does not move it.
     """
     if event["op"] == "rollback":
         return _unlike_rollback(work, event)
@@ -92,6 +93,8 @@ def unlike(work: Workspace, snapshot: Snapshot, event: Event) -> Why:
         return error.message
     if isinstance(tips, Conflicted):
         return said("results-conflict", files=tips.files)
+    if differ_by_identity_alone(work.git, tips[-1], Oid(event["new"])):
+        return ""
     return _difference(tips[-1], event["new"])
 
 

@@ -444,11 +444,11 @@ def test_a_landing_tells_who_approved_and_which_gates_passed(repo: Path) -> None
         reviews.claim(work, "y", name)
         reviews.judge(work, "y", name, "approve", "fine")
     landings.land(work, "default")
-    trailers = "--format=%(trailers:key=Gitcoord-Approved,key=Gitcoord-Gate,separator=%x2C)"
+    trailers = "--format=%(trailers:key=Reviewed-by,key=Gitcoord-Gate,separator=%x2C)"
     shown = git("log", "--first-parent", "-2", trailers, "main", cwd=repo).splitlines()
     assert shown == [
-        "Gitcoord-Approved: y,Gitcoord-Gate: tests,Gitcoord-Gate: lint",
-        "Gitcoord-Approved: y",
+        "Reviewed-by: y <y@ledger.gitcoord.invalid>,Gitcoord-Gate: tests,Gitcoord-Gate: lint",
+        "Reviewed-by: y <y@ledger.gitcoord.invalid>",
     ]
 
 
