@@ -18,58 +18,47 @@ Json = dict[str, Any]
 Changes = dict[str, Any]
 
 MAX_SETBACKS = 5
-WORDS = {"reason": "", "said": None}
-DEFAULTS: dict[str, Json] = {
-    "agent-add": {"pools": [], "capacity": 1, "paths": None, "worktree": None},
-    "agent-remove": WORDS,
-    "claim": {"built_on": {}, "expired": [], "lapsed": [], "takeover": None, "wait_ms": None},
-    "progress": {"percent": None},
-    "release": {
-        **WORDS,
-        "spent_ms": None,
-        "kind": "",
-        "delay_ms": 0,
-        "boot_id": "",
-        "monotonic_ns": 0,
-        "resume": None,
-    },
-    "expire": {"expired": [], "lapsed": []},
-    "complete": {"spent_ms": None},
-    "fail": {**WORDS, "log": None, "spent_ms": None},
-    "reopen": {**WORDS, "redone": [], "log": None},
-    "review": {"old": "", "reviewed": None, "expired": []},
-    "review-release": {**WORDS, "reviewed": None, "spent_ms": None},
-    "approve": {"reviewed": None, "reason": "", "spent_ms": None},
-    "reject": {**WORDS, "reviewed": None, "spent_ms": None},
-    "retry": {"reason": ""},
-    "cancel": {"reason": "", "redone": []},
-    "widen": {"expired": [], "lapsed": []},
-    "pause": {"reason": ""},
-    "unpause": {"reason": ""},
-    "assign": {"to": None, "reason": ""},
-    "check": {**WORDS, "log": None},
-    "gate": {**WORDS, "log": None},
-    "land-begin": {"tree": None, "gates": [], "without": [], "bare": []},
-    "land-abort": WORDS,
-    "phase-close": {"reason": ""},
-    "phase-open": {"reason": ""},
-    "lock": {
-        "task": "",
-        "token": "",
-        "shared": False,
-        "reason": "",
-        "for_ms": None,
-        "expired": [],
-        "lapsed": [],
-    },
-    "unlock": {"tokens": [], "reason": ""},
-    "escalate": {**WORDS, "task": ""},
-    "resolve": {"task": None, "granted": False},
-    "note": {"task": None, "path": None},
-    "note-drop": {"reason": ""},
-    "rollback": {**WORDS, "surviving": [], "carried": {}, "code": None, "reverts": []},
-    "rollback-abort": WORDS,
+DEFAULTS: Json = {
+    "bare": [],
+    "boot_id": "",
+    "built_on": {},
+    "capacity": 1,
+    "carried": {},
+    "code": None,
+    "delay_ms": 0,
+    "expired": [],
+    "for_ms": None,
+    "gates": [],
+    "granted": False,
+    "kind": "",
+    "lapsed": [],
+    "log": None,
+    "monotonic_ns": 0,
+    "old": "",
+    "path": None,
+    "paths": None,
+    "percent": None,
+    "pools": [],
+    "reason": "",
+    "redone": [],
+    "resume": None,
+    "reverts": [],
+    "reviewed": None,
+    "said": None,
+    "shared": False,
+    "spent_ms": None,
+    "surviving": [],
+    "takeover": None,
+    "task": None,
+    "to": None,
+    "token": None,
+    "tokens": [],
+    "tree": None,
+    "wait_ms": None,
+    "without": [],
+    "worktree": None,
 }
+"""What a key means that an event leaves out; no two operations differ in it."""
 
 
 class Blob(NamedTuple):
@@ -192,6 +181,10 @@ def shard(task: str) -> tuple[str, str]:
 # shared parts of several operations
 
 
+def some(event: Json, *keys: str) -> Json:
+    return {key: event[key] for key in keys}
+
+
 def put_task(changes: Changes, task: Json) -> None:
     changes[task_path(task["id"])] = task
     is_live = task["claim"] is not None or any(one["verdict"] is None for one in task["reviews"])
@@ -224,19 +217,23 @@ def told(limit: int, values: Json) -> Json:
 
 
 def setbacks(task: Json, event: Json, code: str, agent: str, values: Json) -> list[Json]:
-    one = {
-        "attempt": task["attempt"],
-        "agent": agent,
-        "code": code,
-        "values": told(600, values),
-        "at": event["time"],
-    }
+    one = {"attempt": task["attempt"], "agent": agent, "at": event["time"]}
+    one |= {"code": code, "values": told(600, values)}
     return [*task["setbacks"], one][-MAX_SETBACKS:]
+
+
+def without(record: Json, left_out: str) -> Json:
+    return {key: value for key, value in record.items() if key != left_out}
 
 
 def without_session(task: Json) -> Json:
     """A task whose next attempt begins anew."""
-    return {key: value for key, value in task.items() if key != "resume"}
+    return without(task, "resume")
+
+
+def emptied(task: Json, state: str) -> Json:
+    """A task that nobody holds or reviews, and that has no result."""
+    return {**task, "state": state, "claim": None, "reviews": [], "result": None}
 
 
 def set_back(
@@ -298,15 +295,8 @@ def redo(state: State, event: Json, changes: Changes) -> None:
         task = state.task(redone["task"])
         agent = task["result"]["agent"] if task["result"] else event["agent"]
         why = {"task": event["task"], "by": event["op"]}
-        reopened = {
-            **task,
-            "state": "open",
-            "claim": None,
-            "result": None,
-            "reviews": [],
-            "setbacks": setbacks(task, event, "base-redone", agent, why),
-        }
-        put_task(changes, reopened)
+        again = setbacks(task, event, "base-redone", agent, why)
+        put_task(changes, {**emptied(task, "open"), "setbacks": again})
 
 
 def end_reviews(state: State, event: Json, changes: Changes) -> set[str]:
@@ -364,12 +354,8 @@ def end_locks_with_claims(state: State, changes: Changes) -> None:
 
 def init(_state: State, event: Json, changes: Changes) -> None:
     changes["settings.json"] = {
-        "format": event["format"],
-        "ledger": event["ledger"],
+        **some(event, "format", "ledger", "task_prefix", "target", "target_tip"),
         "epoch": 0,
-        "task_prefix": event["task_prefix"],
-        "target": event["target"],
-        "target_tip": event["target_tip"],
         "next_order": 0,
         "pending": None,
     }
@@ -377,6 +363,10 @@ def init(_state: State, event: Json, changes: Changes) -> None:
 
 def approvals_of(reviews: int, spec: Json) -> int:
     return max(reviews, 1 if spec["verify_by"] else 0)
+
+
+def approvals_in(state: State, spec: Json) -> int:
+    return approvals_of(state.at(f"phases/{spec['phase']}.json")["spec"]["reviews"], spec)
 
 
 def plan(state: State, event: Json, changes: Changes) -> None:
@@ -407,31 +397,16 @@ def plan(state: State, event: Json, changes: Changes) -> None:
 
 
 def new_task(spec: Json, order: int, approvals: int) -> Json:
-    return {
-        "id": spec["id"],
-        "order": order,
-        "spec": spec,
-        "approvals": approvals,
-        "state": "open",
-        "assigned": None,
-        "attempt": 0,
-        "failures": 0,
-        "claim": None,
-        "reviews": [],
-        "result": None,
-        "branch": None,
-        "retry": None,
-        "setbacks": [],
-    }
+    task = {"id": spec["id"], "order": order, "spec": spec, "approvals": approvals}
+    task |= {"attempt": 0, "failures": 0, "setbacks": []}
+    task |= {"assigned": None, "branch": None, "retry": None}
+    return emptied(task, "open")
 
 
 def agent_add(_state: State, event: Json, changes: Changes) -> None:
     changes[f"agents/{event['name']}.json"] = {
         "id": event["name"],
-        "pools": event["pools"],
-        "capacity": event["capacity"],
-        "paths": event["paths"],
-        "worktree": event["worktree"],
+        **some(event, "pools", "capacity", "paths", "worktree"),
         "at": event["time"],
     }
 
@@ -447,13 +422,12 @@ def agent_remove(state: State, event: Json, changes: Changes) -> None:
 
 
 def claim_of(event: Json, base: str, built_on: Json) -> Json:
-    copied = ("token", "agent", "attempt", "session", "boot_id", "monotonic_ns", "lease_ms")
     return {
-        **{key: event[key] for key in copied},
+        **some(event, "token", "agent", "attempt", "session", "branch"),
+        **some(event, "boot_id", "monotonic_ns", "lease_ms"),
         "at": event["time"],
         "since": event["time"],
         "base": base,
-        "branch": event["branch"],
         "built_on": built_on,
         "progress": None,
     }
@@ -482,8 +456,7 @@ def claim(state: State, event: Json, changes: Changes) -> None:
 def reissue(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
     old = task["claim"]
-    kept = {"since": old["since"], "progress": old["progress"]}
-    fresh = {**claim_of(event, old["base"], old["built_on"]), **kept}
+    fresh = {**claim_of(event, old["base"], old["built_on"]), **some(old, "since", "progress")}
     put_task(changes, {**task, "claim": fresh})
 
 
@@ -493,22 +466,16 @@ def progress(state: State, event: Json, changes: Changes) -> None:
     percent = event["percent"]
     if percent is None and last is not None:
         percent = last["percent"]
-    message = cut(event["message"], 500)
-    renewed = {
-        **task["claim"],
-        "boot_id": event["boot_id"],
-        "monotonic_ns": event["monotonic_ns"],
-        "at": event["time"],
-        "progress": {"message": message, "percent": percent, "at": event["time"]},
-    }
-    put_task(changes, {**task, "claim": renewed})
+    said = {"message": cut(event["message"], 500), "percent": percent, "at": event["time"]}
+    renewed = {**task["claim"], **some(event, "boot_id", "monotonic_ns"), "at": event["time"]}
+    put_task(changes, {**task, "claim": {**renewed, "progress": said}})
 
 
 def release(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
     after = {**without_session(task), "state": "open", "claim": None}
     if event["delay_ms"]:
-        after["retry"] = {key: event[key] for key in ("boot_id", "monotonic_ns", "delay_ms")}
+        after["retry"] = some(event, "boot_id", "monotonic_ns", "delay_ms")
     if event["resume"]:
         after["resume"] = event["resume"]
     if why_of(event):
@@ -522,33 +489,18 @@ def release(state: State, event: Json, changes: Changes) -> None:
 
 def complete(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
-    phase = state.at(f"phases/{task['spec']['phase']}.json")
-    approvals = approvals_of(phase["spec"]["reviews"], task["spec"])
-    after = {
-        **without_session(task),
-        "state": "review" if approvals else "done",
-        "claim": None,
-        "result": event["result"],
-        "reviews": [],
-        "approvals": approvals,
-    }
-    put_task(changes, after)
+    approvals = approvals_in(state, task["spec"])
+    after = emptied(without_session(task), "review" if approvals else "done")
+    put_task(changes, {**after, "result": event["result"], "approvals": approvals})
 
 
 def fail(state: State, event: Json, changes: Changes) -> None:
     is_final = event["kind"] == "permanent"
-    delay = {key: event[key] for key in ("boot_id", "monotonic_ns", "delay_ms")}
-    set_back(
-        state,
-        event,
-        changes,
-        state.task(event["task"]),
-        "failed",
-        event["agent"],
-        {"reason": why_of(event)},
-        is_final=is_final,
-        retry=None if is_final else delay,
-    )
+    delay = some(event, "boot_id", "monotonic_ns", "delay_ms")
+    retry = None if is_final else delay
+    task, why = state.task(event["task"]), {"reason": why_of(event)}
+    ends = {"is_final": is_final, "retry": retry}
+    set_back(state, event, changes, task, "failed", event["agent"], why, **ends)
     if event["log"]:
         changes[f"logs/{event['task']}-{event['attempt']}.txt"] = Blob(event["log"])
 
@@ -572,16 +524,12 @@ def review(state: State, event: Json, changes: Changes) -> None:
     pool = task["spec"]["verify_by"]
     over = end_reviews(state, event, changes) | {event["old"]}
     one = {
-        "token": event["token"],
-        "agent": event["agent"],
-        "session": event["session"],
+        **some(event, "token", "agent", "session"),
         "result": event["reviewed"],
         "verdict": None,
         "message": "",
         "is_verifier": pool is not None and (not agent["pools"] or pool in agent["pools"]),
-        "boot_id": event["boot_id"],
-        "monotonic_ns": event["monotonic_ns"],
-        "lease_ms": event["lease_ms"],
+        **some(event, "boot_id", "monotonic_ns", "lease_ms"),
         "at": event["time"],
     }
     others = [other for other in task["reviews"] if other["token"] not in over]
@@ -608,8 +556,7 @@ def approve(state: State, event: Json, changes: Changes) -> None:
 def reject(state: State, event: Json, changes: Changes) -> None:
     task = state.task(event["task"])
     why = {"by": event["agent"], "reason": why_of(event)}
-    author = task["result"]["agent"]
-    set_back(state, event, changes, task, "rejected", author, why, result=None)
+    set_back(state, event, changes, task, "rejected", task["result"]["agent"], why, result=None)
 
 
 # what the orchestrator does to a task
@@ -621,14 +568,12 @@ def pause(state: State, event: Json, changes: Changes) -> None:
 
 
 def unpause(state: State, event: Json, changes: Changes) -> None:
-    task = dict(state.task(event["task"]))
-    task.pop("paused", None)
-    put_task(changes, task)
+    put_task(changes, without(state.task(event["task"]), "paused"))
 
 
 def task_add(state: State, event: Json, changes: Changes) -> None:
     spec, settings = event["spec"], state.settings()
-    approvals = approvals_of(state.at(f"phases/{spec['phase']}.json")["spec"]["reviews"], spec)
+    approvals = approvals_in(state, spec)
     put_task(changes, new_task(spec, settings["next_order"], approvals))
     changes.pop(f"live/{spec['id']}.json")
     changes["settings.json"] = {**settings, "next_order": settings["next_order"] + 1}
@@ -636,7 +581,7 @@ def task_add(state: State, event: Json, changes: Changes) -> None:
 
 def task_edit(state: State, event: Json, changes: Changes) -> None:
     spec = event["spec"]
-    approvals = approvals_of(state.at(f"phases/{spec['phase']}.json")["spec"]["reviews"], spec)
+    approvals = approvals_in(state, spec)
     put_task(changes, {**state.task(event["task"]), "spec": spec, "approvals": approvals})
 
 
@@ -653,16 +598,14 @@ def usage(_state: State, _event: Json, _changes: Changes) -> None:
 
 def retry(state: State, event: Json, changes: Changes) -> None:
     close_escalations(state, event, changes, "retried")
-    task = state.task(event["task"])
-    task = {key: value for key, value in task.items() if key != "widened"}
+    task = without(state.task(event["task"]), "widened")
     put_task(changes, {**without_session(task), "state": "open", "failures": 0, "retry": None})
 
 
 def cancel(state: State, event: Json, changes: Changes) -> None:
     close_escalations(state, event, changes, "cancelled")
     redo(state, event, changes)
-    over: Json = {"state": "cancelled", "claim": None, "reviews": [], "result": None}
-    task = {**without_session(state.task(event["task"])), **over}
+    task = emptied(without_session(state.task(event["task"])), "cancelled")
     put_task(changes, task)
     end_stream(state, changes, task["spec"]["phase"])
 
@@ -677,9 +620,8 @@ def assign(state: State, event: Json, changes: Changes) -> None:
 
 
 def run_of(event: Json, gate: str) -> Json:
-    copied = ("definition", "tree", "commit", "verdict", "millis", "log", "agent")
-    run = {"gate": gate, **{key: event[key] for key in copied}, "at": event["time"]}
-    return {**run, "reason": why_of(event)}
+    run = some(event, "definition", "tree", "commit", "verdict", "millis", "log", "agent")
+    return {**run, "gate": gate, "at": event["time"], "reason": why_of(event)}
 
 
 def gate(_state: State, event: Json, changes: Changes) -> None:
@@ -697,13 +639,13 @@ def check(_state: State, event: Json, changes: Changes) -> None:
 
 def land_begin(state: State, event: Json, changes: Changes) -> None:
     phase = state.at(f"phases/{event['phase']}.json")
-    copied = ("old", "new", "tree", "results", "count", "gates", "without")
-    landing = {**{key: event[key] for key in copied}, "at": event["time"]}
+    landing = some(event, "old", "new", "tree", "results", "count", "gates", "without")
+    landing["at"] = event["time"]
     if event["bare"]:
         landing["bare"] = event["bare"]
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landing", "landing": landing}
     changes[f"landings/{phase['id']}.json"] = Blob(event["results"])
-    moved = {key: event[key] for key in ("phase", "target", "old", "new")}
+    moved = some(event, "phase", "target", "old", "new")
     changes["settings.json"] = {**state.settings(), "pending": {"kind": "landing", **moved}}
 
 
@@ -712,9 +654,8 @@ def land_done(state: State, event: Json, changes: Changes) -> None:
     for name in phase["landing"]["without"]:
         task = state.task(name)
         why = {"phase": phase["id"]}
-        over: Json = {"state": "cancelled", "claim": None, "reviews": [], "result": None}
         left = setbacks(task, event, "left-out", event["agent"], why)
-        put_task(changes, {**task, **over, "setbacks": left})
+        put_task(changes, {**emptied(task, "cancelled"), "setbacks": left})
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
     if phase["spec"].get("stream"):
         end_batch(state, event, changes, phase)
@@ -753,7 +694,7 @@ def phase_close(state: State, event: Json, changes: Changes) -> None:
 
 def phase_open(state: State, event: Json, changes: Changes) -> None:
     phase = state.at(f"phases/{event['phase']}.json")
-    after = {key: value for key, value in phase.items() if key != "closed"}
+    after = without(phase, "closed")
     if phase["state"] == "landed":
         after["state"] = "open"
     changes[f"phases/{phase['id']}.json"] = after
@@ -815,9 +756,9 @@ def rollback_abort(state: State, event: Json, changes: Changes) -> None:
 def lock(state: State, event: Json, changes: Changes) -> None:
     end_expired(state, event, changes)
     give_back(state, event["agent"], event["paths"], changes)
-    copied = ("agent", "paths", "shared", "reason", "boot_id", "monotonic_ns", "for_ms")
     record = {
-        **{key: event[key] for key in copied},
+        **some(event, "agent", "paths", "shared", "reason"),
+        **some(event, "boot_id", "monotonic_ns", "for_ms"),
         "id": event["id"][:12],
         "task": event["task"] or None,
         "token": event["token"] or None,
@@ -846,9 +787,7 @@ def note(_state: State, event: Json, changes: Changes) -> None:
     name = event["id"][:8]
     changes[f"notes/{name}.json"] = {
         "id": name,
-        "task": event["task"],
-        "path": event["path"],
-        "agent": event["agent"],
+        **some(event, "task", "path", "agent"),
         "text": event["message"],
         "at": event["time"],
     }
@@ -917,7 +856,7 @@ APPLY: dict[str, Callable[[State, Json, Changes], None]] = {
 
 def apply(state: State, line: Json) -> Changes:
     """The records that an event changes, by path."""
-    event = {**DEFAULTS.get(line["op"], {}), **line}
+    event = {**DEFAULTS, **line}
     changes: Changes = {}
     APPLY[event["op"]](state, event, changes)
     end_locks_with_claims(state, changes)

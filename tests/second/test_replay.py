@@ -20,13 +20,19 @@ def test_every_operation_replays_with_plain_git_to_the_same_tree(repo: Path) -> 
 
 
 def test_the_second_implementation_knows_every_default() -> None:
-    defaults = {op: dict(row.optional) for op, row in operations().items() if row.optional}
-    assert defaults == replay.DEFAULTS
+    named = set()
+    for row in operations().values():
+        for key, default in row.optional.items():
+            known = replay.DEFAULTS[key]
+            is_nothing = key in {"task", "token"} and default == ""
+            assert known == default or (known is None and is_nothing), (row, key)
+            named.add(key)
+    assert named == set(replay.DEFAULTS)
 
 
 def test_the_second_implementation_shares_no_code() -> None:
     source = Path(replay.__file__).read_text("utf-8")
-    assert len(source.splitlines()) < 1000
+    assert len(source.splitlines()) < 900
     imported = [
         name
         for node in ast.walk(ast.parse(source))
