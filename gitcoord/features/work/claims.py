@@ -178,7 +178,7 @@ def _published(
                 work,
                 agent,
                 "base-conflict",
-                TaskId(TaskId(TaskId(TaskId(str(conflict.facts["task"]))))),
+                TaskId(str(conflict.facts["task"])),
                 conflict.message,
             )
     won(work, agent)
