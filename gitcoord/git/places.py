@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from gitcoord.core.errors import UsageError
 from gitcoord.git.config import TRUE, Stamps, last_value, read_config, stamps_of
+from gitcoord.host.files import read_file
 
-__all__ = ["TABLES", "Place", "discover", "discover_hooked", "keeps_tables"]
+__all__ = ["TABLES", "Place", "discover", "discover_hooked", "keeps_tables", "may_be_checked_out"]
 
 TABLES = "reftable"
 """The folder of a repository, and of a worktree, that keeps its refs in tables."""
+MAX_HEAD_BYTES = 4096
 MAX_KNOWN = 256
 _known: dict[Path, tuple[Stamps, Place]] = {}
 
@@ -31,6 +33,24 @@ class Place(NamedTuple):
 def keeps_tables(common_dir: Path) -> bool:
     """Return whether a repository keeps its refs in tables (reftable), not in files."""
     return (common_dir / TABLES).is_dir()
+
+
+def may_be_checked_out(common_dir: Path, ref: str) -> bool:
+    """Return whether a worktree may have a branch checked out, without running git.
+
+    False is certain; True may mean that a HEAD file does not tell.
+    """
+    if keeps_tables(common_dir):
+        return True
+    heads = [common_dir / "HEAD", *common_dir.glob("worktrees/*/HEAD")]
+    return any(_may_name(head, ref) for head in heads)
+
+
+def _may_name(head: Path, ref: str) -> bool:
+    try:
+        return ref.encode() in read_file(head, MAX_HEAD_BYTES)
+    except OSError:
+        return True
 
 
 def discover(start: Path) -> Place:

@@ -185,8 +185,8 @@ ROOMS = {
     "release": {"work", "maintain", "assist"},
     "fail": {"work", "maintain", "assist", "inspect"},
 }
-RUNS_GIT = {"status"}
-"""What asks git which worktrees there are."""
+ESTIMATES = {"status"}
+"""What reads the history, whose records are data classes, to say when the rest will be done."""
 
 
 def rooms(modules: set[str]) -> set[str]:
@@ -205,8 +205,8 @@ def test_a_reading_command_loads_no_engine_and_no_room_that_writes(
     named = {"show": ["a"], "why": ["b"], "impact": ["a"]}
     modules = loaded(repo, command, *named.get(command, []))
     heavy = HEAVY
-    if command in RUNS_GIT:
-        heavy = HEAVY - {"subprocess", "shutil", "dataclasses", "inspect"}
+    if command in ESTIMATES:
+        heavy = HEAVY - {"dataclasses", "inspect"}
     assert not modules & heavy
     assert rooms(modules) <= READING[command]
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from gitcoord.core.errors import UsageError
-from gitcoord.git.places import discover
+from gitcoord.git.places import discover, keeps_tables, may_be_checked_out
 from tests.git.building import git
 
 
@@ -114,3 +115,24 @@ def test_a_worktree_whose_repository_changes_is_found_anew(repo: Path, tmp_path:
     (repo / ".git").rename(tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="whose repository is gone"):
         discover(linked)
+
+
+def test_a_branch_that_no_head_names_is_certainly_not_checked_out(repo: Path) -> None:
+    common_dir = repo / ".git"
+    ref = "refs/heads/other"
+    git(repo, "branch", "other")
+    assert not may_be_checked_out(common_dir, ref) or keeps_tables(common_dir)
+    git(repo, "worktree", "add", "-q", str(repo.parent / "linked"), "other")
+    assert may_be_checked_out(common_dir, ref)
+    git(repo.parent / "linked", "switch", "-q", "--detach")
+    assert not may_be_checked_out(common_dir, ref) or keeps_tables(common_dir)
+    git(repo, "switch", "-q", "other")
+    assert may_be_checked_out(common_dir, ref)
+
+
+def test_a_head_that_is_not_a_small_file_does_not_tell(repo: Path) -> None:
+    git(repo, "worktree", "add", "-q", "--detach", str(repo.parent / "linked"))
+    head = repo / ".git" / "worktrees" / "linked" / "HEAD"
+    head.unlink()
+    os.mkfifo(head)
+    assert may_be_checked_out(repo / ".git", "refs/heads/other")

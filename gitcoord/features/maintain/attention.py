@@ -17,6 +17,7 @@ from gitcoord.features.inspect.gates import failed_gates
 from gitcoord.features.prepared import failed_setup
 from gitcoord.features.setup.trust import gates_and_setup, shown, untrusted
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.places import may_be_checked_out
 
 __all__ = ["Attention", "item", "needs_you"]
 
@@ -72,13 +73,15 @@ def item(
 
 def _target(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
     """Find a target that is gone, and a ledger that somebody has checked out."""
-    from gitcoord.git.worktrees import checkouts_of
-
     target = work.target(snapshot)
     name = branch_name(target)
     if work.read_target(target) is None:
         text = f"the target branch {name} does not exist: it was renamed or deleted"
         yield item("target", text, 'gitcoord plan apply FILE, with target = "BRANCH" in its [plan]')
+    if not may_be_checked_out(work.place.common_dir, work.ledger.ref):
+        return
+    from gitcoord.git.worktrees import checkouts_of
+
     for place in checkouts_of(work.git, work.ledger.ref):
         text = f"the ledger is checked out in {place}: a commit there would break it"
         yield item("checkout", text, f"git -C {place} switch {name}")
