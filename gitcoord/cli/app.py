@@ -11,7 +11,7 @@ from typing import Any
 from gitcoord.cli.output import Output
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
-from gitcoord.core.ids import AgentId, show_duration
+from gitcoord.core.ids import AgentId, Oid, show_duration
 from gitcoord.features.doors import Notice, begin_as_agent, begin_as_orchestrator
 from gitcoord.features.workspace import Workspace, agent_at, ledger_at, open_workspace
 
@@ -131,6 +131,22 @@ class App:
         self.refuse_agents()
         self.tell(begin_as_orchestrator(self.work))
         return self.work
+
+    def tell_of_cut(self) -> Oid | None:
+        """Tell where the history in this clone begins, if it was made without the older entries."""
+        if not self.work.store.cut_entries():
+            return None
+        from gitcoord.features.inspect.chain import begins_with, whole_by
+
+        begins = None
+        if self.work.ledger.tip() is not None:
+            begins = begins_with(self.work, self.work.ledger.snapshot().oid)
+        if begins is not None:
+            self.out.notice(
+                f"the history in this clone begins with entry {begins[:12]}: "
+                f"`{whole_by(self.work)}` brings what was before it"
+            )
+        return begins
 
     def refuse_agents(self, *, never: bool = False) -> None:
         """Refuse an agent: where the process stands counts, whatever ``-C`` says."""

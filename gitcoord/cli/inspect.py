@@ -354,19 +354,30 @@ def impact(app: App, task: TaskId) -> None:
 @command(
     argument("span", metavar="[RANGE]", required=False),
     option("--quick", is_flag=True, help="Only what is new since this machine last verified."),
+    option("--from-checkpoint", is_flag=True, help="Only what came after the last checkpoint."),
 )
-def verify(app: App, span: str | None, quick: bool) -> None:
+def verify(app: App, span: str | None, quick: bool, from_checkpoint: bool) -> None:
     """Replay the history, or RANGE (OLD..NEW), and check every entry.
 
     Reports the first illegal entry, and a history that lacks what was
-    verified here before; repairs nothing.
+    verified here before; repairs nothing. Where this clone was made by
+    `join --depth` it begins with the oldest entry that is here.
 
     Example: gitcoord verify
     """
+    from gitcoord.features.inspect.chain import last_checkpoint
     from gitcoord.features.maintain import verify
     from gitcoord.features.names import named_entry
 
+    app.tell_of_cut()
     since = until = None
+    if span is not None and from_checkpoint:
+        raise UsageError(
+            "a range says where to begin, and so does --from-checkpoint",
+            hint="give one of them",
+        )
+    if from_checkpoint:
+        since = last_checkpoint(app.work, app.work.ledger.snapshot())
     if span is not None:
         old, dots, new = span.partition("..")
         if not dots:
@@ -379,7 +390,7 @@ def verify(app: App, span: str | None, quick: bool) -> None:
             until = named_entry(app.work, new)
 
     with ticking(app, "verifying"):
-        if span is None:
+        if span is None and not from_checkpoint:
             done = verify.verify_ledger(app.work, quick=quick)
         else:
             done = verify.verify(app.work, since=since, until=until)

@@ -44,12 +44,19 @@ def made_on(app: App, name: str, *, no_branch: bool) -> tuple[dict[str, Any], st
 
 @click.command()
 @click.option("--remote", metavar="NAME", help="The remote, where several have such a ledger.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Fetch the newest N entries, and not the whole history.",
+)
 @pass_app
-def join(app: App, remote: str | None) -> None:
+def join(app: App, remote: str | None, depth: int | None) -> None:
     """Work from this clone on a ledger that is on a git server.
 
     What is fetched goes to refs of gitcoord's own; remotes, branches and
-    what `git fetch` does stay as they are.
+    what `git fetch` does stay as they are. With --depth the state is all
+    here, and of its history the newest entries.
 
     Example: gitcoord join
     """
@@ -58,12 +65,16 @@ def join(app: App, remote: str | None) -> None:
 
     require_git()
     app.refuse_agents()
-    done = machines.join(app.work, remote)
+    done = machines.join(app.work, remote, depth=depth)
+    begins = app.tell_of_cut()
+    if depth is not None and begins is None:
+        app.out.notice("the whole history of the ledger is in this clone")
     facts = {
         "ledger": app.work.ledger.name,
         "remote": done.remote,
         "entry": done.entry,
         "already": done.already,
+        "begins": begins,
     }
     text = f"this clone works on ledger '{facts['ledger']}' of {done.remote}"
     if done.already:

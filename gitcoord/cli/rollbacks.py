@@ -61,6 +61,7 @@ def rollback(
 
     app = ctx.find_object(App)
     assert app is not None
+    app.tell_of_cut()
     if dry_run:
         app.refuse_agents()
         choice = rollbacks.choose(

@@ -70,6 +70,7 @@ def log(app: App, /, follow: bool, once: bool, limit: int, **asked: Any) -> None
     """
     from gitcoord.features.inspect import log as listing
 
+    app.tell_of_cut()
     if follow:
         _stream(app, asked, limit, is_once=once)
         return
@@ -98,6 +99,7 @@ def events(app: App, /, once: bool, limit: int, **asked: Any) -> None:
     Example: gitcoord events --since 2h --once
     """
     app.out.as_json = True
+    app.tell_of_cut()
     _stream(app, asked, limit, is_once=once)
 
 
@@ -177,6 +179,7 @@ def stats(app: App, since: str | None) -> None:
     """
     from gitcoord.features.inspect.statistics import statistics
 
+    app.tell_of_cut()
     entry, time = entry_or_time(app, since)
     with ticking(app, "reading the history"):
         found = statistics(app.work, since=entry, since_time=time)
@@ -377,6 +380,7 @@ def report(app: App, output: str | None, kind: str) -> None:
 
     from gitcoord.features.maintain.report import FORMATS, report_facts
 
+    app.tell_of_cut()
     with ticking(app, "reading the history"):
         facts = report_facts(app.work)
     if kind == "json":

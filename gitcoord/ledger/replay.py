@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitcoord.core import codec
-from gitcoord.core.errors import CorruptError, GitcoordError
+from gitcoord.core.errors import CorruptError, GitcoordError, UnavailableError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
 from gitcoord.core.machine import apply, check
@@ -21,7 +21,7 @@ from gitcoord.ledger.writing import encoded
 from gitcoord.store.protocol import BlobRef, EntryObject, MissingObjectError, Store, TreeItem
 from gitcoord.store.reader import RecordCache, TreeReader
 
-__all__ = ["illegal", "replay_entry"]
+__all__ = ["cut_off", "illegal", "replay_entry"]
 
 
 def illegal(oid: Oid, what: str) -> CorruptError:
@@ -33,13 +33,26 @@ def illegal(oid: Oid, what: str) -> CorruptError:
     )
 
 
+def cut_off(oid: Oid) -> UnavailableError:
+    """Return that what is asked for lies before the first entry of this clone."""
+    return UnavailableError(
+        f"the history in this clone begins with entry {oid[:12]}, and what was before it is needed",
+        hint="`git fetch --unshallow` with the remote and the ledger's ref brings it",
+        entry=oid,
+    )
+
+
 def replay_entry(ledger: Ledger, entry: EntryObject, cache: RecordCache) -> None:
     """Check one entry by the replay law.
 
     Raises:
         CorruptError: It is illegal, or an object of it cannot be read.
+        UnavailableError: The history in this clone begins with it: what was before it is
+            not known.
 
     """
+    if entry.is_cut:
+        raise cut_off(entry.oid)
     event = parse(entry.message, entry.oid)
     parent = None
     parent_tree = None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gitcoord.core.errors import UnavailableError
-from gitcoord.core.ids import Oid
+from gitcoord.core.ids import Oid, is_oid
 from gitcoord.host.clock import Clock
 from gitcoord.store.file_refs import FileRefs, SymbolicRefError, is_logged, is_unlogged
 from gitcoord.store.loose import LooseObjects, Shared
@@ -80,6 +80,7 @@ class DiskStore(ABC):
         self._trees: dict[Oid, Mapping[str, TreeItem]] = {}
         self._entries: dict[Oid, EntryObject] = {}
         self._fresh: list[Oid] = []
+        self._shallow: frozenset[str] | None = None
 
     # what an engine brings
 
@@ -134,10 +135,38 @@ class DiskStore(ABC):
         known = self._entries.get(oid)
         if known is None:
             known = parse_commit(oid, self._raw(oid, "commit"))
+            if known.parents and oid in self._shallow_lines():
+                known = self._cut(known)
             if len(self._entries) >= MAX_CACHED_ENTRIES:
                 self._entries.clear()
             self._entries[oid] = known
         return known
+
+    def _cut(self, entry: EntryObject) -> EntryObject:
+        """Return an entry without parents that are not here.
+
+        Anybody can write a line of ``shallow``: it counts where a parent is really missing.
+        """
+        if all(map(self._has, entry.parents)):
+            return entry
+        return entry._replace(parents=(), is_cut=True)
+
+    def _shallow_lines(self) -> frozenset[str]:
+        if self._shallow is None:
+            self._shallow = frozenset()
+            with suppress(OSError):
+                text = (self.common_dir / "shallow").read_text("ascii", "replace")
+                self._shallow = frozenset(text.split())
+        return self._shallow
+
+    def cut_entries(self) -> frozenset[Oid]:
+        """Return the commits that the histories of a shallow clone begin with."""
+        found = set()
+        for line in filter(is_oid, self._shallow_lines()):
+            with suppress(MissingObjectError):
+                if self.read_entry(Oid(line)).is_cut:
+                    found.add(Oid(line))
+        return frozenset(found)
 
     def read_blob(self, oid: Oid) -> bytes:
         """Read a blob."""
@@ -295,3 +324,4 @@ class DiskStore(ABC):
         """Forget what is cached of packs and refs."""
         self._trees.clear()
         self._entries.clear()
+        self._shallow = None

@@ -68,6 +68,10 @@ class MemoryStore:
             raise MissingObjectError(f"commit {oid}")
         return self.entries[oid]
 
+    def cut_entries(self) -> frozenset[Oid]:
+        """Return nothing: no history is cut."""
+        return frozenset()
+
     def read_blob(self, oid: Oid) -> bytes:
         """Read a blob."""
         return self._read("blob", oid)

@@ -63,7 +63,10 @@ class TreeItem(NamedTuple):
 
 
 class EntryObject(NamedTuple):
-    """A commit as it was read; ``time`` is the committer's, in seconds."""
+    """A commit as it was read; ``time`` is the committer's, in seconds.
+
+    Where ``is_cut`` its parents are not in this clone, which was made without them.
+    """
 
     oid: Oid
     tree: Oid
@@ -72,6 +75,7 @@ class EntryObject(NamedTuple):
     author: str
     author_email: str
     time: int
+    is_cut: bool = False
 
 
 class Store(Protocol):
@@ -88,6 +92,9 @@ class Store(Protocol):
 
     def read_entry(self, oid: Oid) -> EntryObject:
         """Read a commit. Raises MissingObjectError."""
+
+    def cut_entries(self) -> frozenset[Oid]:
+        """Return the commits that the histories of a shallow clone begin with."""
 
     def read_blob(self, oid: Oid) -> bytes:
         """Read a blob. Raises MissingObjectError."""

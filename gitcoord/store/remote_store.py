@@ -193,6 +193,10 @@ class RemoteStore:
         """Read a commit."""
         return self.inner.read_entry(oid)
 
+    def cut_entries(self) -> frozenset[Oid]:
+        """Return the commits that the histories of a shallow clone begin with."""
+        return self.inner.cut_entries()
+
     def read_blob(self, oid: Oid) -> bytes:
         """Read a blob."""
         return self.inner.read_blob(oid)

@@ -113,11 +113,26 @@ class Tracking:
             )
         self._store.refresh()
 
+    def fetch_newest(self, depth: int, *, timeout_s: float) -> None:
+        """Fetch the newest entries of the ledger alone; later fetches bring what comes after them.
+
+        Nothing else may be fetched so: git would cut the history of every branch that it
+        is on.
+
+        Raises:
+            MissingOnServerError: The ledger is not there.
+            UnavailableError: The server was not reached, or did not answer.
+
+        """
+        refspec = f"+{self._place}:{self._copy_of(self._ledger)}"
+        self._remote.fetch([refspec], timeout_s=timeout_s, options=(f"--depth={depth}",))
+        self._store.refresh()
+
     def push(
         self, updates: Sequence[Update], *, timeout_s: float, keep: tuple[int, ...] = ()
     ) -> Pushed:
         """Move refs on the server, all or none, and their copies with them."""
-        there = [one._replace(ref=self._there(one.ref)) for one in updates]
+        there = [one._replace(ref=self.there(one.ref)) for one in updates]
         done = self._remote.push(there, timeout_s=timeout_s, keep=keep)
         if done.end == "accepted":
             for one in updates:
@@ -139,7 +154,7 @@ class Tracking:
         with suppress(ContendedError, LockedError, FailedError, UnavailableError):
             self._store.swap(self._copy_of(ref), self.read(ref), new)
 
-    def _there(self, ref: str) -> str:
+    def there(self, ref: str) -> str:
         """Return the name of a ref on the server."""
         if ref == self._ledger:
             return self._place

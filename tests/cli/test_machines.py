@@ -104,3 +104,46 @@ def test_what_is_missing_is_named(cli: Cli, repo: Path, plan: Path) -> None:
     assert cli.json("init", str(plan), "--remote", "nowhere", status=2)["code"] == "not-found"
     assert git("for-each-ref", "refs/heads/gitcoord", cwd=repo) == ""
     assert cli.json("join", status=2)["code"] == "not-found"
+
+
+def test_a_clone_with_the_newest_entries_says_where_its_history_begins(
+    cli: Cli, plan: Path, bare: Path, tmp_path: Path
+) -> None:
+    cli("init", str(plan), "--remote", "origin", "--no-branch")
+    for name in ("one", "two", "three"):
+        cli("checkpoint", name)
+    second = clone(f"file://{bare}", tmp_path / "second")
+    joined = cli.json("join", "--depth", "3", cwd=second)
+    assert answer_mistakes(joined) == []
+    begins = git("rev-parse", "refs/gitcoord/ledger/ledger~2", cwd=bare)
+    assert joined["begins"] == begins
+    told = f"the history in this clone begins with entry {begins[:12]}: "
+    whole = "git fetch --unshallow origin refs/gitcoord/ledger/ledger"
+    assert joined["notices"] == [f"{told}`{whole}` brings what was before it"]
+    for command in (["log"], ["stats"], ["report"], ["verify"]):
+        cli(*command, cwd=second)
+        assert told in cli.err
+    assert "2 entries verified after" in cli("verify", cwd=second)
+    older = git("rev-parse", f"{begins}~1", cwd=bare)
+    missed = cli("events", "--once", "--since", older, status=2, cwd=second)
+    assert told in missed
+    back = cli("rollback", "--steps", "4", status=2, cwd=second)
+    assert back == ""
+    assert told in cli.err
+    assert cli("verify", "--from-checkpoint", cwd=second).startswith("0 entries verified after")
+    cli("verify", "--from-checkpoint", "..HEAD", status=2, cwd=second)
+    git(*whole.split()[1:], cwd=second)
+    assert cli.json("verify", cwd=second)["since"] is None
+    assert told not in cli.err
+
+
+def test_a_history_that_is_here_already_is_not_cut(
+    cli: Cli, plan: Path, bare: Path, tmp_path: Path
+) -> None:
+    cli("init", str(plan), "--remote", "origin")
+    second = clone(f"file://{bare}", tmp_path / "second")
+    told = cli.json("join", "--depth", "1", cwd=second)
+    assert told["begins"] is None
+    assert told["notices"] == ["the whole history of the ledger is in this clone"]
+    assert cli("verify", "--from-checkpoint", status=2, cwd=second) == ""
+    assert "this ledger has no checkpoint" in cli.err

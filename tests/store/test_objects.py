@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.store.objects import clean_name, encode_commit, parse_commit, read_loose
-from gitcoord.store.protocol import MissingObjectError
+from gitcoord.store.protocol import EntryObject, MissingObjectError
 from tests.support.formats import needs_sha1
 from tests.support.world import git
 
@@ -71,7 +71,7 @@ def test_a_commit_is_written_byte_for_byte_as_git_does(
     content = encode_commit(tree, (parent,), author, committer, 1_700_000_000, message)
     assert content == raw(repo, "cat-file", "commit", oid)
     read = parse_commit(oid, content)
-    assert read == (oid, tree, (parent,), message, *author, 1_700_000_000)
+    assert read == EntryObject(oid, tree, (parent,), message, *author, 1_700_000_000)
 
 
 def test_headers_in_a_message_are_not_read_as_headers() -> None:

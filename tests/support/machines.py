@@ -53,9 +53,9 @@ def made(repo: Path, url: str, plan: str, *names: str, worktrees: bool = True) -
     return work
 
 
-def clone(url: str, place: Path) -> Path:
+def clone(url: str, place: Path, *options: str) -> Path:
     """Clone what is on a server, as a user would."""
-    subprocess.run(["git", "clone", "-q", url, str(place)], check=True)
+    subprocess.run(["git", "clone", "-q", *options, url, str(place)], check=True)
     return place
 
 

@@ -1,16 +1,18 @@
-"""Walk the chain of entries, back from a tip."""
+"""Walk the chain of entries, back from a tip, as far as this clone has it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gitcoord.core.errors import NotFoundError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
 from gitcoord.core.messages import parse
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 
-__all__ = ["Link", "entries"]
+__all__ = ["Link", "begins_with", "checkpoint_entry", "entries", "last_checkpoint", "whole_by"]
 
 
 class Link(NamedTuple):
@@ -32,3 +34,54 @@ def entries(work: Workspace, tip: Oid) -> Iterator[Link]:
             parent = entry.parents[0]
         yield Link(oid, parse(entry.message, oid), entry.time, parent)
         oid = parent
+
+
+def checkpoint_entry(work: Workspace, tip: Oid, name: str) -> Oid:
+    """Return the entry that made a checkpoint.
+
+    Raises:
+        NotFoundError: No entry that is here did.
+
+    """
+    for oid, event, _, _ in entries(work, tip):
+        steps = event.get("events", [event])
+        if any(one["op"] == "checkpoint" and one["name"] == name for one in steps):
+            return oid
+    raise NotFoundError(
+        f"no entry of this ledger's history made checkpoint {name}",
+        hint="`gitcoord verify` looks for damage",
+    )
+
+
+def last_checkpoint(work: Workspace, snapshot: Snapshot) -> Oid:
+    """Return the entry that made the newest checkpoint.
+
+    Raises:
+        NotFoundError: There is none, or its entry is not here.
+
+    """
+    known = snapshot.checkpoints()
+    if not known:
+        raise NotFoundError(
+            "this ledger has no checkpoint", hint="`gitcoord checkpoint NAME` makes one"
+        )
+    return checkpoint_entry(work, snapshot.oid, known[-1]["name"])
+
+
+def begins_with(work: Workspace, tip: Oid) -> Oid | None:
+    """Return the entry that a chain begins with in this clone; None: it is whole here."""
+    from gitcoord.git.merges import is_ancestor
+
+    for oid in sorted(work.store.cut_entries()):
+        is_entry = "\nGitcoord-Event: " in work.store.read_entry(oid).message
+        if is_entry and is_ancestor(work.git, oid, tip):
+            return oid
+    return None
+
+
+def whole_by(work: Workspace) -> str:
+    """Return the git command that fetches the entries which a clone was made without."""
+    ref = work.ledger.ref
+    if work.remote is None:
+        return f"git fetch --unshallow REMOTE {ref}"
+    return f"git fetch --unshallow {work.remote.remote.name} {work.remote.tracking.there(ref)}"

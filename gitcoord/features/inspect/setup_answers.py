@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gitcoord.core.ids import AgentId, PhaseId, TaskId
+from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.plan_changes import ChangedPart, ChangedTask
 from gitcoord.features.inspect.agent_answers import (
     Written,
@@ -119,6 +119,7 @@ class JoinAnswer(Written):
     ledger: str
     remote: str
     already: bool
+    begins: Oid | None
 
 
 class ArchiveAnswer(Written):

@@ -23,7 +23,7 @@ from gitcoord.features.land.rollback_preview import code_move, moves_since
 from gitcoord.features.work.checks import unproved
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.identities import differ_by_identity_alone
-from gitcoord.ledger.replay import illegal, replay_entry
+from gitcoord.ledger.replay import cut_off, illegal, replay_entry
 from gitcoord.store.protocol import EntryObject, MissingObjectError
 from gitcoord.store.reader import RecordCache
 
@@ -58,6 +58,8 @@ def _beginning(work: Workspace, snapshot: Snapshot, pending: Pending) -> tuple[E
             return entry, event
         if event["op"] in _ENDS:
             break
+        if entry.is_cut:
+            raise cut_off(oid)
         oid = None
         if entry.parents:
             oid = entry.parents[0]

@@ -23,7 +23,7 @@ from gitcoord.core.refs import attic_ref, branch_name, landing_ref, result_ref
 from gitcoord.core.sentences import given, said, words
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import is_stream
-from gitcoord.features.inspect.chain import entries
+from gitcoord.features.inspect.chain import checkpoint_entry, entries
 from gitcoord.features.land.candidates import unpruned
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
@@ -112,14 +112,7 @@ def _named(work: Workspace, tip: Oid, name: str) -> Choice:
 
 
 def _checkpoint(work: Workspace, tip: Oid, name: str) -> Choice:
-    for oid, event, _, _ in entries(work, tip):
-        steps = event.get("events", [event])
-        if any(one["op"] == "checkpoint" and one["name"] == name for one in steps):
-            return Choice(oid, said("at-checkpoint", name=name))
-    raise NotFoundError(
-        f"no entry of this ledger's history made checkpoint {name}",
-        hint="`gitcoord verify` looks for damage",
-    )
+    return Choice(checkpoint_entry(work, tip, name), said("at-checkpoint", name=name))
 
 
 def _entry(work: Workspace, tip: Oid, wanted: Oid) -> Choice:

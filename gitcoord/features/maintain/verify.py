@@ -26,7 +26,11 @@ _ABANDONED = re.compile(r"^Gitcoord-Abandoned: ([0-9a-f]+)$", re.MULTILINE)
 
 
 class Verified(NamedTuple):
-    """A history that holds: how many entries were replayed, up to which."""
+    """A history that holds: how many entries were replayed, after which and up to which.
+
+    ``since`` is the entry that was taken as it is: where it was asked to begin, or where the
+    history in this clone does; None: from genesis.
+    """
 
     entries: int
     tip: Oid
@@ -35,7 +39,10 @@ class Verified(NamedTuple):
 
 @uncollected()
 def verify(work: Workspace, *, since: Oid | None = None, until: Oid | None = None) -> Verified:
-    """Replay the entries after ``since`` (default: from genesis) to ``until``.
+    """Replay the entries after ``since`` (default: all that are here) to ``until``.
+
+    Where this clone was made without the older entries, the oldest one that is here is
+    taken as the server gave it, and those after it are replayed.
 
     Raises:
         CorruptError: Names the first illegal entry and what is wrong.
@@ -43,6 +50,8 @@ def verify(work: Workspace, *, since: Oid | None = None, until: Oid | None = Non
     """
     tip = until or _readable_tip(work)
     oids = _chain(work.store, tip, since)
+    if since is None and work.store.read_entry(oids[-1]).is_cut:
+        since = oids.pop()
     cache = RecordCache()
     for number, oid in enumerate(reversed(oids), 1):
         work.tell("verifying entries", number, len(oids))
@@ -63,12 +72,12 @@ def verify_ledger(work: Workspace, *, quick: bool = False) -> Verified:
     tip = _readable_tip(work)
     file = work.ledger.files.root / "verified" / f"{work.ledger.name}.json"
     known = (read_json(file) or {}).get("tip")
-    since = None
+    base = None
     if isinstance(known, str):
         base = _link(work, tip, Oid(known))
-        since = None
-        if quick:
-            since = base
+    since = None
+    if quick:
+        since = base
     done = verify(work, since=since, until=tip)
     with suppress(UnavailableError):
         # Who may only read can verify, and goes without a memory.
@@ -83,11 +92,13 @@ def _readable_tip(work: Workspace) -> Oid:
     return tip
 
 
-def _link(work: Workspace, tip: Oid, known: Oid) -> Oid:
+def _link(work: Workspace, tip: Oid, known: Oid) -> Oid | None:
     """Find the newest entry that both the tip and a verified tip descend from.
 
-    Rollbacks link an abandoned history.
+    Rollbacks link an abandoned history. None: the clone was made anew since, without the
+    entries that were verified.
     """
+    is_cut = False
     seen: dict[Oid, Oid] = {}
     starts = [(tip, NO_OID)]
     while starts:
@@ -101,6 +112,7 @@ def _link(work: Workspace, tip: Oid, known: Oid) -> Oid:
                 entry = work.store.read_entry(oid)
             except MissingObjectError:
                 break
+            is_cut = is_cut or entry.is_cut
             parent = None
             if entry.parents:
                 parent = entry.parents[0]
@@ -108,6 +120,8 @@ def _link(work: Workspace, tip: Oid, known: Oid) -> Oid:
             if abandoned and parent:
                 starts.append((Oid(abandoned[1]), fork or parent))
             oid = parent
+    if is_cut and not _is_here(work.store, known):
+        return None
     raise CorruptError(
         f"entry {known[:12]}, which was verified here before, is not in the history of {tip[:12]}, "
         "and no rollback says where "
@@ -115,6 +129,14 @@ def _link(work: Workspace, tip: Oid, known: Oid) -> Oid:
         entry=known,
         hint="nothing was changed; the ledger was rewritten: compare with another clone of it",
     )
+
+
+def _is_here(store: Store, oid: Oid) -> bool:
+    try:
+        store.read_entry(oid)
+    except MissingObjectError:
+        return False
+    return True
 
 
 def _chain(store: Store, tip: Oid, since: Oid | None) -> list[Oid]:

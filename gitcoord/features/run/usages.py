@@ -17,6 +17,7 @@ from gitcoord.core.messages import parse
 from gitcoord.core.model import Budget, Usage
 from gitcoord.core.prices import Price, price_of, read_prices
 from gitcoord.core.usage import bounded, over_budget, spent_of, usage_of, usages_in
+from gitcoord.features.inspect.chain import begins_with, whole_by
 from gitcoord.features.run.assistants import Assistant
 from gitcoord.features.work.escalations import escalate
 from gitcoord.features.workspace import Workspace, plan_of
@@ -65,10 +66,14 @@ class Spending:
 
         Raises:
             RefusedError: An assistant does not tell what the budget bounds, and no
-                price is known that would estimate it (reason ``budget``).
+                price is known that would estimate it; or this clone does not have the
+                whole history, of which it counts all (reason ``budget``).
 
         """
         budget = self._budget(work)
+        begins = begins_with(work, work.ledger.snapshot().oid) if budget else None
+        if begins is not None:
+            raise _unknown_before(work, begins)
         for one in assistants:
             counts = one.output in REPORTS_TOKENS
             is_priced = counts and price_of(self._prices, one.model_name, one.name) is not None
@@ -146,6 +151,15 @@ class Spending:
             if event["op"] == "rollback":
                 waiting.append(event["abandoned"])
         return self._usages
+
+
+def _unknown_before(work: Workspace, oid: Oid) -> RefusedError:
+    return RefusedError(
+        f"the history in this clone begins with entry {oid[:12]}, and a budget counts what was "
+        "used before it, too",
+        reason="budget",
+        hint=f"`{whole_by(work)}` brings it",
+    )
 
 
 def _uncountable(assistant: Assistant, what: str, hint: str) -> RefusedError:

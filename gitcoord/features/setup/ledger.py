@@ -66,7 +66,7 @@ def begun(work: Workspace) -> Done | None:
     entry = None
     if tip:
         entry = work.store.read_entry(tip)
-    if entry is None or entry.parents:
+    if entry is None or entry.parents or entry.is_cut:
         return None
     return Done(entry.oid, parse_message(entry.message, entry.oid), work.ledger.snapshot(entry.oid))
 

@@ -134,10 +134,11 @@ def publish(work: Workspace, home: Home) -> Oid:
     return tip
 
 
-def join(work: Workspace, name: str | None = None) -> Joined:
+def join(work: Workspace, name: str | None = None, *, depth: int | None = None) -> Joined:
     """Let this clone work on a ledger that is on a server.
 
-    Asked again it changes nothing.
+    With a ``depth`` no more than so many of its newest entries are fetched; those that are
+    here already stay. Asked again it changes nothing.
 
     Raises:
         NotFoundError: No remote has such a ledger.
@@ -157,9 +158,12 @@ def join(work: Workspace, name: str | None = None) -> Joined:
         )
     home = _home_with_ledger(work, name)
     here = work.ledger.tip()
+    is_known = here is not None or _is_fetched(work)
     work.live_on(home)
     assert work.remote is not None
     tracking = work.remote.tracking
+    if depth is not None and not is_known:
+        tracking.fetch_newest(depth, timeout_s=LONG_S)
     tracking.fetch([], timeout_s=LONG_S)
     there = tracking.read(work.ledger.ref)
     assert there is not None
@@ -174,6 +178,12 @@ def join(work: Workspace, name: str | None = None) -> Joined:
         )
     _keep(work, home)
     return Joined(home.remote, work.ledger.snapshot().oid, already=False)
+
+
+def _is_fetched(work: Workspace) -> bool:
+    """Return whether a fetch of the user's brought the ledger's branch already."""
+    branch = f"/gitcoord/{work.ledger.name}"
+    return any(ref.endswith(branch) for ref in work.store.list_refs("refs/remotes/"))
 
 
 def _home_with_ledger(work: Workspace, name: str | None) -> Home:

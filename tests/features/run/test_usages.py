@@ -13,9 +13,11 @@ from gitcoord.core.sentences import said
 from gitcoord.features.land import rollbacks
 from gitcoord.features.run.assistants import Assistant
 from gitcoord.features.run.usages import Spending, load_prices
+from gitcoord.features.setup import machines
 from gitcoord.features.work import claims
-from gitcoord.features.workspace import Workspace
+from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
+from tests.support.machines import clone, made, server
 from tests.support.world import found
 
 CLAUDE = Assistant("claude", "/bin/true", ("{prompt}",), (), "", "claude")
@@ -79,3 +81,15 @@ def test_a_table_of_prices_that_is_none_is_named() -> None:
     (folder / "prices.toml").write_text("= x")
     with pytest.raises(UsageError, match=r"prices\.toml"):
         load_prices()
+
+
+def test_a_budget_needs_the_whole_history(repo: Path, tmp_path: Path) -> None:
+    bare = server(tmp_path)
+    made(repo, str(bare), tasks("a", head="[plan]\nbudget = { tokens = 10 }\n"))
+    second = clone(f"file://{bare}", tmp_path / "second", "--single-branch")
+    work = open_workspace(second)
+    machines.join(work, depth=1)
+    with pytest.raises(RefusedError, match="a budget counts what was used before it") as refused:
+        Spending({}, {}).require_countable(work, [CLAUDE])
+    assert refused.value.reason == "budget"
+    work.close()
