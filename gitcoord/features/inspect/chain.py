@@ -44,8 +44,7 @@ def checkpoint_entry(work: Workspace, tip: Oid, name: str) -> Oid:
 
     """
     for oid, event, _, _ in entries(work, tip):
-        steps = event.get("events", [event])
-        if any(one["op"] == "checkpoint" and one["name"] == name for one in steps):
+        if name in _checkpoints_of(event):
             return oid
     raise NotFoundError(
         f"no entry of this ledger's history made checkpoint {name}",
@@ -60,12 +59,22 @@ def last_checkpoint(work: Workspace, snapshot: Snapshot) -> Oid:
         NotFoundError: There is none, or its entry is not here.
 
     """
-    known = snapshot.checkpoints()
-    if not known:
+    if not snapshot.checkpoints():
         raise NotFoundError(
             "this ledger has no checkpoint", hint="`gitcoord checkpoint NAME` makes one"
         )
-    return checkpoint_entry(work, snapshot.oid, known[-1]["name"])
+    for oid, event, _, _ in entries(work, snapshot.oid):
+        if _checkpoints_of(event):
+            return oid
+    raise NotFoundError(
+        "no entry that is here made a checkpoint", hint="`gitcoord verify` takes what is here"
+    )
+
+
+def _checkpoints_of(event: Event) -> list[str]:
+    """Return the names of the checkpoints that an entry makes."""
+    steps = event.get("events", [event])
+    return [one["name"] for one in steps if one["op"] == "checkpoint"]
 
 
 def begins_with(work: Workspace, tip: Oid) -> Oid | None:
