@@ -71,8 +71,10 @@ def _make_git_dir(git: Git, common_dir: Path, folder: Path, *, quarantine: bool)
     (folder / "HEAD").write_text("ref: refs/heads/none\n")
     (folder / "config").write_text(_config(git, common_dir), "utf-8", "surrogateescape")
     if quarantine:
+        # git would make the folder of packs, and go on where it cannot.
+        (folder / "objects" / "pack").mkdir(parents=True)
         info = folder / "objects" / "info"
-        info.mkdir(parents=True)
+        info.mkdir()
         (info / "alternates").write_text(f"{common_dir / 'objects'}\n", "utf-8", "surrogateescape")
     shallow = _shallow_lines(git, common_dir)
     if shallow:

@@ -8,7 +8,7 @@ import os
 __all__ = ["is_of_the_system", "remedy"]
 
 _REMEDIES = (
-    (("No space left", "quota"), "make room on the disk, and try again"),
+    (("No space left", "Out of diskspace", "quota"), "make room on the disk, and try again"),
     (
         ("Permission denied", "not permitted", "Read-only", "insufficient permission"),
         "check who owns .git and may write there: all that work on a repository run as one user; "
@@ -31,10 +31,18 @@ _OF_THE_SYSTEM = (
 )
 
 
+_OUT_OF_MEMORY = "fatal: Out of memory"
+_OUT_OF_SPACE = " write error. Out of diskspace"
+"""What git says without the system's words: one where its write was cut short."""
+
+
 def is_of_the_system(said: str) -> bool:
-    """Return whether git ends a line with an error of the system's: it is about no object."""
+    """Return whether git tells in a line of an error of the system's: it is about no object."""
     words = tuple(f": {os.strerror(number)}" for number in _OF_THE_SYSTEM)
-    return any(line.rstrip().endswith(words) for line in said.splitlines())
+    lines = [line.strip() for line in said.splitlines()]
+    return any(
+        line.endswith((*words, _OUT_OF_SPACE)) or line.startswith(_OUT_OF_MEMORY) for line in lines
+    )
 
 
 def remedy(said: object) -> str:

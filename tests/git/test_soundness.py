@@ -34,17 +34,36 @@ def test_a_commit_that_a_strict_server_would_not_take_is_refused(
     assert caught.value.message.isprintable()
 
 
+NAMING = "rename,renameat,renameat2,link,linkat"
+
+
 @pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")
-@pytest.mark.parametrize("fault", ["error=EIO", "error=ENOSPC", "signal=KILL"])
+@pytest.mark.parametrize(
+    ("step", "calls", "fault"),
+    [
+        # Where the looked-at objects are given their name.
+        ("pack-objects", NAMING, "error=EIO"),
+        ("pack-objects", NAMING, "error=ENOSPC"),
+        ("pack-objects", NAMING, "signal=KILL"),
+        ("pack-objects", "write", "error=EIO:when=1"),
+        ("pack-objects", "write", "error=ENOSPC:when=1"),
+        ("index-pack", "write", "error=ENOSPC:when=1"),
+    ],
+)
 def test_a_disk_that_fails_is_no_fault_of_the_commit(
-    repo: Path, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+    step: str,
+    calls: str,
+    fault: str,
+    repo: Path,
+    base: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It strikes where the looked-at objects are given their name."""
-    calls = "rename,renameat,renameat2,link,linkat"
     failing = tmp_path / "programs" / "git"
     failing.parent.mkdir()
     failing.write_text(
-        f"#!/bin/sh\nexec {strace.STRACE} -f -qq -o {tmp_path}/log -e trace={calls} "
+        f'#!/bin/sh\ncase " $* " in *" {step} "*) ;; *) exec {shutil.which("git")} "$@" ;; esac\n'
+        f"exec {strace.STRACE} -f -qq -o {tmp_path}/log -e trace={calls} "
         f'-e inject={calls}:{fault} {shutil.which("git")} "$@"\n'
     )
     failing.chmod(0o755)
@@ -52,6 +71,7 @@ def test_a_disk_that_fails_is_no_fault_of_the_commit(
     monkeypatch.setenv("PATH", f"{failing.parent}:{os.environ['PATH']}")
     with pytest.raises(UnavailableError, match="could not be looked at"):
         soundness.require_sound(Git(repo), tip, [base])
+    assert list((repo / ".git" / "gitcoord" / "isolated").iterdir()) == []
 
 
 def test_a_submodule_whose_address_is_an_option_is_refused(repo: Path, base: str) -> None:
