@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from benchmarks.__main__ import installed, repository
 from benchmarks.lines import Line, line
 from benchmarks.plans import many_tasks
 from benchmarks.remote_racers import BRANCH
-from gitcoord.features.setup import agents, machines, plans
+from gitcoord.features.setup import agents, ledger, machines, plans
 from gitcoord.features.workspace import open_workspace
 
 DELAYS_MS = (0, 20, 200)
@@ -94,35 +95,39 @@ class Field:
     def __init__(self, top: Path, url: str, wire: Line, env: dict[str, str]) -> None:
         self.top, self.url, self.wire, self.env = top, url, wire, env
         self.runs = 0
-        self.loops = self._clone("loop", 1)
+        self._loop = self._cloned("loop")
 
     def prepare(self, clones: int, each: int) -> None:
         """Make the ledger, with agents enough for the largest race, and the clones."""
         founder = repository(self.top / "founder")
         git("remote", "add", "origin", self.url, cwd=founder)
         work = open_workspace(founder)
-        machines.make(work, machines.home_for(work, "origin"))
+        ledger.init(work)
         plans.apply_plan(work, many_tasks(400), "plan.toml")
         for number in range(clones * each):
             agents.add(work, f"x{number}", no_worktree=True)
+        machines.publish(work, machines.home_for(work, "origin"))
         work.close()
-        self.clones = self._clone("clone", clones)
-        for place in self.clones:
-            joined = open_workspace(place)
-            machines.join(joined)
-            joined.close()
+        first = self._cloned("clone0")
+        joined = open_workspace(first)
+        machines.join(joined)
+        joined.close()
+        # The others are what a clone and a join would have made of them.
+        others = [self.top / f"clone{number}" for number in range(1, clones)]
+        for place in others:
+            shutil.copytree(first, place, symlinks=True)
+        self.clones = [first, *others]
 
-    def _clone(self, name: str, count: int) -> list[Path]:
-        places = [self.top / f"{name}{number}" for number in range(count)]
-        for place in places:
-            git("clone", "-q", self.url, str(place), cwd=self.top)
-            for key, value in (("user.name", "b"), ("user.email", "b@localhost"), ("gc.auto", "0")):
-                git("config", key, value, cwd=place)
-        return places
+    def _cloned(self, name: str) -> Path:
+        place = self.top / name
+        git("clone", "-q", self.url, str(place), cwd=self.top)
+        for key, value in (("user.name", "b"), ("user.email", "b@localhost"), ("gc.auto", "0")):
+            git("config", key, value, cwd=place)
+        return place
 
     def loop(self, seconds: float) -> Race:
         """Let one client fetch, commit and push in a loop, alone."""
-        return self._race(LOOP, [f"loop\t{self.loops[0]}\tloop"], seconds)
+        return self._race(LOOP, [f"loop\t{self._loop}\tloop"], seconds)
 
     def race(self, shape: Shape, seconds: float) -> Race:
         """Let the agents of some clones claim and give back."""
