@@ -77,6 +77,7 @@ class Race(NamedTuple):
     seconds: float
     took: list[float]
     pushes: int
+    fetches: int
     kilobytes: float
     failed: list[str]
 
@@ -92,10 +93,10 @@ class Race(NamedTuple):
 class Field:
     """A server with a ledger and a branch for loops, and clones that reach it over a line."""
 
-    def __init__(self, top: Path, url: str, wire: Line, env: dict[str, str]) -> None:
-        self.top, self.url, self.wire, self.env = top, url, wire, env
+    def __init__(self, top: Path, url: str, wire: Line, pid: int, env: dict[str, str]) -> None:
+        self.top, self.url, self.wire, self.pid, self.env = top, url, wire, pid, env
         self.runs = 0
-        self._loop = self._cloned("loop")
+        self.by_hand = self.cloned("loop")
 
     def prepare(self, clones: int, each: int) -> None:
         """Make the ledger, with agents enough for the largest race, and the clones."""
@@ -108,7 +109,7 @@ class Field:
             agents.add(work, f"x{number}", no_worktree=True)
         machines.publish(work, machines.home_for(work, "origin"))
         work.close()
-        first = self._cloned("clone0")
+        first = self.cloned("clone0")
         joined = open_workspace(first)
         machines.join(joined)
         joined.close()
@@ -118,7 +119,8 @@ class Field:
             shutil.copytree(first, place, symlinks=True)
         self.clones = [first, *others]
 
-    def _cloned(self, name: str) -> Path:
+    def cloned(self, name: str) -> Path:
+        """Make one more clone."""
         place = self.top / name
         git("clone", "-q", self.url, str(place), cwd=self.top)
         for key, value in (("user.name", "b"), ("user.email", "b@localhost"), ("gc.auto", "0")):
@@ -127,7 +129,7 @@ class Field:
 
     def loop(self, seconds: float) -> Race:
         """Let one client fetch, commit and push in a loop, alone."""
-        return self._race(LOOP, [f"loop\t{self._loop}\tloop"], seconds)
+        return self._race(LOOP, [f"loop\t{self.by_hand}\tloop"], seconds)
 
     def race(self, shape: Shape, seconds: float) -> Race:
         """Let the agents of some clones claim and give back."""
@@ -176,6 +178,7 @@ class Field:
             max([seconds, *(one["last"] - begun for one in done)]),
             [each for one in done for each in one["took"]],
             sum(one["pushes"] for one in done),
+            sum(one["fetches"] for one in done),
             moved / 1000,
             failed,
         )
@@ -210,28 +213,28 @@ def field(over: str, top: Path) -> Iterator[Field]:
     seed = repository(top / "seed")
     git("push", "-q", str(bare), f"HEAD:{BRANCH}", cwd=seed)
     env = installed(top)
-    with server(over, top, bare, env) as url, line(url) as (wire, slow):
-        # What the preparations start here has to find the server's key, too.
-        os.environ.update({key: env[key] for key in ("GIT_SSH_COMMAND",) if key in env})
-        yield Field(top, slow, wire, env)
+    with server(over, top, bare) as (url, served), line(url) as (wire, slow):
+        if served.ssh_command:
+            # What the preparations start here has to find the server's key, too.
+            os.environ["GIT_SSH_COMMAND"] = env["GIT_SSH_COMMAND"] = served.ssh_command
+        yield Field(top, slow, wire, served.pid, env)
 
 
 @contextmanager
-def server(over: str, top: Path, bare: Path, env: dict[str, str]) -> Iterator[str]:
-    """Run a server; yields the URL of a repository there."""
+def server(over: str, top: Path, bare: Path) -> Iterator[tuple[str, servers.Served]]:
+    """Run a server; yields the URL of a repository there, and the server."""
     if over == "ssh":
         program = servers.ssh_program()
         if program is None:
             sys.exit("no sshd here (Debian: openssh-server)")
         with servers.sshd(top / "sshd", program) as daemon:
-            env["GIT_SSH_COMMAND"] = daemon.command
-            yield f"{daemon.start}{bare}"
+            yield f"{daemon.start}{bare}", daemon
         return
     programs = servers.web_programs()
     if programs is None:
         sys.exit("no web server with git's backend here (Debian: lighttpd)")
-    with servers.web_server(top / "web", top, programs) as start:
-        yield f"{start}/{bare.name}"
+    with servers.web_server(top / "web", top, programs) as web:
+        yield f"{web.start}/{bare.name}", web
 
 
 def busy_cores(seconds: float = 1.0) -> float:
@@ -251,7 +254,7 @@ def busy_cores(seconds: float = 1.0) -> float:
 
 
 HEAD = (
-    "| over, added to a round trip | who | rate | to the loop's | p50 | p99 | pushes an entry | "
+    "| over, added to a round trip | who | rate | to the loop's | p50 | p99 | pushes, fetches an entry | "
     "kB an entry | failed |"
 )
 
@@ -266,7 +269,7 @@ def row(over: str, delay_ms: int, race: Race, loop: Race) -> str:
         f"{race.rate / loop.rate:.2f}" if loop.entries else "none",
         f"{race.part(0.5):.2f} s",
         f"{race.part(0.99):.2f} s",
-        f"{race.pushes / each:.2f}",
+        f"{race.pushes / each:.2f}, {race.fetches / each:.2f}",
         f"{race.kilobytes / each:.1f}",
         str(len(race.failed)),
     ]

@@ -32,8 +32,8 @@ class Racer(Protocol):
     """Who races: a round begins with a claim and may have an end."""
 
     @property
-    def pushes(self) -> int:
-        """How often it has pushed."""
+    def talks(self) -> tuple[int, int]:
+        """How often it has pushed, and how often it has fetched."""
 
     def claim(self) -> None:
         """Publish one claim."""
@@ -43,15 +43,19 @@ class Racer(Protocol):
 
 
 class Counted(Tracking):
-    """What a server holds, with a count of how often it was pushed to."""
+    """What a server holds, with a count of how often it was talked with."""
 
     def __init__(self, of: Tracking) -> None:
         vars(self).update(vars(of))
-        self.pushes = 0
+        self.pushes = self.fetches = 0
 
     def push(self, *args: Any, **options: Any) -> Pushed:
         self.pushes += 1
         return super().push(*args, **options)
+
+    def fetch(self, *args: Any, **options: Any) -> None:
+        self.fetches += 1
+        super().fetch(*args, **options)
 
 
 class Agent:
@@ -65,8 +69,8 @@ class Agent:
         self._work.ledger.snapshot()
 
     @property
-    def pushes(self) -> int:
-        return self._tracking.pushes
+    def talks(self) -> tuple[int, int]:
+        return self._tracking.pushes, self._tracking.fetches
 
     def claim(self) -> None:
         begin_as_agent(self._work, self._name)
@@ -84,11 +88,11 @@ class Loop:
 
     def __init__(self, clone: Path, name: str) -> None:
         self._clone, self._name = clone, name
-        self._pushes = 0
+        self._pushes = self._fetches = 0
 
     @property
-    def pushes(self) -> int:
-        return self._pushes
+    def talks(self) -> tuple[int, int]:
+        return self._pushes, self._fetches
 
     def _git(self, *args: str) -> str | None:
         """Return what git printed; None: it failed."""
@@ -97,16 +101,23 @@ class Loop:
         )
         return done.stdout.strip() if done.returncode == 0 else None
 
+    def fetch(self) -> bool:
+        """Fetch the branch; return whether that worked."""
+        self._fetches += 1
+        return self._git("fetch", "-q", "origin", f"+{BRANCH}:{COPY}") is not None
+
+    def push(self) -> bool:
+        """Commit on what was fetched, and push; return whether it was taken."""
+        tip = self._git("rev-parse", COPY)
+        made = self._git("commit-tree", "-p", f"{tip}", "-m", self._name, f"{tip}^{{tree}}")
+        lease = f"--force-with-lease={BRANCH}:{tip}"
+        self._pushes += 1
+        return self._git("push", "-q", lease, "origin", f"{made}:{BRANCH}") is not None
+
     def claim(self) -> None:
         give_up = time.monotonic() + NO_LUCK_S
         while time.monotonic() < give_up:
-            if self._git("fetch", "-q", "origin", f"+{BRANCH}:{COPY}") is None:
-                continue
-            tip = self._git("rev-parse", COPY)
-            made = self._git("commit-tree", "-p", f"{tip}", "-m", self._name, f"{tip}^{{tree}}")
-            lease = f"--force-with-lease={BRANCH}:{tip}"
-            self._pushes += 1
-            if self._git("push", "-q", lease, "origin", f"{made}:{BRANCH}") is not None:
+            if self.fetch() and self.push():
                 return
         raise TimeoutError(f"no luck for {NO_LUCK_S:.0f} seconds")
 
@@ -121,6 +132,7 @@ KINDS: dict[str, Callable[[Path, str], Racer]] = {"agent": Agent, "loop": Loop}
 def race(racer: Racer, end: float) -> dict[str, Any]:
     """Claim and finish until the deadline; what is under way then is waited for."""
     took, entries, failed, last = [], 0, [], time.monotonic()
+    pushes, fetches = racer.talks
     while time.monotonic() < end:
         begun = time.monotonic()
         try:
@@ -135,7 +147,8 @@ def race(racer: Racer, end: float) -> dict[str, Any]:
         "took": took,
         "entries": entries,
         "failed": failed,
-        "pushes": racer.pushes,
+        "pushes": racer.talks[0] - pushes,
+        "fetches": racer.talks[1] - fetches,
         "last": last,
     }
 
@@ -146,9 +159,7 @@ def run_one(kind: str, clone: str, name: str, run: Path) -> None:
     (run / f"{name}.ready").touch()
     while not (run / "go").exists():
         time.sleep(0.005)
-    before = racer.pushes
     done = race(racer, float((run / "go").read_text()))
-    done["pushes"] -= before
     (run / f"{name}.part").write_text(json.dumps(done))
     (run / f"{name}.part").rename(run / f"{name}.json")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 __all__ = [
-    "Ssh",
+    "Served",
     "free_port",
     "make_key",
     "running",
@@ -54,11 +54,12 @@ setenv.add-environment = ("GIT_PROJECT_ROOT" => "{root}", "GIT_HTTP_EXPORT_ALL" 
 """
 
 
-class Ssh(NamedTuple):
-    """An ssh daemon: what stands before a path in a URL, and the command that reaches it."""
+class Served(NamedTuple):
+    """A server: the start of its URLs, its process, and the command that reaches it over ssh."""
 
     start: str
-    command: str
+    pid: int
+    ssh_command: str = ""
 
 
 def ssh_program() -> str | None:
@@ -70,7 +71,9 @@ def ssh_program() -> str | None:
 
 
 @contextmanager
-def sshd(folder: Path, program: str, *, keys: Path | None = None, more: str = "") -> Iterator[Ssh]:
+def sshd(
+    folder: Path, program: str, *, keys: Path | None = None, more: str = ""
+) -> Iterator[Served]:
     """Run an ssh daemon.
 
     ``keys`` is who may come in, if not the one key that is made; ``more``
@@ -88,8 +91,8 @@ def sshd(folder: Path, program: str, *, keys: Path | None = None, more: str = ""
     )
     options = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR"
     command = f"ssh -F none -i {folder}/key -o BatchMode=yes {options}"
-    with running([program, "-D", "-e", "-f", str(config)], port, folder):
-        yield Ssh(f"ssh://{getpass.getuser()}@127.0.0.1:{port}", command)
+    with running([program, "-D", "-e", "-f", str(config)], port, folder) as pid:
+        yield Served(f"ssh://{getpass.getuser()}@127.0.0.1:{port}", pid, command)
 
 
 def make_key(place: Path) -> None:
@@ -110,21 +113,21 @@ def web_programs() -> tuple[str, str] | None:
 
 
 @contextmanager
-def web_server(folder: Path, root: Path, programs: tuple[str, str]) -> Iterator[str]:
-    """Run a web server that asks for a password; yields the start of URLs of ``root``."""
+def web_server(folder: Path, root: Path, programs: tuple[str, str]) -> Iterator[Served]:
+    """Run a web server that asks for a password before it shows what is in ``root``."""
     program, backend = programs
     folder.mkdir()
     port = free_port()
     (folder / "users").write_text("builder:secret\n")
     config = folder / "lighttpd.conf"
     config.write_text(_LIGHTTPD.format(port=port, folder=folder, backend=backend, root=root))
-    with running([program, "-D", "-f", str(config)], port, folder):
-        yield f"http://builder:secret@127.0.0.1:{port}/git"
+    with running([program, "-D", "-f", str(config)], port, folder) as pid:
+        yield Served(f"http://builder:secret@127.0.0.1:{port}/git", pid)
 
 
 @contextmanager
-def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """Run a server until the block is over; it begins when the port answers."""
+def running(command: list[str], port: int, folder: Path) -> Iterator[int]:
+    """Run a server until the block is over, which begins when the port answers; yields its pid."""
     log = folder / "server.log"
     with log.open("wb") as told:
         server = subprocess.Popen(
@@ -132,7 +135,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
         )
     try:
         _wait_for(port, server, log)
-        yield
+        yield server.pid
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, 15)

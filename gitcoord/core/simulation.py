@@ -26,7 +26,7 @@ from gitcoord.core.refs import branch_ref
 from gitcoord.core.snapshot import BlobOid, Snapshot
 from gitcoord.core.streams import is_stream
 
-__all__ = ["Assumptions", "Simulated", "simulate"]
+__all__ = ["Assumptions", "Memory", "Simulated", "simulate"]
 
 MAX_TRIES = 50
 """How many candidates are tried for an agent before it waits."""
@@ -75,7 +75,7 @@ def _bare(document: PlanDocument) -> PlanDocument:
     return {"plan": {**plan, "gates_required": False}, "phases": phases, "tasks": tasks}
 
 
-class _Memory:
+class Memory:
     """The records of a state, by path."""
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ class _World:
         self.tokens: dict[AgentId, Token] = {}
         self._assumed = assumed
         self._chance = Chance(assumed.seed)
-        self._memory = _Memory()
+        self._memory = Memory()
         self._events: list[Event] = []
         self._agenda: list[tuple[int, int, str, str]] = []
         self._idle: dict[AgentId, int] = {}

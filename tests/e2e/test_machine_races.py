@@ -14,7 +14,7 @@ from benchmarks.lines import Line
 from benchmarks.machines import LOOP, Race, Shape, budget_rows, field, row
 from tests.support.world import git
 
-ONE = Race("1 clone, 1 agent", 10, 5.0, [0.1, 0.2, 0.3, 0.4], 12, 50.0, [])
+ONE = Race("1 clone, 1 agent", 10, 5.0, [0.1, 0.2, 0.3, 0.4], 12, 15, 50.0, [])
 
 
 @pytest.mark.long
@@ -40,7 +40,8 @@ def test_a_race_counts_what_the_server_accepted(
     assert len(race.took) * 2 == race.entries > 0
     assert race.pushes >= race.entries
     assert race.kilobytes > race.entries
-    assert loop.pushes == loop.entries == len(loop.took)
+    assert loop.pushes == loop.fetches == loop.entries == len(loop.took)
+    assert race.fetches > 0
 
 
 def test_a_line_keeps_order_and_counts_bytes_while_much_is_under_way() -> None:
@@ -69,7 +70,7 @@ def test_a_line_keeps_order_and_counts_bytes_while_much_is_under_way() -> None:
 def test_a_row_has_rates_against_the_loop_and_what_each_entry_took() -> None:
     loop = ONE._replace(who=LOOP, entries=20, pushes=20)
     assert row("ssh", 20, ONE, loop) == (
-        "| ssh, 20 ms | 1 clone, 1 agent | 2.00/s | 0.50 | 0.20 s | 0.30 s | 1.20 | 5.0 | 0 |"
+        "| ssh, 20 ms | 1 clone, 1 agent | 2.00/s | 0.50 | 0.20 s | 0.30 s | 1.20, 1.50 | 5.0 | 0 |"
     )
     nothing = ONE._replace(entries=0, took=[])
     assert row("ssh", 20, nothing, nothing).split(" | ")[3:5] == ["none", "0.00 s"]

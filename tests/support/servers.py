@@ -30,7 +30,7 @@ def sshd(
     if program is None:
         pytest.skip("no sshd here (Debian: openssh-server)")
     with servers.sshd(folder, program, keys=keys, more=more) as daemon:
-        monkeypatch.setenv("GIT_SSH_COMMAND", daemon.command)
+        monkeypatch.setenv("GIT_SSH_COMMAND", daemon.ssh_command)
         yield daemon.start
 
 
@@ -85,5 +85,5 @@ def web_server(folder: Path, root: Path) -> Iterator[str]:
     programs = servers.web_programs()
     if programs is None:
         pytest.skip("no web server with git's backend here (Debian: lighttpd)")
-    with servers.web_server(folder, root, programs) as start:
-        yield start
+    with servers.web_server(folder, root, programs) as served:
+        yield served.start
