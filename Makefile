@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/bytecode
 
-.PHONY: demo test test-long assistants-test assistants-nightly assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals bench-machines figures docs pictures clean
+.PHONY: demo test test-long assistants-test assistants-nightly assistants-cost assistants-move hook-tools cover soak-ci soak test-git test-bounds test-python lint types contracts wheel-test bench bench-full bench-rivals bench-machines bench-model figures docs pictures clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gitcoord needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -130,6 +130,10 @@ bench-rivals: $(READY)
 # Clones that share a ledger over ssh and HTTP, on lines that are made slow: FULL=--full prints every row.
 bench-machines: $(READY)
 	@$(BIN)/python -m benchmarks.machines $(FULL)
+
+# A thousand agents on a hundred machines, in a model; with what a fetch and a push take here.
+bench-model: $(READY)
+	@$(BIN)/python -m benchmarks.many_machines --measure
 
 # How the code reads, in figures.
 figures: $(READY)

@@ -254,8 +254,8 @@ def busy_cores(seconds: float = 1.0) -> float:
 
 
 HEAD = (
-    "| over, added to a round trip | who | rate | to the loop's | p50 | p99 | pushes, fetches an entry | "
-    "kB an entry | failed |"
+    "| over, added to a round trip | who | rate | to the loop's | p50 | p99 | "
+    "pushes, fetches an entry | kB an entry | failed |"
 )
 
 
@@ -335,6 +335,8 @@ def main() -> None:
     parser.add_argument("--over", choices=("ssh", "http"), help="one kind of server")
     parser.add_argument("--delays", default=",".join(map(str, DELAYS_MS)), help="ms, by commas")
     chosen = parser.parse_args()
+    # Ended from outside it ends its servers and racers, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     delays = [int(word) for word in chosen.delays.split(",")]
     shapes = ALL if chosen.full else BUDGET
     budgets = []

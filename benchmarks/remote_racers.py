@@ -24,6 +24,8 @@ from gitcoord.store.tracking import Tracking
 
 BRANCH = "refs/heads/loop"
 COPY = "refs/remotes/origin/loop"
+READY_S = 240.0
+"""How long the start is waited for: who would start them may be gone."""
 NO_LUCK_S = 30.0
 """After how long a claim gives up, by hand as in gitcoord."""
 
@@ -157,7 +159,10 @@ def run_one(kind: str, clone: str, name: str, run: Path) -> None:
     """Be ready, wait for the start, race, and write what came of it."""
     racer = KINDS[kind](Path(clone), name)
     (run / f"{name}.ready").touch()
+    nobody_starts = time.monotonic() + READY_S
     while not (run / "go").exists():
+        if time.monotonic() > nobody_starts:
+            return
         time.sleep(0.005)
     done = race(racer, float((run / "go").read_text()))
     (run / f"{name}.part").write_text(json.dumps(done))

@@ -38,6 +38,7 @@ StrictModes no
 PasswordAuthentication no
 MaxStartups 200:30:400
 AcceptEnv GIT_PROTOCOL
+SetEnv HOME={home}
 """
 _LIGHTTPD = """
 server.modules = ("mod_auth", "mod_authn_file", "mod_cgi", "mod_alias", "mod_setenv")
@@ -72,12 +73,13 @@ def ssh_program() -> str | None:
 
 @contextmanager
 def sshd(
-    folder: Path, program: str, *, keys: Path | None = None, more: str = ""
+    folder: Path, program: str, *, keys: Path | None = None, home: Path | None = None
 ) -> Iterator[Served]:
     """Run an ssh daemon.
 
-    ``keys`` is who may come in, if not the one key that is made; ``more``
-    is added to its configuration.
+    ``keys`` is who may come in, if not the one key that is made. ``home`` is
+    where their shell looks for its files: else for none, since what the user's own does
+    at each start may take a second.
     """
     folder.mkdir(exist_ok=True)
     for name in ("host", "key"):
@@ -87,7 +89,7 @@ def sshd(
     port = free_port()
     config = folder / "sshd_config"
     config.write_text(
-        _SSHD.format(port=port, folder=folder, keys=keys or folder / "key.pub") + more
+        _SSHD.format(port=port, folder=folder, keys=keys or folder / "key.pub", home=home or folder)
     )
     options = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR"
     command = f"ssh -F none -i {folder}/key -o BatchMode=yes {options}"

@@ -23,13 +23,17 @@ __all__ = ["git_daemon", "gitolite", "sshd", "web_server"]
 
 @contextmanager
 def sshd(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, keys: Path | None = None, more: str = ""
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    keys: Path | None = None,
+    home: Path | None = None,
 ) -> Iterator[str]:
     """Run an ssh daemon that git finds; yields what stands before a path in a URL."""
     program = servers.ssh_program()
     if program is None:
         pytest.skip("no sshd here (Debian: openssh-server)")
-    with servers.sshd(folder, program, keys=keys, more=more) as daemon:
+    with servers.sshd(folder, program, keys=keys, home=home) as daemon:
         monkeypatch.setenv("GIT_SSH_COMMAND", daemon.ssh_command)
         yield daemon.start
 
@@ -56,7 +60,7 @@ def gitolite(folder: Path, rules: str, monkeypatch: pytest.MonkeyPatch) -> Itera
         file.write(rules)
     subprocess.run([program, "compile"], cwd=home, env=environment, check=True, capture_output=True)
     keys = home / ".ssh" / "authorized_keys"
-    with sshd(folder, monkeypatch, keys=keys, more=f"SetEnv HOME={home}\n") as start:
+    with sshd(folder, monkeypatch, keys=keys, home=home) as start:
         yield start
 
 
