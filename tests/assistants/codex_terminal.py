@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pyte
+
 from gitcoord.core.codex_flags import trusted_hash
 from tests.assistants.install import FOLDER, program
 from tests.assistants.programs import environment_of_codex, settings_of_codex
@@ -31,6 +33,8 @@ __all__ = ["CodexTerminal", "codex_user"]
 ROWS, COLUMNS = 40, 120
 QUESTIONS = {b"\x1b[6n": b"\x1b[1;1R", b"\x1b[c": b"\x1b[?62c"}
 """What the program asks its terminal, and what a terminal answers."""
+QUESTION = b"|".join(map(re.escape, QUESTIONS))
+LONGEST = max(map(len, QUESTIONS)) - 1
 
 
 @contextmanager
@@ -47,6 +51,8 @@ def codex_user(model: ScriptedModel, home: Path, site: Path) -> Iterator[dict[st
     copies.mkdir(exist_ok=True)
     (folder / "packages").symlink_to(copies)
     lines = [f"{key} = {value}" for key, value in settings_of_codex(model).items()]
+    # A newer release would be told of before anything else, and an answer waited for.
+    lines.insert(0, "check_for_update_on_startup = false")
     lines += [f"[projects.{json.dumps(str(site))}]", 'trust_level = "trusted"']
     # It asks at its start whether a newer model shall be taken.
     lines += ["[notice.model_migrations]", '"gpt-5.5" = "gpt-6-sol"']
@@ -91,8 +97,16 @@ class CodexTerminal:
             start_new_session=True,
         )
         os.close(theirs)
+        self._shown = b""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    @property
+    def screen(self) -> str:
+        """What a person would see now."""
+        screen = pyte.Screen(COLUMNS, ROWS)
+        pyte.ByteStream(screen).feed(self._shown)
+        return "\n".join(line.rstrip() for line in screen.display if line.strip())
 
     def kill(self) -> None:
         """Kill what was started at the terminal; the server has a session of its own."""
@@ -104,14 +118,19 @@ class CodexTerminal:
 
     def _read(self) -> None:
         """Take what the program shows, and answer what it asks its terminal."""
+        unread = b""
         while True:
             try:
                 select.select([self._ours], [], [])
                 shown = os.read(self._ours, 65536)
-                for question, answer in QUESTIONS.items():
-                    if question in shown:
-                        os.write(self._ours, answer)
+                self._shown += shown
+                unread += shown
+                # One may come in two parts, and two in one.
+                while asked := re.search(QUESTION, unread):
+                    os.write(self._ours, QUESTIONS[asked[0]])
+                    unread = unread[asked.end() :]
             except (OSError, ValueError):
                 return
             if not shown:
                 return
+            unread = unread[-LONGEST:]

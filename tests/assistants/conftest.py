@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _installed(request: pytest.FixtureRequest) -> None:
-    for name in ("claude", "codex", "copilot", "gemini"):
+    for name in ("claude", "codex", "copilot", "gemini", "opencode"):
         if name in request.node.path.name and not program(name).exists():
             pytest.skip(f"{name} is not installed here: make assistants-test")
 
@@ -70,12 +70,15 @@ def gitcoord(cwd: Path, *words: str) -> str:
     return done.stdout
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds that a program of others brings about."""
+def until(holds: Callable[[], bool], screen: Callable[[], str] = str) -> None:
+    """Wait until something holds that a program of others brings about.
+
+    ``screen`` tells what that program shows, where it does not come about.
+    """
     clock = Clock()
     deadline = Deadline(clock, PATIENCE_S)
     while not holds():
-        assert not deadline.expired
+        assert not deadline.expired, screen()
         clock.sleep(0.1)
 
 

@@ -41,7 +41,13 @@ def install(name: str) -> bool:
     # The version is named: without one an older node takes an older release in silence.
     words = ["install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder)]
     done = subprocess.run([npm, *words, f"{pinned['package']}@{pinned['version']}"], check=False)
-    if done.returncode != 0 or not goal.exists():
+    status = done.returncode
+    if status == 0 and "beside" in pinned:
+        # What it would install into the user's folder, and wait for, at its first start.
+        words[-1] = str(folder / "beside")
+        named = f"{pinned['beside']}@{pinned['version']}"
+        status = subprocess.run([npm, *words, "--save-exact", named], check=False).returncode
+    if status != 0 or not goal.exists():
         shutil.rmtree(folder, ignore_errors=True)
         print(f"{name}: npm could not install {pinned['version']}; its tests are skipped")
         return False

@@ -38,7 +38,8 @@ def whole_task(
     home: Path,
 ) -> None:
     """Let an assistant write outside, then inside, then stop too early, then hand in."""
-    gitcoord(site, "agent", "add", "one")
+    if work.worktree_of("one") is None:
+        gitcoord(site, "agent", "add", "one")
     place = site.parent / f"{site.name}.worktrees" / "one"
     gitcoord(place, "claim", "alpha")
     (place / "alpha").mkdir()

@@ -26,6 +26,7 @@ __all__ = [
     "copilot",
     "environment_of_codex",
     "gemini",
+    "opencode",
     "settings_of_codex",
     "start_claude",
     "start_codex",
@@ -52,12 +53,6 @@ class Answer(NamedTuple):
     def result(self) -> dict[str, Any]:
         """Claude's last line."""
         return next((one for one in reversed(self.lines) if one.get("type") == "result"), {})
-
-    @property
-    def shell(self) -> str:
-        """What Codex's shell commands printed."""
-        items = [one.get("item", {}) for one in self.lines if one.get("type") == "item.completed"]
-        return "\n".join(str(item.get("aggregated_output", "")) for item in items)
 
 
 def _temporary(home: Path) -> Path:
@@ -213,6 +208,33 @@ def gemini(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:
     environment = _environment(home, **_for_gemini(model))
     words = ["-y", "-m", "gemini-2.5-pro", "-o", "json", "-p", prompt]
     return _ended(_started([str(program("gemini")), *words], cwd, environment))
+
+
+def opencode(model: ScriptedModel, home: Path, cwd: Path, prompt: str) -> Answer:
+    """Run OpenCode headless to its end, with the settings of the worktree."""
+    own = home / ".config" / "opencode"
+    if not own.exists():
+        own.parent.mkdir(parents=True)
+        own.symlink_to(program("opencode").parents[2] / "beside")
+    options = {"baseURL": f"{model.url}/v1", "apiKey": "dummy-key"}
+    limit = {"context": 200_000, "output": 8_000}
+    scripted = {"name": "scripted", "tool_call": True, "limit": limit}
+    provider = {"npm": "@ai-sdk/openai-compatible", "name": "scripted", "options": options}
+    settings = {
+        "autoupdate": False,
+        "share": "disabled",
+        "model": "scripted/scripted",
+        "small_model": "scripted/scripted",
+        "provider": {"scripted": {**provider, "models": {"scripted": scripted}}},
+    }
+    environment = _environment(
+        home,
+        OPENCODE_DISABLE_MODELS_FETCH="1",
+        OPENCODE_DISABLE_AUTOUPDATE="1",
+        OPENCODE_CONFIG_CONTENT=json.dumps(settings),
+    )
+    words = ["run", prompt, "--format", "json"]
+    return _ended(_started([str(program("opencode")), *words], cwd, environment))
 
 
 def _put(file: Path, value: object) -> None:

@@ -61,7 +61,7 @@ def tool(name: str, **given: Any) -> Turn:
 
 
 def write(path: str, content: str) -> Turn:
-    """Write a file, by the tool of whichever assistant asks (Copilot, Gemini)."""
+    """Write a file, by the tool of whichever assistant asks (Copilot, Gemini, OpenCode)."""
     return Turn("next", (("$write", (path, content)),))
 
 
@@ -96,6 +96,13 @@ class ScriptedModel:
     def sent(self) -> str:
         """Everything that was ever sent to the model."""
         return "\n".join(self.bodies)
+
+    @property
+    def answered(self) -> str:
+        """What tools answered, where the model is told so in the form of Responses (Codex)."""
+        items = [item for body in self.bodies for item in json.loads(body).get("input", [])]
+        found = [item for item in items if str(item.get("type", "")).endswith("_call_output")]
+        return "\n".join(str(item.get("output")) for item in found)
 
     def answer(self, body: str, *, has_tools: bool) -> Turn:
         """Return the next turn; a request that is sent again gets the same one."""
@@ -210,6 +217,8 @@ def _fitted(name: str, given: Any, tools: set[str]) -> tuple[str, Any]:
         path, content = given
         if "write_file" in tools:
             return "write_file", {"file_path": path, "content": content}
+        if "todowrite" in tools:
+            return "write", {"filePath": path, "content": content}
         return "create", {"path": path, "file_text": content}
     if name != "$shell":
         return name, given
