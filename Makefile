@@ -89,9 +89,9 @@ assistants-test: $(READY)
 	if [ $$status -eq 3 ]; then echo 'SKIPPED: no real assistant was run'; exit 0; fi; \
 	[ $$status -eq 0 ] && tests/assistants/offline.sh $(BIN)/python -m pytest -q -p no:randomly -n 2 -m assistants
 
-# For the night: Gemini too, which takes longer to run.
+# For the night: Gemini and OpenCode too, which take longer to run.
 assistants-nightly: $(READY)
-	@$(BIN)/python tests/assistants/install.py claude codex copilot gemini; status=$$?; \
+	@$(BIN)/python tests/assistants/install.py claude codex copilot gemini opencode; status=$$?; \
 	if [ $$status -eq 3 ]; then echo 'SKIPPED: not every assistant could be installed'; fi; \
 	tests/assistants/offline.sh $(BIN)/python -m pytest -q -p no:randomly -n 2 -m assistants
 

@@ -55,7 +55,7 @@ def agent() -> None:
 @click.option("--no-worktree", is_flag=True, help="Create no worktrees.")
 @click.option(
     "--assistant",
-    type=click.Choice(["claude", "codex", "gemini", "copilot"]),
+    type=click.Choice(["claude", "codex", "gemini", "copilot", "opencode"]),
     help="Prepare them for this assistant, and show how to start it.",
 )
 @pass_app

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare", "setup"]
 
+_ASSISTANTS = ("claude", "codex", "gemini", "copilot", "opencode")
+
 
 @click.command()
-@click.argument("what", type=click.Choice(["claude", "codex", "gemini", "copilot", "agents-md"]))
+@click.argument("what", type=click.Choice([*_ASSISTANTS, "agents-md"]))
 @click.option("--check", is_flag=True, help="Check that all is there; exit 18 if not.")
 @click.option("--remove", is_flag=True, help="Remove what this command added.")
 @click.option("--print", "is_shown", is_flag=True, help="Print the files, and write nothing.")
@@ -173,7 +175,7 @@ def _planned(
         return setups.plan_claude(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
     if what == "codex":
         return setups.plan_codex(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
-    if what in {"gemini", "copilot"}:
+    if what in {"gemini", "copilot", "opencode"}:
         return _planned_more(app, what, scope, is_removal=is_removal)
     return setups.plan_agents_md(app.work, is_removal=is_removal)
 
@@ -183,6 +185,8 @@ def _planned_more(app: App, what: str, scope: Scope, *, is_removal: bool) -> Pla
 
     if what == "gemini":
         return more_setups.plan_gemini(app.work, scope, is_removal=is_removal)
+    if what == "opencode":
+        return more_setups.plan_opencode(app.work, scope, is_removal=is_removal)
     return more_setups.plan_copilot(app.work, scope, is_removal=is_removal)
 
 

@@ -131,8 +131,8 @@ def hook(app: App, event: str, arguments: tuple[str, ...]) -> int:
     """Judge what git, or a coding assistant, is about to do; their hooks call this.
 
     For git, exit 14 is a refusal; whatever else goes wrong is told, and git
-    goes on. With claude, codex, copilot or gemini for EVENT it reads the
-    assistant's event on standard input and answers in its dialect: a refusal
+    goes on. With claude, codex, copilot, gemini or opencode for EVENT it
+    reads the assistant's event on standard input and answers in its dialect: a refusal
     is JSON with exit 0, and any other status means that nothing was judged.
 
     Example: gitcoord hook pre-commit

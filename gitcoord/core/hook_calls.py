@@ -26,7 +26,7 @@ __all__ = [
     "read_call",
 ]
 
-ASSISTANTS = ("claude", "codex", "copilot", "gemini")
+ASSISTANTS = ("claude", "codex", "copilot", "gemini", "opencode")
 """The assistants whose hooks are understood."""
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 """More than an editor writes in one call; what is larger is not read."""
@@ -66,6 +66,8 @@ _READERS = frozenset(
         "grep",
         "glob",
         "ls",
+        "list",
+        "lsp",
         "list_directory",
         "search_file_content",
         "search",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 from typing import Any
+from urllib.parse import quote
 
 __all__ = [
     "AGENT_COMMANDS",
@@ -21,6 +22,8 @@ __all__ = [
     "gemini_hooks",
     "is_our_command",
     "is_our_hook",
+    "is_our_plugin",
+    "opencode_plugin",
 ]
 
 AGENT_COMMANDS = (
@@ -55,6 +58,7 @@ CLAUDE_ASK = tuple(
 )
 """Options that leave the agent's own place: its user is asked, whatever the command."""
 TIMEOUT_S = 30
+_PLUGIN = "/opencode/gitcoord.js"
 _SETTINGS_OF = ("claude", "codex", "gemini")
 """Whose settings hold hooks of ours among others."""
 MAX_CODEX_END_S = 3
@@ -183,3 +187,14 @@ def is_our_command(command: object) -> bool:
     if not isinstance(command, str) or not command.startswith("sh -c "):
         return False
     return "gitcoord" in command and any(f" hook {name} " in command for name in _SETTINGS_OF)
+
+
+def opencode_plugin(program: str, folder: str) -> list[Any]:
+    """Return the entry of OpenCode's settings that names our plugin, in the templates' folder."""
+    return [f"file://{quote(folder)}{_PLUGIN}", {"program": program}]
+
+
+def is_our_plugin(entry: object) -> bool:
+    """Return whether a plugin of OpenCode's settings is ours, of any release and place."""
+    named = entry[0] if isinstance(entry, list) and entry else entry
+    return isinstance(named, str) and named.startswith("file://") and named.endswith(_PLUGIN)

@@ -30,7 +30,9 @@ VARIABLES = {
     "codex": "CODEX_SESSION_ID",
     "copilot": "COPILOT_AGENT_SESSION_ID",
     "gemini": "GEMINI_SESSION_ID",
+    "opencode": "OPENCODE_SESSION_ID",
 }
+"""Each assistant's own variable; OpenCode has none, and its plugin sets this one."""
 MAX_CHARS = 120
 _CODEX_TURN = "x-codex-turn-metadata"
 

@@ -13,7 +13,7 @@ from gitcoord.git.places import discover
 from gitcoord.git.program import Git
 from gitcoord.host.files import replace_file
 
-__all__ = ["exclude", "include"]
+__all__ = ["exclude", "include", "is_tracked"]
 
 _MARK = "# gitcoord"
 
@@ -55,6 +55,12 @@ def include(worktree: Path, *patterns: str) -> list[str]:
     if gone:
         _replace(file, text)
     return gone
+
+
+def is_tracked(worktree: Path, name: str) -> bool:
+    """Return whether git tracks a file of a worktree, so that no exclusion counts for it."""
+    listed = Git(worktree).run("ls-files", "--error-unmatch", "--", name, check=False)
+    return listed.status == 0
 
 
 def _is_ignored(git: Git, path: str) -> bool:

@@ -17,6 +17,8 @@ from gitcoord.core.hook_commands import (
     codex_hooks,
     is_our_command,
     is_our_hook,
+    is_our_plugin,
+    opencode_plugin,
 )
 from gitcoord.host.shipped import shipped
 
@@ -88,3 +90,15 @@ def test_an_agent_s_own_commands_need_no_question_and_leaving_its_place_does() -
     assert len(CLAUDE_ALLOW) == 2 * len(AGENT_COMMANDS)
     assert not {"rollback", "trust", "batch", "cancel", "run"} & set(AGENT_COMMANDS)
     assert all(option in " ".join(CLAUDE_ASK) for option in ("--as-orchestrator", " -C "))
+
+
+@pytest.mark.parametrize("entry", [None, [], "gitcoord.js", {}, ["npm:opencode/gitcoord.js"]])
+def test_a_plugin_of_somebody_else_is_left_alone(entry: object) -> None:
+    assert not is_our_plugin(entry)
+
+
+def test_our_plugin_is_known_wherever_it_lies() -> None:
+    ours = opencode_plugin("/opt/gitcoord", "/opt/my files/templates")
+    assert ours[0] == "file:///opt/my%20files/templates/opencode/gitcoord.js"
+    assert is_our_plugin(ours)
+    assert is_our_plugin("file:///old/templates/opencode/gitcoord.js")

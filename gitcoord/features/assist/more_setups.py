@@ -1,6 +1,6 @@
-"""Plan the hooks of Gemini CLI and Copilot CLI, and what takes them away again.
+"""Plan the hooks of Gemini CLI and Copilot CLI, and OpenCode's plugin; and what takes them away.
 
-Both read a worktree's own files alone, so each agent's worktree gets them
+They read a worktree's own files alone, so each agent's worktree gets them
 beside the main checkout.
 """
 
@@ -22,10 +22,14 @@ from gitcoord.features.assist.setups import (
     settings_change,
 )
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.exclusions import is_tracked
+from gitcoord.host.shipped import shipped
 
-__all__ = ["plan_copilot", "plan_gemini"]
+__all__ = ["plan_copilot", "plan_gemini", "plan_opencode"]
 
 _HOOKS_OF_COPILOT = Path("hooks") / "gitcoord.json"
+_SETTINGS_OF_OPENCODE = "opencode.json"
+_PLUGIN_OF_OPENCODE = Path(".opencode") / "plugin" / "gitcoord.js"
 
 
 def _folders(work: Workspace, scope: Scope, own: Path, inside: str) -> list[Path]:
@@ -70,22 +74,72 @@ def plan_copilot(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
     changes: list[FileChange] = []
     for folder in _folders(work, scope, own, ".github"):
         path = folder / _HOOKS_OF_COPILOT
-        before = read_text(path)
-        is_ours = before is None or " hook copilot " in before
-        if not is_ours and not is_removal:
-            raise RefusedError(
-                f"{path} holds hooks of somebody else",
-                reason="exists",
-                hint="give that file another name",
-            )
-        after: str | None = text
-        if is_removal:
-            after = None if is_ours else before
-        changes.append(FileChange(path, before, after, "hooks"))
+        changes.append(_own_file(path, text, " hook copilot ", is_removal=is_removal))
     made: dict[str, list[list[str]]] = {str(changes[0].path): []}
     return Planned(changes, made, [] if is_removal else _COPILOT_ADVICE)
 
 
+def _own_file(path: Path, text: str, mark: str, *, is_removal: bool) -> FileChange:
+    """Plan a file that is ours as a whole; it is known by what every release wrote into it.
+
+    Raises:
+        RefusedError: A file of that name is somebody else's.
+
+    """
+    before = read_text(path)
+    is_ours = before is None or mark in before
+    if not is_ours and not is_removal:
+        raise RefusedError(
+            f"{path} holds hooks of somebody else",
+            reason="exists",
+            hint="give that file another name",
+        )
+    after: str | None = text
+    if is_removal:
+        after = None if is_ours else before
+    return FileChange(path, before, after, "hooks")
+
+
+def plan_opencode(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
+    """Plan the entry of our plugin, which lies where gitcoord is installed.
+
+    What is shared names no place on this machine: a project gets the plugin
+    itself.
+
+    Raises:
+        UsageError: A file cannot be edited; it is named, with its line.
+        RefusedError: Git tracks the file that would change on this machine
+            alone, or a plugin of that name is somebody else's.
+
+    """
+    folder = str(shipped("templates"))
+    if scope == "project":
+        path = main_checkout(work) / _PLUGIN_OF_OPENCODE
+        text = (Path(folder) / "opencode" / path.name).read_text("utf-8")
+        change = _own_file(path, text, " hook opencode", is_removal=is_removal)
+        return Planned([change], {}, [] if is_removal else _OPENCODE_ADVICE)
+    entry = hook_commands.opencode_plugin(own_program(scope), folder)
+    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "opencode"
+    changes: list[FileChange] = []
+    made: dict[str, list[list[str]]] = {}
+    for place in _folders(work, scope, own, ""):
+        path = place / _SETTINGS_OF_OPENCODE
+        change, new = settings_change(work, path, [(("plugin",), entry)], is_removal=is_removal)
+        if scope == "local" and change.is_needed and is_tracked(place, path.name):
+            raise RefusedError(
+                f"{path} is tracked, and would name a place on this machine",
+                reason="tracked",
+                hint="use --user: your own settings then name the plugin, for all repositories",
+            )
+        changes.append(change._replace(what="the plugin"))
+        made[str(path)] = new
+    return Planned(changes, made, [] if is_removal else _OPENCODE_ADVICE)
+
+
+_OPENCODE_ADVICE = [
+    "OpenCode installs its own plugin package into ~/.config/opencode when it first loads a "
+    "plugin, and needs the network for that",
+]
 _GEMINI_ADVICE = [
     "Gemini loads hooks of a folder that it trusts: say so when it asks, or set "
     "GEMINI_CLI_TRUST_WORKSPACE=true",

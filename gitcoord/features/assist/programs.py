@@ -13,6 +13,7 @@ OLDEST = {
     "codex": (0, 169, 0),
     "copilot": (1, 0, 102),
     "gemini": (0, 61, 0),
+    "opencode": (1, 18, 33),
 }
 """The versions that were run with gitcoord; older ones differ where it matters."""
 PATIENCE_S = 15.0

@@ -47,6 +47,7 @@ EXCLUDED = {
     "codex": ("/.codex/hooks.json", "/.codex/config.toml"),
     "gemini": ("/.gemini/settings.json",),
     "copilot": ("/.github/hooks/gitcoord.json",),
+    "opencode": ("/opencode.json",),
 }
 """What git is to pass over, for each assistant, where nothing tracked changes."""
 
@@ -268,6 +269,7 @@ def _without_ours(text: str, made: object) -> str:
     for event in list(hooks) if isinstance(hooks, dict) else []:
         place = ("hooks", event)
         text = settings_text.remove(text, place, hook_commands.is_our_hook, containers).text
+    text = settings_text.remove(text, ("plugin",), hook_commands.is_our_plugin, containers).text
     ours = {*hook_commands.CLAUDE_ALLOW, *hook_commands.CLAUDE_ASK, mcp_settings.CLAUDE_TOOLS}
     for name in ("allow", "ask"):
         place = ("permissions", name)

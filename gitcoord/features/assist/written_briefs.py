@@ -35,8 +35,7 @@ def write_brief(worktree: Path, text: str, name: str = RULES) -> Path:
         UnavailableError: It cannot be written.
 
     """
-    from gitcoord.git.exclusions import exclude
-    from gitcoord.git.program import Git
+    from gitcoord.git.exclusions import exclude, is_tracked
 
     path = worktree / name
     if not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(worktree)):
@@ -47,7 +46,7 @@ def write_brief(worktree: Path, text: str, name: str = RULES) -> Path:
             reason="exists",
             hint="move it away, or read `gitcoord brief` instead",
         )
-    if Git(worktree).run("ls-files", "--error-unmatch", "--", name, check=False).status == 0:
+    if is_tracked(worktree, name):
         raise RefusedError(
             f"{name} is tracked here", reason="tracked", hint="take it out of the index first"
         )

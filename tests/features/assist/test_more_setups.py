@@ -1,4 +1,4 @@
-"""Gemini's and Copilot's hooks are entered in each worktree, and taken out without trace."""
+"""What Gemini, Copilot and OpenCode need is entered in each worktree, and leaves no trace."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import pytest
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.features.assist.file_changes import apply_changes
-from gitcoord.features.assist.more_setups import plan_copilot, plan_gemini
-from gitcoord.features.assist.setups import Planned, remember
+from gitcoord.features.assist.more_setups import plan_copilot, plan_gemini, plan_opencode
+from gitcoord.features.assist.setups import Planned, own_program, remember
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import Workspace
+from gitcoord.host.shipped import shipped
 from tests.support.builders import tasks
-from tests.support.world import found
+from tests.support.world import found, git
+
+PLUGIN = shipped("templates") / "opencode" / "gitcoord.js"
 
 
 @pytest.fixture
@@ -71,6 +74,39 @@ def test_copilots_file_is_ours_alone(work: Workspace, repo: Path) -> None:
     assert raised.value.reason == "exists"
     apply(work, plan_copilot(work, "local", is_removal=True))
     assert place.read_text() == '{"hooks": {}}\n'
+
+
+def test_opencodes_settings_name_the_plugin_beside_what_is_the_users(
+    work: Workspace, repo: Path
+) -> None:
+    own = repo / "opencode.json"
+    before = '{\n  // mine\n  "plugin": ["mine"]\n}\n'
+    own.write_text(before)
+    apply(work, plan_opencode(work, "local", is_removal=False))
+    (entry,) = json.loads((worktree(work) / "opencode.json").read_text())["plugin"]
+    assert entry == [PLUGIN.as_uri(), {"program": own_program("local")}]
+    again = plan_opencode(work, "local", is_removal=False)
+    assert not any(change.is_needed for change in again.changes), "twice is once"
+    apply(work, plan_opencode(work, "local", is_removal=True))
+    assert own.read_text() == before
+    assert not (worktree(work) / "opencode.json").exists()
+
+
+def test_opencodes_tracked_settings_are_not_changed_for_one_machine(
+    work: Workspace, repo: Path
+) -> None:
+    own = repo / "opencode.json"
+    own.write_text('{"model": "m"}\n')
+    git("add", "opencode.json", cwd=repo)
+    with pytest.raises(RefusedError, match="is tracked") as raised:
+        plan_opencode(work, "local", is_removal=False)
+    assert raised.value.reason == "tracked"
+    apply(work, plan_opencode(work, "project", is_removal=False))
+    plugin = repo / ".opencode" / "plugin" / "gitcoord.js"
+    assert plugin.read_bytes() == PLUGIN.read_bytes(), "it names nothing of this machine"
+    assert own.read_text() == '{"model": "m"}\n'
+    apply(work, plan_opencode(work, "project", is_removal=True))
+    assert not plugin.exists()
 
 
 @pytest.mark.parametrize("name", ["gemini", "copilot"])
