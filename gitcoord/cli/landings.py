@@ -274,7 +274,13 @@ def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ..
         "gates": list(done.gates),
         "without": list(done.without),
         "given_back": list(done.given_back),
+        "push": None,
     }
+    if done.push is not None:
+        facts["push"] = {"remote": done.push.remote, "problem": done.push.problem or None}
+        if done.push.told:
+            again = f"; `gitcoord phase land {name}` tries it again"
+            app.out.notice(done.push.told + again)
     if not done.gates and not done.already:
         app.out.notice(f"phase {name} has no gate: nothing was run before it landed")
     was = f"landed: {facts['target']} is at"
@@ -282,6 +288,8 @@ def phase_land(app: App, name: PhaseId, dry_run: bool, without: tuple[TaskId, ..
         was = f"had landed already: {facts['target']} contains"
     text = f"phase {name} {was} {done.new[:12]}"
     text += clause("; gates passed: {}", ", ".join(done.gates))
+    if done.push is not None and not done.push.problem:
+        text += f"; pushed to {done.push.remote}"
     text += clause("\nleft out and cancelled: {}", ", ".join(done.without))
     text += clause("\ngiven back, and not landed: {}", ", ".join(done.given_back))
     app.out.answer("phase land", facts, text)

@@ -161,6 +161,7 @@ class PlanRecord(TypedDict):
     ``widening`` is ``free`` or ``never``; where it is absent the orchestrator is asked.
     ``limit_wait_ms`` is 15 minutes where it is absent.
     ``hung_ms`` is for how long a holder may leave no trace of work before it counts as hung.
+    ``landing_push`` names the remote to which the target is pushed after a landing.
     """
 
     name: str
@@ -178,6 +179,7 @@ class PlanRecord(TypedDict):
     limit_wait_ms: NotRequired[int]
     budget: NotRequired[Budget]
     hung_ms: NotRequired[int]
+    landing_push: NotRequired[str]
 
 
 class PlanDocument(TypedDict):

@@ -55,7 +55,7 @@ MAX_NEEDS = 1000
 MAX_EXPANDED_BYTES = 96 * 1024 * 1024
 _PLAN_KEYS = (
     *("name", "target", "lease", "heartbeat", "max_attempts", "selection"),
-    *("boundaries", "widening", "landing", "gates_required", "hung"),
+    *("boundaries", "widening", "landing", "landing_push", "gates_required", "hung"),
     *LIMIT_KEYS,
 )
 _GATE_KEYS = {"name", "run", "timeout", "retry", "setup", "cache"}
@@ -148,6 +148,7 @@ class _Reader(Values):
         hung_ms = self.duration(table, "hung", at("hung"), None)
         if hung_ms:
             plan["hung_ms"] = hung_ms
+        self.landing_push(table, at("landing_push"), plan)
         return plan
 
     def pools(self) -> dict[str, PoolSpec]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitcoord.core import codec, ids, paths
-from gitcoord.core.model import MAX_TITLE_CHARS, BatchSpec, GateSpec, PhaseSpec
+from gitcoord.core.model import MAX_TITLE_CHARS, BatchSpec, GateSpec, PhaseSpec, PlanRecord
 from gitcoord.core.path_habits import habit_of, two_paths_in
 from gitcoord.core.plan_source import Places
 from gitcoord.core.plan_values import Problems, shown
@@ -138,6 +138,17 @@ class Values:
                 self.notices.append(f"{several}; several are written as several texts")
             found.append(pattern)
         return found
+
+    def landing_push(self, table: dict[str, Any], at: str, plan: PlanRecord) -> None:
+        """Read the remote to which the target is pushed: its name, never an address."""
+        remote = self.text(table, "landing_push", at, "")
+        if not remote:
+            return
+        plan["landing_push"] = remote
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/-]*", remote):
+            self.problems.add(
+                at, f"landing_push is the name of a remote, like origin, not {shown(remote)}"
+            )
 
     def reviewers(self, phase: dict[str, Any], spec: PhaseSpec, at: str) -> None:
         """Read who may give the reviews that a phase asks for: any other agent, unless it says."""

@@ -87,7 +87,10 @@ def landed_by_itself(work: Workspace, phase: PhaseId) -> list[Notice]:
         return []
     if isinstance(landed, landings.Landed):
         target = branch_name(landed.target)
-        return [Notice("landing", f"phase {phase} landed: {target} is at {landed.new[:12]}")]
+        told = [f"phase {phase} landed: {target} is at {landed.new[:12]}"]
+        if landed.push is not None and landed.push.told:
+            told.append(landed.push.told)
+        return [Notice("landing", text) for text in told]
     return [Notice("landing", f"phase {phase} is whole and did not land: {landed.message}")]
 
 

@@ -167,9 +167,20 @@ class Remote:
         return {ref: Oid(oid) for oid, _, ref in rows}
 
     def push(
-        self, updates: Sequence[Update], *, timeout_s: float = LONG_S, keep: tuple[int, ...] = ()
+        self,
+        updates: Sequence[Update],
+        *,
+        timeout_s: float = LONG_S,
+        keep: tuple[int, ...] = (),
+        hooks: bool = False,
     ) -> Pushed:
-        """Move refs on the server, all or none, each from exactly what is expected."""
+        """Move refs on the server, all or none, each from exactly what is expected.
+
+        With ``hooks`` the user's are asked, and may send what belongs to the commits.
+        """
+        options = ["--porcelain", "--atomic"]
+        if not hooks:
+            options.append("--no-verify")
         leases = [f"--force-with-lease={one.ref}:{one.expected or ''}" for one in updates]
         with temporary_folder(self._folder) as folder:
             trace = folder / "trace"
@@ -177,9 +188,7 @@ class Remote:
                 done = self._git.run(
                     *_QUIET,
                     "push",
-                    "--porcelain",
-                    "--atomic",
-                    "--no-verify",
+                    *options,
                     *leases,
                     "--end-of-options",
                     self.name,
@@ -188,6 +197,7 @@ class Remote:
                     env={**self._env, "GIT_TRACE_PACKET": str(trace)},
                     timeout_s=timeout_s,
                     keep=keep,
+                    hooks=hooks,
                     alone=True,
                 )
             except UnavailableError as late:

@@ -203,3 +203,19 @@ def test_who_reviews_is_said_where_reviews_are_asked_for() -> None:
     assert plain == {"reviews": 1}, "a key at its default is absent"
     read.reviewers({"reviewers": "others"}, plain, "p:3")
     assert "reviewers is one of any, other-assistants" in told(read)[0]
+
+
+def test_the_remote_of_a_landing_is_a_name_and_none_is_not_kept() -> None:
+    for told_of, kept in (("up/stream", {"landing_push": "up/stream"}), ("", {}), (None, {})):
+        plan: Any = {}
+        read = values()
+        read.landing_push({} if told_of is None else {"landing_push": told_of}, "p:3", plan)
+        assert (plan, told(read)) == (kept, [])
+
+
+@pytest.mark.parametrize("name", ["https://x.example/r.git", "git@x:r", "../r", "-x", "ext::sh"])
+def test_an_address_is_not_the_name_of_a_remote(name: str) -> None:
+    plan: Any = {}
+    read = values()
+    read.landing_push({"landing_push": name}, "p:3", plan)
+    assert told(read)[0].startswith("p:3: landing_push is the name of a remote, like origin, not")

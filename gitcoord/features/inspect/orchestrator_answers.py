@@ -53,6 +53,7 @@ __all__ = [
     "PhaseLandTrial",
     "PhaseListAnswer",
     "PhaseMarkAnswer",
+    "PushedTarget",
     "ReapAnswer",
     "ResolveAnswer",
     "RollbackAnswer",
@@ -227,6 +228,13 @@ class PhaseLandTrial(PhaseCheckAnswer):
     dry_run: Literal[True]
 
 
+class PushedTarget(TypedDict):
+    """What came of pushing the target after a landing; ``problem``: why it is not there."""
+
+    remote: str
+    problem: str | None
+
+
 class PhaseLandAnswer(Written):
     """A phase that landed, or a batch of a stream."""
 
@@ -239,6 +247,7 @@ class PhaseLandAnswer(Written):
     gates: list[str]
     without: list[str]
     given_back: list[TaskId]
+    push: PushedTarget | None
 
 
 class PhaseMarkAnswer(Written):

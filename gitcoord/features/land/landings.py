@@ -30,6 +30,7 @@ from gitcoord.features.land.candidates import (
     in_the_way,
     refuse_replaced,
 )
+from gitcoord.features.land.landing_push import LandingPush, push_landed
 from gitcoord.features.land.target_moves import finish_pending, holder_of
 from gitcoord.features.workspace import Workspace, keep_commits, plan_of
 from gitcoord.ledger.ledger import Done
@@ -54,7 +55,8 @@ __all__ = [
 class Landed(NamedTuple):
     """A phase that landed (or had landed), or a batch of a stream, and where the target is.
 
-    ``given_back`` are tasks of the stream that the batch had to land without.
+    ``given_back`` are tasks of the stream that the batch had to land without,
+    ``push`` is what came of pushing the target, where the plan says so.
     """
 
     entry: Oid
@@ -67,6 +69,7 @@ class Landed(NamedTuple):
     gates: Sequence[str] = ()
     without: Sequence[TaskId] = ()
     given_back: Sequence[TaskId] = ()
+    push: LandingPush | None = None
 
 
 def land_automatically(
@@ -124,7 +127,8 @@ def land(
                 hint="`gitcoord status` shows it; try again",
             )
         finish_pending(work, follow=follow)
-        return _land_in_turns(work, phase, follow=follow, without=without)
+        landed = _land_in_turns(work, phase, follow=follow, without=without)
+    return landed._replace(push=push_landed(work, landed.target, landed.new))
 
 
 def _land_in_turns(

@@ -54,6 +54,8 @@ def _land(work: Workspace, shared: Shared, phase: PhaseId) -> bool:
     _wait_until_told(work, shared, phase)
     shared.landed.append(phase)
     tell("landed", f"{landed.results} results on {landed.target}")
+    if landed.push is not None and landed.push.told:
+        tell("not pushed", landed.push.told)
     return True
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "gates_and_setup",
     "is_trusted",
     "is_trusted_setup",
+    "landing_push_of",
     "pool_commands",
     "record",
     "repository_key",
@@ -60,7 +61,7 @@ def commands_of(snapshot: Snapshot) -> list[str]:
     """List the commands that the plan would run on this machine."""
     gates = [gate for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
     checks = (task["spec"]["check"] for task in snapshot.tasks())
-    return _listed(_setup(snapshot), gates, checks) + pool_commands(snapshot)
+    return _listed(_setup(snapshot), gates, checks) + _of_plan_in(snapshot)
 
 
 def commands_of_document(document: PlanDocument) -> list[str]:
@@ -68,7 +69,7 @@ def commands_of_document(document: PlanDocument) -> list[str]:
     plan = document["plan"]
     gates = [gate for phase in document["phases"] for gate in phase["gates"]]
     checks = (task["check"] for task in document["tasks"])
-    return _listed(plan["worktree"]["setup"], gates, checks) + _of_pools(plan)
+    return _listed(plan["worktree"]["setup"], gates, checks) + _of_plan(plan)
 
 
 def pool_commands(snapshot: Snapshot) -> list[str]:
@@ -77,6 +78,24 @@ def pool_commands(snapshot: Snapshot) -> list[str]:
     if plan is None:
         return []
     return _of_pools(plan)
+
+
+def landing_push_of(plan: PlanRecord) -> list[str]:
+    """List the push after a landing, if the plan asks for one, as it is trusted."""
+    if "landing_push" not in plan:
+        return []
+    return [f"push after a landing: {plan['landing_push']}"]
+
+
+def _of_plan_in(snapshot: Snapshot) -> list[str]:
+    plan = snapshot.plan()
+    if plan is None:
+        return []
+    return _of_plan(plan)
+
+
+def _of_plan(plan: PlanRecord) -> list[str]:
+    return [*_of_pools(plan), *landing_push_of(plan)]
 
 
 def _of_pools(plan: PlanRecord) -> list[str]:
@@ -90,7 +109,7 @@ def gates_and_setup(snapshot: Snapshot) -> list[str]:
     To look at each of a hundred thousand tasks would make looking slow.
     """
     gates = [gate for phase in snapshot.phases() for gate in phase["spec"]["gates"]]
-    return _listed(_setup(snapshot), gates, ()) + pool_commands(snapshot)
+    return _listed(_setup(snapshot), gates, ()) + _of_plan_in(snapshot)
 
 
 def gate_commands(gate: GateSpec) -> list[str]:
