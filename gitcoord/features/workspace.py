@@ -312,29 +312,40 @@ class Workspace:
         this one is a copy of: only a worktree of this repository that is marked as the
         agent's counts.
         """
+        found = self._standing_of(agent)
+        if found is None:
+            return None
+        return found[0]
+
+    def _standing_of(self, agent: AgentId) -> tuple[Path | None, Place] | None:
+        """Return an agent's worktree and its place in the repository, found by one look."""
         if self.standing_agent() == agent:
-            return self.place.worktree
+            return self.place.worktree, self.place
         known = read_json(self.agent_folder(agent) / "worktree.json")
         path = Path(str((known or {}).get("path", "")))
-        if path.is_absolute() and self._is_place_of(agent, path):
-            return path
+        place = self._place_of(agent, path) if path.is_absolute() else None
+        if place is not None:
+            return path, place
         for private in sorted((self.place.common_dir / "worktrees").glob("*")):
             if self._marked_agent(private) == agent:
                 moved = _linked_from(private)
-                if moved is not None and self._is_place_of(agent, moved):
-                    return moved
+                place = self._place_of(agent, moved) if moved is not None else None
+                if place is not None:
+                    return moved, place
         return None
 
-    def _is_place_of(self, agent: AgentId, path: Path) -> bool:
-        """Return whether a folder is the worktree of an agent, in this repository."""
+    def _place_of(self, agent: AgentId, path: Path) -> Place | None:
+        """Return a folder's place if it is the worktree of an agent, in this repository."""
         if not (path / ".git").exists():
-            return False
+            return None
         try:
             found = discover(path)
         except (UsageError, OSError):
-            return False
+            return None
         is_ours = found.common_dir == self.place.common_dir
-        return is_ours and self._marked_agent(found.git_dir) == agent
+        if not is_ours or self._marked_agent(found.git_dir) != agent:
+            return None
+        return found
 
     def recorded_worktree(self, agent: AgentId) -> str | None:
         """Return where an agent's worktree was made on this machine, if it was."""
@@ -349,12 +360,10 @@ class Workspace:
         It is the private git directory of the agent's worktree; an agent
         without one has its folder in the common git directory.
         """
-        worktree = self.worktree_of(agent)
-        if worktree is not None:
-            git_dir = discover(worktree).git_dir
-            if git_dir != self.place.common_dir:
-                return git_dir / "gitcoord"
-        return self.agent_folder(agent)
+        found = self._standing_of(agent)
+        if found is None or found[0] is None or found[1].git_dir == self.place.common_dir:
+            return self.agent_folder(agent)
+        return found[1].git_dir / "gitcoord"
 
     def tokens(self, agent: AgentId, kind: str = "claims") -> TokenFiles:
         """Return the token files of an agent's claims, or of its reviews."""
