@@ -39,7 +39,9 @@ def companions_of(event: Event, ledger: str) -> dict[str, Oid]:
     if event["op"] == "land-begin":
         found[landing_ref(ledger, event["phase"], event["new"])] = event["new"]
     if event["op"] == "rollback":
-        found[attic_ref(ledger, event["time"], event["abandoned"])] = event["abandoned"]
+        if not event.get("forward"):
+            # One that was appended keeps the tip in the chain.
+            found[attic_ref(ledger, event["time"], event["abandoned"])] = event["abandoned"]
         code = event["code"]
         if code is not None:
             found[landing_ref(ledger, _ROLLBACK, code["new"])] = code["new"]

@@ -130,6 +130,7 @@ class Event(TypedDict):
     carried: NotRequired[dict[AgentId, Oid]]
     code: NotRequired[Pending | None]
     reverts: NotRequired[list[Oid]]
+    forward: NotRequired[bool]
 
 
 Command = dict[str, Any]

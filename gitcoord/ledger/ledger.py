@@ -74,10 +74,11 @@ class _Turn(NamedTuple):
 
 
 class _Decided(NamedTuple):
-    """What was decided: on which tip, onto which parent and its state, which event."""
+    """What was decided: on which tip, onto which parent, on which entry's state, which event."""
 
     tip: Oid | None
     parent: Oid | None
+    onto: Oid | None
     snapshot: Snapshot
     event: Event
 
@@ -210,7 +211,7 @@ class Ledger:
         is a generator function that offers several in turn, of which the
         first is taken that is accepted and not followed by another. One with
         a key ``onto`` is decided on that entry's state, which becomes the
-        parent. ``before_swap`` sees the event before anything can have
+        parent unless it says ``forward``. ``before_swap`` sees the event before anything can have
         happened, and names the files that must be on the disk by then.
         ``verify`` names refs that must hold a value at the swap.
         ``inputs`` are the blobs that the command names by oid. With ``shared``
@@ -339,7 +340,7 @@ class Ledger:
                     return self._published(turn, known)
                 if tip is not None:
                     turn = turn._replace(seen=tip)
-            _, parent, snapshot, event = self._decided(turn, tip)
+            _, parent, onto, snapshot, event = self._decided(turn, tip)
             wanted: dict[str, Oid | None] = {
                 beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)
             } | dict(turn.verify)
@@ -359,7 +360,7 @@ class Ledger:
             if others is not None:
                 beats = Beats(self.store, self.name)
                 steps += others.decide(snapshot, steps[0], beats, self._observations)
-            write = writing(self.store, self.name, parent, steps)
+            write = writing(self.store, self.name, parent, onto, steps)
             self._turns.let_next()
             entries = write()
             # After the objects, whose journal commit had their blocks in it.
@@ -406,11 +407,14 @@ class Ledger:
         def decided_on(command: Command) -> _Decided:
             if tip is None and command["op"] != "init":
                 raise self._missing()
-            parent = command.get("onto") or tip
+            onto = command.get("onto") or tip
             state = snapshot
-            if parent != tip:
-                state = open_snapshot(self.store, parent, self.records)
-            return _Decided(tip, parent, state, decide(state, command, context))
+            if onto != tip:
+                state = open_snapshot(self.store, onto, self.records)
+            parent = onto
+            if command.get("forward"):
+                parent = tip
+            return _Decided(tip, parent, onto, state, decide(state, command, context))
 
         return first_kept(offers_of(turn.request, snapshot, context), decided_on)
 

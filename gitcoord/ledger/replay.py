@@ -67,6 +67,8 @@ def replay_entry(ledger: Ledger, entry: EntryObject, cache: RecordCache) -> None
         )
     if entry.time != event["time"] or (parent is not None and entry.time < parent.time):
         raise illegal(entry.oid, "its time is not its event's, or is before its parent's")
+    if event.get("forward") is True:
+        parent_tree = _chosen_tree(ledger, entry, event)
     before = Snapshot(TreeReader(ledger.store, parent_tree, entry.oid, cache), entry.oid)
     if event["op"] == "rollback":
         _verify_rollback(ledger, entry, event, before)
@@ -87,9 +89,24 @@ def replay_entry(ledger: Ledger, entry: EntryObject, cache: RecordCache) -> None
         raise illegal(entry.oid, f"{wrong} is not what its event makes of it")
 
 
+def _chosen_tree(ledger: Ledger, entry: EntryObject, event: Event) -> Oid:
+    """Return the state that an appended rollback goes back to: an earlier entry's, of its chain."""
+    if (event["abandoned"],) != entry.parents:
+        raise illegal(entry.oid, "its parent is not the entry that it says it abandons")
+    oid: Oid | None = entry.parents[0]
+    while oid is not None:
+        above = ledger.store.read_entry(oid)
+        if oid == event["onto"]:
+            return above.tree
+        if above.is_cut:
+            raise cut_off(oid)
+        oid = above.parents[0] if above.parents else None
+    raise illegal(entry.oid, "it goes back to what is not an entry before it")
+
+
 def _verify_rollback(ledger: Ledger, entry: EntryObject, event: Event, chosen: Snapshot) -> None:
     """Compare a rollback with what it abandoned, while the attic keeps it."""
-    if (event["onto"],) != entry.parents:
+    if not event["forward"] and (event["onto"],) != entry.parents:
         raise illegal(entry.oid, "its parent is not the entry that it says it goes back to")
     try:
         tip = ledger.snapshot(event["abandoned"])

@@ -42,15 +42,16 @@ def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
 
 
 def writing(
-    store: Store, ledger: str, parent: Oid | None, steps: Sequence[Step]
+    store: Store, ledger: str, parent: Oid | None, onto: Oid | None, steps: Sequence[Step]
 ) -> Callable[[], list[Oid]]:
     """Return what writes entries on top of each other, and again if a prune took them.
 
-    It returns their oids. All are synced with the last one.
+    ``onto`` is the entry whose state the first one changes. It returns their oids. All are
+    synced with the last one.
     """
     base: Oid | None = None
-    if parent:
-        base = store.read_entry(parent).tree
+    if onto:
+        base = store.read_entry(onto).tree
     prepared = [(step, encoded(step.changes), render(step.event)) for step in steps]
 
     def write() -> list[Oid]:

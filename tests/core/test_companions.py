@@ -41,6 +41,8 @@ def test_a_rollback_takes_what_it_abandons() -> None:
     assert set(kept.values()) == {A, B, C}
     assert [ref for ref in kept if "/attic/" in ref]
     assert set(companions_of(event("rollback", abandoned=A, code=None), "l").values()) == {A}
+    appended = event("rollback", abandoned=A, code=None, forward=True)
+    assert companions_of(appended, "l") == {}
 
 
 def test_a_tombstone_renews_nothing_and_is_no_torn_beat() -> None:

@@ -5,19 +5,23 @@ the agents, and what did not survive. A claim, a review or a lock survives
 if and only if the abandoned tip holds the same one by the same token: so
 no token that was once lost can ever be current again. What survives keeps
 its newest sign of life: to go back takes no time from a living holder.
+
+Where a server lets the ledger's branch only grow, the entry is appended
+(``forward``): its parent is the tip that it abandons, and the state that it
+is decided, checked and applied on is the chosen entry's all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
-from gitcoord.core.events import Event
+from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import AgentId, Oid, Token
 from gitcoord.core.layout import SETTINGS, agent_path, lock_path
-from gitcoord.core.leases import leases_of, running
+from gitcoord.core.leases import Context, leases_of, running
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
 from gitcoord.core.operation import WORDS, Operation, Transitions, copied, keys, why_of
 from gitcoord.core.operations.changes import changed, escalate
@@ -26,6 +30,7 @@ from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 __all__ = ["OPERATIONS", "held_by_both", "holders", "survivors"]
 
 _ByHolder = Mapping[tuple[str, str, str], Renewal | None]
+_GIVEN = ("onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts")
 _ENDED: Transitions = {"claimed": ("claimed", "open"), "review": ("review",)}
 
 
@@ -73,6 +78,12 @@ def _renewals(snapshot: Snapshot) -> dict[str, Renewal]:
     return found
 
 
+def decide_rollback(_chosen: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
+    """Take over what is asked; most rollbacks are not appended."""
+    given = {key: command[key] for key in _GIVEN}
+    return {**given, "forward": command.get("forward", False)}
+
+
 def check_rollback(chosen: Snapshot, event: Event) -> None:
     """Refuse a rollback onto an entry that cannot be chosen."""
     if chosen.settings()["pending"] is not None:
@@ -83,6 +94,8 @@ def check_rollback(chosen: Snapshot, event: Event) -> None:
         )
     if not (ids.is_oid(event["onto"]) and ids.is_oid(event["abandoned"])):
         raise UsageError("a rollback names the chosen entry and the abandoned one")
+    if type(event["forward"]) is not bool:
+        raise UsageError("a rollback is appended, or it is not")
     if event["epoch"] <= chosen.settings()["epoch"]:
         raise UsageError("a rollback begins a new epoch")
     _check_survivors(chosen, event["surviving"])
@@ -202,11 +215,16 @@ def apply_rollback_abort(snapshot: Snapshot, event: Event, changes: Changes) -> 
 OPERATIONS = {
     "rollback": Operation(
         fields=keys("onto abandoned epoch"),
-        optional={"surviving": [], "carried": {}, "code": None, "reverts": [], **WORDS},
+        optional={
+            "surviving": [],
+            "carried": {},
+            "code": None,
+            "reverts": [],
+            "forward": False,
+            **WORDS,
+        },
         in_passing={"*": _ENDED},
-        decide=copied(
-            "onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts"
-        ),
+        decide=decide_rollback,
         check=check_rollback,
         apply=apply_rollback,
         subject="rollback to {onto:12} by {agent}[, moving {code/target}]",

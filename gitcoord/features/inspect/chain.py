@@ -1,4 +1,4 @@
-"""Walk the chain of entries, back from a tip, as far as this clone has it."""
+"""Walk the history of a ledger, back from a tip, as far as this clone has it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from gitcoord.core.ids import Oid
 from gitcoord.core.messages import parse
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
+from gitcoord.store.protocol import EntryObject, MissingObjectError
 
-__all__ = ["Link", "begins_with", "checkpoint_entry", "entries", "last_checkpoint", "whole_by"]
+__all__ = [
+    "Link",
+    "before",
+    "begins_with",
+    "checkpoint_entry",
+    "entries",
+    "last_checkpoint",
+    "whole_by",
+]
 
 
 class Link(NamedTuple):
-    """One entry of the chain; its time is in seconds since 1970."""
+    """One entry of the chain; its time is in seconds since 1970.
+
+    ``parent`` is the entry before it, as ``before`` tells.
+    """
 
     oid: Oid
     event: Event
@@ -29,11 +41,35 @@ def entries(work: Workspace, tip: Oid) -> Iterator[Link]:
     oid: Oid | None = tip
     while oid is not None:
         entry = work.store.read_entry(oid)
-        parent = None
-        if entry.parents:
-            parent = entry.parents[0]
+        parent = before(work, entry)
         yield Link(oid, parse(entry.message, oid), entry.time, parent)
         oid = parent
+
+
+def before(work: Workspace, entry: EntryObject) -> Oid | None:
+    """Return the entry that the history goes on with, back from one of them.
+
+    Before a rollback that was appended that is the one that it went back to: what lies
+    between was abandoned.
+    """
+    if "\nGitcoord-Op: rollback\n" in entry.message:
+        event = parse(entry.message, entry.oid)
+        if event["forward"]:
+            return _if_here(work, event["onto"])
+    if not entry.parents:
+        return None
+    return entry.parents[0]
+
+
+def _if_here(work: Workspace, oid: Oid) -> Oid | None:
+    """Return an entry, unless this clone was made without it."""
+    try:
+        work.store.read_entry(oid)
+    except MissingObjectError:
+        if work.store.cut_entries():
+            return None
+        raise
+    return oid
 
 
 def checkpoint_entry(work: Workspace, tip: Oid, name: str) -> Oid:

@@ -23,6 +23,7 @@ from gitcoord.core.refs import branch_name
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import is_stream
 from gitcoord.core.times import instant
+from gitcoord.features.inspect.chain import before
 from gitcoord.features.inspect.impact import behind, blocked
 from gitcoord.features.inspect.notes import note_facts, notes_about
 from gitcoord.features.inspect.sentences import escalation_facts
@@ -207,9 +208,7 @@ def history(
             if task is None or task in facts["tasks"]:
                 yield facts
                 limit -= 1
-        oid = None
-        if entry.parents:
-            oid = entry.parents[0]
+        oid = before(work, entry)
 
 
 def _entry_facts(oid: Oid, message: str, time: int) -> dict[str, Any]:

@@ -394,6 +394,8 @@ def _other_side(
 def in_the_way(work: Workspace, target: str, old: Oid, new: Oid) -> list[str]:
     """List local changes where the target is checked out that block a landing.
 
+    Where the target is a server's, a branch here that stands elsewhere does not follow.
+
     Raises:
         RefusedError: The target is being rebased (reason ``rebase``).
 
@@ -401,6 +403,8 @@ def in_the_way(work: Workspace, target: str, old: Oid, new: Oid) -> list[str]:
     from gitcoord.git import worktrees
     from gitcoord.git.unfinished import refuse_rebased
 
+    if work.remote is not None and work.store.read_ref(target) != old:
+        return []
     refuse_rebased(work.git, target)
     return [
         path

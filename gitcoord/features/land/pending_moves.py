@@ -109,7 +109,7 @@ def _unlike_rollback(work: Workspace, event: Event) -> Why:
     if undone is not None and undone[0] == new:
         return ""
     try:
-        move = code_move(work, abandoned, chosen)
+        move = code_move(work, abandoned, chosen, may_reset=not event["forward"])
     except RefusedError as error:
         return error.message
     return _difference(move.new if move is not None else old, new)

@@ -42,8 +42,12 @@ class _Moves(NamedTuple):
     rollbacks: dict[Oid, tuple[Oid, tuple[Oid, ...]]]
 
 
-def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | None:
+def code_move(
+    work: Workspace, tip: Snapshot, chosen: Snapshot, *, may_reset: bool = True
+) -> CodeMove | None:
     """Find where the target goes; None where it stays.
+
+    Without ``may_reset`` it only grows.
 
     Raises:
         RefusedError: A revert conflicts (``conflict``, fact ``files``), or
@@ -81,7 +85,7 @@ def code_move(work: Workspace, tip: Snapshot, chosen: Snapshot) -> CodeMove | No
         )
     if old == goal:
         return None
-    if not is_foreign:
+    if may_reset and not is_foreign:
         return CodeMove(target, old, goal, tuple(new for new, _ in reverts), is_reset=True)
     if not reverts:
         return None

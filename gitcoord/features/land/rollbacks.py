@@ -8,6 +8,7 @@ branches and results are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
@@ -30,6 +31,7 @@ from gitcoord.features.land.rollback_preview import CodeMove, code_move
 from gitcoord.features.land.target_moves import finish_pending
 from gitcoord.features.names import beginning_with, named_checkpoint, named_entry, named_phase
 from gitcoord.features.workspace import Workspace, keep_commits
+from gitcoord.git.merges import is_ancestor
 from gitcoord.ledger.pending import chain
 from gitcoord.store.protocol import MissingObjectError
 
@@ -177,10 +179,15 @@ def rollback(
 
     """
     _finish_what_was_begun(work)
-    plan: CodeMove | None = None
-    if code:
-        plan = _kept_move(work, choice.entry)
-    return _publish(work, choice.entry, plan, reason or said("back-to", choice=choice.said))
+    why = reason or said("back-to", choice=choice.said)
+
+    def gone_back(*, forward: bool) -> RolledBack:
+        plan: CodeMove | None = None
+        if code:
+            plan = _kept_move(work, choice.entry, may_reset=not forward)
+        return _publish(work, choice.entry, plan, why, forward=forward)
+
+    return _or_forward(work, choice.entry, gone_back)
 
 
 def undo(work: Workspace, entry: Oid | None = None, *, reason: str = "") -> RolledBack:
@@ -230,14 +237,40 @@ def undo(work: Workspace, entry: Oid | None = None, *, reason: str = "") -> Roll
             )
         plan = CodeMove(moved["target"], moved["new"], moved["old"], (), is_reset=True)
         _keep(work, plan)
-    return _publish(work, found["abandoned"], plan, reason or said("undo-of", entry=found["entry"]))
+    why = reason or said("undo-of", entry=found["entry"])
+
+    def undone(*, forward: bool) -> RolledBack:
+        return _publish(work, found["abandoned"], plan, why, forward=forward)
+
+    if plan is not None:
+        # Its target would have to go back as well, which nothing appended can do.
+        return undone(forward=False)
+    return _or_forward(work, found["abandoned"], undone)
 
 
-def _kept_move(work: Workspace, onto: Oid) -> CodeMove | None:
+def _or_forward(work: Workspace, onto: Oid, gone_back: Callable[..., RolledBack]) -> RolledBack:
+    """Go back, or append the same where the server lets the ledger's branch only grow.
+
+    Raises:
+        RefusedError: The server forbids either (reason ``remote``); nothing changed.
+
+    """
+    try:
+        return gone_back(forward=False)
+    except RefusedError as refused:
+        if refused.reason != "remote" or not is_ancestor(
+            work.git, onto, work.ledger.snapshot().oid
+        ):
+            raise
+    return gone_back(forward=True)
+
+
+def _kept_move(work: Workspace, onto: Oid, *, may_reset: bool) -> CodeMove | None:
     """Find where the target goes, and keep what was made for it; anew if a prune took it."""
 
     def move() -> CodeMove | None:
-        plan = code_move(work, work.ledger.snapshot(), work.ledger.snapshot(onto))
+        tip, chosen = work.ledger.snapshot(), work.ledger.snapshot(onto)
+        plan = code_move(work, tip, chosen, may_reset=may_reset)
         if plan is not None:
             _keep(work, plan)
         return plan
@@ -255,7 +288,9 @@ def _keep(work: Workspace, plan: CodeMove) -> None:
     work.ledger.hints.keep(attic_ref(work.ledger.name, work.clock.seconds(), plan.old), plan.old)
 
 
-def _publish(work: Workspace, onto: Oid, plan: CodeMove | None, why: Why) -> RolledBack:
+def _publish(
+    work: Workspace, onto: Oid, plan: CodeMove | None, why: Why, *, forward: bool = False
+) -> RolledBack:
     _keep_results(work, onto)
 
     def request(tip: Snapshot, _context: Context) -> Command:
@@ -286,6 +321,7 @@ def _publish(work: Workspace, onto: Oid, plan: CodeMove | None, why: Why) -> Rol
             **given(why),
             "code": code,
             "reverts": list(plan.reverts) if plan else [],
+            "forward": forward,
         }
 
     verify = {}
