@@ -75,9 +75,9 @@ MUTANTS = [
     Mutant(
         "stale-decision",
         LEDGER,
-        "            _, parent, snapshot, event = self._decided(turn, tip)\n",
-        "            _, parent, snapshot, event = (\n"
-        "                (tip, tip, open_snapshot(self.store, tip, self.records), event) "
+        "            _, parent, onto, snapshot, event = self._decided(turn, tip)\n",
+        "            _, parent, onto, snapshot, event = (\n"
+        "                (tip, tip, tip, open_snapshot(self.store, tip, self.records), event) "
         "if attempt else self._decided(turn, tip))\n",
         f"{LEDGER_TESTS}::test_a_foreign_move_between_decision_and_swap_means_deciding_again",
         "after contention the old event would be published on a state that it was not decided on",
