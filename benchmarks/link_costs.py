@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +54,8 @@ def measured() -> tuple[Costs, Costs]:
         kept = _costs(own)
         start = own.url.removeprefix("ssh://").partition("/")[0]
         place, _, port = start.partition(":")
-        subprocess.run([*control.split(), "-O", "exit", "-p", port, place], check=False)
+        leave = [*control.split(), "-O", "exit", "-p", port, place]
+        subprocess.run(leave, check=False, capture_output=True)
         os.environ["GIT_SSH_COMMAND"] = plain
     return anew, kept
 
@@ -86,13 +88,24 @@ def _took(own: Field, act: Callable[[], bool]) -> Took:
 def _cost(found: dict[float, list[Took]]) -> tuple[float, float, float]:
     near, far = (statistics.median(one.seconds for one in found[trip]) for trip in sorted(found))
     server_s = statistics.mean(one.server_s for took in found.values() for one in took)
-    return (far - near) / ROUND_TRIP_S, near, server_s
+    return (far - near) / ROUND_TRIP_S, max(0.0, near - server_s), server_s
 
 
 def _processor_s(pid: int) -> float:
-    """Return what a process, and those that it waited for, took of the processor."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    """Return what a process, and all that it began, took of the processor."""
+    ticks = 0
+    parents: dict[int, list[int]] = {}
+    taken: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
+            taken[int(path.parent.name)] = sum(map(int, fields[11:15]))
+    family = [pid]
+    for one in family:
+        ticks += taken.get(one, 0)
+        family += parents.get(one, [])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ that were acknowledged, a claim and a release each; times are of claims.
 
 ``python -m benchmarks.machines`` takes some six minutes and prints the rows
 of the budget; ``--full`` prints every row. ``--over ssh`` or ``http`` and
-``--delays 0,20`` choose among them.
+``--delays 0,20`` choose among them. ``--rivals`` races those that share work
+through a server as well, over ssh; it needs the package registries.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import servers
+from benchmarks import rivals, servers
 from benchmarks.__main__ import installed, repository
 from benchmarks.lines import Line, line
 from benchmarks.plans import many_tasks
@@ -66,6 +67,9 @@ ALL = (
     Shape(16, 4),
     Shape(1, 16),
 )
+RIVALS = 16
+SHARED_BY_SERVER = frozenset({"flockwork", "agentsync"})
+"""Drivers of rivals that share work through a git server."""
 LOOP = "by hand, fetch, commit, push"
 
 
@@ -297,8 +301,50 @@ def budget_rows(over: str, delay_ms: int, races: dict[Shape, Race], loop: Race) 
     return rows
 
 
-def measure(over: str, delays: Sequence[int], shapes: Sequence[Shape]) -> list[str]:
+def rival_rows(own: Field, loops: dict[int, Race]) -> list[str]:
+    """Race others that share work through a server, from 16 clones each on the same line."""
+    here = f"{tempfile.gettempdir()}/"
+    there = f"{own.url.rpartition('127.0.0.1:')[0]}127.0.0.1:{own.wire.port}{here}"
+    # What they take for a folder of this machine is reached over the line.
+    env = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{there}.insteadOf",
+        "GIT_CONFIG_VALUE_0": here,
+        "GIT_SSH_COMMAND": own.env["GIT_SSH_COMMAND"],
+    }
+    rows = []
+    for contestant in rivals.PACKAGES:
+        if contestant.driver not in SHARED_BY_SERVER:
+            continue
+        own.wire.delay_s = 0.0
+        try:
+            with rivals.arena(contestant, env) as theirs:
+                who = f"{contestant.name} {theirs.version}, {RIVALS} clones"
+                for delay_ms, loop in loops.items():
+                    rows.append(_rival_row(own, theirs, who, delay_ms, loop))
+        except rivals.UnfitError as error:
+            rows.append(f"| ssh | {contestant.name} did not race: {error} |{' |' * 7}")
+    return rows
+
+
+def _rival_row(own: Field, theirs: rivals.Arena, who: str, delay_ms: int, loop: Race) -> str:
+    own.wire.delay_s = delay_ms / 2000
+    moved = own.wire.sent + own.wire.received
+    done = theirs.race(RIVALS, SECONDS.get(delay_ms, 10.0))
+    moved = own.wire.sent + own.wire.received - moved
+    took = [ack.at - ack.begun for ack in done.acks]
+    span_s = max([done.seconds, *(ack.at - done.begun for ack in done.acks)])
+    race = Race(who, len(took), span_s, took, 0, 0, moved / 1000, done.failures)
+    cells = row("ssh", delay_ms, race, loop).split(" | ")
+    cells[6] = f"not counted; {done.refused} refused"
+    return " | ".join(cells)
+
+
+def measure(
+    over: str, delays: Sequence[int], shapes: Sequence[Shape], *, with_rivals: bool = False
+) -> list[str]:
     """Print every row of one kind of server; return those of the budget."""
+    loops: dict[int, Race] = {}
     budgets: list[str] = []
     notes: list[str] = []
     with (
@@ -316,7 +362,7 @@ def measure(over: str, delays: Sequence[int], shapes: Sequence[Shape]) -> list[s
                 f"{over}, {delay_ms} ms: other work took {busy_cores():.1f} cores before it"
             )
             seconds = SECONDS.get(delay_ms, 10.0)
-            loop = own.loop(seconds)
+            loop = loops[delay_ms] = own.loop(seconds)
             print(row(over, delay_ms, loop, loop), flush=True)
             races = {}
             for shape in shapes:
@@ -325,6 +371,8 @@ def measure(over: str, delays: Sequence[int], shapes: Sequence[Shape]) -> list[s
                 if races[shape].failed:
                     notes.append(f"{over}, {delay_ms} ms, {shape.text}: {races[shape].failed[-1]}")
             budgets += budget_rows(over, delay_ms, races, loop)
+        if with_rivals:
+            print("\n".join(rival_rows(own, loops)), flush=True)
     print("\n" + "\n".join(notes) + "\n", flush=True)
     return budgets
 
@@ -332,6 +380,7 @@ def measure(over: str, delays: Sequence[int], shapes: Sequence[Shape]) -> list[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="every row")
+    parser.add_argument("--rivals", action="store_true", help="others too")
     parser.add_argument("--over", choices=("ssh", "http"), help="one kind of server")
     parser.add_argument("--delays", default=",".join(map(str, DELAYS_MS)), help="ms, by commas")
     chosen = parser.parse_args()
@@ -343,7 +392,8 @@ def main() -> None:
     for over in ("ssh", "http"):
         if chosen.over in {None, over}:
             print(f"{HEAD}\n{'|---' * 9}|", flush=True)
-            budgets += measure(over, delays, shapes)
+            with_rivals = chosen.rivals and over == "ssh"
+            budgets += measure(over, delays, shapes, with_rivals=with_rivals)
     print("| claims through a server | measured | budget | |\n|---|---|---|---|")
     print("\n".join(budgets))
 

@@ -110,7 +110,13 @@ class Arena:
     """One contestant in its folder: its nursery, its runs, its next names."""
 
     def __init__(
-        self, contestant: Contestant, top: Path, python: str, program: str, version: str
+        self,
+        contestant: Contestant,
+        top: Path,
+        python: str,
+        program: str,
+        version: str,
+        more: dict[str, str],
     ) -> None:
         self.contestant, self.top, self.version = contestant, top, version
         home = top / "home"
@@ -134,6 +140,7 @@ class Arena:
             for who in ("AUTHOR", "COMMITTER")
             for what in ("NAME", "EMAIL")
         }
+        self.env |= more
         self.argv = [python, "-m", "benchmarks.contestants.worker", contestant.driver]
         self.field = top / "field"
         self.field.mkdir()
@@ -299,8 +306,11 @@ def last_words(failures: list[str]) -> str:
 
 
 @contextmanager
-def arena(contestant: Contestant) -> Iterator[Arena]:
-    """Install a contestant and prepare its field; remove both afterwards."""
+def arena(contestant: Contestant, more: dict[str, str] | None = None) -> Iterator[Arena]:
+    """Install a contestant and prepare its field; remove both afterwards.
+
+    ``more`` is what its environment has beside.
+    """
     with tempfile.TemporaryDirectory(
         prefix="gitcoord-rivals-", ignore_cleanup_errors=True
     ) as folder:
@@ -311,7 +321,7 @@ def arena(contestant: Contestant) -> Iterator[Arena]:
                 f"{version} installs, but where this was written it did not, so that nobody wrote "
                 "a driver"
             )
-        made = Arena(contestant, top, python, program, version)
+        made = Arena(contestant, top, python, program, version, more or {})
         try:
             yield made
         finally:
