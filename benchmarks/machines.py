@@ -6,9 +6,9 @@ agents each, which claim and give back in a loop. Beside them, on the same
 line, runs what one writes by hand: fetch, commit, push. Rates are entries
 that were acknowledged, a claim and a release each; times are of claims.
 
-``python -m benchmarks.machines`` takes some six minutes and prints the rows
-of the budget; ``--full`` prints every row. ``--over ssh`` or ``http`` and
-``--delays 0,20`` choose among them. ``--rivals`` races those that share work
+``python -m benchmarks.machines`` takes some ten minutes and prints the rows
+of the budget; ``--full`` prints every row. ``--over ssh``, ``ssh-open`` or
+``http`` and ``--delays 0,20`` choose among them. ``--rivals`` races those that share work
 through a server as well, over ssh; it needs the package registries.
 """
 
@@ -36,6 +36,8 @@ from benchmarks.remote_racers import BRANCH
 from gitcoord.features.setup import agents, ledger, machines, plans
 from gitcoord.features.workspace import open_workspace
 
+OVER = ("ssh", "ssh-open", "http")
+"""By a connection for each command, by one that stays open, and with a password."""
 DELAYS_MS = (0, 20, 200)
 SECONDS = {0: 6.0, 20: 8.0, 200: 24.0}
 """How long a race is by what its line adds: every racer gets some claims done."""
@@ -70,6 +72,8 @@ ALL = (
 RIVALS = 16
 SHARED_BY_SERVER = frozenset({"flockwork", "agentsync"})
 """Drivers of rivals that share work through a git server."""
+STAYS_OPEN = "-o ControlMaster=auto -o ControlPersist=20 -o ControlPath=.git/line"
+"""Lets a clone keep its ssh connection, as it may be told to in ``~/.ssh/config``."""
 LOOP = "by hand, fetch, commit, push"
 
 
@@ -99,6 +103,7 @@ class Field:
 
     def __init__(self, top: Path, url: str, wire: Line, pid: int, env: dict[str, str]) -> None:
         self.top, self.url, self.wire, self.pid, self.env = top, url, wire, pid, env
+        self.bare = top / "server.git"
         self.runs = 0
         self.by_hand = self.cloned("loop")
 
@@ -120,13 +125,14 @@ class Field:
         # The others are what a clone and a join would have made of them.
         others = [self.top / f"clone{number}" for number in range(1, clones)]
         for place in others:
-            shutil.copytree(first, place, symlinks=True)
+            shutil.copytree(first, place, symlinks=True, ignore=shutil.ignore_patterns("line"))
         self.clones = [first, *others]
 
     def cloned(self, name: str) -> Path:
         """Make one more clone."""
         place = self.top / name
-        git("clone", "-q", self.url, str(place), cwd=self.top)
+        git("clone", "-q", str(self.bare), str(place), cwd=self.top)
+        git("remote", "set-url", "origin", self.url, cwd=place)
         for key, value in (("user.name", "b"), ("user.email", "b@localhost"), ("gc.auto", "0")):
             git("config", key, value, cwd=place)
         return place
@@ -233,6 +239,10 @@ def server(over: str, top: Path, bare: Path) -> Iterator[tuple[str, servers.Serv
             sys.exit("no sshd here (Debian: openssh-server)")
         with servers.sshd(top / "sshd", program) as daemon:
             yield f"{daemon.start}{bare}", daemon
+        return
+    if over == "ssh-open":
+        with server("ssh", top, bare) as (url, daemon):
+            yield url, daemon._replace(ssh_command=f"{daemon.ssh_command} {STAYS_OPEN}")
         return
     programs = servers.web_programs()
     if programs is None:
@@ -381,7 +391,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="every row")
     parser.add_argument("--rivals", action="store_true", help="others too")
-    parser.add_argument("--over", choices=("ssh", "http"), help="one kind of server")
+    parser.add_argument("--over", choices=OVER, help="one kind of server")
     parser.add_argument("--delays", default=",".join(map(str, DELAYS_MS)), help="ms, by commas")
     chosen = parser.parse_args()
     # Ended from outside it ends its servers and racers, too.
@@ -389,7 +399,7 @@ def main() -> None:
     delays = [int(word) for word in chosen.delays.split(",")]
     shapes = ALL if chosen.full else BUDGET
     budgets = []
-    for over in ("ssh", "http"):
+    for over in OVER:
         if chosen.over in {None, over}:
             print(f"{HEAD}\n{'|---' * 9}|", flush=True)
             with_rivals = chosen.rivals and over == "ssh"

@@ -153,7 +153,7 @@ class Clone:
         self.turn = Seats(1)
         self.asked: list[Asked] = []
         self.known = 0
-        self.known_since_s = -FRESH_S
+        self.known_since_s = self.heard_s = -FRESH_S
 
 
 @dataclass
@@ -221,8 +221,13 @@ class World:
             yield from self._served(costs.fetch_server_s)
             known = clone.books.tip
             yield costs.fetch_s / 2 + 1.5 * trip_s
-            clone.known, clone.known_since_s = known, began_s
+            clone.known, clone.known_since_s, clone.heard_s = known, began_s, self.time.now_s
         self.time.leave(clone.wire)
+
+    def look(self, clone: Clone) -> Step[None]:
+        """Fetch, unless the server was heard just now."""
+        if clone.heard_s < self.time.now_s - FRESH_S:
+            yield from self.fetch(clone, self.time.now_s)
 
     def push(self, clone: Clone, act: Callable[[], bool]) -> Step[bool]:
         """Push; what the server does with it is done at one moment."""
@@ -245,7 +250,7 @@ class World:
         yield clone.turn
         attempt = 0
         while not mine.is_done and self.time.now_s < began_s + DEADLINE_S:
-            yield from self.fetch(clone, self.time.now_s - FRESH_S)
+            yield from self.look(clone)
             batch = [mine]
             if self.work.shares_turns:
                 batch += [one for one in clone.asked if one is not mine][:MAX_OTHERS]
@@ -276,12 +281,13 @@ class World:
             asked.is_done = True
             clone.asked.remove(asked)
             self.counts.entries += 1
-        clone.known, clone.known_since_s = clone.books.tip, self.time.now_s
+        clone.known = clone.books.tip
+        clone.known_since_s = clone.heard_s = self.time.now_s
         return True
 
     def beat(self, clone: Clone) -> Step[None]:
         """Push a sign of life, and look at the ledger before and afterwards."""
-        yield from self.fetch(clone, self.time.now_s - FRESH_S)
+        yield from self.look(clone)
         yield from self.push(clone, lambda: True)
         self.counts.beats += 1
         yield from self.fetch(clone, self.time.now_s)

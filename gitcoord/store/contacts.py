@@ -55,6 +55,7 @@ class Contacts:
         content = {
             "boot": self._clock.machine_id(),
             "ns": began_ns,
+            "ended_ns": self._clock.monotonic_ns(),
             "seconds": self._clock.seconds(),
         }
         with suppress(OSError):
@@ -63,10 +64,17 @@ class Contacts:
 
     def last_ns(self) -> int:
         """Return when the newest talk began, in monotonic nanoseconds of this boot; else 0."""
+        return self._noted_ns("ns")
+
+    def last_end_ns(self) -> int:
+        """Return when the newest talk was over, in monotonic nanoseconds of this boot; else 0."""
+        return self._noted_ns("ended_ns")
+
+    def _noted_ns(self, key: str) -> int:
         kept = self._kept()
-        if kept.get("boot") != self._clock.machine_id() or type(kept.get("ns")) is not int:
+        if kept.get("boot") != self._clock.machine_id() or type(kept.get(key)) is not int:
             return 0
-        return min(int(kept["ns"]), self._clock.monotonic_ns())
+        return min(int(kept[key]), self._clock.monotonic_ns())
 
     def age_s(self) -> int | None:
         """Return how old what is known here is, in seconds of the wall clock; None: unknown."""

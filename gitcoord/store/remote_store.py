@@ -160,6 +160,16 @@ class RemoteStore:
             with suppress(ContendedError, LockedError, FailedError, UnavailableError):
                 self.inner.swap(self._ledger, before, now)
 
+    def _fresh_since_ns(self) -> int:
+        """Return since when the server has to have been asked, for the ledger to be fresh.
+
+        How long that took does not count: on a slow line every look would be a fetch.
+        """
+        fresh_ns = self._clock.monotonic_ns() - self.fresh_ns
+        if self.contacts.last_end_ns() >= fresh_ns:
+            return self._since_ns
+        return max(self._since_ns, fresh_ns)
+
     def server_value(self, ref: str) -> Oid | None:
         """Return where a branch is on the server, as of the last contact."""
         known = self.tracking.read(ref)
@@ -173,7 +183,7 @@ class RemoteStore:
     def read_ref(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds now; the ledger's as the server has it."""
         if ref == self._ledger:
-            self._look(max(self._since_ns, self._clock.monotonic_ns() - self.fresh_ns))
+            self._look(self._fresh_since_ns())
             return self.tracking.read(ref)
         if ref.startswith(self._beats):
             return self.tracking.read(ref)

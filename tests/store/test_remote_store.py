@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.remote_racers import Counted
 from gitcoord.core.errors import (
     ClaimLostError,
     ConflictError,
@@ -227,6 +229,33 @@ def test_a_beat_that_came_in_between_stops_a_takeover(
     with pytest.raises(ConflictError):
         claims.claim(second, "y", "a", checkout=False)
     results.progress(one, "x", "a", held.claim["token"], "still here")
+
+
+class _SlowLine(Counted):
+    """A server from which each fetch takes five seconds of its clone's clock."""
+
+    clock: OtherMachine
+
+    def fetch(self, *args: Any, **options: Any) -> None:
+        super().fetch(*args, **options)
+        self.clock.ahead_s += 5.0
+
+
+def test_what_a_slow_fetch_brought_is_not_fetched_again_by_the_same_command(
+    one: Workspace, bare: Path, tmp_path: Path
+) -> None:
+    one.close()
+    work = joined(str(bare), tmp_path / "second" / "repo", clock=(clock := OtherMachine("second")))
+    assert work.remote is not None
+    slow = _SlowLine(work.remote.tracking)
+    slow.clock = clock
+    work.remote.tracking = slow
+    begin_as_agent(work, "x")
+    held = claims.claim(work, "x", checkout=False)
+    assert (slow.pushes, slow.fetches) == (1, 1)
+    begin_as_agent(work, "x")
+    results.progress(work, "x", held.task["id"], held.claim["token"], "half done")
+    assert (slow.pushes, slow.fetches) == (2, 2)
 
 
 def test_nothing_of_the_user_s_is_disturbed(one: Workspace, bare: Path, tmp_path: Path) -> None:
