@@ -32,6 +32,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("maintain", "Check the repository and its surroundings"),
         "upkeep": ("maintain", "Pack the ledger and prune"),
         "archive": ("maintain", "Close a finished ledger: a tag keeps it"),
+        "uninstall": ("maintain", "Show what gitcoord has in the repository, or remove it"),
         "demo": ("run", "Run the main job on a scratch repository"),
     },
     "For agents": {

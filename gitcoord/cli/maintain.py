@@ -1,4 +1,4 @@
-"""Speak for the repository's health, and for the end of a ledger: doctor, upkeep, archive."""
+"""Speak for the repository's health, and for its end: doctor, upkeep, archive, uninstall."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.output import incomplete_if, table
 from gitcoord.core.texts import clause
 
-__all__ = ["archive", "doctor", "upkeep"]
+__all__ = ["archive", "doctor", "uninstall", "upkeep"]
 
 
 @click.command()
@@ -99,3 +99,38 @@ def archive(app: App) -> None:
         text = f"ledger '{app.work.ledger.name}' was archived as the tag {tag}; this clone follows"
     text += f"\nits entries: git log {tag}\nnext: gitcoord init begins a new one"
     app.out.answer("archive", facts, text)
+
+
+@click.command()
+@click.option("--yes", "is_told", is_flag=True, help="Remove it; without, it is only shown.")
+@click.option(
+    "--with-ledger", is_flag=True, help="Include the branch of each ledger here, and its attic."
+)
+@pass_app
+def uninstall(app: App, is_told: bool, with_ledger: bool) -> None:
+    """Show what gitcoord has in the repository, or remove it.
+
+    Agents with their worktrees, branches of landed work, hooks, settings of
+    assistants, refs, configuration, what was trusted and the private folder
+    go. The branch of each ledger stays unless you include it. Nothing goes
+    while an agent here holds a claim, or if work would be lost.
+
+    Example: gitcoord uninstall
+    """
+    from gitcoord.features.run.uninstall import uninstall as take_out
+
+    app.refuse_agents()
+    done = take_out(app.work, is_told=is_told, with_ledger=with_ledger)
+    rows = [(one.kind, one.what) for one in done.items]
+    text = table(rows) or "gitcoord has nothing here"
+    text += "".join(f"\nstays: {one.what}: {one.why}" for one in done.kept)
+    if rows and is_told:
+        text += "\nall of it was removed but what stays"
+    elif rows:
+        text += "\nnothing was removed: it is with --yes"
+    facts = {
+        "removed": is_told,
+        "items": [one._asdict() for one in done.items],
+        "kept": [one._asdict() for one in done.kept],
+    }
+    app.out.answer("uninstall", facts, text)

@@ -71,6 +71,7 @@ ELSEWHERE = {
     "run",
     "setup",
     "tidy",
+    "uninstall",
     "upkeep",
 }
 """What the life of a plan does not call; the demo's answer is looked at where it runs."""
@@ -240,6 +241,7 @@ def test_answers_about_going_back_and_hooks_are_as_their_shapes_say(
         ["tidy"],
         ["upkeep"],
         ["doctor"],
+        ["uninstall"],
     ):
         cli.answer(*words)
     assert cli.seen >= ELSEWHERE - {"archive", "run", "demo", "join"} - {

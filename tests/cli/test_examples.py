@@ -220,6 +220,7 @@ def test_every_example_does_what_it_is_shown_for(session: _Session, repo: Path) 
             session.run(f"gitcoord review release\ngitcoord review claim\n{reject}", reviewer)
     session.run("gitcoord review approve", reviewer)
     session.run("gitcoord phase land polish\ngitcoord agent remove builder-1\ngitcoord tidy", repo)
+    session.run("gitcoord uninstall", repo)
     ran = {line.replace(asked, ASKED) for line in session.lines}
     assert _examples() - ran == ELSEWHERE.keys()
 

@@ -21,6 +21,8 @@ WITHOUT_A_ROW = {
     "mcp": "its tools are the commands",
     "archive": "its last step is one push or one ref transaction, and who is killed before or "
     "after it runs it again: tests/features/maintain/test_archive.py",
+    "uninstall": "each of its steps is a command that has a row, or one ref transaction, and who "
+    "is killed runs it again: tests/features/run/test_uninstall.py",
     "join": "it fetches, and writes this clone's settings alone: tests/cli/test_machines.py",
 }
 """The commands that write and have no row, and why."""

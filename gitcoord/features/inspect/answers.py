@@ -94,6 +94,7 @@ from gitcoord.features.inspect.setup_answers import (
     TemplatesAnswer,
     TidyAnswer,
     TrustAnswer,
+    UninstallAnswer,
     UpkeepAnswer,
 )
 
@@ -168,6 +169,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "gate try": (GateTryAnswer,),
     "tidy": (TidyAnswer,),
     "trust": (TrustAnswer,),
+    "uninstall": (UninstallAnswer,),
     "unlock": (UnlockAnswer,),
     "unpause": (WrittenTask,),
     "upkeep": (UpkeepAnswer,),

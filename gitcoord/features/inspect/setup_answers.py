@@ -228,6 +228,30 @@ class TidyAnswer(TypedDict):
     kept: list[KeptAgent]
 
 
+class UninstallItem(TypedDict):
+    """One thing of gitcoord's that goes; ``what`` names it as its kind is named."""
+
+    kind: Literal[
+        "agent", "branch", "configuration", "folder", "hook", "ledger", "ref", "settings", "trust"
+    ]
+    what: str
+
+
+class UninstallKept(TypedDict):
+    """One thing that stays, and why."""
+
+    what: str
+    why: str
+
+
+class UninstallAnswer(TypedDict):
+    """What of gitcoord a repository holds; ``removed`` says whether it went."""
+
+    removed: bool
+    items: list[UninstallItem]
+    kept: list[UninstallKept]
+
+
 class TriedGate(TypedDict):
     """What a gate said of the target, and the folders whose syntax errors it passed over."""
 

@@ -7,6 +7,9 @@ has checked out or works on.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.refs import branch_ref
@@ -16,7 +19,7 @@ from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
 from gitcoord.store.protocol import ContendedError, FailedError, LockedError, MissingObjectError
 
-__all__ = ["reclaim_branches"]
+__all__ = ["landed_branches", "reclaim_branches"]
 
 
 def reclaim_branches(work: Workspace, snapshot: Snapshot) -> list[str]:
@@ -31,13 +34,19 @@ def reclaim_branches(work: Workspace, snapshot: Snapshot) -> list[str]:
         return []
 
 
-def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
+def landed_branches(
+    work: Workspace, snapshot: Snapshot, leaving: Collection[Path] = ()
+) -> dict[str, Oid]:
+    """Return the work branches that hold nothing which the target lacks.
+
+    One that is checked out is not among them, but in a worktree that is ``leaving``.
+    """
     from gitcoord.git.merges import contains
     from gitcoord.git.worktrees import list_all
 
     prefix = branch_ref(f"{snapshot.settings()['task_prefix']}/")
     landed = {phase["id"] for phase in snapshot.phases() if phase["state"] == "landed"}
-    checked_out = {worktree.branch for worktree in list_all(work.git)}
+    checked_out = {one.branch for one in list_all(work.git) if one.path not in leaving}
     found: dict[str, Oid] = {}
     for ref, oid in work.store.list_refs(prefix).items():
         task = snapshot.task(TaskId(ref.removeprefix(prefix).partition("/")[0]))
@@ -49,12 +58,15 @@ def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
         ):
             found[ref] = oid
     held = contains(work.git, work.target_tip(snapshot), found.values())
+    return {ref: oid for ref, oid in found.items() if oid in held}
+
+
+def _reclaim(work: Workspace, snapshot: Snapshot) -> list[str]:
     gone = []
-    for ref, oid in found.items():
+    for ref, oid in landed_branches(work, snapshot).items():
         try:
-            if oid in held:
-                work.store.delete_ref(ref, oid)
-                gone.append(ref)
+            work.store.delete_ref(ref, oid)
+            gone.append(ref)
         except (ContendedError, FailedError, LockedError):
             continue
     return gone

@@ -11,7 +11,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.maintain.overview import overview
 from gitcoord.features.workspace import Workspace, open_workspace
 
-__all__ = ["every_ledger"]
+__all__ = ["every_ledger", "ledger_names"]
 
 
 def every_ledger(work: Workspace) -> list[dict[str, Any]]:
@@ -19,7 +19,7 @@ def every_ledger(work: Workspace) -> list[dict[str, Any]]:
 
     What cannot be read is told in its place, and keeps no other from being told.
     """
-    names = _names(work)
+    names = ledger_names(work)
     found = []
     for number, name in enumerate(names, 1):
         work.tell("reading ledgers", number, len(names))
@@ -27,7 +27,8 @@ def every_ledger(work: Workspace) -> list[dict[str, Any]]:
     return found
 
 
-def _names(work: Workspace) -> list[str]:
+def ledger_names(work: Workspace) -> list[str]:
+    """Return the names of the ledgers of a repository, sorted."""
     folder = ledger_ref("")
     names = (ref.removeprefix(folder) for ref in work.store.list_refs(folder))
     return sorted(name for name in names if is_id(name))

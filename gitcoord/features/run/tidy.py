@@ -10,13 +10,13 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.refs import branch_name
 from gitcoord.features.land.branches import reclaim_branches
-from gitcoord.features.run.begun import PREFIX, runs_folder
+from gitcoord.features.run.begun import PREFIX, is_of_run, runs_folder
 from gitcoord.features.setup import agents
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.program import GitError
 from gitcoord.host.seats import take_seat
 
-__all__ = ["Kept", "Tidied", "tidy"]
+__all__ = ["Kept", "Tidied", "held_seat", "tidy"]
 
 
 class Kept(NamedTuple):
@@ -45,10 +45,9 @@ def tidy(work: Workspace) -> Tidied:
     kept: list[Kept] = []
     for record in work.ledger.snapshot().agents():
         agent = record["id"]
-        number = agent.removeprefix(PREFIX)
-        if not agent.startswith(PREFIX) or not number.isdecimal():
+        if not agent.removeprefix(PREFIX).isdecimal() or not is_of_run(agent):
             continue
-        with _seat(work, int(number)) as is_free:
+        with held_seat(work, agent) as is_free:
             if not is_free:
                 kept.append(Kept(agent, "a run that goes on has it"))
                 continue
@@ -64,8 +63,9 @@ def tidy(work: Workspace) -> Tidied:
 
 
 @contextmanager
-def _seat(work: Workspace, number: int) -> Iterator[bool]:
-    """Hold an agent's seat, so that no run begins with it; False where a run has it."""
+def held_seat(work: Workspace, agent: AgentId) -> Iterator[bool]:
+    """Hold the seat of a run's agent, so that no run begins with it; False where one has it."""
+    number = int(agent.removeprefix(PREFIX))
     seat = take_seat(runs_folder(work), PREFIX, number)
     try:
         yield seat.number == number

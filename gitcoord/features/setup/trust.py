@@ -25,8 +25,10 @@ from gitcoord.ledger.files import read_json, write_json
 __all__ = [
     "commands_of",
     "commands_of_document",
+    "forget",
     "gate_commands",
     "gates_and_setup",
+    "is_recorded",
     "is_trusted",
     "is_trusted_setup",
     "landing_push_of",
@@ -228,6 +230,19 @@ def record(work: Workspace, snapshot: Snapshot) -> list[str]:
     known = read_json(_file()) or {}
     write_json(_file(), {**known, repository_key(work): [_hash(command) for command in commands]})
     return commands
+
+
+def is_recorded(work: Workspace) -> bool:
+    """Return whether a person here ever trusted commands of this repository's ledger."""
+    return repository_key(work) in (read_json(_file()) or {})
+
+
+def forget(work: Workspace) -> None:
+    """Trust no command of this repository's ledger any more."""
+    if is_recorded(work):
+        known = read_json(_file()) or {}
+        del known[repository_key(work)]
+        write_json(_file(), known)
 
 
 def _setup(snapshot: Snapshot) -> str | None:
