@@ -87,26 +87,19 @@ def _scope(*, is_project: bool, is_user: bool) -> Scope:
     return "local"
 
 
-_OWN_WAYS = {
-    "gemini": "`gemini mcp add gitcoord gitcoord mcp`, run in each worktree, enters it",
-    "copilot": "`copilot mcp add gitcoord -- gitcoord mcp` enters it, once for all repositories",
-}
-"""How an assistant whose servers we do not write enters this one itself."""
-
-
 def _require_mcp(what: str) -> None:
     """Refuse to enter a server that could not start.
 
     Raises:
-        UsageError: The extra is not installed, or this assistant takes none.
+        UsageError: The extra is not installed, or no assistant is prepared.
 
     """
     from importlib.util import find_spec
 
-    if what not in {"claude", "codex"}:
+    if what not in _ASSISTANTS:
         raise UsageError(
-            f"the server is entered for claude and codex, not for {what}",
-            hint=_OWN_WAYS.get(what, "leave --mcp out"),
+            "the server is entered for an assistant, and these are instructions alone",
+            hint="leave --mcp out",
         )
     if find_spec("mcp") is None:
         raise UsageError(
@@ -169,25 +162,18 @@ def _file_facts(change: FileChange, *, is_shown: bool) -> dict[str, Any]:
 def _planned(
     app: App, what: str, scope: Scope, *, is_removal: bool, has_mcp: bool = False
 ) -> Planned:
-    from gitcoord.features.assist import setups
+    from gitcoord.features.assist import more_setups, setups
 
-    if what == "claude":
-        return setups.plan_claude(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
-    if what == "codex":
-        return setups.plan_codex(app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
-    if what in {"gemini", "copilot", "opencode"}:
-        return _planned_more(app, what, scope, is_removal=is_removal)
-    return setups.plan_agents_md(app.work, is_removal=is_removal)
-
-
-def _planned_more(app: App, what: str, scope: Scope, *, is_removal: bool) -> Planned:
-    from gitcoord.features.assist import more_setups
-
-    if what == "gemini":
-        return more_setups.plan_gemini(app.work, scope, is_removal=is_removal)
-    if what == "opencode":
-        return more_setups.plan_opencode(app.work, scope, is_removal=is_removal)
-    return more_setups.plan_copilot(app.work, scope, is_removal=is_removal)
+    if what not in _ASSISTANTS:
+        return setups.plan_agents_md(app.work, is_removal=is_removal)
+    plans = {
+        "claude": setups.plan_claude,
+        "codex": setups.plan_codex,
+        "gemini": more_setups.plan_gemini,
+        "copilot": more_setups.plan_copilot,
+        "opencode": more_setups.plan_opencode,
+    }
+    return plans[what](app.work, scope, is_removal=is_removal, has_mcp=has_mcp)
 
 
 def _apply(app: App, what: str, planned: Planned, scope: str, *, is_removal: bool) -> None:

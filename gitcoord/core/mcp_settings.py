@@ -2,6 +2,7 @@
 
 Pure. Claude reads a file of servers alone; it is written where there is
 none. Codex has them in its configuration, where ours stands between marks.
+Gemini, Copilot and OpenCode have them in settings, each under its name.
 """
 
 from __future__ import annotations
@@ -9,11 +10,27 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from typing import Any
 
-__all__ = ["CLAUDE_TOOLS", "claude_servers", "is_claude_servers", "with_server", "without_server"]
+__all__ = [
+    "CLAUDE_TOOLS",
+    "SERVER",
+    "SERVER_OF_OPENCODE",
+    "claude_servers",
+    "copilot_server",
+    "gemini_server",
+    "is_claude_servers",
+    "is_our_server",
+    "opencode_server",
+    "with_server",
+    "without_server",
+]
 
 CLAUDE_TOOLS = "mcp__gitcoord"
 """The rule by which Claude allows the tools of the server, which are an agent's alone."""
+SERVER = ("mcpServers", "gitcoord")
+"""Where our server stands in the settings of Gemini and Copilot."""
+SERVER_OF_OPENCODE = ("mcp", "gitcoord")
 _BEGIN = (
     "# gitcoord mcp: begin (`gitcoord setup codex --mcp` writes this, `--remove` takes it away)"
 )
@@ -38,8 +55,32 @@ def is_claude_servers(content: str) -> bool:
     servers = found["mcpServers"]
     if not isinstance(servers, dict) or set(servers) != {"gitcoord"}:
         return False
-    server = servers["gitcoord"]
-    return isinstance(server, dict) and server.get("args") == ["mcp"]
+    return is_our_server(servers["gitcoord"])
+
+
+def gemini_server(program: str) -> dict[str, Any]:
+    """Return how Gemini starts our server."""
+    return {"command": program, "args": ["mcp"]}
+
+
+def copilot_server(program: str) -> dict[str, Any]:
+    """Return how Copilot starts our server, with all of its tools, as it would write it."""
+    return {"type": "local", "command": program, "args": ["mcp"], "tools": ["*"]}
+
+
+def opencode_server(program: str) -> dict[str, Any]:
+    """Return how OpenCode starts our server."""
+    return {"type": "local", "command": [program, "mcp"], "enabled": True}
+
+
+def is_our_server(server: object) -> bool:
+    """Return whether the server named gitcoord in a host's settings is ours, of any release."""
+    if not isinstance(server, dict):
+        return False
+    command = server.get("command")
+    if isinstance(command, list):
+        return command[1:] == ["mcp"]
+    return server.get("args") == ["mcp"]
 
 
 def with_server(content: str, program: str) -> str:

@@ -12,7 +12,18 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Removal", "SettingsError", "add", "has", "parse_settings", "remove", "value_of"]
+__all__ = [
+    "Removal",
+    "SettingsError",
+    "add",
+    "has",
+    "has_member",
+    "parse_settings",
+    "put",
+    "remove",
+    "take",
+    "value_of",
+]
 
 MAX_DEPTH = 60
 Path = tuple[str, ...]
@@ -176,6 +187,12 @@ def has(text: str, path: Path, item: Any) -> bool:
     return any(value_of(child.node) == item for child in found.children)
 
 
+def has_member(text: str, path: Path, value: Any) -> bool:
+    """Return whether the member at a path is there with exactly this value."""
+    found = _find(parse_settings(text), path)
+    return found is not None and value_of(found) == value
+
+
 # adding
 
 
@@ -192,17 +209,37 @@ def add(text: str, path: Path, item: Any) -> tuple[str, list[Path]]:
     """
     if has(text, path, item):
         return text, []
+    found = _find(parse_settings(text), path)
+    if found is None:
+        text, made = put(text, path, [item])
+        return text, [*made, path]
+    _require_kind(text, found, path, "array")
+    return _inserted(text, found, len(path), (), item), []
+
+
+def put(text: str, path: Path, value: Any) -> tuple[str, list[Path]]:
+    """Put a member first into the object that a path leads to; name the containers made.
+
+    What is missing on the way is made. The same member stays where it is.
+
+    Raises:
+        SettingsError: Something else than an object stands on the way, or
+            another value under that key.
+
+    """
+    if has_member(text, path, value):
+        return text, []
     root = parse_settings(text)
     for depth in range(len(path), -1, -1):
         here = _find(root, path[:depth])
         if here is None:
             continue
-        kind = "object"
         if depth == len(path):
-            kind = "array"
-        _require_kind(text, here, path[:depth], kind)
-        made = [path[:end] for end in range(depth + 1, len(path) + 1)]
-        return _inserted(text, here, depth, path[depth:], item), made
+            line = text.count("\n", 0, here.start) + 1
+            raise SettingsError(f"{'.'.join(path)} is there already", line)
+        _require_kind(text, here, path[:depth], "object")
+        made = [path[:end] for end in range(depth + 1, len(path))]
+        return _inserted(text, here, depth, path[depth:], value), made
     raise SettingsError("the file does not hold a JSON object", 1)
 
 
@@ -213,17 +250,14 @@ def _require_kind(text: str, node: Node, path: Path, kind: str) -> None:
         raise SettingsError(f"{name} is not an {kind}", line)
 
 
-def _inserted(text: str, here: Node, depth: int, missing: Path, item: Any) -> str:
-    """Write an item, or the member that will hold it, first into a container."""
+def _inserted(text: str, here: Node, depth: int, missing: Path, value: Any) -> str:
+    """Write a value, or the member that will hold it, first into a container."""
     newline = "\n"
     if "\r\n" in text:
         newline = "\r\n"
     unit = _indent_of(text)
-    value: Any = item
-    if missing:
-        value = [item]
-        for key in reversed(missing[1:]):
-            value = {key: value}
+    for key in reversed(missing[1:]):
+        value = {key: value}
     shown = json.dumps(value, indent=unit, ensure_ascii=False)
     if missing:
         shown = f"{json.dumps(missing[0])}: {shown}"
@@ -275,6 +309,24 @@ def remove(
     if is_changed:
         text = _without_empty(text, path, made)
     return Removal(text, is_changed)
+
+
+def take(
+    text: str, path: Path, is_ours: Callable[[Any], bool], made: Sequence[Path] | None = None
+) -> Removal:
+    """Take the member at a path out, if it is ours; a container goes as with ``remove``.
+
+    Raises:
+        SettingsError: The text cannot be read.
+
+    """
+    root = parse_settings(text)
+    found, outer = _find(root, path), _find(root, path[:-1])
+    if found is None or outer is None or not is_ours(value_of(found)):
+        return Removal(text, is_changed=False)
+    place = next(at for at, child in enumerate(outer.children) if child.key == path[-1])
+    text = _without(text, outer, place, len(path) - 1)
+    return Removal(_without_empty(text, path[:-1], made), is_changed=True)
 
 
 def _without_empty(text: str, path: Path, made: Sequence[Path] | None) -> str:

@@ -57,9 +57,9 @@ def include(worktree: Path, *patterns: str) -> list[str]:
     return gone
 
 
-def is_tracked(worktree: Path, name: str) -> bool:
-    """Return whether git tracks a file of a worktree, so that no exclusion counts for it."""
-    listed = Git(worktree).run("ls-files", "--error-unmatch", "--", name, check=False)
+def is_tracked(folder: Path, name: str) -> bool:
+    """Return whether git tracks a file below a folder, so that no exclusion counts for it."""
+    listed = Git(folder).run("ls-files", "--error-unmatch", "--", name, check=False)
     return listed.status == 0
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from gitcoord.features.workspace import Workspace
 from tests.assistants.conftest import gitcoord
 from tests.assistants.programs import GITCOORD, Answer, all_of_them
-from tests.assistants.scripted_model import ScriptedModel, limited, say, shell, write
+from tests.assistants.scripted_model import ScriptedModel, limited, say, shell, tool, write
 
-__all__ = ["run_over_a_limit", "usages", "whole_task"]
+__all__ = ["run_over_a_limit", "tools_over_mcp", "usages", "whole_task"]
 
 PLAN_WITH_A_LIMIT = """
 [plan]
@@ -58,6 +58,34 @@ def whole_task(
     assert not (place / "beta.txt").exists()
     assert "task alpha is still claimed by one" in model.sent, "the end of the turn is held"
     assert work.ledger.snapshot().require_task("alpha")["state"] == "done"
+
+
+def tools_over_mcp(
+    ask: Callable[[ScriptedModel, Path, Path, str], Answer],
+    assistant: str,
+    site: Path,
+    work: Workspace,
+    home: Path,
+) -> None:
+    """Let an assistant find the server that `setup --mcp` entered, and work by its tools alone."""
+    gitcoord(site, "setup", assistant, "--mcp")
+    gitcoord(site, "agent", "add", "one", "--assistant", assistant)
+    place = site.parent / f"{site.name}.worktrees" / "one"
+    (place / "alpha").mkdir()
+    script = [
+        tool("claim", task="alpha"),
+        write(str(place / "alpha" / "yes.txt"), "x\n"),
+        tool("progress", message="half", percent=50),
+        tool("complete", message="Write alpha"),
+        say("over"),
+    ]
+    with ScriptedModel(script) as model:
+        answer = ask(model, home, place, "Work on your gitcoord task")
+    assert answer.status == 0, answer.stderr
+    done = work.ledger.snapshot().require_task("alpha")
+    assert (done["state"], done["result"] and done["result"]["agent"]) == ("done", "one"), (
+        model.sent[-3000:]
+    )
 
 
 def run_over_a_limit(repo: Path, home: Path, *words: str) -> tuple[str, ScriptedModel]:

@@ -221,7 +221,7 @@ def _fitted(name: str, given: Any, tools: set[str]) -> tuple[str, Any]:
             return "write", {"filePath": path, "content": content}
         return "create", {"path": path, "file_text": content}
     if name != "$shell":
-        return name, given
+        return _tool_as_named(name, tools), given
     if "exec_command" in tools:
         return "exec_command", {"cmd": given}
     said = {"command": given, "description": "run it"}
@@ -230,6 +230,13 @@ def _fitted(name: str, given: Any, tools: set[str]) -> tuple[str, Any]:
     if "bash" in tools:
         return "bash", said
     return "Bash", said
+
+
+def _tool_as_named(name: str, tools: set[str]) -> str:
+    """Return a tool of ours by the name under which a host offers it."""
+    server, _, short = name.rpartition("__")
+    ours = (one for one in sorted(tools) if "gitcoord" in one and one.endswith(short))
+    return next(ours, name) if server == "mcp__gitcoord" else name
 
 
 _numbers = iter(range(1, 1_000_000))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from gitcoord.features.workspace import Workspace
-from tests.assistants.loops import whole_task
+from tests.assistants.loops import tools_over_mcp, whole_task
 from tests.assistants.programs import gemini
 
 
 def test_a_whole_task_from_brief_to_done(site: Path, work: Workspace, home: Path) -> None:
     whole_task(gemini, site, work, home)
+
+
+def test_tools_of_the_server_that_setup_entered(site: Path, work: Workspace, home: Path) -> None:
+    tools_over_mcp(gemini, "gemini", site, work, home)

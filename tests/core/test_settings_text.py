@@ -15,8 +15,11 @@ from gitcoord.core.settings_text import (
     SettingsError,
     add,
     has,
+    has_member,
     parse_settings,
+    put,
     remove,
+    take,
     value_of,
 )
 
@@ -27,6 +30,7 @@ ITEMS: list[tuple[tuple[str, ...], Any]] = [
     (("permissions", "allow"), "Bash(gitcoord claim)"),
     (("permissions", "allow"), "Bash(gitcoord claim *)"),
 ]
+MEMBER = (("mcpServers", "gitcoord"), {"command": "gitcoord", "args": ["mcp"]})
 SHAPES = [
     "{}",
     "{\n}",
@@ -39,12 +43,14 @@ SHAPES = [
     '{\n\t"hooks": {}\n}\n',
     '{"hooks":{"PreToolUse":[]}}\n',
     '{"permissions": {"allow": ["Bash(ls)"], "deny": []}}',
+    '{\n  "mcpServers": {\n    "mine": {"command": "x"}\n  }\n}\n',
+    '{"mcpServers": {}}',
     '{"permissions": {\n  "allow": [ /* mine */ "Bash(ls)" ]\n}}',
 ]
 
 
 def with_ours(text: str) -> tuple[str, list[tuple[str, ...]]]:
-    made: list[tuple[str, ...]] = []
+    text, made = put(text, *MEMBER)
     for place, item in ITEMS:
         text, new = add(text, place, item)
         made += new
@@ -54,7 +60,7 @@ def with_ours(text: str) -> tuple[str, list[tuple[str, ...]]]:
 def without_ours(text: str, made: list[tuple[str, ...]]) -> str:
     for place, item in reversed(ITEMS):
         text = remove(text, place, partial(operator.eq, item), made).text
-    return text
+    return take(text, MEMBER[0], partial(operator.eq, MEMBER[1]), made).text
 
 
 @pytest.mark.parametrize("text", SHAPES)
@@ -70,7 +76,7 @@ def test_twice_is_once_and_nothing_of_others_is_lost(text: str) -> None:
     assert with_ours(added) == (added, [])
     before, after = value_of(parse_settings(text)), value_of(parse_settings(added))
     for key in before:
-        if key not in {"hooks", "permissions"}:
+        if key not in {"hooks", "permissions", "mcpServers"}:
             assert after[key] == before[key]
     for place, item in ITEMS:
         assert has(added, place, item)
@@ -145,3 +151,17 @@ def test_any_settings_read_as_json_does_and_come_back_exactly(
     if isinstance(value.get("hooks", {}), dict) and isinstance(value.get("permissions", {}), dict):
         added, made = with_ours(text)
         assert without_ours(added, made) == text
+
+
+def test_a_member_that_is_there_is_kept_or_named() -> None:
+    text, _ = put("{}", *MEMBER)
+    assert has_member(text, *MEMBER)
+    assert put(text, *MEMBER) == (text, [])
+    with pytest.raises(SettingsError, match="is there already"):
+        put(text, MEMBER[0], {"command": "other"})
+
+
+def test_a_member_of_somebody_else_is_not_taken() -> None:
+    text = '{"mcpServers": {"gitcoord": {"command": "other"}}}'
+    assert take(text, MEMBER[0], partial(operator.eq, MEMBER[1])) == (text, False)
+    assert take("{}", MEMBER[0], partial(operator.eq, MEMBER[1])) == ("{}", False)

@@ -9,14 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from gitcoord.core import mcp_settings
+from gitcoord.core import mcp_settings, settings_text
 from gitcoord.core.errors import RefusedError
+from gitcoord.core.settings_text import SettingsError
 from gitcoord.features.assist.file_changes import FileChange, read_text
 
-__all__ = ["SERVERS", "claude_changes", "codex_changes", "is_entered"]
+__all__ = [
+    "SERVERS",
+    "SERVERS_OF_COPILOT",
+    "claude_changes",
+    "codex_changes",
+    "has_our_server",
+    "is_entered",
+]
 
 SERVERS = ".mcp.json"
 """Where Claude looks for servers, in the worktree that it is started in."""
+SERVERS_OF_COPILOT = ".github/mcp.json"
+"""Where Copilot looks for servers of a worktree, beside Claude's file."""
 _WHAT = "the MCP server"
 
 
@@ -26,6 +36,17 @@ def is_entered(main: Path, assistant: str) -> bool:
         return mcp_settings.is_claude_servers(_text(main / SERVERS))
     text = _text(main / ".codex" / "config.toml")
     return mcp_settings.without_server(text) != text
+
+
+def has_our_server(path: Path, place: tuple[str, str]) -> bool:
+    """Return whether a settings file names our server at a place."""
+    try:
+        root = settings_text.value_of(settings_text.parse_settings(_text(path) or "{}"))
+    except SettingsError:
+        # Whoever is to edit that file names it, with the line.
+        return False
+    servers = root.get(place[0])
+    return isinstance(servers, dict) and mcp_settings.is_our_server(servers.get(place[1]))
 
 
 def _text(path: Path) -> str:

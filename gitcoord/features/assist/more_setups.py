@@ -10,9 +10,10 @@ import json
 import os
 from pathlib import Path
 
-from gitcoord.core import hook_commands
+from gitcoord.core import hook_commands, mcp_settings
 from gitcoord.core.errors import RefusedError
 from gitcoord.features.assist.file_changes import FileChange, read_text
+from gitcoord.features.assist.mcp_setups import has_our_server
 from gitcoord.features.assist.setups import (
     Planned,
     Scope,
@@ -28,6 +29,8 @@ from gitcoord.host.shipped import shipped
 __all__ = ["plan_copilot", "plan_gemini", "plan_opencode"]
 
 _HOOKS_OF_COPILOT = Path("hooks") / "gitcoord.json"
+_SERVERS = {False: "mcp.json", True: "mcp-config.json"}
+"""Copilot's files of servers, of a worktree and of the user."""
 _SETTINGS_OF_OPENCODE = "opencode.json"
 _PLUGIN_OF_OPENCODE = Path(".opencode") / "plugin" / "gitcoord.js"
 
@@ -42,31 +45,63 @@ def _folders(work: Workspace, scope: Scope, own: Path, inside: str) -> list[Path
     return [place / inside for place in places]
 
 
-def plan_gemini(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
-    """Plan Gemini's hooks.
+def plan_gemini(
+    work: Workspace, scope: Scope, *, is_removal: bool, has_mcp: bool = False
+) -> Planned:
+    """Plan Gemini's hooks, and the MCP server if that is asked.
 
     Raises:
         UsageError: A file cannot be edited; it is named, with its line.
+        RefusedError: Git tracks the file that would change on this machine alone.
 
     """
-    items = [
-        (("hooks", event), group) for event, group in hook_commands.gemini_hooks(own_program(scope))
-    ]
+    program = own_program(scope)
+    items = [(("hooks", event), group) for event, group in hook_commands.gemini_hooks(program)]
+    folders = _folders(work, scope, Path.home() / ".gemini", ".gemini")
+    paths = [folder / "settings.json" for folder in folders]
+    server = None
+    if has_mcp or has_our_server(paths[0], mcp_settings.SERVER):
+        server = (mcp_settings.SERVER, mcp_settings.gemini_server(program))
     changes: list[FileChange] = []
     made: dict[str, list[list[str]]] = {}
-    for folder in _folders(work, scope, Path.home() / ".gemini", ".gemini"):
-        path = folder / "settings.json"
-        change, new = settings_change(work, path, items, is_removal=is_removal)
+    for path in paths:
+        change, new = settings_change(work, path, items, is_removal=is_removal, server=server)
+        _require_untracked(change, scope)
         changes.append(change)
         made[str(path)] = new
     return Planned(changes, made, [] if is_removal else _GEMINI_ADVICE)
 
 
-def plan_copilot(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
-    """Plan Copilot's hooks: a file that is ours as a whole.
+def _require_untracked(change: FileChange, scope: Scope) -> None:
+    """Refuse to name a place on this machine in a file that git tracks.
 
     Raises:
-        RefusedError: A file of that name is somebody else's.
+        RefusedError: That file would change (reason ``tracked``).
+
+    """
+    path = change.path
+    if (
+        scope == "local"
+        and path.exists()
+        and change.is_needed
+        and is_tracked(path.parent, path.name)
+    ):
+        raise RefusedError(
+            f"{path} is tracked, and would name a place on this machine",
+            reason="tracked",
+            hint="use --user, for all repositories, or --project to change what is shared",
+        )
+
+
+def plan_copilot(
+    work: Workspace, scope: Scope, *, is_removal: bool, has_mcp: bool = False
+) -> Planned:
+    """Plan Copilot's hooks, a file that is ours as a whole, and the MCP server if that is asked.
+
+    Raises:
+        UsageError: A file cannot be edited; it is named, with its line.
+        RefusedError: A file of that name is somebody else's, or git tracks
+            one that would change on this machine alone.
 
     """
     own = Path(os.environ.get("COPILOT_HOME") or Path.home() / ".copilot")
@@ -76,6 +111,14 @@ def plan_copilot(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
         path = folder / _HOOKS_OF_COPILOT
         changes.append(_own_file(path, text, " hook copilot ", is_removal=is_removal))
     made: dict[str, list[list[str]]] = {str(changes[0].path): []}
+    paths = [folder / _SERVERS[scope == "user"] for folder in _folders(work, scope, own, ".github")]
+    if has_mcp or is_removal or has_our_server(paths[0], mcp_settings.SERVER):
+        server = (mcp_settings.SERVER, mcp_settings.copilot_server(own_program(scope)))
+        for path in paths:
+            change, new = settings_change(work, path, [], is_removal=is_removal, server=server)
+            _require_untracked(change, scope)
+            changes.append(change._replace(what="the MCP server"))
+            made[str(path)] = new
     return Planned(changes, made, [] if is_removal else _COPILOT_ADVICE)
 
 
@@ -100,8 +143,12 @@ def _own_file(path: Path, text: str, mark: str, *, is_removal: bool) -> FileChan
     return FileChange(path, before, after, "hooks")
 
 
-def plan_opencode(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned:
+def plan_opencode(
+    work: Workspace, scope: Scope, *, is_removal: bool, has_mcp: bool = False
+) -> Planned:
     """Plan the entry of our plugin, which lies where gitcoord is installed.
+
+    The MCP server is entered beside it, if that is asked.
 
     What is shared names no place on this machine: a project gets the plugin
     itself.
@@ -112,25 +159,25 @@ def plan_opencode(work: Workspace, scope: Scope, *, is_removal: bool) -> Planned
             alone, or a plugin of that name is somebody else's.
 
     """
-    folder = str(shipped("templates"))
-    if scope == "project":
-        path = main_checkout(work) / _PLUGIN_OF_OPENCODE
-        text = (Path(folder) / "opencode" / path.name).read_text("utf-8")
-        change = _own_file(path, text, " hook opencode", is_removal=is_removal)
-        return Planned([change], {}, [] if is_removal else _OPENCODE_ADVICE)
-    entry = hook_commands.opencode_plugin(own_program(scope), folder)
+    program, folder = own_program(scope), str(shipped("templates"))
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "opencode"
+    paths = [place / _SETTINGS_OF_OPENCODE for place in _folders(work, scope, own, "")]
     changes: list[FileChange] = []
     made: dict[str, list[list[str]]] = {}
-    for place in _folders(work, scope, own, ""):
-        path = place / _SETTINGS_OF_OPENCODE
-        change, new = settings_change(work, path, [(("plugin",), entry)], is_removal=is_removal)
-        if scope == "local" and change.is_needed and is_tracked(place, path.name):
-            raise RefusedError(
-                f"{path} is tracked, and would name a place on this machine",
-                reason="tracked",
-                hint="use --user: your own settings then name the plugin, for all repositories",
-            )
+    items = [(("plugin",), hook_commands.opencode_plugin(program, folder))]
+    if scope == "project":
+        plugin = main_checkout(work) / _PLUGIN_OF_OPENCODE
+        text = (Path(folder) / "opencode" / plugin.name).read_text("utf-8")
+        changes.append(_own_file(plugin, text, " hook opencode", is_removal=is_removal))
+        items = []
+    server = None
+    if has_mcp or has_our_server(paths[0], mcp_settings.SERVER_OF_OPENCODE):
+        server = (mcp_settings.SERVER_OF_OPENCODE, mcp_settings.opencode_server(program))
+    if not items and server is None:
+        paths = []
+    for path in paths:
+        change, new = settings_change(work, path, items, is_removal=is_removal, server=server)
+        _require_untracked(change, scope)
         changes.append(change._replace(what="the plugin"))
         made[str(path)] = new
     return Planned(changes, made, [] if is_removal else _OPENCODE_ADVICE)

@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 Scope = Literal["local", "project", "user"]
+Member = tuple[tuple[str, ...], dict[str, Any]]
+"""The keys that lead to an object of a settings file, and that object."""
 CLAUDE_BLOCK = Path(".claude") / "rules" / "gitcoord-agents.md"
 EXCLUDED = {
     "claude": ("/.claude/settings.local.json", f"/{CLAUDE_BLOCK}", "/.claude/worktrees/"),
@@ -163,8 +165,9 @@ def plan_agents_md(work: Workspace, *, is_removal: bool) -> Planned:
 def excluded(what: str, planned: Planned) -> list[str]:
     """Return what git is to pass over of an assistant's files; no file that is not ours."""
     found = [*EXCLUDED.get(what, ())]
-    if any(change.path.name == mcp_setups.SERVERS for change in planned.changes):
-        found.append(f"/{mcp_setups.SERVERS}")
+    for name in (mcp_setups.SERVERS, mcp_setups.SERVERS_OF_COPILOT):
+        if any(str(change.path).endswith(f"/{name}") for change in planned.changes):
+            found.append(f"/{name}")
     return found
 
 
@@ -223,15 +226,20 @@ def settings_change(
     items: Sequence[tuple[tuple[str, ...], Any]],
     *,
     is_removal: bool,
+    server: Member | None = None,
 ) -> tuple[FileChange, list[list[str]]]:
-    """Plan one settings file: what is ours is taken out, and put in anew."""
+    """Plan one settings file: what is ours is taken out, and put in anew.
+
+    ``items`` go into arrays, and ``server`` is the MCP server if it is
+    entered there.
+    """
     before = read_text(path)
     known = (read_json(_record(work, path)) or {}).get("made")
     made: list[list[str]] = []
     if isinstance(known, list):
         made = known
     try:
-        if _has_all(before, items) and not is_removal:
+        if _has_all(before, items, server) and not is_removal:
             return FileChange(path, before, before, "hooks and permissions"), made
         text = _without_ours(before or "{}\n", known)
         if is_removal:
@@ -243,6 +251,10 @@ def settings_change(
         made = []
         if before is None:
             made.append([])
+        # First, so that a complaint names the user's own line.
+        if server is not None:
+            text, new = settings_text.put(text, *server)
+            made += [list(one) for one in new]
         # What is put in last stands first.
         for place, item in reversed(items):
             text, new = settings_text.add(text, place, item)
@@ -255,8 +267,16 @@ def settings_change(
     return FileChange(path, before, text, "hooks and permissions"), made
 
 
-def _has_all(text: str | None, items: Sequence[tuple[tuple[str, ...], Any]]) -> bool:
-    return text is not None and all(settings_text.has(text, place, item) for place, item in items)
+def _has_all(
+    text: str | None,
+    items: Sequence[tuple[tuple[str, ...], Any]],
+    server: Member | None,
+) -> bool:
+    if text is None:
+        return False
+    if server is not None and not settings_text.has_member(text, *server):
+        return False
+    return all(settings_text.has(text, place, item) for place, item in items)
 
 
 def _without_ours(text: str, made: object) -> str:
@@ -270,6 +290,8 @@ def _without_ours(text: str, made: object) -> str:
         place = ("hooks", event)
         text = settings_text.remove(text, place, hook_commands.is_our_hook, containers).text
     text = settings_text.remove(text, ("plugin",), hook_commands.is_our_plugin, containers).text
+    for server in (mcp_settings.SERVER, mcp_settings.SERVER_OF_OPENCODE):
+        text = settings_text.take(text, server, mcp_settings.is_our_server, containers).text
     ours = {*hook_commands.CLAUDE_ALLOW, *hook_commands.CLAUDE_ASK, mcp_settings.CLAUDE_TOOLS}
     for name in ("allow", "ask"):
         place = ("permissions", name)

@@ -110,10 +110,79 @@ def test_a_users_servers_are_claudes_to_write(cli: Cli) -> None:
     assert "claude mcp add --scope user gitcoord -- " in error["hint"]
 
 
-@pytest.mark.parametrize("name", ["gemini", "copilot"])
-def test_who_enters_it_by_a_command_of_its_own_is_told_which(cli: Cli, name: str) -> None:
+OTHERS = {
+    "gemini": (".gemini/settings.json", "mcpServers"),
+    "copilot": (".github/mcp.json", "mcpServers"),
+    "opencode": ("opencode.json", "mcp"),
+}
+"""The file and the key by which each host looks for servers."""
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_it_is_entered_beside_the_users_servers_and_goes_byte_for_byte(
+    cli: Cli, repo: Path, work: Workspace, name: str
+) -> None:
+    file, key = OTHERS[name]
+    one = work.worktree_of("one") or repo
+    own = repo / file
+    own.parent.mkdir(exist_ok=True)
+    before = f'{{\n  // mine\n  "{key}": {{\n    "mine": {{"command": "x"}}\n  }}\n}}\n'
+    own.write_text(before)
+    cli("setup", name, "--mcp")
+    assert "// mine" in own.read_text()
+    entered = json.loads((one / file).read_text())[key]
+    assert list(entered) == ["gitcoord"]
+    assert git("status", "--porcelain", cwd=one) == ""
+    cli("setup", name, "--check")
+    cli("setup", name)
+    cli("agent", "add", "two", "--assistant", name)
+    two = work.worktree_of("two") or repo
+    assert json.loads((two / file).read_text())[key] == entered, "once entered it stays"
+    (one / file).write_text("{}\n")
+    cli("setup", name, "--check", status=18)
+    cli("setup", name, "--remove")
+    assert own.read_text() == before
+    assert not (two / file).exists()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_server_of_that_name_that_is_not_ours_is_named(cli: Cli, repo: Path, name: str) -> None:
+    file, key = OTHERS[name]
+    own = repo / file
+    own.parent.mkdir(exist_ok=True)
+    text = f'{{"{key}": {{\n"gitcoord": {{"command": "x", "args": []}}}}}}'
+    own.write_text(text)
     error = cli.json("setup", name, "--mcp", status=2)
-    assert f"`{name} mcp add gitcoord" in error["hint"]
+    assert f"{own}, line 2: {key}.gitcoord is there already" in error["message"]
+    assert own.read_text() == text
+    cli("setup", name, "--remove")
+    assert json.loads(own.read_text()) == json.loads(text), "nor is it taken away"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_tracked_settings_are_not_changed_for_one_machine(cli: Cli, repo: Path, name: str) -> None:
+    own = repo / OTHERS[name][0]
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("{}\n")
+    git("add", OTHERS[name][0], cwd=repo)
+    assert cli.json("setup", name, "--mcp", status=14)["reason"] == "tracked"
+    assert own.read_text() == "{}\n"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_users_own_settings_take_it_for_all_repositories(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    folder, file = {
+        "gemini": (".gemini", "settings.json"),
+        "copilot": (".copilot", "mcp-config.json"),
+        "opencode": (".config/opencode", "opencode.json"),
+    }[name]
+    cli("setup", name, "--mcp", "--user")
+    settings = json.loads((tmp_path / "home" / folder / file).read_text())
+    assert "gitcoord" in settings[OTHERS[name][1]]
 
 
 def test_instructions_alone_take_no_server(cli: Cli) -> None:
