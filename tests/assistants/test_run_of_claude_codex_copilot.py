@@ -119,6 +119,50 @@ def test_one_run_finishes_the_plan_and_it_lands(repo: Path, home: Path) -> None:
     gitcoord(repo, "verify")
 
 
+MAKERS = {"alpha": "claude", "beta": "codex"}
+RULE = """
+[[phase]]
+name = "default"
+reviews = 1
+reviewers = "other-assistants"
+""" + "".join(TASK.format(name=name) for name in MAKERS)
+
+
+def test_where_the_plan_says_so_each_is_judged_by_the_other_alone(repo: Path, home: Path) -> None:
+    (repo / "plan.toml").write_text(RULE)
+    for key, value in (("user.name", "Tester"), ("user.email", "tester@example.invalid")):
+        subprocess.run(["git", "config", key, value], cwd=repo, check=True)
+    subprocess.run(["git", "add", "."], cwd=repo, check=True)
+    subprocess.run(["git", "commit", "-q", "-m", "plan"], cwd=repo, check=True)
+    gitcoord(repo, "init", "plan.toml")
+    gitcoord(repo, "agent", "add", "run-1", "run-2")
+    gitcoord(repo, "assign", "alpha", "run-1")
+    gitcoord(repo, "assign", "beta", "run-2")
+    words = [word for name in MAKERS.values() for word in ("--assistant", name, "--review-assistant", name)]
+    said = {f"Review the result below.*task {name}[ :]": approves(name) for name in MAKERS}
+    said |= {f"holds task {name}": hands_in(name) for name in MAKERS}
+    with ScriptedModel([say("?")], said) as model:
+        done = subprocess.run(
+            [str(GITCOORD), "run", "-j", "2", *words],
+            cwd=repo,
+            env=all_of_them(model, home),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "everything landed" in done.stdout
+    work = open_workspace(repo)
+    results = {name: work.ledger.snapshot().require_task(name)["result"] for name in MAKERS}
+    work.close()
+    assert {name: one and one["makers"] for name, one in results.items()} == {
+        name: [maker] for name, maker in MAKERS.items()
+    }
+    judged = {one["task"]: one["agent"] for one in events(repo) if one["op"] == "approve"}
+    assert judged == {"alpha": "run-review-2", "beta": "run-review-1"}, "the second is Codex"
+
+
 def files(repo: Path) -> set[str]:
     """Return every file of the main checkout: neither settings nor hooks come in."""
     found = (path for path in repo.rglob("*") if path.is_file())
