@@ -44,6 +44,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _seen_from_sandboxes(tmp_path: Path) -> None:
+    """Fail at once where a sandbox would hide gitcoord, or a repository, under its own ``/dev``."""
+    for place in (Path(__file__), tmp_path):
+        assert not place.resolve().is_relative_to("/dev"), (
+            f"{place}: sandboxes put a /dev of their own over this: clone elsewhere, unset TMPDIR"
+        )
+
+
+@pytest.fixture(autouse=True)
 def _installed(request: pytest.FixtureRequest) -> None:
     for name in ("claude", "codex", "copilot", "gemini", "opencode"):
         if name in request.node.path.name and not program(name).exists():

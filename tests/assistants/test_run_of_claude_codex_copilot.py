@@ -138,7 +138,11 @@ def test_where_the_plan_says_so_each_is_judged_by_the_other_alone(repo: Path, ho
     gitcoord(repo, "agent", "add", "run-1", "run-2")
     gitcoord(repo, "assign", "alpha", "run-1")
     gitcoord(repo, "assign", "beta", "run-2")
-    words = [word for name in MAKERS.values() for word in ("--assistant", name, "--review-assistant", name)]
+    words = [
+        word
+        for name in MAKERS.values()
+        for word in ("--assistant", name, "--review-assistant", name)
+    ]
     said = {f"Review the result below.*task {name}[ :]": approves(name) for name in MAKERS}
     said |= {f"holds task {name}": hands_in(name) for name in MAKERS}
     with ScriptedModel([say("?")], said) as model:
