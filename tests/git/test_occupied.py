@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.git.occupied import Attempt, occupy, recover
 from gitcoord.git.places import discover
+from gitcoord.git.refs import head_lock
 from tests.git.building import git
 from tests.support.formats import lock_of
 from tests.support.irregular import IRREGULAR, REPLACEABLE, is_theirs_whole
@@ -35,14 +37,20 @@ def test_what_a_dead_command_left_is_kept_on_its_branch(place: Path, tmp_path: P
     assert not note_of(place).exists()
 
 
-@pytest.mark.parametrize("at_work", ["index.lock", "HEAD.lock", f"refs/heads/{BRANCH}.lock"])
+def index_lock(place: Path) -> Path:
+    return discover(place).git_dir / "index.lock"
+
+
+def branch_lock(place: Path) -> Path:
+    return lock_of(discover(place).common_dir, f"refs/heads/{BRANCH}")
+
+
+@pytest.mark.parametrize("find", [index_lock, head_lock, branch_lock])
 def test_a_lock_that_a_killed_git_left_keeps_no_work_back(
-    at_work: str, place: Path, tmp_path: Path
+    find: Callable[[Path], Path], place: Path, tmp_path: Path
 ) -> None:
     git(place, "checkout", "-q", "-b", BRANCH)
-    lock = Path(git(place, "rev-parse", "--git-path", at_work))
-    if at_work.startswith("refs/"):
-        lock = lock_of(discover(place).common_dir, f"refs/heads/{BRANCH}")
+    lock = find(place)
     lock.touch()
     note_of(place).write_text(json.dumps(DEAD))
     (place / "left").write_text("work\n")
@@ -53,7 +61,7 @@ def test_a_lock_that_a_killed_git_left_keeps_no_work_back(
 
 
 def test_the_lock_of_a_git_that_is_at_work_stays(place: Path, tmp_path: Path) -> None:
-    lock = lock_of(discover(place).common_dir, f"refs/heads/{BRANCH}")
+    lock = branch_lock(place)
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w"):
         note_of(place).write_text(json.dumps(DEAD))
