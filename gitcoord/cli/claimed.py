@@ -19,7 +19,7 @@ __all__ = ["show_claim"]
 def show_claim(app: App, done: Claimed, op: Literal["claim", "start"] = "claim") -> None:
     """Answer a claim, and tell why its branch is not checked out here."""
     facts = _facts_of(app, done)
-    _tell_of_checkout(app, done)
+    _tell_of_checkout(app, done, op)
     app.out.answer(op, facts, "\n".join(_lines_of(done, facts)))
 
 
@@ -51,7 +51,7 @@ def held_lines(facts: dict[str, Any]) -> list[str]:
     return [f"  held      {facts['held']}"]
 
 
-def _tell_of_checkout(app: App, done: Claimed) -> None:
+def _tell_of_checkout(app: App, done: Claimed, op: str) -> None:
     """Tell why the branch is not checked out here, where it is not."""
     agent, standing = done.claim["agent"], app.work.standing_agent()
     if done.checkout == "none" and standing not in {None, agent}:
@@ -64,9 +64,12 @@ def _tell_of_checkout(app: App, done: Claimed) -> None:
             told += f"; {agent} works in {own}"
         app.out.notice(told)
     if done.checkout == "failed":
+        again = "claim again"
+        if op == "start":
+            again = f"start it again with --id {done.task['id']}"
         app.out.notice(
             f"the claim stands, but its branch could not be checked out in {done.worktree}: "
-            f"{done.problem}; then claim again"
+            f"{done.problem}; then {again}"
         )
 
 

@@ -28,7 +28,8 @@ def start(app: App, title: str, paths: tuple[str, ...], name: str | None, here: 
 
     A new agent is added; without --agent it is named after the task. Without
     --path the claim begins with no path, and the first edit of a file claims
-    that file, where the plan allows claims to be widened freely.
+    that file, where the plan allows claims to be widened freely. The same
+    words with the same --id go on with what was started, or was cut off.
 
     Example: gitcoord start "Fix the login form" --agent ana
     """

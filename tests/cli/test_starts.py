@@ -72,12 +72,14 @@ def test_a_stream_is_closed_and_opened_once(cli: Cli, repo: Path, word: str) -> 
     assert listed["is_closed"] is (word == "close")
 
 
-def test_what_was_started_before_is_gone_on_with_by_claim(cli: Cli, repo: Path) -> None:
+def test_what_was_started_before_is_gone_on_with(cli: Cli, repo: Path) -> None:
     cli("init")
-    worktree = Path(
-        cli.json("start", "Write the menu", "--agent", "ana", "--id", "menu")["worktree"]
-    )
-    again = cli.json("start", "Write the menu", "--agent", "ana", "--id", "menu", status=14)
+    words = ("--agent", "ana", "--id", "menu")
+    first = cli.json("start", "Write the menu", *words)
+    worktree = Path(first["worktree"])
+    again = cli.json("start", "Write the menu", *words)
+    assert (again["already"], again["claim"]["token"]) == (True, first["claim"]["token"])
+    again = cli.json("start", "Write the bill", *words, status=14)
     assert (again["reason"], again["hint"]) == ("exists", "`gitcoord claim menu` goes on with it")
     assert cli.json("claim", "menu", cwd=worktree)["already"]
 

@@ -127,10 +127,9 @@ ROWS: dict[str, Row] = {
     "start": Row(
         setups.adhoc,
         ("--agent", "x", "start", "Do c", "--id", "c", "--path", "c/"),
-        {"tasks": {"c": "claimed"}, "worktrees": ["x"]},
-        frozenset({"exists"}),
-        # What it had not checked out the agent's next claim does.
-        drifts=frozenset({"agents"}),
+        {"tasks": {"c": "claimed"}, "agents": {"x": "c/1"}, "worktrees": ["x"]},
+        # A token that was not kept yet is replaced.
+        repeats=frozenset({"reissue"}),
     ),
     "phase-close": Row(
         setups.streaming,

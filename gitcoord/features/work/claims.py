@@ -32,7 +32,7 @@ from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.deciding import Shared
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "begun", "claim", "recovered_place", "refuse_changes"]
+__all__ = ["Claimed", "begun", "claim", "go_on", "recovered_place", "refuse_changes"]
 
 
 class Claimed(NamedTuple):
@@ -98,7 +98,7 @@ def claim(
 
     def returned(snapshot: Snapshot, held: TaskRecord) -> Claimed:
         try:
-            return _return_held(work, snapshot, held, session, worktree)
+            return go_on(work, snapshot, held, session, worktree)
         except ClaimLostError:
             # Taken over between our look and our swap: there is nothing to
             # return any more, so this is a claim like any other.
@@ -225,7 +225,7 @@ def _shown(worktree: Path | None) -> str | None:
     return str(worktree)
 
 
-def _return_held(
+def go_on(
     work: Workspace, snapshot: Snapshot, task: TaskRecord, session: str, worktree: Path | None
 ) -> Claimed:
     """Return this session's claim, or take it over from an older session."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
-from gitcoord.core.errors import NotFoundError, RefusedError
+from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import AgentId
 from gitcoord.core.leases import Context
 from gitcoord.core.machine import Step, as_one
-from gitcoord.core.model import TaskSpec
+from gitcoord.core.model import TaskRecord, TaskSpec
 from gitcoord.core.operations.preconditions import require_plan
 from gitcoord.core.refs import HEADS, branch_name
 from gitcoord.core.snapshot import Snapshot
@@ -30,6 +30,7 @@ from gitcoord.features.work.claims import Claimed
 from gitcoord.features.work.locks import tidy
 from gitcoord.features.work.tokens import keep_token
 from gitcoord.features.workspace import Workspace, require_checkout
+from gitcoord.git.program import GitError
 from gitcoord.ledger.files import TokenFiles
 
 __all__ = ["start"]
@@ -48,7 +49,8 @@ def start(
     """Add a task and claim it at once; the claim's branch is checked out in a worktree.
 
     Without ``agent`` there is a new one, called after the task. ``here``
-    checks the branch out in the worktree that we stand in.
+    checks the branch out in the worktree that we stand in. What the agent has
+    started by this id and title it goes on with, as after a start that was cut off.
 
     Raises:
         NotFoundError: The plan has no stream ``adhoc``.
@@ -60,7 +62,10 @@ def start(
     _require_stream(snapshot)
     spec = _spec_of(work, snapshot, title, tidy(work, paths) if paths else [], name, agent)
     who = agent or ids.parse_agent(spec["id"])
-    _require_new(snapshot, spec, who)
+    session = session or work.session()
+    held = _started_before(snapshot, spec, who)
+    if held is not None:
+        return _gone_on(work, who, snapshot, held, session, here=here)
     known = snapshot.agent(who)
     place = None
     if here:
@@ -73,7 +78,6 @@ def start(
     adding: Command = {}
     if known is None:
         adding = agents.adding(work, snapshot, who, agents.Asked(no_worktree=here))
-    session = session or work.session()
     done = work.ledger.execute(
         _batch(work, who, adding, spec, session),
         agent=who,
@@ -83,7 +87,12 @@ def start(
     if here and place is not None:
         return claims.begun(work, who, done, task["id"], place)
     if known is None and place is not None:
-        agents.equip(work, who, place, done.entry)
+        try:
+            agents.equip(work, who, place, done.entry)
+        except (GitcoordError, GitError, OSError) as error:
+            # The entry stands: to say that nothing changed would be false.
+            unmade = claims.begun(work, who, done, task["id"], None)
+            return unmade._replace(checkout="failed", worktree=str(place), problem=str(error))
         _move_token(work, who)
     claimed = claims.claim(work, who, task["id"], session=session)
     return claimed._replace(already=False, entry=done.entry)
@@ -98,16 +107,43 @@ def _require_stream(snapshot: Snapshot) -> None:
         )
 
 
-def _require_new(snapshot: Snapshot, spec: TaskSpec, agent: AgentId) -> None:
-    """Refuse to start what the agent has started, as after a start that was cut off."""
+def _started_before(snapshot: Snapshot, spec: TaskSpec, agent: AgentId) -> TaskRecord | None:
+    """Return the task if this agent has started it, and holds it.
+
+    Raises:
+        RefusedError: ``exists``: it holds a task of this id with another title.
+
+    """
     there = snapshot.task(spec["id"])
     if there is None or there["claim"] is None or there["claim"]["agent"] != agent:
-        return
+        return None
+    if there["spec"]["title"] == spec["title"]:
+        return there
     raise RefusedError(
-        f"{agent} has started {spec['id']} already",
+        f"{agent} has started {spec['id']} already: {there['spec']['title']}",
         reason="exists",
         hint=f"`gitcoord claim {spec['id']}` goes on with it",
     )
+
+
+def _gone_on(
+    work: Workspace,
+    agent: AgentId,
+    snapshot: Snapshot,
+    held: TaskRecord,
+    session: str,
+    *,
+    here: bool,
+) -> Claimed:
+    """Return what was started, with what of its worktree is missing."""
+    if here:
+        place = require_checkout(work.place)
+        return claims.go_on(work, snapshot, held, session, place)
+    record = snapshot.agent(agent)
+    if record is not None and record["worktree"] is not None and work.worktree_of(agent) is None:
+        agents.add(work, agent)
+    _move_token(work, agent)
+    return claims.claim(work, agent, held["id"], session=session)
 
 
 def _spec_of(
@@ -190,8 +226,8 @@ def _keep_tokens(work: Workspace, agent: AgentId, event: Event) -> list[Path]:
 def _move_token(work: Workspace, agent: AgentId) -> None:
     """Keep the token where the agent works, now that it has a worktree.
 
-    A crash before this leaves a claim that the agent's next ``claim`` takes
-    up with a new token.
+    A crash before this leaves a claim that the agent's next ``start``, or
+    ``claim``, takes up.
     """
     folder = work.agent_folder(agent)
     before = TokenFiles(folder, work.ledger.name, is_durable=work.is_durable)

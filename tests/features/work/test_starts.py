@@ -108,10 +108,9 @@ def test_here_checks_the_branch_out_where_the_target_is(repo: Path) -> None:
     assert other.value.reason == "branch"
 
 
-def test_a_start_that_was_cut_off_before_its_worktree_is_taken_up_by_claim(
-    repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work = begun(repo)
+@pytest.fixture
+def cut_off(repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository in which a start was killed before it made its worktree."""
 
     def killed(*_args: object) -> None:
         raise KeyboardInterrupt
@@ -119,7 +118,34 @@ def test_a_start_that_was_cut_off_before_its_worktree_is_taken_up_by_claim(
     with monkeypatch.context() as patched:
         patched.setattr(agents, "equip", killed)
         with pytest.raises(KeyboardInterrupt):
-            starts.start(work, "Fix it", agent="ana", name="fix", session="s")
-    agents.add(open_workspace(repo), "ana")
-    claimed = claims.claim(open_workspace(repo), "ana", session="s")
+            starts.start(begun(repo), "Fix it", agent="ana", name="fix", session="s")
+    return repo
+
+
+def test_a_start_that_was_cut_off_before_its_worktree_is_taken_up_by_claim(cut_off: Path) -> None:
+    agents.add(open_workspace(cut_off), "ana")
+    claimed = claims.claim(open_workspace(cut_off), "ana", session="s")
     assert (claimed.task["id"], claimed.checkout) == ("fix", "done")
+
+
+def test_the_same_start_again_goes_on_with_one_that_was_cut_off(cut_off: Path) -> None:
+    work = open_workspace(cut_off)
+    again = starts.start(work, "Fix it", agent="ana", name="fix", session="s")
+    assert (again.already, again.checkout) == (True, "done")
+    assert git("branch", "--show-current", cwd=Path(again.worktree or "")) == again.claim["branch"]
+    once_more = starts.start(work, "Fix it", agent="ana", name="fix", session="s")
+    assert once_more.claim["token"] == again.claim["token"]
+    verify.verify(work)
+
+
+def test_a_start_whose_worktree_cannot_be_made_stands_and_says_so(repo: Path) -> None:
+    work = begun(repo)
+    blocked = repo / ".git" / "worktrees"
+    blocked.write_text("in the way of git's own folder\n")
+    started = starts.start(work, "Fix it", agent="ana", name="fix", session="s")
+    assert (started.task["state"], started.checkout) == ("claimed", "failed")
+    assert "could not be made" in started.problem
+    blocked.unlink()
+    again = starts.start(work, "Fix it", agent="ana", name="fix", session="s")
+    assert (again.already, again.checkout) == (True, "done")
+    assert again.claim["attempt"] == 1
