@@ -4,7 +4,8 @@ Every clone reaches the server of this machine over a line that adds to each
 round trip what is asked for. A row is one race: so many clones with so many
 agents each, which claim and give back in a loop. Beside them, on the same
 line, runs what one writes by hand: fetch, commit, push. Rates are entries
-that were acknowledged, a claim and a release each; times are of claims.
+that were acknowledged, a claim and a release each; times are of claims, those
+that were given up after 30 seconds too.
 
 ``python -m benchmarks.machines`` takes some ten minutes and prints the rows
 of the budget; ``--full`` prints every row. ``--over ssh``, ``ssh-open`` or

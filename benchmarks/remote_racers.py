@@ -33,6 +33,9 @@ NO_LUCK_S = 30.0
 class Racer(Protocol):
     """Who races: a round begins with a claim and may have an end."""
 
+    ends_claims: bool
+    """Whether a claim is given back before the next one."""
+
     @property
     def talks(self) -> tuple[int, int]:
         """How often it has pushed, and how often it has fetched."""
@@ -40,8 +43,8 @@ class Racer(Protocol):
     def claim(self) -> None:
         """Publish one claim."""
 
-    def finish(self) -> int:
-        """End what was claimed; return how many entries that took."""
+    def finish(self) -> None:
+        """End what was claimed, by one more entry."""
 
 
 class Counted(Tracking):
@@ -63,6 +66,8 @@ class Counted(Tracking):
 class Agent:
     """An agent that claims a task and gives it back, through Python."""
 
+    ends_claims = True
+
     def __init__(self, clone: Path, name: str) -> None:
         self._work = open_workspace(clone)
         self._name = name
@@ -78,15 +83,16 @@ class Agent:
         begin_as_agent(self._work, self._name)
         self._held = claims.claim(self._work, self._name, checkout=False, session=self._name)
 
-    def finish(self) -> int:
+    def finish(self) -> None:
         begin_as_agent(self._work, self._name)
         held = self._held
         results.release(self._work, self._name, held.task["id"], held.claim["token"])
-        return 1
 
 
 class Loop:
     """Fetch, commit and push, again until the push is taken: what one writes by hand."""
+
+    ends_claims = False
 
     def __init__(self, clone: Path, name: str) -> None:
         self._clone, self._name = clone, name
@@ -123,9 +129,8 @@ class Loop:
                 return
         raise TimeoutError(f"no luck for {NO_LUCK_S:.0f} seconds")
 
-    def finish(self) -> int:
+    def finish(self) -> None:
         """Leave it claimed."""
-        return 0
 
 
 KINDS: dict[str, Callable[[Path, str], Racer]] = {"agent": Agent, "loop": Loop}
@@ -133,17 +138,19 @@ KINDS: dict[str, Callable[[Path, str], Racer]] = {"agent": Agent, "loop": Loop}
 
 def race(racer: Racer, end: float) -> dict[str, Any]:
     """Claim and finish until the deadline; what is under way then is waited for."""
-    took, entries, failed, last = [], 0, [], time.monotonic()
+    took: list[float] = []
+    failed: list[str] = []
+    entries, last = 0, time.monotonic()
     pushes, fetches = racer.talks
     while time.monotonic() < end:
         begun = time.monotonic()
-        try:
-            racer.claim()
+        is_claimed = tried(racer.claim, failed)
+        # One that was given up took its agent's time as well.
+        took.append(time.monotonic() - begun)
+        if is_claimed:
             entries += 1
-            took.append(time.monotonic() - begun)
-            entries += racer.finish()
-        except (GitcoordError, TimeoutError) as error:
-            failed.append(f"{type(error).__name__}: {error}"[:200])
+            if racer.ends_claims and tried(racer.finish, failed):
+                entries += 1
         last = time.monotonic()
     return {
         "took": took,
@@ -153,6 +160,16 @@ def race(racer: Racer, end: float) -> dict[str, Any]:
         "fetches": racer.talks[1] - fetches,
         "last": last,
     }
+
+
+def tried(act: Callable[[], None], failed: list[str]) -> bool:
+    """Return whether something worked; what it said else is kept."""
+    try:
+        act()
+    except (GitcoordError, TimeoutError) as error:
+        failed.append(f"{type(error).__name__}: {error}"[:200])
+        return False
+    return True
 
 
 def run_one(kind: str, clone: str, name: str, run: Path) -> None:

@@ -140,7 +140,6 @@ class Arena:
             for who in ("AUTHOR", "COMMITTER")
             for what in ("NAME", "EMAIL")
         }
-        self.env |= more
         self.argv = [python, "-m", "benchmarks.contestants.worker", contestant.driver]
         self.field = top / "field"
         self.field.mkdir()
@@ -148,6 +147,8 @@ class Arena:
         races = len(COUNTS) + 2
         self.is_final = contestant.driver != "agentsync"
         self._call("prepare", str(self.field), str(contestant.tasks * races), str(AGENTS))
+        # What is prepared is not raced: it goes without what is in the racers' way.
+        self.env |= more
         self.errors = (top / "errors").open("ab")
         self.nursery = subprocess.Popen(
             [*self.argv, "nursery", str(self.field)],

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import servers
 from benchmarks.lines import Line
 from benchmarks.machines import LOOP, Race, Shape, budget_rows, field, row
+from benchmarks.remote_racers import race
 from tests.support.world import git
 
 ONE = Race("1 clone, 1 agent", 10, 5.0, [0.1, 0.2, 0.3, 0.4], 12, 15, 50.0, [])
@@ -65,6 +66,41 @@ def test_a_line_keeps_order_and_counts_bytes_while_much_is_under_way() -> None:
         answering.join()
         between.close()
     assert (between.sent, between.received) == (60_000, 60_000)
+
+
+class _Unlucky:
+    """Claims every second time, and may end no claim."""
+
+    ends_claims = True
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    @property
+    def talks(self) -> tuple[int, int]:
+        return self.tries, 2 * self.tries
+
+    def claim(self) -> None:
+        self.tries += 1
+        if self.tries % 2:
+            raise TimeoutError("no luck")
+
+    def finish(self) -> None:
+        raise TimeoutError("no end")
+
+
+def test_what_was_given_up_counts_with_its_time_and_is_no_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter(range(100))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(seconds)))
+    unlucky = _Unlucky()
+    done = race(unlucky, 20.0)
+    assert unlucky.tries == len(done["took"]) > 2
+    assert done["took"] == [1.0] * unlucky.tries
+    assert done["entries"] == unlucky.tries // 2
+    assert len(done["failed"]) == unlucky.tries
+    assert (done["pushes"], done["fetches"]) == (unlucky.tries, 2 * unlucky.tries)
 
 
 def test_a_row_has_rates_against_the_loop_and_what_each_entry_took() -> None:
