@@ -155,13 +155,14 @@ def _trial(app: App, text: str, name: str) -> None:
 
 def _notice_misled(app: App, commands: list[str]) -> None:
     """Notice where commands of the plan may test another commit."""
-    from gitcoord.features.maintain.installs import misled
+    for text in _misled(app, commands):
+        app.out.notice(text)
 
-    main = app.work.place.main_worktree
-    if main is None:
-        return
-    for found in misled(main, commands):
-        app.out.notice(f"{found.text}: {found.advice}")
+
+def _misled(app: App, commands: list[str]) -> list[str]:
+    from gitcoord.features.maintain.installs import misled_here
+
+    return [f"{one.text}: {one.advice}" for one in misled_here(app.work, commands)]
 
 
 @click.command()
@@ -275,6 +276,7 @@ def plan_check(app: App, plan_file: str) -> None:
     from gitcoord.core.plan_patterns import fitting_pattern
     from gitcoord.features.setup import plans
     from gitcoord.features.setup.other_ledgers import shared_paths
+    from gitcoord.features.setup.trust import commands_of_document
 
     text, name = read_plan(plan_file, app.start)
     snapshot = None
@@ -286,6 +288,7 @@ def plan_check(app: App, plan_file: str) -> None:
     with suppress(GitcoordError):
         warnings += plans.path_notices(app.work, document)
         warnings += shared_paths(app.work, document)
+        warnings += _misled(app, commands_of_document(document))
     for warning in warnings:
         app.out.notice(warning)
     pattern = fitting_pattern(document)

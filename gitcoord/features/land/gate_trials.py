@@ -61,6 +61,9 @@ _SOURCE = frozenset(
 )
 _HOLDING_OTHERS = frozenset({"src", "lib", "packages", "crates", "apps", "cmd", "pkg", "internal"})
 
+_NO_SOURCE = frozenset({"doc", "docs"})
+"""What a gate may well pass over: the settings of a documentation are code, too."""
+
 
 class Tried(NamedTuple):
     """What a gate said: of the target, and of each folder with syntax errors."""
@@ -128,6 +131,8 @@ def source_folders(names: Sequence[str]) -> list[str]:
     folders: dict[str, None] = {}
     for name in names:
         parts = name.split("/")
+        if parts[0] in _NO_SOURCE or parts[0].startswith("."):
+            continue
         if len(parts) > 2 and parts[0] in _HOLDING_OTHERS:
             folders["/".join(parts[:2]) + "/"] = None
         elif len(parts) > 1:

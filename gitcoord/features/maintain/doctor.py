@@ -27,7 +27,7 @@ from gitcoord.features.maintain.doctor_places import (
     worktrees,
 )
 from gitcoord.features.maintain.findings import Finding, fine, problem
-from gitcoord.features.maintain.installs import misled
+from gitcoord.features.maintain.installs import misled_here
 from gitcoord.features.maintain.upkeep import attic_keep_ms
 from gitcoord.features.setup.trust import commands_of
 from gitcoord.features.workspace import Workspace
@@ -309,10 +309,9 @@ def _assistants(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iter
 
 def _installs(work: Workspace, snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
     """Return installations through which a check would test another commit."""
-    main = work.place.main_worktree
-    if snapshot is None or main is None:
+    if snapshot is None:
         return
-    for found in misled(main, commands_of(snapshot)):
+    for found in misled_here(work, commands_of(snapshot)):
         yield problem("installs", found.text, found.advice)
 
 

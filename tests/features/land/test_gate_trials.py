@@ -57,5 +57,13 @@ def test_a_phase_without_a_gate_is_refused(repo: Path) -> None:
 
 
 def test_folders_in_src_count_for_themselves_and_files_at_the_top_for_none() -> None:
-    names = ["setup.py", "src/a/x.py", "src/b/c/y.py", "src/z.py", "tests/unit/t.py"]
+    names = [
+        "docs/conf.py",
+        ".github/run.py",
+        "setup.py",
+        "src/a/x.py",
+        "src/b/c/y.py",
+        "src/z.py",
+        "tests/unit/t.py",
+    ]
     assert source_folders(names) == ["src/", "src/a/", "src/b/", "tests/"]
