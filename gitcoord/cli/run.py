@@ -384,10 +384,13 @@ def tidy(app: App) -> None:
     done = tidied(app.orchestrate())
     for one in done.kept:
         app.out.notice(f"{one.agent} stays: {one.why}")
+    for branch, why in done.left.items():
+        app.out.notice(f"{branch} stays: {why}")
     facts = {
         "agents": done.agents,
         "branches": done.branches,
         "kept": [one._asdict() for one in done.kept],
+        "left": [{"branch": branch, "why": why} for branch, why in done.left.items()],
     }
     text = f"{len(done.agents)} agent(s) of runs and {len(done.branches)} branch(es) removed"
     app.out.answer("tidy", facts, text)

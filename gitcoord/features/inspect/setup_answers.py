@@ -220,12 +220,20 @@ class KeptAgent(TypedDict):
     why: str
 
 
+class LeftBranch(TypedDict):
+    """A branch of a landed task that stays, and why."""
+
+    branch: str
+    why: str
+
+
 class TidyAnswer(TypedDict):
-    """What finished runs and landed work left behind that was removed."""
+    """What finished runs and landed work left behind that was removed, and what stays."""
 
     agents: list[AgentId]
     branches: list[str]
     kept: list[KeptAgent]
+    left: list[LeftBranch]
 
 
 class UninstallItem(TypedDict):

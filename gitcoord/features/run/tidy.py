@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.refs import branch_name
-from gitcoord.features.land.branches import reclaim_branches
+from gitcoord.features.land.branches import left_branches, reclaim_branches
 from gitcoord.features.run.begun import PREFIX, is_of_run, runs_folder
 from gitcoord.features.setup import agents
 from gitcoord.features.workspace import Workspace
@@ -32,6 +32,8 @@ class Tidied(NamedTuple):
     agents: list[AgentId]
     branches: list[str]
     kept: list[Kept]
+    left: dict[str, str]
+    """The branches of landed tasks that stay, each with why."""
 
 
 def tidy(work: Workspace) -> Tidied:
@@ -59,7 +61,9 @@ def tidy(work: Workspace) -> Tidied:
         gone.append(agent)
         kept += [Kept(agent, text) for text in left]
     refs = reclaim_branches(work, work.ledger.snapshot())
-    return Tidied(gone, [branch_name(ref) for ref in refs], kept)
+    staying = left_branches(work, work.ledger.snapshot())
+    named = {branch_name(ref): why for ref, why in staying.items()}
+    return Tidied(gone, [branch_name(ref) for ref in refs], kept, named)
 
 
 @contextmanager
