@@ -28,6 +28,7 @@ DEFAULTS: Json = {
     "delay_ms": 0,
     "expired": [],
     "for_ms": None,
+    "forward": False,
     "gates": [],
     "granted": False,
     "kind": "",
@@ -659,8 +660,7 @@ def land_done(state: State, event: Json, changes: Changes) -> None:
     changes[f"phases/{phase['id']}.json"] = {**phase, "state": "landed"}
     if phase["spec"].get("stream"):
         end_batch(state, event, changes, phase)
-    closed = {"pending": None, "target_tip": event["new"]}
-    changes["settings.json"] = {**state.settings(), **closed}
+    target_moved(state, event, changes)
 
 
 def end_batch(state: State, event: Json, changes: Changes, phase: Json) -> None:
@@ -740,7 +740,7 @@ def end_what_did_not_survive(task: Json, kept: set[tuple[str, str, str]], change
         put_task(changes, after)
 
 
-def rollback_done(state: State, event: Json, changes: Changes) -> None:
+def target_moved(state: State, event: Json, changes: Changes) -> None:
     closed = {"pending": None, "target_tip": event["new"]}
     changes["settings.json"] = {**state.settings(), **closed}
 
@@ -757,11 +757,9 @@ def lock(state: State, event: Json, changes: Changes) -> None:
     end_expired(state, event, changes)
     give_back(state, event["agent"], event["paths"], changes)
     record = {
-        **some(event, "agent", "paths", "shared", "reason"),
+        **some(event, "agent", "paths", "shared", "reason", "task", "token"),
         **some(event, "boot_id", "monotonic_ns", "for_ms"),
         "id": event["id"][:12],
-        "task": event["task"] or None,
-        "token": event["token"] or None,
         "at": event["time"],
     }
     put_lock(changes, record)
@@ -773,7 +771,7 @@ def unlock(state: State, event: Json, changes: Changes) -> None:
 
 def asked(_state: State, event: Json, changes: Changes) -> None:
     why = {"reason": why_of(event)}
-    escalate(changes, event, event["kind"], event["task"] or None, why)
+    escalate(changes, event, event["kind"], event["task"], why)
 
 
 def resolve(state: State, event: Json, changes: Changes) -> None:
@@ -841,7 +839,7 @@ APPLY: dict[str, Callable[[State, Json, Changes], None]] = {
     "phase-close": phase_close,
     "phase-open": phase_open,
     "rollback": rollback,
-    "rollback-done": rollback_done,
+    "rollback-done": target_moved,
     "rollback-abort": rollback_abort,
     "lock": lock,
     "unlock": unlock,
@@ -891,8 +889,10 @@ def replay(repo: Path, ledger: str = "ledger") -> Iterator[Replayed]:
         tree = header.split("\n", 1)[0].removeprefix("tree ")
         if "Gitcoord-Event: " not in message:
             continue
-        before = states[parents[0]] if parents else State(git, {})
         event = event_of(message)
+        if event.get("forward"):
+            parents = [event["onto"]]
+        before = states[parents[0]] if parents else State(git, {})
         after = before.with_changes(apply(before, event))
         states[entry] = after
         yield Replayed(entry, event, tree, tree_of(after.files))

@@ -16,6 +16,7 @@ from gitcoord.features.land import landings, rollbacks
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace
+from tests.second import replay
 from tests.support.builders import tasks
 from tests.support.machines import ask_anew, joined, made, server
 from tests.support.world import do, git, record
@@ -159,6 +160,8 @@ def test_a_rollback_is_appended_where_the_branch_may_only_grow(
     ask_anew(second)
     gone_back = rollbacks.rollback(second, rollbacks.choose(second, steps=2))
     assert (gone_back.onto, gone_back.abandoned) == (chosen, tip)
+    for told in replay.replay(second.place.common_dir):
+        assert told.computed == told.tree, "the second implementation goes by the format alone"
     assert git("rev-parse", f"{gone_back.entry}^", cwd=bare) == tip
     assert _state(one) == then
     assert one.ledger.snapshot().settings()["epoch"] == gone_back.epoch == 1
