@@ -48,6 +48,8 @@ __all__ = [
 ]
 
 DEFAULT_LEDGER = "ledger"
+LAZY_WAIT_S = 10.0
+"""How long an assistant's hook, and its tool call, wait for a server; the next one asks again."""
 MARK_CHARS = 6
 """How many characters of its token a work branch is marked with."""
 
@@ -457,8 +459,9 @@ def open_workspace(
         home = home_of(place.common_dir, ledger)
         if home is not None:
             work.live_on(home, is_offline=is_offline)
-        if work.remote is not None:
-            work.remote.is_lazy = is_lazy
+        if work.remote is not None and is_lazy:
+            work.remote.is_lazy = True
+            work.remote.timeout_s = min(timeout_s, LAZY_WAIT_S)
     return work
 
 

@@ -81,7 +81,7 @@ class RemoteStore:
         """Whether to look at what is known here first: a minute old, or not reached now."""
         self.may_be_new = False
         """Whether the server need not have the ledger yet: it is about to be made."""
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._name = ledger
         self._ledger = ledger_ref(ledger)
         self._own = own_refs(ledger)
@@ -107,7 +107,7 @@ class RemoteStore:
         """
         if self.is_offline or self.contacts.last_ns() >= since_ns:
             return
-        with self.contacts.hold(self._timeout_s) as handles:
+        with self.contacts.hold(self.timeout_s) as handles:
             if self.contacts.last_ns() >= since_ns:
                 return  # another process of this clone asked while we waited
             began_ns = self._clock.monotonic_ns()
@@ -128,7 +128,7 @@ class RemoteStore:
         tries = Tries(self._clock)
         while True:
             try:
-                self.tracking.fetch(targets, timeout_s=self._timeout_s, keep=handles)
+                self.tracking.fetch(targets, timeout_s=self.timeout_s, keep=handles)
             except MissingOnServerError as missing:
                 if missing.ref not in targets and self.may_be_new:
                     return
@@ -370,7 +370,7 @@ class RemoteStore:
         """
         if event["op"] == "init":
             target = event["target"]
-            there = self.remote.refs([target], timeout_s=self._timeout_s)
+            there = self.remote.refs([target], timeout_s=self.timeout_s)
             return [] if there else [Update(target, None, event["target_tip"])]
         move = target_move_of(event)
         if move is None:
@@ -392,7 +392,7 @@ class RemoteStore:
         The same commits from the same values apply once at most, so that a
         push that was cut off is made again.
         """
-        deadline = Deadline(self._clock, self._timeout_s)
+        deadline = Deadline(self._clock, self.timeout_s)
         tries = Tries(self._clock)
         forbidden, was_cut = 0, False
         while True:
@@ -428,7 +428,7 @@ class RemoteStore:
         self.inner.sync()
         with self.contacts.hold(max(1.0, deadline.remaining())) as handles:
             began_ns = self._clock.monotonic_ns()
-            done = self.tracking.push(updates, timeout_s=self._timeout_s, keep=handles)
+            done = self.tracking.push(updates, timeout_s=self.timeout_s, keep=handles)
             if done.end == "accepted" and updates[0].ref == self._ledger:
                 if self.tracking.read(self._ledger) != updates[0].new:
                     self._fetch(handles)

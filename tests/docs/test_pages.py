@@ -20,7 +20,13 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name not in GENERATED),
 ]
-RUN = [path for path in PAGES if any(step.kind != "toml" for step in steps_of(path))]
+SERVED = {"three-machines.md": "tests/e2e/test_three_machines.py"}
+"""Pages that need a server, with what runs them."""
+RUN = [
+    path
+    for path in PAGES
+    if path.name not in SERVED and any(step.kind != "toml" for step in steps_of(path))
+]
 PLANS = [(path, step) for path in PAGES for step in steps_of(path) if step.kind == "toml"]
 NAMED = sorted({(path, command) for path in PAGES for command in named_commands(path)})
 GLOBAL = {"--json", "--agent", "--ledger", "--as-orchestrator", "--offline", "-C"}

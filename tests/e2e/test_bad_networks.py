@@ -140,3 +140,16 @@ def test_a_server_that_says_nothing_is_left_when_the_time_is_up(
         with pytest.raises(UnavailableError, match="longer than 1 seconds"):
             begin_as_agent(again(work, 1.0), "x")
     assert tip_of(bare) == before
+
+
+def test_a_tool_call_waits_less_for_a_server_that_says_nothing(
+    repo: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = made(repo, str(bare), tasks("a"), "x", worktrees=False)
+    held = claims.claim(work, "x", checkout=False)
+    monkeypatch.setattr("gitcoord.features.workspace.LAZY_WAIT_S", 0.5)
+    with dead_line() as port:
+        git("remote", "set-url", "origin", f"git://127.0.0.1:{port}/s.git", cwd=repo)
+        hook = open_workspace(repo, is_lazy=True)
+        with pytest.raises(UnavailableError, match=r"longer than 0\.5 seconds"):
+            hook.ledger.beat("x", held.claim["token"])
