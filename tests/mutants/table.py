@@ -53,6 +53,10 @@ CLAIMS_TESTS = "tests/core/operations/test_claims.py"
 EXPIRY_TESTS = "tests/core/operations/test_expiry.py"
 BUILT_ON_TESTS = "tests/core/operations/test_built_on.py"
 LANDINGS_TESTS = "tests/core/operations/test_landings.py"
+WEB = "gitcoord/core/web_requests.py"
+WEB_TEST = "tests/core/test_web_requests.py::test_everybody_else_is_refused"
+SERVED = "gitcoord/features/run/web.py"
+SERVED_TESTS = "tests/features/run/test_web.py"
 
 MUTANTS = [
     # the swap
@@ -632,6 +636,95 @@ MUTANTS = [
         "_outcome(state, asked, decided)",
         f"{SHARED_TESTS}::test_each_is_decided_on_what_those_before_it_left",
         "two of one turn would get the same task",
+    ),
+    # the page of a watcher
+    Mutant(
+        "any-host",
+        WEB,
+        "    if request.hosts != (host,):\n",
+        "    if False:\n",
+        WEB_TEST,
+        "a page could name itself 127.0.0.1, and read the report as its own",
+    ),
+    Mutant(
+        "one-of-the-hosts",
+        WEB,
+        "request.hosts != (host,)",
+        "host not in request.hosts",
+        WEB_TEST,
+        "what stands in front could have read another host than we did",
+    ),
+    Mutant(
+        "any-origin",
+        WEB,
+        'any(origin != f"http://{host}" for origin in request.origins)',
+        "False",
+        WEB_TEST,
+        "a page of another site, or of another port, could ask",
+    ),
+    Mutant(
+        "any-site",
+        WEB,
+        "any(site not in _OWN_SITES for site in request.sites)",
+        "False",
+        WEB_TEST,
+        "a picture or a script of another page asks without an origin",
+    ),
+    Mutant(
+        "any-method",
+        WEB,
+        "    if request.method not in METHODS:\n",
+        "    if False:\n",
+        WEB_TEST,
+        "nothing may be changed there, now or later",
+    ),
+    Mutant(
+        "any-target",
+        WEB,
+        "    if request.target not in {PAGE, REPORT}:\n",
+        "    if False:\n",
+        WEB_TEST,
+        "a token in a query would be answered, and kept in histories and logs",
+    ),
+    Mutant(
+        "no-token",
+        WEB,
+        "    if request.target == REPORT and not _is_shown(secret, request.authorizations):\n",
+        "    if False:\n",
+        WEB_TEST,
+        "other users of the machine could read the report",
+    ),
+    Mutant(
+        "half-a-token",
+        WEB,
+        'hmac.compare_digest(authorizations[0].encode("utf-8", "surrogateescape"), wanted)',
+        'wanted.startswith(authorizations[0].encode("utf-8", "surrogateescape"))',
+        WEB_TEST,
+        "a token could be guessed one letter after the other",
+    ),
+    Mutant(
+        "refusal-ignored",
+        SERVED,
+        "        if refused is not None:\n",
+        "        if False:\n",
+        f"{SERVED_TESTS}::test_who_comes_from_elsewhere_gets_nothing",
+        "the rules would be right, and nobody would ask them",
+    ),
+    Mutant(
+        "headers-not-read",
+        SERVED,
+        'names = ("Host", "Origin", "Sec-Fetch-Site", "Authorization")',
+        'names = ("Host", "X-Origin", "X-Fetch-Site", "Authorization")',
+        f"{SERVED_TESTS}::test_who_comes_from_elsewhere_gets_nothing",
+        "the rules would be asked about what nobody sends",
+    ),
+    Mutant(
+        "every-address",
+        SERVED,
+        'ADDRESS = "127.0.0.1"',
+        'ADDRESS = "0.0.0.0"',
+        f"{SERVED_TESTS}::test_it_is_served_to_this_machine_alone_and_ends_with_the_block",
+        "the whole network could ask",
     ),
 ]
 

@@ -14,6 +14,9 @@ from tests.support.world import found
 
 WORDS = '</script><script>x()</script>"><img src=x onerror=x()> [a](javascript:x) `<b>`'
 LONG = "w" * 4096
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""What makes a reader see text in another order than it stands there."""
+BIDI = f"a{TURNING}nosj.troper{WORDS}"
 
 
 class Read(HTMLParser):
@@ -31,14 +34,18 @@ class Read(HTMLParser):
 
 
 def facts_with(repo: Path, words: str) -> dict[str, object]:
-    """Return the report of a ledger with words in whatever takes text."""
-    said = json.dumps(words[:200])
+    """Return the report of a ledger with words in whatever takes text.
+
+    A plan takes nothing that turns text around, and what agents say does.
+    """
+    planned = words.translate(dict.fromkeys(map(ord, TURNING)))
+    said = json.dumps(planned[:200])
     plan = [
-        f"[plan]\nname = {json.dumps(words[:60])}\n",
+        f"[plan]\nname = {json.dumps(planned[:60])}\n",
         f'[[phase]]\nname = "one"\ntitle = {said}\n',
         *(
             f'[[task]]\nid = "{name}"\nphase = "one"\npaths = []\ntitle = {said}\n'
-            f"description = {json.dumps(words)}\n"
+            f"description = {json.dumps(planned)}\n"
             for name in ("a", "b", "c")
         ),
     ]
@@ -57,7 +64,7 @@ def facts_with(repo: Path, words: str) -> dict[str, object]:
     return facts
 
 
-@pytest.mark.parametrize("words", [WORDS, LONG, WORDS + LONG])
+@pytest.mark.parametrize("words", [WORDS, LONG, BIDI, WORDS + LONG])
 def test_no_text_makes_an_element_a_handler_or_a_request(repo: Path, words: str) -> None:
     facts = facts_with(repo, words[:4096])
     source = FORMATS["html"](facts)
@@ -67,6 +74,8 @@ def test_no_text_makes_an_element_a_handler_or_a_request(repo: Path, words: str)
     assert [name for name in read.names if name.startswith("on")] == []
     assert {"src", "href", "action", "srcdoc"}.isdisjoint(read.names)
     assert len(source) < 200_000
+    for name, drawn in FORMATS.items():
+        assert set(drawn(facts)).isdisjoint(TURNING), name
     commonmark = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
     shown = Read(commonmark.render(FORMATS["md"](facts)))
     assert set(shown.tags) <= {"h1", "p", "table", "thead", "tbody", "tr", "th", "td", "code"}
