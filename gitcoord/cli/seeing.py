@@ -13,6 +13,7 @@ from gitcoord.cli.times import entry_or_time, read_time
 from gitcoord.core import ids, paths
 from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import Oid
+from gitcoord.core.texts import counted
 
 __all__ = ["events", "log", "report", "simulate", "stats"]
 
@@ -196,7 +197,7 @@ def _stats_text(found: dict[str, Any]) -> str:
     )
     hows = [f"  {one['name']}: {one['how']}" for one in found["conditions"]]
     counts = ", ".join(
-        f"{found['counts'][name]} {name.replace('_', ' ')}"
+        counted(found["counts"][name], name.replace("_", " "))
         for name in _COUNTS
         if found["counts"][name]
     )
@@ -324,7 +325,7 @@ def _simulation_text(found: dict[str, Any]) -> str:
 
     assumed, path = found["assumed"], found["critical_path"]
     lines = [
-        f"{found['tasks']} tasks in {found['phases']} phases",
+        f"{counted(found['tasks'], 'tasks')} in {counted(found['phases'], 'phases')}",
         f"assumed  {duration(assumed['task_ms'])} for a task without an estimate, spread "
         f"{assumed['spread']:g}, {assumed['failure_rate']:.1%} of attempts fail, a claim costs "
         f"{duration(assumed['overhead_ms'])}, an attempt costs {cost_words(assumed)}",
@@ -335,7 +336,7 @@ def _simulation_text(found: dict[str, Any]) -> str:
     head = ("AGENTS", "TAKES", "EFFICIENCY", "OVERHEAD", "ATTEMPTS", "COST", "LEFT", "WORTH IT")
     worth = "no number of these agents is worth it: efficiency over 60 % and overhead under 20 %"
     if found["worth"] is not None:
-        worth = f"worth it: {found['worth']} agents"
+        worth = f"worth it: {counted(found['worth'], 'agents')}"
     return "\n".join([*lines, table(rows, head), worth])
 
 

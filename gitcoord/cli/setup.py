@@ -17,7 +17,7 @@ from gitcoord.cli.ticker import ticking
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
 from gitcoord.core.plan_changes import ChangedPart
 from gitcoord.core.refs import branch_name
-from gitcoord.core.texts import clause
+from gitcoord.core.texts import clause, counted
 
 __all__ = ["init", "plan", "read_plan", "trust"]
 
@@ -130,7 +130,9 @@ def _trial(app: App, text: str, name: str) -> None:
     changes = found.changes
     _tell_kept(app, changes.kept)
     _tell_commands(app, found.commands)
-    lines = [f"{len(changes.added)} tasks would be added, {len(changes.changed)} changed"]
+    lines = [
+        f"{counted(len(changes.added), 'tasks')} would be added, {len(changes.changed)} changed"
+    ]
     lines[0] += clause("; changed: {}", ", ".join(found.changed_parts))
     lines += [f"  {name}: new" for name in changes.added[:MAX_TASKS]]
     for one in changes.changed[:MAX_TASKS]:
@@ -247,7 +249,7 @@ def init(
         applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}
         text += (
-            f"\n{applied['added']} tasks loaded\nnext: gitcoord agent add ID, and gitcoord claim "
+            f"\n{counted(applied['added'], 'tasks')} loaded\nnext: gitcoord agent add ID, and gitcoord claim "
             "in its worktree"
         )
     elif app.work.ledger.snapshot().plan() is None:
@@ -307,7 +309,7 @@ def plan_check(app: App, plan_file: str) -> None:
     app.out.answer(
         "plan check",
         facts,
-        f"{name}: {facts['tasks']} tasks in {facts['phases']} phase(s), {outcome}\n"
+        f"{name}: {counted(facts['tasks'], 'tasks')} in {facts['phases']} phase(s), {outcome}\n"
         f"pattern: {pattern.name}: {pattern.why}",
     )
 
@@ -338,7 +340,7 @@ def plan_apply(app: App, plan_file: str, is_trusted: bool, dry_run: bool) -> Non
         require_person()
     app.orchestrate()
     facts = _applied(app, *read_plan(plan_file, app.start), is_trusted=is_trusted)
-    text = f"{facts['added']} tasks added, {facts['changed']} changed"
+    text = f"{counted(facts['added'], 'tasks')} added, {facts['changed']} changed"
     if facts["changed_parts"]:
         text += f"; changed: {', '.join(facts['changed_parts'])}"
     text = "\n".join([text, *_part_lines(facts["parts"])])
@@ -372,7 +374,9 @@ def plan_show(app: App) -> None:
             (wave.phase, wave.number, f"{wave.width} at once", "; ".join(wave.limits) or "-", names)
         )
     over = len(tasks) - len(specs)
-    text = f"plan {record['name']}: {len(tasks)} tasks, {over} of them done or cancelled, "
+    text = (
+        f"plan {record['name']}: {counted(len(tasks), 'tasks')}, {over} of them done or cancelled, "
+    )
     text += f"target {record['target']}\n"
     text += table(rows, ("PHASE", "WAVE", "WIDTH", "LIMITED BY", "TASKS"))
     answer = {

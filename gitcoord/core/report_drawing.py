@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gitcoord.core.ids import AgentId, PhaseId
+from gitcoord.core.texts import counted
 from gitcoord.core.times import instant
 
-__all__ = ["CLASSES", "Axis", "legend", "load", "progress", "svg", "timeline", "track"]
+__all__ = ["CLASSES", "HOLLOW", "Axis", "legend", "load", "progress", "svg", "timeline", "track"]
 
 Escape = Callable[[object], str]
 
@@ -36,8 +37,8 @@ CLASSES = {
     "approved": "calm",
     "ready": "calm",
     "landing": "other",
-    "limit": "other",
-    "rollback": "other",
+    "limit": "rest",
+    "rollback": "ink",
     "wait": "faint",
     "waiting": "faint",
     "open": "faint",
@@ -48,6 +49,23 @@ CLASSES = {
     "ended": "faint",
 }
 """In which colour each state, end and mark is drawn."""
+HOLLOW = frozenset(
+    {
+        "done",
+        "ready",
+        "blocked",
+        "undone",
+        "released",
+        "cancelled",
+        "assigned",
+        "abandoned",
+        "ended",
+    }
+)
+"""What is drawn as an outline, beside something full of the same colour: not yet, or not any more.
+
+So no two things of one legend look the same.
+"""
 
 
 def svg(width: float, height: float, label: str, parts: Iterable[str]) -> str:
@@ -227,7 +245,9 @@ def _of_phase(
             yield _bar(axis, (y + 4, 12), span, _passed(one), ("", told), text)
     for one in facts["landings"]:
         if one["phase"] == phase:
-            told = f"landing of {phase}, {one['count']} results: {one['end'] or 'pending'}"
+            told = (
+                f"landing of {phase}, {counted(one['count'], 'results')}: {one['end'] or 'pending'}"
+            )
             span = (one["since"], _until(one, facts))
             yield _bar(axis, (y, 20), span, "landing", ("", told), text)
 

@@ -26,6 +26,7 @@ from gitcoord.core.report_words import (
     duration,
     tokens_words,
 )
+from gitcoord.core.texts import counted
 
 __all__ = ["content", "live_page", "live_policy", "page", "policy", "text"]
 
@@ -35,6 +36,29 @@ _FOUR = (
     ("stuck", "stuck", "stuck"),
     ("running", "runs", "running"),
     ("next", "next", "next"),
+)
+_DRAWN = (
+    ("completed", "completed or passed"),
+    ("failed", "failed, expired or rejected"),
+    ("undone", "undone later"),
+    ("released", "given back or taken away"),
+    "running",
+    "review",
+    "wait",
+    ("limit", "usage limit"),
+    "landing",
+    "rollback",
+)
+_STATES = (
+    "landed",
+    "done",
+    "claimed",
+    "review",
+    "ready",
+    "waiting",
+    "failed",
+    "blocked",
+    "cancelled",
 )
 
 
@@ -136,16 +160,15 @@ def _sections(facts: dict[str, Any]) -> Iterable[str]:
     yield f'<div class="cards">{"".join(map(_condition, facts["conditions"]))}</div>'
     yield _counted(facts)
     yield "<h2>Who did what, when</h2>"
-    kinds = ("completed", "failed", "undone", "released", "running", "review", "passed")
-    yield legend((*kinds, "wait", "limit", "landing", "rollback"))
+    yield legend(_DRAWN)
     yield f'<div class="scroll">{timeline(facts, text)}</div>'
     yield "<h2>Results over time</h2>"
-    yield legend((("done", "results that stand"), ("landing", "landed")))
+    yield legend((("completed", "results that stand"), ("landing", "landed")))
     yield f'<div class="scroll">{progress(facts)}</div>'
     yield "<h2>Contention</h2>"
     yield _contention(facts)
     yield "<h2>What needs what</h2>"
-    yield legend(("landed", "done", "claimed", "review", "ready", "waiting", "failed"))
+    yield legend(_STATES)
     yield '<p class="faint">The longest chain of tasks is drawn bold.</p>'
     yield f'<div class="scroll">{graph(facts, text)}</div>'
     yield "<h2>Work and cost</h2>"
@@ -172,7 +195,7 @@ def _now(facts: dict[str, Any]) -> Iterable[str]:
     for one in facts["tasks"]:
         counts[one["state"]] = counts.get(one["state"], 0) + 1
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    yield f"<p>{len(facts['tasks'])} tasks: {text(told or 'none')}</p>"
+    yield f"<p>{counted(len(facts['tasks']), 'tasks')}: {text(told or 'none')}</p>"
     eta = facts["now"]["eta"]
     end = eta["basis"]
     if eta["from"] is not None:
@@ -192,7 +215,7 @@ def _condition(one: dict[str, Any]) -> str:
 
 def _counted(facts: dict[str, Any]) -> str:
     counts = ", ".join(
-        f"{count} {name.replace('_', ' ')}" for name, count in facts["counts"].items() if count
+        counted(count, name.replace("_", " ")) for name, count in facts["counts"].items() if count
     )
     times = ", ".join(
         f"{name.removesuffix('_ms')} {duration(ms)}" for name, ms in facts["times"].items()
@@ -204,8 +227,9 @@ def _counted(facts: dict[str, Any]) -> str:
 def _contention(facts: dict[str, Any]) -> str:
     """Tell who waited, and which tasks were given back, taken over or done again."""
     names = ("conflicts", "culprits", "redone", "takeovers", "retries", "released")
-    told = ", ".join(f"{facts['counts'].get(name, 0)} {name}" for name in names)
-    drawn = legend((("done", "agents at work"), ("failed", "agents that wait for a task (broken)")))
+    told = ", ".join(counted(facts["counts"].get(name, 0), name) for name in names)
+    kinds = (("completed", "agents at work"), ("failed", "agents that wait for a task (broken)"))
+    drawn = legend(kinds)
     return (
         f"<p>{text(told)}; agents waited {text(duration(facts['times'].get('waiting_ms')))} "
         f'in all.</p>{drawn}<div class="scroll">{load(facts)}</div>'

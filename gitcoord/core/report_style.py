@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitcoord.core.report_drawing import CLASSES
+from gitcoord.core.report_drawing import CLASSES, HOLLOW
 
 __all__ = ["DARK", "LIGHT", "stylesheet"]
 
@@ -16,6 +16,7 @@ LIGHT = {
     "busy": "#8a5a00",
     "calm": "#0a5fb4",
     "other": "#6e4bb8",
+    "rest": "#a8326e",
 }
 DARK = {
     "ground": "#0f1318",
@@ -27,6 +28,7 @@ DARK = {
     "busy": "#e3b341",
     "calm": "#79c0ff",
     "other": "#c4a7ff",
+    "rest": "#ff9ecf",
 }
 """The colours by what they say; each is read on the ground, and on what is raised from it."""
 
@@ -68,7 +70,7 @@ svg rect[data-task] { cursor: pointer; }
 .items .runs { border-color: var(--calm); } .items .next { border-color: var(--good); }
 .state { white-space: nowrap; }
 .state::before { content: ""; display: inline-block; width: .7em; height: .7em;
-  border-radius: 2px; margin-right: .4em; background: currentColor; }
+  border-radius: 2px; margin-right: .4em; }
 .track { width: 240px; height: 12px; margin-top: .35em; background: var(--raised); }
 .find { display: flex; flex-wrap: wrap; gap: .6rem 1rem; align-items: center; margin: .5rem 0; }
 input, select, button { font: inherit; color: inherit; background: var(--ground);
@@ -85,7 +87,6 @@ input { width: 18rem; }
   background: var(--ink); color: var(--ground); font-size: .87rem; overflow-wrap: anywhere;
   pointer-events: none; }
 #tip[hidden] { display: none; }
-rect.undone { fill: none; stroke: var(--bad); stroke-width: 1.5; }
 .line { stroke: var(--faint); fill: none; stroke-opacity: .45; }
 .chain { stroke: var(--ink); stroke-width: 2.5; stroke-opacity: 1; }
 .rise { stroke: var(--good); stroke-width: 2; stroke-opacity: 1; }
@@ -105,10 +106,7 @@ def stylesheet() -> str:
     """Return the whole style: colours by the reader's settings or choice, light on paper."""
     light = _variables(LIGHT)
     dark = _variables(DARK)
-    drawn = "".join(
-        f".{name} {{ fill: var(--{colour}); }}.state.{name}::before {{ color: var(--{colour}); }}"
-        for name, colour in CLASSES.items()
-    )
+    drawn = "".join(map(_drawn, CLASSES))
     return (
         f":root {{ color-scheme: light dark; {light} }}"
         "@media screen and (prefers-color-scheme: dark) "
@@ -116,6 +114,17 @@ def stylesheet() -> str:
         "@media screen { :root[data-theme=light] { color-scheme: light; }"
         f":root[data-theme=dark] {{ color-scheme: dark; {dark} }} }}"
         f"{drawn}{_STYLE}"
+    )
+
+
+def _drawn(name: str) -> str:
+    """Return how a state, end or mark is drawn: full, or as an outline that can be pointed at."""
+    colour = f"var(--{CLASSES[name]})"
+    if name not in HOLLOW:
+        return f".{name} {{ fill: {colour}; }}.state.{name}::before {{ background: {colour}; }}"
+    return (
+        f".{name} {{ fill: transparent; stroke: {colour}; stroke-width: 1.5; }}"
+        f".state.{name}::before {{ border: 2px solid {colour}; }}"
     )
 
 

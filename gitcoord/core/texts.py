@@ -10,7 +10,7 @@ from gitcoord.core import codec
 from gitcoord.core.errors import UsageError
 from gitcoord.core.model import MAX_LOG_BYTES, MAX_MESSAGE_BYTES
 
-__all__ = ["MAX_LISTED", "clause", "fill", "first_line", "listed", "log_tail", "text_of"]
+__all__ = ["MAX_LISTED", "clause", "counted", "fill", "first_line", "listed", "log_tail", "text_of"]
 
 MAX_LINE_CHARS = 160
 MAX_LISTED = 4
@@ -50,6 +50,15 @@ def clause(form: str, value: object) -> str:
     if not value:
         return ""
     return form.format(value)
+
+
+def counted(count: int, words: str) -> str:
+    """Return how many there are: ``1 entry``, ``2 entries``; what has no plural stays, ``1 failed``."""
+    if count != 1:
+        return f"{count} {words}"
+    if words.endswith("ies"):
+        return f"1 {words.removesuffix('ies')}y"
+    return f"1 {words.removesuffix('s')}"
 
 
 def fill(template: str, values: Mapping[str, Any], *, is_cut: bool = True) -> str:

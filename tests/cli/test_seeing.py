@@ -68,7 +68,7 @@ def test_a_plan_is_simulated_from_its_file_or_from_the_ledger(
     path = tmp_path / "p.toml"
     path.write_text(tasks("a", "b", b=["a"]))
     text = cli("simulate", str(path), "--agents", "1,2", "--task-time", "20m", "--overhead", "5s")
-    assert "2 tasks in 1 phases" in text
+    assert "2 tasks in 1 phase" in text
     assert "longest  40m: a -> b" in text
     assert "no number of these agents is worth it" in text
     assert cli.json("simulate", status=2)["code"] == "not-found"

@@ -45,11 +45,11 @@ def test_plan_check_counts_its_notices_and_reads_a_marked_file(
     text = '[[task]]\nid = "a"\ntitle = "A"\npaths = ["a/"]\n'
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     checked = cli("plan", "check", str(path)).splitlines()
-    assert checked[0] == f"{path}: 1 tasks in 1 phase(s), no problems"
+    assert checked[0] == f"{path}: 1 task in 1 phase(s), no problems"
     assert checked[1].startswith("pattern: none: there is one task")
     path.write_text(text.replace("a/", "x/a y/b"))
     checked = cli("plan", "check", str(path)).splitlines()
-    assert checked[0] == f"{path}: 1 tasks in 1 phase(s), valid, with 1 notice(s)"
+    assert checked[0] == f"{path}: 1 task in 1 phase(s), valid, with 1 notice(s)"
     assert "one path with spaces" in cli.err
 
 
@@ -106,7 +106,7 @@ def test_plan_apply_dry_tells_what_would_change_for_whom_and_changes_nothing(
     gate = '[[phase]]\nname = "default"\ngates = [{ name = "t", run = "make test" }]\n'
     plan.write_text(tasks("a", "b", "d", head=gate).replace("Do b", "Do all of b"))
     assert cli("plan", "apply", str(plan), "--dry-run").splitlines() == [
-        "1 tasks would be added, 1 changed; changed: phase default (gates)",
+        "1 task would be added, 1 changed; changed: phase default (gates)",
         "  d: new",
         "  b: title (open)",
         "  phase default: what is done passes them when it lands: a (claimed by ada)",
@@ -116,7 +116,7 @@ def test_plan_apply_dry_tells_what_would_change_for_whom_and_changes_nothing(
     assert "the plan would run on this machine: gate: make test" in cli.err
     assert cli.json("status")["tip"] == tip
     assert cli("plan", "apply", str(plan)).splitlines() == [
-        "1 tasks added, 1 changed; changed: phase default (gates)",
+        "1 task added, 1 changed; changed: phase default (gates)",
         "  phase default: what is done passes them when it lands: a (claimed by ada)",
     ]
 

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from gitcoord.core.report_drawing import CLASSES, HOLLOW
 from gitcoord.core.report_page import page
 from tests.support.reports import HOSTILE, report_of
 
@@ -66,6 +67,26 @@ def test_nothing_is_loaded_and_only_our_script_runs() -> None:
     digest = base64.b64encode(hashlib.sha256(seen.scripts[1].encode()).digest()).decode()
     assert policy.startswith("default-src 'none'; ")
     assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_no_two_things_of_one_legend_look_the_same_and_all_that_is_drawn_is_in_it() -> None:
+    legends = re.findall(r'<p class="legend">(.*?)</p>', page(report_of(1)))
+    assert len(legends) == 4
+    for one in legends:
+        kinds = re.findall(r'<rect class="(\w+)"', one)
+        assert len(set(map(look, kinds))) == len(kinds), kinds
+    told = [set(map(look, re.findall(r'<rect class="(\w+)"', one))) for one in legends]
+    ends = {"completed", "failed", "expired", "released", "cancelled", "assigned", "abandoned"}
+    marks = {"undone", "running", "review", "approved", "rejected", "ended", "passed"}
+    marks |= {"wait", "limit", "landing", "rollback"}
+    assert set(map(look, ends | marks)) <= told[0]
+    states = {"ready", "waiting", "blocked", "claimed", "review", "done", "landed", "failed"}
+    assert set(map(look, states | {"cancelled"})) <= told[3]
+
+
+def look(kind: str) -> tuple[str, bool]:
+    """Return how a kind is drawn: its colour, and whether it is an outline alone."""
+    return CLASSES[kind], kind in HOLLOW
 
 
 @pytest.mark.parametrize("count", [0, 1, 50, 2000])

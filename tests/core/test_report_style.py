@@ -33,6 +33,11 @@ def test_every_colour_is_read_on_the_ground(colours: dict[str, str]) -> None:
     assert _contrast(colours["ground"], colours["ink"]) >= 4.5
 
 
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_no_two_colours_are_the_same(colours: dict[str, str]) -> None:
+    assert len(set(colours.values())) == len(colours)
+
+
 def _contrast(one: str, other: str) -> float:
     """Return the contrast of two colours, by the web's guidelines."""
     light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)

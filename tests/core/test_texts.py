@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gitcoord.core.errors import UsageError
 from gitcoord.core.model import MAX_LOG_BYTES
-from gitcoord.core.texts import first_line, log_tail, text_of
+from gitcoord.core.texts import counted, first_line, log_tail, text_of
 
 
 def test_a_text_loses_what_steers_a_terminal_and_has_a_size() -> None:
@@ -15,6 +15,21 @@ def test_a_text_loses_what_steers_a_terminal_and_has_a_size() -> None:
         text_of(" \n", "note")
     with pytest.raises(UsageError, match="the note has 4097 bytes"):
         text_of("x" * 4097, "note")
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "told"),
+    [
+        (0, "takeovers", "0 takeovers"),
+        (1, "takeovers", "1 takeover"),
+        (1, "retries", "1 retry"),
+        (2, "entries", "2 entries"),
+        (1, "failed gates", "1 failed gate"),
+        (1, "released", "1 released"),
+    ],
+)
+def test_one_is_told_in_the_singular(count: int, words: str, told: str) -> None:
+    assert counted(count, words) == told
 
 
 def test_the_first_line_is_cut_where_it_is_long() -> None:

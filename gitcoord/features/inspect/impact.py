@@ -6,6 +6,7 @@ from typing import Any
 
 from gitcoord.core.ids import TaskId
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import counted
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["behind", "blocked", "told"]
@@ -38,7 +39,7 @@ def told(facts: dict[str, Any], *, is_failed: bool) -> str:
     named = ", ".join(facts["tasks"]) + more
     tasks = "1000 tasks or more"
     if facts["count"] < MAX_COUNTED:
-        tasks = f"{facts['count']} task{'s' * (facts['count'] != 1)}"
+        tasks = counted(facts["count"], "tasks")
     if is_failed:
         return f"{tasks} blocked by it: {named}; gitcoord retry {facts['task']} opens it again"
     return f"by {tasks}, which would be blocked if it failed: {named}"

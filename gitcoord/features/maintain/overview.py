@@ -25,6 +25,7 @@ from gitcoord.core.leases import (
 from gitcoord.core.model import Claim, Lease, PhaseRecord, PlanRecord, TaskRecord
 from gitcoord.core.operations.reviews import is_verifier
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.core.texts import listed
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.inspect.idleness import idle_ms
@@ -152,9 +153,7 @@ def _stuck_waits(waiting: list[dict[str, Any]]) -> Iterator[Attention]:
         what, command = f"its lock {lock}", "gitcoord locks"
         if lock is None:
             what, command = f"task {task}", f"gitcoord show {task}"
-        named = ", ".join(names[:MAX_NEXT])
-        if len(names) > MAX_NEXT:
-            named += f" and {len(names) - MAX_NEXT} more"
+        named = listed(", ".join(names[:MAX_NEXT]), len(names) - MAX_NEXT)
         waits = "wait"
         if len(names) == 1:
             waits = "waits"
