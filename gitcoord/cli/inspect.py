@@ -7,7 +7,7 @@ from typing import Any
 from gitcoord.cli.app import App
 from gitcoord.cli.declared import argument, command, option
 from gitcoord.cli.locks import lock_line, wait_line
-from gitcoord.cli.output import git_line, shown_paths, table
+from gitcoord.cli.output import git_line, shown_paths, table, wrapped
 from gitcoord.cli.ticker import ticking
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
@@ -159,7 +159,7 @@ def progress_lines(app: App, found: dict[str, Any]) -> list[str]:
     end = eta["basis"]
     if eta["from"] is not None:
         end = f"{eta['from']} to {eta['to']}, by {eta['basis']}"
-    return [*lines, f"tasks   {counts or '-'}", f"end     {end}"]
+    return [*lines, f"tasks   {counts or '-'}", wrapped("end     ", end)]
 
 
 @command(

@@ -12,9 +12,10 @@ from typing import IO, Any
 from gitcoord.core import codec
 from gitcoord.core.errors import GitcoordError, IncompleteError
 
-__all__ = ["Output", "Recorded", "git_line", "incomplete_if", "shown_paths", "table"]
+__all__ = ["Output", "Recorded", "git_line", "incomplete_if", "shown_paths", "table", "wrapped"]
 
 SCHEMA = 1
+WIDTH = 80
 MAX_LINE_BYTES = 2000
 """Of each line of an error."""
 _COLORS = {
@@ -47,6 +48,21 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
+    return "\n".join(lines)
+
+
+def wrapped(label: str, text: str) -> str:
+    """Return a text after its label, in lines that fit any terminal, below each other."""
+    from textwrap import wrap
+
+    lines = wrap(
+        text,
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitcoord.cli.app import App
 from gitcoord.cli.declared import ClickType, argument, command, option
-from gitcoord.cli.output import git_line, table
+from gitcoord.cli.output import git_line, table, wrapped
 from gitcoord.cli.ticker import ticking
 from gitcoord.cli.times import entry_or_time, read_time
 from gitcoord.core import ids, paths
@@ -195,7 +195,7 @@ def _stats_text(found: dict[str, Any]) -> str:
         [(title, value, wanted, verdict) for title, value, wanted, verdict in lines],
         ("CONDITION", "IS", "WANTED", "VERDICT"),
     )
-    hows = [f"  {one['name']}: {one['how']}" for one in found["conditions"]]
+    hows = [wrapped(f"  {one['name']}: ", one["how"]) for one in found["conditions"]]
     counts = ", ".join(
         counted(found["counts"][name], name.replace("_", " "))
         for name in _COUNTS
@@ -204,22 +204,41 @@ def _stats_text(found: dict[str, Any]) -> str:
     spent = ", ".join(
         f"{name.removesuffix('_ms')} {words.duration(ms)}" for name, ms in found["times"].items()
     )
-    parts = [told, *hows, f"counts  {counts or '-'}", f"times   {spent}"]
+    parts = [told, *hows, wrapped("counts  ", counts or "-"), wrapped("times   ", spent)]
     used = found["usage"]
     parts.append(f"usage   tokens {words.tokens_words(used)}, cost {words.cost_words(used)}")
     for name in ("agents", "pools", "phases", "assistants"):
-        rows = [_row(one) for one in found[name]]
-        head = (name.upper(), "TASKS", "ATTEMPTS", "STAND", "SETBACKS", "WORK", "WASTED", "WAITED")
-        parts += ["", table(rows, (*head, "TOKENS", "COST")) or f"{name}: none"]
+        parts += ["", _group(name, found[name])]
     return "\n".join([*parts, "", git_line(found)])
 
 
-def _row(one: dict[str, Any]) -> Sequence[object]:
+def _group(name: str, groups: list[dict[str, Any]]) -> str:
+    """Return a table of groups, with tokens and cost where any of them told its own."""
+    head = [name.upper(), "TASKS", "ATTEMPTS", "STAND", "SETBACKS", "WORK", "WASTED", "WAITED"]
+    is_told = any(one["usage"]["told"] for one in groups)
+    if is_told:
+        head += ["TOKENS", "COST"]
+    rows = [_row(one, is_told=is_told) for one in groups]
+    return table(rows, head) or f"{name}: none"
+
+
+def _row(one: dict[str, Any], *, is_told: bool) -> Sequence[object]:
     from gitcoord.core import report_words as words
 
     numbers = (one["name"], one["tasks"], one["attempts"], one["standing"], one["setbacks"])
-    spent = [words.duration(one[key]) for key in ("work_ms", "wasted_ms", "waiting_ms")]
-    return (*numbers, *spent, words.tokens_words(one["usage"]), words.cost_words(one["usage"]))
+    row = [*numbers, *(_brief(one[key]) for key in ("work_ms", "wasted_ms", "waiting_ms"))]
+    if is_told:
+        row += [words.tokens_words(one["usage"]), words.cost_words(one["usage"])]
+    return row
+
+
+def _brief(ms: int | None) -> str:
+    """Return a time in a table, where a dash says that it is not known."""
+    from gitcoord.core.report_words import duration
+
+    if ms is None:
+        return "-"
+    return duration(ms)
 
 
 @command(
@@ -324,17 +343,20 @@ def _simulation_text(found: dict[str, Any]) -> str:
     from gitcoord.core.report_words import cost_words, duration
 
     assumed, path = found["assumed"], found["critical_path"]
+    told = (
+        f"{duration(assumed['task_ms'])} for a task without an estimate, spread "
+        f"{assumed['spread']:g}, {assumed['failure_rate']:.1%} of attempts fail, a claim costs "
+        f"{duration(assumed['overhead_ms'])}, an attempt costs {cost_words(assumed)}"
+    )
     lines = [
         f"{counted(found['tasks'], 'tasks')} in {counted(found['phases'], 'phases')}",
-        f"assumed  {duration(assumed['task_ms'])} for a task without an estimate, spread "
-        f"{assumed['spread']:g}, {assumed['failure_rate']:.1%} of attempts fail, a claim costs "
-        f"{duration(assumed['overhead_ms'])}, an attempt costs {cost_words(assumed)}",
+        wrapped("assumed  ", told),
         f"longest  {duration(path['ms'])}: {' -> '.join(path['tasks'][:10])}",
         *(f"conflict {one}" for one in found["conflicts"]),
     ]
     rows = [_run_row(one) for one in found["runs"]]
     head = ("AGENTS", "TAKES", "EFFICIENCY", "OVERHEAD", "ATTEMPTS", "COST", "LEFT", "WORTH IT")
-    worth = "no number of these agents is worth it: efficiency over 60 % and overhead under 20 %"
+    worth = "no number of these agents is worth it: efficiency over 60 %, overhead under 20 %"
     if found["worth"] is not None:
         worth = f"worth it: {counted(found['worth'], 'agents')}"
     return "\n".join([*lines, table(rows, head), worth])

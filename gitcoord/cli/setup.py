@@ -294,8 +294,9 @@ def plan_check(app: App, plan_file: str) -> None:
     for warning in warnings:
         app.out.notice(warning)
     pattern = fitting_pattern(document)
+    count = len(document["tasks"])
     facts = {
-        "tasks": len(document["tasks"]),
+        "tasks": count,
         "phases": len(
             {task["phase"] for task in document["tasks"]}
             | {phase["id"] for phase in document["phases"]}
@@ -309,7 +310,7 @@ def plan_check(app: App, plan_file: str) -> None:
     app.out.answer(
         "plan check",
         facts,
-        f"{name}: {counted(facts['tasks'], 'tasks')} in {facts['phases']} phase(s), {outcome}\n"
+        f"{name}: {counted(count, 'tasks')} in {facts['phases']} phase(s), {outcome}\n"
         f"pattern: {pattern.name}: {pattern.why}",
     )
 

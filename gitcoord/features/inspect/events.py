@@ -193,9 +193,13 @@ def git_command(ref: str, wanted: Wanted, since: str | None = None) -> str:
     asked = []
     if wanted.task is not None:
         asked.append(f'"task":"{_escaped(wanted.task)}"')
+    words = ["git log --format='%h %aI %s'"]
     if len(wanted.ops) == 1:
         asked.append(f"^Gitcoord-Op: {wanted.ops[0]}$")
-    words = ["git log --format='%h %aI %s'", *(f"--grep='{pattern}'" for pattern in asked)]
+    elif wanted.ops:
+        words.append("-E")
+        asked.append(f"^Gitcoord-Op: ({'|'.join(wanted.ops)})$")
+    words += [f"--grep='{pattern}'" for pattern in asked]
     if len(asked) > 1:
         words.append("--all-match")
     if wanted.agent is not None:

@@ -129,6 +129,8 @@ def test_an_entry_that_never_was_is_not_found(repo: Path) -> None:
         (Wanted(agent="x"), ["claim", "release"]),
         (Wanted(agent="y"), ["claim"]),
         (Wanted(ops=("claim",)), ["claim", "claim"]),
+        (Wanted(ops=("claim", "release")), ["claim", "release", "claim"]),
+        (Wanted(task="a.b", ops=("claim", "release"), agent="y"), ["claim"]),
         (Wanted(task="a", ops=("claim",)), ["claim"]),
         (Wanted(phase="two"), ["claim"]),
         (Wanted(path="a/deep/file"), ["claim", "release"]),

@@ -1,0 +1,156 @@
+"""Every view at any size of a plan, with and without colour: it answers first, and fits."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitcoord.core.screen import Shown, draw
+from gitcoord.features.run.watch import watch
+from gitcoord.features.setup import agents, ledger, plans
+from gitcoord.features.work import claims, escalations, results
+from gitcoord.features.workspace import Workspace, open_workspace
+from tests.support.builders import tasks
+from tests.support.cli import Cli
+
+COUNTS = (0, 1, 50, 2000)
+HEAD = '[plan]\nname = "big"\n[[phase]]\nname = "default"\n'
+COLOUR = re.compile(r"\x1b\[[0-9;]+m")
+LONGEST = 80
+"""A terminal's usual width: only the words of others and commands to paste go beyond."""
+
+
+@pytest.fixture(scope="module")
+def repos(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Make a repository for each size, with some work in it where there are tasks for it."""
+    made = {}
+    for count in COUNTS:
+        repo = tmp_path_factory.mktemp(f"of-{count}")
+        subprocess.run(["git", "init", "-q", "-b", "main"], cwd=repo, check=True)
+        words = ["git", "commit", "-q", "--allow-empty", "-m", "first"]
+        subprocess.run(words, cwd=repo, check=True)
+        _fill(repo, count)
+        made[count] = repo
+    return made
+
+
+def _fill(repo: Path, count: int) -> None:
+    work = open_workspace(repo)
+    ledger.init(work)
+    if count:
+        names = [f"t{number}" for number in range(count)]
+        needs = {name: [names[at - 1]] for at, name in enumerate(names) if at % 5}
+        plan = tasks(*names, head=HEAD, **needs).replace(
+            "paths = [", 'result = "optional"\npaths = ['
+        )
+        plans.apply_plan(work, plan, "big.toml")
+        for number in range(min(8, count)):
+            agents.add(work, f"builder-{number}", no_worktree=True)
+    if count >= 50:
+        _work(work)
+    work.close()
+
+
+def _work(work: Workspace) -> None:
+    """Let three tasks be done, one fail, one be asked about, and two be at work."""
+    for number, name in enumerate(("t0", "t5", "t10", "t15", "t20", "t25")):
+        agent = f"builder-{number}"
+        token = claims.claim(work, agent, name, checkout=False).claim["token"]
+        results.progress(work, agent, name, token, "half of it", 50)
+        if number < 3:
+            results.complete(work, agent, name, token, no_result=True)
+        elif number == 3:
+            results.fail(work, agent, name, token, "no module", kind="permanent")
+        elif number == 4:
+            escalations.escalate(work, agent, "which grammar?", task=name)
+
+
+VIEWS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("status",): ("ledger ledger, plan ", "needs you: ", "tasks  "),
+    ("tasks",): ("TASK ", "t0 "),
+    ("show", "t0"): ("t0: Do t0", "  state  "),
+    ("log",): ("20",),
+    ("stats",): ("CONDITION ", "efficiency "),
+    ("simulate", "--agents", "1,4"): ("assumed  ", "longest  "),
+    ("why", "t4"): ("t4 is waiting: Do t4",),
+    ("impact", "t1"): ("t1: 1 task(s) need it",),
+    ("phase", "list"): ("PHASE ",),
+    ("agent", "list"): ("AGENT ",),
+    ("inbox",): ("ID ",),
+    ("watch", "--once"): ("needs you: ", "tasks  ", "end  "),
+}
+"""The views, and how lines begin that answer what is asked, in this order."""
+MISSING = {
+    0: {("show", "t0"), ("simulate", "--agents", "1,4"), ("why", "t4"), ("impact", "t1")},
+    1: {("why", "t4"), ("impact", "t1")},
+}
+"""What there is nothing to say about: it is told, with the next step."""
+
+
+@pytest.fixture
+def cli(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Cli:
+    count = request.node.callspec.params["count"]
+    return Cli(request.getfixturevalue("repos")[count], capsys)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_every_view_answers_first_and_fits_a_terminal(
+    cli: Cli, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    for words, begins in VIEWS.items():
+        if words in MISSING.get(count, ()):
+            cli(*words, status=2)
+            assert "\n  next: " in cli.err
+            continue
+        monkeypatch.setenv("NO_COLOR", "1")
+        plain = cli(*words)
+        assert "\x1b" not in plain
+        if count >= 50:
+            assert _stand_in_order(plain, begins), plain
+        assert [line for line in plain.splitlines() if _is_too_long(line)] == []
+        monkeypatch.delenv("NO_COLOR")
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        coloured = cli(*words)
+        assert _still(COLOUR.sub("", coloured)) == _still(plain)
+        monkeypatch.delenv("FORCE_COLOR")
+        assert json.loads(cli(*words, "--json"))["schema"] == 1
+
+
+def _stand_in_order(text: str, begins: tuple[str, ...]) -> bool:
+    """Return whether lines begin with these words, one after another."""
+    lines = iter(text.splitlines())
+    return all(any(line.startswith(begin) for line in lines) for begin in begins)
+
+
+def _is_too_long(line: str) -> bool:
+    """Return whether a line goes beyond a terminal, and neither a command nor words of others do."""
+    is_command = "gitcoord" in line or line.endswith("  NEXT")
+    is_said = line.startswith("claim ") or "no module" in line or "which grammar?" in line
+    if is_command or is_said:
+        return False
+    return len(line) > LONGEST
+
+
+def _still(text: str) -> str:
+    """Take out what goes on while it is looked at: leases, and the estimated end."""
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
+    return re.sub(r"lease \d+m \d+s|lease \d+m", "LEASE", text)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_screen_fits_80_and_200_columns_at_any_size(repos: dict[int, Path], count: int) -> None:
+    work = open_workspace(repos[count])
+    (told,) = watch(work, is_once=True)
+    work.close()
+    for width, height in ((80, 24), (200, 50)):
+        shown = Shown()
+        shown.take(told)
+        lines = [line.text for line in draw(shown, width, height)]
+        assert len(lines) == height
+        assert max(map(len, lines)) <= width
+        assert lines[0].startswith(f"{min(3, count) * (count >= 50)} of {count} over; end ")
