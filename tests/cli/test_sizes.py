@@ -84,7 +84,7 @@ VIEWS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("watch", "--once"): ("needs you: ", "tasks  ", "end  "),
 }
 """The views, and how lines begin that answer what is asked, in this order."""
-MISSING = {
+MISSING: dict[int, set[tuple[str, ...]]] = {
     0: {("show", "t0"), ("simulate", "--agents", "1,4"), ("why", "t4"), ("impact", "t1")},
     1: {("why", "t4"), ("impact", "t1")},
 }
@@ -103,7 +103,7 @@ def test_every_view_answers_first_and_fits_a_terminal(
 ) -> None:
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     for words, begins in VIEWS.items():
-        if words in MISSING.get(count, ()):
+        if words in MISSING.get(count, set()):
             cli(*words, status=2)
             assert "\n  next: " in cli.err
             continue

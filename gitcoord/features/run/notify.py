@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
+from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
 from gitcoord.features.inspect.chain import Link
 from gitcoord.features.inspect.events import event_line, events_after
@@ -83,9 +84,10 @@ def kinds_of(work: Workspace, link: Link) -> list[str]:
     """Return what an entry is to the user; nothing for most of them."""
     event = link.event
     found = set()
-    if event["op"] in _FAILURES or event.get("expired") or event.get("takeover"):
-        found.add("failed")
-    if event["op"] in {"gate", "check"} and event["verdict"] != "passed":
+    parts = [event]
+    if event["op"] == "batch":
+        parts = event["events"]
+    if any(map(_is_failure, parts)):
         found.add("failed")
     if event["op"] == "land-done":
         found.add("landed")
@@ -99,6 +101,13 @@ def kinds_of(work: Workspace, link: Link) -> list[str]:
     if event["op"] == "land-done" and all(one["state"] == "landed" for one in now.phases()):
         found.add("done")
     return [kind for kind in KINDS if kind in found]
+
+
+def _is_failure(event: Event) -> bool:
+    """Return whether an attempt, a check or a gate failed by an event."""
+    if event["op"] in {"gate", "check"}:
+        return bool(event["verdict"] != "passed")
+    return bool(event["op"] in _FAILURES or event.get("expired") or event.get("takeover"))
 
 
 class Notifier:

@@ -11,7 +11,7 @@ import pytest
 from gitcoord.core.errors import UsageError
 from gitcoord.features.inspect.chain import entries
 from gitcoord.features.land import landings, rollbacks
-from gitcoord.features.run import runner
+from gitcoord.features.run import batches, runner
 from gitcoord.features.run.notify import Notifier, Notify, configured, kinds_of, notifying
 from gitcoord.features.work import claims, results
 from gitcoord.features.work.escalations import escalate_once
@@ -52,6 +52,14 @@ def test_what_needs_the_user_is_told_apart_from_the_rest(repo: Path) -> None:
     assert newest_kinds(work) == ["needs-you", "failed"]
     rollbacks.rollback(work, rollbacks.choose(work, steps=2))
     assert newest_kinds(work) == []
+
+
+def test_a_failure_within_a_batch_is_told(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    claims.claim(work, "x", "a")
+    line = {"op": "fail", "task": "a", "agent": "x", "reason": "no", "kind": "permanent"}
+    batches.batch(work, batches.parse_lines(json.dumps(line)), agent="x")
+    assert newest_kinds(work) == ["needs-you", "failed"]
 
 
 def test_the_last_landing_is_the_end(repo: Path) -> None:
