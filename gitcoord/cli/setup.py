@@ -249,8 +249,8 @@ def init(
         applied = _applied(app, *document, is_trusted=is_trusted)
         facts |= {"plan": applied}
         text += (
-            f"\n{counted(applied['added'], 'tasks')} loaded\nnext: gitcoord agent add ID, and gitcoord claim "
-            "in its worktree"
+            f"\n{counted(applied['added'], 'tasks')} loaded\nnext: gitcoord agent add ID, and "
+            "gitcoord claim in its worktree"
         )
     elif app.work.ledger.snapshot().plan() is None:
         facts["entry"] = plans.apply_adhoc(app.work)

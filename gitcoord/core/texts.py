@@ -53,7 +53,10 @@ def clause(form: str, value: object) -> str:
 
 
 def counted(count: int, words: str) -> str:
-    """Return how many there are: ``1 entry``, ``2 entries``; what has no plural stays, ``1 failed``."""
+    """Return how many there are: ``1 entry``, ``2 entries``.
+
+    What has no plural stays as it is: ``1 failed``.
+    """
     if count != 1:
         return f"{count} {words}"
     if words.endswith("ies"):

@@ -128,7 +128,7 @@ def _stand_in_order(text: str, begins: tuple[str, ...]) -> bool:
 
 
 def _is_too_long(line: str) -> bool:
-    """Return whether a line goes beyond a terminal, and neither a command nor words of others do."""
+    """Return whether a line goes beyond a terminal by what we say ourselves."""
     is_command = "gitcoord" in line or line.endswith("  NEXT")
     is_said = line.startswith("claim ") or "no module" in line or "which grammar?" in line
     if is_command or is_said:
