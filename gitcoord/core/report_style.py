@@ -48,6 +48,7 @@ th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(-
   vertical-align: top; overflow-wrap: break-word; max-width: 30rem; }
 th { color: var(--faint); font-weight: 600; white-space: nowrap; position: sticky; top: 0;
   background: var(--ground); }
+td:first-child { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 #tasks tbody tr:hover, #tasks tbody tr.lit { background: var(--raised); }
 .scroll { overflow: auto; max-height: 85vh; } svg { display: block; }
