@@ -110,14 +110,17 @@ def agent_add(
 
 def _told(app: App, name: AgentId, done: Added) -> dict[str, Any]:
     """Tell what an agent still lacks; return the facts of what was added."""
+    from gitcoord.features.setup.trust import setup_log
+
     if done.setup == "untrusted":
         app.out.notice(
             "the plan's worktree setup was not run: `gitcoord trust` allows it on this machine, "
             f"then `gitcoord agent setup {name}` runs it"
         )
     elif done.setup == "failed":
+        log = setup_log(app.work, Path(done.worktree or ""))
         app.out.notice(
-            f"the plan's worktree setup failed: look at {app.work.ledger.files.root}/logs; "
+            f"the plan's worktree setup failed: {log} has its output; "
             f"`gitcoord agent setup {name}` runs it again, and until then it is offered no task"
         )
     if done.notice:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.features.setup import plans, trust
 from gitcoord.features.workspace import Workspace
 from tests.support.builders import tasks
 from tests.support.cli import Cli
@@ -72,3 +73,13 @@ def test_an_agent_that_holds_something_stays(cli: Cli, work: Workspace) -> None:
     cli("release", "--agent", "one")
     assert cli("agent", "remove", "one") == "agent one removed\n"
     assert work.ledger.snapshot().agent("one") is None
+
+
+def test_a_setup_that_failed_is_told_with_the_file_that_has_its_output(
+    cli: Cli, work: Workspace
+) -> None:
+    plans.apply_plan(work, '[worktree]\nsetup = "echo no compiler; exit 3"\n' + tasks("a"), "p")
+    trust.trust(work, work.ledger.snapshot())
+    cli("agent", "add", "x")
+    named = cli.err.partition("setup failed: ")[2].partition(" has its output")[0]
+    assert Path(named).read_text() == "no compiler\n"

@@ -353,7 +353,7 @@ def _in_a_line(reason: str) -> str:
     lines = reason.splitlines()
     if len(lines) < 2:
         return reason
-    return f"{lines[0]}: {lines[-1]}"
+    return f"{lines[0].removesuffix(':')}: {lines[-1]}"
 
 
 # the command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import NO_AGENT, PhaseId, TaskId
+from gitcoord.core.refs import branch_name
 from gitcoord.features.inspect import facts
 from gitcoord.features.land import landings
 from gitcoord.features.run.crew import Shared
@@ -53,7 +54,7 @@ def _land(work: Workspace, shared: Shared, phase: PhaseId) -> bool:
         return is_reopened
     _wait_until_told(work, shared, phase)
     shared.landed.append(phase)
-    tell("landed", f"{landed.results} results on {landed.target}")
+    tell("landed", f"{landed.results} result(s) on {branch_name(landed.target)}")
     if landed.push is not None and landed.push.told:
         tell("not pushed", landed.push.told)
     return True

@@ -25,6 +25,7 @@ def test_a_run_of_one_phase_leaves_the_others_alone_and_lands_it(repo: Path) -> 
     assert (done.is_landed, done.landed, done.counts) == (True, ("one",), {"landed": 2})
     assert _states(work, "b") == ["open"]
     whats = [note.what for note in notes]
+    assert [note.text for note in notes if note.what == "landed"] == ["2 result(s) on main"]
     assert whats.index("landed") > max(at for at, what in enumerate(whats) if what == "completed")
 
 

@@ -39,6 +39,7 @@ def test_a_command_that_leaves_no_trace_is_told_or_ended(repo: Path, *, ends_hun
         assert done.counts == {"failed": 1}
         why = reason_of(record(work, "a")["setbacks"][0])
         assert "printed, reported and committed nothing for 1s and was ended" in why
+        assert "and was ended: begun (" in told(notes, "failed")[0]
     else:
         assert done.is_landed
         assert told(notes, "hung") == ["it printed, reported and committed nothing for 1s"]
