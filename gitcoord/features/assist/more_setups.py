@@ -66,13 +66,13 @@ def plan_gemini(
     made: dict[str, list[list[str]]] = {}
     for path in paths:
         change, new = settings_change(work, path, items, is_removal=is_removal, server=server)
-        _require_untracked(change, scope)
+        _require_untracked(change, scope, is_removal=is_removal)
         changes.append(change)
         made[str(path)] = new
     return Planned(changes, made, [] if is_removal else _GEMINI_ADVICE)
 
 
-def _require_untracked(change: FileChange, scope: Scope) -> None:
+def _require_untracked(change: FileChange, scope: Scope, *, is_removal: bool) -> None:
     """Refuse to name a place on this machine in a file that git tracks.
 
     Raises:
@@ -80,12 +80,9 @@ def _require_untracked(change: FileChange, scope: Scope) -> None:
 
     """
     path = change.path
-    if (
-        scope == "local"
-        and path.exists()
-        and change.is_needed
-        and is_tracked(path.parent, path.name)
-    ):
+    if is_removal or scope != "local" or not change.is_needed or not path.exists():
+        return
+    if is_tracked(path.parent, path.name):
         raise RefusedError(
             f"{path} is tracked, and would name a place on this machine",
             reason="tracked",
@@ -116,7 +113,7 @@ def plan_copilot(
         server = (mcp_settings.SERVER, mcp_settings.copilot_server(own_program(scope)))
         for path in paths:
             change, new = settings_change(work, path, [], is_removal=is_removal, server=server)
-            _require_untracked(change, scope)
+            _require_untracked(change, scope, is_removal=is_removal)
             changes.append(change._replace(what="the MCP server"))
             made[str(path)] = new
     return Planned(changes, made, [] if is_removal else _COPILOT_ADVICE)
@@ -177,7 +174,7 @@ def plan_opencode(
         paths = []
     for path in paths:
         change, new = settings_change(work, path, items, is_removal=is_removal, server=server)
-        _require_untracked(change, scope)
+        _require_untracked(change, scope, is_removal=is_removal)
         changes.append(change._replace(what="the plugin"))
         made[str(path)] = new
     return Planned(changes, made, [] if is_removal else _OPENCODE_ADVICE)

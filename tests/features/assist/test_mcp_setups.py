@@ -167,6 +167,10 @@ def test_tracked_settings_are_not_changed_for_one_machine(cli: Cli, repo: Path, 
     git("add", OTHERS[name][0], cwd=repo)
     assert cli.json("setup", name, "--mcp", status=14)["reason"] == "tracked"
     assert own.read_text() == "{}\n"
+    cli("setup", name, "--mcp", "--project")
+    assert "gitcoord" in own.read_text()
+    cli("setup", name, "--remove")
+    assert own.read_text() == "{}\n", "it is taken out, tracked or not"
 
 
 @pytest.mark.parametrize("name", OTHERS)
