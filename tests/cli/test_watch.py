@@ -41,6 +41,8 @@ def test_the_address_of_the_page_is_told_first(repo: Path) -> None:
             first = child.stdout.readline()
             rest = child.stdout.readline()
             child.send_signal(signal.SIGINT)
+            # To its end: who tells on into a closed pipe ends otherwise.
+            child.stdout.read()
             assert end in first
             if "--json" in words:
                 assert line_mistakes("watch --web", json.loads(first)) == []
