@@ -39,6 +39,7 @@ from gitcoord.git.unfinished import refuse_unfinished
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
 from gitcoord.host.files import copy_file
+from gitcoord.host.remedies import is_of_the_system, remedy
 
 __all__ = [
     "Worktree",
@@ -394,6 +395,10 @@ def in_the_way(worktree: Path, old: Oid, new: Oid) -> list[str]:
     """List the local changes that keep a worktree from following its branch.
 
     Nothing is touched: the dry run uses a copy of the user's index.
+
+    Raises:
+        UnavailableError: git could not look: the disk failed, or git was ended.
+
     """
     git = Git(worktree)
     index = discover(worktree).git_dir / "index"
@@ -409,6 +414,11 @@ def in_the_way(worktree: Path, old: Oid, new: Oid) -> list[str]:
     finally:
         with suppress(OSError):
             trial.unlink()
+    if asked.status < 0 or (asked.status and is_of_the_system(asked.stderr)):
+        said = codec.printable(asked.stderr.strip())[-300:] or "git was ended"
+        raise UnavailableError(
+            f"whether {worktree} can follow could not be looked at: {said}", hint=remedy(said)
+        )
     found = _untracked_in_the_way(worktree, old, new)
     if asked.status != 0:
         changed = set(names_of(git.run(*_DIFF, old, new).stdout))

@@ -229,6 +229,25 @@ def test_a_clean_worktree_follows(repo: Path, base: str, new: str) -> None:
     assert (repo / "a").read_text() == "new a\n"
 
 
+@pytest.mark.parametrize("fault", ["kill -KILL $$", "ulimit -n 4"])
+def test_a_git_that_could_not_look_is_no_change_in_the_way(
+    fault: str, repo: Path, base: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = tmp_path / "programs" / "git"
+    failing.parent.mkdir()
+    failing.write_text(
+        f'#!/bin/sh\ncase " $* " in *" read-tree "*) {fault} ;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    failing.chmod(0o755)
+    git(repo, "checkout", "-q", "--detach", base)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{failing.parent}:{os.environ['PATH']}")
+        with pytest.raises(UnavailableError, match="could not be looked at"):
+            worktrees.in_the_way(repo, base, new)
+    assert worktrees.in_the_way(repo, base, new) == []
+
+
 def test_changes_elsewhere_are_not_in_the_way(repo: Path, base: str, new: str) -> None:
     (repo / "deep" / "c").write_text("mine\n")
     (repo / "README.md").write_text("staged\n")
