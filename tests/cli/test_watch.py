@@ -36,13 +36,13 @@ def test_the_address_of_the_page_is_told_first(repo: Path) -> None:
             stdout=subprocess.PIPE,
             text=True,
             env=environment(),
+            # As a terminal would: whoever runs the tests may be deaf to it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         ) as child:
             assert child.stdout is not None
             first = child.stdout.readline()
             rest = child.stdout.readline()
             child.send_signal(signal.SIGINT)
-            # To its end: who tells on into a closed pipe ends otherwise.
-            child.stdout.read()
             assert end in first
             if "--json" in words:
                 assert line_mistakes("watch --web", json.loads(first)) == []
