@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
+import subprocess
 import sys
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from gitcoord.core.errors import InvalidPlanError, RefusedError
 from gitcoord.core.plan import parse
@@ -21,13 +26,15 @@ from tests.support.world import do, found, git, write
 SETUP = "echo built >> ../built.log; mkdir -p env/bin; cp needs.txt env/; pwd > env/bin/place"
 
 
-def world(repo: Path, run: str, setup: str = SETUP, cache: str = "needs.txt") -> Workspace:
+def world(
+    repo: Path, run: str, setup: str = SETUP, cache: Sequence[str] = ("needs.txt",)
+) -> Workspace:
     write(repo, "needs.txt", "one\n")
     write(repo, "code.py", "x = 1\n")
     plan = (
         '[plan]\nmax_attempts = 9\n[[phase]]\nname = "default"\n'
         f'gates = [{{ name = "tests", run = """{run}""", setup = """{setup}""", '
-        f'cache = ["{cache}"] }}]\n'
+        f"cache = {json.dumps(list(cache))} }}]\n"
         + "".join(
             f'[[task]]\nid = "{name}"\ntitle = "t"\npaths = ["{name}/", "needs.txt"]\n'
             for name in ("a",)
@@ -108,7 +115,7 @@ def test_a_file_of_the_commit_is_never_replaced_by_the_environment(repo: Path) -
 def test_a_setup_that_cannot_run_fails_the_gate(
     repo: Path, setup: str, cache: str, why: str
 ) -> None:
-    work = world(repo, "true", setup, cache)
+    work = world(repo, "true", setup, [cache])
     do(work, "ada", "a")
     with pytest.raises(RefusedError, match="gate tests of phase default failed") as caught:
         landings.land(work, "default")
@@ -136,6 +143,91 @@ def test_a_virtual_environment_is_copied_with_its_programs(repo: Path) -> None:
         assert is_passed, told
         prefix, place = told.splitlines()
         assert prefix == f"{place}/env"
+
+
+def wheel(folder: Path) -> None:
+    """Write a wheel of one module, as a project keeps what no registry has."""
+    folder.mkdir(parents=True)
+    about = "helper-1.dist-info"
+    with zipfile.ZipFile(folder / "helper-1-py3-none-any.whl", "w") as packed:
+        packed.writestr("helper.py", "VALUE = 1\n")
+        packed.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: helper\nVersion: 1\n")
+        packed.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        names = ("helper.py", f"{about}/METADATA", f"{about}/WHEEL", f"{about}/RECORD")
+        packed.writestr(f"{about}/RECORD", "".join(f"{name},,\n" for name in names))
+
+
+def each_sees_its_own(
+    work: Workspace, repo: Path, source: str, broken: str, files: Sequence[str]
+) -> None:
+    """See that a gate runs each commit's own code in its own copy of one environment."""
+    git("add", *files, cwd=repo)
+    good = write(repo, "notes.txt", "all is there\n")
+    bad = write(repo, source, broken)
+    is_passed, told = verdict(work, good)
+    assert is_passed, told
+    used, place = told.splitlines()[-2:]
+    assert used.startswith(f"{place}/")
+    is_passed, told = verdict(work, bad)
+    assert not is_passed
+    assert "SyntaxError" in told
+    assert verdict(work, good)[0]
+    assert len(list((repo / ".git" / "gitcoord" / "environments").iterdir())) == 1
+
+
+RUN_PYTHON = (
+    "PYTHONPATH=src .venv/bin/python -c 'import helper, shop; print(helper.__file__)' && pwd"
+)
+PYTHON = shlex.quote(sys.executable)
+PIP = (
+    f"{PYTHON} -m venv --without-pip .venv && "
+    f"{PYTHON} -m pip --python .venv install -q --no-index vendor/*.whl"
+)
+
+
+def test_pip_installs_once_for_a_src_layout(repo: Path) -> None:
+    wheel(repo / "vendor")
+    write(repo, "src/shop.py", "x = 1\n")
+    work = world(repo, RUN_PYTHON, PIP, ["vendor"])
+    each_sees_its_own(work, repo, "src/shop.py", "x = (\n", ["vendor"])
+
+
+PROJECT = """\
+[project]
+name = "shop"
+version = "1"
+requires-python = ">=3.11"
+dependencies = ["helper"]
+[tool.uv.sources]
+helper = { path = "vendor/helper-1-py3-none-any.whl" }
+"""
+
+
+def test_uv_syncs_once_for_a_src_layout(repo: Path) -> None:
+    wheel(repo / "vendor")
+    write(repo, "pyproject.toml", PROJECT)
+    write(repo, "src/shop.py", "x = 1\n")
+    offline = ["--offline", "--python", sys.executable]
+    subprocess.run([find_uv_bin(), "lock", "-q", *offline], cwd=repo, check=True)
+    setup = shlex.join([find_uv_bin(), "sync", "-q", "--frozen", "--no-install-project", *offline])
+    files = ["pyproject.toml", "uv.lock", "vendor"]
+    work = world(repo, RUN_PYTHON, setup, files)
+    each_sees_its_own(work, repo, "src/shop.py", "x = (\n", files)
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_npm_installs_once(repo: Path) -> None:
+    write(repo, "vendor/helper/package.json", '{"name": "helper", "version": "1.0.0"}')
+    write(repo, "vendor/helper/index.js", "exports.value = 1\n")
+    needs = {"helper": "file:vendor/helper"}
+    write(repo, "package.json", json.dumps({"name": "shop", "dependencies": needs}))
+    write(repo, "src/shop.js", "exports.value = 1\n")
+    words = ["npm", "install", "--silent", "--offline", "--package-lock-only"]
+    subprocess.run(words, cwd=repo, check=True)
+    run = "node -e 'require(`./src/shop`); console.log(require.resolve(`helper`))' && pwd"
+    files = ["package.json", "package-lock.json", "vendor"]
+    work = world(repo, run, "npm ci --silent --offline --ignore-scripts", files)
+    each_sees_its_own(work, repo, "src/shop.js", "exports.value = (\n", files)
 
 
 def test_files_without_a_setup_and_patterns_are_refused() -> None:
