@@ -282,7 +282,7 @@ ROWS: dict[str, Row] = {
         ("phase", "land", "default"),
         {"phases": {"default": "landed"}, "changes": []},
         repeats=frozenset({"gate"}),
-        partial=frozenset({"land-begin"}),
+        partial=frozenset({"land-begin", "land-done"}),
     ),
     "run": Row(
         setups.planned,
