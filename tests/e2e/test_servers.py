@@ -1,4 +1,4 @@
-"""The main job between two clones, over each kind of server."""
+"""The main job between two clones, and every operation, over each kind of server."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.machine import operations
 from gitcoord.features.land import landings, rollbacks
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
+from tests.second import replay
 from tests.support.builders import tasks
+from tests.support.every_operation import every_operation
 from tests.support.machines import joined, made, server
 from tests.support.servers import git_daemon, sshd, web_server
 from tests.support.world import do, git
 
 
-@pytest.fixture(params=["file", "ssh", "daemon", "http"])
+@pytest.fixture(params=["path", "file", "ssh", "daemon", "http"])
 def url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     bare = server(tmp_path)
     git("config", "http.receivepack", "true", cwd=bare)
-    if request.param == "file":
+    if request.param == "path":
+        yield str(bare)
+    elif request.param == "file":
         yield f"file://{bare}"
     elif request.param == "ssh":
         with sshd(tmp_path / "sshd", monkeypatch) as start:
@@ -55,6 +60,32 @@ def test_the_main_job_over_a_server(url: str, repo: Path, tmp_path: Path) -> Non
     assert git("rev-parse", "main", cwd=bare) == landed.old
     assert git("rev-parse", "gitcoord/ledger", cwd=bare) == one.ledger.tip()
     verify.verify(one)
+
+
+@pytest.mark.long
+def test_every_operation_over_a_server(url: str, repo: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "server.git"
+    git("remote", "add", "origin", url, cwd=repo)
+    work = every_operation(repo, "origin")
+    tip = work.ledger.tip()
+    assert git("rev-parse", "gitcoord/ledger", cwd=bare) == tip
+    second = joined(url, tmp_path / "second" / "repo")
+    assert verify.verify(second).tip == tip
+    gone_back = rollbacks.rollbacks(second)
+    assert len(gone_back) == 2
+    for one in gone_back:
+        verify.verify(second, until=one["abandoned"])
+    found = list(replay.replay(bare))
+    assert {one.event["op"] for one in found} == set(operations())
+    assert not [one for one in found if one.computed != one.tree]
+    assert git("rev-parse", "main", cwd=bare) == git("rev-parse", "main", cwd=repo)
+    # What the entries name is there as well, or a reviewer of the second clone had nothing.
+    for task in second.ledger.snapshot().tasks():
+        if task["result"] and task["result"]["oid"]:
+            assert (
+                git("cat-file", "-t", task["result"]["oid"], cwd=second.place.common_dir)
+                == "commit"
+            )
 
 
 def test_a_password_that_is_wrong_changes_nothing_and_asks_nobody(

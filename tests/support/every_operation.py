@@ -1,7 +1,12 @@
-"""Make a ledger in which every operation occurs, and the odd ways they go."""
+"""Make a ledger in which every operation occurs, and the odd ways they go.
+
+On one machine the commits that it names are imagined. A server is sent what its entries
+name, so that there they are real.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +19,10 @@ from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.operations.widenings import question
 from gitcoord.core.sentences import given, said
 from gitcoord.features.run.batches import batch, parse_lines
-from gitcoord.features.setup import agents, ledger, plans
+from gitcoord.features.setup import agents, ledger, machines, plans
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.host.clock import Clock
+from tests.support.world import git, write
 
 LAST = """
 [[task]]
@@ -82,7 +88,9 @@ phase = "p"
 paths = ["later/"]
 """
 )
-COMMIT, TREE = "c" * 40, "d" * 40
+TREE = "d" * 40
+CHOSEN, BATCHED, LANDED = "c", "f", "e"
+"""The names of the commits that the target is at, one after another."""
 LEASE_NS = 11 * 10**9
 
 
@@ -102,9 +110,11 @@ class Ahead(Clock):
 class Script:
     """Run commands as they come, by whoever they name."""
 
-    def __init__(self, work: Workspace, clock: Ahead) -> None:
+    def __init__(self, work: Workspace, clock: Ahead, commit: Callable[[str], str]) -> None:
         self.work = work
         self.clock = clock
+        self.commit = commit
+        """Returns the oid of the commit of a name, which is one character."""
         self.tokens: dict[str, str] = {}
 
     def run(self, op: str, agent: str = ORCHESTRATOR, **keys: Any) -> Event:
@@ -118,13 +128,19 @@ class Script:
         return self.run(op, agent, task=task, token=self.tokens[task], **keys)
 
     def claim(self, agent: str, task: str, **built_on: str) -> Event:
-        event = self.run("claim", agent, task=task, session="s", base=COMMIT, built_on=built_on)
+        keys = {"base": self.commit(CHOSEN), "built_on": self._commits(built_on)}
+        event = self.run("claim", agent, task=task, session="s", **keys)
         self.tokens[task] = event["token"]
         return event
 
     def complete(self, agent: str, task: str, result: str | None, **built_on: str) -> None:
-        facts = {"oid": result, "tree": TREE, "base": COMMIT, "commits": 1, "files": 1}
-        self.held("complete", agent, task, result={**facts, "built_on": built_on})
+        facts = {"tree": TREE, "base": self.commit(CHOSEN), "commits": 1, "files": 1}
+        oid = self.commit(result) if result else None
+        facts |= {"oid": oid, "built_on": self._commits(built_on)}
+        self.held("complete", agent, task, result=facts)
+
+    def _commits(self, names: dict[str, str]) -> dict[str, str]:
+        return {task: self.commit(name) for task, name in names.items()}
 
     def review(self, agent: str, task: str) -> None:
         self.tokens[task] = self.run("review", agent, task=task, session="s")["token"]
@@ -136,7 +152,7 @@ class Script:
     def passed(self, **more: Any) -> dict[str, Any]:
         return {
             "tree": TREE,
-            "commit": COMMIT,
+            "commit": self.commit(CHOSEN),
             "verdict": "passed",
             "millis": 7,
             "log": None,
@@ -149,15 +165,48 @@ class Script:
         return tip
 
 
-def every_operation(repo: Path) -> Workspace:
-    """Return the workspace of a ledger that every operation wrote to."""
+def _imagined(name: str) -> str:
+    return name * 40
+
+
+def _made_in(repo: Path) -> Callable[[str], str]:
+    """Return what makes commits, each on the target as it was in the beginning, or on the last.
+
+    Each changes a file: what changes nothing counts as on the target already.
+    """
+    known = {CHOSEN: git("rev-parse", "HEAD", cwd=repo)}
+    desk = repo.parent / "desk"
+    git("worktree", "add", "--quiet", "--detach", str(desk), cwd=repo)
+
+    def commit(name: str) -> str:
+        if name not in known:
+            parent = CHOSEN
+            if name == LANDED:
+                parent = BATCHED
+            git("checkout", "--quiet", "--detach", commit(parent), cwd=desk)
+            known[name] = write(desk, f"{name}.txt")
+        return known[name]
+
+    return commit
+
+
+def every_operation(repo: Path, remote: str = "") -> Workspace:
+    """Return the workspace of a ledger that every operation wrote to, on a remote if it is named.
+
+    In the end the target is where it was in the beginning.
+    """
     clock = Ahead()
     work = open_workspace(repo, clock=clock)
-    ledger.init(work)
+    if remote:
+        machines.make(work, machines.home_for(work, remote))
+        commit = _made_in(repo)
+    else:
+        ledger.init(work)
+        commit = _imagined
     plans.apply_plan(work, PLAN + LAST, "plan.toml")
     for name in ("x", "y", "z"):
         agents.add(work, name, no_worktree=True)
-    script = Script(work, clock)
+    script = Script(work, clock, commit)
     _work(script)
     _widen(script)
     _expire(script)
@@ -186,25 +235,25 @@ def _work(script: Script) -> None:
     for why in given("one failed"), given(said("ended-with", status=1)):
         script.held("check", "x", "a", definition=definition, **script.passed(**failed, **why))
     script.held("check", "x", "a", definition=definition, **script.passed())
-    script.complete("x", "a", "1" * 40)
-    script.claim("y", "b", a="1" * 40)
+    script.complete("x", "a", "1")
+    script.claim("y", "b", a="1")
     script.held("fail", "y", "b", kind="transient", reason="no parser\nyet", log=log)
     script.wait()
-    script.claim("y", "b", a="1" * 40)
+    script.claim("y", "b", a="1")
     script.held("release", "y", "b", reason="too large")
-    script.claim("y", "b", a="1" * 40)
+    script.claim("y", "b", a="1")
     script.held("release", "y", "b", said=said("interrupted"))
-    script.claim("y", "b", a="1" * 40)
+    script.claim("y", "b", a="1")
     script.held("release", "y", "b", **_at_limit())
     script.wait()
-    script.claim("y", "b", a="1" * 40)
-    script.complete("y", "b", "2" * 40, a="1" * 40)
+    script.claim("y", "b", a="1")
+    script.complete("y", "b", "2", a="1")
     script.run("reopen", task="a", kind="conflict", reason="it conflicts", log=log)
     script.claim("x", "a")
     script.held("check", "x", "a", definition=definition, **script.passed())
-    script.complete("x", "a", "3" * 40)
-    script.claim("y", "b", a="3" * 40)
-    script.complete("y", "b", "4" * 40, a="3" * 40)
+    script.complete("x", "a", "3")
+    script.claim("y", "b", a="3")
+    script.complete("y", "b", "4", a="3")
     usage = {"assistant": "codex", "output_tokens": 20, "source": "reported"}
     script.held("usage", "y", "b", usage=usage)
 
@@ -276,24 +325,24 @@ def _orchestrate(script: Script) -> None:
     script.run("assign", task="4", to=None)
     script.run("cancel", task="b", reason="not wanted")
     script.run("retry", task="b")
-    script.claim("y", "b", a="3" * 40)
-    script.complete("y", "b", "5" * 40, a="3" * 40)
+    script.claim("y", "b", a="3")
+    script.complete("y", "b", "5", a="3")
 
 
 def _review(script: Script) -> None:
     script.claim("x", "r")
-    script.complete("x", "r", "6" * 40)
+    script.complete("x", "r", "6")
     script.review("y", "r")
-    script.held("review-release", "y", "r", reviewed="6" * 40)
+    script.held("review-release", "y", "r", reviewed=script.commit("6"))
     script.review("y", "r")
     script.wait()
     script.run("expire")
     script.review("z", "r")
-    script.held("reject", "z", "r", reviewed="6" * 40, reason="too short")
+    script.held("reject", "z", "r", reviewed=script.commit("6"), reason="too short")
     script.claim("x", "r")
-    script.complete("x", "r", "7" * 40)
+    script.complete("x", "r", "7")
     script.review("y", "r")
-    script.held("approve", "y", "r", reviewed="7" * 40, reason="good " * 200)
+    script.held("approve", "y", "r", reviewed=script.commit("7"), reason="good " * 200)
 
 
 def _tell(script: Script) -> None:
@@ -316,7 +365,12 @@ def _land(script: Script) -> None:
     script.run("gate", phase="p", gate="g", definition=definition, **script.passed())
     without = ["1", "2", "3"]
     order = merge_order(wholeness(script.work.ledger.snapshot(), "p", without).tasks)
-    ends = {"phase": "p", "target": "refs/heads/main", "old": COMMIT, "new": "e" * 40}
+    ends = {
+        "phase": "p",
+        "target": "refs/heads/main",
+        "old": script.commit(BATCHED),
+        "new": script.commit(LANDED),
+    }
     begin: dict[str, Any] = {
         **ends,
         "results": script.blob(order),
@@ -334,8 +388,13 @@ def _stream(script: Script) -> None:
     """Land a batch of a stream, with one that has no commit; close it, and open it again."""
     for name in ("s1", "s2", "s3"):
         script.claim("x", name)
-        script.complete("x", name, None if name == "s2" else name[1] * 40)
-    ends = {"phase": "s", "target": "refs/heads/main", "old": COMMIT, "new": "f" * 40}
+        script.complete("x", name, None if name == "s2" else name[1])
+    ends = {
+        "phase": "s",
+        "target": "refs/heads/main",
+        "old": script.commit(CHOSEN),
+        "new": script.commit(BATCHED),
+    }
     order = merge_order(wholeness(script.work.ledger.snapshot(), "s", ["s3"]).tasks)
     begin: dict[str, Any] = {**ends, "results": script.blob(order), "count": len(order)}
     script.run("land-begin", **begin, without=["s3"])
@@ -351,7 +410,11 @@ def _stream(script: Script) -> None:
 
 def _go_back(script: Script, chosen: str) -> None:
     for end, agent, task in (("rollback-done", "x", "2"), ("rollback-abort", "y", "3")):
-        moved: dict[str, Any] = {"target": "refs/heads/main", "old": "e" * 40, "new": COMMIT}
+        moved: dict[str, Any] = {
+            "target": "refs/heads/main",
+            "old": script.commit(LANDED),
+            "new": script.commit(CHOSEN),
+        }
         abandoned = script.work.ledger.snapshot()
         onto = script.work.ledger.snapshot(chosen)
         script.run(
