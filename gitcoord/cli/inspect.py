@@ -13,6 +13,7 @@ from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.texts import clause
+from gitcoord.core.times import span
 
 __all__ = ["impact", "progress_lines", "show", "status", "tasks", "verify", "why"]
 
@@ -158,7 +159,7 @@ def progress_lines(app: App, found: dict[str, Any]) -> list[str]:
     eta = found["eta"]
     end = eta["basis"]
     if eta["from"] is not None:
-        end = f"{eta['from']} to {eta['to']}, by {eta['basis']}"
+        end = f"{span(eta['from'], eta['to'])}, by {eta['basis']}"
     return [*lines, f"tasks   {counts or '-'}", wrapped("end     ", end)]
 
 

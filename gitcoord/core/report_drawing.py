@@ -310,17 +310,39 @@ def progress(facts: dict[str, Any]) -> str:
 
 def load(facts: dict[str, Any]) -> str:
     """Draw how many agents were at work, and how many waited for a task, as averages."""
-    at_work, waiting = [], []
+    at_work: dict[AgentId, list[tuple[float, float]]] = {}
+    waiting: dict[AgentId, list[tuple[float, float]]] = {}
     for one in facts["attempts"]:
         until = _until(one, facts)
         if one["took_ms"] is not None:
             until = one["since"] + one["took_ms"] / 1000
-        at_work.append((one["since"], until))
+        at_work.setdefault(one["agent"], []).append((one["since"], until))
         if one["wait_ms"]:
-            waiting.append((one["since"] - one["wait_ms"] / 1000, one["since"]))
-    lines = (("rise", _averages(facts, at_work)), ("rise waiting", _averages(facts, waiting)))
+            waited = (one["since"] - one["wait_ms"] / 1000, one["since"])
+            waiting.setdefault(one["agent"], []).append(waited)
+    lines = (
+        ("rise", _averages(facts, _each_once(at_work))),
+        ("rise waiting", _averages(facts, _each_once(waiting))),
+    )
     most = max([1, *(math.ceil(count) for _, line in lines for _, count in line)])
     return _chart(facts, lines, most, ("agents", "agents at work and waiting"))
+
+
+def _each_once(
+    spans: dict[AgentId, list[tuple[float, float]]],
+) -> Iterable[tuple[float, float]]:
+    """Return when each agent did something, whatever it did at once.
+
+    An agent may have several claims. And the time of a claim's entry is cut to
+    the second while it is known exactly how long it took, so that its end may
+    seem to lie after the next claim.
+    """
+    for own in spans.values():
+        over = -math.inf
+        for since, until in sorted(own):
+            if until > over:
+                yield max(since, over), until
+                over = until
 
 
 def _averages(
@@ -353,7 +375,7 @@ def _chart(
     bottom, room = height - 10, height - 40
     parts = [
         *axis.ticks(height),
-        f'<text x="0" y="34">{most:.0f} {unit}</text>',
+        f'<text x="0" y="34">{counted(math.ceil(most), unit)}</text>',
         f'<text x="0" y="{bottom:.0f}">0</text>',
         f'<line class="line" x1="{LEFT}" y1="30" x2="{WIDTH - RIGHT}" y2="30"/>',
     ]

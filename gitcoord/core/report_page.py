@@ -27,6 +27,7 @@ from gitcoord.core.report_words import (
     tokens_words,
 )
 from gitcoord.core.texts import counted
+from gitcoord.core.times import span
 
 __all__ = ["content", "live_page", "live_policy", "page", "policy", "text"]
 
@@ -199,7 +200,7 @@ def _now(facts: dict[str, Any]) -> Iterable[str]:
     eta = facts["now"]["eta"]
     end = eta["basis"]
     if eta["from"] is not None:
-        end = f"{eta['from']} to {eta['to']}, by {eta['basis']}"
+        end = f"{span(eta['from'], eta['to'])}, by {eta['basis']}"
     yield f"<p>end: {text(end)}</p>"
 
 

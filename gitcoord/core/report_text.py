@@ -11,6 +11,7 @@ from typing import Any
 
 from gitcoord.core.codec import printable
 from gitcoord.core.report_words import condition_words, cost_words, duration, tokens_words
+from gitcoord.core.times import span
 
 __all__ = ["markdown", "mermaid"]
 
@@ -56,7 +57,7 @@ def _now(now: dict[str, Any]) -> Iterable[Sequence[object]]:
     eta = now["eta"]
     end = eta["basis"]
     if eta["from"] is not None:
-        end = f"{eta['from']} to {eta['to']}, by {eta['basis']}"
+        end = f"{span(eta['from'], eta['to'])}, by {eta['basis']}"
     yield "end", end, "gitcoord status"
 
 

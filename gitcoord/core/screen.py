@@ -145,6 +145,8 @@ def _span(begin: str, end: str) -> str:
     """Return a span of time to the minute, the day of its end where it is another one."""
     day, time = begin[:10], begin[11:16]
     until = end[11:16]
+    if end[:16] == begin[:16]:
+        return f"{day} {time} UTC"
     if end[:10] != day:
         until = f"{end[:10]} {until}"
     return f"{day} {time} to {until} UTC"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["calendar", "instant"]
+__all__ = ["calendar", "instant", "span"]
 
 _DAY_S = 86_400
 _DAYS_TO_1970 = 719_468
@@ -13,6 +13,13 @@ def instant(seconds: float) -> str:
     """Return a time, in seconds since 1970, as RFC 3339 in UTC."""
     year, month, day, hour, minute, second = calendar(int(seconds))
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+
+
+def span(begin: str, end: str) -> str:
+    """Return two times of ``instant`` as one text, and one time where they are the same."""
+    if begin == end:
+        return begin
+    return f"{begin} to {end}"
 
 
 def calendar(seconds: int) -> tuple[int, int, int, int, int, int]:

@@ -53,12 +53,24 @@ def lines(drawn: str) -> list[list[float]]:
     return [[float(point.split(",")[1]) for point in points.split()] for points in found]
 
 
+def test_no_more_agents_are_at_work_than_there_are() -> None:
+    facts = report_of(8)
+    # A claim's time is cut to the second: its end seems to lie after the next claim.
+    for number, one in enumerate(facts["attempts"]):
+        begun = 1_700_000_000 + 2 * (number % 2)
+        one |= {"since": begun, "until": begun + 3, "took_ms": 2_900, "wait_ms": 0}
+    facts |= {"begun": 1_700_000_000, "ended": 1_700_000_005}
+    assert len(facts["attempts"]) == 16
+    assert ">8 agents</text>" in load(facts)
+
+
 def test_agents_at_work_and_waiting_are_counted_on_the_average() -> None:
     facts = report_of(3)
     # A second of each of the hundred parts, in which four of six attempts are at work.
     facts |= {"begun": 1_700_000_000, "ended": 1_700_000_100}
     for number, one in enumerate(facts["attempts"]):
-        one |= {"since": 1_700_000_020, "until": 1_700_000_060, "took_ms": None, "wait_ms": 0}
+        one |= {"agent": f"x{number}", "took_ms": None, "wait_ms": 0}
+        one |= {"since": 1_700_000_020, "until": 1_700_000_060}
         if number < 2:
             one["took_ms"] = 10_000
     facts["attempts"][0]["wait_ms"] = 500

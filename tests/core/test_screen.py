@@ -92,6 +92,7 @@ def test_a_claim_is_released_for_its_holder() -> None:
             "2026-11-25T02:10:00Z",
             "2026-11-24 10:00 to 2026-11-25 02:10 UTC",
         ),
+        ("2026-11-24T17:33:02Z", "2026-11-24T17:33:40Z", "2026-11-24 17:33 UTC"),
     ],
 )
 def test_the_end_is_told_with_its_day(begin: str, end: str, told: str) -> None:

@@ -153,6 +153,16 @@ def test_intervals_of_two_clocks_are_not_subtracted() -> None:
     assert "in 0 of 2 ended attempts" in hows(history)["overhead"]
 
 
+def test_efficiency_is_negative_where_one_agent_would_have_been_faster() -> None:
+    pure = Timed("a", "b")
+    first = pure.take(10, "x0", "a")
+    pure.end(12, "fail", pure.take(11, "x1", "b"), begun=11)
+    pure.hand_in(20, first, begun=10)
+    pure.hand_in(110, pure.take(100, "x1", "b"), begun=100)
+    # 10 s and 10 s of work that stands, from second 10 to second 110.
+    assert judged(history_of(pure.events))["efficiency"] == (-4.0, False)
+
+
 def test_all_four_conditions_can_be_met() -> None:
     pure = Timed("a", "b", "c", "d", agents=4)
     held: list[Any] = [

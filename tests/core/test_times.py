@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitcoord.core.times import calendar, instant
+from gitcoord.core.times import calendar, instant, span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,3 +28,9 @@ def test_the_calendar_is_the_standard_librarys(seconds: int) -> None:
 )
 def test_an_instant_is_written_in_utc(seconds: float, written: str) -> None:
     assert instant(seconds) == written
+
+
+def test_a_span_without_a_length_is_one_time() -> None:
+    assert span("2026-11-24T10:00:00Z", "2026-11-24T10:00:00Z") == "2026-11-24T10:00:00Z"
+    long = span("2026-11-24T10:00:00Z", "2026-11-24T10:00:01Z")
+    assert long == "2026-11-24T10:00:00Z to 2026-11-24T10:00:01Z"

@@ -14,6 +14,7 @@ from gitcoord.core.snapshot import Changes, Snapshot, put_task
 from gitcoord.core.version import later
 
 __all__ = [
+    "TASK_FAILED",
     "author_of",
     "changed",
     "close_escalations",
@@ -28,6 +29,8 @@ __all__ = [
 Value = str | int | Mapping[str, Any] | None
 """What a sentence may be filled with."""
 
+TASK_FAILED = "task-failed"
+"""The code of an escalation that a task failed for good; a retry settles it."""
 MAX_SETBACKS = 5
 _OPTIONAL: dict[str, object] = {"landed": None, "paused": None, "widened": [], "resume": None}
 """The keys of a task's record that are not always there, with their defaults."""
@@ -105,7 +108,7 @@ def set_back(
     if is_over:
         last = {"code": code, "values": _cut(values, MAX_SETBACK_BYTES)}
         about: dict[str, Value] = {"task": task["id"], "failures": failures, "last": last}
-        escalate(changes, event, "task-failed", task["id"], about)
+        escalate(changes, event, TASK_FAILED, task["id"], about)
     return after
 
 
@@ -140,7 +143,7 @@ def close_escalations(snapshot: Snapshot, event: Event, changes: Changes, code: 
     """Resolve what was open about the event's task: the event settles it."""
     answer = {"code": code, "values": _cut({"reason": event["reason"]}, MAX_ESCALATION_BYTES)}
     for one in snapshot.escalations():
-        is_settled = one["code"] in {"task-failed", "base-conflict"}
+        is_settled = one["code"] in {TASK_FAILED, "base-conflict"}
         if one["task"] == event["task"] and one["state"] == "open" and is_settled:
             closed = {**one, "state": "resolved", "answer": answer}
             changes[escalation_path(one["id"])] = closed

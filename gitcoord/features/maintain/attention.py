@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 from gitcoord.core import codec
 from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.operations.changes import TASK_FAILED
 from gitcoord.core.operations.widenings import KIND as WIDENING
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sentences import reason_of, text_of_escalation
@@ -39,10 +40,12 @@ class Attention(TypedDict):
 
 def needs_you(work: Workspace, snapshot: Snapshot) -> list[Attention]:
     """Return everything that waits for a person, the most pressing first."""
+    unlanded = [phase["id"] for phase in snapshot.phases() if phase["state"] != "landed"]
+    failed = work.index.in_state(unlanded, "failed")
     return [
         *_target(work, snapshot),
-        *_escalations(snapshot),
-        *_failed_tasks(work, snapshot),
+        *_escalations(snapshot, failed),
+        *_failed_tasks(snapshot, failed),
         *_gates(snapshot),
         *_setups(work, snapshot),
         *_untrusted(work, snapshot),
@@ -87,9 +90,12 @@ def _target(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
         yield item("checkout", text, f"git -C {place} switch {name}")
 
 
-def _escalations(snapshot: Snapshot) -> Iterator[Attention]:
+def _escalations(snapshot: Snapshot, failed: Sequence[TaskId]) -> Iterator[Attention]:
+    """Find what is asked; that a task failed is told of the task, and its retry answers it."""
+    told = frozenset(failed)
     for one in snapshot.escalations():
-        if one["state"] == "open":
+        is_told = one["code"] == TASK_FAILED and one["task"] in told
+        if one["state"] == "open" and not is_told:
             command = f"gitcoord resolve {one['id']} ANSWER"
             if one["code"] == WIDENING:
                 command += " --grant"
@@ -103,9 +109,7 @@ def _escalations(snapshot: Snapshot) -> Iterator[Attention]:
             )
 
 
-def _failed_tasks(work: Workspace, snapshot: Snapshot) -> Iterator[Attention]:
-    unlanded = [phase["id"] for phase in snapshot.phases() if phase["state"] != "landed"]
-    names = work.index.in_state(unlanded, "failed")
+def _failed_tasks(snapshot: Snapshot, names: Sequence[TaskId]) -> Iterator[Attention]:
     for name in names[:MAX_FAILED]:
         task = snapshot.require_task(name)
         text = f"task {name} failed{_last_reason(task)}"

@@ -180,7 +180,7 @@ SITUATIONS: dict[Situation, tuple[str, ...]] = {
         "gate: gate tests of phase default failed: it ended with status 3",
         "next: gitcoord phase check default",
     ),
-    a_task_failed: ("NEEDS YOU 2", "failed: task a failed", "no such module", "1 blocked"),
+    a_task_failed: ("NEEDS YOU 1", "failed: task a failed", "no such module", "1 blocked"),
     late: ("STUCK 1", "late: task a by x: no progress was reported for 6m"),
     silent: ("STUCK 1", "silent: task a by x: no sign of life for 8m"),
     hung: ("STUCK 1", "hung: task a by x: it lives, and did nothing for 6m"),
