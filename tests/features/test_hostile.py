@@ -165,6 +165,10 @@ def test_no_program_of_a_hostile_configuration_runs(
     done, more = traced(place, tmp_path, "complete")
     assert done.returncode == 0, done.stderr
     programs += more
+    done, more = traced(repo, tmp_path, "phase", "land", "default")
+    assert (done.returncode, "gpg.program is set in" in done.stderr) == (14, True)
+    programs += more
+    git("config", "--unset", "commit.gpgSign", cwd=repo)
     for words in (
         ["phase", "check", "default"],
         ["phase", "land", "default"],
