@@ -10,7 +10,18 @@ from gitcoord.core.ids import AgentId, PhaseId
 from gitcoord.core.texts import counted
 from gitcoord.core.times import instant
 
-__all__ = ["CLASSES", "HOLLOW", "Axis", "legend", "load", "progress", "svg", "timeline", "track"]
+__all__ = [
+    "CLASSES",
+    "HOLLOW",
+    "TRACK",
+    "Axis",
+    "legend",
+    "load",
+    "progress",
+    "svg",
+    "timeline",
+    "track",
+]
 
 Escape = Callable[[object], str]
 
@@ -290,7 +301,10 @@ def track(axis: Axis, attempts: Sequence[dict[str, Any]], text: Escape) -> str:
         parts.append(
             f'<rect class="{text(kind_of(one))}" x="{x:.1f}" width="{width:.1f}" height="12"/>'
         )
-    return f'<svg class="track" aria-hidden="true">{"".join(parts)}</svg>'
+    return (
+        f'<svg class="track" viewBox="0 0 {TRACK} 12" preserveAspectRatio="none" '
+        f'aria-hidden="true">{"".join(parts)}</svg>'
+    )
 
 
 # over time

@@ -15,7 +15,7 @@ from typing import Any
 
 from gitcoord.core.codec import printable
 from gitcoord.core.hashing import sha256
-from gitcoord.core.report_drawing import Axis, legend, load, progress, timeline, track
+from gitcoord.core.report_drawing import TRACK, Axis, legend, load, progress, timeline, track
 from gitcoord.core.report_graph import graph
 from gitcoord.core.report_script import LIVE_SCRIPT, SCRIPT
 from gitcoord.core.report_style import stylesheet
@@ -299,7 +299,7 @@ def _tasks(facts: dict[str, Any]) -> str:
     own: dict[str, list[dict[str, Any]]] = {}
     for one in facts["attempts"]:
         own.setdefault(one["task"], []).append(one)
-    axis = Axis(facts, left=0, width=240)
+    axis = Axis(facts, left=0, width=TRACK)
     rows = (_task(one, axis, own.get(one["id"], [])) for one in facts["tasks"])
     head = ("task", "title", "state", "phase", "agent", "attempts", "took", "when")
     return _table(head, rows, "tasks")

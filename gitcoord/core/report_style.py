@@ -58,7 +58,8 @@ svg .phase { font-weight: 600; }
 svg .dim { opacity: .12; } svg .lit { stroke: var(--ink); stroke-width: 2; }
 svg g.lit { stroke: none; } svg g.lit text { text-decoration: underline; }
 svg rect[data-task] { cursor: pointer; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .8rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .8rem;
+  margin-bottom: .8rem; }
 .card { background: var(--raised); border-radius: 8px; padding: .8rem 1rem; }
 .card strong { display: block; font-size: 1.5rem; line-height: 1.3; }
 .card p { font-size: .87rem; }
@@ -97,7 +98,10 @@ input { width: 18rem; }
 @media print {
   .screen, #tip { display: none; } main { max-width: none; padding: 0; }
   .scroll { overflow: visible; max-height: none; } svg[role] { max-width: 100%; height: auto; }
-  h2 { break-after: avoid; } tr, .card, svg { break-inside: avoid; }
+  table { font-size: .72rem; } th, td, td:first-child, td.n { padding: .15rem .3rem; }
+  .track { width: 110px; }
+  td:not(.n), td:first-child { white-space: normal; overflow-wrap: anywhere; }
+  h2, h3, .legend { break-after: avoid; } tr, .card, svg { break-inside: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

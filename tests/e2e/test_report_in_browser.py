@@ -132,6 +132,19 @@ def test_nothing_is_wider_than_the_window(shown: Page, width: int) -> None:
     shown.size(1280, 900)
 
 
+PAPER_PIXELS = 718
+"""The width of A4 within the margins of a centimetre that browsers leave."""
+
+
+@pytest.mark.parametrize("words", ["Document the module configparser", "w" * 4000])
+def test_nothing_is_wider_than_paper(chromium: Page, tmp_path: Path, words: str) -> None:
+    shown = opened(chromium, tmp_path, page(report_of(20, words)))
+    shown.size(PAPER_PIXELS, 1000)
+    shown.prefer("dark", media="print")
+    assert shown.value("document.documentElement.scrollWidth") <= PAPER_PIXELS
+    shown.size(1280, 900)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2000])
 def test_any_number_of_tasks_is_drawn_without_a_complaint(
     chromium: Page, tmp_path: Path, count: int
