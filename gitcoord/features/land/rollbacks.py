@@ -20,7 +20,7 @@ from gitcoord.core.leases import Context
 from gitcoord.core.messages import reason_in
 from gitcoord.core.model import Pending, Said, Why
 from gitcoord.core.operations.rollbacks import survivors
-from gitcoord.core.refs import attic_ref, branch_name, landing_ref, result_ref
+from gitcoord.core.refs import attic_ref, attic_refs, branch_name, landing_ref, result_ref
 from gitcoord.core.sentences import given, said, words
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import is_stream
@@ -255,6 +255,7 @@ def _or_forward(work: Workspace, onto: Oid, gone_back: Callable[..., RolledBack]
         RefusedError: The server forbids either (reason ``remote``); nothing changed.
 
     """
+    kept = set(work.store.list_refs(attic_refs(work.ledger.name)))
     try:
         return gone_back(forward=False)
     except RefusedError as refused:
@@ -262,7 +263,16 @@ def _or_forward(work: Workspace, onto: Oid, gone_back: Callable[..., RolledBack]
             work.git, onto, work.ledger.snapshot().oid
         ):
             raise
+    _drop_needless(work, kept)
     return gone_back(forward=True)
+
+
+def _drop_needless(work: Workspace, kept: set[str]) -> None:
+    """Drop the new refs of the attic, which a refused push made, to what the chain keeps."""
+    tip = work.ledger.snapshot().oid
+    for ref, oid in work.store.list_refs(attic_refs(work.ledger.name)).items():
+        if ref not in kept and is_ancestor(work.git, oid, tip):
+            work.ledger.hints.drop(ref, oid)
 
 
 def _kept_move(work: Workspace, onto: Oid, *, may_reset: bool) -> CodeMove | None:

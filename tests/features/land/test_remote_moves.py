@@ -181,7 +181,9 @@ def test_a_rollback_is_appended_where_the_branch_may_only_grow(
     assert record(one, "a")["state"] == "done"
     ask_anew(second)
     verify.verify_ledger(second)
-    assert git("for-each-ref", "refs/gitcoord/ledger/attic", cwd=bare) == ""
+    for place in (bare, one.place.common_dir, second.place.common_dir):
+        listed = git("for-each-ref", "refs/gitcoord/ledger/attic", cwd=place)
+        assert listed == "", "what was abandoned is in the chain"
 
 
 def test_landings_are_taken_back_by_new_commits_where_branches_may_only_grow(
