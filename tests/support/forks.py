@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 __all__ = ["Forks"]
 
@@ -35,7 +35,8 @@ class Forks:
             [sys.executable, "-m", "tests.support.forks"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            # What a buffer held of the next answer, no wait would see.
+            bufsize=0,
         )
 
     def start(
@@ -47,8 +48,7 @@ class Forks:
         """
         assert self._process.stdin is not None
         job = {"argv": argv, "folder": str(folder), "env": dict(env), "stopped": stopped}
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
+        _write_all(self._process.stdin, json.dumps(job).encode() + b"\n")
         pid = self._read()
         while stopped and _state_of(pid) != "T":
             time.sleep(0.001)
@@ -71,6 +71,11 @@ class Forks:
         ready, _, _ = select.select([self._process.stdout], [], [], TIMEOUT_S)
         assert ready, f"a command took longer than {TIMEOUT_S} s"
         return int(self._process.stdout.readline())
+
+
+def _write_all(pipe: IO[bytes], content: bytes) -> None:
+    while content:
+        content = content[pipe.write(content) :]
 
 
 def _state_of(pid: int) -> str:
