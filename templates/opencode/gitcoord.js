@@ -75,7 +75,9 @@ function answerOf(status, out, err) {
 /** Tell gitcoord what happens; return what it answers. */
 function ask(program, top, told) {
   return new Promise((answered, failed) => {
-    const child = spawn(program, ["hook", "opencode", top], { cwd: top, timeout: PATIENCE_MS })
+    // A timeout of spawn's own would go on where the program is missing.
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const child = spawn(program, ["hook", "opencode", top], { cwd: top, signal })
     let out = ""
     let err = ""
     child.stdout.on("data", (some) => (out += some))

@@ -156,9 +156,9 @@ def test_a_proxy_that_says_nothing_is_left_when_the_time_is_up(
 @pytest.mark.parametrize(
     ("moment", "told", "made_there"),
     [
-        ("before", "UnavailableError", 0),
         ("taken", "UnknownError", 1),
-        ("refused", "UnknownError", 0),
+        pytest.param("before", "UnavailableError", 0, marks=pytest.mark.long),
+        pytest.param("refused", "UnknownError", 0, marks=pytest.mark.long),
     ],
 )
 def test_a_link_that_goes_down_in_mid_work_leaves_nothing_half_done(

@@ -20,8 +20,10 @@ from tests.support.machines import joined, made, server
 from tests.support.servers import git_daemon, sshd, web_server
 from tests.support.world import do, git
 
+LONGER = [pytest.param(over, marks=pytest.mark.long) for over in ("path", "ssh")]
 
-@pytest.fixture(params=["path", "file", "ssh", "daemon", "http"])
+
+@pytest.fixture(params=["file", "daemon", "http", *LONGER])
 def url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:

@@ -32,7 +32,7 @@ def world(repo: Path, *runs: str) -> Workspace:
 
 
 def test_the_folders_that_a_gate_passes_over_are_named(repo: Path) -> None:
-    elsewhere = f"PYTHONPATH={shlex.quote(str(repo / 'src'))} {PYTHON} -c 'import shop, tools'"
+    elsewhere = f"PYTHONPATH={shlex.quote(str(repo / 'src'))} {PYTHON} -B -c 'import shop, tools'"
     work = world(repo, TESTS, elsewhere)
     tip, refs = work.ledger.tip(), git("for-each-ref", cwd=repo)
     folders, tried = try_gates(work, "default")
