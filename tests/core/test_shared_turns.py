@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitcoord.core.errors import GitcoordError
@@ -132,6 +132,7 @@ REQUESTS = st.lists(
 )
 
 
+@example(first="b", wanted=[("claim", "z", "a", True)], late=True)
 @given(first=st.sampled_from("abc"), wanted=REQUESTS, late=st.booleans())
 def test_a_turn_is_what_its_requests_are_one_after_another(
     first: str, wanted: list[tuple[str, str, str, bool]], late: bool
