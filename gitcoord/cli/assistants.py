@@ -98,7 +98,7 @@ def _require_mcp(what: str) -> None:
 
     if what not in _ASSISTANTS:
         raise UsageError(
-            "the server is entered for an assistant, and these are instructions alone",
+            "--mcp is for an assistant; agents-md is instructions only",
             hint="leave --mcp out",
         )
     if find_spec("mcp") is None:

@@ -374,7 +374,7 @@ def verify(app: App, span: str | None, quick: bool, from_checkpoint: bool) -> No
     since = until = None
     if span is not None and from_checkpoint:
         raise UsageError(
-            "a range says where to begin, and so does --from-checkpoint",
+            "a range and --from-checkpoint both say where to begin",
             hint="give one of them",
         )
     if from_checkpoint:

@@ -125,9 +125,9 @@ def uninstall(app: App, is_told: bool, with_ledger: bool) -> None:
     text = table(rows) or "gitcoord has nothing here"
     text += "".join(f"\nstays: {one.what}: {one.why}" for one in done.kept)
     if rows and is_told:
-        text += "\nall of it was removed but what stays"
+        text += "\nremoved; what stays is named above"
     elif rows:
-        text += "\nnothing was removed: it is with --yes"
+        text += "\nnothing was removed; --yes removes all but what stays"
     facts = {
         "removed": is_told,
         "items": [one._asdict() for one in done.items],

@@ -1,4 +1,4 @@
-"""Give commits the user's name and signature, and see through both.
+"""Name and sign commits as the user, and compare commits without regard to either.
 
 What a landing makes is a function of commits alone, but for who made it: two
 machines make the same trees, parents, dates and messages, and sign with keys

@@ -38,7 +38,8 @@ def keeps_tables(common_dir: Path) -> bool:
 def may_be_checked_out(common_dir: Path, ref: str) -> bool:
     """Return whether a worktree may have a branch checked out, without running git.
 
-    False is certain; True may mean that a HEAD file does not tell.
+    False is certain, but for branches that are symbolic refs to it, which are not followed.
+    True may mean that a HEAD file does not tell.
     """
     if keeps_tables(common_dir):
         return True

@@ -417,7 +417,7 @@ def in_the_way(worktree: Path, old: Oid, new: Oid) -> list[str]:
     if asked.status < 0 or (asked.status and is_of_the_system(asked.stderr)):
         said = codec.printable(asked.stderr.strip())[-300:] or "git was ended"
         raise UnavailableError(
-            f"whether {worktree} can follow could not be looked at: {said}", hint=remedy(said)
+            f"cannot check whether {worktree} can follow: {said}", hint=remedy(said)
         )
     found = _untracked_in_the_way(worktree, old, new)
     if asked.status != 0:

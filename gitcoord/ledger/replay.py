@@ -34,7 +34,7 @@ def illegal(oid: Oid, what: str) -> CorruptError:
 
 
 def cut_off(oid: Oid) -> UnavailableError:
-    """Return that what is asked for lies before the first entry of this clone."""
+    """Return the error for what lies before the first entry of this clone."""
     return UnavailableError(
         f"the history in this clone begins with entry {oid[:12]}, and what was before it is needed",
         hint="`git fetch --unshallow` with the remote and the ledger's ref brings it",

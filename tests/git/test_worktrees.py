@@ -243,7 +243,7 @@ def test_a_git_that_could_not_look_is_no_change_in_the_way(
     git(repo, "checkout", "-q", "--detach", base)
     with monkeypatch.context() as patched:
         patched.setenv("PATH", f"{failing.parent}:{os.environ['PATH']}")
-        with pytest.raises(UnavailableError, match="could not be looked at"):
+        with pytest.raises(UnavailableError, match="cannot check whether"):
             worktrees.in_the_way(repo, base, new)
     assert worktrees.in_the_way(repo, base, new) == []
 

@@ -116,6 +116,7 @@ class PureLedger:
             "reason": "back",
             "code": None,
             "reverts": [],
+            "forward": False,
         }
         event = decide(chosen, command, self.context())
         before = self.files

@@ -426,6 +426,7 @@ def _go_back(script: Script, chosen: str) -> None:
             carried={agent["id"]: script.blob(agent) for agent in abandoned.agents()},
             code={"kind": "rollback", "phase": None, **moved},
             reverts=[],
+            forward=False,
         )
         keys = moved
         if end == "rollback-abort":

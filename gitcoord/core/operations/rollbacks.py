@@ -14,14 +14,14 @@ is decided, checked and applied on is the chosen entry's all the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from gitcoord.core import ids
 from gitcoord.core.errors import RefusedError, UsageError
-from gitcoord.core.events import Command, Event
+from gitcoord.core.events import Event
 from gitcoord.core.ids import AgentId, Oid, Token
 from gitcoord.core.layout import SETTINGS, agent_path, lock_path
-from gitcoord.core.leases import Context, leases_of, running
+from gitcoord.core.leases import leases_of, running
 from gitcoord.core.model import Claim, Lease, Pending, Renewal, Review, Survivor, TaskRecord
 from gitcoord.core.operation import WORDS, Operation, Transitions, copied, keys, why_of
 from gitcoord.core.operations.changes import changed, escalate
@@ -30,7 +30,6 @@ from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 __all__ = ["OPERATIONS", "held_by_both", "holders", "survivors"]
 
 _ByHolder = Mapping[tuple[str, str, str], Renewal | None]
-_GIVEN = ("onto", "abandoned", "epoch", "surviving", "carried", "reason", "code", "reverts")
 _ENDED: Transitions = {"claimed": ("claimed", "open"), "review": ("review",)}
 
 
@@ -78,12 +77,6 @@ def _renewals(snapshot: Snapshot) -> dict[str, Renewal]:
     return found
 
 
-def decide_rollback(_chosen: Snapshot, command: Command, _context: Context) -> dict[str, Any]:
-    """Take over what is asked; most rollbacks are not appended."""
-    given = {key: command[key] for key in _GIVEN}
-    return {**given, "forward": command.get("forward", False)}
-
-
 def check_rollback(chosen: Snapshot, event: Event) -> None:
     """Refuse a rollback onto an entry that cannot be chosen."""
     if chosen.settings()["pending"] is not None:
@@ -95,7 +88,7 @@ def check_rollback(chosen: Snapshot, event: Event) -> None:
     if not (ids.is_oid(event["onto"]) and ids.is_oid(event["abandoned"])):
         raise UsageError("a rollback names the chosen entry and the abandoned one")
     if type(event["forward"]) is not bool:
-        raise UsageError("a rollback is appended, or it is not")
+        raise UsageError("`forward` of a rollback must be true or false")
     if event["epoch"] <= chosen.settings()["epoch"]:
         raise UsageError("a rollback begins a new epoch")
     _check_survivors(chosen, event["surviving"])
@@ -224,7 +217,17 @@ OPERATIONS = {
             **WORDS,
         },
         in_passing={"*": _ENDED},
-        decide=decide_rollback,
+        decide=copied(
+            "onto",
+            "abandoned",
+            "epoch",
+            "surviving",
+            "carried",
+            "reason",
+            "code",
+            "reverts",
+            "forward",
+        ),
         check=check_rollback,
         apply=apply_rollback,
         subject="rollback to {onto:12} by {agent}[, moving {code/target}]",

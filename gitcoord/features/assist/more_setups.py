@@ -29,8 +29,9 @@ from gitcoord.host.shipped import shipped
 __all__ = ["plan_copilot", "plan_gemini", "plan_opencode"]
 
 _HOOKS_OF_COPILOT = Path("hooks") / "gitcoord.json"
-_SERVERS = {False: "mcp.json", True: "mcp-config.json"}
-"""Copilot's files of servers, of a worktree and of the user."""
+_SERVERS_OF_A_WORKTREE = "mcp.json"
+_SERVERS_OF_THE_USER = "mcp-config.json"
+"""Copilot's files of servers."""
 _SETTINGS_OF_OPENCODE = "opencode.json"
 _PLUGIN_OF_OPENCODE = Path(".opencode") / "plugin" / "gitcoord.js"
 
@@ -108,7 +109,10 @@ def plan_copilot(
         path = folder / _HOOKS_OF_COPILOT
         changes.append(_own_file(path, text, " hook copilot ", is_removal=is_removal))
     made: dict[str, list[list[str]]] = {str(changes[0].path): []}
-    paths = [folder / _SERVERS[scope == "user"] for folder in _folders(work, scope, own, ".github")]
+    name = _SERVERS_OF_A_WORKTREE
+    if scope == "user":
+        name = _SERVERS_OF_THE_USER
+    paths = [folder / name for folder in _folders(work, scope, own, ".github")]
     if has_mcp or is_removal or has_our_server(paths[0], mcp_settings.SERVER):
         server = (mcp_settings.SERVER, mcp_settings.copilot_server(own_program(scope)))
         for path in paths:

@@ -59,7 +59,7 @@ def _pushed(work: Workspace, name: str, target: str, new: Oid) -> str:
     """Push; return why it is not there, or nothing.
 
     Raises:
-        GitcoordError: There is no such remote, or it was not reached.
+        GitcoordError: The remote is not known, or was not reached.
 
     """
     from gitcoord.git.homes import require_remote, ssh_command_of

@@ -65,7 +65,7 @@ class Uninstalled(NamedTuple):
 
 
 def uninstall(work: Workspace, *, is_told: bool, with_ledger: bool) -> Uninstalled:
-    """Say what of gitcoord is in the repository; with ``is_told`` remove it.
+    """List what gitcoord has in the repository; with ``is_told`` remove it.
 
     The branch of each ledger, and what it needs of its refs, go only
     ``with_ledger``; on a server nothing is removed. A commit that nothing else
@@ -189,7 +189,7 @@ def _refs(
     if here is not None and with_ledger:
         gone[work.ledger.ref] = here
     elif here is not None:
-        held[branch_name(work.ledger.ref)] = "a ledger goes only when that is said, too"
+        held[branch_name(work.ledger.ref)] = "--with-ledger removes it"
     return gone, held
 
 

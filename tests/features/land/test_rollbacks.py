@@ -400,6 +400,7 @@ def test_a_rollback_that_lies_is_named_by_verify(repo: Path) -> None:
             "reason": "revive",
             "code": None,
             "reverts": [],
+            "forward": False,
         },
         agent=ORCHESTRATOR,
     )
