@@ -60,7 +60,7 @@ def test_who_made_and_signed_a_commit_and_those_before_it_makes_no_difference(
         )
     one, other = tips.values()
     assert one != other
-    assert "gpgsig " in git(repo, "cat-file", "-p", other)
+    assert "\ngpgsig" in git(repo, "cat-file", "-p", other)
     assert differ_by_identity_alone(Git(repo), one, other)
     assert differ_by_identity_alone(Git(repo), one, one)
 

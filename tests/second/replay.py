@@ -74,11 +74,9 @@ class Git:
     def __init__(self, repo: Path) -> None:
         self.repo = repo
         self.made: dict[str, bytes] = {}
+        self.algorithm = self.run("rev-parse", "--show-object-format").strip()
         self.process = subprocess.Popen(
-            ["git", "cat-file", "--batch"],
-            cwd=repo,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            ["git", "cat-file", "--batch"], cwd=repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def run(self, *args: str) -> str:
@@ -137,7 +135,7 @@ class State:
                 files[path] = value.oid
             else:
                 content = canonical(value)
-                oid = hashed(b"blob", content)
+                oid = hashed(self.git.algorithm, b"blob", content)
                 self.git.made[oid] = content
                 files[path] = oid
         return State(self.git, files)
@@ -148,12 +146,12 @@ def canonical(value: Any) -> bytes:
     return (text + "\n").encode()
 
 
-def hashed(kind: bytes, content: bytes) -> str:
+def hashed(algorithm: str, kind: bytes, content: bytes) -> str:
     header = kind + b" " + str(len(content)).encode() + b"\0"
-    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+    return hashlib.new(algorithm, header + content, usedforsecurity=False).hexdigest()
 
 
-def tree_of(files: Mapping[str, str]) -> str:
+def tree_of(algorithm: str, files: Mapping[str, str]) -> str:
     """The oid of the tree that holds these files."""
     below: dict[str, dict[str, str]] = {}
     rows: list[tuple[bytes, bytes]] = []
@@ -164,9 +162,9 @@ def tree_of(files: Mapping[str, str]) -> str:
         else:
             rows.append((name.encode(), b"100644 " + name.encode() + b"\0" + bytes.fromhex(oid)))
     for name, inner in below.items():
-        oid = tree_of(inner)
+        oid = tree_of(algorithm, inner)
         rows.append((name.encode() + b"/", b"40000 " + name.encode() + b"\0" + bytes.fromhex(oid)))
-    return hashed(b"tree", b"".join(row for _, row in sorted(rows)))
+    return hashed(algorithm, b"tree", b"".join(row for _, row in sorted(rows)))
 
 
 def task_path(task: str) -> str:
@@ -895,5 +893,5 @@ def replay(repo: Path, ledger: str = "ledger") -> Iterator[Replayed]:
         before = states[parents[0]] if parents else State(git, {})
         after = before.with_changes(apply(before, event))
         states[entry] = after
-        yield Replayed(entry, event, tree, tree_of(after.files))
+        yield Replayed(entry, event, tree, tree_of(git.algorithm, after.files))
     git.close()
