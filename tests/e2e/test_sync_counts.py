@@ -79,7 +79,9 @@ def traced(repo: Path, engine: str, *, is_one_shot: bool, **more: str) -> Counte
         for name, places in calls
         if name in SYNCS
     )
-    moved = [places[-1].removeprefix(git_dir) for name, places in calls if name in MOVES]
+    named = [places[-1] for name, places in calls if name in MOVES]
+    # Python too gives names by a rename, to the modules that it compiles beside their source.
+    moved = [place.removeprefix(git_dir) for place in named if place.startswith(git_dir)]
     objects = [place for place in moved if place.startswith("objects/")]
     return Counted(dict(syncs), len(objects), len({place[:10] for place in objects}), len(moved))
 
