@@ -28,12 +28,7 @@ from gitcoord.ledger.pending import PendingFiles, Settled, event_of, find_entry,
 from gitcoord.ledger.prune_guard import outlast_prune, read_back, require_written
 from gitcoord.ledger.ref_locks import RefLocks
 from gitcoord.ledger.writing import Step, writing
-from gitcoord.store.protocol import (
-    ContendedError,
-    LockedError,
-    MissingObjectError,
-    Store,
-)
+from gitcoord.store.protocol import ContendedError, LockedError, MissingObjectError, Store
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
 from gitcoord.store.stale_locks import is_empty_lock, record_files
@@ -400,6 +395,9 @@ class Ledger:
             beats=Beats(self.store, self.name, self._repair_beat),
         )
         snapshot = self._opened(tip)
+        for content in turn.inputs:
+            # A prune may have taken what an earlier try put on the disk.
+            self.store.write_blob(content)
         if tip is not None:
             # No entry's time is before its parent's, for readers' sake.
             context = context._replace(time=max(context.time, self.store.read_entry(tip).time))

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, ConflictError, GitcoordError, UnknownError
 from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.leases import Context
 from gitcoord.core.machine import decide
+from gitcoord.core.plan import parse
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
@@ -157,6 +160,27 @@ def test_objects_that_vanish_around_the_swap_are_written_again_before_the_answer
     heir = open_workspace(repo)
     assert record(heir, "a")["claim"]["token"] == claimed.claim["token"]
     assert verify.verify(heir).tip == claimed.entry
+
+
+def test_what_a_command_names_is_written_again_when_a_prune_took_it_between_two_tries(
+    repo: Path,
+) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    other = open_workspace(repo)
+    document, _ = parse(tasks("a", "b"))
+    content = codec.dump(document)
+    blob = work.store.write_blob(content)
+
+    def prune_and_move() -> None:
+        (repo / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+        claims.claim(other, "x", "a", checkout=False)
+
+    before_swap(work, work.ledger.ref, prune_and_move)
+    command = {"op": "plan", "agent": ORCHESTRATOR, "input": blob}
+    work.ledger.execute(command, agent=ORCHESTRATOR, inputs=[content])
+    heir = open_workspace(repo)
+    assert record(heir, "b")["state"] == "open"
+    verify.verify(heir)
 
 
 def _is_commit(repo: Path, path: Path) -> bool:
