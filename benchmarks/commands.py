@@ -42,6 +42,8 @@ class Checkout:
         self.env = {
             **installed(folder),
             "PYTHONPATH": source,
+            # Else ``-m`` takes the package from where this runs, for every checkout.
+            "PYTHONSAFEPATH": "1",
             "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
         }
         repo = repository(folder / "repo")
