@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import TaskRecord
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.doors import Notice, begin_as_agent, landed_by_itself
 from gitcoord.features.maintain import upkeep
 from gitcoord.features.work import claims, locks, results, reviews, widenings

@@ -28,7 +28,6 @@ WITHOUT_A_TEST: dict[str, str] = {
     "core/model_usage.py": SHAPE,
     "core/report_script.py": THROUGH
     + "e2e/test_report_in_browser.py: it runs in a browser, and in nothing else",
-    "core/shapes.py": SHAPE,
     "features/assist/briefs.py": BRIEFS,
     "features/assist/setups.py": SETUP,
     "features/inspect/agent_answers.py": ANSWERED,

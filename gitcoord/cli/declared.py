@@ -10,7 +10,9 @@ for help and for completion. There is one declaration, and click has the last wo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from gitcoord.core.shapes import NamedTuple
 
 if TYPE_CHECKING:
     import click

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.cli.mcp_tools import INSTRUCTIONS
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.version import VERSION
 
 __all__ = ["Greeting", "greet", "greeting_for"]

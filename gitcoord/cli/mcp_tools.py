@@ -7,9 +7,10 @@ runs it. So a tool has no rule of its own, and answers as the command does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.errors import NotFoundError, UsageError
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["INSTRUCTIONS", "RESOURCES", "TOOLS", "Tool", "resource_words", "tool_words"]
 

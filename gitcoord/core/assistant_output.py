@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.codec import printable
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["DIALECTS", "REPORTS_COST", "REPORTS_TOKENS", "Told", "read_output"]
 

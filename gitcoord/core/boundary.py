@@ -8,9 +8,10 @@ a task relies on is shared, and nobody may write it for having named it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gitcoord.core import paths
+from gitcoord.core.shapes import NamedTuple
 
 if TYPE_CHECKING:
     # An assistant's hook judges by a boundary at every tool call, and needs no record.

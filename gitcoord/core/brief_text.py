@@ -9,9 +9,10 @@ line names what is missing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import codec
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.texts import clause, listed
 
 __all__ = ["BUDGET_BYTES", "MIN_BUDGET_BYTES", "compose"]

@@ -7,11 +7,10 @@ the very push that publishes the entry.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid, PhaseId
 from gitcoord.core.refs import attic_ref, landing_ref, result_ref
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["TargetMove", "companions_of", "target_move_of", "tombstone"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from gitcoord.core.chance import Chance
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["MIN_FINISHED", "Finished", "Remaining", "Span", "estimate", "makespan"]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from gitcoord.core import paths
 from gitcoord.core.ids import PhaseId, TaskId
 from gitcoord.core.model import PhaseSpec, PoolSpec, TaskSpec
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = [
     "DEFAULT_ESTIMATE_MS",

@@ -8,13 +8,13 @@ agent's own locks never hinder it; its claims keep apart like all others.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import ConflictError
 from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import LockRecord, TaskRecord
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause
 

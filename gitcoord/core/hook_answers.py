@@ -9,9 +9,10 @@ status Copilot would tell its model nothing but the number.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.hook_calls import HookCall
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["SILENT", "HookAnswer", "render"]
 

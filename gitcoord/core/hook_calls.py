@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
+
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = [
     "ASSISTANTS",

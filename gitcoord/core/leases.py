@@ -10,10 +10,11 @@ length. A commit's time is never looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import Evidence, Lapse, Lease, LockRecord, RetryDelay, Review, TaskRecord
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = [
     "Beat",

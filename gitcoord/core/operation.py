@@ -8,12 +8,13 @@ rows stand in ``core.operations``, by topic; ``core.machine`` runs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from gitcoord.core.errors import UsageError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.leases import Context
 from gitcoord.core.model import State, Why
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = [

@@ -8,8 +8,7 @@ conditions (``core.stats``).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.stats import CONDITIONS
 
 __all__ = ["FIRST_JOBS", "Outcome", "Pace", "after", "paced"]

@@ -9,11 +9,11 @@ landed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import PlanDocument, TaskRecord, TaskSpec
-from gitcoord.core.shapes import TypedDict
+from gitcoord.core.shapes import NamedTuple, TypedDict
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = [

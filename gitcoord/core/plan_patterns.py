@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from gitcoord.core.ids import AgentId, TaskId
 from gitcoord.core.model import PlanDocument, TaskSpec
 from gitcoord.core.paths import literal_prefix
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["PATTERNS", "Pattern", "fitting_pattern", "shared_out"]
 

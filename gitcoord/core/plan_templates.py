@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.errors import UsageError
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["Parameter", "PlanTemplate", "read_template"]
 

@@ -11,10 +11,11 @@ import codecs
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.errors import UsageError
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["Mistake", "decode", "read_tables"]
 

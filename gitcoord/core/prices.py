@@ -7,9 +7,10 @@ known: US dollars for a million tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.errors import UsageError
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["Price", "cost_micros", "price_of", "read_prices"]
 

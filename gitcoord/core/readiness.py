@@ -9,12 +9,13 @@ a state or a reason.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.ids import PhaseId
 from gitcoord.core.model import PhaseRecord, TaskRecord
 from gitcoord.core.sentences import reason_of
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.codec import printable
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["Act", "Line", "Page", "Shown", "draw", "lines_of", "press"]
 

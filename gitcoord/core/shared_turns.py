@@ -10,7 +10,7 @@ is left to its owner.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import ids
 from gitcoord.core.errors import (
@@ -25,6 +25,7 @@ from gitcoord.core.events import Event, evidence_of
 from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.leases import LeftError
 from gitcoord.core.machine import apply
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Changes, Snapshot
 
 __all__ = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec, graph
 from gitcoord.core.chance import Chance
@@ -23,6 +23,7 @@ from gitcoord.core.machine import apply, decide
 from gitcoord.core.model import PhaseSpec, PlanDocument, TaskRecord, TaskSpec
 from gitcoord.core.operations.landings import merge_order, wholeness
 from gitcoord.core.refs import branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import BlobOid, Snapshot
 from gitcoord.core.streams import is_stream
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.history import Attempt, History, Reviewing
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = [
     "CONDITIONS",

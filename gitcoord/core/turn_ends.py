@@ -7,7 +7,7 @@ on. Pure: what was counted goes in, the verdict and the new count come out.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["MAX_HOLDS", "MAX_HOLDS_ATTENDED", "EndCount", "judge_end"]
 

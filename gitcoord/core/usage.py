@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core.assistant_output import Told
 from gitcoord.core.events import Event
 from gitcoord.core.model import Budget, Usage
 from gitcoord.core.prices import Price, cost_micros
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["Spent", "bounded", "over_budget", "spent_of", "usage_of", "usages_in"]
 

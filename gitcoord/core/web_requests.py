@@ -9,9 +9,9 @@ that page itself; and facts are told to the bearer of the token alone.
 from __future__ import annotations
 
 import hmac
-from typing import NamedTuple
 
 from gitcoord.core.report_page import live_policy
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["HEADERS", "PAGE", "REPORT", "Refusal", "Request", "page_policy", "refusal"]
 

@@ -7,12 +7,13 @@ target that was cut off is finished, and answers are handed on.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError
 from gitcoord.core.ids import AgentId, PhaseId, TaskId
 from gitcoord.core.refs import branch_name
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.places import TABLES, discover, keeps_tables

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.program import LONG_S, Git
 
 __all__ = ["Contents", "missing_of", "read_objects"]

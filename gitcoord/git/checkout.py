@@ -19,10 +19,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.places import discover
 from gitcoord.git.program import LONG_S, Git
 from gitcoord.git.refs import clear_dead_lock, clear_locks, head_lock

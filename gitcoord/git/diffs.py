@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core.ids import NO_OID, Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.program import Git
 
 __all__ = ["DIFF", "Change", "diff_raw", "parse_raw"]

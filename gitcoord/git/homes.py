@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import NotFoundError, UsageError
 from gitcoord.core.ids import is_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.program import Git
 
 __all__ = [

@@ -13,8 +13,8 @@ import shutil
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.places import discover
 from gitcoord.git.program import LONG_S, Git
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.places import discover
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 from gitcoord.host.remedies import remedy

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, cast
+from typing import cast
 
 from gitcoord.core.errors import NotFoundError, RefusedError
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.isolated import isolated
 from gitcoord.git.program import DURABLE, LONG_S, Git, GitError
 

@@ -13,11 +13,12 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import AgentId, TaskId, Token, is_id, is_ref
 from gitcoord.core.refs import branch_ref, work_branch
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.places import discover
 from gitcoord.git.program import Git, GitError
 from gitcoord.git.refs import clear_locks, locks_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.ids import Oid, TaskId
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.isolated import isolated
 from gitcoord.git.merges import Conflict, fork_base, merge_tree
 from gitcoord.git.program import Git

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import UsageError
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.config import TRUE, Stamps, last_value, read_config, stamps_of
 from gitcoord.host.files import read_file
 

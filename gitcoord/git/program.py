@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.host.clock import Clock, Deadline
 
 if TYPE_CHECKING:

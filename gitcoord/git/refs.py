@@ -12,10 +12,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.places import TABLES, discover, keeps_tables
 from gitcoord.git.program import DURABLE, LONG_S, Git
 from gitcoord.host.clock import Clock, Deadline

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from gitcoord.core.errors import GitcoordError, RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.program import DURABLE, LONG_S, Git
 from gitcoord.git.temporary import temporary_folder
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec, paths
 from gitcoord.core.boundary import Boundary
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import NO_OID, Oid, TaskId
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.batch import read_objects
 from gitcoord.git.diffs import DIFF, Change, diff_raw, parse_raw
 from gitcoord.git.merges import (

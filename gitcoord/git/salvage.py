@@ -14,10 +14,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.checkout import switching
 from gitcoord.git.local_changes import (
     LITERAL,

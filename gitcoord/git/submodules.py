@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.places import discover
 from gitcoord.git.program import LONG_S, Git
 

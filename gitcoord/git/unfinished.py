@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.refs import branch_name
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.local_changes import Change
 from gitcoord.git.places import discover, keeps_tables
 from gitcoord.git.program import Git

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_name, branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.checkout import remove_left_over, switching, undo
 from gitcoord.git.half_made import (
     LOCK_WAIT_S,

@@ -12,8 +12,8 @@ import fcntl
 import os
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.host.files import open_file
 
 __all__ = ["Seat", "machine_seats", "take_seat"]

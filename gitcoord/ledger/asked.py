@@ -14,11 +14,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import errors, ids
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import AgentId, Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.shared_turns import VERSION, Asked, parse_asked
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.ledger.files import read_json, unwritten, write_json

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.events import Command
 from gitcoord.core.ids import AgentId
 from gitcoord.core.leases import Context
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["Offers", "Request", "Shared", "are_shared", "first_kept", "offers_of"]

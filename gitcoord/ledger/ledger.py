@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gitcoord.core.errors import GitcoordError, NotFoundError, UnavailableError, UnknownError
 from gitcoord.core.events import Command, Event, evidence_of
@@ -18,6 +18,7 @@ from gitcoord.core.ids import NO_OID, AgentId, Oid, Token
 from gitcoord.core.leases import Beat, Context
 from gitcoord.core.machine import apply, decide
 from gitcoord.core.refs import attic_ref, attic_refs, beat_ref, ledger_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.host.clock import Clock, Deadline
 from gitcoord.host.remedies import remedy

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import ids
 from gitcoord.core.errors import CorruptError, UnknownError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import NO_AGENT, NO_OID, AgentId, Oid, TaskId, Token
 from gitcoord.core.messages import parse
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
 from gitcoord.ledger.files import read_json, unwritten

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
 from gitcoord.core.messages import author_of, render
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import BlobOid, Changes
 from gitcoord.store.protocol import BlobRef, Store
 

@@ -13,10 +13,11 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from gitcoord.core import paths
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.store.index_tables import bring_to, connect
 from gitcoord.store.protocol import Store
 from gitcoord.store.reader import RecordCache

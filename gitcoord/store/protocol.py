@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = [
     "BlobRef",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import NamedTuple
 
 from gitcoord.core.companions import companions_of, target_move_of, tombstone
 from gitcoord.core.errors import RefusedError, UnavailableError, UnknownError
@@ -17,6 +16,7 @@ from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
 from gitcoord.core.messages import parse
 from gitcoord.core.refs import HEADS, attic_refs, beat_refs, ledger_ref, own_refs, result_refs
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.merges import holds_move, is_ancestor
 from gitcoord.git.program import Git
 from gitcoord.git.remotes import MissingOnServerError, Pushed, Remote, Update

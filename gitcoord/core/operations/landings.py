@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.events import Command, Event
@@ -21,6 +21,7 @@ from gitcoord.core.operations.changes import changed, escalate, with_setback
 from gitcoord.core.operations.gates import proofs, require_gates
 from gitcoord.core.operations.preconditions import open_phase, require_state
 from gitcoord.core.refs import branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 from gitcoord.core.streams import batch_of, batch_spec, end_stream, in_landing, is_stream
 

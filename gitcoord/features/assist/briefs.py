@@ -7,7 +7,7 @@ that a brief can be read where nothing can be written.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import ids, paths
 from gitcoord.core.boundary import Boundary, boundary_of, boundary_of_result, paths_of
@@ -19,6 +19,7 @@ from gitcoord.core.leases import running
 from gitcoord.core.model import AgentRecord, Claim, Result, Review, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.sentences import answer_of, text_of_escalation
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.inspect import impact
 from gitcoord.features.inspect.notes import notes_about

@@ -6,9 +6,10 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.host.clock import Clock, Deadline
 
 __all__ = ["HookTrust", "ask_codex"]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gitcoord.core.boundary import Boundary, Layer
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.assist.views import ClaimView
 
 __all__ = ["Outside", "outside_of", "unheld"]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from gitcoord.core import hook_commands
 from gitcoord.core.codex_profile import NOT_DENIED
 from gitcoord.core.errors import GitcoordError
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.assist.briefs import SUBAGENT
 from gitcoord.features.assist.codex_trust import ask_codex
 from gitcoord.features.assist.file_changes import read_text

@@ -10,9 +10,9 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError, UsageError
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.host.files import replace_file
 
 __all__ = ["FileChange", "apply_changes", "read_text"]

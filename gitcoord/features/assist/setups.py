@@ -12,13 +12,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from gitcoord.core import codex_profile, hook_commands, instructions, mcp_settings, settings_text
 from gitcoord.core.errors import RefusedError, UsageError
 from gitcoord.core.hashing import sha256
 from gitcoord.core.layout import SETTINGS
 from gitcoord.core.settings_text import SettingsError
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.assist import mcp_setups
 from gitcoord.features.assist.file_changes import FileChange, read_text
 from gitcoord.features.workspace import Workspace

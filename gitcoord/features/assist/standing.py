@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
+
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["BRIEFED", "Standing", "agent_marker", "read_small", "standing_at", "top_above"]
 

@@ -9,8 +9,9 @@ somebody forged deceives nobody but the hook.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.assist.standing import Standing, read_small
 
 if TYPE_CHECKING:  # at every tool call: nothing is imported for annotations alone

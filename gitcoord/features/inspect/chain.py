@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
 from gitcoord.core.messages import parse
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.store.protocol import EntryObject, MissingObjectError

@@ -8,7 +8,7 @@ goes on with the first rollback after it, and misses nothing that counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
@@ -16,6 +16,7 @@ from gitcoord.core.errors import NotFoundError
 from gitcoord.core.events import Event, tasks_of
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.messages import reason_in, sparse, subject_of
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.chain import Link, entries

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.ids import TaskId
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.files import open_file

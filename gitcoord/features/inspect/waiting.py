@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.holds import describe, holds_of, obstacles
@@ -10,6 +10,7 @@ from gitcoord.core.ids import NO_AGENT, AgentId, PhaseId
 from gitcoord.core.leases import Context, running, wait_ms
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.readiness import Hindrance, delay_text, hindrances, waiting_item
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause
 

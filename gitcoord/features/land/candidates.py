@@ -6,7 +6,7 @@ Everything happens in memory: nothing moves, nothing is checked out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gitcoord.core import codec
 from gitcoord.core.boundary import boundary_of_result
@@ -16,6 +16,7 @@ from gitcoord.core.messages import author_of
 from gitcoord.core.model import Result, Said, TaskRecord
 from gitcoord.core.operations.landings import left_out, merge_order, wholeness
 from gitcoord.core.sentences import said
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import is_stream
 from gitcoord.features.names import named_phase

@@ -9,13 +9,14 @@ of two results that fail only together the later one is named.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR, Oid, PhaseId, TaskId
 from gitcoord.core.leases import Context
 from gitcoord.core.sentences import said
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail
 from gitcoord.features.land.candidates import refuse_replaced

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import Oid, PhaseId
 from gitcoord.core.model import GateSpec
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.names import named_phase
 from gitcoord.features.setup.trust import gate_commands, require_trust
 from gitcoord.features.work.checks import attempt

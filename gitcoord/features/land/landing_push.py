@@ -6,11 +6,10 @@ is told, and goes with the next landing, or when the same one is asked for again
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core.errors import GitcoordError
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_name
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.setup.trust import landing_push_of, require_trust
 from gitcoord.features.workspace import Workspace
 

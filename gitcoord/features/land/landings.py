@@ -9,7 +9,7 @@ by the same three questions, so that a crash never leaves half of one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError
@@ -20,6 +20,7 @@ from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.landings import left_out, wholeness
 from gitcoord.core.refs import branch_name, landing_ref
 from gitcoord.core.sentences import words
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import is_due, is_stream
 from gitcoord.features.land import candidates

@@ -8,7 +8,7 @@ commit is never taken away.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core.errors import CorruptError, RefusedError
 from gitcoord.core.ids import Oid, TaskId
@@ -17,6 +17,7 @@ from gitcoord.core.messages import parse
 from gitcoord.core.model import PhaseRecord, Survivor, TaskRecord
 from gitcoord.core.operations.rollbacks import held_by_both, holders
 from gitcoord.core.refs import branch_name
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.land.candidates import in_the_way, unpruned
 from gitcoord.features.workspace import Workspace

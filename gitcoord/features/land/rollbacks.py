@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
@@ -22,6 +22,7 @@ from gitcoord.core.model import Pending, Said, Why
 from gitcoord.core.operations.rollbacks import survivors
 from gitcoord.core.refs import attic_ref, attic_refs, branch_name, landing_ref, result_ref
 from gitcoord.core.sentences import given, said, words
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import is_stream
 from gitcoord.features.inspect.chain import checkpoint_entry, entries

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import archive_ref, archive_refs, ledger_ref, own_refs, tracking_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import has_landed, is_stream
 from gitcoord.features.land.branches import reclaim_branches

@@ -13,11 +13,11 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.errors import GitcoordError, UnavailableError
 from gitcoord.core.refs import attic_refs, branch_name, own_refs
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.maintain.doctor_places import (
     broken_refs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["Finding", "fine", "problem"]
 

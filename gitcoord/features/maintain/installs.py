@@ -13,9 +13,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.workspace import Workspace
 
 __all__ = ["Misled", "leading_into", "misled", "misled_here", "site_folders"]

@@ -13,7 +13,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["MAX_KEPT_BYTES", "YOUNG_S", "clear_kept"]
 

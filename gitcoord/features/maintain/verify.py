@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import NamedTuple
 
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError, UnavailableError
 from gitcoord.core.ids import NO_OID, Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 from gitcoord.ledger.replay import illegal, replay_entry

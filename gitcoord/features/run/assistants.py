@@ -13,7 +13,7 @@ import shutil
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import hook_commands, ids
 from gitcoord.core.assistant_output import DIALECTS
@@ -21,6 +21,7 @@ from gitcoord.core.codex_flags import codex_flags
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.model import Budget, Resume
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.version import VERSION
 from gitcoord.features.assist.briefs import brief_of
 from gitcoord.features.assist.codex_trust import ask_codex

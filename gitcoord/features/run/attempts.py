@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from gitcoord.core import codec, ids
 from gitcoord.core.assistant_output import Told, read_output
@@ -21,6 +21,7 @@ from gitcoord.core.model import Resume, Said, Why
 from gitcoord.core.operations.releases import MAX_DELAY_MS
 from gitcoord.core.plan_limits import LIMIT_WAIT_MS
 from gitcoord.core.sentences import said, words
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.texts import first_line
 from gitcoord.core.times import instant
 from gitcoord.features.assist.standing import BRIEFED

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.errors import NotFoundError
 from gitcoord.core.ids import Oid
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.sentences import reason_of
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import first_line
 from gitcoord.features.inspect import facts

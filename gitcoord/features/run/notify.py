@@ -15,11 +15,12 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core.errors import GitcoordError, NotFoundError, UsageError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.inspect.chain import Link
 from gitcoord.features.inspect.events import event_line, events_after
 from gitcoord.features.work.wait import wait_for_change

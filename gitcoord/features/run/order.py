@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core.pacing import Pace
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.run.resources import NO_BOUNDS, Resources
 from gitcoord.features.run.watching import NO_LIMIT, TimeLimit
 from gitcoord.features.work.choices import ALL_TASKS, Scope

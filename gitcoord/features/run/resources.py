@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from gitcoord.core.errors import UsageError
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["NO_BOUNDS", "Resources", "size_of"]
 

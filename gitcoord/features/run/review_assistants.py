@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.assistant_output import Told, read_output
 from gitcoord.core.errors import (
@@ -21,6 +20,7 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.ids import AgentId
 from gitcoord.core.leases import running
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.assist.standing import BRIEFED
 from gitcoord.features.run.assistants import REVIEW, Assistant, path_with_ours
 from gitcoord.features.run.attempts import Means

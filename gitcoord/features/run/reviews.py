@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import (
@@ -15,6 +14,7 @@ from gitcoord.core.errors import (
 )
 from gitcoord.core.ids import NO_OID, AgentId, TaskId
 from gitcoord.core.model import GateSpec, TaskRecord, Why
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.work import reviews
 from gitcoord.features.work.beating import beating
 from gitcoord.features.work.check_outcome import Verdict

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import AgentId
 from gitcoord.core.refs import branch_name
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.land.branches import left_branches, reclaim_branches
 from gitcoord.features.run.begun import PREFIX, is_of_run, runs_folder
 from gitcoord.features.setup import agents

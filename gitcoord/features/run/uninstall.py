@@ -11,11 +11,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import AgentId, Oid
 from gitcoord.core.refs import HEADS, attic_refs, beat_refs, branch_name, ledger_ref, own_refs
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.assist import more_setups, setups
 from gitcoord.features.assist.file_changes import apply_changes

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core import ids
 from gitcoord.core.hanging import hung_ms
 from gitcoord.core.ids import TaskId, Token
 from gitcoord.core.model import Said, TaskSpec
 from gitcoord.core.sentences import said
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.inspect.idleness import idle_ms
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.clock import Deadline

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec, ids
 from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError, UsageError
@@ -17,6 +17,7 @@ from gitcoord.core.model import AgentRecord
 from gitcoord.core.operations.agents import check_agent_add
 from gitcoord.core.refs import HEADS, result_refs
 from gitcoord.core.sentences import said
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent, named_pool
 from gitcoord.features.prepared import is_set_up

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = [
     "ASIDE",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.boundary import boundary_of
@@ -18,6 +17,7 @@ from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import HEADS, ledger_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.git.places import Place
 from gitcoord.git.program import Git, GitError

@@ -11,9 +11,9 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import UnavailableError
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.setup import hook_plan
 from gitcoord.features.setup.hook_plan import (
     ASIDE,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from gitcoord.core.ids import Oid
 from gitcoord.core.messages import parse
 from gitcoord.core.refs import branch_name, ledger_ref, own_refs
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.setup.ledger import init
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.homes import (

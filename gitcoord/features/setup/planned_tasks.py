@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import InvalidPlanError, RefusedError, UsageError
@@ -22,6 +22,7 @@ from gitcoord.core.operations.changes import MAX_ESCALATION_BYTES
 from gitcoord.core.operations.escalations import PROPOSAL
 from gitcoord.core.operations.preconditions import require_plan
 from gitcoord.core.sentences import said
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_task
 from gitcoord.features.setup.plans import check_plan

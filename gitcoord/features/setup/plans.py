@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core import codec, ids
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import NotFoundError, UsageError
@@ -19,6 +17,7 @@ from gitcoord.core.plan_changes import (
     plan_changes,
 )
 from gitcoord.core.refs import branch_name, branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import ADHOC
 from gitcoord.features.setup.other_ledgers import shared_paths

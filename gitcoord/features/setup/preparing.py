@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core.errors import RefusedError
 from gitcoord.core.ids import AgentId
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent
 from gitcoord.features.prepared import is_set_up, setup_file

@@ -8,8 +8,6 @@ claim without a checkout can have its base made again later.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import RefusedError
@@ -17,6 +15,7 @@ from gitcoord.core.ids import Oid, TaskId
 from gitcoord.core.leases import LeftError
 from gitcoord.core.model import TaskRecord
 from gitcoord.core.refs import result_refs
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 

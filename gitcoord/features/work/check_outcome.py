@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import NamedTuple
 
 from gitcoord.core import ids
 from gitcoord.core.model import Said
 from gitcoord.core.sentences import said, words
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = ["Ended", "Verdict", "judge", "without_tests"]
 

@@ -15,11 +15,11 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from gitcoord.core import codec
 from gitcoord.core.ids import Oid
 from gitcoord.core.sentences import said
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.work.check_outcome import Ended, Verdict, judge
 from gitcoord.git.program import Git, inherited
 from gitcoord.git.scratch import Throwaway, throw_away

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import ClaimLostError, RefusedError, UnavailableError
@@ -19,6 +19,7 @@ from gitcoord.core.layout import check_path, gate_path
 from gitcoord.core.model import Claim, GateSpec, PhaseRecord, Proof, TaskRecord
 from gitcoord.core.operations.gates import check_of, definition_of, require_check, run_of
 from gitcoord.core.sentences import said
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import clause, log_tail
 from gitcoord.features.setup.trust import gate_commands, require_trust, shown, untrusted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import paths
 from gitcoord.core.boundary import fits_agent, paths_of
@@ -29,6 +29,7 @@ from gitcoord.core.leases import (
 from gitcoord.core.model import AgentRecord, Claim, TaskRecord
 from gitcoord.core.readiness import is_blocked, waiting_item
 from gitcoord.core.refs import branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import open_streams, takes_work
 from gitcoord.features.inspect import impact

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 from gitcoord.core.errors import (
     ClaimLostError,
@@ -15,6 +15,7 @@ from gitcoord.core.ids import AgentId, Oid, TaskId
 from gitcoord.core.model import AgentRecord, Claim, Lease, TaskRecord
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.refs import branch_name, branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_pool, named_task
 from gitcoord.features.prepared import refuse_failed

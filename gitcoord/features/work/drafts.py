@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core.boundary import Boundary, boundary_of
 from gitcoord.core.errors import ClaimLostError, GitcoordError, RefusedError
@@ -18,6 +18,7 @@ from gitcoord.core.ids import Oid, TaskId, Token
 from gitcoord.core.model import Claim, TaskRecord
 from gitcoord.core.operations.gates import check_of
 from gitcoord.core.refs import branch_ref
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.work.results import result_facts
 from gitcoord.features.workspace import Workspace

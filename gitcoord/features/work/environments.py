@@ -16,12 +16,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import Oid
 from gitcoord.core.model import GateSpec
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.features.workspace import Workspace
 from gitcoord.git.local_changes import LITERAL
 from gitcoord.git.program import LONG_S, inherited

@@ -6,7 +6,7 @@ looks at the commit that is handed in before the ledger decides.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core.boundary import Boundary, boundary_of, paths_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
@@ -15,6 +15,7 @@ from gitcoord.core.model import Claim, Resume, TaskRecord, Why
 from gitcoord.core.operations.releases import LIMIT
 from gitcoord.core.refs import branch_ref, result_ref
 from gitcoord.core.sentences import given
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import log_tail, text_of
 from gitcoord.features.work.sharing import shared_command

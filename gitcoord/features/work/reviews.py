@@ -7,7 +7,7 @@ task as the plan says it, the result's own changes, and what the check said.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from gitcoord.core import codec
 from gitcoord.core.errors import (
@@ -30,6 +30,7 @@ from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.operations.reviews import review_of
 from gitcoord.core.readiness import is_blocked, waiting_item
 from gitcoord.core.sentences import given
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import open_streams, takes_work
 from gitcoord.core.texts import text_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
@@ -19,6 +19,7 @@ from gitcoord.core.leases import Context, judge, leases_of, remaining_ms
 from gitcoord.core.model import Lease
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.sessions import is_of_assistant
+from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
