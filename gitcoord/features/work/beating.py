@@ -21,12 +21,18 @@ from gitcoord.features.workspace import Workspace, open_workspace, plan_of
 __all__ = ["Silence", "beat_every_s", "beating", "unheard"]
 
 _NS_PER_S = 1_000_000_000
+_MINUTE_MS = 60_000
 
 
 def beat_every_s(work: Workspace) -> float:
-    """Return the interval between beats: well within the lease."""
+    """Return the interval between beats: well within the lease.
+
+    It is a minute at most, or a fifteenth of a lease of more than a quarter of an hour,
+    so that who asks for a longer lease spares the server.
+    """
     plan = plan_of(work.ledger.snapshot())
-    return max(0.1, min(plan["heartbeat_ms"], plan["lease_ms"] / 3, 60_000) / 1000)
+    at_most = max(_MINUTE_MS, plan["lease_ms"] / 15)
+    return max(0.1, min(plan["heartbeat_ms"], plan["lease_ms"] / 3, at_most) / 1000)
 
 
 def unheard(silent_ms: int, lease_ms: int, why: str) -> str:

@@ -13,7 +13,7 @@ from gitcoord.core.ids import AgentId, Token
 from gitcoord.core.refs import beat_ref
 from gitcoord.features.run import runner
 from gitcoord.features.work import claims, results
-from gitcoord.features.work.beating import beating
+from gitcoord.features.work.beating import beat_every_s, beating
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git import worktrees
 from gitcoord.ledger.ledger import Ledger
@@ -45,6 +45,23 @@ def claimable(repo: Path) -> bool:
 @pytest.fixture
 def work(repo: Path) -> Workspace:
     return found(repo, BEATEN + tasks("a"), "x", "y")
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ("", 60),
+        ('lease = "45m"', 180),
+        ('lease = "45m"\nheartbeat = "2m"', 120),
+        ('lease = "1m"', 20),
+        ('lease = "1m"\nheartbeat = "5s"', 5),
+    ],
+)
+def test_beats_come_often_enough_for_the_lease_and_no_oftener_than_it_needs(
+    repo: Path, settings: str, seconds: float
+) -> None:
+    work = found(repo, f"[plan]\n{settings}\n" + tasks("a"))
+    assert beat_every_s(work) == seconds
 
 
 def test_a_step_that_is_over_before_a_beat_is_due_costs_none(repo: Path) -> None:
