@@ -192,6 +192,7 @@ class Workspace:
         self.ledger = Ledger(store, ledger, clock, timeout_s=timeout_s)
         self.git = Git(place.worktree or place.common_dir, place.git_dir)
         self._index: ReadyIndex | None = None
+        self.has_asked_for_a_claim = False
         self.tell: Callable[[str, int, int], None] = _to_nobody
         """Told what a long command is at, the number of it, and of how many."""
         self.is_over: Callable[[], bool] = _never
@@ -213,9 +214,12 @@ class Workspace:
         return self._index
 
     @property
-    def has_index(self) -> bool:
-        """Whether the index is open: only what chooses a task needs it."""
-        return self._index is not None
+    def may_choose(self) -> bool:
+        """Whether it may choose for others: it has the index open, or asked for a claim.
+
+        For others alone, nobody opens it: that costs a short command more than its own work.
+        """
+        return self._index is not None or self.has_asked_for_a_claim
 
     @property
     def logs(self) -> Logs:

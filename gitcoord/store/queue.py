@@ -30,11 +30,12 @@ REST_S = 0.002
 class QueueLock:
     """A lock file. One object is used by one thread at a time."""
 
-    __slots__ = ("_handle", "path")
+    __slots__ = ("_free", "_handle", "path")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._handle: int | None = None
+        self._free: int | None = None
 
     @contextmanager
     def hold(self, timeout_s: float) -> Iterator[bool]:
@@ -60,8 +61,39 @@ class QueueLock:
             os.close(handle)
             raise
         self._handle = handle
-        note_holder(handle, identity().ljust(160))
+        self.note()
         return True
+
+    def is_taken_now(self) -> bool:
+        """Take the lock if nobody has it; the file stays open for the next try.
+
+        Who waits with others looks often: to open the file is most of a look.
+        """
+        if self._free is None:
+            self._free = self._open()
+        try:
+            fcntl.flock(self._free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        self._handle, self._free = self._free, None
+        return True
+
+    def give_back(self) -> None:
+        """Let the next one in; the file stays open for our next try."""
+        if self._handle is not None:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
+            self._handle, self._free = None, self._handle
+
+    def forget(self) -> None:
+        """Close the file after the last try."""
+        if self._free is not None:
+            os.close(self._free)
+            self._free = None
+
+    def note(self) -> None:
+        """Write into the file that we hold it."""
+        if self._handle is not None:
+            note_holder(self._handle, identity().ljust(160))
 
     def release(self) -> None:
         """Let the next one in."""
@@ -202,8 +234,9 @@ class Turns:
         """
         deadline = Deadline(self._clock, timeout_s)
         listening: int | None = None
-        is_held = self._is_ours()
+        is_held = False
         try:
+            is_held = self._is_ours()
             while not (is_held or is_answered()):
                 if deadline.expired:
                     if not goes_on():
@@ -215,6 +248,8 @@ class Turns:
         finally:
             if listening is not None:
                 os.close(listening)
+            self._deck.forget()
+            self._queue.forget()
             self._end(is_held=is_held)
 
     def _waited(self, listening: int | None, timeout_s: float) -> int | None:
@@ -237,11 +272,12 @@ class Turns:
 
     def _is_ours(self) -> bool:
         """Take the turn if nobody has it, and nobody waits on deck."""
-        if not self._deck.acquire(0):
+        if not self._deck.is_taken_now():
             return False
-        if not self._queue.acquire(0):
-            self._deck.release()
+        if not self._queue.is_taken_now():
+            self._deck.give_back()
             return False
+        self._queue.note()
         return True
 
     def _end(self, *, is_held: bool) -> None:

@@ -67,12 +67,19 @@ class Watched:
         self._store.swap(ref, *args, **more)
 
 
-def watched(repo: Path, before: Callable[[], None] = lambda: None, timeout_s: float = 30) -> Any:
+def watched(
+    repo: Path,
+    before: Callable[[], None] = lambda: None,
+    timeout_s: float = 30,
+    *,
+    has_index: bool = True,
+) -> Any:
     place = discover(repo)
     store = Watched(open_store(place, is_durable=True), before)
     work: Any = Workspace(place, store, "ledger", Clock(), timeout_s=timeout_s)
-    # What chooses for others has its index open.
-    assert work.index is not None
+    if has_index:
+        # So that it chooses for others.
+        assert work.index is not None
     return work
 
 
@@ -154,6 +161,27 @@ def test_what_waits_is_published_in_one_move_an_entry_each(six: Workspace, repo:
     assert list(six.ledger.files.asked.iterdir()) == []
     assert not six.ledger.files.bell.exists()
     verify.verify(six)
+
+
+def test_whose_claim_another_chose_chooses_for_others(six: Workspace, repo: Path) -> None:
+    doors = [watched(repo, has_index=False) for _ in range(2)]
+    with turn_taken(six):
+        callers = [
+            Caller(partial(claims.claim, work, AgentId(f"x{number}"), checkout=False))
+            for number, work in enumerate(doors)
+        ]
+        wait_for(lambda: len(asked(six)) == 2)
+    won = [caller.end() for caller in callers]
+    number = [work.store.swaps for work in doors].index(0)
+    file = laid(six, "x3", ANY_TASK)
+    results.release(
+        doors[number],
+        AgentId(f"x{number}"),
+        won[number].task["id"],
+        Token(won[number].claim["token"]),
+    )
+    assert json.loads(asked(six, "answer")[0].read_text())["entry"] == six.ledger.tip()
+    file.leave()
 
 
 def test_turns_are_not_shared_where_the_setting_says_so(

@@ -141,6 +141,28 @@ def test_nobody_passes_the_one_on_deck(tmp_path: Path) -> None:
         assert not is_held
 
 
+def test_who_looks_holds_and_opens_nothing_between_two_looks(tmp_path: Path) -> None:
+    first, looks = QueueLock(tmp_path / "queue"), []
+    assert first.acquire(0)
+    open_before = len(list(Path("/dev/fd").iterdir()))
+
+    def is_answered() -> bool:
+        with QueueLock(tmp_path / "deck").hold(0) as is_free:
+            looks.append(is_free)
+        if len(looks) == 3:
+            first.release()
+        return False
+
+    with turns(tmp_path).take_unless(30, is_answered) as is_held:
+        assert is_held
+        assert not QueueLock(tmp_path / "queue").acquire(0)
+    assert all(looks)
+    assert len(list(Path("/dev/fd").iterdir())) < open_before, (
+        "ours are closed, and the first one's is too"
+    )
+    assert QueueLock(tmp_path / "queue").acquire(0)
+
+
 def test_an_answer_ends_the_wait_for_a_turn(tmp_path: Path) -> None:
     answered = threading.Event()
     first = turns(tmp_path)

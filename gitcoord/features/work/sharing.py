@@ -49,6 +49,7 @@ def shared_choice(
     }
 
     def prepare(context: Context) -> Sequence[Path]:
+        work.has_asked_for_a_claim = True
         return keep_asked_token(work, agent, context, session)
 
     return Shared(chosen_by, partial(_request_of, work), prepare)
@@ -58,7 +59,7 @@ def _request_of(work: Workspace, asked: Mapping[str, Any], agent: AgentId) -> Re
     """Make a request of what another agent asked for; None where we cannot."""
     if asked.get("op") in COMMANDS:
         return {**asked, "agent": agent}
-    if asked.get("op") != "claim" or not work.has_index:
+    if asked.get("op") != "claim" or not work.may_choose:
         return None
     return partial(_offers, work, asked, agent)
 
