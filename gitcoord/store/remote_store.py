@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from gitcoord.core.companions import companions_of, target_move_of, tombstone
+from gitcoord.core.companions import target_move_of
 from gitcoord.core.errors import RefusedError, UnavailableError, UnknownError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import Oid
-from gitcoord.core.messages import parse
-from gitcoord.core.refs import HEADS, attic_refs, beat_refs, ledger_ref, own_refs, result_refs
-from gitcoord.core.shapes import NamedTuple
+from gitcoord.core.refs import HEADS, attic_refs, beat_refs, ledger_ref, own_refs
 from gitcoord.git.merges import holds_move, is_ancestor
 from gitcoord.git.program import Git
 from gitcoord.git.remotes import MissingOnServerError, Pushed, Remote, Update
 from gitcoord.host.clock import Clock, Deadline
+from gitcoord.store.cargo import Batch, batch_between, beat_updates, companion_updates
 from gitcoord.store.contacts import Contacts
 from gitcoord.store.protocol import (
     BlobRef,
@@ -38,15 +37,7 @@ __all__ = ["RemoteStore"]
 FRESH_NS = 1_000_000_000
 LAZY_NS = 60_000_000_000
 MAX_FORBIDDEN = 2
-MAX_SHARED = 10_000
 MAX_DROPPED = 200
-
-
-class _Batch(NamedTuple):
-    """The entries of one push, newest first, with their oids and events."""
-
-    oids: tuple[Oid, ...]
-    events: tuple[Event, ...]
 
 
 class RemoteStore:
@@ -311,7 +302,7 @@ class RemoteStore:
             raise LockedError(lock)
         if self.tracking.read(self._ledger) != expected:
             raise ContendedError(self._ledger)
-        batch = self._batch(expected, new)
+        batch = batch_between(self.inner, expected, new)
         for ref, oid in verify.items():
             if self._value_of(ref) != oid:
                 self.ask_anew()
@@ -323,40 +314,15 @@ class RemoteStore:
             return self.server_value(ref)
         return self.read_ref(ref)
 
-    def _batch(self, expected: Oid | None, new: Oid) -> _Batch:
-        """Read the entries from the new one back to what was expected."""
-        oids: list[Oid] = []
-        events: list[Event] = []
-        oid: Oid | None = new
-        while oid is not None and oid != expected and len(oids) < MAX_SHARED:
-            entry = self.inner.read_entry(oid)
-            event = parse(entry.message, oid)
-            oids.append(oid)
-            events.append(event)
-            oid = entry.parents[0] if entry.parents else None
-            if event["op"] == "rollback":
-                oid = event["abandoned"]
-        return _Batch(tuple(oids), tuple(events))
-
     def _updates(
-        self, expected: Oid | None, new: Oid, batch: _Batch, verify: Mapping[str, Oid | None]
+        self, expected: Oid | None, new: Oid, batch: Batch, verify: Mapping[str, Oid | None]
     ) -> list[Update]:
-        """List what one push moves: the ledger, and what belongs to its new entries."""
+        """List what one push moves: the ledger, what its entries name, and a target."""
         updates = [Update(self._ledger, expected, new)]
+        updates += companion_updates(self.inner, self._name, batch, self.tracking.read)
         for event in batch.events:
-            companions = companions_of(event, self._name)
-            if event["op"] == "rollback":
-                # What it brings back, and the upkeep of some clone had dropped on the server.
-                companions |= self.inner.list_refs(result_refs(self._name))
-            for ref, oid in companions.items():
-                if self.tracking.read(ref) != oid:
-                    updates.append(Update(ref, None, oid))
             updates += self._target_updates(event)
-        mark = tombstone(batch.events[0]["id"])
-        for ref, beat in verify.items():
-            if ref.startswith(self._beats):
-                updates.append(Update(ref, beat, self.inner.write_blob(mark)))
-        return updates
+        return updates + beat_updates(self.inner, self._name, batch, verify)
 
     def _target_updates(self, event: Event) -> list[Update]:
         """Return the move of the target that an entry says is done, if it is still to be made.
@@ -386,7 +352,7 @@ class RemoteStore:
             hint="try again",
         )
 
-    def push(self, updates: list[Update], ref: str, batch: _Batch | None = None) -> None:
+    def push(self, updates: list[Update], ref: str, batch: Batch | None = None) -> None:
         """Push until the server has accepted, or has surely not.
 
         The same commits from the same values apply once at most, so that a
@@ -457,7 +423,7 @@ class RemoteStore:
                 return False
         return True
 
-    def _unknown(self, done: Pushed, batch: _Batch | None) -> Exception:
+    def _unknown(self, done: Pushed, batch: Batch | None) -> Exception:
         """Return that an entry may be on the server; a beat that may be is none."""
         if batch is None:
             return UnavailableError(
