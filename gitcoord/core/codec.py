@@ -20,10 +20,10 @@ __all__ = ["cut", "dump", "dump_line", "load", "printable"]
 
 MAX_DEPTH = 24
 MIN_BYTES_PER_VALUE = 20
-_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+_STRING = r'(?s)"(?:[^"\\]++|\\.?)*+"?'
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _INFINITE = frozenset({float("inf"), float("-inf")})
-_UNPRINTABLE = re.compile(
+_UNPRINTABLE = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -136,7 +136,7 @@ def _refuse_bombs(text: str, limit: int, what: str) -> None:
     max_values = limit // MIN_BYTES_PER_VALUE
     if brackets <= MAX_DEPTH and text.count(",") < max_values:
         return
-    bare = _STRING.sub("", text)
+    bare = re.sub(_STRING, "", text)
     if bare.count(",") + bare.count("[") + bare.count("{") > max_values:
         raise CorruptError(f"{what} holds more than {max_values} values")
     depth = 0
@@ -173,7 +173,10 @@ def printable(text: str, *, lines: bool = False) -> str:
     Control characters (C0, C1, DEL), bidirectional overrides, zero-width
     characters and lone surrogates become U+FFFD.
     """
-    text = _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\t", " "))
+    text = text.replace("\r\n", "\n").replace("\t", " ")
+    # Nearly every text is harmless, and to compile the pattern takes longer than to ask.
+    if not text.replace("\n", "").isprintable():
+        text = re.sub(_UNPRINTABLE, "\ufffd", text)
     if lines:
         return text
     return text.replace("\n", " ")

@@ -59,8 +59,9 @@ ID_RULE = (
 )
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
-_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]{1,1000}")
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
+# Not every command asks for these: they are compiled when they are first matched.
+_REF = r"refs/[^\x00-\x20\x7f~^:?*\[\\]{1,1000}"
+_DURATION = r"(?a)(\d{1,9})(ms|s|m|h|d)"
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -79,7 +80,7 @@ def is_ref(text: object) -> bool:
     """Return whether a value is the full name of a ref, as git allows it."""
     return (
         isinstance(text, str)
-        and _REF.fullmatch(text) is not None
+        and re.fullmatch(_REF, text) is not None
         and ".." not in text
         and "//" not in text
         and "/." not in text
@@ -120,7 +121,7 @@ def is_oid(text: object) -> bool:
 
 def duration_ms(text: str) -> int | None:
     """Read ``90s``, ``15m``, ``2h`` as milliseconds; None if it is none."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if match is None:
         return None
     return int(match[1]) * _UNIT_MS[match[2]]

@@ -27,27 +27,28 @@ __all__ = [
 MAX_PATTERN_CHARS = 1024
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 1024
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# Patterns are compiled when they are first matched: most commands look at no path.
+_CONTROL = "[\x00-\x1f\x7f-\x9f]"
 # How Python spells the bytes of a name that is not UTF-8.
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 # What HFS+ ignores in a name: ``.g\u200cit`` is ``.git`` there.
-_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE | re.DOTALL)
-_NTFS_GIT = re.compile(r"git~\d+", re.IGNORECASE)
+_IGNORED = "[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]"
+_DEVICE = r"(?is)(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?"
+_NTFS_GIT = r"(?i)git~\d+"
 
 
 def _is_git_twin(component: str) -> bool:
     """Return whether some disk takes a name for ``.git``."""
-    name = _IGNORED.sub("", component).split(":", 1)[0].rstrip(" .").casefold()
-    return name == ".git" or _NTFS_GIT.fullmatch(name) is not None
+    name = re.sub(_IGNORED, "", component).split(":", 1)[0].rstrip(" .").casefold()
+    return name == ".git" or re.fullmatch(_NTFS_GIT, name) is not None
 
 
 def is_safe(path: str) -> bool:
     """Return whether a path of a tree means the same on every disk."""
     if (
         "\\" in path
-        or _CONTROL.search(path)
-        or _SURROGATE.search(path)
+        or re.search(_CONTROL, path)
+        or re.search(_SURROGATE, path)
         or unicodedata.normalize("NFC", path) != path
     ):
         return False
@@ -68,8 +69,8 @@ def is_portable(path: str) -> bool:
             part[-1] in " ."
             or ":" in part
             or len(part.encode()) > MAX_NAME_BYTES
-            or _IGNORED.search(part)
-            or _DEVICE.fullmatch(part)
+            or re.search(_IGNORED, part)
+            or re.fullmatch(_DEVICE, part)
             for part in path.split("/")
         )
     )
@@ -87,7 +88,7 @@ def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
         return "a path cannot be negated"
     if "[" in pattern or "]" in pattern:
         return "a path has no character classes, only * ? and **"
-    if _CONTROL.search(pattern):
+    if re.search(_CONTROL, pattern):
         return "a path has no control characters"
     if unicodedata.normalize("NFC", pattern) != pattern:
         return "a path is in Unicode's composed form (NFC)"

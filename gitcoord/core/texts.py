@@ -14,8 +14,8 @@ __all__ = ["MAX_LISTED", "clause", "counted", "fill", "first_line", "listed", "l
 
 MAX_LINE_CHARS = 160
 MAX_LISTED = 4
-_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
-_PLACE = re.compile(r"\{([a-z_/]+)(?::(\d+))?\}")
+_OPTIONAL = r"\[([^\[\]]*)\]"
+_PLACE = r"\{([a-z_/]+)(?::(\d+))?\}"
 
 
 def text_of(text: str, what: str) -> str:
@@ -75,7 +75,9 @@ def fill(template: str, values: Mapping[str, Any], *, is_cut: bool = True) -> st
     """
 
     def optional(part: re.Match[str]) -> str:
-        is_said = all(_said(values, place[1], is_cut=is_cut) for place in _PLACE.finditer(part[1]))
+        is_said = all(
+            _said(values, place[1], is_cut=is_cut) for place in re.finditer(_PLACE, part[1])
+        )
         if not is_said:
             return ""
         return part[1]
@@ -86,7 +88,7 @@ def fill(template: str, values: Mapping[str, Any], *, is_cut: bool = True) -> st
             return said
         return said[: int(found[2])]
 
-    return _PLACE.sub(place, _OPTIONAL.sub(optional, template))
+    return re.sub(_PLACE, place, re.sub(_OPTIONAL, optional, template))
 
 
 def _said(values: Mapping[str, Any], path: str, *, is_cut: bool) -> str:

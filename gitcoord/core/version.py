@@ -18,7 +18,7 @@ from gitcoord.core.model import FORMAT
 __all__ = ["VERSION", "later", "newer_format", "refuse_format", "require_readable"]
 
 VERSION = "0.1.0"
-_VERSION = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,3}", re.ASCII)
+_VERSION = r"(?a)\d{1,6}(?:\.\d{1,6}){0,3}"
 
 
 def newer_format(what: str, needs: str = "", **facts: str) -> RefusedError:
@@ -75,7 +75,7 @@ def require_readable(settings: object, entry: Oid) -> None:
 
 def later(one: str, other: str) -> str:
     """Return the later of two versions; what cannot be read is later."""
-    if _VERSION.fullmatch(other) is None or _order(other) > _order(one):
+    if re.fullmatch(_VERSION, other) is None or _order(other) > _order(one):
         return other
     return one
 

@@ -36,7 +36,7 @@ __all__ = [
 
 MIN_CHARS = 2
 MAX_LISTED = 10
-_SHORT_OID = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
+_SHORT_OID = r"[0-9a-f]{4,64}"
 
 
 def beginning_with(word: str, known: Iterable[str], *, is_random: bool = False) -> list[str]:
@@ -212,7 +212,7 @@ def named_entry(work: Workspace, word: str) -> Oid:
     try:
         return resolve(work.git, word)
     except NotFoundError:
-        if not _SHORT_OID.fullmatch(word):
+        if not re.fullmatch(_SHORT_OID, word):
             raise
         entries = [oid for oid in objects_beginning(work.git, word) if _is_entry(work, oid)]
         if not entries:

@@ -31,7 +31,7 @@ Stamps = tuple[tuple[str, int, int, int], ...]
 TRUE = ("true", "yes", "on", "1")
 _HEADER = re.compile(r"""\[\s*+([A-Za-z0-9.-]++)\s*+(?:"(?:[^"\\]++|\\.)*+")?+\s*+\]""")
 _ESCAPES = {"n": "\n", "t": "\t", "b": "\b"}
-_PIECE = re.compile(r"""\\(.)|"|([#;])|([^\\"#;]+)""")
+_PIECE = r"""\\(.)|"|([#;])|([^\\"#;]+)"""
 
 
 def read_config(common_dir: Path) -> Rows:
@@ -82,7 +82,7 @@ def _unquoted(raw: str) -> str:
     # Blanks at the end go, but for those that are quoted or escaped.
     kept = 0
     is_quoted = False
-    for piece in _PIECE.finditer(raw.strip()):
+    for piece in re.finditer(_PIECE, raw.strip()):
         if piece[0] == '"':
             is_quoted = not is_quoted
             continue

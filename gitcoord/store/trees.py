@@ -13,7 +13,7 @@ __all__ = ["Change", "build_tree", "encode_tree", "parse_tree"]
 Change = bytes | BlobRef | None
 _TREE_MODE = b"40000"
 _FILE_MODE = b"100644"
-_ROWS = {size: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % size, re.DOTALL) for size in (20, 32)}
+_ROWS = {size: rb"(?s)([0-7]+) ([^\0]+)\0(.{%d})" % size for size in (20, 32)}
 # Hundreds for every entry: half the time of TreeItem's own way.
 _item = tuple.__new__
 
@@ -25,7 +25,7 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
         ValueError: The bytes are not a tree.
 
     """
-    rows = _ROWS[oid_bytes].findall(content)
+    rows = re.findall(_ROWS[oid_bytes], content)
     # What is not a row is passed over: then the rows do not make up the whole.
     read_bytes = sum([len(mode) + len(name) for mode, name, _ in rows])
     read_bytes += len(rows) * (oid_bytes + 2)
