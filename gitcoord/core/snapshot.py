@@ -81,11 +81,17 @@ def put_task(changes: Changes, task: TaskRecord) -> None:
 class Snapshot:
     """The state of a ledger as of one entry."""
 
-    __slots__ = ("_live", "_reader", "oid")
+    __slots__ = ("_below", "_live", "_reader", "oid")
 
-    def __init__(self, reader: Reader, oid: Oid = NO_OID) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        oid: Oid = NO_OID,
+        below: tuple[Snapshot, Changes] | None = None,
+    ) -> None:
         self._reader = reader
         self.oid = oid
+        self._below = below
         self._live: tuple[TaskRecord, ...] | None = None
 
     def settings(self) -> Settings:
@@ -149,7 +155,10 @@ class Snapshot:
         """Return every task with a claim or a running review."""
         if self._live is None:
             # Asked for by every rule about capacity, paths and tokens.
-            self._live = tuple(self._folder("live"))
+            if self._below is None:
+                self._live = tuple(self._folder("live"))
+            else:
+                self._live = _live_above(*self._below)
         return self._live
 
     def claims(self) -> list[tuple[TaskRecord, Claim]]:
@@ -224,7 +233,7 @@ class Snapshot:
 
     def overlaid(self, changes: Changes) -> Snapshot:
         """Return this state with changes applied, as ``apply`` returns them."""
-        return Snapshot(_Overlay(self._reader, changes), self.oid)
+        return Snapshot(_Overlay(self._reader, changes), self.oid, (self, changes))
 
     def file(self, path: str) -> bytes | None:
         """Return the bytes of a file that is not a record, as of a log."""
@@ -242,6 +251,13 @@ class Snapshot:
 
     def _folder(self, folder: str) -> list[Any]:
         return [self._require(f"{folder}/{name}") for name in self._reader.names(folder)]
+
+
+def _live_above(below: Snapshot, changes: Changes) -> tuple[TaskRecord, ...]:
+    """Return every task that is live after changes, without reading the others again."""
+    live: dict[str, Any] = {live_path(task["id"]): task for task in below.live()}
+    live |= {path: change for path, change in changes.items() if path.startswith("live/")}
+    return tuple(live[path] for path in sorted(live) if live[path] is not None)
 
 
 class _Overlay:

@@ -193,6 +193,8 @@ class Workspace:
         self.git = Git(place.worktree or place.common_dir, place.git_dir)
         self._index: ReadyIndex | None = None
         self.has_asked_for_a_claim = False
+        self.ended_tokens: set[ids.Token] = set()
+        """The tokens of claims that this process ended: they need not be looked for."""
         self.tell: Callable[[str, int, int], None] = _to_nobody
         """Told what a long command is at, the number of it, and of how many."""
         self.is_over: Callable[[], bool] = _never

@@ -170,9 +170,11 @@ class AskedFiles:
                 path.replace(pending / agent / f"{entry_id}.json")
                 path.with_name(f"{agent}.{entry_id}{_ANSWER}").unlink()
 
-    def ids_of(self, agent: AgentId) -> set[str]:
-        """List the entry ids of what an agent asked for, and nobody ended yet."""
-        return {entry_id for _, entry_id in self._of(agent)}
+    def is_asked(self, agent: AgentId, entry_id: str) -> bool:
+        """Return whether an agent asked for an entry, and nobody ended that yet."""
+        base = self.folder / f"{agent}.{entry_id}"
+        # Whoever took it may put it back between two looks.
+        return any(_named(base, kind).exists() for kind in (_WAITING, _TAKEN, _WAITING))
 
     def _of(self, agent: AgentId) -> Iterator[tuple[Path, str]]:
         """List the requests of an agent: their files and entry ids."""

@@ -23,7 +23,8 @@ from gitcoord.host.processes import identity
 __all__ = ["Bell", "QueueLock", "Turns"]
 
 MAX_HOLDER_BYTES = 1024
-LOOK_S = 0.05
+LOOK_S, LONGEST_LOOK_S = 0.05, 0.2
+"""How long who waits waits for the bell between two looks, at first and at most."""
 REST_S = 0.002
 
 
@@ -234,6 +235,7 @@ class Turns:
         """
         deadline = Deadline(self._clock, timeout_s)
         listening: int | None = None
+        look_s = LOOK_S
         is_held = False
         try:
             is_held = self._is_ours()
@@ -242,7 +244,9 @@ class Turns:
                     if not goes_on():
                         break
                     deadline = Deadline(self._clock, timeout_s)
-                listening = self._waited(listening, min(LOOK_S, deadline.remaining()))
+                listening = self._waited(listening, min(look_s, deadline.remaining()))
+                if listening is not None:
+                    look_s = min(look_s * 3 / 2, LONGEST_LOOK_S)
                 is_held = self._is_ours()
             yield is_held
         finally:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gitcoord.core import codec
 from gitcoord.core.errors import CorruptError, NotFoundError
-from gitcoord.core.ids import PhaseId
-from gitcoord.core.layout import task_path
+from gitcoord.core.ids import PhaseId, TaskId
+from gitcoord.core.layout import live_path, task_path
 from gitcoord.core.snapshot import BlobOid, Changes, Snapshot, put_task
 from tests.support.builders import DictReader, PureLedger, oid_of, tasks
 
@@ -87,6 +87,19 @@ def test_only_what_a_lease_holds_is_live(pure: PureLedger) -> None:
     assert pure.snapshot.live() == ()
 
 
+def test_what_is_live_after_changes_is_what_would_be_read_there(pure: PureLedger) -> None:
+    pure.claim("x", "B")
+    claimed = pure.snapshot.require_task(TaskId("B"))
+    changes: Changes = {live_path(TaskId("B")): None}
+    for name in ("c", "a"):
+        put_task(changes, {**pure.snapshot.require_task(TaskId(name)), "claim": claimed["claim"]})
+    first = pure.snapshot.overlaid(changes)
+    assert [task["id"] for task in first.live()] == ["a", "c"]
+    second = first.overlaid({live_path(TaskId("a")): None, live_path(TaskId("B")): claimed})
+    assert [task["id"] for task in second.live()] == ["B", "c"]
+    assert [task["id"] for task in pure.snapshot.live()] == ["B"]
+
+
 def test_a_claimed_task_comes_with_its_claim_and_one_in_review_is_none(pure: PureLedger) -> None:
     assert pure.snapshot.claims() == []
     claim = pure.claim("x", "a")
@@ -104,7 +117,7 @@ def test_the_tasks_of_a_phase_are_found(pure: PureLedger) -> None:
 
 def test_a_task_is_put_at_both_of_its_places(pure: PureLedger) -> None:
     pure.claim("x", "a")
-    held, free = pure.snapshot.require_task("a"), pure.snapshot.require_task("c")
+    held, free = pure.snapshot.require_task("a"), pure.snapshot.require_task(TaskId("c"))
     changes: Changes = {}
     put_task(changes, held)
     put_task(changes, free)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from gitcoord.core.boundary import Boundary, boundary_of, paths_of, recorded
 from gitcoord.core.errors import ClaimLostError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.events import Command
 from gitcoord.core.ids import AgentId, Oid, TaskId, Token
 from gitcoord.core.model import Claim, Resume, TaskRecord, Why
 from gitcoord.core.operations.releases import LIMIT
@@ -106,7 +107,7 @@ def release(
     }
     if limit is not None:
         command |= {"kind": LIMIT, **limit._asdict()}
-    return work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
+    return _ending(work, agent, command, token)
 
 
 def fail(
@@ -147,7 +148,7 @@ def fail(
     }
     if tail:
         return work.ledger.execute(command, agent=agent, inputs=[tail])
-    return work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
+    return _ending(work, agent, command, token)
 
 
 def complete(
@@ -212,8 +213,15 @@ def complete(
         "result": facts,
         "begun_ns": begun_ns(work, agent, token),
     }
-    ended = work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
+    ended = _ending(work, agent, command, token)
     return Completed(ended.entry, ended.snapshot.require_task(task), already=False)
+
+
+def _ending(work: Workspace, agent: AgentId, command: Command, token: Token) -> Done:
+    """Publish what ends a claim, and remember that nothing is held by its token."""
+    done = work.ledger.execute(command, agent=agent, shared=shared_command(work, command))
+    work.ended_tokens.add(token)
+    return done
 
 
 def _is_widened(work: Workspace, task: TaskRecord, held: Claim, error: RefusedError) -> bool:

@@ -116,12 +116,20 @@ def forget_stale_tokens(
     stale = {token for token in tokens.names() if not _is_current(snapshot, tokens, token)}
     if not stale:
         return
-    under_way = {path.stem for path in (work.ledger.files.pending / agent).glob("*.json")}
-    if work.ledger.files.asked.is_dir():
-        under_way |= work.ledger.asked.ids_of(agent)
     for token in stale:
-        if tokens.read(token).get("entry_id") not in under_way:
+        entry_id = str(tokens.read(token).get("entry_id"))
+        if not (ids.is_id(entry_id) and _is_under_way(work, agent, entry_id)):
             tokens.remove(token)
+            work.ended_tokens.discard(token)
+
+
+def _is_under_way(work: Workspace, agent: AgentId, entry_id: str) -> bool:
+    """Return whether an agent's entry may be published yet: by itself, or by others."""
+    files = work.ledger.files
+    if files.asked.is_dir() and work.ledger.asked.is_asked(agent, entry_id):
+        return True
+    # Looked at last: what is taken back from others becomes pending.
+    return (files.pending / agent / f"{entry_id}.json").exists()
 
 
 def current_claim(
@@ -218,9 +226,13 @@ def _named(
 
 
 def holds_any(work: Workspace, agent: AgentId, snapshot: Snapshot) -> bool:
-    """Return whether a claim stands whose token is kept here; one of elsewhere is not seen."""
+    """Return whether a claim stands whose token is kept here; one of elsewhere is not seen.
+
+    What we ended ourselves is over for good: a rollback brings no claim back.
+    """
     tokens = work.tokens(agent)
-    return any(_is_current(snapshot, tokens, token) for token in tokens.names())
+    kept = tokens.names() - work.ended_tokens
+    return any(_is_current(snapshot, tokens, token) for token in kept)
 
 
 def _is_current(snapshot: Snapshot, tokens: TokenFiles, token: Token) -> bool:

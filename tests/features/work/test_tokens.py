@@ -9,6 +9,7 @@ import pytest
 
 from gitcoord.core.errors import ClaimLostError, ConflictError, NotFoundError, RefusedError
 from gitcoord.core.messages import parse
+from gitcoord.features.land import rollbacks
 from gitcoord.features.work import claims, results, reviews
 from gitcoord.features.work.tokens import (
     CLAIMS,
@@ -96,6 +97,19 @@ def test_stale_tokens_are_forgotten_and_living_ones_and_those_under_way_are_not(
     pending.write_text("{}")
     forget_stale_tokens(work, "x", work.ledger.snapshot())
     assert tokens.names() == {one, two, "1" * 32}
+
+
+def test_a_rollback_brings_no_claim_back_that_we_ended(repo: Path) -> None:
+    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    token = held(work, "a")
+    claimed = work.ledger.tip()
+    results.release(work, "x", "a", token)
+    rollbacks.rollback(work, rollbacks.choose(work, to=claimed))
+    # A rollback ends the claims of the state that it goes back to.
+    again = claims.claim(work, "x", checkout=False, session="s")
+    assert not again.already
+    assert again.claim["token"] != token
+    assert work.tokens("x").names() == {again.claim["token"]}
 
 
 def test_claims_and_reviews_are_kept_apart(repo: Path) -> None:
