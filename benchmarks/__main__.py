@@ -49,9 +49,10 @@ while time.monotonic() < end:
 """
 
 
-def repository(folder: Path) -> Path:
+def repository(folder: Path, *formats: str) -> Path:
     folder.mkdir()
-    for args in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+    making = ["init", "-q", "-b", "main", *formats]
+    for args in (making, ["commit", "-q", "--allow-empty", "-m", "first"]):
         subprocess.run(
             ["git", "-c", "user.name=b", "-c", "user.email=b@localhost", *args],
             cwd=folder,
@@ -60,8 +61,8 @@ def repository(folder: Path) -> Path:
     return folder
 
 
-def world(folder: Path, tasks: int, count: int = 1) -> Workspace:
-    work = open_workspace(repository(folder))
+def world(folder: Path, tasks: int, count: int = 1, formats: tuple[str, ...] = ()) -> Workspace:
+    work = open_workspace(repository(folder, *formats))
     ledger.init(work)
     plans.apply_plan(work, many_tasks(tasks), "plan.toml")
     for number in range(count):

@@ -43,6 +43,9 @@ class Refs(Protocol):
     def read(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds, through symbolic ones; None: absent."""
 
+    def has(self, ref: str) -> bool:
+        """Return whether a ref is there with its object, by the quickest way to tell."""
+
     def list(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with a prefix, sorted."""
 
@@ -114,6 +117,10 @@ class DiskStore(ABC):
     def read_ref(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds now, or None where it is absent."""
         return self._refs.read(ref)
+
+    def has_ref(self, ref: str) -> bool:
+        """Return whether a ref is there with its object, by the quickest way to tell."""
+        return self._refs.has(ref)
 
     def list_refs(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with ``prefix``."""

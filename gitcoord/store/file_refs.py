@@ -94,6 +94,10 @@ class FileRefs:
             ref = value[4:].strip()
         raise CorruptError(f"the ref {ref} leads to itself", hint="look at `git symbolic-ref`")
 
+    def has(self, ref: str) -> bool:
+        """Return whether a ref is there; its object is not looked for."""
+        return self.read(ref) is not None
+
     def _value(self, ref: str) -> str | None:
         """Return what a ref's file, or else packed-refs, says of it."""
         try:

@@ -60,7 +60,12 @@ class GitRefs:
         """Return the oid that a ref holds, through symbolic ones; None: absent."""
         # A ref of that name is looked for before any other that could be meant.
         known = self._program.resolve(ref)
-        return known or self.list(ref).get(ref)
+        # What a pattern names comes before the refs below it.
+        return known or self._listed(ref, "--count=1").get(ref)
+
+    def has(self, ref: str) -> bool:
+        """Return whether a ref is there with its object; no git is started for it."""
+        return self._program.resolve(ref) is not None
 
     def list(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with a prefix, sorted.
@@ -69,15 +74,18 @@ class GitRefs:
             UnavailableError: git cannot read them.
 
         """
+        return self._listed(prefix)
+
+    def _listed(self, pattern: str, *options: str) -> dict[str, Oid]:
         format_ = "--format=%(objectname) %(refname)"
         try:
-            lines = self._git.run("for-each-ref", format_, "--", prefix).text.splitlines()
+            listed = self._git.run("for-each-ref", format_, *options, "--", pattern).text
         except GitError as error:
             raise UnavailableError(
                 f"git cannot read the refs: {error.stderr.strip()[-200:]}",
                 hint="see what `git for-each-ref` says; reftable needs git 2.45 or newer",
             ) from None
-        rows = (line.partition(" ") for line in lines)
+        rows = (line.partition(" ") for line in listed.splitlines())
         return cast("dict[str, Oid]", {name: oid for oid, _, name in rows})
 
     # moving

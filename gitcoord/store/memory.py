@@ -50,6 +50,11 @@ class MemoryStore:
         self.on_call("read_ref")
         return self.refs.get(ref)
 
+    def has_ref(self, ref: str) -> bool:
+        """Return whether a ref is there."""
+        self.on_call("has_ref")
+        return ref in self.refs
+
     def list_refs(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with ``prefix``."""
         with self._lock:

@@ -88,6 +88,13 @@ class Store(Protocol):
     def read_ref(self, ref: str) -> Oid | None:
         """Return the oid that a ref holds now, or None where it is absent."""
 
+    def has_ref(self, ref: str) -> bool:
+        """Return whether a ref is there with its object, by the quickest way to tell.
+
+        Refs in tables whose object is gone are passed over, for which ``read_ref``
+        starts another git.
+        """
+
     def list_refs(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with ``prefix`` (ends in ``/``)."""
 

@@ -183,6 +183,10 @@ class RemoteStore:
             known = self.tracking.read(ref)
         return known
 
+    def has_ref(self, ref: str) -> bool:
+        """Return whether a ref is there with its object, in this clone."""
+        return self.inner.has_ref(ref)
+
     def list_refs(self, prefix: str) -> dict[str, Oid]:
         """Return every ref whose name starts with ``prefix``, here or on the server."""
         found = self.inner.list_refs(prefix)

@@ -150,10 +150,12 @@ def test_missing_objects_are_said_to_be_missing(store: Store) -> None:
 def test_a_ref_is_created_once(store: Store) -> None:
     one, two = entry(store, "one"), entry(store, "two")
     assert store.read_ref(REF) is None
+    assert not store.has_ref(REF)
     store.swap(REF, None, one)
     with pytest.raises(ContendedError):
         store.swap(REF, None, two)
     assert store.read_ref(REF) == one
+    assert store.has_ref(REF)
     assert store.list_refs("refs/heads/gitcoord/") == {REF: one}
 
 

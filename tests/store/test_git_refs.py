@@ -67,6 +67,16 @@ def test_one_process_moves_refs_again_and_again(refs: GitRefs, one: Oid, two: Oi
     assert refs.read(REF) == one
 
 
+def test_that_a_branch_is_absent_is_told_without_another_git(
+    refs: GitRefs, one: Oid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap(refs, None, one)
+    assert refs.has(REF)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert not refs.has("refs/heads/gitcoord")
+    assert refs.has(REF)
+
+
 def test_another_process_takes_over_after_one_that_failed_or_was_killed(
     refs: GitRefs, one: Oid, two: Oid
 ) -> None:

@@ -191,7 +191,7 @@ class Chooser:
         """Refuse where git could make no work branch, for one that has a part of its name."""
         prefix = snapshot.settings()["task_prefix"]
         for name in (prefix, f"{prefix}/{task}"):
-            if self._work.store.read_ref(branch_ref(name)) is None:
+            if not self._work.store.has_ref(branch_ref(name)):
                 continue
             self._branch_in_the_way = RefusedError(
                 f"a branch {name} is in the way: git can make no branch {name}/... beside it",
