@@ -40,7 +40,7 @@ _EXISTS = frozenset({"exists"})
 X, Y = ("--agent", "x"), ("--agent", "y")
 
 ROWS: dict[str, Row] = {
-    "init": Row(setups.plain, ("init",), {"tasks": {}}, _EXISTS),
+    "init": Row(setups.plain, ("init",), {"tasks": {}}, _EXISTS, partial=frozenset({"init"})),
     "init-plan": Row(
         setups.plain,
         ("init", "{top}/plan.toml"),
