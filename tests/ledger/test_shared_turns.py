@@ -136,6 +136,12 @@ def claiming(repo: Path, agent: str) -> tuple[Any, Callable[[], claims.Claimed]]
     return work, lambda: claims.claim(work, agent, checkout=False, session="s")
 
 
+@pytest.fixture(autouse=True)
+def _is_never_hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn takes what waits, however slow the machine is."""
+    monkeypatch.setattr(shared_turns, "COMPANY_S", LONGEST_S)
+
+
 @pytest.fixture
 def six(repo: Path) -> Workspace:
     """A ledger of eight tasks and six agents."""
@@ -373,7 +379,7 @@ def stopped_turn(
         leader, waiter = watched(repo, stop), watched(repo, timeout_s=1)
         with turn_taken(work):
             patient = Caller(partial(ask, waiter))
-            wait_for(lambda: len(asked(work)) == 1)
+            wait_for(lambda patient=patient: is_asked(work) or not patient.is_alive())
         leading = Caller(partial(claims.claim, leader, AgentId("x0"), checkout=False))
         wait_for(partial(has_begun, work, reached))
         if asked(work, "taken"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
-from gitcoord.core.errors import GitcoordError, NotFoundError, RefusedError
+from gitcoord.core.errors import ClaimLostError, GitcoordError, NotFoundError, RefusedError
 from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import AgentId
 from gitcoord.core.leases import Context
@@ -86,15 +86,18 @@ def start(
     task = done.snapshot.require_task(spec["id"])
     if here and place is not None:
         return claims.begun(work, who, done, task["id"], place)
-    if known is None and place is not None:
-        try:
+    try:
+        if known is None and place is not None:
             agents.equip(work, who, place, done.entry)
-        except (GitcoordError, GitError, OSError) as error:
-            # The entry stands: to say that nothing changed would be false.
-            unmade = claims.begun(work, who, done, task["id"], None)
-            return unmade._replace(checkout="failed", worktree=str(place), problem=str(error))
-        _move_token(work, who)
-    claimed = claims.claim(work, who, task["id"], session=session)
+            _move_token(work, who)
+        claimed = claims.claim(work, who, task["id"], session=session)
+    except ClaimLostError:
+        raise
+    except (GitcoordError, GitError, OSError) as error:
+        # The entry stands: to say that nothing changed would be false.
+        unmade = claims.begun(work, who, done, task["id"], None)
+        meant = place or work.worktree_of(who)
+        return unmade._replace(checkout="failed", worktree=str(meant), problem=str(error))
     return claimed._replace(already=False, entry=done.entry)
 
 

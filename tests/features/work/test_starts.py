@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
+from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
 from gitcoord.core.messages import parse
 from gitcoord.features.land import landings
 from gitcoord.features.maintain import verify
@@ -149,3 +149,21 @@ def test_a_start_whose_worktree_cannot_be_made_stands_and_says_so(repo: Path) ->
     again = starts.start(work, "Fix it", agent="ana", name="fix", session="s")
     assert (again.already, again.checkout) == (True, "done")
     assert again.claim["attempt"] == 1
+
+
+def test_a_start_stands_and_says_so_where_its_token_cannot_be_moved(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = begun(repo)
+
+    def full(*_args: object) -> None:
+        raise UnavailableError("no space is left", hint="make room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(starts, "_move_token", full)
+        started = starts.start(work, "Fix it", agent="ana", name="fix", session="s")
+    assert (started.task["state"], started.checkout) == ("claimed", "failed")
+    assert "no space is left" in started.problem
+    again = starts.start(open_workspace(repo), "Fix it", agent="ana", name="fix", session="s")
+    assert (again.already, again.checkout) == (True, "done")
+    assert again.claim["token"] == started.claim["token"]
