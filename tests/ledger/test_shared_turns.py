@@ -364,6 +364,10 @@ def is_asked(work: Workspace) -> bool:
     return len(asked(work)) == 1
 
 
+def is_asked_or_over(work: Workspace, caller: Caller) -> bool:
+    return is_asked(work) or not caller.is_alive()
+
+
 @contextmanager
 def stopped_turn(
     work: Workspace, repo: Path, ask: Callable[[Workspace], Any]
@@ -379,7 +383,8 @@ def stopped_turn(
         leader, waiter = watched(repo, stop), watched(repo, timeout_s=1)
         with turn_taken(work):
             patient = Caller(partial(ask, waiter))
-            wait_for(lambda patient=patient: is_asked(work) or not patient.is_alive())
+            # On a slow machine its second may be over before it asks.
+            wait_for(partial(is_asked_or_over, work, patient))
         leading = Caller(partial(claims.claim, leader, AgentId("x0"), checkout=False))
         wait_for(partial(has_begun, work, reached))
         if asked(work, "taken"):
