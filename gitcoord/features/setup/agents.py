@@ -22,7 +22,7 @@ from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_agent, named_pool
 from gitcoord.features.prepared import is_set_up
 from gitcoord.features.setup.preparing import prepare
-from gitcoord.features.workspace import Workspace
+from gitcoord.features.workspace import Workspace, agent_at
 from gitcoord.git.places import discover
 from gitcoord.git.program import GitError
 from gitcoord.host.live_files import LiveFile, is_at_work
@@ -265,9 +265,18 @@ def _recorded_place(work: Workspace, known: AgentRecord) -> Path | None:
     main = work.place.main_worktree or work.place.common_dir
     recorded = Path(os.path.normpath(main / known["worktree"]))
     found = work.worktree_of(known["id"])
-    if found is not None or _is_free(work, recorded):
-        return found or recorded
+    if found is not None:
+        return found
+    if _is_free(work, recorded) or _is_nobodys_yet(work, recorded):
+        return recorded
     return default_worktree(work, known["id"])
+
+
+def _is_nobodys_yet(work: Workspace, place: Path) -> bool:
+    """Return whether it is a worktree of ours whose maker died before its agent was noted."""
+    from gitcoord.git.worktrees import is_worktree
+
+    return is_worktree(work.git, place) and agent_at(place) is None
 
 
 def _unmake(work: Workspace, agent: AgentId, place: Path) -> None:

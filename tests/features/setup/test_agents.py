@@ -16,6 +16,7 @@ from gitcoord.features.inspect import facts
 from gitcoord.features.maintain import doctor
 from gitcoord.features.setup import agents, ledger, trust
 from gitcoord.features.workspace import open_workspace
+from gitcoord.git.places import discover
 from gitcoord.git.program import GitError
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
@@ -141,6 +142,29 @@ def test_an_agent_whose_worktree_cannot_be_made_is_taken_away_again(repo: Path) 
     message = git("log", "-1", "--format=%B", "gitcoord/ledger", cwd=repo)
     assert "  its worktree could not be made\n" in message
     assert parse(message + "\n")["said"] == said("no-worktree")
+
+
+def test_one_who_was_cut_off_before_its_chosen_worktree_was_noted_is_added_again(
+    repo: Path,
+) -> None:
+    work, chosen = found(repo, tasks("a")), repo.parent / "elsewhere"
+    agents.add(work, "x", worktree=chosen)
+    # Killed then, these were not there yet.
+    (discover(chosen).git_dir / "gitcoord" / "agent.json").unlink()
+    shutil.rmtree(work.agent_folder("x"))
+    heir = open_workspace(repo)
+    assert heir.worktree_of("x") is None
+    assert agents.add(heir, "x", worktree=chosen).worktree == str(chosen)
+    assert heir.worktree_of("x") == chosen
+
+
+def test_the_worktree_of_another_agent_is_given_to_nobody_else(repo: Path) -> None:
+    work, chosen = found(repo, tasks("a"), "y"), repo.parent / "elsewhere"
+    agents.add(work, "x", worktree=chosen)
+    shutil.rmtree(work.agent_folder("x"))
+    work.record_worktree("y", chosen)
+    with pytest.raises(RefusedError, match="with other worktree"):
+        agents.add(open_workspace(repo), "x", worktree=chosen)
 
 
 def test_a_worktree_that_was_deleted_is_made_again(repo: Path) -> None:
