@@ -31,7 +31,9 @@ def repos(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     for count in COUNTS:
         repo = tmp_path_factory.mktemp(f"of-{count}")
         subprocess.run(["git", "init", "-q", "-b", "main"], cwd=repo, check=True)
-        words = ["git", "commit", "-q", "--allow-empty", "-m", "first"]
+        # What is made once for all tests stands outside of their sealed configuration.
+        author = ["-c", "user.name=Tester", "-c", "user.email=tester@example.invalid"]
+        words = ["git", *author, "commit", "-q", "--allow-empty", "-m", "first"]
         subprocess.run(words, cwd=repo, check=True)
         _fill(repo, count)
         made[count] = repo
