@@ -310,6 +310,7 @@ def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
         UnavailableError: The branch could not be made; or it was, and a
             submodule could not be filled.
         GitError: git refused otherwise.
+        OSError: A file that goes could not be removed; all else is checked out.
 
     """
     undo(worktree)
@@ -336,6 +337,9 @@ def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
             done = git.run(*args, check=False, timeout_s=LONG_S, env=switch.env, keep=switch.keep)
         if done.status != 0:
             raise _not_checked_out(worktree, branch, args, done)
+    if done.stderr:
+        # It warns of a file that it could not remove, and calls it done.
+        remove_left_over(worktree, old, new)
     _fill(worktree)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitcoord.core.errors import RefusedError, UnavailableError
+from gitcoord.core.ids import Oid
 from gitcoord.git import worktrees
 from gitcoord.git.checkout import remove_left_over
 from gitcoord.git.local_changes import changed_paths
@@ -311,6 +312,24 @@ def test_what_git_cannot_remove_is_removed(
         (repo / "b").unlink()
         git(repo, "checkout", "-q", "--", "b")
     git(repo, "update-ref", "refs/heads/main", new)
+    let_git_remove_no_b(tmp_path, monkeypatch)
+    worktrees.follow(repo, before, new)
+    assert changed_paths(repo) == []
+
+
+@pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")
+def test_what_git_cannot_remove_at_a_checkout_is_removed(
+    repo: Path, base: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(repo, "checkout", "-q", "--detach", base)
+    let_git_remove_no_b(tmp_path, monkeypatch)
+    worktrees.checkout_branch(repo, "task/a", Oid(new))
+    assert changed_paths(repo) == []
+    assert not (repo / "b").exists()
+
+
+def let_git_remove_no_b(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a git come first that gets an error of the disk when it removes a file ``b``."""
     failing = tmp_path / "programs" / "git"
     failing.parent.mkdir()
     failing.write_text(
@@ -319,8 +338,6 @@ def test_what_git_cannot_remove_is_removed(
     )
     failing.chmod(0o755)
     monkeypatch.setenv("PATH", f"{failing.parent}:{os.environ['PATH']}")
-    worktrees.follow(repo, before, new)
-    assert changed_paths(repo) == []
 
 
 @pytest.mark.parametrize("kind", ["changed", "another case", "behind a link"])
