@@ -28,7 +28,7 @@ from gitcoord.git.program import LONG_S, Git
 from gitcoord.git.refs import clear_dead_lock, clear_locks, head_lock
 from gitcoord.host.files import copy_file, open_file
 
-__all__ = ["Switch", "remove_left_over", "switching", "undo"]
+__all__ = ["Switch", "remove_left_over", "switching", "undo", "write_left_out"]
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
@@ -226,6 +226,23 @@ def _restore(place: _Place, facts: Mapping[str, str], handle: int) -> None:
         git.run(
             "checkout-index", "-f", "-z", "--stdin", stdin=listing, timeout_s=LONG_S, keep=(handle,)
         )
+
+
+def write_left_out(worktree: Path) -> None:
+    """Write the files that a checkout left as they were.
+
+    git tells of such a file, and calls the checkout done. For use right after one that
+    began without local changes alone: what differs from the index then is nobody's work.
+
+    Raises:
+        GitError: One cannot be written.
+
+    """
+    git = Git(worktree)
+    git.run("update-index", "-q", "--refresh", check=False, timeout_s=LONG_S)
+    left = git.run("diff-files", "-z", "--name-only", "--ignore-submodules", timeout_s=LONG_S)
+    if left.stdout:
+        git.run("checkout-index", "-f", "-z", "--stdin", stdin=left.stdout, timeout_s=LONG_S)
 
 
 def remove_left_over(worktree: Path, old: Oid, new: Oid) -> None:

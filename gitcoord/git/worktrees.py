@@ -19,7 +19,7 @@ from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.shapes import NamedTuple
-from gitcoord.git.checkout import remove_left_over, switching, undo
+from gitcoord.git.checkout import remove_left_over, switching, undo, write_left_out
 from gitcoord.git.half_made import (
     LOCK_WAIT_S,
     UNREADABLE,
@@ -338,8 +338,9 @@ def checkout_branch(worktree: Path, branch: str, start: Oid) -> None:
         if done.status != 0:
             raise _not_checked_out(worktree, branch, args, done)
     if done.stderr:
-        # It warns of a file that it could not remove, and calls it done.
+        # It tells of a file that it could not remove or replace, and calls it done.
         remove_left_over(worktree, old, new)
+        write_left_out(worktree)
     _fill(worktree)
 
 

@@ -10,7 +10,7 @@ import pytest
 from gitcoord.core.errors import RefusedError, UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.git import worktrees
-from gitcoord.git.checkout import remove_left_over
+from gitcoord.git.checkout import remove_left_over, write_left_out
 from gitcoord.git.local_changes import changed_paths
 from gitcoord.git.program import Git, GitError
 from tests.git.building import commit, git
@@ -318,14 +318,28 @@ def test_what_git_cannot_remove_is_removed(
 
 
 @pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")
-def test_what_git_cannot_remove_at_a_checkout_is_removed(
-    repo: Path, base: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [None, "another b\n"])
+def test_what_git_cannot_remove_or_replace_at_a_checkout_is(
+    repo: Path,
+    base: str,
+    content: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    new = commit(repo, {"b": content, "a": "new a\n"}, base)
     git(repo, "checkout", "-q", "--detach", base)
     let_git_remove_no_b(tmp_path, monkeypatch)
-    worktrees.checkout_branch(repo, "task/a", Oid(new))
+    if content is None:
+        worktrees.checkout_branch(repo, "task/a", Oid(new))
+        assert not (repo / "b").exists()
+    else:
+        # The second try meets the same disk: that is told.
+        with pytest.raises(GitError, match="unable to unlink"):
+            worktrees.checkout_branch(repo, "task/a", Oid(new))
+        monkeypatch.setenv("PATH", os.environ["PATH"].partition(":")[2])
+        write_left_out(repo)
+        assert (repo / "b").read_text() == content
     assert changed_paths(repo) == []
-    assert not (repo / "b").exists()
 
 
 def let_git_remove_no_b(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
