@@ -45,8 +45,8 @@ acks = os.open(sys.argv[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 work = open_workspace(repo, timeout_s=20)
 alive = repo / f"alive-{agent}"
 def ack(entry, **more):
-    # A disk that has lost its power may still answer a sync with success (xfs, once in
-    # some hundred cuts). So an answer counts only if the disk takes a change after it.
+    # A disk that is gone may still answer a sync with success: xfs does at about every
+    # cut of a loop of four writers. So an answer counts only if it takes a change after it.
     alive.mkdir()
     alive.rmdir()
     os.write(acks, (json.dumps({"entry": entry, **more}) + "\\n").encode())
