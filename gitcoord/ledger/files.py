@@ -158,7 +158,9 @@ class TokenFiles:
         acknowledged, since ext4 gives a new file its blocks later.
         """
         path = self.folder / f"{token}.json"
-        write_json(path, {**content, "token": token})
+        # A name that is there already is not given to bytes that a power cut may take.
+        is_known = self._is_durable and path.exists()
+        write_json(path, {**content, "token": token}, is_durable=is_known)
         if not self._is_durable:
             return []
         return [path]

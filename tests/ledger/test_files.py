@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from gitcoord.features.workspace import open_workspace
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.beats import Observations
 from gitcoord.ledger.files import TokenFiles, read_json
+from tests.support import strace
 from tests.support.builders import tasks
 from tests.support.world import found
 
@@ -83,3 +87,23 @@ def test_forged_private_files_are_passed_over(repo: Path, forged: Any) -> None:
     assert claims.claim(heir, "x", checkout=False, session="s").already
     assert claims.claim(heir, "x", checkout=False, session="other").reissued
     assert outside.read_text() == "kept"
+
+
+@pytest.mark.skipif(strace.STRACE is None, reason="there is no strace")
+def test_a_token_that_is_written_again_is_on_the_disk_before_it_has_the_name(
+    tmp_path: Path,
+) -> None:
+    again = """
+import sys
+from pathlib import Path
+from gitcoord.ledger.files import TokenFiles
+tokens = TokenFiles(Path(sys.argv[1]), "ledger")
+for task in ("", "a"):
+    tokens.write("0" * 32, {"task": task})
+"""
+    trace = tmp_path / "trace"
+    options = ["-f", "-qq", "-o", str(trace), "-e", "trace=fsync,rename,renameat,renameat2"]
+    argv = [str(strace.STRACE), *options, sys.executable, "-B", "-c", again, str(tmp_path)]
+    subprocess.run(argv, check=True)
+    calls = re.findall(r"\b(fsync|rename)", trace.read_text())
+    assert calls == ["rename", "fsync", "rename"]
