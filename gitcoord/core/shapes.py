@@ -1,4 +1,4 @@
-"""Name the shapes of records for type checkers, at little cost when running.
+"""Shapes of records: named tuples and typed dicts that are made quickly.
 
 ``typing`` has these names too, and does more for them at run time: it compiles
 the type of each field, for those who ask for the types later. Nobody here does.

@@ -33,7 +33,15 @@ from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.deciding import Shared
 from gitcoord.ledger.ledger import Done
 
-__all__ = ["Claimed", "begun", "claim", "go_on", "recovered_place", "refuse_changes"]
+__all__ = [
+    "Claimed",
+    "begun",
+    "claim",
+    "go_on",
+    "recovered_place",
+    "refuse_changes",
+    "shown",
+]
 
 
 class Claimed(NamedTuple):
@@ -213,14 +221,15 @@ def begun(
         already=False,
         reissued=False,
         checkout=state,
-        worktree=_shown(worktree),
+        worktree=shown(worktree),
         earlier=earlier,
         is_resumed=bool(start) and state == "done",
         problem=problem,
     )
 
 
-def _shown(worktree: Path | None) -> str | None:
+def shown(worktree: Path | None) -> str | None:
+    """Return a worktree's path as an answer has it; None where there is no worktree."""
     if worktree is None:
         return None
     return str(worktree)
@@ -258,7 +267,7 @@ def go_on(
         already=True,
         reissued=is_reissued,
         checkout=state,
-        worktree=_shown(worktree),
+        worktree=shown(worktree),
         earlier=_earlier_branch(work, snapshot, task),
         problem=problem,
     )

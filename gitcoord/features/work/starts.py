@@ -96,8 +96,8 @@ def start(
     except (GitcoordError, GitError, OSError) as error:
         # The entry stands: to say that nothing changed would be false.
         unmade = claims.begun(work, who, done, task["id"], None)
-        meant = place or work.worktree_of(who)
-        return unmade._replace(checkout="failed", worktree=str(meant), problem=str(error))
+        meant = claims.shown(place or work.worktree_of(who))
+        return unmade._replace(checkout="failed", worktree=meant, problem=str(error))
     return claimed._replace(already=False, entry=done.entry)
 
 

@@ -167,3 +167,18 @@ def test_a_start_stands_and_says_so_where_its_token_cannot_be_moved(
     again = starts.start(open_workspace(repo), "Fix it", agent="ana", name="fix", session="s")
     assert (again.already, again.checkout) == (True, "done")
     assert again.claim["token"] == started.claim["token"]
+
+
+def test_a_start_that_stands_names_no_worktree_where_its_agent_has_none(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = begun(repo)
+    agents.add(work, "ana", no_worktree=True)
+
+    def full(*_args: object, **_options: object) -> None:
+        raise UnavailableError("no space is left", hint="make room")
+
+    monkeypatch.setattr(claims, "claim", full)
+    started = starts.start(work, "Fix it", agent="ana", name="fix", session="s")
+    assert (started.task["state"], started.checkout) == ("claimed", "failed")
+    assert started.worktree is None
