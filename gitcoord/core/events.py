@@ -24,7 +24,7 @@ from gitcoord.core.model import (
 )
 from gitcoord.core.shapes import TypedDict
 
-__all__ = ["Command", "Event", "Redone", "evidence_of", "tasks_of"]
+__all__ = ["Command", "Event", "Redone", "evidence_of", "operations_in", "tasks_of"]
 
 
 class Redone(TypedDict):
@@ -146,6 +146,11 @@ def evidence_of(event: Event) -> list[Evidence]:
     for inner in event.get("events", []):
         found += evidence_of(inner)
     return found
+
+
+def operations_in(event: Event) -> set[str]:
+    """Return the operation of an event, and those of a batch's events."""
+    return {event["op"], *(inner["op"] for inner in event.get("events", []))}
 
 
 def tasks_of(event: Event) -> list[TaskId]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from gitcoord.core.events import Event, evidence_of, tasks_of
+from gitcoord.core.events import Event, evidence_of, operations_in, tasks_of
 
 
 def event(**keys: Any) -> Event:
@@ -13,6 +13,12 @@ def event(**keys: Any) -> Event:
 
 def ended(task: str) -> dict[str, Any]:
     return {"task": task, "token": f"token of {task}"}
+
+
+def test_a_batch_has_its_own_operation_and_those_of_its_events() -> None:
+    batch = event(op="batch", events=[event(op="claim"), event(op="note"), event(op="claim")])
+    assert operations_in(batch) == {"batch", "claim", "note"}
+    assert operations_in(event(op="claim")) == {"claim"}
 
 
 def test_every_task_of_an_event_is_named_once_and_in_order() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from gitcoord.core import paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.errors import NotFoundError
-from gitcoord.core.events import Event, tasks_of
+from gitcoord.core.events import Event, operations_in, tasks_of
 from gitcoord.core.ids import AgentId, Oid, PhaseId, TaskId
 from gitcoord.core.messages import reason_in, sparse, subject_of
 from gitcoord.core.shapes import NamedTuple
@@ -37,7 +37,8 @@ __all__ = [
 class Wanted(NamedTuple):
     """Which entries are asked for; None and nothing ask for all of them.
 
-    ``since`` and ``until`` are times in seconds, the second one excluded.
+    ``since`` and ``until`` are times in seconds, the second one excluded. A
+    batch is asked for by its own operation, and by each of those in it.
     """
 
     task: TaskId | None = None
@@ -148,7 +149,7 @@ def is_wanted(work: Workspace, link: Link, wanted: Wanted) -> bool:
     is_after = wanted.until is not None and link.time >= wanted.until
     if is_before or is_after:
         return False
-    if wanted.ops and event["op"] not in wanted.ops:
+    if wanted.ops and operations_in(event).isdisjoint(wanted.ops):
         return False
     if event["op"] == "rollback":
         return True
@@ -189,17 +190,19 @@ def _touches(snapshot: Snapshot, event: Event, tasks: list[TaskId], path: str | 
 def git_command(ref: str, wanted: Wanted, since: str | None = None) -> str:
     """Return the git command that lists the same entries.
 
-    Git cannot ask for the phase or the paths of tasks: there it lists more.
+    The trailer ``Gitcoord-Op`` of a batch names the batch alone, so operations
+    are looked for in its event. Git cannot ask for the phase or the paths of
+    tasks: there it lists more.
     """
     asked = []
     if wanted.task is not None:
         asked.append(f'"task":"{_escaped(wanted.task)}"')
     words = ["git log --format='%h %aI %s'"]
     if len(wanted.ops) == 1:
-        asked.append(f"^Gitcoord-Op: {wanted.ops[0]}$")
+        asked.append(f'^Gitcoord-Event: .*"op":"{wanted.ops[0]}"')
     elif wanted.ops:
         words.append("-E")
-        asked.append(f"^Gitcoord-Op: ({'|'.join(wanted.ops)})$")
+        asked.append(f'^Gitcoord-Event: .*"op":"({"|".join(wanted.ops)})"')
     words += [f"--grep='{pattern}'" for pattern in asked]
     if len(asked) > 1:
         words.append("--all-match")

@@ -21,8 +21,9 @@ from gitcoord.features.inspect.events import (
     lines_after,
 )
 from gitcoord.features.land import rollbacks
-from gitcoord.features.work import claims, results
-from gitcoord.features.workspace import Workspace
+from gitcoord.features.setup import ledger, plans
+from gitcoord.features.work import claims, results, starts
+from gitcoord.features.workspace import Workspace, open_workspace
 from tests.support.builders import tasks
 from tests.support.world import found, git
 
@@ -149,19 +150,34 @@ def test_filters_choose_and_git_alone_lists_the_same(
     assert [link.event["op"] for link in links] == ops
     if wanted.phase or wanted.path:
         return
-    command = git_command(work.ledger.ref, wanted).replace("%h %aI %s", "%H")
+    assert _listed(repo, git_command(work.ledger.ref, wanted)) == [link.oid for link in links]
+
+
+@pytest.mark.parametrize("ops", [("claim",), ("batch",), ("claim", "note"), ("task-add",)])
+def test_a_batch_is_found_by_the_operations_in_it(repo: Path, ops: tuple[str, ...]) -> None:
+    work = open_workspace(repo)
+    ledger.init(work)
+    plans.apply_adhoc(work)
+    started = starts.start(work, 'Say "op":"release"', paths=["src/"])
+    links = entries(work, tip(work))
+    wanted = Wanted(ops=ops)
+    assert [link.oid for link in links if is_wanted(work, link, wanted)] == [started.entry]
+    assert _listed(repo, git_command(work.ledger.ref, wanted)) == [started.entry]
+    other = Wanted(ops=("release",))
+    assert _listed(repo, git_command(work.ledger.ref, other)) == []
+
+
+def _listed(repo: Path, command: str) -> list[str]:
+    """Return the entries that a git command lists, oldest first."""
+    asked = command.replace("%h %aI %s", "%H")
     listed = subprocess.run(
-        ["sh", "-c", command], cwd=repo, capture_output=True, text=True, check=True
+        ["sh", "-c", asked], cwd=repo, capture_output=True, text=True, check=True
     )
-    assert listed.stdout.split()[::-1] == [link.oid for link in links]
+    return listed.stdout.split()[::-1]
 
 
 def test_git_lists_what_came_after_an_entry(repo: Path) -> None:
     work = found(repo, PLAN, "x", worktrees=False)
     start = tip(work)
     told = try_task(work, "a")
-    command = git_command(work.ledger.ref, EVERYTHING, start).replace("%h %aI %s", "%H")
-    listed = subprocess.run(
-        ["sh", "-c", command], cwd=repo, capture_output=True, text=True, check=True
-    )
-    assert listed.stdout.split()[::-1] == told
+    assert _listed(repo, git_command(work.ledger.ref, EVERYTHING, start)) == told
