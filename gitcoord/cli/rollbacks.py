@@ -91,8 +91,6 @@ def _time(app: App, text: str | None) -> int | None:
 
 
 def _tell(app: App, op: str, done: Any, words: str) -> None:
-    from gitcoord.features.land.target_moves import lagging
-
     facts = {
         "entry": done.entry,
         "onto": done.onto,
@@ -101,13 +99,15 @@ def _tell(app: App, op: str, done: Any, words: str) -> None:
         "code": done.code,
     }
     text = f"the ledger is back at {done.onto[:12]} ({words}), epoch {done.epoch}"
-    if done.code:
+    if done.unmoved:
+        app.out.notice(done.unmoved)
+    elif done.code:
         text += f"\n{branch_name(done.code['target'])} is at {done.code['new'][:12]}"
     text += (
         f"\nwhat was abandoned is kept at {done.abandoned[:12]}: gitcoord rollback undo brings it "
         "back"
     )
-    for worktree in lagging(app.work):
+    for worktree in done.behind:
         app.out.notice(f"{worktree} has the target checked out and is behind it")
     app.out.answer(op, facts, text)
 

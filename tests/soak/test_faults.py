@@ -2,7 +2,8 @@
 
 One row of the table for each command, one run for each call and fault.
 ``GITCOORD_SOAK=long`` runs every one, ``GITCOORD_FAULTS=each`` a kill and an
-error at every call; otherwise it is an even spread of them.
+error at every call; otherwise it is an even spread of them. Each fault waits
+more than it works: ``GITCOORD_FAULT_PROCESSES`` says how many are tried at once.
 """
 
 from __future__ import annotations
@@ -34,11 +35,18 @@ pytestmark = [
 ]
 IS_LONG = os.environ.get("GITCOORD_SOAK") == "long"
 ASKED = os.environ.get("GITCOORD_FAULTS", "10")
-PROCESSES = 2
+PROCESSES = int(os.environ.get("GITCOORD_FAULT_PROCESSES", "2"))
+TOLD_EVERY = 50
+TRIES = 3
 
 
 def trial(fault: Fault, *, top: Path, row: str, survey: Survey) -> Report:
-    return try_fault(top, row, fault, survey)
+    """Try a fault, and again where the run had no such call: what waits asks git now and then."""
+    for _ in range(TRIES):
+        report = try_fault(top, row, fault, survey)
+        if report.struck:
+            break
+    return report
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -71,19 +79,15 @@ def test_a_landing_that_is_killed_at_any_call_is_made_good_by_the_next(
 
 
 def _try(row: str, top: Path, survey: Survey, faults: list[Fault], chosen: list[Fault]) -> None:
+    one = partial(trial, top=top, row=row, survey=survey)
+    reports: list[Report] = []
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        reports = list(
-            pool.imap_unordered(
-                partial(trial, top=top, row=row, survey=survey), chosen, chunksize=4
-            )
-        )
+        for report in pool.imap_unordered(one, chosen, chunksize=4):
+            reports.append(report)
+            _tell(row, reports, len(chosen))
     struck = [report for report in reports if report.struck]
     endings = Counter(report.ended for report in struck)
-    problems = [
-        f"{report.fault.kind} {report.fault.call}: {report.problem}"
-        for report in reports
-        if report.problem
-    ]
+    problems = [_told(report) for report in reports if report.problem]
     print(
         f"\n{row}: {len(survey.calls)} calls, {len(faults)} faults, {len(chosen)} tried, "
         f"{len(struck)} struck, "
@@ -91,3 +95,16 @@ def _try(row: str, top: Path, survey: Survey, faults: list[Fault], chosen: list[
     )
     assert not problems, "\n".join(problems)
     assert len(struck) > len(chosen) * 0.8, "the calls are the same from run to run"
+
+
+def _tell(row: str, reports: list[Report], total: int) -> None:
+    """Say what the newest report found, and every so often how far the row is."""
+    if reports[-1].problem:
+        print(f"\n{row}: {_told(reports[-1])}", flush=True)
+    if len(reports) % TOLD_EVERY == 0:
+        violations = sum(bool(report.problem) for report in reports)
+        print(f"\n{row}: {len(reports)} of {total}, {violations} violations", flush=True)
+
+
+def _told(report: Report) -> str:
+    return f"{report.fault.kind} {report.fault.call}: {report.problem}"

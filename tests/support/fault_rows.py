@@ -219,7 +219,6 @@ ROWS: dict[str, Row] = {
         {"phases": {"default": "landed"}, "files": ["README.md", "a/file.txt"], "changes": []},
         frozenset({"not-found"}),
         frozenset({"rollback-done"}),
-        frozenset({"rollback"}),
     ),
     "rollback-code": Row(
         setups.landed,

@@ -8,12 +8,19 @@ branches and results are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 from gitcoord.core import codec
-from gitcoord.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
+from gitcoord.core.errors import (
+    CorruptError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
 from gitcoord.core.events import Command
 from gitcoord.core.ids import ORCHESTRATOR, Oid, PhaseId
 from gitcoord.core.leases import Context
@@ -29,7 +36,7 @@ from gitcoord.features.inspect.chain import checkpoint_entry, entries
 from gitcoord.features.land.candidates import unpruned
 from gitcoord.features.land.pending_moves import require_begun
 from gitcoord.features.land.rollback_preview import CodeMove, code_move
-from gitcoord.features.land.target_moves import finish_pending
+from gitcoord.features.land.target_moves import finish_pending, lagging
 from gitcoord.features.names import beginning_with, named_checkpoint, named_entry, named_phase
 from gitcoord.features.workspace import Workspace, keep_commits
 from gitcoord.git.merges import is_ancestor
@@ -52,13 +59,20 @@ class Choice(NamedTuple):
 
 
 class RolledBack(NamedTuple):
-    """A rollback that took place."""
+    """A rollback that took place.
+
+    ``unmoved`` says what keeps the target of its ``code`` from moving yet,
+    where that could not be finished; else it is empty. ``behind`` are
+    worktrees that have the target checked out and could not follow.
+    """
 
     entry: Oid
     onto: Oid
     abandoned: Oid
     epoch: int
     code: Pending | None
+    unmoved: str = ""
+    behind: Sequence[Path] = ()
 
 
 def choose(
@@ -339,10 +353,22 @@ def _publish(
     if plan:
         verify = {plan.target: plan.old}
     done = work.ledger.execute(request, agent=ORCHESTRATOR, verify=verify)
-    finish_pending(work, made=plan.new if plan is not None else "")
-    return RolledBack(
-        done.entry, onto, done.event["abandoned"], done.event["epoch"], done.event["code"]
-    )
+    event = done.event
+    gone_back = RolledBack(done.entry, onto, event["abandoned"], event["epoch"], event["code"])
+    return _finished(work, gone_back, made=plan.new if plan is not None else "")
+
+
+def _finished(work: Workspace, gone_back: RolledBack, *, made: str) -> RolledBack:
+    """Move the target and let worktrees follow, or say what keeps it from moving."""
+    from gitcoord.git.program import GitError
+
+    try:
+        finish_pending(work, made=made)
+        return gone_back._replace(behind=lagging(work))
+    except (UnavailableError, GitError, OSError) as error:
+        # The entry stands: to say that nothing changed would be false.
+        told = f"the target's move is not over: {error}; the next command goes on with it"
+        return gone_back._replace(unmoved=told)
 
 
 def _finish_what_was_begun(work: Workspace) -> None:

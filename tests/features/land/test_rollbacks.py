@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,25 @@ def test_a_rollback_cut_off_before_the_move_is_finished_by_the_next_command(
             },
             agent=ORCHESTRATOR,
         )
+    target_moves.finish_pending(work)
+    assert git("rev-parse", "main", cwd=repo) == old
+    assert work.ledger.snapshot().settings()["pending"] is None
+    verify.verify(work)
+
+
+def test_a_rollback_stands_and_says_so_where_its_target_cannot_be_moved(repo: Path) -> None:
+    work, whole, old = landed(repo)
+    new = git("rev-parse", "main", cwd=repo)
+    # Where it is noted which worktrees have to follow there is a file, and no folder.
+    notes = work.ledger.files.root / "follow"
+    shutil.rmtree(notes)
+    notes.write_text("in the way\n")
+    done = back(work, whole, code=True)
+    assert work.ledger.snapshot().oid == done.entry
+    assert git("rev-parse", "main", cwd=repo) == new
+    assert "follow" in done.unmoved
+    assert "the next command" in done.unmoved
+    notes.unlink()
     target_moves.finish_pending(work)
     assert git("rev-parse", "main", cwd=repo) == old
     assert work.ledger.snapshot().settings()["pending"] is None
