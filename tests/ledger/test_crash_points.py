@@ -44,6 +44,7 @@ class Dying:
     def __init__(self, store: Store, at: int) -> None:
         self._store = store
         self.left = at
+        self.begun: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._store, name)
@@ -51,6 +52,7 @@ class Dying:
             return value
 
         def call(*args: Any, **more: Any) -> Any:
+            self.begun.append(name)
             self.left -= 1
             if self.left == 0:
                 raise Death
