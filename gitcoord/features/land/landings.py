@@ -201,8 +201,8 @@ def _land_once(
     check = check_phase(work, phase, snapshot, without, is_signing=True)
     _refuse_unready(check)
     tree = _begun(work, snapshot, check)
-    finish_pending(work, follow=follow, made=check.tips[-1])
-    done = _verified(work, phase, check, tree)
+    forbidden = finish_pending(work, follow=follow, made=check.tips[-1])
+    done = _verified(work, phase, check, tree, forbidden)
     from gitcoord.features.land.branches import reclaim_branches
 
     reclaim_branches(work, work.ledger.snapshot())
@@ -364,7 +364,9 @@ def _begin(work: Workspace, snapshot: Snapshot, check: PhaseCheck, tree: Oid) ->
         raise
 
 
-def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: Oid) -> Landed:
+def _verified(
+    work: Workspace, phase: PhaseId, check: PhaseCheck, tree: Oid, forbidden: RefusedError | None
+) -> Landed:
     """Read again what became of it: another command may have ended it before us."""
     from gitcoord.git.merges import tree_of
 
@@ -374,9 +376,13 @@ def _verified(work: Workspace, phase: PhaseId, check: PhaseCheck, tree: Oid) -> 
     if ended is not None and ended["state"] == _state_after(ended):
         landing = ended["landing"]
     if ended is None or landing is None or landing["new"] != new:
-        raise RefusedError(
-            f"the landing of phase {phase} was aborted: the target moved, or a hook refused it",
+        forbidden = forbidden or RefusedError(
+            "another command gave it up, since the target moved or a hook refused it",
             reason="target-moved",
+        )
+        raise RefusedError(
+            f"the landing of phase {phase} was aborted: {forbidden.message}",
+            reason=forbidden.reason,
             hint="`gitcoord status` shows the escalation; fix it, and land again",
         )
     if tree_of(work.git, new) != tree or lost(work, after, [ended]):

@@ -13,7 +13,7 @@ from gitcoord.core.events import Command, Event
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Pending, Why
 from gitcoord.core.refs import branch_name
-from gitcoord.core.sentences import given, said
+from gitcoord.core.sentences import given, said, words
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 
@@ -22,11 +22,12 @@ __all__ = ["end_on_server"]
 
 def end_on_server(
     work: Workspace, snapshot: Snapshot, pending: Pending, event: Event, *, made: str
-) -> bool:
-    """Push the move and the entry that ends it; return whether it was made.
+) -> tuple[bool, RefusedError | None]:
+    """Push the move and the entry that ends it.
 
-    If it is neither made nor aborted, the target was moved by somebody else
-    meanwhile, and the caller looks again.
+    Returns whether it was made, and what forbade it where it was aborted. If it
+    is neither, the target was moved by somebody else meanwhile, and the caller
+    looks again.
 
     Raises:
         UnavailableError: The server was not reached; nothing moved.
@@ -37,6 +38,7 @@ def end_on_server(
     target, old, new = pending["target"], pending["old"], pending["new"]
     now = work.read_target(target)
     why: Why = ""
+    forbidden = None
     if now == old and new != made:
         from gitcoord.features.land.pending_moves import unlike
 
@@ -47,18 +49,19 @@ def end_on_server(
             _end(work, pending, "done")
         except RefusedError as error:
             if error.reason == "target-moved":
-                return False
+                return False, None
             if error.reason != "remote":
                 raise
+            forbidden = error
             why = error.message
         else:
-            return True
+            return True, None
     if not why:
         why = said("target-gone", target=branch_name(target))
         if now:
             why = said("target-elsewhere", target=branch_name(target), place=now)
     _end(work, pending, "abort", why)
-    return False
+    return False, forbidden or RefusedError(words(why), reason="target-moved")
 
 
 def _end(work: Workspace, pending: Pending, end: Literal["done", "abort"], why: Why = "") -> None:

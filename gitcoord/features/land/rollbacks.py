@@ -61,8 +61,8 @@ class Choice(NamedTuple):
 class RolledBack(NamedTuple):
     """A rollback that took place.
 
-    ``unmoved`` says what keeps the target of its ``code`` from moving yet,
-    where that could not be finished; else it is empty. ``behind`` are
+    ``unmoved`` says why the target of its ``code`` was not moved, or not yet;
+    where it was, it is empty. ``behind`` are
     worktrees that have the target checked out and could not follow.
     """
 
@@ -363,7 +363,10 @@ def _finished(work: Workspace, gone_back: RolledBack, *, made: str) -> RolledBac
     from gitcoord.git.program import GitError
 
     try:
-        finish_pending(work, made=made)
+        forbidden = finish_pending(work, made=made)
+        if forbidden is not None:
+            told = f"the target was not rolled back: {forbidden.message}"
+            return gone_back._replace(unmoved=told)
         return gone_back._replace(behind=lagging(work))
     except (UnavailableError, GitError, OSError) as error:
         # The entry stands: to say that nothing changed would be false.

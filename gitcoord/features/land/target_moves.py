@@ -18,7 +18,7 @@ from gitcoord.core.events import Event
 from gitcoord.core.ids import ORCHESTRATOR
 from gitcoord.core.model import Pending, Why
 from gitcoord.core.refs import branch_name
-from gitcoord.core.sentences import given, said
+from gitcoord.core.sentences import given, said, words
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace
 from gitcoord.host.processes import process_of
@@ -69,8 +69,10 @@ def finish_for_agent(work: Workspace) -> str:
 
 def finish_pending(
     work: Workspace, *, follow: bool = True, made: str = "", wait_s: float | None = None
-) -> None:
+) -> RefusedError | None:
     """Finish or abort a target move that is pending, if there is one.
+
+    Returns what forbade a move that was aborted here.
 
     In this order: the target is ``old``: move it; the target contains
     ``new``: done; else abort, and escalate. With ``follow``, worktrees that
@@ -86,6 +88,7 @@ def finish_pending(
     """
     if wait_s is None:
         wait_s = work.ledger.timeout_s
+    forbidden: RefusedError | None = None
     for _ in range(_TRIES):
         snapshot = work.ledger.snapshot()
         pending = snapshot.settings()["pending"]
@@ -96,7 +99,7 @@ def finish_pending(
 
         event = require_begun(work, snapshot, pending)
         try:
-            _finish(work, snapshot, pending, event, made=made, wait_s=wait_s)
+            forbidden = _finish(work, snapshot, pending, event, made=made, wait_s=wait_s)
         except RefusedError as error:
             if error.reason != "pending":
                 raise
@@ -106,6 +109,7 @@ def finish_pending(
         )
     if follow:
         lagging(work, bring_along=True)
+    return forbidden
 
 
 def _finish(
@@ -116,14 +120,15 @@ def _finish(
     *,
     made: str,
     wait_s: float,
-) -> None:
-    """Take one step towards the end of a move."""
+) -> RefusedError | None:
+    """Take one step towards the end of a move; return what forbids it, where it is aborted."""
     if work.remote is not None:
         from gitcoord.features.land.remote_moves import end_on_server
 
-        if end_on_server(work, snapshot, pending, event, made=made):
+        was_made, forbidden = end_on_server(work, snapshot, pending, event, made=made)
+        if was_made:
             _follow_server(work, pending, wait_s)
-        return
+        return forbidden
     from gitcoord.git.merges import holds_move
 
     target, old, new = pending["target"], pending["old"], pending["new"]
@@ -135,24 +140,28 @@ def _finish(
     _clear_dead_locks(work, pending, wait_s)
     now = work.store.read_ref(target)
     why: Why = ""
+    forbidden = None
     if now == old:
         if new != made:
             from gitcoord.features.land.pending_moves import unlike
 
             why = unlike(work, snapshot, event)
         if not why:
-            why = _move(work, snapshot, pending, wait_s)
+            forbidden = _move(work, snapshot, pending, wait_s)
+        if forbidden is not None:
+            why = forbidden.message
         now = work.store.read_ref(target)
         if not why and now == old != new:
-            return
+            return None
     if now is not None and (now == new or (now != old and holds_move(work.git, now, old, new))):
         work.ledger.execute({"op": f"{op}-done", **ends}, agent=ORCHESTRATOR)
-        return
+        return None
     if not why:
         why = said("target-gone", target=branch_name(target))
         if now:
             why = said("target-elsewhere", target=branch_name(target), place=now)
     work.ledger.execute({"op": f"{op}-abort", **ends, **given(why)}, agent=ORCHESTRATOR)
+    return forbidden or RefusedError(words(why), reason="target-moved")
 
 
 def _follow_server(work: Workspace, pending: Pending, wait_s: float) -> None:
@@ -166,7 +175,9 @@ def _follow_server(work: Workspace, pending: Pending, wait_s: float) -> None:
         _move(work, work.ledger.snapshot(), pending, wait_s)
 
 
-def _move(work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float) -> str:
+def _move(
+    work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float
+) -> RefusedError | None:
     """Try to move the target; return what forbids it, or nothing.
 
     Whether it moved has to be read.
@@ -197,11 +208,11 @@ def _move(work: Workspace, snapshot: Snapshot, pending: Pending, wait_s: float) 
                 work.ledger.queue.handles,
             )
     except RefusedError as error:
-        return error.message
+        return error
     except CutOffError:
         _clear_after_mover(work, marker, {**move, "locks": locks}, wait_s)
         sync_folders(work.git, target)
-    return ""
+    return None
 
 
 def _busy(work: Workspace) -> UnavailableError:

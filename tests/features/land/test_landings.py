@@ -37,11 +37,11 @@ def test_a_lander_that_slept_does_not_move_the_target_again(
     do(work, "x")
     old = git("rev-parse", "main", cwd=repo)
     stale: list[Any] = []
-    finish: Callable[..., None] = target_moves._finish
+    finish: Callable[..., RefusedError | None] = target_moves._finish
 
-    def remembered(*args: object, **more: object) -> None:
+    def remembered(*args: object, **more: object) -> RefusedError | None:
         stale.append((args, more))
-        finish(*args, **more)
+        return finish(*args, **more)
 
     monkeypatch.setattr(target_moves, "_finish", remembered)
     landings.land(work, "default")
@@ -89,13 +89,15 @@ def test_a_hook_that_forbids_the_move_aborts_the_landing(repo: Path) -> None:
     hook = repo / ".git" / "hooks" / "reference-transaction"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(
-        '#!/bin/sh\n[ "$1" = prepared ] || exit 0\n[ -z "$GITCOORD_LANDING" ] || exit 1\n'
+        '#!/bin/sh\n[ "$1" = prepared ] || exit 0\n'
+        '[ -z "$GITCOORD_LANDING" ] || { echo not on Fridays >&2; exit 1; }\n'
     )
     hook.chmod(0o755)
     before = git("rev-parse", "main", cwd=repo)
     with pytest.raises(RefusedError) as caught:
         landings.land(work, "default")
-    assert caught.value.reason == "target-moved"
+    assert caught.value.reason == "hook"
+    assert "not on Fridays" in caught.value.message
     assert git("rev-parse", "main", cwd=repo) == before
     assert facts.status(work)["escalations"][0]["kind"] == "landing-aborted"
     hook.unlink()

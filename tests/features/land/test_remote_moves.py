@@ -90,7 +90,8 @@ def test_a_server_that_forbids_the_target_s_move_aborts_the_landing(
     hook.chmod(0o755)
     with pytest.raises(RefusedError) as refused:
         landings.land(one, "default")
-    assert refused.value.reason == "target-moved"
+    assert refused.value.reason == "remote"
+    assert "protected" in refused.value.message
     assert git("rev-parse", "main", cwd=bare) == old
     snapshot = one.ledger.snapshot()
     assert snapshot.settings()["pending"] is None

@@ -328,6 +328,22 @@ def test_a_rollback_stands_and_says_so_where_its_target_cannot_be_moved(repo: Pa
     verify.verify(work)
 
 
+def test_a_rollback_says_so_where_a_hook_forbids_the_target_s_move(repo: Path) -> None:
+    work, whole, _ = landed(repo)
+    new = git("rev-parse", "main", cwd=repo)
+    hook = repo / ".git" / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        '#!/bin/sh\n[ "$1" = prepared ] || exit 0\n'
+        '[ -z "$GITCOORD_LANDING" ] || { echo not on Fridays >&2; exit 1; }\n'
+    )
+    hook.chmod(0o755)
+    done = back(work, whole, code=True)
+    assert "not on Fridays" in done.unmoved
+    assert git("rev-parse", "main", cwd=repo) == new
+    assert work.ledger.snapshot().settings()["pending"] is None
+
+
 def test_a_target_that_moved_aborts_the_rollbacks_move_and_escalates(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
