@@ -31,13 +31,17 @@ class Step(NamedTuple):
 def encoded(changes: Changes) -> dict[str, bytes | BlobRef | None]:
     """Turn changed records into what a store writes."""
     contents: dict[str, bytes | BlobRef | None] = {}
+    dumped: dict[int, bytes] = {}
     for path, change in changes.items():
         if change is None:
             contents[path] = None
         elif isinstance(change, BlobOid):
             contents[path] = BlobRef(Oid(change))
         else:
-            contents[path] = codec.dump(change)
+            # One record often stands at two paths: a task, and its copy in ``live/``.
+            if id(change) not in dumped:
+                dumped[id(change)] = codec.dump(change)
+            contents[path] = dumped[id(change)]
     return contents
 
 
