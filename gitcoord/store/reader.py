@@ -17,13 +17,18 @@ from gitcoord.store.protocol import MissingObjectError, Store, TreeItem
 
 __all__ = ["RecordCache", "TreeReader", "open_snapshot"]
 
+MAX_KNOWN = 256
+"""How many records of one tree are found again by their path alone: one decision asks for few."""
+
 
 class RecordCache:
     """Remember parsed records by their path's shape and their blob, up to a number."""
 
-    __slots__ = ("_max_records", "_records")
+    __slots__ = ("_max_records", "_records", "readable")
 
     def __init__(self, max_records: int = 4096) -> None:
+        self.readable: set[Oid] = set()
+        """The ledger's settings that were found to be whole, and not of a newer gitcoord."""
         self._max_records = max_records
         self._records: dict[tuple[object, Oid], Any] = {}
 
@@ -42,13 +47,14 @@ class RecordCache:
 class TreeReader:
     """Read records of one tree; folders are read once, records cached."""
 
-    __slots__ = ("_cache", "_folders", "_oid", "_store")
+    __slots__ = ("_cache", "_folders", "_known", "_oid", "_store")
 
     def __init__(self, store: Store, tree: Oid | None, oid: Oid, cache: RecordCache) -> None:
         self._store = store
         self._oid = oid
         self._cache = cache
         self._folders: dict[str, Mapping[str, TreeItem] | None] = {}
+        self._known: dict[str, Any] = {}
         if tree is None:
             self._folders[""] = {}
         else:
@@ -77,6 +83,14 @@ class TreeReader:
 
     def record(self, path: str) -> Any | None:
         """Return the parsed record at a path, or None where there is none."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._read(path)
+            if len(self._known) < MAX_KNOWN:
+                self._known[path] = known
+        return known
+
+    def _read(self, path: str) -> Any | None:
         item = self._item(path)
         if item is None or item.is_tree:
             return None
@@ -93,6 +107,27 @@ class TreeReader:
                 )
             self._cache.put(path, item.oid, record)
         return record
+
+    def require_settings(self) -> None:
+        """Check the ledger's own settings, once for each content that they have.
+
+        Raises:
+            CorruptError: They are damaged.
+            RefusedError: The ledger needs a newer gitcoord.
+
+        """
+        item = self._item(SETTINGS)
+        if item is not None and item.oid in self._cache.readable:
+            return
+        settings = self.record(SETTINGS)
+        require_readable(settings, self._oid)
+        problem = problem_of("settings", settings)
+        if problem:
+            raise CorruptError(
+                f"settings.json of entry {self._oid[:12]} is damaged: {problem}", entry=self._oid
+            )
+        if item is not None:
+            self._cache.readable.add(item.oid)
 
     def file(self, path: str) -> bytes | None:
         """Return the bytes at a path, or None where there is nothing."""
@@ -137,10 +172,6 @@ def open_snapshot(store: Store, oid: Oid | None, cache: RecordCache) -> Snapshot
         entry = store.read_entry(oid)
     except MissingObjectError as error:
         raise CorruptError(f"entry {oid[:12]} is missing: {error}", entry=oid) from None
-    snapshot = Snapshot(TreeReader(store, entry.tree, oid, cache), oid)
-    settings = snapshot.record(SETTINGS)
-    require_readable(settings, oid)
-    problem = problem_of("settings", settings)
-    if problem:
-        raise CorruptError(f"settings.json of entry {oid[:12]} is damaged: {problem}", entry=oid)
-    return snapshot
+    reader = TreeReader(store, entry.tree, oid, cache)
+    reader.require_settings()
+    return Snapshot(reader, oid)
