@@ -307,9 +307,10 @@ class DiskStore(ABC):
         """Return what follows the oids in a reflog; None where there is none."""
         if is_unlogged(ref):
             return None
-        asked, bare = self._setting("core", "logallrefupdates"), self._setting("core", "bare")
-        if not has_log and not is_logged(ref, asked, bare):
-            return None
+        if not has_log:
+            asked = self._setting("core", "logallrefupdates")
+            if not is_logged(ref, asked, self._setting("core", "bare")):
+                return None
         name, email = self._identity()
         return f"{name} <{email}> {Clock().seconds()} +0000"
 
