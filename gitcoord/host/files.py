@@ -136,7 +136,7 @@ def copy_file(origin: Path, goal: Path) -> None:
     goal.unlink(missing_ok=True)
     with open(open_file(origin), "rb") as reading:
         target = open_file(goal, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        with open(target, "wb") as writing:  # noqa: PTH123 - a handle, not a path
+        with open(target, "wb") as writing:
             shutil.copyfileobj(reading, writing)
 
 
@@ -188,7 +188,8 @@ def replace_file(
         OSError: It cannot be written.
 
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.new")
     handle = _open_in_new_folder(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         if is_held:
@@ -199,10 +200,11 @@ def replace_file(
             os.fchmod(handle, kept_mode)
         if is_durable:
             os.fsync(handle)
-        temporary.replace(path)
+        os.replace(temporary, path)
     except BaseException:
         os.close(handle)
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
     if is_held:
         return handle
