@@ -45,8 +45,12 @@ def _indented(value: object, line: str) -> str:
     The standard library indents in pure Python generators, four times
     slower; a test holds both to the same bytes. ``line`` starts a line.
     """
-    if isinstance(value, str):
+    if type(value) is str:
         return _quoted(value)
+    if value is None:
+        return "null"
+    if type(value) is int:
+        return int.__repr__(value)
     if isinstance(value, dict):
         if not value:
             return "{}"
@@ -60,10 +64,6 @@ def _indented(value: object, line: str) -> str:
         return (
             "[" + inner + ("," + inner).join([_indented(one, inner) for one in value]) + line + "]"
         )
-    if value is None:
-        return "null"
-    if type(value) is int:
-        return int.__repr__(value)
     return json.dumps(value, allow_nan=False)
 
 
