@@ -46,7 +46,7 @@ def encode_tree(items: Mapping[str, TreeItem]) -> bytes:
         if item.is_tree:
             place, mode = raw + b"/", _TREE_MODE
         rows.append((place, mode + b" " + raw + b"\0" + bytes.fromhex(item.oid)))
-    return b"".join(row for _, row in sorted(rows))
+    return b"".join([row for _, row in sorted(rows)])
 
 
 def build_tree(
