@@ -50,7 +50,7 @@ def begin_as_agent(work: Workspace, agent: AgentId) -> list[Notice]:
         hindrance = finish_for_agent(work)
         if hindrance:
             notices.append(Notice("landing", hindrance))
-    return notices + _answers(work, agent) + _in_the_way(work, snapshot, agent)
+    return notices + _answers(work, snapshot, agent) + _in_the_way(work, snapshot, agent)
 
 
 def begin_as_orchestrator(work: Workspace) -> list[Notice]:
@@ -116,7 +116,7 @@ def _settle(work: Workspace, agent: AgentId) -> list[Notice]:
 
 def _copied(work: Workspace) -> list[Notice]:
     """Return that a remote has this ledger too, where this clone merely fetched it."""
-    name, folder = work.ledger.name, work.place.common_dir / "refs" / "remotes"
+    name, folder = work.ledger.name, work.place.common_dir.joinpath("refs", "remotes")
     if not folder.is_dir():
         return []
     for remote in sorted(one.name for one in folder.iterdir()):
@@ -152,7 +152,7 @@ def _mend_token(work: Workspace, agent: AgentId, settled: Settled) -> None:
 
 def _in_the_way(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Notice]:
     """Return what came into the way of an agent's tasks since it claimed them."""
-    kept = work.tokens(agent).all()
+    kept = work.tokens(agent).all(besides=work.ended_tokens)
     if not kept:
         return []
     from gitcoord.core.readiness import hindrance
@@ -169,13 +169,13 @@ def _in_the_way(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Not
     return notices
 
 
-def _answers(work: Workspace, agent: AgentId) -> list[Notice]:
+def _answers(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Notice]:
     """Return what the orchestrator answered since this agent last asked."""
     from gitcoord.core.sentences import answer_of, text_of_escalation
     from gitcoord.features.work.escalations import answers_for
 
     notices = []
-    for one in answers_for(work, agent):
+    for one in answers_for(work, snapshot, agent):
         about = ""
         if one["task"]:
             about = f" about task {one['task']}"

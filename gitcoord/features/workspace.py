@@ -288,10 +288,9 @@ class Workspace:
         except (OSError, UnicodeDecodeError):
             return None
         mark = head.rpartition("-")[2]
-        agents = self.place.common_dir / "gitcoord" / "agents" / self.ledger.name
         if len(mark) != MARK_CHARS or not head.startswith(f"ref: {HEADS}"):
             return None
-        for path in agents.glob(f"*/claims/{self.ledger.name}/{mark}*.json"):
+        for path in self.ledger.files.agents.glob(f"*/claims/{self.ledger.name}/{mark}*.json"):
             return AgentId(path.parents[2].name)
         return None
 
@@ -306,7 +305,7 @@ class Workspace:
 
     def agent_folder(self, agent: AgentId) -> Path:
         """Return the folder of what this machine knows of an agent."""
-        return self.place.common_dir / "gitcoord" / "agents" / self.ledger.name / agent
+        return self.ledger.files.agents / agent
 
     @property
     def kept_folder(self) -> Path:
@@ -329,11 +328,11 @@ class Workspace:
         """Return an agent's worktree and its place in the repository, found by one look."""
         if self.standing_agent() == agent:
             return self.place.worktree, self.place
-        known = read_json(self.agent_folder(agent) / "worktree.json")
-        path = Path(str((known or {}).get("path", "")))
-        place = self._place_of(agent, path) if path.is_absolute() else None
-        if place is not None:
-            return path, place
+        recorded = self.recorded_worktree(agent)
+        if recorded is not None and Path(recorded).is_absolute():
+            place = self._place_of(agent, Path(recorded))
+            if place is not None:
+                return Path(recorded), place
         for private in sorted((self.place.common_dir / "worktrees").glob("*")):
             if self._marked_agent(private) == agent:
                 moved = _linked_from(private)
@@ -357,7 +356,7 @@ class Workspace:
 
     def recorded_worktree(self, agent: AgentId) -> str | None:
         """Return where an agent's worktree was made on this machine, if it was."""
-        known = read_json(self.agent_folder(agent) / "worktree.json")
+        known = read_json(self.ledger.files.agents.joinpath(agent, "worktree.json"))
         if known is None or not known.get("path"):
             return None
         return str(known["path"])

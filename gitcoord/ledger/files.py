@@ -11,6 +11,7 @@ import errno
 import json
 import os
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES = 1024 * 1024
+_NONE: AbstractSet[Token] = frozenset()
 
 
 def write_json(path: Path, value: object, *, is_durable: bool = False) -> None:
@@ -109,6 +111,7 @@ class LedgerFiles:
     """Where one ledger's private files lie on this machine."""
 
     __slots__ = (
+        "agents",
         "asked",
         "bell",
         "deck_lock",
@@ -123,6 +126,7 @@ class LedgerFiles:
 
     def __init__(self, common_dir: Path, ledger: str) -> None:
         self.root = common_dir / "gitcoord"
+        self.agents = self.root / "agents" / ledger
         self.queue_lock = self.root / "locks" / f"{ledger}.queue"
         self.deck_lock = self.root / "locks" / f"{ledger}.deck"
         self.bell = self.root / "locks" / f"{ledger}.bell"
@@ -147,7 +151,7 @@ class TokenFiles:
     def __init__(
         self, private_dir: Path, ledger: str, kind: str = "claims", *, is_durable: bool = True
     ) -> None:
-        self.folder = private_dir / kind / ledger
+        self.folder = private_dir.joinpath(kind, ledger)
         self._is_durable = is_durable
 
     def write(self, token: Token, content: dict[str, Any]) -> list[Path]:
@@ -180,10 +184,11 @@ class TokenFiles:
             return {}
         return read_json(self.folder / f"{token}.json") or {}
 
-    def all(self) -> list[dict[str, Any]]:
-        """Read every token that is kept, oldest first."""
+    def all(self, *, besides: AbstractSet[Token] = _NONE) -> list[dict[str, Any]]:
+        """Read every token that is kept, ``besides`` some, oldest first."""
+        paths = [self.folder / f"{token}.json" for token in self.names() - besides]
         try:
-            paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+            paths.sort(key=lambda path: path.stat().st_mtime_ns)
         except OSError:
             return []
         kept = []

@@ -112,7 +112,7 @@ class PendingFiles:
             UnavailableError: It cannot be written.
 
         """
-        path = self.folder / agent / f"{entry_id}.json"
+        path = self.folder.joinpath(agent, f"{entry_id}.json")
         file = self._own.setdefault(entry_id, LiveFile(path))
         content = {"process": identity(), "id": entry_id, **facts}
         try:
@@ -126,7 +126,7 @@ class PendingFiles:
         In one step: from then on nobody else begins with it. Returns False where
         the record has another name by now.
         """
-        path = self.folder / agent / f"{entry_id}.json"
+        path = self.folder.joinpath(agent, f"{entry_id}.json")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file.rename(path)

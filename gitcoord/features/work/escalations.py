@@ -6,6 +6,7 @@ from gitcoord.core.ids import ORCHESTRATOR, AgentId, TaskId
 from gitcoord.core.model import Escalation, Why
 from gitcoord.core.operations.escalations import PROPOSAL
 from gitcoord.core.sentences import given, words
+from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.texts import text_of
 from gitcoord.features.names import named_escalation
 from gitcoord.features.workspace import Workspace
@@ -87,16 +88,12 @@ def resolve(work: Workspace, escalation: str, answer: str, *, is_granted: bool =
     return work.ledger.execute(command, agent=ORCHESTRATOR)
 
 
-def answers_for(work: Workspace, agent: AgentId) -> list[Escalation]:
+def answers_for(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Escalation]:
     """List the answers that this agent has not been shown yet, once.
 
     What was looked at is remembered beside the agent's files, so that each
     escalation is read until it is resolved, and then never again.
     """
-    tip = work.ledger.tip()
-    if not tip:
-        return []
-    snapshot = work.ledger.snapshot(tip)
     names = snapshot.names("escalations")
     if not names:
         return []

@@ -7,9 +7,9 @@ its entry could be. Whether it is current only the ledger tells.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
@@ -23,7 +23,6 @@ from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_task
 from gitcoord.features.workspace import Workspace
-from gitcoord.ledger.files import TokenFiles
 
 __all__ = [
     "CLAIMS",
@@ -113,11 +112,11 @@ def forget_stale_tokens(
 ) -> None:
     """Forget the tokens that are not current, save those of operations under way."""
     tokens = work.tokens(agent, kind)
-    stale = {token for token in tokens.names() if not _is_current(snapshot, tokens, token)}
-    if not stale:
-        return
-    for token in stale:
-        entry_id = str(tokens.read(token).get("entry_id"))
+    for token in tokens.names():
+        kept = tokens.read(token)
+        if _is_current(snapshot, token, kept):
+            continue
+        entry_id = str(kept.get("entry_id"))
         if not (ids.is_id(entry_id) and _is_under_way(work, agent, entry_id)):
             tokens.remove(token)
             work.ended_tokens.discard(token)
@@ -232,12 +231,12 @@ def holds_any(work: Workspace, agent: AgentId, snapshot: Snapshot) -> bool:
     """
     tokens = work.tokens(agent)
     kept = tokens.names() - work.ended_tokens
-    return any(_is_current(snapshot, tokens, token) for token in kept)
+    return any(_is_current(snapshot, token, tokens.read(token)) for token in kept)
 
 
-def _is_current(snapshot: Snapshot, tokens: TokenFiles, token: Token) -> bool:
-    """Return whether a kept token is that of a lease; the record of its task tells."""
-    task = tokens.read(token).get("task")
+def _is_current(snapshot: Snapshot, token: Token, kept: Mapping[str, Any]) -> bool:
+    """Return whether a token is that of a lease; the record of its task tells."""
+    task = kept.get("task")
     if not ids.is_id(task):
         # It was asked of others: they chose its task.
         return token in _live(snapshot)
