@@ -17,8 +17,8 @@ from gitcoord.core.shapes import NamedTuple
 __all__ = ["MIN_FINISHED", "Finished", "Remaining", "Span", "estimate", "makespan"]
 
 MIN_FINISHED = 3
-MAX_STEPS = 30_000
-MAX_TRIALS = 80
+MAX_STEPS = 10_000
+MAX_TRIALS = 40
 MIN_TRIALS = 15
 MAX_TASKS = 20_000
 MAX_ATTEMPTS = 20
@@ -69,8 +69,9 @@ def estimate(
         return Span(None, None, f"unknown: more than {MAX_TASKS} tasks remain")
     chance = Chance(seed)
     trials = max(MIN_TRIALS, min(MAX_TRIALS, MAX_STEPS // len(remaining)))
+    order = _Order(remaining)
     ends = sorted(
-        makespan(remaining, _drawn(finished, remaining, failure_rate, chance), agents)
+        order.last_end(_drawn(finished, remaining, failure_rate, chance), agents)
         for _ in range(trials)
     )
     basis = (
@@ -85,7 +86,7 @@ def _drawn(
     remaining: Sequence[Remaining],
     failure_rate: float,
     chance: Chance,
-) -> dict[str, int]:
+) -> list[int]:
     """Draw how long each task takes from now on.
 
     What has finished is itself one draw of many that could have been, and
@@ -93,18 +94,18 @@ def _drawn(
     the tasks that run now are added with the time that they were given.
     """
     durations = _Durations([chance.choice(finished) for _ in finished], failure_rate, chance)
-    at_work = [one for one in remaining if one.elapsed_ms is not None]
-    rest = [one for one in remaining if one.elapsed_ms is None and one.is_work]
-    drawn = {one.name: 0 for one in remaining}
-    for one in at_work:
-        elapsed_ms = one.elapsed_ms or 0
-        left_ms = durations.left(one, elapsed_ms)
-        drawn[one.name] = left_ms
-        durations.learn(Finished(elapsed_ms + left_ms, one.estimate_ms))
-    for one in rest:
-        drawn[one.name] = durations.once(one)
-    for one in (*at_work, *rest):
-        drawn[one.name] += durations.again(one)
+    drawn = [0] * len(remaining)
+    for number, one in enumerate(remaining):
+        if one.elapsed_ms is not None:
+            drawn[number] = durations.left(one, one.elapsed_ms)
+            durations.learn(Finished(one.elapsed_ms + drawn[number], one.estimate_ms))
+    for number, one in enumerate(remaining):
+        if one.elapsed_ms is None and one.is_work:
+            drawn[number] = durations.once(one)
+    if failure_rate > 0:
+        for number, one in enumerate(remaining):
+            if one.is_work:
+                drawn[number] += durations.again(one)
     return drawn
 
 
@@ -158,30 +159,44 @@ def makespan(remaining: Sequence[Remaining], durations: Mapping[str, int], agent
 
     Tasks that run already come first. Tasks whose needs never come are left out.
     """
-    names = {one.name for one in remaining}
-    missing = {one.name: sum(need in names for need in one.needs) for one in remaining}
-    behind: dict[str, list[str]] = {}
-    for one in remaining:
-        for need in one.needs:
-            behind.setdefault(need, []).append(one.name)
-    order = {one.name: number for number, one in enumerate(remaining)}
-    running = [one.name for one in remaining if one.elapsed_ms is not None]
-    at_work = [(durations[name], name) for name in running]
-    heapq.heapify(at_work)
-    free = max(1, agents) - len(at_work)
-    started = set(running)
-    ready = [order[one.name] for one in remaining if not missing[one.name]]
-    ready = [number for number in ready if remaining[number].name not in started]
-    now = 0
-    while at_work or ready:
-        while ready and free > 0:
-            name = remaining[heapq.heappop(ready)].name
-            heapq.heappush(at_work, (now + durations[name], name))
-            free -= 1
-        now, name = heapq.heappop(at_work)
-        free += 1
-        for other in behind.get(name, ()):
-            missing[other] -= 1
-            if not missing[other] and other not in started:
-                heapq.heappush(ready, order[other])
-    return now
+    return _Order(remaining).last_end([durations[one.name] for one in remaining], agents)
+
+
+class _Order:
+    """Which of the remaining tasks waits for which; read once, and worked through often."""
+
+    def __init__(self, remaining: Sequence[Remaining]) -> None:
+        numbers = {one.name: number for number, one in enumerate(remaining)}
+        self._missing: list[int] = []
+        self._behind: list[list[int]] = [[] for _ in remaining]
+        self._running: list[int] = []
+        for number, one in enumerate(remaining):
+            needs = [numbers[need] for need in one.needs if need in numbers]
+            self._missing.append(len(needs))
+            for need in needs:
+                self._behind[need].append(number)
+            if one.elapsed_ms is not None:
+                self._running.append(number)
+
+    def last_end(self, durations: Sequence[int], agents: int) -> int:
+        """Return when the last task ends, if each takes as long as its number says."""
+        missing = list(self._missing)
+        for number in self._running:
+            missing[number] = -1  # it is at work, whatever it needs
+        ready = [number for number, count in enumerate(missing) if not count]
+        at_work = [(durations[number], number) for number in self._running]
+        heapq.heapify(at_work)
+        free = max(1, agents) - len(at_work)
+        now = 0
+        while at_work or ready:
+            while ready and free > 0:
+                number = heapq.heappop(ready)
+                heapq.heappush(at_work, (now + durations[number], number))
+                free -= 1
+            now, number = heapq.heappop(at_work)
+            free += 1
+            for other in self._behind[number]:
+                missing[other] -= 1
+                if not missing[other]:
+                    heapq.heappush(ready, other)
+        return now
