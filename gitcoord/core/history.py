@@ -8,12 +8,12 @@ that is not known, the times of its two entries tell it, to the second.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 from gitcoord.core.events import Event
 from gitcoord.core.ids import AgentId, PhaseId, TaskId, Token
 from gitcoord.core.model import Evidence, Usage
+from gitcoord.core.shapes import NamedTuple
 
 __all__ = [
     "Attempt",
@@ -30,29 +30,32 @@ End = Literal["completed", "failed", "released", "expired", "cancelled", "assign
 """How an attempt ended; ``abandoned`` is by a rollback that its claim did not survive."""
 
 
-@dataclass(slots=True)
 class Attempt:
-    """One agent's work on one task; ``undone`` says why its result does not stand."""
+    """One agent's work on one task, from the claim that it began with.
 
-    number: int
-    task: TaskId
-    agent: AgentId
-    session: str
-    attempt: int
-    token: Token
-    since: int
-    boot_id: str
-    begun_ns: int
-    wait_ms: int | None
-    is_takeover: bool
-    until: int | None = None
-    end: End | None = None
-    spent_ms: int | None = None
-    undone: str = ""
-    usages: list[Usage] = field(default_factory=list)
-    """What each session of an assistant used for it."""
-    limit_ms: int | None = None
-    """For how long its agent's usage limit keeps the task back, where that ended it."""
+    ``undone`` says why its result does not stand, ``usages`` what each session of an
+    assistant used for it, and ``limit_ms`` for how long its agent's usage limit keeps
+    the task back, where that ended it.
+    """
+
+    def __init__(self, number: int, claim: Event) -> None:
+        self.number = number
+        self.task: TaskId = claim["task"]
+        self.agent: AgentId = claim["agent"]
+        self.session: str = claim["session"]
+        self.attempt: int = claim["attempt"]
+        self.token: Token = claim["token"]
+        self.since: int = claim["time"]
+        self.boot_id: str = claim["boot_id"]
+        self.begun_ns: int = claim["monotonic_ns"]
+        self.wait_ms: int | None = claim["wait_ms"]
+        self.is_takeover = claim["takeover"] is not None
+        self.until: int | None = None
+        self.end: End | None = None
+        self.spent_ms: int | None = None
+        self.undone = ""
+        self.usages: list[Usage] = []
+        self.limit_ms: int | None = None
 
     @property
     def stands(self) -> bool:
@@ -67,72 +70,77 @@ class Attempt:
         return (self.until - self.since) * 1000
 
 
-@dataclass(slots=True)
 class Reviewing:
     """One agent's look at one result; ``verdict`` is empty while it runs."""
 
-    number: int
-    task: TaskId
-    agent: AgentId
-    token: Token
-    since: int
-    until: int | None = None
-    verdict: str = ""
-    spent_ms: int | None = None
-    usages: list[Usage] = field(default_factory=list)
+    def __init__(self, number: int, review: Event) -> None:
+        self.number = number
+        self.task: TaskId = review["task"]
+        self.agent: AgentId = review["agent"]
+        self.token: Token = review["token"]
+        self.since: int = review["time"]
+        self.until: int | None = None
+        self.verdict = ""
+        self.spent_ms: int | None = None
+        self.usages: list[Usage] = []
 
 
-@dataclass(slots=True)
 class Landing:
     """A move of the target by a phase's results; ``end`` is empty while it is pending."""
 
-    number: int
-    phase: PhaseId
-    since: int
-    count: int
-    until: int | None = None
-    end: str = ""
+    def __init__(self, number: int, begin: Event) -> None:
+        self.number = number
+        self.phase: PhaseId = begin["phase"]
+        self.since: int = begin["time"]
+        self.count: int = begin["count"]
+        self.until: int | None = None
+        self.end = ""
 
 
-@dataclass(slots=True)
 class Run:
     """One run of a check (of a task) or of a gate (of a phase)."""
 
-    number: int
-    kind: Literal["check", "gate"]
-    of: str
-    gate: str
-    agent: AgentId
-    at: int
-    verdict: str
-    millis: int
+    def __init__(self, number: int, run: Event) -> None:
+        self.number = number
+        self.kind: Literal["check", "gate"] = "check"
+        self.of: str = run.get("task", "")
+        self.gate = ""
+        if run["op"] == "gate":
+            self.kind, self.of, self.gate = "gate", run["phase"], run["gate"]
+        self.agent: AgentId = run["agent"]
+        self.at: int = run["time"]
+        self.verdict: str = run["verdict"]
+        self.millis: int = run["millis"]
 
 
-@dataclass(slots=True)
 class Recovery:
-    """A setback of a task, and when its next result was handed in."""
+    """A setback of a task, and when its next result was handed in.
 
-    number: int
-    task: TaskId
-    agent: AgentId
-    kind: str
-    at: int
-    of: Attempt | None
-    """The attempt that was set back; None where the history does not have it."""
-    until: int | None = None
+    ``of`` is the attempt that was set back; None where the history does not have it.
+    """
+
+    def __init__(
+        self, number: int, task: TaskId, agent: AgentId, kind: str, at: int, of: Attempt | None
+    ) -> None:
+        self.number = number
+        self.task = task
+        self.agent = agent
+        self.kind = kind
+        self.at = at
+        self.of = of
+        self.until: int | None = None
 
 
-@dataclass(slots=True)
-class History:
+class History(NamedTuple):
     """What happened in a ledger, oldest first; ``number`` counts entries."""
 
-    attempts: list[Attempt] = field(default_factory=list)
-    reviews: list[Reviewing] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
-    setbacks: list[Recovery] = field(default_factory=list)
-    operations: list[tuple[int, int, str, str]] = field(default_factory=list)
+    attempts: list[Attempt]
+    reviews: list[Reviewing]
+    runs: list[Run]
+    setbacks: list[Recovery]
+    operations: list[tuple[int, int, str, str]]
     """Number, time, operation and phase of every operation, those in batches too."""
-    landings: list[Landing] = field(default_factory=list)
+    landings: list[Landing]
 
     def after(self, number: int) -> History:
         """Return what began after an entry."""
@@ -158,7 +166,7 @@ class _Reader:
     """Follow the tasks through the events."""
 
     def __init__(self) -> None:
-        self.history = History()
+        self.history = History([], [], [], [], [], [])
         self._number = 0
         self._held: dict[TaskId, Attempt] = {}
         self._handed_in: dict[TaskId, Attempt] = {}
@@ -225,19 +233,7 @@ class _Reader:
         takeover = event["takeover"]
         if takeover is not None:
             self._expire(takeover, event)
-        attempt = Attempt(
-            self._number,
-            event["task"],
-            event["agent"],
-            event["session"],
-            event["attempt"],
-            event["token"],
-            event["time"],
-            event["boot_id"],
-            event["monotonic_ns"],
-            event["wait_ms"],
-            takeover is not None,
-        )
+        attempt = Attempt(self._number, event)
         self._held[event["task"]] = attempt
         self._by_token[event["token"]] = attempt
         self.history.attempts.append(attempt)
@@ -307,9 +303,7 @@ class _Reader:
             self._reviewing[event["token"]] = older
             self._by_token[event["token"]] = older
             return
-        reviewing = Reviewing(
-            self._number, event["task"], event["agent"], event["token"], event["time"]
-        )
+        reviewing = Reviewing(self._number, event)
         self._reviewing[event["token"]] = reviewing
         self._by_token[event["token"]] = reviewing
         self.history.reviews.append(reviewing)
@@ -323,19 +317,7 @@ class _Reader:
 
     def run(self, event: Event) -> None:
         """Keep a run of a check or of a gate."""
-        run = Run(
-            self._number,
-            "check",
-            event.get("task", ""),
-            "",
-            event["agent"],
-            event["time"],
-            event["verdict"],
-            event["millis"],
-        )
-        if event["op"] == "gate":
-            run.kind, run.of, run.gate = "gate", event["phase"], event["gate"]
-        self.history.runs.append(run)
+        self.history.runs.append(Run(self._number, event))
 
     def use(self, event: Event) -> None:
         """Add what a session used to the attempt or review that it was for."""
@@ -346,8 +328,7 @@ class _Reader:
     def land_begin(self, event: Event) -> None:
         """Begin a landing, and remember which tasks it leaves out."""
         self._without = {event["phase"]: event["without"]}
-        begun = Landing(self._number, event["phase"], event["time"], event["count"])
-        self.history.landings.append(begun)
+        self.history.landings.append(Landing(self._number, event))
 
     def land_done(self, event: Event) -> None:
         """End a landing, and what it left out."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitcoord.features.work import claims
+from gitcoord.features.work import claims, results
 from tests.support.builders import tasks
 from tests.support.world import environment, found, git
 
@@ -185,8 +185,6 @@ ROOMS = {
     "release": {"work", "maintain", "assist"},
     "fail": {"work", "maintain", "assist", "inspect"},
 }
-ESTIMATES = {"status"}
-"""What reads the history, whose records are data classes, to say when the rest will be done."""
 
 
 def rooms(modules: set[str]) -> set[str]:
@@ -199,15 +197,14 @@ def rooms(modules: set[str]) -> set[str]:
 def test_a_reading_command_loads_no_engine_and_no_room_that_writes(
     repo: Path, command: str
 ) -> None:
-    work = found(repo, tasks("a", "b"), "x", worktrees=False)
+    work = found(repo, tasks("a", "b", "c") + 'result = "optional"\n', "x", worktrees=False)
+    done = claims.claim(work, "x", "c", checkout=False)
+    results.complete(work, "x", "c", done.claim["token"], no_result=True)
     claims.claim(work, "x", "a", checkout=False)
     work.close()
     named = {"show": ["a"], "why": ["b"], "impact": ["a"]}
     modules = loaded(repo, command, *named.get(command, []))
-    heavy = HEAVY
-    if command in ESTIMATES:
-        heavy = HEAVY - {"dataclasses", "inspect"}
-    assert not modules & heavy
+    assert not modules & HEAVY
     assert rooms(modules) <= READING[command]
 
 
