@@ -104,8 +104,7 @@ def _test_of(hint: Any) -> Fits:
     if origin is typing.Literal:
         return lambda value: type(value) is str and value in arguments
     if origin in {typing.Union, types.UnionType}:
-        tests = [_test_of(one) for one in arguments]
-        return lambda value: any(test(value) for test in tests)
+        return _fits_one([_test_of(one) for one in arguments])
     if origin is list:
         inner = _test_of(arguments[0])
         return lambda value: type(value) is list and all(map(inner, value))
@@ -115,6 +114,14 @@ def _test_of(hint: Any) -> Fits:
     if hint in {str, int, bool, float}:
         return lambda value: type(value) is hint
     return _fits_shape(hint)
+
+
+def _fits_one(tests: list[Fits]) -> Fits:
+    if len(tests) == 2:
+        # Most are something or nothing, and every record has many of them.
+        first, second = tests
+        return lambda value: first(value) or second(value)
+    return lambda value: any(test(value) for test in tests)
 
 
 def _fits_shape(shape: type) -> Fits:

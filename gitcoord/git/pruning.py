@@ -28,7 +28,7 @@ def pruning_now(common_dir: Path) -> int | None:
     One look at a file that is mostly not there is what it costs.
     """
     try:
-        text = read_file(common_dir / "gc.pid", MAX_PID_BYTES).decode("ascii", "replace")
+        text = read_file(f"{common_dir}/gc.pid", MAX_PID_BYTES).decode("ascii", "replace")
     except OSError:
         return None
     word = text.split(" ", 1)[0]
