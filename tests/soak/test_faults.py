@@ -86,6 +86,9 @@ def _try(row: str, top: Path, survey: Survey, faults: list[Fault], chosen: list[
             reports.append(report)
             _tell(row, reports, len(chosen))
     struck = [report for report in reports if report.struck]
+    for report in reports:
+        if not report.struck:
+            print(f"\n{row}: no run made the call of {report.fault.kind} {report.fault.call}")
     endings = Counter(report.ended for report in struck)
     problems = [_told(report) for report in reports if report.problem]
     print(
