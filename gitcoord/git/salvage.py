@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from gitcoord.core.ids import Oid
 from gitcoord.core.refs import branch_ref
 from gitcoord.core.shapes import NamedTuple
 from gitcoord.git.checkout import switching
+from gitcoord.git.index_copies import index_copy
 from gitcoord.git.local_changes import (
     LITERAL,
     changes_of,
@@ -26,11 +25,9 @@ from gitcoord.git.local_changes import (
     untracked_repositories,
     without_filters,
 )
-from gitcoord.git.places import discover
 from gitcoord.git.program import LONG_S, Git
 from gitcoord.git.unfinished import Unfinished, find_unfinished, quit_unfinished
 from gitcoord.git.worktrees import branch_of_worktree
-from gitcoord.host.files import copy_file
 
 __all__ = ["Kept", "return_to_branch", "salvage"]
 
@@ -84,7 +81,8 @@ def salvage(
     head = Oid(git.run("rev-parse", "--verify", "HEAD").text)
     found = Oid(git.run("rev-parse", "--verify", "--quiet", ref, check=False).text)
     tip = found or head
-    with _scratch_index(worktree) as env:
+    with index_copy(worktree) as index:
+        env = {"GIT_INDEX_FILE": str(index), **LITERAL}
         config = _config(git)
         moved = _move_aside(worktree, untracked_repositories(worktree, config), aside)
         moved += _stage(git, worktree, env, aside)
@@ -116,20 +114,6 @@ def _commit(git: Git, tree: Oid, parents: list[Oid], message: str, author: tuple
     flags = [word for parent in parents for word in ("-p", parent)]
     text = message.encode("utf-8", "replace")
     return Oid(git.run("commit-tree", tree, *flags, stdin=text, env=who).text)
-
-
-@contextmanager
-def _scratch_index(worktree: Path) -> Iterator[dict[str, str]]:
-    """Return a copy of the index: until all is kept the index itself stays as it is."""
-    index = discover(worktree).git_dir / "index"
-    scratch = index.with_name(f"gitcoord-keep-{os.getpid()}-{threading.get_ident()}")
-    try:
-        if index.exists():
-            copy_file(index, scratch)
-        yield {"GIT_INDEX_FILE": str(scratch), **LITERAL}
-    finally:
-        with suppress(OSError):
-            scratch.unlink()
 
 
 def _config(git: Git) -> tuple[str, ...]:

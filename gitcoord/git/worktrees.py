@@ -8,9 +8,7 @@ incomplete worktrees (13 of 96 failed without it).
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,7 +37,6 @@ from gitcoord.git.submodules import fill_submodules
 from gitcoord.git.unfinished import refuse_unfinished
 from gitcoord.git.worktree_lock import exclusive
 from gitcoord.host.clock import Clock
-from gitcoord.host.files import copy_file
 from gitcoord.host.remedies import is_of_the_system, remedy
 
 __all__ = [
@@ -406,20 +403,15 @@ def in_the_way(worktree: Path, old: Oid, new: Oid) -> list[str]:
         UnavailableError: git could not look: the disk failed, or git was ended.
 
     """
+    from gitcoord.git.index_copies import index_copy
+
     git = Git(worktree)
-    index = discover(worktree).git_dir / "index"
-    trial = index.with_name(f"gitcoord-trial-{os.getpid()}-{threading.get_ident()}")
-    env = {"GIT_INDEX_FILE": str(trial)}
-    try:
-        if index.exists():
-            copy_file(index, trial)
+    with index_copy(worktree) as index:
+        env = {"GIT_INDEX_FILE": str(index)}
         git.run("update-index", "-q", "--refresh", check=False, env=env, timeout_s=LONG_S)
         asked = git.run(
             "read-tree", "-m", "-u", "-n", old, new, check=False, env=env, timeout_s=LONG_S
         )
-    finally:
-        with suppress(OSError):
-            trial.unlink()
     if asked.status < 0 or (asked.status and is_of_the_system(asked.stderr)):
         said = codec.printable(asked.stderr.strip())[-300:] or "git was ended"
         raise UnavailableError(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gitcoord.features.setup.hook_plan import EVENTS
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.index_copies import PREFIX
 from gitcoord.git.places import TABLES, keeps_tables
 from gitcoord.git.refs import clear_table_locks
 from gitcoord.host.open_files import is_open_for_writing
@@ -77,7 +78,7 @@ def old_files(work: Workspace) -> Iterator[Path]:
     common, root = work.place.common_dir, work.ledger.files.root
     private = [common, *_folders(common / "worktrees")]
     for folder in private:
-        yield from _old(work, folder.glob("gitcoord-trial-*"))
+        yield from _old(work, folder.glob(f"{PREFIX}*"))
     for folder in (root, *(place / "gitcoord" for place in private[1:])):
         # What was moved aside is somebody's, whatever its name is.
         ours = (path for path in folder.rglob(".*.new") if root / "kept" not in path.parents)
