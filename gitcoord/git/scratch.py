@@ -206,7 +206,7 @@ def _remove(git: Git, thrown: Throwaway) -> bool:
     with exclusive(git, LOCK_WAIT_S):
         # As git would, which does not go on with what was half removed.
         for private in _private_dirs(folders.private, thrown.place):
-            shutil.rmtree(private, ignore_errors=True)
+            _drop_private(private)
             is_gone = is_gone and not private.exists()
         with suppress(OSError):
             folders.private.rmdir()
@@ -218,6 +218,16 @@ def _remove(git: Git, thrown: Throwaway) -> bool:
         with suppress(OSError):
             thrown.place.parent.rmdir()
     return is_gone
+
+
+def _drop_private(private: Path) -> None:
+    """Remove a private git directory; of one that the disk keeps git knows nothing any more.
+
+    First goes what makes it a worktree: git finds fault with one that has no ``HEAD``.
+    """
+    with suppress(OSError):
+        (private / "gitdir").unlink(missing_ok=True)
+        shutil.rmtree(private, ignore_errors=True)
 
 
 def _private_dirs(folder: Path, place: Path) -> list[Path]:

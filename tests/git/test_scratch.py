@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +63,29 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(repo: Path, place: Path, kin
     assert not place.exists()
     git("fsck", "--no-dangling", cwd=repo)
     assert git("worktree", "list", cwd=repo).count("\n") == 0
+
+
+@pytest.mark.parametrize("last", ["HEAD", "gitdir"])
+def test_git_finds_no_fault_with_what_the_disk_kept_of_a_removal(
+    repo: Path, place: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    make(repo, place)
+    left = marker(repo, str(place), "another-boot:1:1:1")
+    real = os.unlink
+
+    def failing(path: str, **more: Any) -> None:
+        if os.path.basename(path) == last:  # noqa: PTH119 - rmtree names them so
+            raise OSError(errno.EIO, "the disk failed", path)
+        real(path, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", failing)
+        assert clear_dead(Git(repo)) == 0
+    assert left.exists()
+    git("fsck", "--no-dangling", cwd=repo)
+    assert clear_dead(Git(repo)) == 1
+    assert not left.exists()
+    assert not (repo / ".git" / "worktrees").exists()
 
 
 def test_a_check_that_runs_is_left_alone(repo: Path) -> None:

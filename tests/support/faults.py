@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -220,5 +221,8 @@ def _judge_next(bench: Bench, survey: Survey) -> str:
         verify.verify(work)
     finally:
         work.close()
-    git("fsck", "--no-dangling", "--no-progress", cwd=bench.repo)
+    try:
+        git("fsck", "--no-dangling", "--no-progress", cwd=bench.repo)
+    except subprocess.CalledProcessError as error:
+        return f"git finds fault with the repository: {error} {error.__notes__}"
     return ""
