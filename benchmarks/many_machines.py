@@ -19,23 +19,20 @@ import argparse
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
+from math import inf
 from typing import Any, NamedTuple
 
 from benchmarks.counted_time import Seats, Step, Time
 from benchmarks.link_costs import Costs, measured
-from benchmarks.plans import many_tasks
+from benchmarks.model_books import Books, begun
 from gitcoord.core.chance import Chance
-from gitcoord.core.events import Command, Event
-from gitcoord.core.hashing import sha256
-from gitcoord.core.ids import ZERO_OID, AgentId, TaskId, Token
-from gitcoord.core.leases import Context
-from gitcoord.core.machine import apply, check, decide
-from gitcoord.core.plan import parse
+from gitcoord.core.events import Event
+from gitcoord.core.giving_way import RECENT, Ahead, ahead_of, have_come, wait_s
+from gitcoord.core.ids import ZERO_OID, AgentId
 from gitcoord.core.shared_turns import MAX_OTHERS
-from gitcoord.core.simulation import Memory
-from gitcoord.core.snapshot import Snapshot
 from gitcoord.host.clock import FIRST_BACKOFF_S, MAX_BACKOFF_S
+from gitcoord.ledger.giving_way import MET_NS, PUSHING
 
 __all__ = ["KEPT_OPEN", "MEASURED", "Counts", "Work", "work_through"]
 
@@ -67,78 +64,18 @@ class Work(NamedTuple):
     round_trip_s: float = 0.02
     cores: int = 8
     shares_turns: bool = False
+    gives_way: bool = True
     costs: Costs = MEASURED
     kept_open: Costs = KEPT_OPEN
     minutes: float = 10.0
     seed: int = 0
 
 
-class Books:
-    """One ledger's state, by the real rules."""
-
-    def __init__(self, tasks: int, lease_s: float, chance: Chance) -> None:
-        self.tip = 0
-        self.given: dict[AgentId, Event] = {}
-        """The claims of the beginning."""
-        self._chance = chance
-        self._memory = Memory()
-        self._open = [TaskId(f"{number}") for number in range(1, tasks + 1)]
-        document, _ = parse(f'[plan]\nlease = "{lease_s:.0f}s"\n{many_tasks(tasks)}')
-        target = {"target": "refs/heads/main", "target_tip": ZERO_OID}
-        self.run({"op": "init", "ledger": "ledger", "task_prefix": "task", **target}, "server", 0.0)
-        self.run({"op": "plan", "input": self._memory.keep(document)}, "server", 0.0)
-
-    def run(self, command: Command, machine: str, now_s: float) -> Event:
-        """Decide, check and apply one operation, as of now.
-
-        Raises:
-            GitcoordError: A rule forbids it.
-
-        """
-        snapshot = Snapshot(self._memory)
-        drawn = sha256(f"{self.tip}".encode()).hexdigest()
-        context = Context(drawn[:32], Token(drawn[32:]), int(now_s), machine, int(now_s * 1e9))
-        event = decide(snapshot, command, context)
-        check(snapshot, event)
-        for path, record in apply(snapshot, event).items():
-            self._memory.change(path, record)
-        self.tip += 1
-        return event
-
-    def claim(self, agent: AgentId, machine: str, now_s: float) -> Event:
-        """Let an agent have an open task, drawn at random."""
-        place = int(self._chance.random() * len(self._open))
-        self._open[place], self._open[-1] = self._open[-1], self._open[place]
-        command = {"op": "claim", "agent": agent, "task": self._open[-1], "session": agent}
-        event = self.run({**command, "base": ZERO_OID, "built_on": {}}, machine, now_s)
-        self._open.pop()
-        return event
-
-    def add(self, name: AgentId, machine: str) -> None:
-        """Add an agent, and give it a task."""
-        command = {"op": "agent-add", "name": name, "pools": [], "capacity": 1, "paths": None}
-        self.run({**command, "worktree": None}, machine, 0.0)
-        self.given[name] = self.claim(name, machine, 0.0)
-
-    def holder(self, task: TaskId) -> str | None:
-        """Return the agent that holds a task."""
-        claim = Snapshot(self._memory).require_task(task)["claim"]
-        return claim and claim["agent"]
-
-
-@lru_cache(maxsize=4)
-def _begun(crew: tuple[tuple[AgentId, str], ...], tasks: int, lease_s: float, seed: int) -> Books:
-    """Make a ledger whose agents all hold a task; each world has a copy of its own."""
-    books = Books(tasks, lease_s, Chance(seed))
-    for name, machine in crew:
-        books.add(name, machine)
-    return books
-
-
 @dataclass
 class Asked:
     """One command that an agent waits for."""
 
+    agent: AgentId
     decide: Callable[[], None]
     is_done: bool = False
 
@@ -152,8 +89,24 @@ class Clone:
         self.wire = Seats(1)
         self.turn = Seats(1)
         self.asked: list[Asked] = []
-        self.known = 0
+        self.known = self.known_publishers = 0
         self.known_since_s = self.heard_s = -FRESH_S
+        self.met_s = -MET_NS / 1e9
+        self.talk_s = 0.0
+        self.quickest_s = inf
+        """How long the newest fetch took, and the quickest."""
+        self.mates: set[AgentId] = set()
+
+    def note(self, talk_s: float) -> None:
+        """Keep how long a fetch took."""
+        self.talk_s, self.quickest_s = talk_s, min(talk_s, self.quickest_s)
+
+    def ahead_of(self, agent: AgentId) -> Ahead | None:
+        """Return who comes before an agent, by what is known here."""
+        known = self.books.publishers[
+            max(0, self.known_publishers - RECENT) : self.known_publishers
+        ]
+        return ahead_of(agent, self.mates, known[::-1])
 
 
 @dataclass
@@ -190,7 +143,7 @@ class World:
                 if number // work.machines % work.ledgers == ledger
             )
             # A plan is never empty, though a ledger may have no agent here.
-            books = deepcopy(_begun(crew, len(crew) * rounds + 1, work.lease_s, work.seed))
+            books = deepcopy(begun(crew, len(crew) * rounds + 1, work.lease_s, work.seed))
             self.books.append(books)
             self._begin(crew, books)
 
@@ -219,9 +172,11 @@ class World:
             # Refs are read at the last but one round trip.
             yield costs.fetch_s / 2 + max(0.0, costs.fetch_rounds - 1.5) * trip_s
             yield from self._served(costs.fetch_server_s)
-            known = clone.books.tip
+            known, publishers = clone.books.tip, len(clone.books.publishers)
             yield costs.fetch_s / 2 + 1.5 * trip_s
             clone.known, clone.known_since_s, clone.heard_s = known, began_s, self.time.now_s
+            clone.known_publishers = publishers
+            clone.note(self.time.now_s - began_s)
         self.time.leave(clone.wire)
 
     def look(self, clone: Clone) -> Step[None]:
@@ -240,16 +195,49 @@ class World:
         self.time.leave(clone.wire)
         return is_taken
 
-    def write(self, clone: Clone, decided: Callable[[], None]) -> Step[bool]:
+    def give_way(self, clone: Clone, agent: AgentId, losses: int, end_s: float) -> Step[None]:
+        """Wait for those ahead, as ``ledger.giving_way`` does."""
+        if losses:
+            clone.met_s = self.time.now_s
+        if not self.work.gives_way or clone.met_s + MET_NS / 1e9 <= self.time.now_s:
+            return
+        is_met = False
+        while end_s - self.time.now_s > DEADLINE_S * PUSHING:
+            known, ahead = clone.known_publishers, clone.ahead_of(agent)
+            seconds = wait_s(
+                ahead,
+                losses=losses,
+                is_met=is_met,
+                round_s=2 * clone.talk_s,
+                quickest_s=2 * clone.quickest_s,
+                chance=self.chance.random(),
+            )
+            if seconds <= 0:
+                return
+            yield seconds
+            yield from self.fetch(clone, self.time.now_s)
+            if ahead is None:
+                return
+            newest = clone.books.publishers[known : clone.known_publishers]
+            if not newest:
+                clone.met_s = -MET_NS / 1e9
+            if not have_come(ahead, newest):
+                return
+            clone.met_s = self.time.now_s
+            is_met = True
+
+    def write(self, clone: Clone, agent: AgentId, decided: Callable[[], None]) -> Step[bool]:
         """Publish one command; return whether it was done in time."""
         began_s = self.time.now_s
         self.counts.wanted += 1
         yield from self.fetch(clone, began_s)
-        mine = Asked(decided)
+        mine = Asked(agent, decided)
+        clone.mates.add(agent)
         clone.asked.append(mine)
         yield clone.turn
         attempt = 0
         while not mine.is_done and self.time.now_s < began_s + DEADLINE_S:
+            yield from self.give_way(clone, agent, attempt, began_s + DEADLINE_S)
             yield from self.look(clone)
             batch = [mine]
             if self.work.shares_turns:
@@ -280,8 +268,9 @@ class World:
             asked.decide()
             asked.is_done = True
             clone.asked.remove(asked)
+            clone.books.publishers.append(asked.agent)
             self.counts.entries += 1
-        clone.known = clone.books.tip
+        clone.known, clone.known_publishers = clone.books.tip, len(clone.books.publishers)
         clone.known_since_s = clone.heard_s = self.time.now_s
         return True
 
@@ -341,13 +330,13 @@ class Agent:
             while left_s > until_report_s:
                 left_s -= until_report_s
                 yield until_report_s
-                yield from world.write(self.clone, self._report)
+                yield from world.write(self.clone, self.name, self._report)
                 until_report_s = world.work.progress_s
             yield left_s
-            while not (yield from world.write(self.clone, self._complete)):
+            while not (yield from world.write(self.clone, self.name, self._complete)):
                 yield AGAIN_S
             began_s = self._now_s
-            while not (yield from world.write(self.clone, self.claim)):
+            while not (yield from world.write(self.clone, self.name, self.claim)):
                 yield AGAIN_S
             world.counts.claims_s.append(self._now_s - began_s)
             left_s = world.work.task_s * (0.5 + world.chance.random())

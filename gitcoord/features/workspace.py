@@ -232,6 +232,7 @@ class Workspace:
 
     def live_on(self, home: Home, *, is_offline: bool = False) -> None:
         """Read and write the ledger where it lives from now on: on a server."""
+        from gitcoord.ledger.giving_way import GivingWay
         from gitcoord.store.open import remote_store
 
         name, timeout_s = self.ledger.name, self.ledger.timeout_s
@@ -250,6 +251,8 @@ class Workspace:
         # A push takes its time, and two at once would only be refused.
         self.ledger.queue_wait_s = timeout_s
         self.ledger.shares_turns = False
+        files, ref = self.ledger.files, self.ledger.ref
+        self.ledger.give_way = GivingWay(self.remote, ref, files.pending, self.clock).wait
 
     @property
     def held(self) -> Literal["everywhere", "on this machine"]:

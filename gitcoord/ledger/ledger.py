@@ -92,6 +92,7 @@ class Ledger:
         """How long to wait for our turn; the swap decides anyway."""
         self.shares_turns = are_shared()
         """Whether others may publish what we ask for; a push is its owner's."""
+        self.give_way: Callable[[AgentId, int, Deadline], None] = lambda *_: None
         self.files = LedgerFiles(store.common_dir, name)
         self.pending = PendingFiles(self.files.pending)
         self.queue = QueueLock(self.files.queue_lock)
@@ -328,6 +329,7 @@ class Ledger:
         attempt = 0
         noted: list[str] | None = None
         while True:
+            self.give_way(turn.agent, attempt, turn.deadline)
             tip = self.tip()
             if turn.seen is not None:
                 # Before each try: another's turn may have had it until we took it back.

@@ -23,6 +23,8 @@ from gitcoord.store.queue import QueueLock
 __all__ = ["Contacts"]
 
 _MAX_BYTES = 4096
+SLOWER = 1.02
+"""By which the quickest fetch counts for longer with each: a clone may move to a slower line."""
 
 
 class Contacts:
@@ -30,6 +32,7 @@ class Contacts:
 
     def __init__(self, folder: Path, ledger: str, clock: Clock) -> None:
         self._file = folder / f"{ledger}.json"
+        self._met = folder / f"{ledger}.met"
         self._wire = QueueLock(folder / f"{ledger}.wire")
         self._clock = clock
 
@@ -50,17 +53,28 @@ class Contacts:
                 )
             yield self._wire.handles
 
-    def note(self, began_ns: int) -> None:
+    def note(self, began_ns: int, *, is_fetch: bool = True) -> None:
         """Keep when the newest talk began: what stood there then is known here."""
+        ended_ns = self._clock.monotonic_ns()
+        took_ns = is_fetch * (ended_ns - began_ns)
         content = {
             "boot": self._clock.machine_id(),
             "ns": began_ns,
-            "ended_ns": self._clock.monotonic_ns(),
+            "ended_ns": ended_ns,
             "seconds": self._clock.seconds(),
+            **self._fetches(took_ns),
         }
         with suppress(OSError):
             # Whoever does not find it asks the server once more.
             replace_file(self._file, json.dumps(content, sort_keys=True).encode())
+
+    def _fetches(self, took_ns: int) -> dict[str, int]:
+        """Return how long the newest fetch took, and the quickest; 0: there was none anew."""
+        newest_ns, quickest_ns = (self._kept_ns(key) for key in ("fetch_ns", "quickest_ns"))
+        if took_ns:
+            newest_ns = took_ns
+            quickest_ns = min(took_ns, int(quickest_ns * SLOWER) or took_ns)
+        return {"fetch_ns": newest_ns, "quickest_ns": quickest_ns}
 
     def last_ns(self) -> int:
         """Return when the newest talk began, in monotonic nanoseconds of this boot; else 0."""
@@ -71,10 +85,26 @@ class Contacts:
         return self._noted_ns("ended_ns")
 
     def _noted_ns(self, key: str) -> int:
-        kept = self._kept()
+        return self._ns_of(self._kept(), key)
+
+    def _ns_of(self, kept: dict[str, Any], key: str) -> int:
         if kept.get("boot") != self._clock.machine_id() or type(kept.get(key)) is not int:
             return 0
         return min(int(kept[key]), self._clock.monotonic_ns())
+
+    def round_s(self) -> float:
+        """Return what a fetch and a push take, by the newest fetch, in seconds; 0: unknown."""
+        return 2 * self._kept_ns("fetch_ns") / 1e9
+
+    def quickest_s(self) -> float:
+        """Return what a fetch and a push took at best, not long ago, in seconds; 0: unknown."""
+        return 2 * self._kept_ns("quickest_ns") / 1e9
+
+    def _kept_ns(self, key: str) -> int:
+        kept_ns = self._kept().get(key)
+        if type(kept_ns) is not int:
+            return 0
+        return max(0, kept_ns)
 
     def age_s(self) -> int | None:
         """Return how old what is known here is, in seconds of the wall clock; None: unknown."""
@@ -83,11 +113,34 @@ class Contacts:
             return None
         return max(0, self._clock.seconds() - seconds)
 
+    def met_ns(self) -> int:
+        """Return when this clone last met others at the ledger's ref; 0: not in this boot.
+
+        In monotonic nanoseconds.
+        """
+        return self._ns_of(_read(self._met), "ns")
+
+    def note_met(self) -> None:
+        """Keep that this clone meets others now."""
+        content = {"boot": self._clock.machine_id(), "ns": self._clock.monotonic_ns()}
+        with suppress(OSError):
+            # Whoever does not find it loses one more push.
+            replace_file(self._met, json.dumps(content, sort_keys=True).encode())
+
+    def forget_met(self) -> None:
+        """Keep that nobody else is about."""
+        with suppress(OSError):
+            self._met.unlink(missing_ok=True)
+
     def _kept(self) -> dict[str, Any]:
-        try:
-            kept = json.loads(read_file(self._file, _MAX_BYTES))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        if not isinstance(kept, dict):
-            return {}
-        return kept
+        return _read(self._file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(read_file(file, _MAX_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(kept, dict):
+        return {}
+    return kept

@@ -403,7 +403,7 @@ class RemoteStore:
                 if self.tracking.read(self._ledger) != updates[0].new:
                     self._fetch(handles)
                 self._follow()
-                self.contacts.note(began_ns)
+                self.contacts.note(began_ns, is_fetch=False)
         return done
 
     def _is_there(self, update: Update) -> bool:

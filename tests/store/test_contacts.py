@@ -9,6 +9,7 @@ import pytest
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock
 from gitcoord.store.contacts import Contacts
+from tests.support.clocks import Clocks
 from tests.support.machines import OtherMachine
 
 
@@ -35,8 +36,10 @@ def test_a_talk_before_the_machine_started_anew_counts_for_nothing(tmp_path: Pat
 def test_a_file_that_is_rubbish_counts_for_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "ledger.json").write_text(content)
     contacts = Contacts(tmp_path, "ledger", Clock())
-    assert contacts.last_ns() == contacts.last_end_ns() == 0
+    (tmp_path / "ledger.met").write_text(content)
+    assert contacts.last_ns() == contacts.last_end_ns() == contacts.met_ns() == 0
     assert contacts.age_s() is None
+    assert contacts.quickest_s() == contacts.round_s() == 0
 
 
 def test_one_at_a_time_has_the_wire(tmp_path: Path) -> None:
@@ -47,3 +50,30 @@ def test_one_at_a_time_has_the_wire(tmp_path: Path) -> None:
             pass
     with other.hold(1.0):
         pass
+
+
+def test_the_newest_fetch_and_the_quickest_are_known_to_all_processes(tmp_path: Path) -> None:
+    clock = Clocks()
+    one, other = (Contacts(tmp_path, "ledger", clock) for _ in range(2))
+    for took_s in (4, 1, 3):
+        began_ns = clock.monotonic_ns()
+        clock.ahead_ns += took_s * 10**9
+        one.note(began_ns)
+    one.note(clock.monotonic_ns() - 5 * 10**9, is_fetch=False)
+    assert other.round_s() == pytest.approx(6, abs=0.5)
+    assert other.quickest_s() == pytest.approx(2, abs=0.5)
+    for _ in range(60):
+        began_ns = clock.monotonic_ns()
+        clock.ahead_ns += 3 * 10**9
+        one.note(began_ns)
+    assert other.quickest_s() == pytest.approx(6, abs=0.5)
+
+
+def test_others_that_were_met_are_forgotten_with_the_boot_and_when_told(tmp_path: Path) -> None:
+    then, now = (Contacts(tmp_path, "ledger", OtherMachine(name)) for name in ("then", "now"))
+    then.note_met()
+    assert then.met_ns() > 0
+    assert now.met_ns() == 0
+    then.forget_met()
+    then.forget_met()
+    assert then.met_ns() == 0
