@@ -75,6 +75,8 @@ WITH_PACKS = {
 }
 # The newest Pythons load these with pathlib or with sqlite3.
 NEWER = {"glob", "pwd", "grp", "_opcode_metadata", "errno"}
+if sys.version_info[:2] == (3, 12):
+    NEWER.add("math")  # of urllib.parse, which only this one's pathlib loads
 HEAVY = {
     "click",
     "inspect",
