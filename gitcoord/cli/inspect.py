@@ -133,10 +133,10 @@ def _running_lines(app: App, found: dict[str, Any]) -> list[str]:
             f"pending: a {found['pending']['kind']} of {found['pending']['phase']}; the next "
             "command finishes it"
         )
-    return lines + [
-        f"behind: {path} has the target checked out; an orchestrator's command brings it along"
-        for path in found["behind"]
-    ]
+    for path in found["behind"]:
+        told = "has the target checked out; an orchestrator's command brings it along"
+        lines.append(f"behind: {path} {told}")
+    return lines
 
 
 def progress_lines(app: App, found: dict[str, Any]) -> list[str]:
@@ -151,16 +151,14 @@ def progress_lines(app: App, found: dict[str, Any]) -> list[str]:
             f"phase   {one['id']}: {state}; {told or 'no tasks'}{gates_line(one['failed_gates'])}"
             + clause("; next: {}", one["next"])
         )
-    counts = ", ".join(
-        f"{found['counts'][state]} {app.out.state(state)}"
-        for state in _STATES
-        if state in found["counts"]
-    )
+    counts = found["counts"]
+    shown = [state for state in _STATES if state in counts]
+    told = ", ".join(f"{counts[state]} {app.out.state(state)}" for state in shown)
     eta = found["eta"]
     end = eta["basis"]
     if eta["from"] is not None:
         end = f"{span(eta['from'], eta['to'])}, by {eta['basis']}"
-    return [*lines, f"tasks   {counts or '-'}", wrapped("end     ", end)]
+    return [*lines, f"tasks   {told or '-'}", wrapped("end     ", end)]
 
 
 @command(
@@ -238,45 +236,15 @@ def show(app: App, task: TaskId, log_only: bool, follow: bool) -> None:
                 f"{result['files']} file(s)",
             )
         )
-    if detail["state"] == "review":
-        rows.append(
-            (
-                "approvals",
-                f"{sum(one['verdict'] is not None for one in detail['reviews'])} of "
-                f"{detail['approvals']}" + clause(", one by pool {}", detail["verify_by"]),
-            )
-        )
-    rows += [
-        (
-            "review",
-            f"{one['agent']}: {one['verdict'] or 'at work until ' + one['expires_at']}"
-            + clause(": {}", one["message"] and one["message"].splitlines()[0]),
-        )
-        for one in detail["reviews"]
-    ]
+    rows += _review_rows(detail)
     if detail["failures"]:
         rows.append(("failures", str(detail["failures"])))
     if detail["would_block"]["count"]:
         is_failed = detail["state"] in {"failed", "cancelled"}
         rows.append(("needed", impact.told(detail["would_block"], is_failed=is_failed)))
-    rows += [
-        (
-            "before",
-            f"attempt {one['attempt']} by {one['agent']}: {one['kind']}: "
-            f"{one['reason'].splitlines()[0]}",
-        )
-        for one in detail["setbacks"]
-    ]
-    rows += [("note", f"{one['text']} ({one['agent']})") for one in detail["notes"]]
-    rows += [
-        ("asked", f"{one['id']} {one['text'].splitlines()[0]}: {one['answer'] or 'open'}")
-        for one in detail["escalations"]
-    ]
-    if detail["logs"]:
-        rows.append(("logs", f"{', '.join(detail['logs'])}: gitcoord show {detail['id']} --log"))
-    lines = [f"{detail['id']}: {detail['title']}"] + [
-        f"  {name:<9} {value}" for name, value in rows
-    ]
+    rows += _told_rows(detail)
+    lines = [f"{detail['id']}: {detail['title']}"]
+    lines += [f"  {name:<9} {value}" for name, value in rows]
     if detail["description"]:
         lines += ["", *("  " + line for line in detail["description"].splitlines())]
     lines.append("")
@@ -284,6 +252,37 @@ def show(app: App, task: TaskId, log_only: bool, follow: bool) -> None:
         lines.append(f"  {entry['at']}  {entry['entry'][:10]}  {entry['subject']}")
     lines.append(git_line(found))
     app.out.answer("show", found, "\n".join(lines))
+
+
+def _review_rows(detail: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return who looked at a task's result, and what they found."""
+    rows = []
+    reviews = detail["reviews"]
+    if detail["state"] == "review":
+        over = sum(one["verdict"] is not None for one in reviews)
+        of_pool = clause(", one by pool {}", detail["verify_by"])
+        rows.append(("approvals", f"{over} of {detail['approvals']}{of_pool}"))
+    for one in reviews:
+        state = one["verdict"] or f"at work until {one['expires_at']}"
+        said = clause(": {}", one["message"] and one["message"].splitlines()[0])
+        rows.append(("review", f"{one['agent']}: {state}{said}"))
+    return rows
+
+
+def _told_rows(detail: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what earlier attempts, notes, escalations and logs tell of a task."""
+    rows = []
+    for one in detail["setbacks"]:
+        why = f"{one['kind']}: {one['reason'].splitlines()[0]}"
+        rows.append(("before", f"attempt {one['attempt']} by {one['agent']}: {why}"))
+    for one in detail["notes"]:
+        rows.append(("note", f"{one['text']} ({one['agent']})"))
+    for one in detail["escalations"]:
+        question = f"{one['id']} {one['text'].splitlines()[0]}"
+        rows.append(("asked", f"{question}: {one['answer'] or 'open'}"))
+    if detail["logs"]:
+        rows.append(("logs", f"{', '.join(detail['logs'])}: gitcoord show {detail['id']} --log"))
+    return rows
 
 
 def _show_log(app: App, task: TaskId, *, log_only: bool, follow: bool) -> None:

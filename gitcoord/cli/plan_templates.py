@@ -21,14 +21,10 @@ def _templates() -> dict[str, PlanTemplate]:
 def list_templates(app: App) -> None:
     """List what there is to start from, each with what can be set in it."""
     found = list(_templates().values())
-    facts = [
-        {
-            "name": one.name,
-            "what": one.what,
-            "parameters": [parameter._asdict() for parameter in one.parameters],
-        }
-        for one in found
-    ]
+    facts = []
+    for one in found:
+        parameters = [parameter._asdict() for parameter in one.parameters]
+        facts.append({"name": one.name, "what": one.what, "parameters": parameters})
     rows = [(one.name, one.what) for one in found]
     app.out.answer(
         "init",

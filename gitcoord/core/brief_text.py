@@ -128,7 +128,10 @@ def _parts(facts: Mapping[str, Any]) -> list[Part]:
         _answers,
         _commands,
     )
-    return [part for make in makers for part in make(facts) if part.lines]
+    parts: list[Part] = []
+    for make in makers:
+        parts += make(facts)
+    return [part for part in parts if part.lines]
 
 
 def _idle_parts(facts: Mapping[str, Any]) -> list[Part]:

@@ -62,18 +62,15 @@ def is_portable(path: str) -> bool:
     stream of ``a``; HFS+ passes over some characters; devices are not files.
     A name that is too long could not be checked out.
     """
-    return (
-        is_safe(path)
-        and len(path.encode()) <= MAX_PATH_BYTES
-        and not any(
-            part[-1] in " ."
-            or ":" in part
-            or len(part.encode()) > MAX_NAME_BYTES
-            or re.search(_IGNORED, part)
-            or re.fullmatch(_DEVICE, part)
-            for part in path.split("/")
-        )
-    )
+    if not is_safe(path) or len(path.encode()) > MAX_PATH_BYTES:
+        return False
+    return all(map(_is_portable_name, path.split("/")))
+
+
+def _is_portable_name(name: str) -> bool:
+    if name[-1] in " ." or ":" in name or len(name.encode()) > MAX_NAME_BYTES:
+        return False
+    return not (re.search(_IGNORED, name) or re.fullmatch(_DEVICE, name))
 
 
 def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
@@ -108,11 +105,12 @@ def _parts(pattern: str) -> tuple[str, ...]:
     parts = pattern.split("/")
     if pattern.endswith("/"):
         parts[-1:] = ["*", "**"]
-    return tuple(
-        part
-        for index, part in enumerate(parts)
-        if part != "**" or index == 0 or parts[index - 1] != "**"
-    )
+    kept: list[str] = []
+    for part in parts:
+        # One "any" after another says no more than one alone.
+        if part != "**" or kept[-1:] != ["**"]:
+            kept.append(part)
+    return tuple(kept)
 
 
 def _has_wildcard(part: str) -> bool:

@@ -230,16 +230,18 @@ def grouped(history: History, key: Callable[[Attempt | Reviewing], str]) -> list
     for review in history.reviews:
         reviews.setdefault(key(review), []).append(review)
     setbacks = Counter(key(one.of) for one in history.setbacks if one.of is not None)
-    return [
-        {
+    rows = []
+    for name in sorted({*by_name, *reviews}):
+        attempts = by_name.get(name, [])
+        row = {
             "name": name,
-            "tasks": len({one.task for one in by_name.get(name, ())}),
-            **_worked(by_name.get(name, [])),
+            "tasks": len({one.task for one in attempts}),
+            **_worked(attempts),
             "setbacks": setbacks[name],
-            "usage": _used([*by_name.get(name, ()), *reviews.get(name, ())]),
+            "usage": _used([*attempts, *reviews.get(name, [])]),
         }
-        for name in sorted({*by_name, *reviews})
-    ]
+        rows.append(row)
+    return rows
 
 
 def _worked(attempts: list[Attempt]) -> dict[str, int | None]:

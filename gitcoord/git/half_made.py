@@ -66,11 +66,8 @@ def clear_half_made(git: Git, place: Path) -> None:
     private = half_made(git, place)
     if private is None:
         return
-    present = {
-        str(path.relative_to(place))
-        for path in place.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    } - {".git"}
+    files = [path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()]
+    present = {str(path.relative_to(place)) for path in files} - {".git"}
     if present:
         args = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
         listing = Git(git.cwd, private).run(*args, check=False).stdout

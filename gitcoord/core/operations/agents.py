@@ -69,11 +69,11 @@ def apply_agent_add(_snapshot: Snapshot, event: Event, changes: Changes) -> None
 def check_agent_remove(snapshot: Snapshot, event: Event) -> None:
     """Refuse to remove an agent that holds a claim or a review."""
     require_agent(snapshot, AgentId(event["name"]))
-    holds = [
-        task["id"]
-        for task in snapshot.live()
-        if any(lease["agent"] == event["name"] for lease in leases_of(task))
-    ]
+    holds = []
+    for task in snapshot.live():
+        holders = {lease["agent"] for lease in leases_of(task)}
+        if event["name"] in holders:
+            holds.append(task["id"])
     if holds:
         raise RefusedError(
             f"agent {event['name']} holds {', '.join(holds[:5])}",

@@ -140,7 +140,10 @@ def check_unlock(snapshot: Snapshot, event: Event) -> None:
         )
     wanted = event["paths"] or []
     locks = [lock for lock in snapshot.locks() if lock["agent"] == holder]
-    missing = [pattern for pattern in wanted if not any(pattern in lock["paths"] for lock in locks)]
+    locked: set[str] = set()
+    for lock in locks:
+        locked |= set(lock["paths"])
+    missing = [pattern for pattern in wanted if pattern not in locked]
     if missing or not wanted:
         raise NotFoundError(
             f"{holder} has no lock on {next(iter(missing), 'anything')}",

@@ -99,8 +99,12 @@ def _chosen(
     live = snapshot.live()
     held = [one for one in live if one["claim"] and one["claim"]["agent"] == agent]
     held.sort(key=lambda one: cast("Claim", one["claim"])["since"])
-    reviewed = [one for one in live if any(review["agent"] == agent for review in running(one))]
-    return next(iter([*held, *reviewed]), None)
+    if held:
+        return held[0]
+    for one in live:
+        if agent in {review["agent"] for review in running(one)}:
+            return one
+    return None
 
 
 def _assigned(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[TaskId]:

@@ -14,7 +14,7 @@ from gitcoord.core.hook_answers import SILENT, HookAnswer
 from gitcoord.core.hook_calls import HookCall, acts_over_mcp, begins_or_ends_claim
 from gitcoord.features.assist.edits import outside_of
 from gitcoord.features.assist.standing import Standing, agent_marker, standing_at, top_above
-from gitcoord.features.assist.views import View, quick_view
+from gitcoord.features.assist.views import ClaimView, View, quick_view
 from gitcoord.host.clock import Clock
 
 __all__ = ["answer", "judge_tool", "owns_worktree"]
@@ -89,12 +89,15 @@ _LEADS_SERVER = (
 )
 
 
+def _allowed(claim: ClaimView) -> str:
+    """Return what a claim may write, in words."""
+    layers = [Layer(name, rules) for name, rules in claim.layers]
+    return Boundary(tuple(layers)).describe()
+
+
 def _outside_text(path: str, why: str, view: View) -> str:
     tasks = " and ".join(claim.task for claim in view.current)
-    allowed = "; ".join(
-        Boundary(tuple(Layer(name, rules) for name, rules in claim.layers)).describe()
-        for claim in view.current
-    )
+    allowed = "; ".join(map(_allowed, view.current))
     return (
         f"gitcoord: {path} is not part of task {tasks} ({why}); it may write {allowed}. "
         'Next: work inside it, or ask with gitcoord escalate "TEXT"'

@@ -9,7 +9,7 @@ from gitcoord.core.git_reading import locks_command
 from gitcoord.core.holds import Hold, holds_of, obstacles
 from gitcoord.core.ids import NO_AGENT, AgentId
 from gitcoord.core.leases import Context, lock_left_ms, remaining_ms
-from gitcoord.core.model import LockRecord, TaskRecord
+from gitcoord.core.model import Claim, LockRecord, TaskRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.names import named_actor
@@ -39,28 +39,34 @@ def listing(work: Workspace, *, agent: AgentId | None = None) -> dict[str, Any]:
         agent = named_actor(snapshot, agent)
     held = sorted(snapshot.claims(), key=lambda one: one[0]["order"])
     locks = sorted(snapshot.locks(), key=lambda one: (one["at"], one["id"]))
-    claims = [
-        {
-            "task": task["id"],
-            "agent": claim["agent"],
-            "paths": paths_of(task),
-            "lease_left_ms": remaining_ms(claim, context),
-        }
-        for task, claim in held
-    ]
+    waiting = waits(work, snapshot)
+    if agent is not None:
+        held = [(task, claim) for task, claim in held if claim["agent"] == agent]
+        locks = [lock for lock in locks if lock["agent"] == agent]
+        waiting = [one for one in waiting if agent in _holders(one)]
     found = {
         "tip": snapshot.oid,
         "git": locks_command(work.ledger.ref),
-        "locks": [lock_facts(one, context) for one in locks if agent in {None, one["agent"]}],
-        "claims": [one for one in claims if agent in {None, one["agent"]}],
-        "waiting": [
-            one
-            for one in waits(work, snapshot)
-            if agent is None or any(agent == by["agent"] for by in one["for"])
-        ],
+        "locks": [lock_facts(lock, context) for lock in locks],
+        "claims": [_claim_facts(task, claim, context) for task, claim in held],
+        "waiting": waiting,
     }
     work.ledger.remember()
     return found
+
+
+def _holders(waiting: dict[str, Any]) -> set[AgentId]:
+    """Return whose paths a task waits for."""
+    return {by["agent"] for by in waiting["for"]}
+
+
+def _claim_facts(task: TaskRecord, claim: Claim, context: Context) -> dict[str, Any]:
+    return {
+        "task": task["id"],
+        "agent": claim["agent"],
+        "paths": paths_of(task),
+        "lease_left_ms": remaining_ms(claim, context),
+    }
 
 
 def waits(work: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -75,12 +81,12 @@ def waits(work: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
         (pattern for hold in holds for pattern in hold.patterns), MAX_WAITING
     )
     tasks = sorted(filter(None, map(snapshot.task, names)), key=lambda one: one["order"])
-    waiting = [(task, _blockers(holds, task)) for task in tasks if _is_open(snapshot, task)]
-    return [
-        {"task": task["id"], "title": task["spec"]["title"], "for": blockers}
-        for task, blockers in waiting
-        if blockers
-    ]
+    waiting = []
+    for task in tasks:
+        blockers = _blockers(holds, task)
+        if blockers and _is_open(snapshot, task):
+            waiting.append({"task": task["id"], "title": task["spec"]["title"], "for": blockers})
+    return waiting
 
 
 def _is_open(snapshot: Snapshot, task: TaskRecord) -> bool:

@@ -102,20 +102,15 @@ def task_facts(
     spec = task["spec"]
     result = task["result"]
     return {
-        **{
-            key: spec[key]
-            for key in (
-                "id",
-                "title",
-                "description",
-                "phase",
-                "pool",
-                "paths",
-                "reads",
-                "needs",
-                "priority",
-            )
-        },
+        "id": spec["id"],
+        "title": spec["title"],
+        "description": spec["description"],
+        "phase": spec["phase"],
+        "pool": spec["pool"],
+        "paths": spec["paths"],
+        "reads": spec["reads"],
+        "needs": spec["needs"],
+        "priority": spec["priority"],
         "widened": task.get("widened", []),
         "estimate_ms": spec["estimate_ms"],
         "state": _state_of(snapshot, task, context, derived, holds),

@@ -358,11 +358,10 @@ def _landing_message(
     them.
     """
     title = codec.printable(task["spec"]["title"])
-    approved = [
-        author_of(review["agent"], work.ledger.name)
-        for review in task["reviews"]
-        if review["verdict"] == "approved" and review["result"] == result["oid"]
-    ]
+    approved = []
+    for review in task["reviews"]:
+        if review["verdict"] == "approved" and review["result"] == result["oid"]:
+            approved.append(author_of(review["agent"], work.ledger.name))
     trailers = [
         f"Gitcoord-Task: {task['id']}",
         f"Gitcoord-Agent: {result['agent']}",
@@ -407,8 +406,7 @@ def in_the_way(work: Workspace, target: str, old: Oid, new: Oid) -> list[str]:
     if work.remote is not None and work.store.read_ref(target) != old:
         return []
     refuse_rebased(work.git, target)
-    return [
-        path
-        for place in worktrees.checkouts_of(work.git, target)
-        for path in worktrees.in_the_way(place, old, new)
-    ]
+    found: list[str] = []
+    for place in worktrees.checkouts_of(work.git, target):
+        found += worktrees.in_the_way(place, old, new)
+    return found

@@ -53,24 +53,34 @@ def report_facts(work: Workspace) -> dict[str, Any]:
         ],
         "tasks": _tasks(work, snapshot, history),
         "chain": critical_path(document, learned(work).task_ms)["tasks"],
-        "attempts": [_attempt(one) for one in history.attempts],
-        "reviews": [
-            {key: getattr(one, key) for key in ("task", "agent", "since", "until", "verdict")}
-            for one in history.reviews
-        ],
+        "attempts": [_picked(one, _OF_AN_ATTEMPT) for one in history.attempts],
+        "reviews": [_picked(one, _OF_A_REVIEW) for one in history.reviews],
         "runs": [_run(one) for one in history.runs],
-        "landings": [
-            {key: getattr(one, key) for key in ("phase", "since", "until", "end", "count")}
-            for one in history.landings
-        ],
+        "landings": [_picked(one, _OF_A_LANDING) for one in history.landings],
         "rollbacks": [at for _, at, op, _ in history.operations if op == "rollback"],
         "progress": _progress(history),
     }
 
 
-def _attempt(one: Attempt) -> dict[str, Any]:
-    keys = ("task", "agent", "attempt", "since", "until", "end", "undone", "wait_ms", "limit_ms")
-    return {**{key: getattr(one, key) for key in keys}, "took_ms": one.took_ms}
+_OF_AN_ATTEMPT = (
+    "task",
+    "agent",
+    "attempt",
+    "since",
+    "until",
+    "end",
+    "undone",
+    "wait_ms",
+    "limit_ms",
+    "took_ms",
+)
+_OF_A_REVIEW = ("task", "agent", "since", "until", "verdict")
+_OF_A_LANDING = ("phase", "since", "until", "end", "count")
+
+
+def _picked(one: object, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return some of what is known of an attempt, a review or a landing."""
+    return {key: getattr(one, key) for key in keys}
 
 
 def _run(one: Run) -> dict[str, Any]:

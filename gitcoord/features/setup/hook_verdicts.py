@@ -96,11 +96,8 @@ class _Repository:
 
     def targets(self) -> list[str]:
         """Return each target as a full ref."""
-        return [
-            snapshot.target()
-            for snapshot in map(self.snapshot, self.ledgers())
-            if snapshot is not None
-        ]
+        snapshots = map(self.snapshot, self.ledgers())
+        return [snapshot.target() for snapshot in snapshots if snapshot is not None]
 
     def landed(self, target: str) -> list[Oid]:
         """Return a target's tip after the last landing of each ledger that lands there."""

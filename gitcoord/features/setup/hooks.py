@@ -180,14 +180,12 @@ def _configured(work: Workspace) -> dict[str, list[str]]:
         told[name, what] = value
         if what == "event" and name != f"gitcoord-{value}":
             found.setdefault(value, []).append(name)
-    return {
-        event: [
-            name
-            for name in names
-            if told.get((name, "command")) and told.get((name, "enabled"), "").lower() not in _OFF
-        ]
-        for event, names in found.items()
-    }
+
+    def runs(name: str) -> bool:
+        is_on = told.get((name, "enabled"), "").lower() not in _OFF
+        return is_on and bool(told.get((name, "command")))
+
+    return {event: list(filter(runs, names)) for event, names in found.items()}
 
 
 def _row(
