@@ -253,7 +253,11 @@ def covers(outer: Iterable[str], inner: Iterable[str]) -> bool:
     patterns cover together, and to some that are written in another way.
     """
     tops = list(outer)
-    return all(any(_is_within(pattern, top) for top in tops) for pattern in inner)
+
+    def is_covered(pattern: str) -> bool:
+        return any(_is_within(pattern, top) for top in tops)
+
+    return all(map(is_covered, inner))
 
 
 def _is_within(pattern: str, top: str) -> bool:

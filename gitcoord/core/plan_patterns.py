@@ -35,8 +35,14 @@ def fitting_pattern(document: PlanDocument) -> Pattern:
     if len(tasks) < 2:
         return Pattern("none", "there is one task, or none: nothing is done side by side")
     places = [_places(task) for task in tasks]
-    counted = Counter(place for own in places for place in own)
-    sharing = sum(any(counted[place] > 1 for place in own) or not own for own in places)
+    counted: Counter[str] = Counter()
+    for own in places:
+        counted.update(own)
+
+    def shares(own: list[str]) -> bool:
+        return not own or any(counted[place] > 1 for place in own)
+
+    sharing = sum(map(shares, places))
     if sharing / len(tasks) > MAX_SHARED and not _is_in_order(tasks):
         why = f"{sharing} of {len(tasks)} tasks write where another writes: agents would wait"
         return Pattern("none", why)

@@ -68,11 +68,11 @@ def _claude(work: Workspace) -> Iterator[Seen]:
 
 
 def _codex(work: Workspace) -> Iterator[Seen]:
-    missing = [
-        place.name
-        for place in agents_worktrees(work)
-        if "[permissions.gitcoord]" not in (read_text(place / ".codex" / "config.toml") or "")
-    ]
+    missing = []
+    for place in agents_worktrees(work):
+        settings = read_text(place / ".codex" / "config.toml") or ""
+        if "[permissions.gitcoord]" not in settings:
+            missing.append(place.name)
     if missing:
         yield Seen(
             "Codex cannot commit from these worktrees, which have no profile: "

@@ -64,15 +64,13 @@ def base_of(
         )
     built_on: dict[TaskId, Oid] = {}
     for other in wanted:
-        if other["result"]:
-            built_on |= {
-                name: oid
-                for name, oid in other["result"]["built_on"].items()
-                if _is_current(snapshot, name, oid)
-            }
-            delivered = other["result"]["oid"]
-            if delivered is not None:
-                built_on[other["id"]] = delivered
+        result = other["result"]
+        if result is None:
+            continue
+        older = result["built_on"].items()
+        built_on |= {name: oid for name, oid in older if _is_current(snapshot, name, oid)}
+        if result["oid"] is not None:
+            built_on[other["id"]] = result["oid"]
     return Base(merged, built_on)
 
 

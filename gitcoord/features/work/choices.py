@@ -232,13 +232,11 @@ class Chooser:
         for task in live:
             prefixes = [paths.literal_prefix(pattern) for pattern in paths_of(task) or []]
             dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
-        started = [
-            phase["id"]
-            for phase in snapshot.phases()
-            if takes_work(phase)
-            and snapshot.is_started(phase)
-            and (not self._within.phases or phase["id"] in self._within.phases)
-        ]
+        started = []
+        for phase in snapshot.phases():
+            is_meant = not self._within.phases or phase["id"] in self._within.phases
+            if is_meant and takes_work(phase) and snapshot.is_started(phase):
+                started.append(phase["id"])
         selection = None
         if len(pools) == 1 and pools[0] in plan["pools"]:
             selection = plan["pools"][pools[0]]["selection"]

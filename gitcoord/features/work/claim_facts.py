@@ -30,20 +30,27 @@ def claim_answer(work: Workspace, claimed: Claimed) -> dict[str, Any]:
         tip = work.store.read_ref(branch_ref(earlier))
     if tip is not None and _is_bare_base(work, tip, claimed.claim["base"]):
         tip = None
+    before = None
+    if tip:
+        before = {"branch": earlier, "tip": tip, "is_resumed": claimed.is_resumed}
     return {
         "notes": [note_facts(one) for one in notes_about(snapshot, task)],
-        "answers": [
-            {"id": one["id"], "text": text_of_escalation(one), "answer": answer_of(one)}
-            for one in snapshot.escalations()
-            if one["task"] == task["id"] and one["state"] == "resolved"
-        ],
-        "earlier": {"branch": earlier, "tip": tip, "is_resumed": claimed.is_resumed}
-        if tip
-        else None,
+        "answers": _answers(snapshot, task),
+        "earlier": before,
         "logs": logs_of(snapshot, task),
         "neighbours": neighbours(snapshot, task),
         "would_block": impact.behind(work, snapshot, task["id"]),
     }
+
+
+def _answers(snapshot: Snapshot, task: TaskRecord) -> list[dict[str, Any]]:
+    """Return what was asked about a task, and answered."""
+    answers = []
+    for one in snapshot.escalations():
+        if one["task"] == task["id"] and one["state"] == "resolved":
+            text, answer = text_of_escalation(one), answer_of(one)
+            answers.append({"id": one["id"], "text": text, "answer": answer})
+    return answers
 
 
 def _is_bare_base(work: Workspace, tip: Oid, base: Oid) -> bool:

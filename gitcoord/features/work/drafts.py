@@ -89,7 +89,9 @@ def draft_of(
         )
     boundary = boundary_of(snapshot, task, snapshot.agent(held["agent"]))
     changed = changed_paths(place)
-    chosen = [path for path in changed if not named or any(_is_at(path, one) for one in named)]
+    chosen = changed
+    if named:
+        chosen = [path for path in changed if any(_is_at(path, one) for one in named)]
     inside = [path for path in chosen if boundary.allows(path)]
     outside = [path for path in chosen if path not in set(inside)]
     if named and outside:
