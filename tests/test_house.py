@@ -54,6 +54,7 @@ WITHOUT_A_TEST: dict[str, str] = {
     "ledger/redaction.py": THROUGH + "cli/test_show_log.py: a secret is kept nowhere",
     "features/work/sharing.py": THROUGH + "ledger/test_shared_turns.py: agents ask and are asked",
     "ledger/asked.py": THROUGH + "ledger/test_shared_turns.py: turns read and answer what is asked",
+    "ledger/asking.py": THROUGH + "ledger/test_shared_turns.py and ledger/test_shared_pushes.py",
     "ledger/deciding.py": THROUGH + "ledger/test_ledger.py: a ledger decides what is offered",
     "ledger/renewals.py": THROUGH + "ledger/test_beats.py: a beat is written by the ledger",
     "ledger/writing.py": THROUGH + "ledger/test_ledger.py and store/test_durability.py",

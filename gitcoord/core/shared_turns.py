@@ -54,7 +54,7 @@ class Asked(NamedTuple):
 
     ``now_ns`` is when it was asked by the asker's clock, ``machine`` the name of
     that clock. ``request`` says what is asked for: a command, or what a claim
-    is chosen by.
+    is chosen by. ``timeout_s`` is how long its owner waits for a server.
     """
 
     id: str
@@ -64,6 +64,7 @@ class Asked(NamedTuple):
     now_ns: int
     committer: tuple[str, str]
     request: Mapping[str, Any]
+    timeout_s: float = 0.0
 
 
 class Outcome(NamedTuple):
@@ -88,10 +89,13 @@ def parse_asked(facts: Mapping[str, Any]) -> Asked | None:
         return None
     if not isinstance(request.get("op"), str):
         return None
+    timeout_s = facts.get("timeout_s", 0.0)
+    if not isinstance(timeout_s, int | float):
+        return None
     if not isinstance(committer, list) or len(committer) != 2 or not all(map(_is_name, committer)):
         return None
     who = (committer[0], committer[1])
-    return Asked(name, AgentId(agent), Token(token), machine, now_ns, who, request)
+    return Asked(name, AgentId(agent), Token(token), machine, now_ns, who, request, timeout_s)
 
 
 def _is_name(value: object) -> bool:
@@ -100,14 +104,20 @@ def _is_name(value: object) -> bool:
     return is_text and not any(character in "<>\n\0" for character in str(value))
 
 
-def chosen(waiting: Sequence[Asked], machine: str) -> list[Asked]:
+def chosen(waiting: Sequence[Asked], machine: str, patience_s: float | None = None) -> list[Asked]:
     """Choose the requests of a turn: of our clock, those first that wait the longest.
 
+    Whoever waits for a server no longer than ``patience_s`` takes nothing with it whose
+    owner would wait longer: it would be given up with ours.
     What ends a task goes after what begins one, so that a base is chosen
     among the results that were there before the turn.
     """
     ours = sorted(
-        (asked for asked in waiting if asked.machine == machine),
+        (
+            asked
+            for asked in waiting
+            if asked.machine == machine and (patience_s is None or asked.timeout_s <= patience_s)
+        ),
         key=lambda asked: (asked.now_ns, asked.id),
     )
     return sorted(ours[:MAX_OTHERS], key=lambda asked: asked.request.get("op") in ENDING)

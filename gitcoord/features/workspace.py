@@ -247,10 +247,11 @@ class Workspace:
         )
         self.remote.targets = partial(Workspace._known_targets, proxy(self))
         self.store = self.remote
-        self.ledger = Ledger(self.remote, name, self.clock, timeout_s=timeout_s)
+        self.ledger = Ledger(self.remote, name, self.clock, timeout_s=timeout_s, server=self.remote)
         # A push takes its time, and two at once would only be refused.
         self.ledger.queue_wait_s = timeout_s
-        self.ledger.shares_turns = False
+        # Who only reads asks nobody else to write.
+        self.ledger.shares_turns = self.ledger.shares_turns and not is_offline
         files, ref = self.ledger.files, self.ledger.ref
         self.ledger.give_way = GivingWay(self.remote, ref, files.pending, self.clock).wait
 

@@ -8,18 +8,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gitcoord.core.errors import GitcoordError
-from gitcoord.core.events import Command
-from gitcoord.core.ids import AgentId
+from gitcoord.core.events import Command, Event
+from gitcoord.core.ids import AgentId, Oid
 from gitcoord.core.leases import Context
 from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
+from gitcoord.host.clock import Deadline
 
-__all__ = ["Offers", "Request", "Shared", "are_shared", "first_kept", "offers_of"]
+__all__ = [
+    "Decided",
+    "Done",
+    "Offers",
+    "Request",
+    "Shared",
+    "Turn",
+    "are_shared",
+    "first_kept",
+    "offers_of",
+]
 
 Offers = Generator[Command, None, None]
 """Commands that are decided in turn, until one is accepted."""
 Request = Command | Callable[[Snapshot, Context], Command | Offers]
-_Decided = TypeVar("_Decided")
+_Kept = TypeVar("_Kept")
 
 
 class Shared(NamedTuple):
@@ -34,6 +45,40 @@ class Shared(NamedTuple):
     request: Mapping[str, Any]
     request_of: Callable[[Mapping[str, Any], AgentId], Request | None]
     prepare: Callable[[Context], Sequence[Path]] = lambda _context: ()
+
+
+class Done(NamedTuple):
+    """An acknowledged operation: its entry, its event, the state after it."""
+
+    entry: Oid
+    event: Event
+    snapshot: Snapshot
+
+
+class Turn(NamedTuple):
+    """What one call of ``execute`` was asked to do.
+
+    ``seen`` is the tip from which on others may have published it, if it was asked of them.
+    """
+
+    request: Request
+    agent: AgentId
+    before_swap: Callable[[Event], Sequence[Path] | None] | None
+    verify: Mapping[str, Oid | None]
+    inputs: Sequence[bytes]
+    context: Context
+    deadline: Deadline
+    seen: Oid | None = None
+
+
+class Decided(NamedTuple):
+    """What was decided: on which tip, onto which parent, on which entry's state, which event."""
+
+    tip: Oid | None
+    parent: Oid | None
+    onto: Oid | None
+    snapshot: Snapshot
+    event: Event
 
 
 def are_shared() -> bool:
@@ -53,7 +98,7 @@ def offers_of(request: Request, snapshot: Snapshot, context: Context) -> Offers:
         yield offered
 
 
-def first_kept(offers: Offers, decided_on: Callable[[Command], _Decided]) -> _Decided:
+def first_kept(offers: Offers, decided_on: Callable[[Command], _Kept]) -> _Kept:
     """Decide one command after another, until one is accepted and nothing is offered instead.
 
     A refusal is raised where its command was offered, which passes it on or

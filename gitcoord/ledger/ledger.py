@@ -9,27 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitcoord.core.errors import GitcoordError, NotFoundError, UnavailableError, UnknownError
+from gitcoord.core.errors import (
+    GitcoordError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UnknownError,
+)
 from gitcoord.core.events import Command, Event, evidence_of
-from gitcoord.core.ids import NO_OID, AgentId, Oid, Token
+from gitcoord.core.ids import AgentId, Oid, Token
 from gitcoord.core.leases import Beat, Context
 from gitcoord.core.machine import apply, decide
 from gitcoord.core.refs import attic_ref, attic_refs, beat_ref, ledger_ref
-from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.host.clock import Clock, Deadline
-from gitcoord.host.remedies import remedy
 from gitcoord.ledger.beats import Beats, Observations
-from gitcoord.ledger.deciding import Offers, Request, Shared, are_shared, first_kept, offers_of
+from gitcoord.ledger.deciding import (
+    Decided,
+    Done,
+    Offers,
+    Request,
+    Shared,
+    Turn,
+    are_shared,
+    first_kept,
+    offers_of,
+)
 from gitcoord.ledger.files import LedgerFiles, require_writable, sync_files
-from gitcoord.ledger.pending import PendingFiles, Settled, event_of, find_entry, find_since
+from gitcoord.ledger.pending import PendingFiles, Settled, event_of, find_since, settle_swap
 from gitcoord.ledger.prune_guard import outlast_prune, read_back, require_written
 from gitcoord.ledger.ref_locks import RefLocks
 from gitcoord.ledger.writing import Step, writing
-from gitcoord.store.protocol import ContendedError, LockedError, MissingObjectError, Store
+from gitcoord.store.protocol import ContendedError, LockedError, Store
 from gitcoord.store.queue import QueueLock, Turns
 from gitcoord.store.reader import RecordCache, open_snapshot
 from gitcoord.store.stale_locks import is_empty_lock, record_files
@@ -39,51 +54,27 @@ if TYPE_CHECKING:
     from gitcoord.ledger.hint_refs import HintRefs
     from gitcoord.ledger.renewals import Renewals
     from gitcoord.ledger.shared_turns import SharedTurn
+    from gitcoord.store.remote_store import RemoteStore
 
 __all__ = ["Done", "Ledger", "Offers"]
 
 QUEUE_WAIT_S = 2.0
 
 
-class Done(NamedTuple):
-    """An acknowledged operation: its entry, its event, the state after it."""
-
-    entry: Oid
-    event: Event
-    snapshot: Snapshot
-
-
-class _Turn(NamedTuple):
-    """What one call of ``execute`` was asked to do.
-
-    ``seen`` is the tip from which on others may have published it, if it was asked of them.
-    """
-
-    request: Request
-    agent: AgentId
-    before_swap: Callable[[Event], Sequence[Path] | None] | None
-    verify: Mapping[str, Oid | None]
-    inputs: Sequence[bytes]
-    context: Context
-    deadline: Deadline
-    seen: Oid | None = None
-
-
-class _Decided(NamedTuple):
-    """What was decided: on which tip, onto which parent, on which entry's state, which event."""
-
-    tip: Oid | None
-    parent: Oid | None
-    onto: Oid | None
-    snapshot: Snapshot
-    event: Event
-
-
 class Ledger:
-    """One ledger of one repository, on this machine."""
+    """One ledger of one repository, on this machine or on a ``server``."""
 
-    def __init__(self, store: Store, name: str, clock: Clock, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        clock: Clock,
+        *,
+        timeout_s: float = 30.0,
+        server: RemoteStore | None = None,
+    ) -> None:
         self.store = store
+        self.server = server
         self.name = name
         self.ref = ledger_ref(name)
         self.clock = clock
@@ -91,7 +82,7 @@ class Ledger:
         self.queue_wait_s = QUEUE_WAIT_S
         """How long to wait for our turn; the swap decides anyway."""
         self.shares_turns = are_shared()
-        """Whether others may publish what we ask for; a push is its owner's."""
+        """Whether others may publish what we ask for, and we what they do."""
         self.give_way: Callable[[AgentId, int, Deadline], None] = lambda *_: None
         self.files = LedgerFiles(store.common_dir, name)
         self.pending = PendingFiles(self.files.pending)
@@ -109,6 +100,12 @@ class Ledger:
     def tip(self) -> Oid | None:
         """Return the newest entry's oid, or None before ``init``."""
         return self.store.read_ref(self.ref)
+
+    def known_tip(self) -> Oid | None:
+        """Return the newest entry that is known here: no server is asked."""
+        if self.server is None:
+            return self.tip()
+        return self.server.tracking.read(self.ref)
 
     def snapshot(self, oid: Oid | None = None) -> Snapshot:
         """Open the state as of an entry, by default the newest.
@@ -174,12 +171,13 @@ class Ledger:
                 self.store,
                 agent,
                 self.tip(),
-                self._attic(),
+                self.attic(),
                 lambda ref: is_empty_lock(self.locks.of(ref)),
                 is_alone=is_alone,
+                may_be_late=self.server is not None,
             )
 
-    def _attic(self) -> list[Oid]:
+    def attic(self) -> list[Oid]:
         """List the tips that rollbacks left."""
         return list(self.store.list_refs(attic_refs(self.name)).values())
 
@@ -221,7 +219,7 @@ class Ledger:
 
         """
         require_writable(self.store.common_dir)
-        turn = _Turn(
+        turn = Turn(
             request,
             agent,
             before_swap,
@@ -252,14 +250,14 @@ class Ledger:
             self.remember()
         return done
 
-    def _in_own_turn(self, turn: _Turn) -> Done:
+    def _in_own_turn(self, turn: Turn) -> Done:
         """Wait for a turn, and publish in it."""
         with self._turns.take(
             min(self.queue_wait_s, self.timeout_s), lambda: self._decided(turn, self.tip())
         ) as is_queued:
             return self._publish(turn, is_queued=is_queued)
 
-    def _in_shared_turn(self, turn: _Turn, shared: Shared) -> Done:
+    def _in_shared_turn(self, turn: Turn, shared: Shared) -> Done:
         """Publish at once where nobody has the turn; else ask whoever has it next.
 
         What cannot be asked for is done in a turn of its own, and so is what was
@@ -268,86 +266,40 @@ class Ledger:
         with self._turns.take_unless(0, lambda: False) as is_held:
             if is_held:
                 return self._publish(turn, is_queued=True, shared=shared)
-        from gitcoord.ledger.shared_turns import asked_facts, others_get_on
+        from gitcoord.ledger.asking import Asker
 
-        seen = self.tip()
-        if seen is None:
-            return self._in_own_turn(turn)
-        sync_files(shared.prepare(turn.context))
-        question = self.asked.question(turn.agent, turn.context.id, seen)
-        committer = self.store.committer()
-        question.ask(asked_facts(shared, turn.agent, turn.context, seen, committer))
-        try:
-            with self._turns.take_unless(
-                min(self.queue_wait_s, self.timeout_s),
-                question.is_answered,
-                others_get_on(self.tip, seen, turn.deadline),
-            ) as is_held:
-                answer = question.answer()
-                if answer is None:
-                    is_certain = question.withdraw(self.pending) or is_held
-                    turn = turn._replace(seen=seen)
-                    return self._after_asking(turn, shared, is_held=is_held, is_certain=is_certain)
-        except BaseException:
-            question.leave()
-            raise
-        question.end()
-        if answer.refusal is not None:
-            raise answer.refusal
-        if answer.entry is None:
-            return self._in_own_turn(turn)
-        return self._published(turn, answer.entry)
+        asker = Asker(self, self._turns, partial(self._publish, shared=shared))
+        return asker.ask(turn, shared) or self._in_own_turn(turn)
 
-    def _after_asking(
-        self, turn: _Turn, shared: Shared, *, is_held: bool, is_certain: bool
-    ) -> Done:
-        """Publish what was asked of others in vain.
-
-        Where it is not ``is_certain``, a stopped process that took it may still publish
-        it: then it has no other end than an entry that stands.
-        """
-        try:
-            return self._publish(turn, is_queued=is_held, shared=shared)
-        except Exception as error:
-            if is_certain or isinstance(error, UnknownError):
-                raise
-            raise UnknownError(
-                f"another process may still publish what was asked of it: {error}",
-                hint="this agent's next command settles it before it does anything else",
-                entry_id=turn.context.id,
-            ) from error
-
-    def _published(self, turn: _Turn, entry: Oid) -> Done:
+    def published(self, turn: Turn, entry: Oid) -> Done:
         """Acknowledge what another process published for us."""
         event = event_of(self.store, entry, turn.context.id)
         if turn.before_swap is not None:
             sync_files(turn.before_swap(event) or ())
         return Done(entry, event, self._opened(entry))
 
-    def _publish(self, turn: _Turn, *, is_queued: bool, shared: Shared | None = None) -> Done:
+    def _publish(self, turn: Turn, *, is_queued: bool, shared: Shared | None = None) -> Done:
         """Try until the entry is published, or a rule or the clock says no."""
         attempt = 0
-        noted: list[str] | None = None
+        noted: tuple[Oid | None, list[str]] | None = None
         while True:
             self.give_way(turn.agent, attempt, turn.deadline)
             tip = self.tip()
             if turn.seen is not None:
                 # Before each try: another's turn may have had it until we took it back.
-                known = find_since(self.store, tip, turn.seen, turn.context.id, self._attic)
+                known = find_since(self.store, tip, turn.seen, turn.context.id, self.attic)
                 if known is not None:
-                    return self._published(turn, known)
+                    return self.published(turn, known)
                 if tip is not None:
                     turn = turn._replace(seen=tip)
             _, parent, onto, snapshot, event = self._decided(turn, tip)
             wanted: dict[str, Oid | None] = {
                 beat_ref(self.name, gone["agent"]): gone["beat"] for gone in evidence_of(event)
             } | dict(turn.verify)
-            if sorted(wanted) != noted:
-                noted = sorted(wanted)
-                facts = {key: event.get(key, "") for key in ("op", "task", "token")}
-                self.pending.begin(
-                    turn.agent, event["id"], {"tip": tip, "verified": noted, **facts}
-                )
+            if (tip, sorted(wanted)) != noted:
+                # The tip of each try: a push from it may come after we have died.
+                noted = (tip, sorted(wanted))
+                self._note(turn.agent, event, *noted)
             kept: Sequence[Path] = ()
             if turn.before_swap is not None:
                 kept = turn.before_swap(event) or ()
@@ -360,11 +312,11 @@ class Ledger:
                 steps += others.decide(snapshot, steps[0], beats, self._observations)
             write = writing(self.store, self.name, parent, onto, steps)
             self._turns.let_next()
-            entries = write()
-            # After the objects, whose journal commit had their blocks in it.
-            sync_files(kept)
-            require_written(self.store, self.clock, write, turn.deadline)
             try:
+                entries = write()
+                # After the objects, whose journal commit had their blocks in it.
+                sync_files(kept)
+                require_written(self.store, self.clock, write, turn.deadline)
                 self._swap(tip, entries[-1], event, wanted)
             except (ContendedError, LockedError) as error:
                 if others is not None:
@@ -374,12 +326,23 @@ class Ledger:
                 self.pending.touch(event["id"])
                 attempt += 1
                 continue
+            except (RefusedError, UnavailableError, UnknownError) as error:
+                if others is None or not others.fail(error):
+                    raise
+                # The server forbids what one of them asked for, perhaps: each by itself.
+                shared = None
+                continue
             read_back(self.store, self.ref, entries[-1], event, write, self.clock, turn.deadline)
             if others is not None:
                 others.answer(entries[1:])
             return Done(entries[0], event, self._opened(entries[0]))
 
-    def _company(self, turn: _Turn, event: Event, shared: Shared | None) -> SharedTurn | None:
+    def _note(self, agent: AgentId, event: Event, tip: Oid | None, verified: list[str]) -> None:
+        """Record what is about to be published, and from which tip."""
+        facts = {key: event.get(key, "") for key in ("op", "task", "token")}
+        self.pending.begin(agent, event["id"], {"tip": tip, "verified": verified, **facts})
+
+    def _company(self, turn: Turn, event: Event, shared: Shared | None) -> SharedTurn | None:
         """Return the turn that others may share; None where it is ours alone."""
         if shared is None or turn.verify or not self.files.asked.is_dir():
             return None
@@ -388,9 +351,12 @@ class Ledger:
 
         if is_alone(event):
             return None
-        return SharedTurn(self.asked, turn.context.boot_id, shared, self.clock)
+        patience_s = None
+        if self.server is not None:
+            patience_s = self.timeout_s
+        return SharedTurn(self.asked, turn.context.boot_id, shared, self.clock, patience_s)
 
-    def _decided(self, turn: _Turn, tip: Oid | None) -> _Decided:
+    def _decided(self, turn: Turn, tip: Oid | None) -> Decided:
         """Decide on the state at a tip that was read, each command that is offered once."""
         context = turn.context._replace(
             now_ns=self.clock.monotonic_ns(),
@@ -405,7 +371,7 @@ class Ledger:
             # No entry's time is before its parent's, for readers' sake.
             context = context._replace(time=max(context.time, self.store.read_entry(tip).time))
 
-        def decided_on(command: Command) -> _Decided:
+        def decided_on(command: Command) -> Decided:
             if tip is None and command["op"] != "init":
                 raise self._missing()
             onto = command.get("onto") or tip
@@ -415,7 +381,7 @@ class Ledger:
             parent = onto
             if command.get("forward"):
                 parent = tip
-            return _Decided(tip, parent, onto, state, decide(state, command, context))
+            return Decided(tip, parent, onto, state, decide(state, command, context))
 
         return first_kept(offers_of(turn.request, snapshot, context), decided_on)
 
@@ -433,29 +399,7 @@ class Ledger:
         except (ContendedError, LockedError, GitcoordError):
             raise
         except Exception as error:  # noqa: BLE001 - settled by reading
-            self._settle_swap(tip, entry, event, error)
-
-    def _settle_swap(self, tip: Oid | None, entry: Oid, event: Event, error: Exception) -> None:
-        """Find out at once, by reading, whether a swap that failed oddly took place."""
-        try:
-            self.store.refresh()
-            now = self.tip()
-            if now == entry or find_entry(self.store, now, tip, event["id"]) is not None:
-                return
-        except (OSError, MissingObjectError, UnavailableError):
-            now = NO_OID
-        if now == tip:
-            raise UnavailableError(
-                f"the ledger could not be written: {error}",
-                hint=remedy(error),
-            ) from None
-        if now:
-            raise ContendedError(self.ref) from None
-        raise UnknownError(
-            f"the outcome of {event['op']} is not known: {error}",
-            hint="this agent's next command settles it before it does anything else",
-            entry_id=event["id"],
-        ) from None
+            settle_swap(self.store, self.ref, tip, entry, event, error)
 
     # hints
 

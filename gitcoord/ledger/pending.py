@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from gitcoord.core import ids
-from gitcoord.core.errors import CorruptError, UnknownError
+from gitcoord.core.errors import CorruptError, UnavailableError, UnknownError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import NO_AGENT, NO_OID, AgentId, Oid, TaskId, Token
 from gitcoord.core.messages import parse
 from gitcoord.core.shapes import NamedTuple
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity
-from gitcoord.ledger.files import read_json, unwritten
-from gitcoord.store.protocol import MissingObjectError, Store
+from gitcoord.host.remedies import remedy
+from gitcoord.ledger.files import read_json, unwritten, write_json
+from gitcoord.store.protocol import ContendedError, MissingObjectError, Store
 from gitcoord.store.stale_locks import record_files
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "event_of",
     "find_entry",
     "find_since",
+    "settle_swap",
     "verified_refs",
 ]
 
@@ -166,6 +168,7 @@ class PendingFiles:
         is_locked: Callable[[str], bool],
         *,
         is_alone: bool = False,
+        may_be_late: bool = False,
     ) -> list[Settled]:
         """Find out what became of this agent's operations of dead writers.
 
@@ -175,7 +178,8 @@ class PendingFiles:
         one is, its file is kept among those of hints, for it alone tells
         whose that lock is. What was asked of others may be under way as long as
         anybody has the turn: it is settled only where the tip was read in a turn
-        of ours (``is_alone``).
+        of ours (``is_alone``). Where swaps ``may_be_late``, that of a dead process
+        may come even then, until the ledger moves on from the tip of our turn.
         """
         settled = []
         for path, facts in self.of_dead(agent):
@@ -186,7 +190,11 @@ class PendingFiles:
             if _was_asked(facts) and not is_alone:
                 continue
             entry = self._find(store, [tip, *attic], seen, entry_id)
-            if entry is None and tip == seen:
+            if entry is None and may_be_late and _was_asked(facts) and "last" not in facts:
+                # Whoever took it had read its tip before: from no later one it can come.
+                write_json(path, {**facts, "last": tip})
+                continue
+            if entry is None and tip == facts.get("last", seen):
                 continue
             op = str(facts.get("op", ""))
             task, token = TaskId(str(facts.get("task", ""))), Token(str(facts.get("token", "")))
@@ -234,6 +242,38 @@ class PendingFiles:
 def _was_asked(facts: dict[str, Any]) -> bool:
     """Return whether an operation was asked of others, and not begun by its own agent."""
     return isinstance(facts.get("request"), dict)
+
+
+def settle_swap(
+    store: Store, ref: str, tip: Oid | None, entry: Oid, event: Event, error: Exception
+) -> None:
+    """Find out at once, by reading, whether a swap that failed oddly took place.
+
+    Raises:
+        ContendedError: It did not: another writer was faster.
+        UnavailableError: It did not, and nobody else wrote.
+        UnknownError: The ledger cannot be read.
+
+    """
+    try:
+        store.refresh()
+        now = store.read_ref(ref)
+        if now == entry or find_entry(store, now, tip, event["id"]) is not None:
+            return
+    except (OSError, MissingObjectError, UnavailableError):
+        now = NO_OID
+    if now == tip:
+        raise UnavailableError(
+            f"the ledger could not be written: {error}",
+            hint=remedy(error),
+        ) from None
+    if now:
+        raise ContendedError(ref) from None
+    raise UnknownError(
+        f"the outcome of {event['op']} is not known: {error}",
+        hint="this agent's next command settles it before it does anything else",
+        entry_id=event["id"],
+    ) from None
 
 
 def event_of(store: Store, entry: Oid, entry_id: str) -> Event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from gitcoord.core.errors import GitcoordError, RefusedError, UnknownError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import AgentId, Oid
 from gitcoord.core.leases import Beat, Context, LeftError
@@ -21,7 +22,12 @@ __all__ = ["SharedTurn", "asked_facts", "others_get_on"]
 
 
 def asked_facts(
-    shared: Shared, agent: AgentId, context: Context, seen: Oid, committer: tuple[str, str]
+    shared: Shared,
+    agent: AgentId,
+    context: Context,
+    seen: Oid,
+    committer: tuple[str, str],
+    timeout_s: float,
 ) -> dict[str, Any]:
     """Return what the file of a request says, for leaders and for who settles it."""
     return {
@@ -32,6 +38,7 @@ def asked_facts(
         "token": context.token,
         "machine": context.boot_id,
         "now_ns": context.now_ns,
+        "timeout_s": timeout_s,
         "committer": list(committer),
         "request": dict(shared.request),
         "tip": seen,
@@ -41,19 +48,26 @@ def asked_facts(
 
 
 def others_get_on(
-    tip: Callable[[], Oid | None], seen: Oid, deadline: Deadline
+    tip: Callable[[], Oid | None],
+    seen: Oid,
+    deadline: Deadline,
+    is_talking: Callable[[], bool] | None = None,
 ) -> Callable[[], bool]:
     """Return what tells whether the ledger moved since it was asked the last time.
 
     Where it did, who has the turn is neither dead nor stopped: whoever went on
     without the lock would only take the processor from it, and its swap. Half
-    of the time is kept for our own tries.
+    of the time is kept for our own tries. Nor is it where ``is_talking`` tells that
+    the server is spoken with: a push may be long, and a second one beside it would
+    be refused, so that all of the time is waited.
     """
     last: Oid | None = seen
 
     def get_on() -> bool:
         nonlocal last
         before, last = last, tip()
+        if is_talking is not None:
+            return not deadline.expired and (last != before or is_talking())
         return last != before and deadline.remaining() > deadline.seconds / 2
 
     return get_on
@@ -65,10 +79,21 @@ go on without the lock, so that no turn may last as long as they wait."""
 
 
 class SharedTurn:
-    """The requests of others that one turn takes with it."""
+    """The requests of others that one turn takes with it.
 
-    def __init__(self, files: AskedFiles, machine: str, shared: Shared, clock: Clock) -> None:
+    ``patience_s`` is how long its writer waits for a server; None: for none.
+    """
+
+    def __init__(
+        self,
+        files: AskedFiles,
+        machine: str,
+        shared: Shared,
+        clock: Clock,
+        patience_s: float | None = None,
+    ) -> None:
         self._files = files
+        self._patience_s = patience_s
         self._deadline = Deadline(clock, COMPANY_S)
         self._shared = shared
         self._machine = machine
@@ -110,7 +135,7 @@ class SharedTurn:
 
     def _takes(self) -> Iterator[Asked]:
         """Take one request after another, as long as there is time; the others wait on."""
-        for asked in chosen(self._files.waiting(), self._machine):
+        for asked in chosen(self._files.waiting(), self._machine, self._patience_s):
             if self._deadline.expired:
                 return
             if self._files.take(asked):
@@ -139,6 +164,33 @@ class SharedTurn:
         for asked in self._taken:
             if asked.id not in told:
                 self._files.give(asked, Answer())
+
+    def fail(self, error: GitcoordError) -> bool:
+        """Tell every owner of a swap that failed; return whether to try again without them.
+
+        What the server says of all together, it need not say of each: that is
+        found out by each. On one machine they find out for themselves.
+        """
+        taken, self._taken, self.outcomes = self._taken, [], []
+        if self._patience_s is None:
+            return False
+        for asked in taken:
+            answer = Answer(refusal=error)
+            if isinstance(error, RefusedError):
+                answer = Answer()
+            elif isinstance(error, UnknownError):
+                answer = Answer(refusal=_unknown(asked, error))
+            self._files.give(asked, answer)
+        return isinstance(error, RefusedError) and bool(taken)
+
+
+def _unknown(asked: Asked, error: GitcoordError) -> UnknownError:
+    return UnknownError(
+        f"the outcome of {asked.request['op']} is not known: it went with another's. "
+        + error.message,
+        hint=error.hint,
+        entry_id=asked.id,
+    )
 
 
 def _decided_for(state: Snapshot, asked: Asked, shared: Shared, context: Context) -> Event:

@@ -53,6 +53,14 @@ class Contacts:
                 )
             yield self._wire.handles
 
+    def is_busy(self) -> bool:
+        """Return whether a process has the wire now, or a git that it started."""
+        wire = QueueLock(self._wire.path)
+        is_free = wire.is_taken_now()
+        wire.release()
+        wire.forget()
+        return not is_free
+
     def note(self, began_ns: int, *, is_fetch: bool = True) -> None:
         """Keep when the newest talk began: what stood there then is known here."""
         ended_ns = self._clock.monotonic_ns()

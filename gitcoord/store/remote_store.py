@@ -434,7 +434,8 @@ class RemoteStore:
                 f"{self.remote.name} did not answer: {done.said}",
                 hint="try again; a lease counts from the last beat that was accepted",
             )
-        event = batch.events[0]
+        # The oldest is the own one; on top of it are those of others.
+        event = batch.events[-1]
         return UnknownError(
             f"the outcome of {event['op']} is not known: {done.said}",
             hint="this agent's next command settles it before it does anything else",

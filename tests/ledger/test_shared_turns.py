@@ -392,10 +392,12 @@ def stopped_turn(
             go_on.set()
             leading.end()
             return
-        # Who waited had the turn by itself: once more.
+        # Who waited had the turn by itself: once more, and without what it got by that.
         go_on.set()
         with suppress(GitcoordError):
-            patient.end()
+            mine = patient.end()
+            if isinstance(mine, claims.Claimed):
+                results.release(work, "x1", mine.task["id"], Token(mine.claim["token"]))
         held = leading.end()
         results.release(work, "x0", held.task["id"], held.claim["token"])
     raise AssertionError("the turn was never the leader's")

@@ -28,6 +28,7 @@ LEDGER = "gitcoord/ledger/ledger.py"
 GUARD = "gitcoord/ledger/prune_guard.py"
 RENEWALS = "gitcoord/ledger/renewals.py"
 ASKED = "gitcoord/ledger/asked.py"
+ASKING = "gitcoord/ledger/asking.py"
 SHARED = "gitcoord/core/shared_turns.py"
 PENDING = "gitcoord/ledger/pending.py"
 LEASES = "gitcoord/core/leases.py"
@@ -48,6 +49,7 @@ RACES = "tests/ledger/test_races.py"
 PENDING_TESTS = "tests/ledger/test_pending.py"
 LEDGER_TESTS = "tests/ledger/test_ledger.py"
 SHARED_TESTS = "tests/ledger/test_shared_turns.py"
+PUSHES_TESTS = "tests/ledger/test_shared_pushes.py"
 BEATS_TESTS = "tests/ledger/test_beats.py"
 CLAIMS_TESTS = "tests/core/operations/test_claims.py"
 EXPIRY_TESTS = "tests/core/operations/test_expiry.py"
@@ -141,7 +143,7 @@ MUTANTS = [
     Mutant(
         "no-synced-token",
         LEDGER,
-        "            sync_files(kept)\n",
+        "                sync_files(kept)\n",
         "",
         "tests/e2e/test_syncs.py::test_a_claims_token_is_on_the_disk_before_the_claim_can_be",
         "a power cut would leave a claim whose token nobody knows",
@@ -192,9 +194,9 @@ MUTANTS = [
     ),
     Mutant(
         "unknown-is-nothing",
-        LEDGER,
-        "            now = NO_OID\n",
-        "            now = tip\n",
+        PENDING,
+        "        now = NO_OID\n",
+        "        now = tip\n",
         f"{PENDING_TESTS}::"
         "test_an_outcome_that_cannot_be_read_is_unknown_and_settled_by_the_next_command",
         "a swap whose outcome cannot be read would be said to have changed nothing",
@@ -607,11 +609,85 @@ MUTANTS = [
     ),
     Mutant(
         "certain-while-taken",
-        LEDGER,
-        "question.withdraw(self.pending) or is_held\n",
-        "question.withdraw(self.pending) or True\n",
+        ASKING,
+        "question.withdraw(self._ledger.pending) or (is_held and server is None)\n",
+        "question.withdraw(self._ledger.pending) or True\n",
         f"{SHARED_TESTS}::test_no_refusal_is_told_while_another_may_still_publish_what_was_asked",
         "a refusal would be told of what a stopped leader publishes later",
+    ),
+    Mutant(
+        "certain-after-a-push",
+        ASKING,
+        " or (is_held and server is None)\n",
+        " or is_held\n",
+        f"{PUSHES_TESTS}::test_no_refusal_is_told_while_a_dead_leader_s_push_may_arrive",
+        "a refusal would be told of what a dead leader's push writes later",
+    ),
+    Mutant(
+        "never-certain-again",
+        ASKING,
+        "        if now == last or turn.seen is None:\n",
+        "        if True:\n",
+        f"{PUSHES_TESTS}::"
+        "test_a_refusal_is_told_once_the_ledger_has_moved_on_from_a_dead_leader_s_tip",
+        "a refusal would never be told to whom a leader has died",
+    ),
+    Mutant(
+        "settled-beside-a-late-push",
+        PENDING,
+        " and may_be_late and _was_asked(facts) and ",
+        " and False and _was_asked(facts) and ",
+        f"{PUSHES_TESTS}::"
+        "test_what_a_dead_process_asked_of_a_dead_one_is_not_said_to_be_undone_too_early[True]",
+        "not done would be said of what a dead leader's push does later",
+    ),
+    Mutant(
+        "first-tip-noted",
+        LEDGER,
+        "            if (tip, sorted(wanted)) != noted:\n",
+        "            if noted is None or sorted(wanted) != noted[1]:\n",
+        f"{PUSHES_TESTS}::test_an_agent_s_next_try_is_settled_by_the_tip_of_that_try",
+        "not done would be said of a second try whose push arrives later",
+    ),
+    Mutant(
+        "refused-for-one-refused-for-all",
+        LEDGER,
+        "                if others is None or not others.fail(error):\n",
+        "                if others is None or not others.fail(error) or True:\n",
+        f"{PUSHES_TESTS}::test_what_the_server_refuses_of_one_is_refused_to_nobody_else",
+        "what a server forbids one agent would be forbidden to whom it wrote with",
+    ),
+    Mutant(
+        "outcome-of-another",
+        "gitcoord/store/remote_store.py",
+        "        event = batch.events[-1]\n",
+        "        event = batch.events[0]\n",
+        f"{PUSHES_TESTS}::test_a_line_that_is_cut_leaves_the_outcome_of_all_unknown[True]",
+        "a leader would be told the id of another's entry",
+    ),
+    Mutant(
+        "known-where-it-is-unknown",
+        ASKING,
+        "                if isinstance(answer.refusal, UnknownError):\n",
+        "                if False:\n",
+        f"{PUSHES_TESTS}::test_a_line_that_is_cut_leaves_the_outcome_of_all_unknown[True]",
+        "nobody would settle what went with a push that was cut off",
+    ),
+    Mutant(
+        "taken-by-the-impatient",
+        SHARED,
+        "asked.timeout_s <= patience_s",
+        "asked.timeout_s >= 0",
+        f"{PUSHES_TESTS}::test_an_impatient_leader_takes_nothing_of_who_would_wait_longer",
+        "who would wait a minute would be given up with one that waits a second",
+    ),
+    Mutant(
+        "long-pushes-are-not-waited-for",
+        "gitcoord/ledger/shared_turns.py",
+        "(last != before or is_talking())",
+        "(last != before)",
+        f"{PUSHES_TESTS}::test_who_waits_does_not_give_up_while_a_push_is_under_way",
+        "each push longer than two seconds would be followed by one of each that waits",
     ),
     Mutant(
         "settled-beside-a-turn",
