@@ -13,6 +13,9 @@ from gitcoord.features.land import landings, rollbacks
 from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
+from gitcoord.ledger import asking, shared_turns
+from tests.ledger.test_shared_pushes import Scripted, Waiter, again, claiming
+from tests.ledger.test_shared_turns import LONGEST_S
 from tests.second import replay
 from tests.support.builders import tasks
 from tests.support.every_operation import every_operation
@@ -88,6 +91,23 @@ def test_every_operation_over_a_server(url: str, repo: Path, tmp_path: Path) -> 
                 git("cat-file", "-t", task["result"]["oid"], cwd=second.place.common_dir)
                 == "commit"
             )
+
+
+def test_what_waits_in_one_clone_goes_with_one_push(
+    url: str, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_turns, "COMPANY_S", LONGEST_S)
+    monkeypatch.setattr(asking, "REMOTE_PATIENCE_S", LONGEST_S)
+    names = [f"x{number}" for number in range(4)]
+    work = made(repo, url, tasks(*"abcd"), *names, worktrees=False)
+    waiting = [Waiter(work, claiming(name)) for name in names[1:]]
+    leader = again(work)
+    talks = Scripted(leader)
+    won = [claiming(names[0])(leader), *(waiter.end() for waiter in waiting)]
+    assert talks.pushes == 1
+    assert [waiter.talks.pushes for waiter in waiting] == [0] * 3
+    assert len({one.task["id"] for one in won}) == 4
+    verify.verify(again(work))
 
 
 def test_a_password_that_is_wrong_changes_nothing_and_asks_nobody(

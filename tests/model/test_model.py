@@ -46,6 +46,7 @@ def explored(model: str, folder: Path, *flags: str) -> str:
     [
         ("claims", 1_000_000),
         ("landing", 1_000_000),
+        ("late", 30_000),
         ("pushes", 100_000),
         ("streams", 1_000_000),
         ("turns", 1_000_000),
@@ -68,4 +69,4 @@ def test_a_mutant_of_the_model_is_caught(model: str, mutant: str, tmp_path: Path
 
 
 def test_there_are_models_and_mutants() -> None:
-    assert len(MUTANTS) >= 23
+    assert len(MUTANTS) >= 38
