@@ -187,7 +187,7 @@ MUTANTS = [
     Mutant(
         "not-applied-too-early",
         PENDING,
-        "            if entry is None and tip == seen:\n",
+        '            if entry is None and tip == facts.get("last", seen):\n',
         "            if False:\n",
         f"{PENDING_TESTS}::test_not_applied_is_said_only_once_the_tip_was_replaced",
         "a swap that is still under way could take place after we said that it did not",
