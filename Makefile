@@ -127,7 +127,8 @@ bench-full: bench
 bench-rivals: $(READY)
 	@$(BIN)/python -m benchmarks.rivals
 
-# Clones that share a ledger over ssh and HTTP, on lines that are made slow: FULL=--full prints every row.
+# Clones that share a ledger over ssh and HTTP, on lines that are made slow: FULL=--full prints every row,
+# FULL="--full --rivals" also others that share work through a server (from the package registries).
 bench-machines: $(READY)
 	@$(BIN)/python -m benchmarks.machines $(FULL)
 

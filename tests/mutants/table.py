@@ -802,6 +802,33 @@ MUTANTS = [
         f"{SERVED_TESTS}::test_it_is_served_to_this_machine_alone_and_ends_with_the_block",
         "the whole network could ask",
     ),
+    # giving way
+    Mutant(
+        "gone-home-and-waited-for",
+        "gitcoord/core/giving_way.py",
+        "        if age > 2 * len(found) + LEEWAY:\n",
+        "        if False:\n",
+        "tests/core/test_giving_way.py"
+        "::test_nobody_waits_for_an_orchestrator_that_made_the_plan_long_ago",
+        "each command would wait for whoever has published once",
+    ),
+    Mutant(
+        "waits-without-a-crowd",
+        "gitcoord/core/giving_way.py",
+        "    if slow_by_s <= 0:\n",
+        "    if False:\n",
+        "tests/core/test_giving_way.py"
+        "::test_nobody_waits_where_a_round_takes_little_longer_than_at_best",
+        "two commands of an agent, one after the other, would wait for nobody",
+    ),
+    Mutant(
+        "contention-for-ever",
+        "gitcoord/ledger/giving_way.py",
+        "        if not met_ns or met_ns + MET_NS < self._clock.monotonic_ns():\n",
+        "        if not met_ns:\n",
+        "tests/ledger/test_giving_way.py::test_what_was_met_a_while_ago_counts_no_more",
+        "a clone that lost a push once would wait ever after",
+    ),
 ]
 
 HARMLESS = [
