@@ -110,21 +110,39 @@ def begun_ns(work: Workspace, agent: AgentId, token: Token, kind: str = CLAIMS) 
 def forget_stale_tokens(
     work: Workspace, agent: AgentId, snapshot: Snapshot, kind: str = CLAIMS
 ) -> None:
-    """Forget the tokens that are not current, save those of operations under way."""
+    """Forget the tokens that are not current, save those of operations under way.
+
+    Another process of this agent may have claimed since the snapshot was read: what
+    is not current in it is looked for in the newest one too.
+    """
     tokens = work.tokens(agent, kind)
+    stale = {}
     for token in tokens.names():
         kept = tokens.read(token)
-        if _is_current(snapshot, token, kept):
-            continue
-        entry_id = str(kept.get("entry_id"))
-        if not (ids.is_id(entry_id) and _is_under_way(work, agent, entry_id)):
+        if not _is_current(snapshot, token, kept) and not _is_under_way(work, agent, kept):
+            stale[token] = kept
+    if not work.ended_tokens.issuperset(stale):
+        # Read after it was seen that none is under way: what was published is in it.
+        snapshot = _newest(work, snapshot)
+    for token, kept in stale.items():
+        if token in work.ended_tokens or not _is_current(snapshot, token, kept):
             tokens.remove(token)
             work.ended_tokens.discard(token)
 
 
-def _is_under_way(work: Workspace, agent: AgentId, entry_id: str) -> bool:
-    """Return whether an agent's entry may be published yet: by itself, or by others."""
-    files = work.ledger.files
+def _newest(work: Workspace, snapshot: Snapshot) -> Snapshot:
+    """Return the newest state that is known here; the same one where it is that."""
+    tip = work.ledger.known_tip()
+    if tip == snapshot.oid:
+        return snapshot
+    return work.ledger.snapshot(tip)
+
+
+def _is_under_way(work: Workspace, agent: AgentId, kept: Mapping[str, Any]) -> bool:
+    """Return whether a token's entry may be published yet: by its agent, or by others."""
+    files, entry_id = work.ledger.files, str(kept.get("entry_id"))
+    if not ids.is_id(entry_id):
+        return False
     if files.asked.is_dir() and work.ledger.asked.is_asked(agent, entry_id):
         return True
     # Looked at last: what is taken back from others becomes pending.

@@ -20,7 +20,7 @@ from gitcoord.features.work.tokens import (
     forget_stale_tokens,
     refuse_living_session,
 )
-from gitcoord.features.workspace import Workspace
+from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.host.processes import identity
 from tests.support.builders import REVIEWED, tasks
 from tests.support.world import do, found, record
@@ -97,6 +97,19 @@ def test_stale_tokens_are_forgotten_and_living_ones_and_those_under_way_are_not(
     pending.write_text("{}")
     forget_stale_tokens(work, "x", work.ledger.snapshot())
     assert tokens.names() == {one, two, "1" * 32}
+
+
+def test_the_token_of_a_claim_made_after_the_snapshot_was_read_is_not_forgotten(
+    repo: Path,
+) -> None:
+    work, one, two = two_claims(repo)
+    results.release(work, "x", "b", two)
+    before = work.ledger.snapshot()
+    elsewhere = open_workspace(repo)
+    later = held(elsewhere, "b")
+    elsewhere.close()
+    forget_stale_tokens(work, "x", before)
+    assert work.tokens("x").names() == {one, later}
 
 
 def test_a_rollback_brings_no_claim_back_that_we_ended(repo: Path) -> None:
