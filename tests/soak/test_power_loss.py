@@ -40,6 +40,7 @@ from gitcoord.store.open import ENGINES
 from gitcoord.features.workspace import open_workspace
 
 os.environ["GITCOORD_ENGINE"] = random.choice(ENGINES)
+os.environ["GITCOORD_TURNS"] = random.choice(["shared", "shared", "single"])
 repo, agent = Path(sys.argv[1]), sys.argv[2]
 acks = os.open(sys.argv[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 work = open_workspace(repo, timeout_s=20)
