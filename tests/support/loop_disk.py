@@ -7,12 +7,14 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 __all__ = ["LoopDisk", "why_not"]
 
 FS_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
+LET_GO_S = 60
 SIZE = {"ext4": 96 << 20, "xfs": 320 << 20}
 CHECK = {"ext4": ("e2fsck", "-f", "-n"), "xfs": ("xfs_repair", "-n")}
 
@@ -54,7 +56,17 @@ class LoopDisk:
         _run("mount", "-o", "loop", str(self.image), str(self.top))
 
     def unmount(self) -> None:
+        """Unmount it; returns once nobody has it mounted any more.
+
+        A mount namespace that another test made meanwhile has a copy of the mount. As long
+        as that lives, a new mount would show the file system that has no power.
+        """
         _run("umount", str(self.top))
+        until = time.monotonic() + LET_GO_S
+        while _run("losetup", "--associated", str(self.image)):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.image} is still mounted somewhere")
+            time.sleep(0.01)
 
     def cut_power(self) -> None:
         """Drop what is not on the disk, the journal's unwritten part too."""
@@ -69,5 +81,5 @@ class LoopDisk:
         _run(*CHECK[self.kind], str(self.image))
 
 
-def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, capture_output=True, text=True)
+def _run(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
