@@ -187,7 +187,7 @@ def test_a_gate_that_passed_is_not_run_again_on_the_same_tree(repo: Path, tmp_pa
         '#!/bin/sh\nif test "$1" = prepared && grep -q refs/heads/main; then exit 1; fi\n'
     )
     hook.chmod(0o755)
-    assert refusal(work).reason == "target-moved"
+    assert refusal(work).reason == "hook"
     hook.unlink()
     landings.land(work, "default")
     assert (tmp_path / "count").read_text() == "x\n"
