@@ -107,8 +107,12 @@ def contenders(repo: Path, git: Run, tmp_path: Path) -> Contenders:
 
 def slow_down(clone: Path) -> None:
     """Let fetches have been much quicker than they are now: so many push."""
+    note_quickest(clone, 1)
+
+
+def note_quickest(clone: Path, quickest_ns: int) -> None:
     file = clone / ".git/gitcoord/remote/ledger.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "quickest_ns": 1}))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "quickest_ns": quickest_ns}))
 
 
 def test_without_contention_nobody_waits_and_nothing_is_asked(contenders: Contenders) -> None:
@@ -119,9 +123,9 @@ def test_without_contention_nobody_waits_and_nothing_is_asked(contenders: Conten
 
 
 def test_nobody_waits_where_fetches_are_as_quick_as_ever(contenders: Contenders) -> None:
-    file = contenders.clone / ".git/gitcoord/remote/ledger.json"
-    file.unlink()
+    note_quickest(contenders.clone, LONG_NS)
     assert contenders.waits("a") == []
+    note_quickest(contenders.clone, LONG_NS)
     assert contenders.waits("z", losses=5) == []
 
 
