@@ -107,11 +107,12 @@ def wait_s(
     """
     slow_by_s = round_s - CROWDED * quickest_s
     if slow_by_s <= 0:
-        seconds = 0.0
-    elif ahead is None:
-        seconds = SPREAD * chance * slow_by_s * (losses > 0)
-    else:
+        return 0.0
+    seconds = 0.0
+    if ahead is not None:
         seconds = ahead.pushes * SHARE * (0.9 + 0.2 * chance) * round_s
         if not is_met:
             seconds = min(seconds, PROOF * round_s)
+    elif losses:
+        seconds = SPREAD * chance * slow_by_s
     return min(MAX_WAIT_S, seconds)

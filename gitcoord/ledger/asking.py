@@ -85,7 +85,7 @@ class Asker:
         return ledger.published(turn, answer.entry)
 
     def _is_talking(self) -> Callable[[], bool] | None:
-        """Return what tells whether the server is spoken with; None: there is no server."""
+        """Return a test of whether somebody talks with the server; None without a server."""
         if self._ledger.server is None:
             return None
         return self._ledger.server.contacts.is_busy

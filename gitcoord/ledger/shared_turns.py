@@ -57,9 +57,9 @@ def others_get_on(
 
     Where it did, who has the turn is neither dead nor stopped: whoever went on
     without the lock would only take the processor from it, and its swap. Half
-    of the time is kept for our own tries. Nor is it where ``is_talking`` tells that
-    the server is spoken with: a push may be long, and a second one beside it would
-    be refused, so that all of the time is waited.
+    of the time is kept for our own tries. Over a server ``is_talking`` shows the same:
+    a push may be long, and a second one beside it would be refused. There all of the
+    time is waited.
     """
     last: Oid | None = seen
 

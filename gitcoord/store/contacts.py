@@ -64,7 +64,9 @@ class Contacts:
     def note(self, began_ns: int, *, is_fetch: bool = True) -> None:
         """Keep when the newest talk began: what stood there then is known here."""
         ended_ns = self._clock.monotonic_ns()
-        took_ns = is_fetch * (ended_ns - began_ns)
+        took_ns = 0
+        if is_fetch:
+            took_ns = ended_ns - began_ns
         content = {
             "boot": self._clock.machine_id(),
             "ns": began_ns,

@@ -156,6 +156,15 @@ def dying(work: Workspace, act: Callable[[], object]) -> None:
     work.close()
 
 
+def die_in_mid_push(work: Workspace, write: Callable[[Workspace], object]) -> Late:
+    """Let a leader die when its push was sent; return that push."""
+    leader = again(work)
+    late = Late(leader)
+    Scripted(leader, late)
+    dying(leader, partial(write, leader))
+    return late
+
+
 def settled(work: Workspace, agent: str) -> list[str]:
     """Return what the next command of an agent is told of earlier ones."""
     told = begin_as_agent(again(work), AgentId(agent))
@@ -347,10 +356,7 @@ def test_who_asked_a_leader_that_dies_finds_what_its_push_brought(
     six: Workspace, bare: Path
 ) -> None:
     waiter = Waiter(six, claiming("x1"))
-    leader = again(six)
-    late = Late(leader)
-    Scripted(leader, late)
-    dying(leader, partial(claiming("x0"), leader))
+    late = die_in_mid_push(six, claiming("x0"))
     assert len(asked(six, "taken")) == 1
     assert late.arrive() == "accepted"
     mine = waiter.go_on()
@@ -373,10 +379,7 @@ def test_a_push_of_a_dead_leader_that_comes_too_late_writes_nothing_twice(
     six: Workspace, bare: Path
 ) -> None:
     waiter = Waiter(six, claiming("x1"))
-    leader = again(six)
-    late = Late(leader)
-    Scripted(leader, late)
-    dying(leader, partial(claiming("x0"), leader))
+    late = die_in_mid_push(six, claiming("x0"))
     waiter.go_on()
     assert late.arrive() == "rejected"
     assert count_of(bare, "x1") == 1
@@ -388,12 +391,13 @@ def test_a_push_of_a_dead_leader_that_comes_before_our_own_is_found(
     six: Workspace, bare: Path
 ) -> None:
     waiter = Waiter(six, claiming("x1"))
-    leader = again(six)
-    late = Late(leader)
-    Scripted(leader, late)
-    dying(leader, partial(claiming("x0"), leader))
+    late = die_in_mid_push(six, claiming("x0"))
+
+    def arrives(_updates: list[Update]) -> None:
+        assert late.arrive() == "accepted"
+
     # Between its look at the server and its push.
-    waiter.talks.steps = [lambda _updates: print(late.arrive())]
+    waiter.talks.steps = [arrives]
     mine = waiter.go_on()
     assert waiter.talks.pushes == 1
     assert count_of(bare, "x1") == 1
@@ -405,10 +409,7 @@ def test_no_refusal_is_told_while_a_dead_leader_s_push_may_arrive(
     held: Workspace, bare: Path
 ) -> None:
     waiter = Waiter(held, claiming("x1"))
-    leader = again(held)
-    late = Late(leader)
-    Scripted(leader, late)
-    dying(leader, partial(release, leader))
+    late = die_in_mid_push(held, release)
     assert len(asked(held, "taken")) == 1
     # Without what the dead one would have given back there is nothing for it.
     with pytest.raises(UnknownError):
@@ -429,10 +430,7 @@ def test_a_refusal_is_told_once_the_ledger_has_moved_on_from_a_dead_leader_s_tip
 ) -> None:
     other = joined(str(bare), tmp_path / "second" / "repo")
     waiter = Waiter(held, claiming("x1"))
-    leader = again(held)
-    late = Late(leader)
-    Scripted(leader, late)
-    dying(leader, partial(release, leader))
+    late = die_in_mid_push(held, release)
     token = next(iter(held.tokens(AgentId("x0")).names()))
     results.progress(other, AgentId("x0"), TaskId("a"), token, "still at it")
     with pytest.raises(NothingReadyError):
@@ -456,10 +454,7 @@ def test_what_a_dead_process_asked_of_a_dead_one_is_not_said_to_be_undone_too_ea
     # The tip that it saw is not the one that its leader goes by.
     six.ledger.shares_turns = False
     claiming("x2")(six)
-    leader = again(six)
-    late = Late(leader)
-    Scripted(leader, late)
-    dying(leader, partial(claiming("x0"), leader))
+    late = die_in_mid_push(six, claiming("x0"))
     assert len(asked(six, "taken")) == 1
     asker.kill()
     asker.wait()

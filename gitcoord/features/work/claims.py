@@ -229,7 +229,7 @@ def begun(
 
 
 def shown(worktree: Path | None) -> str | None:
-    """Return a worktree's path as an answer has it; None where there is no worktree."""
+    """Return a worktree's path for an answer; None without a worktree."""
     if worktree is None:
         return None
     return str(worktree)
