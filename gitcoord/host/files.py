@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 __all__ = [
+    "NO_LOCKS",
     "PRIVATE",
     "IrregularFileError",
     "copy_content",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 PRIVATE = 0o600
+NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What a file system says that knows no locks."""
 _CHUNK_BYTES = 8 * 1024 * 1024
 _CANNOT_SHARE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 

@@ -8,7 +8,6 @@ is the same for two threads.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gitcoord.host.files import open_file, replace_file
+from gitcoord.host.files import NO_LOCKS, open_file, replace_file
 from gitcoord.host.processes import is_alive
 
 __all__ = ["LiveFile", "has_living_writer", "is_at_work"]
@@ -46,7 +45,7 @@ class LiveFile:
         try:
             handle = replace_file(self.path, content, is_durable=is_durable, is_held=True)
         except OSError as error:
-            if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
+            if error.errno not in NO_LOCKS:
                 raise
             # No locks on this file system: the process's number has to do.
             replace_file(self.path, content, is_durable=is_durable)

@@ -14,12 +14,11 @@ from itertools import count
 from pathlib import Path
 
 from gitcoord.core.shapes import NamedTuple
-from gitcoord.host.files import open_file
+from gitcoord.host.files import NO_LOCKS, open_file
 
 __all__ = ["Seat", "machine_seats", "take_seat"]
 
 MAX_SEATS = 4096
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class Seat(NamedTuple):
@@ -51,7 +50,7 @@ def take_seat(folder: Path, prefix: str = "", first: int = 1) -> Seat:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno in _NO_LOCKS:
+            if error.errno in NO_LOCKS:
                 return Seat(number, handle)
             os.close(handle)
             if not isinstance(error, BlockingIOError):

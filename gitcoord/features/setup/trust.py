@@ -9,8 +9,10 @@ the same in a plan of a hundred tasks and of a hundred thousand.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gitcoord.core import codec
 from gitcoord.core.errors import RefusedError
@@ -19,6 +21,7 @@ from gitcoord.core.ids import AgentId
 from gitcoord.core.model import GateSpec, PlanDocument, PlanRecord
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.workspace import Workspace, agent_at
+from gitcoord.host.lock_files import locked
 from gitcoord.host.user_folder import user_folder
 from gitcoord.ledger.files import read_json, write_json
 
@@ -46,6 +49,7 @@ __all__ = [
 ]
 
 SETUP_TIMEOUT_S = 600
+LOCK_WAIT_S = 30
 MAX_SHOWN = 5
 _OF_AGENTS = (
     "GITCOORD_AGENT",
@@ -227,8 +231,8 @@ def trust(work: Workspace, snapshot: Snapshot) -> list[str]:
 def record(work: Workspace, snapshot: Snapshot) -> list[str]:
     """Write down that a person trusts the plan's commands, and list them."""
     commands = commands_of(snapshot)
-    known = read_json(_file()) or {}
-    write_json(_file(), {**known, repository_key(work): [_hash(command) for command in commands]})
+    with _changing() as known:
+        known[repository_key(work)] = [_hash(command) for command in commands]
     return commands
 
 
@@ -240,8 +244,21 @@ def is_recorded(work: Workspace) -> bool:
 def forget(work: Workspace) -> None:
     """Trust no command of this repository's ledger any more."""
     if is_recorded(work):
+        with _changing() as known:
+            known.pop(repository_key(work), None)
+
+
+@contextmanager
+def _changing() -> Iterator[dict[str, Any]]:
+    """Give what is trusted in every repository, and write it as it was left.
+
+    One at a time: people trust in several repositories at once, and of two that
+    read and then write one would be lost.
+    """
+    busy, hint = "what is trusted", "check who may write your configuration"
+    with locked(_file().with_suffix(".lock"), LOCK_WAIT_S, busy, hint):
         known = read_json(_file()) or {}
-        del known[repository_key(work)]
+        yield known
         write_json(_file(), known)
 
 

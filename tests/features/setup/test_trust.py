@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,27 @@ def test_a_setup_that_is_not_trusted_does_not_run_and_a_failure_is_told(
     assert trust.run_setup(work, work.ledger.snapshot(), place)
     log = trust.setup_log(work, place)
     assert log.read_text().strip() == str(place)
+
+
+def test_people_who_trust_at_the_same_time_all_do(tmp_path: Path) -> None:
+    """Their repositories are different, and what is trusted stands in one file."""
+    repos = [tmp_path / f"repo{number}" for number in range(4)]
+    for repo in repos:
+        git("init", "-q", str(repo), cwd=tmp_path)
+        git("commit", "-q", "--allow-empty", "-m", "first", cwd=repo)
+        found(repo, PLAN, worktrees=False).close()
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom gitcoord.features.setup import trust\n"
+        "from gitcoord.features.workspace import open_workspace\n"
+        "work = open_workspace(Path(sys.argv[1]))\nsnapshot = work.ledger.snapshot()\n"
+        "for _ in range(50):\n"
+        "    trust.forget(work)\n    trust.trust(work, snapshot)\n"
+        "    assert trust.is_trusted(work, snapshot)\n"
+    )
+    child = [sys.executable, "-c", script]
+    children = [subprocess.Popen([*child, str(repo)], cwd=tmp_path) for repo in repos]
+    assert [child.wait() for child in children] == [0] * len(repos)
+    for repo in repos:
+        work = open_workspace(repo)
+        assert trust.is_trusted(work, work.ledger.snapshot())
+        work.close()
