@@ -103,9 +103,10 @@ def _status_text(app: App, found: dict[str, Any]) -> str:
     """Answer the questions in the order in which they are asked."""
     lines = [f"ledger {found['ledger']}, plan {found['plan'] or '-'}, target {found['target']}"]
     for one in found["needs_you"]:
-        lines += [f"needs you: {one['text']}", f"  next: {one['command']}"]
+        lines += [wrapped("needs you: ", one["text"]), f"  next: {one['command']}"]
     for one in found["stuck"]:
-        lines += [f"stuck   {one['kind']}: {one['text']}", f"  next: {one['command']}"]
+        trouble = wrapped("stuck   ", f"{one['kind']}: {one['text']}")
+        lines += [trouble, f"  next: {one['command']}"]
     lines += _running_lines(app, found)
     for one in found["next"]:
         lines.append(f"next    {one['text']}: {one['command']}")
@@ -119,7 +120,7 @@ def _running_lines(app: App, found: dict[str, Any]) -> list[str]:
     lines = []
     for claim in found["claims"]:
         line = f"claim   {claim['task']} by {claim['agent']}, {_lease(claim)}"
-        if claim["is_late"]:
+        if claim["is_late"] and not claim["is_over"]:
             line += " " + app.out.state("late")
         lines.append(f"{line}, since {claim['since']}{_progress(claim['progress'])}")
     for one in found["reviews"]:

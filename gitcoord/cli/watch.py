@@ -10,7 +10,7 @@ import click
 
 from gitcoord.cli.app import App, pass_app
 from gitcoord.cli.inspect import progress_lines
-from gitcoord.cli.output import git_line
+from gitcoord.cli.output import git_line, wrapped
 from gitcoord.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _lines(app: App, told: dict[str, Any], seen: set[Any]) -> list[str]:
             key = (name, *key_of(item))
             known.add(key)
             if key not in seen:
-                lines += [f"{words}: {item['text']}", f"  next: {item['command']}"]
+                lines += [wrapped(f"{words}: ", item["text"]), f"  next: {item['command']}"]
     # What is over and comes again is told again.
     seen.clear()
     seen |= {("git",), *known}
