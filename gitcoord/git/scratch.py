@@ -27,7 +27,7 @@ from gitcoord.host.files import read_file
 from gitcoord.host.live_files import LiveFile, is_at_work
 from gitcoord.host.processes import identity, is_alive
 from gitcoord.host.remedies import remedy
-from gitcoord.host.strays import find_strays
+from gitcoord.host.strays import Stray, find_strays, marked
 
 __all__ = ["Throwaway", "clear_dead", "throw_away", "throwaway_folder"]
 
@@ -179,11 +179,10 @@ def _end_child(place: Path, child: str) -> None:
     """
     if not child or not is_alive(child):
         return
-    pid = int(child.split(":")[2])
     with suppress(OSError):
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        if os.getpgid(pid) == pid and _mark_of(place) in environment:
-            os.killpg(pid, signal.SIGKILL)
+        command = Stray(int(child.split(":")[2]))
+        if command.group == command.pid and marked([command], {_mark_of(place)}):
+            os.killpg(command.pid, signal.SIGKILL)
 
 
 def _mark_of(place: Path) -> bytes:

@@ -61,7 +61,6 @@ def _stat(pid: int) -> tuple[str, str] | None:
     return state[:1], "-".join(start.split()).replace(":", ".")
 
 
-@lru_cache(maxsize=8)
 def _identity(pid: int) -> str:
     start = "gone"
     running = _stat(pid)
@@ -73,13 +72,19 @@ def _identity(pid: int) -> str:
 def identity(pid: int | None = None) -> str:
     """Return the identity of a process, by default of this one."""
     if pid is None:
-        pid = os.getpid()
+        return _lasting_identity(os.getpid())
+    return _identity(pid)
+
+
+@lru_cache(maxsize=2)
+def _lasting_identity(pid: int) -> str:
+    """Return the identity of a process whose number no other can have while this one lives."""
     return _identity(pid)
 
 
 def session_identity() -> str:
     """Return the identity of the leader of this session (the shell, mostly)."""
-    return identity(os.getsid(0))
+    return _lasting_identity(os.getsid(0))
 
 
 def is_alive(known: str) -> bool | None:

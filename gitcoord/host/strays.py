@@ -16,11 +16,21 @@ from pathlib import Path
 
 from gitcoord.host.clock import Clock, Deadline
 
-__all__ = ["Stray", "descendants", "end_all", "end_strays", "find_strays", "git_standing_in"]
+__all__ = [
+    "Stray",
+    "descendants",
+    "end_all",
+    "end_strays",
+    "find_strays",
+    "git_standing_in",
+    "marked",
+]
 
 _PROC = Path("/proc")
 _DEAD = {b"Z", b"X", b"x"}
 END_S = 3.0
+BEGIN_S = 1.0
+"""For how long a program that begins is waited for, until it has an environment."""
 
 
 class Stray:
@@ -89,15 +99,24 @@ class Stray:
             return False
         return f"{here}/".startswith(f"{place}/")
 
-    def carries(self, marks: Collection[bytes]) -> bool:
-        """Return whether its environment has one of these settings."""
+    def carries(self, marks: Collection[bytes]) -> bool | None:
+        """Return whether its environment has one of these settings; None: it has none yet."""
         if not marks:
             return False
         try:
             environment = (_PROC / str(self.pid) / "environ").read_bytes()
+            if not environment and self._is_beginning():
+                return None
         except OSError:
             return False
         return not set(environment.split(b"\0")).isdisjoint(marks)
+
+    def _is_beginning(self) -> bool:
+        """Return whether a program begins in it, which has memory before it has an environment."""
+        now = _stat(self.pid)
+        memory, begin, end = now[20], *now[47:49]
+        is_without = begin == end != b"0"
+        return now[0] not in _DEAD and memory != b"0" and not is_without
 
     def is_running(self) -> bool:
         """Return whether this very process still runs."""
@@ -159,13 +178,27 @@ def find_strays(
     never count.
     """
     folder, spared = os.path.realpath(place), _own_line()
-    strays = []
+    strays, beginning = [], []
     for process in _running():
         if process.pid in spared or process.has_terminal:
             continue
-        if process.carries(marks) or _is_left_in(process, folder, is_private=is_private):
+        is_marked = process.carries(marks)
+        if is_marked or _is_left_in(process, folder, is_private=is_private):
             strays.append(process)
-    return strays
+        elif is_marked is None:
+            beginning.append(process)
+    return strays + marked(beginning, marks)
+
+
+def marked(processes: Collection[Stray], marks: Collection[bytes]) -> list[Stray]:
+    """Return which of some processes carry a mark; those that just begin a program too."""
+    clock = Clock()
+    deadline = Deadline(clock, BEGIN_S)
+    while any(process.carries(marks) is None for process in processes):
+        if deadline.expired:
+            break
+        clock.sleep(0.01)
+    return [process for process in processes if process.carries(marks)]
 
 
 def git_standing_in(place: Path) -> int | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitcoord.host import processes
 from gitcoord.host.processes import identity, is_alive, session_identity
 
 
@@ -18,7 +20,7 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
     name = identity(child.pid)
     assert is_alive(name) is True
     child.kill()
-    time.sleep(0.05)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert is_alive(name) is False, "a zombie is dead"
     child.wait()
     boot, namespace, pid, start = identity().split(":")
@@ -26,6 +28,15 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
     assert is_alive(f"other:{namespace}:{pid}:{start}") is False
     assert is_alive(f"{boot}:1:{pid}:{start}") is None
     assert is_alive("nonsense") is False
+
+
+def test_the_next_process_with_a_number_has_a_name_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "_stat", lambda _: ("S", "1"))
+    first = identity(77)
+    monkeypatch.setattr(processes, "_stat", lambda _: ("S", "2"))
+    assert (is_alive(first), is_alive(identity(77))) == (False, True)
 
 
 @given(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gitcoord.host import strays
+from gitcoord.host.clock import Clock
 from gitcoord.host.strays import (
     Stray,
     descendants,
@@ -18,6 +20,7 @@ from gitcoord.host.strays import (
     end_strays,
     find_strays,
     git_standing_in,
+    marked,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -99,6 +102,41 @@ def test_a_pid_that_came_back_is_another_process(
     child.wait()
     with pytest.raises(OSError, match=r".+"):
         Stray(child.pid)
+
+
+def test_a_command_is_known_from_its_first_moment_on(
+    started: list[subprocess.Popen[bytes]],
+) -> None:
+    env = {**os.environ, "GITCOORD_CLAIM": MARK.partition("=")[2]}
+    for _ in range(100):
+        # A program that has begun has no environment for a moment, one time in ten.
+        child = subprocess.Popen(["sleep", "600"], env=env)
+        started.append(child)
+        assert marked([Stray(child.pid)], {MARK.encode()}) != []
+
+
+@pytest.mark.parametrize(
+    ("environ", "memory", "is_found"),
+    [
+        ("0 0", "4096", True),  # its program has only begun
+        ("70 170", "4096", True),  # the environment came between our two looks
+        ("70 70", "4096", False),  # it was begun without any
+        ("0 0", "0", False),  # the kernel's own
+    ],
+)
+def test_a_program_that_begins_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: str, memory: str, is_found: bool
+) -> None:
+    proc = tmp_path / "proc"
+    for name in ("self", "77"):
+        (proc / name).mkdir(parents=True)
+        fields = f"S 1 77 77 0 {'0 ' * 14}5 {memory} {'0 ' * 26}{environ} 0"
+        (proc / name / "stat").write_text(f"{name} (a) b) {fields}")
+    environment = proc / "77" / "environ"
+    environment.write_bytes(b"")
+    monkeypatch.setattr(strays, "_PROC", proc)
+    monkeypatch.setattr(Clock, "sleep", lambda *_: environment.write_bytes(MARK.encode() + b"\0"))
+    assert pids(tmp_path) == ({77} if is_found else set())
 
 
 def test_descendants_are_listed_nearest_first(
