@@ -90,18 +90,21 @@ def test_another_thread_of_this_process_is_a_living_writer(tmp_path: Path) -> No
 def test_a_fork_does_not_live_on_for_its_parent(tmp_path: Path) -> None:
     path = tmp_path / "file"
     reading, writing = os.pipe()
+    begun, begins = os.pipe()
     parent = os.fork()
     if parent == 0:
         LiveFile(path).write(b"x")
         if os.fork() == 0:
             # It outlives its parent until the test closes the other end.
             os.close(writing)
+            os.write(begins, b"x")
             os.read(reading, 1)
         os._exit(0)
     os.waitpid(parent, 0)
+    os.read(begun, 1)
     is_alive = has_living_writer(path)
-    os.close(writing)
-    os.close(reading)
+    for handle in (writing, reading, begun, begins):
+        os.close(handle)
     assert is_alive is False
 
 
