@@ -23,6 +23,7 @@ __all__ = [
     "create_file",
     "note_holder",
     "open_file",
+    "open_in_new_folder",
     "read_file",
     "replace_file",
 ]
@@ -98,7 +99,7 @@ def create_file(path: Path | str, *, is_appended: bool = False) -> int:
     flags = os.O_WRONLY | os.O_CREAT
     if is_appended:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-    handle = _open_in_new_folder(path, flags, PRIVATE)
+    handle = open_in_new_folder(path, flags, PRIVATE)
     try:
         facts = os.fstat(handle)
         if facts.st_nlink > 1:
@@ -171,7 +172,7 @@ def _write_whole(goal: int, chunk: bytes) -> None:
 
 
 def replace_file(
-    path: Path,
+    path: Path | str,
     content: bytes,
     *,
     is_durable: bool = False,
@@ -193,7 +194,7 @@ def replace_file(
     """
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.new")
-    handle = _open_in_new_folder(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    handle = open_in_new_folder(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         if is_held:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -215,8 +216,8 @@ def replace_file(
     return None
 
 
-def _open_in_new_folder(path: Path | str, flags: int, mode: int) -> int:
-    """Open a file; its folder is made where it is missing."""
+def open_in_new_folder(path: Path | str, flags: int, mode: int = PRIVATE) -> int:
+    """Open a file as ``open_file`` does; its folder is made where it is missing."""
     try:
         return open_file(path, flags, mode)
     except FileNotFoundError:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock, Deadline
-from gitcoord.host.files import PRIVATE, note_holder, open_file, read_file
+from gitcoord.host.files import PRIVATE, note_holder, open_in_new_folder, read_file
 from gitcoord.host.processes import identity
 
 __all__ = ["Bell", "QueueLock", "Turns"]
@@ -118,9 +118,7 @@ class QueueLock:
 
     def _open(self) -> int:
         try:
-            if not self.path.parent.is_dir():
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return open_file(self.path, os.O_RDWR | os.O_CREAT)
+            return open_in_new_folder(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise UnavailableError(
                 f"{self.path} cannot be opened: {error.strerror}",
@@ -154,13 +152,19 @@ class Bell:
             os.close(handle)
 
     def listen(self) -> int | None:
-        """Return a handle on which the end of a turn is heard, if there can be one."""
+        """Return a handle on which the end of a turn is heard, if there can be one.
+
+        There is none where a pipe that nobody writes to counts as closed.
+        """
         handle = self._open(os.O_RDONLY)
-        if handle is not None:
+        if handle is None:
+            with suppress(OSError):
+                os.mkfifo(self.path, PRIVATE)
+            handle = self._open(os.O_RDONLY)
+        if handle is None or not self.is_rung(handle, 0):
             return handle
-        with suppress(OSError):
-            os.mkfifo(self.path, PRIVATE)
-        return self._open(os.O_RDONLY)
+        os.close(handle)
+        return None
 
     @staticmethod
     def is_rung(listening: int, timeout_s: float) -> bool:
@@ -232,22 +236,35 @@ class Turns:
 
         Without time it is taken only where nobody has it. When the time is over
         ``goes_on`` tells whether others got on meanwhile, and it begins anew.
+        Who is answered takes no turn: the others would wait for it, and be woken by it.
         """
         deadline = Deadline(self._clock, timeout_s)
         listening: int | None = None
         look_s = LOOK_S
         is_held = False
         try:
-            is_held = self._is_ours()
-            while not (is_held or is_answered()):
+            while not is_answered():
+                if listening is None and timeout_s > 0:
+                    # Before we look: an end that comes after our look is heard.
+                    listening = self._bell.listen()
+                    if is_answered():
+                        break
+                is_held = self._is_ours()
+                if is_held:
+                    break
                 if deadline.expired:
                     if not goes_on():
                         break
                     deadline = Deadline(self._clock, timeout_s)
-                listening = self._waited(listening, min(look_s, deadline.remaining()))
-                if listening is not None:
+                wait_s = min(look_s, deadline.remaining())
+                if listening is None:
+                    self._clock.sleep(min(REST_S, wait_s))
+                elif self._bell.is_rung(listening, wait_s):
+                    # A handle hears one end.
+                    os.close(listening)
+                    listening = None
+                else:
                     look_s = min(look_s * 3 / 2, LONGEST_LOOK_S)
-                is_held = self._is_ours()
             yield is_held
         finally:
             if listening is not None:
@@ -255,24 +272,6 @@ class Turns:
             self._deck.forget()
             self._queue.forget()
             self._end(is_held=is_held)
-
-    def _waited(self, listening: int | None, timeout_s: float) -> int | None:
-        """Listen from now on; whoever does already waits for the end of a turn.
-
-        A handle hears one end, so that nothing is returned after it.
-        """
-        if listening is None:
-            listening = self._bell.listen()
-            if listening is None:
-                self._clock.sleep(min(REST_S, timeout_s))
-            return listening
-        if self._bell.is_rung(listening, 0):
-            # Where a pipe that nobody writes to always counts as rung.
-            self._clock.sleep(min(REST_S, timeout_s))
-        elif not self._bell.is_rung(listening, timeout_s):
-            return listening
-        os.close(listening)
-        return None
 
     def _is_ours(self) -> bool:
         """Take the turn if nobody has it, and nobody waits on deck."""

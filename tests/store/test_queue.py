@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock
 from gitcoord.host.processes import identity
-from gitcoord.store.queue import QueueLock, Turns
+from gitcoord.store.queue import Bell, QueueLock, Turns
 
 HOLD = """
 import sys, time
@@ -174,6 +175,49 @@ def test_an_answer_ends_the_wait_for_a_turn(tmp_path: Path) -> None:
         threading.Timer(0.1, answer).start()
         with turns(tmp_path).take_unless(30, answered.is_set) as is_held:
             assert not is_held
+
+
+def test_who_is_answered_takes_no_turn_that_is_free(tmp_path: Path) -> None:
+    with turns(tmp_path).take_unless(30, lambda: True) as is_held:
+        assert not is_held
+        assert QueueLock(tmp_path / "queue").acquire(0)
+
+
+class Ending(Turns):
+    """Whoever has these ends another's turn as soon as it has found it taken."""
+
+    end: Callable[[], None] = staticmethod(lambda: None)
+
+    def _is_ours(self) -> bool:
+        is_held = super()._is_ours()
+        if not is_held:
+            self.end()
+        return is_held
+
+
+def test_an_end_that_comes_after_our_look_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever begins to listen only after its look would wait for another end."""
+    wait, heard = Bell.is_rung, []
+
+    def is_rung(listening: int, timeout_s: float) -> bool:
+        heard.append(wait(listening, timeout_s))
+        return heard[-1]
+
+    monkeypatch.setattr(Bell, "is_rung", staticmethod(is_rung))
+    first = QueueLock(tmp_path / "queue")
+    assert first.acquire(0)
+    waiting = Ending(QueueLock(tmp_path / "queue"), tmp_path / "deck", tmp_path / "bell", Clock())
+
+    def end() -> None:
+        first.release()
+        Bell(tmp_path / "bell").ring()
+
+    waiting.end = end
+    with waiting.take_unless(30, never) as is_held:
+        assert is_held
+    assert heard == [False, True, False]
 
 
 def test_the_wait_begins_anew_as_long_as_others_get_on(tmp_path: Path) -> None:
