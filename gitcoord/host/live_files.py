@@ -88,7 +88,7 @@ class LiveFile:
         self._handle = None
 
 
-def has_living_writer(path: Path) -> bool | None:
+def has_living_writer(path: Path | str) -> bool | None:
     """Return whether a file's writer lives; None where no lock can tell."""
     try:
         known = os.lstat(path)
@@ -123,7 +123,7 @@ def _forget_parent() -> None:
 os.register_at_fork(after_in_child=_forget_parent)
 
 
-def is_at_work(path: Path, facts: Mapping[str, Any]) -> bool:
+def is_at_work(path: Path | str, facts: Mapping[str, Any]) -> bool:
     """Return whether the writer of a record may be at work on its refs."""
     lives = has_living_writer(path)
     if lives is None:

@@ -46,9 +46,9 @@ class Question:
         self.agent = agent
         self.entry_id = entry_id
         self.seen = seen
-        self._base = folder / f"{agent}.{entry_id}"
-        self._file = LiveFile(_named(self._base, _WAITING))
-        self._answer = _named(self._base, _ANSWER)
+        self._base = _base(folder, agent, entry_id)
+        self._file = LiveFile(Path(self._base + _WAITING))
+        self._answer = self._base + _ANSWER
 
     def ask(self, facts: Mapping[str, Any]) -> None:
         """Lay the request where whoever has the turn finds it.
@@ -64,7 +64,7 @@ class Question:
 
     def is_answered(self) -> bool:
         """Return whether there is an answer."""
-        return self._answer.exists()
+        return os.path.exists(self._answer)
 
     def answer(self) -> Answer | None:
         """Return the answer; None where there is none that can be read."""
@@ -81,21 +81,21 @@ class Question:
         """
         for kind in (_WAITING, _TAKEN, _WAITING):
             # Whoever took it may put it back between two looks.
-            self._file.path = _named(self._base, kind)
+            self._file.path = Path(self._base + kind)
             if self._file.path.exists() and pending.adopt(self.agent, self.entry_id, self._file):
                 break
         else:
             kind = _TAKEN
         with suppress(OSError):
-            self._answer.unlink()
+            os.unlink(self._answer)
         return kind == _WAITING
 
     def end(self) -> None:
         """Forget a request that was answered."""
-        self._file.path = _named(self._base, _TAKEN)
-        self._file.remove()
-        with suppress(OSError):
-            self._answer.unlink()
+        for kind in (_TAKEN, _ANSWER):
+            with suppress(OSError):
+                os.unlink(self._base + kind)
+        self._file.leave()
 
     def leave(self) -> None:
         """Leave the request as that of a dead process: it is settled later."""
@@ -129,7 +129,7 @@ class AskedFiles:
     def take(self, asked: Asked) -> bool:
         """Take a request for our turn; False where it was taken back."""
         try:
-            self._path(asked, _WAITING).rename(self._path(asked, _TAKEN))
+            os.rename(self._path(asked, _WAITING), self._path(asked, _TAKEN))
         except OSError:
             return False
         return True
@@ -137,7 +137,7 @@ class AskedFiles:
     def put_back(self, asked: Asked) -> None:
         """Let a request wait on, after a swap that provably did nothing."""
         with suppress(OSError):
-            self._path(asked, _TAKEN).rename(self._path(asked, _WAITING))
+            os.rename(self._path(asked, _TAKEN), self._path(asked, _WAITING))
 
     def give(self, asked: Asked, answer: Answer) -> None:
         """Answer a request; where that fails its owner looks for its entry."""
@@ -153,9 +153,9 @@ class AskedFiles:
         place = self._path(asked, _ANSWER)
         with suppress(GitcoordError, OSError):
             write_json(place, facts)
-            if not self._path(asked, _TAKEN).exists():
+            if not os.path.exists(self._path(asked, _TAKEN)):
                 # Taken back meanwhile: nobody waits for an answer.
-                place.unlink()
+                os.unlink(place)
 
     def hand_over(self, agent: AgentId, pending: Path) -> None:
         """Make what an agent's dead processes asked pending operations of theirs.
@@ -167,27 +167,28 @@ class AskedFiles:
                 continue
             with suppress(OSError):
                 (pending / agent).mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.replace(pending / agent / f"{entry_id}.json")
-                path.with_name(f"{agent}.{entry_id}{_ANSWER}").unlink()
+                os.replace(path, pending / agent / f"{entry_id}.json")
+                os.unlink(_base(self.folder, agent, entry_id) + _ANSWER)
 
     def is_asked(self, agent: AgentId, entry_id: str) -> bool:
         """Return whether an agent asked for an entry, and nobody ended that yet."""
-        base = self.folder / f"{agent}.{entry_id}"
+        base = _base(self.folder, agent, entry_id)
         # Whoever took it may put it back between two looks.
-        return any(_named(base, kind).exists() for kind in (_WAITING, _TAKEN, _WAITING))
+        return any(os.path.exists(base + kind) for kind in (_WAITING, _TAKEN, _WAITING))
 
-    def _of(self, agent: AgentId) -> Iterator[tuple[Path, str]]:
+    def _of(self, agent: AgentId) -> Iterator[tuple[str, str]]:
         """List the requests of an agent: their files and entry ids."""
         for kind in (_WAITING, _TAKEN):
             for path in self._named_so(kind):
-                owner, _, entry_id = path.name.removesuffix(kind).rpartition(".")
+                name = os.path.basename(path)
+                owner, _, entry_id = name.removesuffix(kind).rpartition(".")
                 if owner == agent and ids.is_id(entry_id):
                     yield path, entry_id
 
-    def _path(self, asked: Asked, kind: str) -> Path:
-        return self.folder / f"{asked.agent}.{asked.id}{kind}"
+    def _path(self, asked: Asked, kind: str) -> str:
+        return _base(self.folder, asked.agent, asked.id) + kind
 
-    def _named_so(self, kind: str) -> Iterator[Path]:
+    def _named_so(self, kind: str) -> Iterator[str]:
         try:
             with os.scandir(self.folder) as entries:
                 names = [entry.name for entry in entries]
@@ -195,11 +196,15 @@ class AskedFiles:
             return
         for name in sorted(names):
             if name.endswith(kind) and not name.startswith("."):
-                yield self.folder / name
+                yield f"{self.folder}/{name}"
 
 
-def _named(base: Path, kind: str) -> Path:
-    return base.with_name(base.name + kind)
+def _base(folder: Path, agent: AgentId, entry_id: str) -> str:
+    """Return the path of a request's files, without what tells them apart.
+
+    A text: a turn looks at a hundred such files, and to make a ``Path`` of each takes longer.
+    """
+    return f"{folder}/{agent}.{entry_id}"
 
 
 def _parsed(facts: Mapping[str, Any]) -> Answer | None:

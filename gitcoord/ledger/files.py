@@ -37,7 +37,7 @@ MAX_FILE_BYTES = 1024 * 1024
 _NONE: AbstractSet[Token] = frozenset()
 
 
-def write_json(path: Path, value: object, *, is_durable: bool = False) -> None:
+def write_json(path: Path | str, value: object, *, is_durable: bool = False) -> None:
     """Replace a small file in one step; the old content stays if it fails.
 
     With ``is_durable`` its content is on the disk before its name is. The
@@ -67,7 +67,7 @@ def sync_files(paths: Iterable[Path]) -> None:
             raise unwritten(path, error) from None
 
 
-def unwritten(path: Path, error: OSError) -> UnavailableError:
+def unwritten(path: Path | str, error: OSError) -> UnavailableError:
     """Return the error of a private file that could not be written."""
     told = f"{path} cannot be written: {error.strerror}"
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
@@ -96,7 +96,7 @@ def _kept_out(told: str) -> UnavailableError:
     return UnavailableError(told, hint=way_out(os.environ), reason="sandbox")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path | str) -> dict[str, Any] | None:
     """Read a small file; None where it is missing, torn, too large or not a file."""
     try:
         value = json.loads(read_file(path, MAX_FILE_BYTES))
@@ -182,7 +182,7 @@ class TokenFiles:
         """Read what is kept with a token; nothing where it is not kept."""
         if not ids.is_id(token):
             return {}
-        return read_json(self.folder / f"{token}.json") or {}
+        return read_json(f"{self.folder}/{token}.json") or {}
 
     def all(self, *, besides: AbstractSet[Token] = _NONE) -> list[dict[str, Any]]:
         """Read every token that is kept, ``besides`` some, oldest first."""

@@ -585,7 +585,7 @@ MUTANTS = [
     Mutant(
         "request-not-taken",
         ASKED,
-        "            self._path(asked, _WAITING).rename(self._path(asked, _TAKEN))\n",
+        "            os.rename(self._path(asked, _WAITING), self._path(asked, _TAKEN))\n",
         "            pass\n",
         f"{SHARED_TESTS}::test_a_dead_process_whose_request_was_taken_is_told_by_its_heir",
         "the turn after one that died before it answered would apply the request again",
