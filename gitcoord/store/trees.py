@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from gitcoord.core.ids import Oid
 from gitcoord.store.protocol import BlobRef, TreeItem
@@ -39,14 +40,20 @@ def parse_tree(content: bytes, oid_bytes: int = 20) -> dict[str, TreeItem]:
 
 def encode_tree(items: Mapping[str, TreeItem]) -> bytes:
     """Return the bytes of a tree object, its names in git's order."""
-    rows = []
-    for name, item in items.items():
-        raw = name.encode("utf-8", "surrogateescape")
-        place, mode = raw, _FILE_MODE
-        if item.is_tree:
-            place, mode = raw + b"/", _TREE_MODE
-        rows.append((place, mode + b" " + raw + b"\0" + bytes.fromhex(item.oid)))
-    return b"".join([row for _, row in sorted(rows)])
+    return b"".join([row for _, row in sorted(map(_row, items, items.values()))])
+
+
+@lru_cache(maxsize=8192)
+def _row(name: str, item: TreeItem) -> tuple[bytes, bytes]:
+    """Return where a name stands in git's order, and its bytes.
+
+    They are kept: each entry of a turn writes its folders anew, with one row changed.
+    """
+    raw = name.encode("utf-8", "surrogateescape")
+    place, mode = raw, _FILE_MODE
+    if item.is_tree:
+        place, mode = raw + b"/", _TREE_MODE
+    return place, mode + b" " + raw + b"\0" + bytes.fromhex(item.oid)
 
 
 def build_tree(
