@@ -157,6 +157,7 @@ def inside(patterns: Iterable[str], path: str) -> bool:
     return is_safe(path) and any(matches(pattern, path) for pattern in patterns)
 
 
+@lru_cache(maxsize=4096)
 def literal_prefix(pattern: str) -> str:
     """Return the leading parts that have no wildcard, joined."""
     literal: list[str] = []

@@ -43,6 +43,7 @@ VERSION = 1
 MAX_OTHERS = 31
 """How many requests of others a turn has at most, beside its writer's own."""
 MAX_NAME_BYTES = 1024
+_NOT_IN_NAMES = frozenset("<>\n\0")
 REFUSALS = (ClaimLostError, ConflictError, NotFoundError, RefusedError, UsageError)
 """What is refused by a rule, and so for whoever asks."""
 ENDING = frozenset({"complete"})
@@ -101,7 +102,7 @@ def parse_asked(facts: Mapping[str, Any]) -> Asked | None:
 def _is_name(value: object) -> bool:
     """Return whether a commit may hold a value as a name or an address."""
     is_text = isinstance(value, str) and 0 < len(value) <= MAX_NAME_BYTES
-    return is_text and not any(character in "<>\n\0" for character in str(value))
+    return is_text and _NOT_IN_NAMES.isdisjoint(str(value))
 
 
 def chosen(waiting: Sequence[Asked], machine: str, patience_s: float | None = None) -> list[Asked]:

@@ -228,10 +228,6 @@ class Chooser:
             # Few, and named: to read through all the others would make them slow to have.
             yield from self._named_in_turn()
             return
-        dirs = {True: [], False: []}  # type: dict[bool, list[str]]
-        for task in live:
-            prefixes = [paths.literal_prefix(pattern) for pattern in paths_of(task) or []]
-            dirs[cast("Claim", task["claim"])["agent"] == self._agent["id"]] += prefixes
         started = []
         for phase in snapshot.phases():
             is_meant = not self._within.phases or phase["id"] in self._within.phases
@@ -241,17 +237,31 @@ class Chooser:
         if len(pools) == 1 and pools[0] in plan["pools"]:
             selection = plan["pools"][pools[0]]["selection"]
         chosen = selection or plan["selection"]
-        if chosen == "directory" and not dirs[True]:
-            dirs[True] = self._work.index.directories_of(self._agent["id"])
+        own: list[str] = []
+        others: list[str] = []
+        if chosen == "directory":
+            own, others = self._directories(live)
         yield from self._work.index.candidates(
             pools=pools or list(plan["pools"]),
             agent=self._agent["id"],
             phases=started,
             selection=chosen,
             start=self._work.clock.random(),
-            dirs=dirs[True],
-            others=dirs[False],
+            dirs=own,
+            others=others,
         )
+
+    def _directories(self, live: Iterable[TaskRecord]) -> tuple[list[str], list[str]]:
+        """Return the directories in which the agent works, or worked; and where others do."""
+        own: list[str] = []
+        others: list[str] = []
+        for task in live:
+            prefixes = [paths.literal_prefix(pattern) for pattern in paths_of(task) or []]
+            if cast("Claim", task["claim"])["agent"] == self._agent["id"]:
+                own += prefixes
+            else:
+                others += prefixes
+        return own or self._work.index.directories_of(self._agent["id"]), others
 
     def _named_in_turn(self) -> list[TaskId]:
         """Return the tasks that are meant, from any of them on: claimers part."""
