@@ -337,13 +337,22 @@ class Workspace:
             place = self._place_of(agent, Path(recorded))
             if place is not None:
                 return Path(recorded), place
-        for private in sorted((self.place.common_dir / "worktrees").glob("*")):
+        for private in self._private_dirs():
             if self._marked_agent(private) == agent:
                 moved = _linked_from(private)
                 place = self._place_of(agent, moved) if moved is not None else None
                 if place is not None:
                     return moved, place
         return None
+
+    def _private_dirs(self) -> list[Path]:
+        """List the private git directories of all linked worktrees."""
+        folder = f"{self.place.common_dir}/worktrees"
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(Path(entry.path) for entry in entries)
+        except OSError:
+            return []
 
     def _place_of(self, agent: AgentId, path: Path) -> Place | None:
         """Return a folder's place if it is the worktree of an agent, in this repository."""
@@ -360,7 +369,7 @@ class Workspace:
 
     def recorded_worktree(self, agent: AgentId) -> str | None:
         """Return where an agent's worktree was made on this machine, if it was."""
-        known = read_json(self.ledger.files.agents.joinpath(agent, "worktree.json"))
+        known = read_json(f"{self.ledger.files.agents}/{agent}/worktree.json")
         if known is None or not known.get("path"):
             return None
         return str(known["path"])

@@ -116,18 +116,22 @@ def forget_stale_tokens(
     is not current in it is looked for in the newest one too.
     """
     tokens = work.tokens(agent, kind)
+    known = tokens.names()
+    ended = known & work.ended_tokens
+    for token in ended:
+        tokens.remove(token)
+    work.ended_tokens -= ended
     stale = {}
-    for token in tokens.names():
+    for token in known - ended:
         kept = tokens.read(token)
         if not _is_current(snapshot, token, kept) and not _is_under_way(work, agent, kept):
             stale[token] = kept
-    if not work.ended_tokens.issuperset(stale):
+    if stale:
         # Read after it was seen that none is under way: what was published is in it.
         snapshot = _newest(work, snapshot)
     for token, kept in stale.items():
-        if token in work.ended_tokens or not _is_current(snapshot, token, kept):
+        if not _is_current(snapshot, token, kept):
             tokens.remove(token)
-            work.ended_tokens.discard(token)
 
 
 def _newest(work: Workspace, snapshot: Snapshot) -> Snapshot:
