@@ -53,16 +53,22 @@ class Dying:
 
         def call(*args: Any, **more: Any) -> Any:
             self.begun.append(name)
-            self.left -= 1
-            if self.left == 0:
-                raise Death
+            self._pass()
             result = value(*args, **more)
-            self.left -= 1
-            if self.left == 0:
-                raise Death
+            self._pass()
             return result
 
         return call
+
+    def _pass(self) -> None:
+        """Pass one of the points at which it may die."""
+        self.left -= 1
+        if self.left == 0:
+            self.die()
+
+    def die(self) -> None:
+        """End here."""
+        raise Death
 
 
 def dying(repo: Path, at: int) -> Workspace:

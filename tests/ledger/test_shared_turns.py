@@ -67,6 +67,19 @@ class Watched:
         self._store.swap(ref, *args, **more)
 
 
+class DyingLeader(Dying):
+    """A leader's store, which notes when it dies whether it took what others asked for by then."""
+
+    def __init__(self, work: Workspace) -> None:
+        super().__init__(open_store(work.place, is_durable=True), 0)
+        self._work = work
+        self.has_taken: bool | None = None
+
+    def die(self) -> None:
+        self.has_taken = asked(self._work, "taken") != []
+        super().die()
+
+
 def watched(
     repo: Path,
     before: Callable[[], None] = lambda: None,
@@ -460,16 +473,15 @@ def test_a_leader_that_dies_at_any_call_delays_nobody_and_applies_nothing_twice(
     shutil.copytree(repo / ".git", saved, symlinks=True)
     led_whole = False
     at = 0
-    taken = 0
+    died: list[bool | None] = []
     for _ in range(200):
         at += 1
         shutil.rmtree(repo / ".git")
         shutil.copytree(saved, repo / ".git", symlinks=True)
         work = open_workspace(repo)
         before = len(entries(work))
-        place = discover(repo)
-        dying: Any = Dying(open_store(place, is_durable=True), 0)
-        leader = Workspace(place, dying, "ledger", Clock(), timeout_s=10)
+        dying: Any = DyingLeader(work)
+        leader = Workspace(work.place, dying, "ledger", Clock(), timeout_s=10)
         assert leader.index is not None
         waiter = watched(repo)
         held = QueueLock(work.ledger.files.queue_lock)
@@ -492,8 +504,7 @@ def test_a_leader_that_dies_at_any_call_delays_nobody_and_applies_nothing_twice(
                 # Who waited had the turn by itself: the same call once more.
                 at -= 1
         except Death:
-            pass
-        taken += bool(asked(work, "taken"))
+            died.append(dying.has_taken)
         one = asking.end()
         ids = [message for _, message in chain(work.store, work.ledger.tip(), None)]
         assert sum("Gitcoord-Agent: y\n" in message for message in ids) == 1 + bool(told)
@@ -510,6 +521,7 @@ def test_a_leader_that_dies_at_any_call_delays_nobody_and_applies_nothing_twice(
             break
     assert led_whole
     assert at > 10
+    assert {True, False} == set(died), "before it took what was asked for, and after"
 
 
 def test_what_is_no_request_of_this_version_is_left_alone(six: Workspace, repo: Path) -> None:
