@@ -11,14 +11,20 @@ import pytest
 
 from gitcoord.core.ids import AgentId
 from gitcoord.features.doors import begin_as_agent
+from gitcoord.features.maintain import verify
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace, open_workspace
 from gitcoord.git.homes import Home
+from gitcoord.git.remotes import Update
 from gitcoord.host.clock import Deadline
+from gitcoord.ledger import asking, shared_turns
 from gitcoord.ledger.giving_way import MET_NS, GivingWay
 from gitcoord.store.open import remote_store
 from gitcoord.store.plumbing import PlumbingStore
 from tests.conftest import Run
+from tests.ledger.test_crash_points import Death
+from tests.ledger.test_shared_pushes import Scripted, Waiter, again, claiming, count_of
+from tests.ledger.test_shared_turns import LONGEST_S, asked
 from tests.support.builders import tasks
 from tests.support.clocks import Clocks
 from tests.support.machines import joined, made, server
@@ -267,6 +273,96 @@ def test_who_lost_a_push_gives_way_with_its_next_command(machines: list[Machine]
     second.clock.meanwhile = [first.publish]
     assert second.publish() != []
     assert authors(second, 3) == ["y", "x", "y"]
+
+
+@pytest.fixture
+def crowded(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Workspace, Machine, Counted]:
+    """A clone of three agents, of which x0 has lost a push to y; another of y; x0's clock."""
+    monkeypatch.setattr(shared_turns, "COMPANY_S", LONGEST_S)
+    monkeypatch.setattr(asking, "REMOTE_PATIENCE_S", LONGEST_S)
+    bare = server(tmp_path)
+    made(repo, str(bare), tasks(*"abcdefgh"), "x0", "x1", "x2", "y", worktrees=False)
+    other = Machine(tmp_path / "y" / "repo", "y")
+    joined(str(bare), other.place)
+    clock = Counted()
+    work = again(open_workspace(repo), clock=clock)
+
+    def faster(_updates: list[Update]) -> None:
+        other.publish()
+
+    held = claiming("x0")(work)
+    Scripted(work, faster)
+    results.release(work, AgentId("x0"), held.task["id"], held.claim["token"])
+    slow_down(repo)
+    clock.slept_s = []
+    return again(work, clock=clock), other, clock
+
+
+def server_of(work: Workspace) -> Path:
+    return Path(run_git("remote", "get-url", "origin", cwd=work.place.common_dir))
+
+
+def test_whoever_gives_way_takes_along_who_asks_meanwhile(
+    crowded: tuple[Workspace, Machine, Counted],
+) -> None:
+    work, other, clock = crowded
+    talks = Scripted(work)
+    waiting: list[Waiter] = []
+
+    def all_come() -> None:
+        other.publish()
+        waiting.extend(Waiter(work, claiming(name)) for name in ("x1", "x2"))
+
+    clock.meanwhile = [all_come]
+    claiming("x0")(work)
+    assert clock.slept_s != []
+    assert {waiter.end().claim["agent"] for waiter in waiting} == {"x1", "x2"}
+    assert [waiter.talks.pushes for waiter in waiting] == [0, 0]
+    assert talks.pushes == 1
+    assert set(authors(other, 3)) == {"x0", "x1", "x2"}
+    assert authors(other, 4)[3] == "y", "whoever was given way to went first"
+    verify.verify(again(work))
+
+
+def test_who_does_not_wait_for_one_that_gives_way_writes_by_itself_and_once(
+    crowded: tuple[Workspace, Machine, Counted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, other, clock = crowded
+    monkeypatch.setattr(asking, "REMOTE_PATIENCE_S", 0.02)
+    hasty: list[claims.Claimed] = []
+    clock.meanwhile = [lambda: hasty.append(claiming("x1")(again(work)))]
+    mine = claiming("x0")(work)
+    assert clock.slept_s != []
+    assert authors(other, 2) == ["x0", "x1"]
+    assert mine.task["id"] != hasty[0].task["id"]
+    assert count_of(server_of(work), "x1") == 1
+    assert asked(work) == asked(work, "taken") == []
+    verify.verify(again(work))
+
+
+def test_who_waits_for_one_that_dies_while_it_gives_way_goes_on(
+    crowded: tuple[Workspace, Machine, Counted],
+) -> None:
+    work, other, clock = crowded
+    before = count_of(server_of(work), "x0")
+    waiting: list[Waiter] = []
+
+    def dies() -> None:
+        waiting.append(Waiter(work, claiming("x1")))
+        raise Death
+
+    clock.meanwhile = [dies]
+    with pytest.raises(Death):
+        claiming("x0")(work)
+    work.close()
+    assert asked(work, "taken") == []
+    waiting[0].go_on()
+    assert authors(other, 1) == ["x1"]
+    assert count_of(server_of(work), "x0") == before
+    assert begin_as_agent(again(work), AgentId("x0")) == []
+    verify.verify(again(work))
 
 
 def authors(of: Machine, count: int) -> list[str]:
