@@ -55,6 +55,14 @@ def test_a_named_tuple_is_a_tuple_with_its_own_methods() -> None:
     assert not hasattr(Point(7), "__dict__")
 
 
+def test_a_named_tuple_is_matched_and_made_of_a_list() -> None:
+    match Point._make([1, 2, "there"]):
+        case Point(x, y, name):
+            assert (x, y, name) == (1, 2, "there")
+        case _:
+            raise AssertionError
+
+
 def test_a_named_tuple_is_copied_and_sent_as_what_it_is() -> None:
     point = Point(1, 2, "there")
     for other in (copy.deepcopy(point), pickle.loads(pickle.dumps(point))):
@@ -67,5 +75,11 @@ def test_a_named_tuple_wants_its_fields_and_no_others() -> None:
         Point()  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="z"):
         Point(1, z=2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="too many"):
+        Point(1, x=2)  # type: ignore[misc]
+    with pytest.raises(TypeError, match="too many"):
+        Point(1, 2, "there", 4)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="z"):
+        Point(1)._replace(z=2)  # type: ignore[call-arg]
     with pytest.raises(AttributeError):
         Point(1).x = 2  # type: ignore[misc]
