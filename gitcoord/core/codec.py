@@ -21,7 +21,7 @@ __all__ = ["cut", "dump", "dump_line", "load", "printable"]
 MAX_DEPTH = 24
 MIN_BYTES_PER_VALUE = 20
 _STRING = r'(?s)"(?:[^"\\]++|\\.?)*+"?'
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = r"\\u[dD][89a-fA-F]"
 _INFINITE = frozenset({float("inf"), float("-inf")})
 _UNPRINTABLE = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
@@ -79,11 +79,16 @@ def dump_line(value: object) -> str:
 
 def _whole(text: str) -> str:
     """Return JSON as it is, unless it holds half a surrogate pair."""
-    if _SURROGATE.search(text) and not _is_unicode(json.loads(text)):
+    if _names_surrogates(text) and not _is_unicode(json.loads(text)):
         raise UsageError(
             "a text holds bytes that are not Unicode", hint="write texts and names in UTF-8"
         )
     return text
+
+
+def _names_surrogates(text: str) -> bool:
+    """Return whether JSON may hold half a surrogate pair, as an escape; most has no escape."""
+    return "\\u" in text and re.search(_SURROGATE, text) is not None
 
 
 def _is_unicode(value: object) -> bool:
@@ -112,7 +117,7 @@ def load(content: bytes | str, limit: int, what: str) -> Any:
             text = content
         _refuse_bombs(text, limit, what)
         value = _strict().decode(text)
-        if (_SURROGATE.search(text) or not text.isascii()) and not _is_unicode(value):
+        if (_names_surrogates(text) or not text.isascii()) and not _is_unicode(value):
             raise ValueError("a text is not Unicode")
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"{what} is not valid JSON: {str(error)[:200]}") from None

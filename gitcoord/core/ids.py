@@ -57,8 +57,12 @@ ID_RULE = (
     "an id is 1 to 64 of A-Z a-z 0-9 . _ -, starts with a letter or digit, "
     "ends in neither '.' nor '.lock' and holds no '..'"
 )
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+MAX_ID_CHARS = 64
+_HEX = "0123456789abcdef"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_NOT_FIRST = "._-"
+_ID_CHARS = _LETTERS + "0123456789" + _NOT_FIRST
+_OID_CHARS = (40, 64)
 # Not every command asks for these: they are compiled when they are first matched.
 _REF = r"refs/[^\x00-\x20\x7f~^:?*\[\\]{1,1000}"
 _DURATION = r"(?a)(\d{1,9})(ms|s|m|h|d)"
@@ -69,7 +73,9 @@ def is_id(text: object) -> bool:
     """Return whether a value is an id by ``ID_RULE``."""
     return (
         isinstance(text, str)
-        and _ID.fullmatch(text) is not None
+        and 0 < len(text) <= MAX_ID_CHARS
+        and not text.strip(_ID_CHARS)
+        and text[0] not in _NOT_FIRST
         and ".." not in text
         and not text.endswith(".")
         and not text.lower().endswith(".lock")
@@ -116,7 +122,7 @@ def parse_id(text: str, what: str = "id") -> str:
 
 def is_oid(text: object) -> bool:
     """Return whether a value is a full object id in hex (SHA-1 or SHA-256)."""
-    return isinstance(text, str) and _OID.fullmatch(text) is not None
+    return isinstance(text, str) and len(text) in _OID_CHARS and not text.strip(_HEX)
 
 
 def duration_ms(text: str) -> int | None:
