@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from gitcoord.core.ids import Oid
 from gitcoord.core.layout import gate_log_path
 from gitcoord.core.model import PhaseRecord
 from gitcoord.core.operations.gates import definition_of, run_of
 from gitcoord.core.sentences import words
+from gitcoord.core.shapes import TypedDict
 from gitcoord.core.snapshot import Snapshot
 
 __all__ = ["FailedGate", "failed_gates"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypedDict
 
 from gitcoord.core import codec
 from gitcoord.core.ids import AgentId, PhaseId, TaskId
@@ -12,6 +11,7 @@ from gitcoord.core.operations.changes import TASK_FAILED
 from gitcoord.core.operations.widenings import KIND as WIDENING
 from gitcoord.core.refs import branch_name
 from gitcoord.core.sentences import reason_of, text_of_escalation
+from gitcoord.core.shapes import TypedDict
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.times import instant
 from gitcoord.features.inspect.gates import failed_gates
