@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -45,6 +44,8 @@ def ticking(app: App, what: str) -> Iterator[None]:
     if app.out.as_json or not sys.stderr.isatty():
         yield
         return
+    import threading  # few commands are looked at while they work
+
     line, done, clock = _Line(what), threading.Event(), Clock()
     begun_ns = clock.monotonic_ns()
 

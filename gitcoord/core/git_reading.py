@@ -6,7 +6,6 @@ landed, late) stands in no record: git tells what it is derived from.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
 from gitcoord.core.ids import AgentId, PhaseId, TaskId
@@ -127,6 +126,8 @@ def tasks_command(
 
 
 def _patterns(asked: Iterable[str]) -> str:
+    import shlex  # for what is asked of a list alone
+
     return " ".join(f"-e {shlex.quote(one)}" for one in asked)
 
 

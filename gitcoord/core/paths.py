@@ -8,7 +8,6 @@ as a whole one. This is the one module that decides; every gate asks it.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
@@ -43,13 +42,22 @@ def _is_git_twin(component: str) -> bool:
     return name == ".git" or re.fullmatch(_NTFS_GIT, name) is not None
 
 
+def _is_composed(text: str) -> bool:
+    """Return whether a text is in Unicode's composed form (NFC)."""
+    if text.isascii():
+        return True
+    import unicodedata  # few commands see such a path
+
+    return unicodedata.is_normalized("NFC", text)
+
+
 def is_safe(path: str) -> bool:
     """Return whether a path of a tree means the same on every disk."""
     if (
         "\\" in path
         or re.search(_CONTROL, path)
         or re.search(_SURROGATE, path)
-        or unicodedata.normalize("NFC", path) != path
+        or not _is_composed(path)
     ):
         return False
     return all(part not in {"", ".", ".."} and not _is_git_twin(part) for part in path.split("/"))
@@ -87,7 +95,7 @@ def problem_of(pattern: str) -> str | None:  # noqa: PLR0911 - a list of rules
         return "a path has no character classes, only * ? and **"
     if re.search(_CONTROL, pattern):
         return "a path has no control characters"
-    if unicodedata.normalize("NFC", pattern) != pattern:
+    if not _is_composed(pattern):
         return "a path is in Unicode's composed form (NFC)"
     for part in pattern.removesuffix("/").split("/"):
         if part in {"", ".", ".."}:

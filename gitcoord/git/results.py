@@ -8,7 +8,6 @@ judged are objects, so that no skipped hook matters.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -397,6 +396,10 @@ def _twins(git: Git, landing: _Landing, added: list[str]) -> dict[str, str]:
 
 
 def _folded(name: str) -> str:
+    if name.isascii():
+        return name.casefold()
+    import unicodedata  # few names need it
+
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -128,7 +129,7 @@ def time_offset() -> str:
             return ""
         if Path("/proc/self/ns/time_for_children").readlink() != own:
             return own.name.strip("time:[]")
-        rows = Path("/proc/self/timens_offsets").read_text("ascii").splitlines()
+        rows = Path("/proc/self/timens_offsets").read_text("utf-8").splitlines()
     except OSError:
         return ""  # a system without time namespaces
     offsets = [".".join(row.split()[1:]) for row in rows]
@@ -137,9 +138,11 @@ def time_offset() -> str:
     return "_".join(offsets)
 
 
+@lru_cache(maxsize=1)
 def _read_boot_id() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        # Of ASCII alone, whose codec a file would load for it: UTF-8's is there already.
+        return Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
     except OSError:
         pass
     import uuid

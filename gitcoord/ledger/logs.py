@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,6 +37,8 @@ class LogFile:
     """
 
     def __init__(self, path: Path) -> None:
+        import threading  # who only looks for logs starts none
+
         from gitcoord.ledger.redaction import redactor
 
         self._redactor = redactor()
@@ -85,6 +86,8 @@ class LogFile:
         if not self._redactor.is_needed:
             yield self.file
             return
+        import threading
+
         reads, writes = os.pipe()
         thread = threading.Thread(target=self._pump, args=(reads,), daemon=True)
         thread.start()

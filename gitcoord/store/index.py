@@ -8,8 +8,8 @@ the snapshot, so that a wrong index can cost time and nothing else.
 
 from __future__ import annotations
 
+import _sqlite3 as sqlite3  # as the tables do
 import os
-import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

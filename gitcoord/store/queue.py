@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -304,6 +303,8 @@ def _wait_in_thread(handle: int, timeout_s: float) -> bool:
     Polling instead would cost 32 waiting processes both cores, and the
     order in which they came.
     """
+    import threading  # most find the lock free, and start no thread
+
     state = threading.Lock()
     is_done = threading.Event()
     outcome = {"held": False, "abandoned": False}
