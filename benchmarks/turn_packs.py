@@ -8,14 +8,11 @@ of a second takes.
 
 from __future__ import annotations
 
-import os
 import resource
 import statistics
-import struct
 import subprocess
 import tempfile
 import time
-from binascii import crc32
 from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha1
@@ -25,16 +22,18 @@ import pygit2
 
 from benchmarks.__main__ import repository
 from gitcoord.core.ids import Oid
+from gitcoord.git.maintenance import merge_packs
+from gitcoord.git.program import Git
 from gitcoord.store.loose import LooseObjects, Shared
 from gitcoord.store.objects import read_loose
-from gitcoord.store.packs import PackedObjects
+from gitcoord.store.own_packs import OwnPacks
 
 SIZES = (1300, 3600, 75, 110, 80, 1250)
 """The bytes of one claim's objects: the record, the trees above it, the commit."""
 CLAIMS = (1, 8, 32)
-PACKS = (0, 1, 10, 50)
+PACKS = (0, 1, 10, 24)
 ROUNDS = 60
-TURNS_A_SECOND = 50
+TURNS = 30
 
 
 def contents(claims: int, number: int) -> Iterator[bytes]:
@@ -42,19 +41,6 @@ def contents(claims: int, number: int) -> Iterator[bytes]:
     for claim in range(claims):
         for size in SIZES:
             yield (f"{number} {claim} {size} ".encode() * (size // 8))[:size]
-
-
-def index_of(stream: bytes, oids: list[str], starts: list[int]) -> bytes:
-    """Return the index of a pack (gitformat-pack, version 2)."""
-    ends = [*starts[1:], len(stream) - 20]
-    sums = [crc32(stream[start:end]) for start, end in zip(starts, ends, strict=True)]
-    rows = sorted(zip((bytes.fromhex(oid) for oid in oids), sums, starts, strict=True))
-    below = [sum(oid[0] <= first for oid, _, _ in rows) for first in range(256)]
-    body = b"\377tOc" + struct.pack(">I", 2) + struct.pack(">256I", *below)
-    body += b"".join([oid for oid, _, _ in rows])
-    body += b"".join([struct.pack(">I", checksum) for _, checksum, _ in rows])
-    body += b"".join([struct.pack(">I", start) for _, _, start in rows]) + stream[-20:]
-    return body + sha1(body, usedforsecurity=False).digest()
 
 
 def write_loose(folder: Path, turn: list[bytes]) -> float:
@@ -68,32 +54,15 @@ def write_loose(folder: Path, turn: list[bytes]) -> float:
 
 
 def write_pack(folder: Path, turn: list[bytes]) -> float:
-    """Write one pack and its index, both begun before either is synced; return the seconds."""
-    place = folder / "objects" / "pack"
+    """Write one pack with its index, as the store does for a large turn; return the seconds."""
+    raws = [b"blob %d\0%s" % (len(content), content) for content in turn]
     before = time.perf_counter()
-    objects = PackedObjects()
-    for content in turn:
-        objects.add("blob", content)
-    stream = objects.stream()
-    starts = [12]
-    for row in objects._objects.values():  # noqa: SLF001 - the store needs no places of objects
-        starts.append(starts[-1] + len(row))
-    name = f"pack-{stream[-20:].hex()}"
-    index = index_of(stream, list(objects._objects), starts[:-1])  # noqa: SLF001
-    handles = []
-    for end, content in ((".pack", stream), (".idx", index)):
-        handle = os.open(place / f"tmp{end}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-        os.write(handle, content)
-        handles.append(handle)
-    for handle in handles:
-        os.fsync(handle)
-        os.close(handle)
-    for end in (".pack", ".idx"):
-        (place / f"tmp{end}").rename(place / f"{name}{end}")
-    handle = os.open(place, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
-    return time.perf_counter() - before
+    packs = OwnPacks(folder, "sha1", Shared(""), is_durable=True)
+    is_written = packs.write({Oid(sha1(raw).hexdigest()): raw for raw in raws})
+    packs.release()
+    took = time.perf_counter() - before
+    assert is_written, "there are too many packs"
+    return took
 
 
 def writing(top: Path) -> None:
@@ -105,6 +74,8 @@ def writing(top: Path) -> None:
             turn = list(contents(claims, number))
             for place, write in enumerate((write_loose, write_pack)):
                 took[place].append(write(folders[place], turn))
+            for path in (folders[1] / "objects" / "pack").iterdir():
+                path.unlink()
         told = [f"{_ms(statistics.median(one))} / {_ms(sorted(one)[-2])}" for one in took]
         ratio = statistics.median(b / a for a, b in zip(*took, strict=True))
         print(f"{claims:>6}   {told[0]:<20} {told[1]:<22} {ratio:.2f}", flush=True)
@@ -167,17 +138,16 @@ def newest(
 
 
 def upkeep(top: Path) -> None:
-    """Consolidate the packs that a second of turns leaves, as git does geometrically."""
+    """Merge the packs that two seconds of turns leave."""
     repo = repository(top / "upkeep")
     for before in range(3):
-        for number in range(TURNS_A_SECOND):
-            write_pack(repo / ".git", list(contents(8, before * TURNS_A_SECOND + number)))
+        for number in range(TURNS):
+            write_pack(repo / ".git", list(contents(8, before * TURNS + number)))
         started = time.perf_counter()
-        command = ["git", "repack", "-d", "-q", "--geometric=2"]
-        spent = cpu(lambda: subprocess.run(command, cwd=repo, check=True))  # noqa: B023
+        spent = cpu(lambda: merge_packs(Git(repo)))
         took = time.perf_counter() - started
         left = len(list((repo / ".git" / "objects" / "pack").glob("*.pack")))
-        print(f"{TURNS_A_SECOND} packs of 8 claims: {took:.2f} s, CPU {spent:.2f} s, {left} left")
+        print(f"{TURNS} packs of 8 claims: {took:.2f} s, CPU {spent:.2f} s, {left} left")
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def upkeep(app: App, auto: bool) -> None:
 
     if auto:
         os.nice(10)
-    done = keeping.upkeep(app.work)
+    done = keeping.upkeep(app.work, by_itself=auto)
     if done["busy"]:
         app.out.answer("upkeep", done, "another upkeep is at work")
         return

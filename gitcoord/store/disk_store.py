@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid, is_oid
@@ -25,11 +25,17 @@ from gitcoord.store.objects import encode_commit, parse_commit
 from gitcoord.store.protocol import EntryObject, MissingObjectError, TreeItem
 from gitcoord.store.trees import Change, build_tree, encode_tree, parse_tree
 
+if TYPE_CHECKING:
+    from gitcoord.store.own_packs import OwnPacks
+
 __all__ = ["NO_USER", "DiskStore", "Refs", "Wanted"]
 
 BULK_CHANGES = 500
 MAX_CACHED_TREES = 2048
 MAX_CACHED_ENTRIES = 64
+MIN_PACKED = 48
+"""How many objects are worth a pack: those of a turn of eight entries or more (decision 33)."""
+MAX_PACK_CHANGES = 64
 
 NO_USER = ("gitcoord", "gitcoord@localhost.invalid")
 
@@ -73,6 +79,11 @@ class DiskStore(ABC):
         self._algorithm = algorithm
         shared = Shared(self._setting("core", "sharedrepository"))
         self._loose = LooseObjects(common_dir, algorithm, shared, is_durable=is_durable)
+        self._opened_packs = partial(_own_packs, common_dir, algorithm, shared, is_durable)
+        self._packs: OwnPacks | None = None
+        self._pack_folder = f"{common_dir}/objects/pack"
+        self._packs_changed_ns = 0
+        self._pack_changes = 0
         self._refs: Refs = refs or FileRefs(
             common_dir,
             shared,
@@ -109,6 +120,10 @@ class DiskStore(ABC):
         """Return whether an object that is not loose is in the repository."""
 
     @abstractmethod
+    def _reopen(self) -> None:
+        """Forget which packs there were."""
+
+    @abstractmethod
     def _keep_pack(self, stream: bytes) -> None:
         """Store a pack, synced."""
 
@@ -132,10 +147,29 @@ class DiskStore(ABC):
 
     def _raw(self, oid: Oid, kind: str) -> bytes:
         """Return the bytes of an object of a kind, loose or packed."""
-        actual_kind, content = self._loose.read(oid) or self._read_packed(oid, kind)
+        found = self._loose.read(oid)
+        if found is None:
+            self._forget_old_packs()
+            found = self._read_packed(oid, kind)
+        actual_kind, content = found
         if actual_kind != kind:
             raise MissingObjectError(f"{oid} is not a {kind}")
         return content
+
+    def _forget_old_packs(self) -> None:
+        """Open the packs anew after they have changed often.
+
+        Whoever reads packs keeps each that it ever saw, one that was merged into
+        another long ago too, and looks into it for each object that it does not find.
+        """
+        with suppress(FileNotFoundError):
+            changed_ns = os.stat(self._pack_folder).st_mtime_ns
+            if changed_ns != self._packs_changed_ns:
+                self._packs_changed_ns = changed_ns
+                self._pack_changes += 1
+        if self._pack_changes > MAX_PACK_CHANGES:
+            self._pack_changes = 0
+            self._reopen()
 
     def read_entry(self, oid: Oid) -> EntryObject:
         """Read a commit."""
@@ -269,11 +303,19 @@ class DiskStore(ABC):
         content = encode_commit(tree, parents, author, user, time, message)
         oid = self._write("commit", content)
         if is_synced:
-            self._loose.sync()
+            self.sync()
         return oid
 
     def sync(self) -> None:
-        """Put every object that was written on the disk, where other programs find it."""
+        """Put every object that was written on the disk, where other programs find it.
+
+        Many are one pack, if there are not too many packs already.
+        """
+        waiting = self._loose.waiting
+        if len(waiting) >= MIN_PACKED:
+            self._packs = self._packs or self._opened_packs()
+            if self._packs.write(waiting):
+                self._loose.forget_waiting()
         self._loose.sync()
 
     # refs
@@ -282,18 +324,19 @@ class DiskStore(ABC):
         self, ref: str, expected: Oid | None, new: Oid, *, verify: Wanted | None = None
     ) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``."""
-        self._loose.sync()
-        if not self._has(new):
+        self.sync()
+        if new not in self._packed() and not self._has(new):
             raise MissingObjectError(f"{ref} cannot move to {new}, which is not in this repository")
         wanted = {**(verify or {}), ref: expected}
         try:
             self._refs.swap(ref, wanted, new)
         except SymbolicRefError as error:
             self._swap_symbolic(ref, wanted, new, str(error))
+        self._release_pack()
 
     def repair_ref(self, ref: str, new: Oid) -> None:
         """Set a broken ref to an oid; one that is not broken is left alone."""
-        self._loose.sync()
+        self.sync()
         self._refs.repair(ref, new)
 
     def _swap_symbolic(self, ref: str, wanted: Wanted, new: Oid, symbolic: str) -> None:
@@ -326,10 +369,33 @@ class DiskStore(ABC):
 
     def is_lost(self) -> bool:
         """Return whether an object of what was written last is gone from the disk."""
-        return any(not self._has(oid) for oid in self._fresh)
+        packed = self._packed()
+        return any(oid not in packed and not self._has(oid) for oid in self._fresh)
+
+    def _packed(self) -> frozenset[Oid]:
+        """Return what stands in the newest pack of ours."""
+        if self._packs is None:
+            return frozenset()
+        return self._packs.standing()
+
+    def _release_pack(self) -> None:
+        """Keep our newest pack no longer, since a ref reaches it, or we end."""
+        if self._packs is not None:
+            self._packs.release()
+
+    def close(self) -> None:
+        """Give back file handles."""
+        self._release_pack()
 
     def refresh(self) -> None:
         """Forget what is cached of packs and refs."""
         self._trees.clear()
         self._entries.clear()
         self._shallow = None
+
+
+def _own_packs(common_dir: Path, algorithm: str, shared: Shared, is_durable: bool) -> OwnPacks:
+    """Open our packs: a claim alone writes none, and does without them."""
+    from gitcoord.store.own_packs import OwnPacks
+
+    return OwnPacks(common_dir, algorithm, shared, is_durable=is_durable)

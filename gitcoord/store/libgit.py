@@ -192,4 +192,5 @@ class LibgitStore(DiskStore):
 
     def close(self) -> None:
         """Give back file handles."""
+        super().close()
         self._repo.free()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from gitcoord.host.remedies import remedy
 from gitcoord.store.objects import read_loose
 from gitcoord.store.protocol import MissingObjectError
 
-__all__ = ["LooseObjects", "Shared", "sync_path"]
+__all__ = ["LooseObjects", "Shared", "begin_writing", "sync_path"]
 
 _TRIES = 3
 # git prune removes what has this name.
@@ -31,8 +31,9 @@ _LEVEL = 1
 # What takes a block or two of the disk in any case is not compressed: its
 # pack will be.
 _MAX_STORED_BYTES = 16 * 1024
-_MAX_WAITING = 64
+_MAX_WAITING = 512
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
+_MAX_OPEN = 64
 
 
 def sync_path(path: str | Path) -> None:
@@ -44,7 +45,7 @@ def sync_path(path: str | Path) -> None:
         os.close(handle)
 
 
-def _begin_writing(handle: int) -> None:
+def begin_writing(handle: int) -> None:
     """Let the disk begin with a file's bytes, which a sync waits for later.
 
     Linux takes this advice so, on dirty pages; elsewhere the sync does all.
@@ -175,6 +176,15 @@ class LooseObjects:
                 self._put()
         return oid
 
+    @property
+    def waiting(self) -> Mapping[Oid, bytes]:
+        """What is not on the disk yet: objects with their headers, by oid."""
+        return self._waiting
+
+    def forget_waiting(self) -> None:
+        """Write no file for what waits: it is on the disk in another way."""
+        self._waiting, self._waiting_bytes = {}, 0
+
     def sync(self) -> None:
         """Put what was written on the disk, with its names.
 
@@ -198,11 +208,17 @@ class LooseObjects:
 
     def _put(self) -> None:
         """Put the bytes of all that waits on the disk, then give them their names."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        waiting = [*self._waiting.items()]
+        self.forget_waiting()
+        for start in range(0, len(waiting), _MAX_OPEN):
+            self._put_some(waiting[start : start + _MAX_OPEN])
+
+    def _put_some(self, waiting: Iterable[tuple[Oid, bytes]]) -> None:
+        """Put as many as may be open at the same time."""
         made: dict[Oid, tuple[str, int]] = {}
         try:
             with _told():
-                for oid, raw in waiting.items():
+                for oid, raw in waiting:
                     if self._freshen(oid):
                         self._unsynced.add(oid)
                     else:
@@ -248,7 +264,7 @@ class LooseObjects:
                 packed = packed[os.write(handle, packed) :]
             self._shared.file(temporary)
             if self._is_durable:
-                _begin_writing(handle)
+                begin_writing(handle)
         except BaseException:
             os.close(handle)
             with suppress(OSError):

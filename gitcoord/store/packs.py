@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from binascii import crc32
+from itertools import accumulate
 
 from gitcoord.core.hashing import hash_of
 from gitcoord.core.ids import Oid
@@ -15,13 +17,16 @@ from gitcoord.core.ids import Oid
 __all__ = ["PackedObjects"]
 
 _TYPES = {"commit": 1, "tree": 2, "blob": 3}
+_HEAD_BYTES = 12
+_FAN_OUT = 256
 
 
 class PackedObjects:
-    """Collect objects, and return them as the stream of a pack."""
+    """Collect objects, and return them as a pack, and its index (gitformat-pack)."""
 
     def __init__(self, algorithm: str = "sha1") -> None:
         self._hash = hash_of(algorithm)
+        self.hash_bytes = self._hash(b"").digest_size
         self._objects: dict[Oid, bytes] = {}
 
     def add(self, kind: str, content: bytes) -> Oid:
@@ -29,13 +34,38 @@ class PackedObjects:
         raw = f"{kind} {len(content)}\0".encode() + content
         oid = Oid(self._hash(raw).hexdigest())
         if oid not in self._objects:
-            self._objects[oid] = _header(_TYPES[kind], len(content)) + zlib.compress(content, 1)
+            self.put(oid, kind, content)
         return oid
 
+    def put(self, oid: Oid, kind: str, content: bytes) -> None:
+        """Add an object whose oid is known, and which was not added before."""
+        self._objects[oid] = _header(_TYPES[kind], len(content)) + zlib.compress(content, 1)
+
     def stream(self) -> bytes:
-        """Return the pack: header, objects, checksum (gitformat-pack)."""
+        """Return the pack: header, objects, checksum."""
+        head = struct.pack(">4sII", b"PACK", 2, len(self._objects))
+        body = b"".join([head, *self._objects.values()])
+        return body + self._hash(body).digest()
+
+    def index(self, checksum: bytes) -> bytes:
+        """Return the index, of version 2, of the pack whose stream ends in ``checksum``.
+
+        Every object begins before the pack's 2 GiB.
+        """
+        starts = accumulate(map(len, self._objects.values()), initial=_HEAD_BYTES)
+        places = zip(self._objects.items(), starts, strict=False)
+        rows = sorted((bytes.fromhex(oid), crc32(row), start) for (oid, row), start in places)
+        counts = [0] * _FAN_OUT
+        for oid, _, _ in rows:
+            counts[oid[0]] += 1
         body = b"".join(
-            [b"PACK", struct.pack(">II", 2, len(self._objects)), *self._objects.values()]
+            [
+                struct.pack(">4sI256I", b"\377tOc", 2, *accumulate(counts)),
+                *(oid for oid, _, _ in rows),
+                *(struct.pack(">I", check) for _, check, _ in rows),
+                *(struct.pack(">I", start) for _, _, start in rows),
+                checksum,
+            ]
         )
         return body + self._hash(body).digest()
 

@@ -64,6 +64,9 @@ class PlumbingStore(DiskStore):
     def _is_packed(self, oid: Oid) -> bool:
         return self._program.has_object(oid)
 
+    def _reopen(self) -> None:
+        self._program.end()
+
     def _keep_pack(self, stream: bytes) -> None:
         from gitcoord.store.git_program import keep_pack
 
@@ -95,6 +98,7 @@ class PlumbingStore(DiskStore):
 
     def close(self) -> None:
         """End the git processes that read objects and move refs."""
+        super().close()
         self._program.end()
         if "_git_refs" in self.__dict__:
             self._git_refs.end()

@@ -1,7 +1,8 @@
 """Cut the power of a mounted file system under working agents.
 
 What was acknowledged went to another file system, and has to be in the
-ledger after the journal was replayed. ``GITCOORD_SOAK=long`` runs fifty
+ledger after the journal was replayed. Some write packs, and merge them.
+``GITCOORD_SOAK=long`` runs fifty
 trials on each file system instead of a few.
 """
 
@@ -35,10 +36,14 @@ WORKER = """
 import json, os, random, sys
 from pathlib import Path
 from gitcoord.core.errors import GitcoordError
+from gitcoord.features.maintain import upkeep
 from gitcoord.features.work import claims, results
+from gitcoord.store import disk_store
 from gitcoord.store.open import ENGINES
 from gitcoord.features.workspace import open_workspace
 
+# So few are at work here that their turns are small.
+disk_store.MIN_PACKED = random.choice([1, 12, disk_store.MIN_PACKED])
 os.environ["GITCOORD_ENGINE"] = random.choice(ENGINES)
 os.environ["GITCOORD_TURNS"] = random.choice(["shared", "shared", "single"])
 repo, agent = Path(sys.argv[1]), sys.argv[2]
@@ -59,6 +64,8 @@ while True:
         ack(done.entry, task=task, token=token)
         ack(results.progress(work, agent, task, token, "on").entry)
         ack(results.release(work, agent, task, token).entry, over=token)
+        if random.random() < 0.1:
+            upkeep.upkeep(work, by_itself=True)
     except GitcoordError as error:
         if error.code not in {"nothing-ready", "conflict"}:
             sys.exit()

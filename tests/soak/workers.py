@@ -13,8 +13,9 @@ from tests.support.world import environment
 
 __all__ = ["Workers"]
 
-# Every process draws the engine that it works with, and whether it shares
-# turns, so that all are at work on one repository at the same time.
+# Every process draws the engine that it works with, whether it shares turns, and
+# how many objects it makes one pack of, so that all are at work on one repository
+# at the same time.
 API_WORKER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
@@ -23,7 +24,7 @@ from gitcoord.features.work import claims, results
 from tests.soak.engines import ENGINES
 from gitcoord.features.workspace import open_workspace
 from gitcoord.host import processes
-from gitcoord.store import index, libgit, plumbing, stale_locks
+from gitcoord.store import disk_store, index, libgit, plumbing, stale_locks
 import gitcoord.git.merges, gitcoord.store.git_refs, gitcoord.git.results, gitcoord.git.worktrees
 
 # Processes that are killed twenty times a second have to start quickly:
@@ -43,6 +44,7 @@ repo, acks = Path(sys.argv[1]), open(Path(sys.argv[2]) / f"acks-{agent}.jsonl", 
 chance = random.Random(os.getpid())
 engine = os.environ["GITCOORD_ENGINE"] = chance.choice(ENGINES)
 os.environ["GITCOORD_TURNS"] = chance.choice(["shared", "shared", "shared", "single"])
+disk_store.MIN_PACKED = chance.choice([1, 12, disk_store.MIN_PACKED])
 work = open_workspace(repo, timeout_s=20)
 rush = int(sys.argv[3])
 names = [task["id"] for task in work.ledger.snapshot().tasks()]

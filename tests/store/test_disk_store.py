@@ -23,7 +23,7 @@ def store(request: pytest.FixtureRequest, repo: Path) -> Iterator[DiskStore]:
     git("config", "user.email", "local@example.invalid", cwd=repo)
     made: DiskStore = request.param(repo / ".git")
     yield made
-    made.close()  # type: ignore[attr-defined]
+    made.close()
 
 
 def entry(store: DiskStore, tree: str) -> str:

@@ -54,6 +54,12 @@ ROWS: dict[str, Row] = {
         {"tasks": {"a": "open", "b": "open"}},
         repeats=frozenset({"plan"}),
     ),
+    "plan-apply-packed": Row(
+        setups.large_plan,
+        ("plan", "apply", "{top}/plan.toml"),
+        {"tasks": dict.fromkeys(setups.LARGE, "open")},
+        repeats=frozenset({"plan"}),
+    ),
     "agent-add": Row(
         setups.planned, ("agent", "add", "x", "--no-worktree"), {"agents": {"x": None}}, _EXISTS
     ),
@@ -270,6 +276,7 @@ ROWS: dict[str, Row] = {
         setups.damaged, ("doctor", "--fix"), {"tasks": {"a": "claimed", "b": "open"}}
     ),
     "upkeep": Row(setups.claimed, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
+    "upkeep-packs": Row(setups.many_packs, ("upkeep",), {"tasks": {"a": "claimed", "b": "open"}}),
     "tidy": Row(setups.of_a_run, ("tidy",), {"agents": {}}),
     "reap": Row(
         setups.expired,

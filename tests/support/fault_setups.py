@@ -11,8 +11,12 @@ from gitcoord.features.land import landings, rollbacks, streams
 from gitcoord.features.setup import hooks, ledger, planned_tasks, plans, trust
 from gitcoord.features.work import claims, escalations, locks, notes, results, reviews
 from gitcoord.features.workspace import Workspace, open_workspace
+from gitcoord.git.maintenance import MAX_PACKS
+from gitcoord.store import disk_store
 from tests.support.builders import tasks
 from tests.support.world import do, found, git, write
+
+LARGE = tuple(f"t{number}" for number in range(24))
 
 
 def make_repository(top: Path) -> Path:
@@ -34,6 +38,26 @@ def empty_ledger(top: Path) -> None:
     work = open_workspace(top / "repo")
     ledger.init(work)
     work.close()
+
+
+def large_plan(top: Path) -> None:
+    """Make a plan whose entry has so many objects that they are one pack."""
+    empty_ledger(top)
+    (top / "plan.toml").write_text(tasks(*LARGE))
+
+
+def many_packs(top: Path) -> None:
+    """Write every entry as a pack, and more of them than upkeep leaves."""
+    usual = disk_store.MIN_PACKED
+    disk_store.MIN_PACKED = 1
+    try:
+        work = founded(top, "x", worktrees=False)
+        token = claims.claim(work, "x", "a", checkout=False).claim["token"]
+        for _ in range(MAX_PACKS):
+            results.progress(work, "x", "a", token, "on", 50)
+        work.close()
+    finally:
+        disk_store.MIN_PACKED = usual
 
 
 def founded(top: Path, *names: str, head: str = "", worktrees: bool = True) -> Workspace:

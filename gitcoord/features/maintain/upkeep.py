@@ -39,15 +39,15 @@ MAX_LOG_BYTES = 4 * 1024 * 1024
 def maybe(work: Workspace, *, sample: float = SAMPLE) -> bool:
     """Start the upkeep beside us if it is due; say whether it was started.
 
-    Looked at on a sample of the calls: listing one folder is all it costs.
+    Looked at on a sample of the calls: listing two folders is all it costs.
     """
     if work.clock.random() >= sample or os.environ.get("GITCOORD_UPKEEP", "") == "off":
         return False
     import subprocess
 
-    from gitcoord.git.maintenance import loose_estimate
+    from gitcoord.git.maintenance import is_merging_due
 
-    if loose_estimate(work.place.common_dir) < LOOSE_LIMIT:
+    if not (_is_much_loose(work) or is_merging_due(work.place.common_dir)):
         return False
     command = [
         sys.executable,
@@ -80,18 +80,38 @@ def maybe(work: Workspace, *, sample: float = SAMPLE) -> bool:
     return True
 
 
-def upkeep(work: Workspace) -> dict[str, Any]:
+def _is_much_loose(work: Workspace) -> bool:
+    from gitcoord.git.maintenance import loose_estimate
+
+    return loose_estimate(work.place.common_dir) >= LOOSE_LIMIT
+
+
+def upkeep(work: Workspace, *, by_itself: bool = False) -> dict[str, Any]:
     """Pack, drop and expire; return what was done.
 
     One at a time: where another is at it this one does nothing. Killed at
-    any point it leaves more than is needed, and never less.
+    any point it leaves more than is needed, and never less. Where it runs
+    ``by_itself`` for packs alone, it does nothing but merge them: while many
+    write at once there are enough of them every few seconds.
     """
+    from gitcoord.git.maintenance import is_merging_due
+
     lock = QueueLock(work.ledger.files.root / "locks" / f"{work.ledger.name}.upkeep")
     with lock.hold(0) as is_held:
         if not is_held:
             return {"busy": True}
+        done: dict[str, Any] = {
+            "busy": False,
+            "results": [],
+            "candidates": [],
+            "attic": [],
+            "kept": [],
+            "leftovers": 0,
+            "packed": 0,
+        }
+        if by_itself and is_merging_due(work.place.common_dir) and not _is_much_loose(work):
+            return {**done, "merged": _merge(work)}
         snapshot = work.ledger.snapshot()
-        done: dict[str, Any] = {"busy": False}
         done["results"] = _drop_landed_results(work, snapshot)
         done["candidates"] = _drop_candidates(work)
         done["attic"] = _expire_attic(work)
@@ -103,7 +123,7 @@ def upkeep(work: Workspace) -> dict[str, Any]:
 
 
 def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
-    from gitcoord.git.maintenance import merge_packs, pack_reachable
+    from gitcoord.git.maintenance import pack_reachable
 
     file = work.ledger.files.root / "upkeep" / f"{work.ledger.name}.json"
     packed_tip = Oid(str((read_json(file) or {}).get("packed", "")))
@@ -115,10 +135,23 @@ def _pack(work: Workspace, snapshot: Snapshot) -> dict[str, Any]:
     if ids.is_oid(packed_tip) and _is_there(work, packed_tip):
         exclude = [packed_tip]
     packed = pack_reachable(work.git, tips, exclude)
-    merged = merge_packs(work.git)
-    work.store.refresh()
+    merged = _merge(work)
     write_json(file, {"packed": snapshot.oid})
     return {"packed": packed.objects if packed else 0, "merged": merged}
+
+
+def _merge(work: Workspace) -> int:
+    """Merge small packs, which all ledgers of a repository share; return how many."""
+    from gitcoord.git.maintenance import merge_packs
+    from gitcoord.git.pack_folder import clear_dead_packs, pack_folder
+
+    merged = 0
+    with QueueLock(work.ledger.files.root / "locks" / "packs").hold(0) as is_held:
+        if is_held:
+            clear_dead_packs(pack_folder(work.place.common_dir), work.clock.seconds())
+            merged = merge_packs(work.git)
+    work.store.refresh()
+    return merged
 
 
 def _is_there(work: Workspace, oid: Oid) -> bool:

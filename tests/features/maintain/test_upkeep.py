@@ -13,8 +13,10 @@ from gitcoord.features.land import landings, rollbacks
 from gitcoord.features.maintain import upkeep, verify
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import open_workspace
-from gitcoord.git.maintenance import MARK
+from gitcoord.git.maintenance import MANY_SMALL
+from gitcoord.git.pack_folder import KEEP, MARK, own_packs
 from gitcoord.host.clock import Clock
+from gitcoord.store import disk_store
 from tests.support.builders import tasks
 from tests.support.growth import churn, loose
 from tests.support.irregular import IRREGULAR, REPLACEABLE, is_theirs_whole
@@ -202,3 +204,37 @@ def test_an_upkeep_without_its_server_drops_nothing_and_goes_on(repo: Path, tmp_
     assert upkeep.upkeep(work)["results"] == []
     hook.unlink()
     assert len(upkeep.upkeep(work)["results"]) == 1
+
+
+def test_it_starts_by_itself_when_many_packs_are_small_and_merges_them_alone(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    monkeypatch.setattr(disk_store, "MIN_PACKED", 1)
+    before = loose(repo)
+    assert not upkeep.maybe(work, sample=1.0)
+    churn(work, MANY_SMALL // 2)
+    packs = repo / ".git/objects/pack"
+    assert len(own_packs(packs)) >= MANY_SMALL
+    assert loose(repo) == before
+    assert upkeep.maybe(work, sample=1.0)
+    while len(own_packs(packs)) >= MANY_SMALL:
+        work.clock.sleep(0.05)
+    assert loose(repo) == before, "what is loose is packed when there is much of it"
+    assert not upkeep.maybe(work, sample=1.0)
+    verify.verify(open_workspace(repo))
+    git("fsck", "--strict", cwd=repo)
+
+
+def test_upkeep_gives_back_what_a_killed_writer_kept(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = found(repo, tasks("a"), "x", worktrees=False)
+    monkeypatch.setattr(disk_store, "MIN_PACKED", 1)
+    churn(work, 1)
+    ((_, name), *_) = own_packs(repo / ".git/objects/pack")
+    keep = repo / ".git/objects/pack" / f"{name}{KEEP}"
+    keep.write_text('{"process": "dead"}')
+    upkeep.upkeep(work)
+    assert not keep.exists()
+    verify.verify(open_workspace(repo))
