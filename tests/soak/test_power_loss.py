@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -125,6 +126,7 @@ def cut_under_work(disk: LoopDisk, repo: Path, acks: list[Path], after_s: float)
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            start_new_session=True,
         )
         for path in acks
     ]
@@ -136,7 +138,8 @@ def cut_under_work(disk: LoopDisk, repo: Path, acks: list[Path], after_s: float)
         disk.cut_power()
     finally:
         for worker in workers:
-            worker.kill()
+            # Its gits as well, which would hold the disk that has no power.
+            os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
 
 

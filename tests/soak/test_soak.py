@@ -243,18 +243,29 @@ def test_nothing_acknowledged_is_lost_while_writers_are_killed_and_stopped(
     assert counts["kills"] > (KILLS if IS_LONG else 100) - 1
 
 
-@pytest.mark.parametrize("prune", ["default", "now"])
-def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, prune: str) -> None:
+GC = {
+    "prune default": [["git", "gc", "-q"], ["git", "repack", "-q", "-a", "-d"]],
+    "prune now": [["git", "gc", "-q", "--prune=now"], ["git", "repack", "-q", "-a", "-d"]],
+    # What `git maintenance` does once an hour or a day.
+    "multi-pack index": [
+        ["git", "repack", "-q", "-d", "--write-midx"],
+        ["git", "multi-pack-index", "repack", "--batch-size=0"],
+        ["git", "multi-pack-index", "expire"],
+    ],
+}
+"""What packs the objects of a repository anew beside us."""
+
+
+@pytest.mark.parametrize("gc", GC)
+def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, gc: str) -> None:
     found(
         repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False
     ).close()
     git("remote", "add", "self", str(repo), cwd=repo)
     top = tmp_path / "soak"
     top.mkdir()
-    gc = ["git", "gc", "-q", "--prune=now"] if prune == "now" else ["git", "gc", "-q"]
     others = [
-        gc,
-        ["git", "repack", "-q", "-a", "-d"],
+        *GC[gc],
         ["git", "pack-refs", "--all"],
         ["git", "fetch", "-q", "--prune", "self"],
         ["git", "worktree", "prune"],
@@ -264,8 +275,7 @@ def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, prune: st
     facts, counts, healed_s = soak(repo, top, SECONDS / 2, others, 50)
     print(
         told(
-            f"beside gc with prune {prune}, repack, pack-refs, fetch --prune, status, "
-            f"{SECONDS // 2} s",
+            f"beside gc and repack ({gc}), pack-refs, fetch --prune, status, {SECONDS // 2} s",
             facts,
             counts,
             healed_s,

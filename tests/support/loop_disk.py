@@ -58,11 +58,19 @@ class LoopDisk:
     def unmount(self) -> None:
         """Unmount it; returns once nobody has it mounted any more.
 
+        Who was killed may take a moment to be gone.
+
         A mount namespace that another test made meanwhile has a copy of the mount. As long
         as that lives, a new mount would show the file system that has no power.
         """
-        _run("umount", str(self.top))
         until = time.monotonic() + LET_GO_S
+        while os.path.ismount(self.top):
+            try:
+                _run("umount", str(self.top))
+            except subprocess.CalledProcessError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
         while _run("losetup", "--associated", str(self.image)):
             if time.monotonic() > until:
                 raise TimeoutError(f"{self.image} is still mounted somewhere")
