@@ -171,6 +171,8 @@ def _in_the_way(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Not
 
 def _answers(work: Workspace, snapshot: Snapshot, agent: AgentId) -> list[Notice]:
     """Return what the orchestrator answered since this agent last asked."""
+    if not snapshot.names("escalations"):
+        return []
     from gitcoord.core.sentences import answer_of, text_of_escalation
     from gitcoord.features.work.escalations import answers_for
 

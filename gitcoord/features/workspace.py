@@ -23,7 +23,6 @@ from gitcoord.core.sessions import named_session
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.git.config import last_value, read_config
 from gitcoord.git.places import Place, discover
-from gitcoord.git.program import Git
 from gitcoord.host.clock import Clock
 from gitcoord.ledger.files import TokenFiles, read_json, write_json
 from gitcoord.ledger.ledger import Ledger
@@ -32,6 +31,7 @@ from gitcoord.store.protocol import MissingObjectError, Store
 
 if TYPE_CHECKING:
     from gitcoord.git.homes import Home
+    from gitcoord.git.program import Git
     from gitcoord.ledger.logs import Logs
     from gitcoord.store.index import ReadyIndex
     from gitcoord.store.remote_store import RemoteStore
@@ -190,7 +190,7 @@ class Workspace:
         self.remote: RemoteStore | None = None
         """What talks with the ledger's server; None where it lives on this machine."""
         self.ledger = Ledger(store, ledger, clock, timeout_s=timeout_s)
-        self.git = Git(place.worktree or place.common_dir, place.git_dir)
+        self._git: Git | None = None
         self._index: ReadyIndex | None = None
         self.has_asked_for_a_claim = False
         self.ended_tokens: set[ids.Token] = set()
@@ -200,6 +200,15 @@ class Workspace:
         self.is_over: Callable[[], bool] = _never
         """Asked now and then by what takes long: true ends it."""
         self.is_durable = is_durable()
+
+    @property
+    def git(self) -> Git:
+        """The git program in this repository; loaded when first used."""
+        if self._git is None:
+            from gitcoord.git.program import Git
+
+            self._git = Git(self.place.worktree or self.place.common_dir, self.place.git_dir)
+        return self._git
 
     @property
     def index(self) -> ReadyIndex:

@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 
 from gitcoord.core import ids
-from gitcoord.git.program import Git
 from gitcoord.host.files import read_file
 from gitcoord.host.processes import command_of
 
@@ -39,6 +38,8 @@ def pruning_now(common_dir: Path) -> int | None:
         return int(word)
     if "--prune=" in command or "--no-prune" in command:
         return None
+    from gitcoord.git.program import Git  # mostly no gc is at work
+
     expire = Git(common_dir, common_dir).run("config", "--get", "gc.pruneExpire", check=False).text
     if expire in {"now", "all"}:
         return int(word)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from gitcoord.core.errors import UnavailableError
 from gitcoord.core.ids import Oid
 from gitcoord.git.config import UserConfig
-from gitcoord.git.program import DURABLE, LONG_S, Git
 from gitcoord.host.remedies import remedy
 from gitcoord.store.loose import sync_path
 from gitcoord.store.protocol import MissingObjectError
 
 if TYPE_CHECKING:
     import subprocess
+
+    from gitcoord.git.program import Git
 
 __all__ = ["GitProgram", "end_process", "keep_pack"]
 
@@ -37,9 +38,9 @@ class GitProgram:
     """The git program and its configuration, for one repository."""
 
     def __init__(self, common_dir: Path) -> None:
-        self._git = Git(common_dir, common_dir)
+        self._common_dir = common_dir
         # No circle: the reader ends with the last mention of this object.
-        self._config = UserConfig(common_dir, partial(_asked, self._git))
+        self._config = UserConfig(common_dir, partial(_asked, common_dir))
         self._reader: subprocess.Popen[bytes] | None = None
         self._owner = 0
 
@@ -105,7 +106,9 @@ class GitProgram:
         if self._reader is not None and self._owner != os.getpid():
             self._reader = None  # a fork must not talk into its parent's pipes
         if self._reader is None:
-            self._reader = self._git.start("cat-file", "--batch-command", env=_NO_FETCH)
+            self._reader = _git(self._common_dir).start(
+                "cat-file", "--batch-command", env=_NO_FETCH
+            )
             self._owner = os.getpid()
         return self._reader
 
@@ -120,8 +123,15 @@ class GitProgram:
         self.end()
 
 
-def _asked(git: Git, key: str) -> str:
-    return git.run("config", "--get", key, check=False).text
+def _git(common_dir: Path) -> Git:
+    """Return the git program, which a command that finds all in loose files does without."""
+    from gitcoord.git.program import Git
+
+    return Git(common_dir, common_dir)
+
+
+def _asked(common_dir: Path, key: str) -> str:
+    return _git(common_dir).run("config", "--get", key, check=False).text
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
@@ -141,7 +151,9 @@ def keep_pack(common_dir: Path, stream: bytes) -> None:
         UnavailableError: It could not be written; nothing was kept.
 
     """
-    git = Git(common_dir, common_dir)
+    from gitcoord.git.program import DURABLE, LONG_S
+
+    git = _git(common_dir)
     done = git.run(*DURABLE, "index-pack", "--stdin", stdin=stream, check=False, timeout_s=LONG_S)
     if done.status != 0:
         raise UnavailableError(

@@ -11,7 +11,6 @@ from gitcoord.core import codec, paths
 from gitcoord.core.boundary import paths_of
 from gitcoord.core.bulk import uncollected
 from gitcoord.core.errors import CorruptError
-from gitcoord.core.graph import remaining_chain_ms
 from gitcoord.core.hashing import sha256
 from gitcoord.core.ids import NO_OID, Oid
 from gitcoord.core.model import MAX_RECORD_BYTES, TaskRecord
@@ -389,6 +388,8 @@ def _rechain(database: sqlite3.Connection) -> None:
     if not needs:
         database.execute("UPDATE tasks SET chain = COALESCE(estimate, 600000)")
         return
+    from gitcoord.core.graph import remaining_chain_ms  # only a plan that changed needs it
+
     estimates = dict(database.execute("SELECT id, estimate FROM tasks").fetchall())
     chains = remaining_chain_ms(needs, estimates)
     database.executemany(

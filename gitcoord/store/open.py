@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from gitcoord.core.errors import UnavailableError, UsageError
 from gitcoord.git.config import incompatible, unsupported
 from gitcoord.git.places import Place
-from gitcoord.git.program import Git
 from gitcoord.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ def require_own(place: Place) -> None:
         owners.add(place.worktree.stat().st_uid)
     if owners == {us}:
         return
+    from gitcoord.git.program import Git
+
     asked = Git(place.worktree or place.common_dir).run("rev-parse", "--git-dir", check=False)
     if asked.status != 0:
         raise UnavailableError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gitcoord.core import paths
 from gitcoord.core.boundary import fits_agent, paths_of
@@ -32,12 +32,13 @@ from gitcoord.core.refs import branch_ref
 from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.core.streams import open_streams, takes_work
-from gitcoord.features.inspect import impact
-from gitcoord.features.inspect.waiting import NO_ROOM_KINDS, Waiting, first_waiting, waiting_facts
 from gitcoord.features.names import named_task
 from gitcoord.features.work.bases import Base, base_of
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.ledger import Offers
+
+if TYPE_CHECKING:  # what is waited for only who finds nothing has to be told
+    from gitcoord.features.inspect.waiting import Waiting
 
 __all__ = [
     "ALL_TASKS",
@@ -271,6 +272,9 @@ class Chooser:
 
     def _nothing(self, snapshot: Snapshot, context: Context) -> GitcoordError:
         """Return what is waited for, after a scan of the tree itself."""
+        from gitcoord.features.inspect import impact
+        from gitcoord.features.inspect.waiting import NO_ROOM_KINDS, first_waiting, waiting_facts
+
         waiting: list[Waiting] = []
         retry_ms = []
         failed: list[str] = []
@@ -326,6 +330,8 @@ class Chooser:
 
 def _more_to_come(streams: list[PhaseId]) -> Waiting:
     """Return that a stream which is open may get more tasks."""
+    from gitcoord.features.inspect.waiting import Waiting
+
     text = f"more may come into stream {', '.join(streams[:5])}"
     hint = f"`gitcoord phase close {streams[0]}` ends it"
     return Waiting("phase", tuple(streams), text, f"gitcoord phase close {streams[0]}", hint)

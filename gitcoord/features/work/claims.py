@@ -18,10 +18,8 @@ from gitcoord.core.refs import branch_name, branch_ref
 from gitcoord.core.shapes import NamedTuple
 from gitcoord.core.snapshot import Snapshot
 from gitcoord.features.names import named_pool, named_task
-from gitcoord.features.prepared import refuse_failed
 from gitcoord.features.work.choices import ALL_TASKS, Chooser, HoldsError, Scope, own_claims
 from gitcoord.features.work.contention import lost, won
-from gitcoord.features.work.escalations import escalate_once
 from gitcoord.features.work.sharing import shared_choice
 from gitcoord.features.work.tokens import (
     forget_stale_tokens,
@@ -130,6 +128,8 @@ def claim(
     if mine is not None:
         return returned(snapshot, mine)
     if worktree is not None:
+        from gitcoord.features.prepared import refuse_failed
+
         refuse_failed(work, agent)
     refuse_changes(worktree)
     chooser = Chooser(work, record, task, within, session, asked_ns)
@@ -182,16 +182,19 @@ def _published(
             lost(work, agent, error)
         raise
     finally:
-        for conflict in chooser.base_conflicts:
-            escalate_once(
-                work,
-                agent,
-                "base-conflict",
-                TaskId(str(conflict.facts["task"])),
-                conflict.message,
-            )
+        if chooser.base_conflicts:
+            _escalate(work, agent, chooser.base_conflicts)
     won(work, agent)
     return done
+
+
+def _escalate(work: Workspace, agent: AgentId, conflicts: list[RefusedError]) -> None:
+    """Tell the orchestrator of the tasks whose base cannot be merged, once each."""
+    from gitcoord.features.work.escalations import escalate_once
+
+    for conflict in conflicts:
+        task = TaskId(str(conflict.facts["task"]))
+        escalate_once(work, agent, "base-conflict", task, conflict.message)
 
 
 def begun(

@@ -13,7 +13,6 @@ from typing import Any
 from gitcoord.core import ids
 from gitcoord.core.errors import ConflictError, GitcoordError, NothingReadyError
 from gitcoord.core.ids import AgentId
-from gitcoord.features.work.escalations import escalate_once
 from gitcoord.features.workspace import Workspace
 from gitcoord.ledger.files import read_json, write_json
 
@@ -60,6 +59,8 @@ def lost(work: Workspace, agent: AgentId, error: GitcoordError) -> None:
     waited_ms = (now_ns - int(known["since_ns"])) // 1_000_000
     is_starving = has_no_room and plan is not None and waited_ms > plan["lease_ms"]
     if known["count"] >= LOSSES or is_starving:
+        from gitcoord.features.work.escalations import escalate_once
+
         text = (
             f"{agent} lost {known['count']} claims in {ids.show_duration(waited_ms)}: "
             + "; ".join(known["met"])
