@@ -184,9 +184,8 @@ _OTHER_REFS = ("GIT_REFERENCE_BACKEND", "GIT_REF_STORAGE")
 """What makes git look for the refs elsewhere; the second is the name to come."""
 
 
-def incompatible(common_dir: Path) -> str | None:
+def incompatible(config: Rows) -> str | None:
     """Return in one line why no engine can write a repository, or None."""
-    config = read_config(common_dir)
     version = last_value(config, "core", "repositoryformatversion") or "0"
     if version not in {"0", "1"}:
         return f"this repository has the format version {version}, which is not known"
@@ -215,9 +214,8 @@ def _extensions(config: Rows) -> set[str]:
     return {key for section, key, _ in config if section == "extensions"}
 
 
-def unsupported(common_dir: Path) -> str | None:
+def unsupported(config: Rows) -> str | None:
     """Return in one line why libgit2 cannot open a repository, or None."""
-    config = read_config(common_dir)
     object_format = last_value(config, "extensions", "objectformat").lower()
     if object_format not in {"", "sha1"}:
         return f"this repository uses the object format {object_format}, which libgit2 cannot open"

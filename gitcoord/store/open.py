@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from gitcoord.core.errors import UnavailableError, UsageError
-from gitcoord.git.config import incompatible, unsupported
+from gitcoord.git.config import incompatible, read_config, unsupported
 from gitcoord.git.places import Place
 from gitcoord.store.protocol import Store
 
@@ -39,13 +39,14 @@ def open_store(place: Place, *, is_durable: bool, is_one_shot: bool = False) -> 
             f"GITCOORD_ENGINE is {asked!r}, which is not an engine",
             hint=f"unset it, or set it to {' or '.join(ENGINES)}",
         )
-    problem = incompatible(place.common_dir)
+    config = read_config(place.common_dir)
+    problem = incompatible(config)
     if problem:
         raise UnavailableError(
             problem,
             hint="use a repository without it; `git config --list` shows the extensions",
         )
-    limit = unsupported(place.common_dir)
+    limit = unsupported(config)
     if limit and asked == "libgit2":
         raise UnavailableError(limit, hint="unset GITCOORD_ENGINE: the plumbing engine can")
     require_own(place)

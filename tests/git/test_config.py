@@ -31,12 +31,12 @@ V1 = "[core]\n\trepositoryFormatVersion = 1\n"
 )
 def test_what_libgit2_cannot_open_is_named(tmp_path: Path, config: str, words: str | None) -> None:
     (tmp_path / "config").write_text(config)
-    problem = unsupported(tmp_path)
+    problem = unsupported(read_config(tmp_path))
     assert problem is None if words is None else problem is not None and words in problem
 
 
 def test_no_configuration_hinders_nothing(tmp_path: Path) -> None:
-    assert unsupported(tmp_path) is None
+    assert unsupported(read_config(tmp_path)) is None
 
 
 def asked(repo: Path, key: str) -> str:
@@ -167,7 +167,7 @@ def test_what_no_engine_can_write_is_refused_and_what_changes_nothing_is_not(
     tmp_path: Path, extension: str, words: str | None
 ) -> None:
     (tmp_path / "config").write_text(f"{V1}[extensions]\n\t{extension}\n")
-    problem = incompatible(tmp_path)
+    problem = incompatible(read_config(tmp_path))
     assert problem is None if words is None else problem is not None and words in problem
 
 
@@ -179,6 +179,6 @@ def test_refs_that_the_environment_names_are_refused_unless_they_are_the_reposit
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_refused: bool
 ) -> None:
     monkeypatch.setenv(name, value)
-    problem = incompatible(tmp_path)
+    problem = incompatible(read_config(tmp_path))
     assert (problem is not None) is is_refused
     assert problem is None or name in problem

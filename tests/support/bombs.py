@@ -66,8 +66,9 @@ def read_file(content: bytes) -> object:
 def config(content: bytes) -> object:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config").write_bytes(content)
-        unsupported(Path(folder))
-        return read_config(Path(folder))
+        read = read_config(Path(folder))
+        unsupported(read)
+        return read
 
 
 def loose(content: bytes) -> object:

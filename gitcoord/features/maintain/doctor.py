@@ -31,7 +31,7 @@ from gitcoord.features.maintain.installs import misled_here
 from gitcoord.features.maintain.upkeep import attic_keep_ms
 from gitcoord.features.setup.trust import commands_of
 from gitcoord.features.workspace import Workspace
-from gitcoord.git.config import unsupported
+from gitcoord.git.config import read_config, unsupported
 from gitcoord.git.maintenance import config_value, loose_estimate
 from gitcoord.git.program import require_git
 
@@ -79,7 +79,7 @@ def _git(_work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[F
 
 
 def _engine(work: Workspace, _snapshot: Snapshot | None, _fix: bool) -> Iterator[Finding]:
-    reason = unsupported(work.place.common_dir)
+    reason = unsupported(read_config(work.place.common_dir))
     why = (
         reason
         or "libgit2 can open this repository, too; commands that are over in a moment do without it"
