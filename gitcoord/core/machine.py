@@ -44,24 +44,25 @@ __all__ = [
     "operations",
 ]
 
-TOPICS = (
-    "claims",
-    "results",
-    "gates",
-    "reviews",
-    "locks",
-    "widenings",
-    "usages",
-    "notes",
-    "tasks",
-    "escalations",
-    "landings",
-    "streams",
-    "agents",
-    "plans",
-    "rollbacks",
-)
-"""The files of ``core.operations``, those first that are asked for most."""
+TOPICS = {
+    "claims": "claim reissue progress expire",
+    "results": "complete fail reopen release",
+    "gates": "gate check",
+    "reviews": "review review-release approve reject",
+    "locks": "lock unlock",
+    "widenings": "widen",
+    "usages": "usage",
+    "notes": "note note-drop checkpoint",
+    "tasks": "retry cancel assign pause unpause",
+    "escalations": "escalate resolve",
+    "landings": "land-begin land-done land-abort",
+    "streams": "phase-close phase-open",
+    "agents": "agent-add agent-remove",
+    "plans": "init plan task-add task-edit",
+    "rollbacks": "rollback rollback-done rollback-abort",
+}
+"""The files of ``core.operations``, each with the operations whose rows it has."""
+_TOPIC_OF = {op: topic for topic, ops in TOPICS.items() for op in ops.split()}
 MAX_BATCH = 1000
 MAX_SAID_BYTES = 32 * 1024
 
@@ -72,8 +73,8 @@ Step = Callable[[Snapshot, Context], Command]
 def operation(op: str) -> Operation:
     """Return the row of an operation.
 
-    Topics are loaded until one has it: a command that claims need not load
-    the rules of landings, and its start is most of what it costs.
+    Only its topic is loaded: a command that claims need not load the rules of
+    landings, and its start is most of what it costs.
 
     Raises:
         RefusedError: There is none; a newer gitcoord may have one (reason
@@ -82,10 +83,9 @@ def operation(op: str) -> Operation:
     """
     if op == "batch":
         return _BATCH
-    for topic in TOPICS:
-        rows = _rows(topic)
-        if op in rows:
-            return rows[op]
+    topic = _TOPIC_OF.get(op)
+    if topic is not None:
+        return _rows(topic)[op]
     raise newer_format(f"operation {printable(op[:80])!r} is not known")
 
 

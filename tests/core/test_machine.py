@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from gitcoord.core.errors import ClaimLostError, GitcoordError, UsageError
-from gitcoord.core.machine import MAX_SAID_BYTES, apply, operations
+from gitcoord.core.machine import MAX_SAID_BYTES, TOPICS, apply, operation, operations
 from gitcoord.core.model import State
 from gitcoord.core.operation import STATES
 from gitcoord.core.operations.gates import check_of, definition_of
@@ -140,6 +141,14 @@ def test_a_row_names_states_and_keys_that_there_are() -> None:
         assert not row.transitions or "task" in row.fields, op
         named = {place.partition("/")[0] for place in re.findall(r"\{([a-z_/]+)", row.subject)}
         assert named <= row.keys, op
+
+
+def test_each_operation_is_looked_for_in_the_file_that_has_it() -> None:
+    for topic, ops in TOPICS.items():
+        rows = import_module(f"gitcoord.core.operations.{topic}").OPERATIONS
+        assert sorted(rows) == sorted(ops.split())
+        assert all(operation(op) is rows[op] for op in rows)
+    assert len(operations()) == 1 + sum(len(ops.split()) for ops in TOPICS.values())
 
 
 def test_apply_changes_nothing_that_it_is_given() -> None:
