@@ -11,7 +11,8 @@ from typing import TypeVar
 __all__ = ["Chance"]
 
 _T = TypeVar("_T")
-_MASK = (1 << 64) - 1
+_END = 1 << 64
+_MASK = _END - 1
 _STEP = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
@@ -28,7 +29,18 @@ class Chance:
         mixed = self._state
         mixed = ((mixed ^ (mixed >> 30)) * _FIRST) & _MASK
         mixed = ((mixed ^ (mixed >> 27)) * _SECOND) & _MASK
-        return (mixed ^ (mixed >> 31)) / (1 << 64)
+        return (mixed ^ (mixed >> 31)) / _END
+
+    def choices(self, values: Sequence[_T], count: int) -> list[_T]:
+        """Return so many of some values, as ``choice`` would one after another."""
+        state, number, drawn = self._state, len(values), []
+        for _ in range(count):
+            state = (state + _STEP) & _MASK
+            mixed = ((state ^ (state >> 30)) * _FIRST) & _MASK
+            mixed = ((mixed ^ (mixed >> 27)) * _SECOND) & _MASK
+            drawn.append(values[int((mixed ^ (mixed >> 31)) / _END * number)])
+        self._state = state
+        return drawn
 
     def choice(self, values: Sequence[_T]) -> _T:
         """Return one of some values, each as likely."""

@@ -74,7 +74,13 @@ def dump_line(value: object) -> str:
         UsageError: A text in it is not Unicode, and could not be read back.
 
     """
-    return _whole(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))
+    return _whole(_writer().encode(value))
+
+
+@lru_cache(maxsize=1)
+def _writer() -> json.JSONEncoder:
+    """Make the encoder of events once: whoever reads a history writes each of them again."""
+    return json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _whole(text: str) -> str:

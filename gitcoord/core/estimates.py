@@ -93,15 +93,15 @@ def _drawn(
     few of the long ones are among it yet: so each time it is drawn anew, and
     the tasks that run now are added with the time that they were given.
     """
-    durations = _Durations([chance.choice(finished) for _ in finished], failure_rate, chance)
+    durations = _Durations(chance.choices(finished, len(finished)), failure_rate, chance)
     drawn = [0] * len(remaining)
     for number, one in enumerate(remaining):
         if one.elapsed_ms is not None:
             drawn[number] = durations.left(one, one.elapsed_ms)
             durations.learn(Finished(one.elapsed_ms + drawn[number], one.estimate_ms))
-    for number, one in enumerate(remaining):
-        if one.elapsed_ms is None and one.is_work:
-            drawn[number] = durations.once(one)
+    begin = [at for at, one in enumerate(remaining) if one.elapsed_ms is None and one.is_work]
+    for number, took_ms in zip(begin, durations.each([remaining[at] for at in begin]), strict=True):
+        drawn[number] = took_ms
     if failure_rate > 0:
         for number, one in enumerate(remaining):
             if one.is_work:
@@ -131,6 +131,12 @@ class _Durations:
         if task.estimate_ms and len(self._ratios) >= MIN_FINISHED:
             return round(task.estimate_ms * self._chance.choice(self._ratios))
         return self._chance.choice(self._took)
+
+    def each(self, tasks: Sequence[Remaining]) -> list[int]:
+        """Return how long an attempt of each task takes."""
+        if len(self._ratios) < MIN_FINISHED:
+            return self._chance.choices(self._took, len(tasks))
+        return [self.once(task) for task in tasks]
 
     def again(self, task: Remaining) -> int:
         """Return how long the attempts take that follow failed ones."""

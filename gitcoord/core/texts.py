@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from gitcoord.core import codec
@@ -16,6 +17,8 @@ MAX_LINE_CHARS = 160
 MAX_LISTED = 4
 _OPTIONAL = r"\[([^\[\]]*)\]"
 _PLACE = r"\{([a-z_/]+)(?::(\d+))?\}"
+_Place = tuple[str, int | None, str]
+"""The key of a place, how many characters of it are shown, and the text after it."""
 
 
 def text_of(text: str, what: str) -> str:
@@ -73,22 +76,31 @@ def fill(template: str, values: Mapping[str, Any], *, is_cut: bool = True) -> st
     out where one of its keys says nothing. Without ``is_cut`` texts stand
     in full.
     """
+    text = ""
+    for is_optional, begin, places in _parts(template):
+        said = [_said(values, path, is_cut=is_cut)[:most] for path, most, _ in places]
+        if is_optional and not all(said):
+            continue
+        text += begin
+        for one, (_, _, after) in zip(said, places, strict=True):
+            text += one + after
+    return text
 
-    def optional(part: re.Match[str]) -> str:
-        is_said = all(
-            _said(values, place[1], is_cut=is_cut) for place in re.finditer(_PLACE, part[1])
-        )
-        if not is_said:
-            return ""
-        return part[1]
 
-    def place(found: re.Match[str]) -> str:
-        said = _said(values, found[1], is_cut=is_cut)
-        if not found[2]:
-            return said
-        return said[: int(found[2])]
+@lru_cache(maxsize=256)
+def _parts(template: str) -> list[tuple[bool, str, list[_Place]]]:
+    """Split a template into its parts: whether one is optional, how it begins, and its places.
 
-    return re.sub(_PLACE, place, re.sub(_OPTIONAL, optional, template))
+    A history is told by few templates: each is read once.
+    """
+    parts = []
+    for number, part in enumerate(re.split(_OPTIONAL, template)):
+        begin, *rest = re.split(_PLACE, part)
+        places = []
+        for path, most, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            places.append((path, int(most) if most else None, after))
+        parts.append((number % 2 == 1, begin, places))
+    return parts
 
 
 def _said(values: Mapping[str, Any], path: str, *, is_cut: bool) -> str:

@@ -28,3 +28,9 @@ def test_each_value_is_as_likely() -> None:
     counted = Counter(chance.choice("abc") for _ in range(3000))
     assert set(counted) == set("abc")
     assert min(counted.values()) > 900
+
+
+def test_many_are_drawn_as_one_after_another() -> None:
+    together, alone = Chance(5), Chance(5)
+    assert together.choices("abcdef", 50) == [alone.choice("abcdef") for _ in range(50)]
+    assert together.random() == alone.random()
