@@ -79,7 +79,8 @@ class DiskStore(ABC):
         self._algorithm = algorithm
         shared = Shared(self._setting("core", "sharedrepository"))
         self._loose = LooseObjects(common_dir, algorithm, shared, is_durable=is_durable)
-        self._opened_packs = partial(_own_packs, common_dir, algorithm, shared, is_durable)
+        self._shared = shared
+        self._is_durable = is_durable
         self._packs: OwnPacks | None = None
         self._pack_folder = f"{common_dir}/objects/pack"
         self._packs_changed_ns = 0
@@ -312,11 +313,19 @@ class DiskStore(ABC):
         Many are one pack, if there are not too many packs already.
         """
         waiting = self._loose.waiting
-        if len(waiting) >= MIN_PACKED:
-            self._packs = self._packs or self._opened_packs()
-            if self._packs.write(waiting):
-                self._loose.forget_waiting()
+        if len(waiting) >= MIN_PACKED and self._own_packs().write(waiting):
+            self._loose.forget_waiting()
         self._loose.sync()
+
+    def _own_packs(self) -> OwnPacks:
+        """Return what writes our packs: a claim alone writes none, and does without it."""
+        if self._packs is None:
+            from gitcoord.store.own_packs import OwnPacks
+
+            self._packs = OwnPacks(
+                self.common_dir, self._algorithm, self._shared, is_durable=self._is_durable
+            )
+        return self._packs
 
     # refs
 
@@ -392,10 +401,3 @@ class DiskStore(ABC):
         self._trees.clear()
         self._entries.clear()
         self._shallow = None
-
-
-def _own_packs(common_dir: Path, algorithm: str, shared: Shared, is_durable: bool) -> OwnPacks:
-    """Open our packs: a claim alone writes none, and does without them."""
-    from gitcoord.store.own_packs import OwnPacks
-
-    return OwnPacks(common_dir, algorithm, shared, is_durable=is_durable)

@@ -24,6 +24,11 @@ class Mutant(NamedTuple):
 
 
 FILE_REFS = "gitcoord/store/file_refs.py"
+OWN_PACKS = "gitcoord/store/own_packs.py"
+PACK_TEST = (
+    "tests/store/test_durability.py::"
+    "test_a_pack_is_on_the_disk_before_it_has_its_name_and_kept_until_the_ref_has_moved"
+)
 LEDGER = "gitcoord/ledger/ledger.py"
 GUARD = "gitcoord/ledger/prune_guard.py"
 RENEWALS = "gitcoord/ledger/renewals.py"
@@ -130,6 +135,62 @@ MUTANTS = [
         "tests/store/test_durability.py::"
         "test_every_object_every_ref_and_every_folder_is_synced_before_it_is_acknowledged",
         "a power cut would take what was acknowledged",
+    ),
+    Mutant(
+        "no-synced-pack",
+        OWN_PACKS,
+        "                    os.fsync(handle)\n",
+        "                    pass\n",
+        PACK_TEST,
+        "a power cut would take all that a turn acknowledged",
+    ),
+    Mutant(
+        "index-before-its-pack",
+        OWN_PACKS,
+        'zip(made, (".pack", ".idx"), strict=True)',
+        'reversed([*zip(made, (".pack", ".idx"), strict=True)])',
+        PACK_TEST,
+        "others would read an index whose pack is not there yet",
+    ),
+    Mutant(
+        "no-synced-pack-folder",
+        OWN_PACKS,
+        "                sync_path(self._folder)\n",
+        "                pass\n",
+        PACK_TEST,
+        "a power cut would take the names of the packs that a ref reaches",
+    ),
+    Mutant(
+        "pack-not-kept",
+        OWN_PACKS,
+        '        self._keep.write(json.dumps({"process": identity()}).encode())\n',
+        "",
+        "tests/store/test_own_packs.py::test_a_repack_that_sees_no_ref_to_it_leaves_it",
+        "a repack beside us would take what no ref reaches yet",
+    ),
+    Mutant(
+        "one-pack-too-many",
+        OWN_PACKS,
+        "if count_packs(self._folder) >= MAX_PACKS:",
+        "if False:",
+        "tests/store/test_own_packs.py::test_there_is_never_one_too_many",
+        "without upkeep there would be thousands of packs after some minutes",
+    ),
+    Mutant(
+        "kept-pack-merged",
+        "gitcoord/git/pack_folder.py",
+        "if path.with_suffix(KEEP).exists() or not",
+        "if not",
+        "tests/git/test_pack_folder.py::test_what_a_living_writer_keeps_stays",
+        "a merged pack has no writer that keeps it, and a repack would take its objects",
+    ),
+    Mutant(
+        "packs-for-ever",
+        "gitcoord/store/disk_store.py",
+        "            self._pack_changes += 1\n",
+        "            self._pack_changes += 0\n",
+        "tests/store/test_own_packs.py::test_who_reads_for_long_keeps_few_packs_open",
+        "a run of some hours would have no file handles left",
     ),
     Mutant(
         "no-synced-folders",

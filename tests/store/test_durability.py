@@ -108,3 +108,47 @@ def test_where_refs_are_kept_in_tables_the_folder_with_their_names_is_synced_las
         assert any(path.endswith(".ref") or ".temp." in path for path in tables)
         assert "reftable/tables.list.lock" in tables
         assert part[-1] == "reftable"
+
+
+PACK_PART = r"\.gitcoord-pack-[0-9a-f]+\.[0-9a-f]+\.new"
+TURN = """
+import sys
+from pathlib import Path
+from tests.store.test_own_packs import REF, turn
+from gitcoord.store.plumbing import PlumbingStore
+store = PlumbingStore(Path(sys.argv[1]))
+store.swap(REF, None, turn(store, 0))
+store.close()
+"""
+
+
+def test_a_pack_is_on_the_disk_before_it_has_its_name_and_kept_until_the_ref_has_moved(
+    repo: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    calls = "trace=fsync,rename,renameat,renameat2,unlink,unlinkat"
+    words = ["strace", "-f", "-y", "-qq", "-s", "400", "-e", calls, "-o", str(log)]
+    done = subprocess.run(
+        [*words, sys.executable, "-c", TURN, str((repo / ".git").resolve())],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "ptrace" in done.stderr.lower():
+        pytest.skip(f"strace may not trace here: {done.stderr.strip()[:100]}")
+    assert done.returncode == 0, done.stderr
+    name = r"objects/pack/gitcoord-pack-[0-9a-f]+"
+    wanted = [
+        rf'rename\(.*, ".*/{name}\.keep"\) += 0',
+        rf"fsync\(\d+<.*/{PACK_PART}>\) += 0",
+        rf"fsync\(\d+<.*/{PACK_PART}>\) += 0",
+        rf'rename\(.*, ".*/{name}\.pack"\) += 0',
+        rf'rename\(.*, ".*/{name}\.idx"\) += 0',
+        r"fsync\(\d+<.*/objects/pack>\) += 0",
+        r'rename\(.*, ".*/(gitcoord/x|tables\.list)"\) += 0',
+        rf'unlink\(".*/{name}\.keep"\) += 0',
+    ]
+    lines = iter(log.read_text().splitlines())
+    for pattern in wanted:
+        assert any(re.search(pattern, line) for line in lines), f"{pattern} is not next"
