@@ -33,6 +33,8 @@ class Facts(NamedTuple):
     stale: int
     claims: Counter[str]
     """The acknowledged claims of each engine."""
+    versions: Counter[str]
+    """Those of each version, by the folder that it lies in."""
 
 
 def order_of(work: Workspace, tip: str) -> list[tuple[str, Event]]:
@@ -116,9 +118,16 @@ def check_chain(tip: str, repo: Path, top: Path) -> Facts:
     acked = {ack["entry"] for ack in acks}
     assert len(acked) == len(acks)
     count = sum(event["op"] == "rollback" for _, event in entries)
-    made = Counter(ack["engine"] for ack in acks if ack["op"] == "claim")
+    claims = [ack for ack in acks if ack["op"] == "claim"]
     return Facts(
-        len(acked), attempts_in(top), len(entries), len(entries) - len(acked), count, stale, made
+        len(acked),
+        attempts_in(top),
+        len(entries),
+        len(entries) - len(acked),
+        count,
+        stale,
+        Counter(ack["engine"] for ack in claims),
+        Counter(ack["version"] for ack in claims),
     )
 
 

@@ -1,9 +1,9 @@
 """Clones that race through a real ssh daemon, while processes are killed.
 
-In some of them several agents share pushes. Of those that are killed every second one loses
-its git as well, in the middle of what that sends. It ends by the clock: a busy machine
-kills fewer, and no run waits for a number of kills. ``GITCOORD_SOAK=long`` is the form with 16
-clones, and with 16 agents in two.
+In some of them several agents share pushes, in one those of an earlier version too. Of
+those that are killed every second one loses its git as well, in the middle of what that
+sends. It ends by the clock: a busy machine kills fewer, and no run waits for a number of
+kills. ``GITCOORD_SOAK=long`` is the form with 16 clones, and with 16 agents in two.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from gitcoord.features.workspace import open_workspace
 from tests.support.builders import tasks
 from tests.support.machines import joined, made, server
 from tests.support.servers import sshd
+from tests.support.versions import BEFORE_PACKS, NOW, source_of
 from tests.support.world import environment, git
 
 WORKER = """
@@ -68,10 +69,20 @@ PATIENT_S = 120.0
 """How long the last command may wait for what killed processes left at work."""
 
 
-@pytest.mark.parametrize(("count", "each"), SHAPES)
+@pytest.mark.parametrize(
+    ("count", "each", "is_mixed"), [*((*shape, False) for shape in SHAPES), (*SHAPES[-1], True)]
+)
 def test_what_was_acknowledged_over_ssh_is_in_the_chain_once_whoever_was_killed(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, each: int
+    repo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    each: int,
+    is_mixed: bool,
 ) -> None:
+    sources = [NOW]
+    if is_mixed:
+        sources.append(source_of(BEFORE_PACKS, tmp_path / "earlier"))
     bare = server(tmp_path)
     names = [f"x{number}" for number in range(count * each)]
     with sshd(tmp_path / "sshd", monkeypatch) as start:
@@ -85,7 +96,7 @@ def test_what_was_acknowledged_over_ssh_is_in_the_chain_once_whoever_was_killed(
         script.write_text(WORKER)
         before = facts.status(work)["tip"]
         pushes = _counting_pushes(bare)
-        kills = _race(script, clones, names, tmp_path)
+        kills = _race(script, clones, names, tmp_path, sources)
         chance = random.Random(7)
         last = open_workspace(chance.choice(clones), timeout_s=PATIENT_S)
         claims.claim(last, names[0], checkout=False, session="last")
@@ -113,6 +124,7 @@ def test_what_was_acknowledged_over_ssh_is_in_the_chain_once_whoever_was_killed(
     figures = {
         "clones": count,
         "agents in each": each,
+        "versions": len(sources),
         "kills": kills,
         "told": len(told),
         "settled": len(settled),
@@ -144,16 +156,22 @@ def _acknowledged(folder: Path, names: list[str]) -> int:
     return sum(len((folder / name).read_text().split()) for name in names)
 
 
-def _race(script: Path, clones: list[Path], names: list[str], folder: Path) -> int:
-    """Let every agent work, kill one after another at random, and start it again."""
+def _race(
+    script: Path, clones: list[Path], names: list[str], folder: Path, sources: list[Path]
+) -> int:
+    """Let every agent work, kill one after another at random, and start it again.
+
+    The agents of each clone are shared out among the ``sources`` of gitcoord.
+    """
     chance = random.Random(11)
 
     def started(number: int) -> subprocess.Popen[bytes]:
         place, name = clones[number % len(clones)], names[number]
+        source = sources[number // len(clones) % len(sources)]
         with (folder / f"{name}.stderr").open("wb") as said:
             return subprocess.Popen(
                 [sys.executable, str(script), str(place), name, str(folder / name)],
-                env=environment(**dict(os.environ)),
+                env=environment(**{**os.environ, "PYTHONPATH": str(source)}),
                 stderr=said,
             )
 
@@ -161,9 +179,18 @@ def _race(script: Path, clones: list[Path], names: list[str], folder: Path) -> i
         (folder / name).touch()
         (folder / f"{name}.settled").touch()
     workers = [started(number) for number in range(len(names))]
+    of_version: list[list[str]] = [[] for _ in sources]
+    for number, name in enumerate(names):
+        of_version[number // len(clones) % len(sources)].append(name)
     kills = told = 0
     end = time.monotonic() + SECONDS
-    while time.monotonic() < end and kills < ENOUGH:
+
+    def is_over() -> bool:
+        are_all_at_work = all(_acknowledged(folder, some) for some in of_version)
+        assert are_all_at_work or time.monotonic() < end + PATIENT_S
+        return are_all_at_work and (kills >= ENOUGH or time.monotonic() > end)
+
+    while not is_over():
         # One is killed for each entry or two, so that a busy machine gets on, too.
         time.sleep(chance.uniform(0.0, 0.5))
         if _acknowledged(folder, names) <= told:

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.soak.chain import Facts, acknowledged_in, attempts_in, check_chain
 from tests.soak.engines import ENGINES
 from tests.soak.workers import Workers
 from tests.support.builders import tasks
+from tests.support.versions import BEFORE_PACKS, NOW, source_of
 from tests.support.world import environment, found, git
 
 pytestmark = pytest.mark.soak
@@ -93,14 +95,20 @@ def orchestrate(work: Workspace, chance: random.Random) -> str:
 
 
 def soak(
-    repo: Path, top: Path, seconds: float, disturb: list[list[str]], least: int, attempts: int = 0
+    repo: Path,
+    top: Path,
+    seconds: float,
+    disturb: list[list[str]],
+    least: int,
+    attempts: int = 0,
+    sources: Sequence[Path] = (NOW,),
 ) -> tuple[Facts, dict[str, int], float]:
     """Kill and stop workers at random beside an orchestrator and other gits.
 
     It goes on for so long, or until so many claims were tried; on a slow machine for longer, until
     the least was acknowledged that says anything.
     """
-    workers = Workers(repo, top, rush=40 if attempts else 0)
+    workers = Workers(repo, top, rush=40 if attempts else 0, sources=sources)
     chance = random.Random(7)
     counts = {"kills": 0, "stops": 0}
     stopped: list[tuple[float, int]] = []
@@ -282,6 +290,23 @@ def test_nothing_is_lost_beside_other_gits(repo: Path, tmp_path: Path, gc: str) 
         )
     )
     assert all(facts.claims[engine] > 0 for engine in ENGINES), "both engines were at work"
+
+
+def test_nothing_is_lost_or_applied_twice_beside_an_earlier_version(
+    repo: Path, tmp_path: Path
+) -> None:
+    """Each takes along what the other asks for, reads what it packed, and goes on for its dead."""
+    sources = [NOW, source_of(BEFORE_PACKS, tmp_path / "earlier")]
+    found(
+        repo, phases_plan(), *(f"x{number}" for number in range(WORKERS)), worktrees=False
+    ).close()
+    top = tmp_path / "soak"
+    top.mkdir()
+    upkeep = [sys.executable, "-m", "gitcoord", "upkeep"]
+    others = [["env", f"PYTHONPATH={source}", *upkeep] for source in sources]
+    facts, counts, healed_s = soak(repo, top, SECONDS / 2, others, 50, sources=sources)
+    print(told(f"beside an earlier version, {SECONDS // 2} s", facts, counts, healed_s))
+    assert all(facts.versions[str(source)] > 0 for source in sources), "both were at work"
 
 
 def test_a_landing_killed_at_random_is_finished_by_the_next(repo: Path) -> None:

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.versions import NOW
 from tests.support.world import environment
 
 __all__ = ["Workers"]
@@ -44,7 +46,7 @@ repo, acks = Path(sys.argv[1]), open(Path(sys.argv[2]) / f"acks-{agent}.jsonl", 
 chance = random.Random(os.getpid())
 engine = os.environ["GITCOORD_ENGINE"] = chance.choice(ENGINES)
 os.environ["GITCOORD_TURNS"] = chance.choice(["shared", "shared", "shared", "single"])
-disk_store.MIN_PACKED = chance.choice([1, 12, disk_store.MIN_PACKED])
+disk_store.MIN_PACKED = chance.choice([1, 12, 48])  # an earlier version has no packs
 work = open_workspace(repo, timeout_s=20)
 rush = int(sys.argv[3])
 names = [task["id"] for task in work.ledger.snapshot().tasks()]
@@ -78,7 +80,8 @@ while os.getppid() == parent:
         held = held or claims.claim(work, agent, checkout=False)
         token, task = held.claim["token"], held.task["id"]
         if not held.already or held.reissued:
-            ack("claim", held.entry, task=task, token=token, engine=engine)
+            version = os.environ["PYTHONPATH"]
+            ack("claim", held.entry, task=task, token=token, engine=engine, version=version)
         for _ in range(chance.randint(0, 2)):
             ack("progress", results.progress(work, agent, task, token, "on").entry, token=token)
         if chance.random() < 0.3:
@@ -130,7 +133,8 @@ while os.getppid() == parent:
         # A claim that it has already names the newest entry, which may be another's.
         if not answer["already"] or answer["reissued"]:
             said = {"op": "claim", "entry": answer["entry"], "token": token, "engine": engine}
-            acks.write(json.dumps(said) + "\\n")
+            version = os.environ["PYTHONPATH"]
+            acks.write(json.dumps({**said, "version": version}) + "\\n")
         answer = call(chance.choice(ENGINES), "release")
         if answer["ok"]:
             said = {"op": "release", "entry": answer["entry"], "token": token}
@@ -143,25 +147,39 @@ while os.getppid() == parent:
 
 
 class Workers:
-    """Start workers again as they are killed: every fourth a command line."""
+    """Start workers again as they are killed: every fourth a command line.
 
-    def __init__(self, repo: Path, top: Path, *, rush: int = 0) -> None:
+    They are shared out among the ``sources``: folders with a version of gitcoord each.
+    """
+
+    def __init__(
+        self, repo: Path, top: Path, *, rush: int = 0, sources: Sequence[Path] = (NOW,)
+    ) -> None:
         self.repo, self.top, self.rush = repo, top, rush
         self.script = top / "cli.py"
         self.script.write_text(CLI_WORKER)
         (top / "api.py").write_text(API_WORKER)
         self.errors = (top / "errors.txt").open("ab")
-        command = [sys.executable, str(top / "api.py"), str(repo), str(top), str(rush)]
-        self.nursery = subprocess.Popen(
-            command,
-            env=environment(),
+        self.sources = sources
+        self.nurseries = [self._nursery(source) for source in sources]
+        self.pids: dict[int, int] = {}
+        self.children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def _nursery(self, source: Path) -> subprocess.Popen[str]:
+        """Start the process from which the workers of one version are forked."""
+        script = str(self.top / "api.py")
+        return subprocess.Popen(
+            [sys.executable, script, str(self.repo), str(self.top), str(self.rush)],
+            env=environment(PYTHONPATH=str(source)),
             stderr=self.errors,
             stdout=subprocess.PIPE,
             stdin=subprocess.PIPE,
             text=True,
         )
-        self.pids: dict[int, int] = {}
-        self.children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def version_of(self, number: int) -> int:
+        """Return which version a worker has; each has those of the command line too."""
+        return (number + number // 4) % len(self.sources)
 
     def is_command(self, number: int) -> bool:
         """Say whether a worker goes through the command line: one of four.
@@ -181,7 +199,7 @@ class Workers:
             ]
             child = subprocess.Popen(
                 command,
-                env=environment(),
+                env=environment(PYTHONPATH=str(self.sources[self.version_of(number)])),
                 stderr=self.errors,
                 stdout=self.errors,
                 start_new_session=True,
@@ -189,11 +207,12 @@ class Workers:
             self.children[number] = child
             self.pids[number] = child.pid
             return
-        assert self.nursery.stdin is not None
-        assert self.nursery.stdout is not None
-        self.nursery.stdin.write(f"x{number}\n")
-        self.nursery.stdin.flush()
-        self.pids[number] = int(self.nursery.stdout.readline())
+        nursery = self.nurseries[self.version_of(number)]
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        nursery.stdin.write(f"x{number}\n")
+        nursery.stdin.flush()
+        self.pids[number] = int(nursery.stdout.readline())
 
     def signal(self, pid: int, number: int) -> bool:
         try:
@@ -214,5 +233,6 @@ class Workers:
     def stop_all(self) -> None:
         for number in list(self.pids):
             self.kill(number)
-        self.nursery.communicate()
+        for nursery in self.nurseries:
+            nursery.communicate()
         self.errors.close()
