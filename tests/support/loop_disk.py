@@ -64,17 +64,19 @@ class LoopDisk:
         as that lives, a new mount would show the file system that has no power.
         """
         until = time.monotonic() + LET_GO_S
-        while os.path.ismount(self.top):
-            try:
-                _run("umount", str(self.top))
-            except subprocess.CalledProcessError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
+        while not self._is_let_go():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.image} is at work for somebody")
+            time.sleep(0.01)
         while _run("losetup", "--associated", str(self.image)):
             if time.monotonic() > until:
                 raise TimeoutError(f"{self.image} is still mounted somewhere")
             time.sleep(0.01)
+
+    def _is_let_go(self) -> bool:
+        """Unmount it where nobody has a file of it open; return whether that was so."""
+        words = ["umount", str(self.top)]
+        return subprocess.run(words, check=False, capture_output=True).returncode == 0
 
     def cut_power(self) -> None:
         """Drop what is not on the disk, the journal's unwritten part too."""
