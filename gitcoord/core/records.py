@@ -40,6 +40,9 @@ format that it names, is asked for as ``settings``.
 """
 
 Fits = Callable[[Any], bool]
+_Field = tuple[str, bool, frozenset[Any], Fits]
+_PLAIN = frozenset({str, int, bool, float, types.NoneType})
+_NO_TYPE: frozenset[Any] = frozenset()
 
 
 def shape_at(path: str) -> type | None:
@@ -58,18 +61,21 @@ def problem_of(path: str, record: object) -> str:
         return ""
     if not isinstance(record, dict):
         return "it is not an object"
-    for key, is_required, fits in _fields(shape):
+    for key, is_required, plain, fits in _fields(shape):
         if key not in record:
             if is_required:
                 return f"it has no {key}"
-        elif not fits(record[key]):
+        elif type(record[key]) not in plain and not fits(record[key]):
             return f"its {key} is not what it has to be"
     return ""
 
 
 @lru_cache(maxsize=64)
-def _fields(shape: type) -> tuple[tuple[str, bool, Fits], ...]:
-    """Return the keys of a shape, whether each is required, and its test."""
+def _fields(shape: type) -> tuple[_Field, ...]:
+    """Return the keys of a shape, whether each is required, and its test.
+
+    Before its test stand the types whose values all fit: those of most need no other.
+    """
     fields = []
     for owner in reversed(shape.__mro__):
         for key, annotation in vars(owner).get("__annotations__", {}).items():
@@ -77,7 +83,7 @@ def _fields(shape: type) -> tuple[tuple[str, bool, Fits], ...]:
             is_optional = typing.get_origin(hint) is typing.NotRequired
             if is_optional:
                 (hint,) = typing.get_args(hint)
-            fields.append((key, not is_optional, _test_of(hint)))
+            fields.append((key, not is_optional, _plain_of(hint), _test_of(hint)))
     return tuple(fields)
 
 
@@ -116,6 +122,16 @@ def _test_of(hint: Any) -> Fits:
     return _fits_shape(hint)
 
 
+def _plain_of(hint: Any) -> frozenset[Any]:
+    """Return the plain types all of whose values are of a type."""
+    hint = getattr(hint, "__supertype__", hint)
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        return _NO_TYPE.union(*map(_plain_of, typing.get_args(hint)))
+    if hint is None:
+        hint = types.NoneType
+    return _PLAIN & {hint}
+
+
 def _fits_one(tests: list[Fits]) -> Fits:
     if len(tests) == 2:
         # Most are something or nothing, and every record has many of them.
@@ -128,11 +144,11 @@ def _fits_shape(shape: type) -> Fits:
     def fits(value: object) -> bool:
         if type(value) is not dict:
             return False
-        for key, is_required, is_right in _fields(shape):
+        for key, is_required, plain, is_right in _fields(shape):
             if key not in value:
                 if is_required:
                     return False
-            elif not is_right(value[key]):
+            elif type(value[key]) not in plain and not is_right(value[key]):
                 return False
         return True
 
