@@ -165,7 +165,6 @@ def inside(patterns: Iterable[str], path: str) -> bool:
     return is_safe(path) and any(matches(pattern, path) for pattern in patterns)
 
 
-@lru_cache(maxsize=4096)
 def literal_prefix(pattern: str) -> str:
     """Return the leading parts that have no wildcard, joined."""
     literal: list[str] = []
@@ -239,9 +238,15 @@ def overlap(one: str, other: str) -> bool:
     return any(_meet(_parts(a), _parts(b), "**", _parts_meet) for a, b in folds)
 
 
+@lru_cache(maxsize=4096)
+def _folded_prefix(pattern: str) -> str:
+    """Return a pattern's literal prefix, with its case folded."""
+    return literal_prefix(pattern).casefold()
+
+
 def _could_overlap(one: str, other: str) -> bool:
     """Rule most pairs out by their literal prefixes."""
-    a, b = literal_prefix(one).casefold(), literal_prefix(other).casefold()
+    a, b = _folded_prefix(one), _folded_prefix(other)
     return a == b or not a or not b or a.startswith(b + "/") or b.startswith(a + "/")
 
 
