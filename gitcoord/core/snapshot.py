@@ -278,13 +278,14 @@ class _Overlay:
         return change
 
     def names(self, folder: str) -> list[str]:
-        found = set(self._below.names(folder))
-        below = {path for path, change in self._changes.items() if change is not None}
-        gone = self._changes.keys() - below
+        names = self._below.names(folder)
         prefix = folder + "/"
-        found -= {path[len(prefix) :] for path in gone if path.startswith(prefix)}
-        found |= {path[len(prefix) :].split("/", 1)[0] for path in below if path.startswith(prefix)}
-        return sorted(found)
+        touched = [path for path in self._changes if path.startswith(prefix)]
+        if not touched:
+            return names
+        below = {path for path in touched if self._changes[path] is not None}
+        found = set(names) - {path[len(prefix) :] for path in touched if path not in below}
+        return sorted(found | {path[len(prefix) :].split("/", 1)[0] for path in below})
 
     def blob(self, oid: Oid) -> bytes:
         return self._below.blob(oid)
