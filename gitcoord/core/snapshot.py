@@ -131,6 +131,18 @@ class Snapshot:
             )
         return record
 
+    def held_task(self, task: TaskId) -> TaskRecord:
+        """Return a task that a lease holds: it stands in one small folder with the others.
+
+        Raises:
+            NotFoundError: The ledger has no task of that id.
+
+        """
+        record = None
+        if ids.is_id(task):
+            record = cast("TaskRecord | None", self._reader.record(live_path(task)))
+        return record or self.require_task(task)
+
     def twin(self, task: TaskId) -> str | None:
         """Return an existing id that differs from this one by case alone."""
         first, second = ids.shard(task)

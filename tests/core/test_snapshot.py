@@ -109,6 +109,18 @@ def test_a_claimed_task_comes_with_its_claim_and_one_in_review_is_none(pure: Pur
     assert pure.snapshot.claims() == []
 
 
+def test_a_held_task_is_read_from_the_folder_of_the_live(pure: PureLedger) -> None:
+    claim = pure.claim("x", "a")
+    without = pure.snapshot.overlaid({task_path(TaskId("a")): None})
+    held = without.held_task(TaskId("a"))["claim"]
+    assert held is not None
+    assert held["token"] == claim["token"]
+    assert without.held_task(TaskId("c")) == pure.snapshot.require_task("c"), "nobody holds it"
+    for name in ("none", "../settings"):
+        with pytest.raises(NotFoundError):
+            without.held_task(TaskId(name))
+
+
 def test_the_tasks_of_a_phase_are_found(pure: PureLedger) -> None:
     phase = pure.snapshot.require_task("a")["spec"]["phase"]
     assert sorted(task["id"] for task in pure.snapshot.tasks_of(phase)) == ["B", "a", "c"]

@@ -210,8 +210,8 @@ def begun(
 
     What a usage limit ended goes on from where it was.
     """
-    record = done.snapshot.require_task(task)
-    forget_stale_tokens(work, agent, done.snapshot)
+    record = done.snapshot.held_task(task)
+    forget_stale_tokens(work, agent, done.snapshot, besides=record["claim"])
     earlier = _earlier_branch(work, done.snapshot, record)
     start = ""
     if resume or "resume" in record:

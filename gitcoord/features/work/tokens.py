@@ -16,7 +16,7 @@ from gitcoord.core.errors import ConflictError, NotFoundError, RefusedError
 from gitcoord.core.events import Event
 from gitcoord.core.ids import AgentId, TaskId, Token
 from gitcoord.core.leases import Context, judge, leases_of, remaining_ms
-from gitcoord.core.model import Lease
+from gitcoord.core.model import Claim, Lease
 from gitcoord.core.operations.preconditions import require_agent
 from gitcoord.core.sessions import is_of_assistant
 from gitcoord.core.shapes import NamedTuple
@@ -108,12 +108,18 @@ def begun_ns(work: Workspace, agent: AgentId, token: Token, kind: str = CLAIMS) 
 
 
 def forget_stale_tokens(
-    work: Workspace, agent: AgentId, snapshot: Snapshot, kind: str = CLAIMS
+    work: Workspace,
+    agent: AgentId,
+    snapshot: Snapshot,
+    kind: str = CLAIMS,
+    *,
+    besides: Claim | None = None,
 ) -> None:
     """Forget the tokens that are not current, save those of operations under way.
 
     Another process of this agent may have claimed since the snapshot was read: what
-    is not current in it is looked for in the newest one too.
+    is not current in it is looked for in the newest one too. The token of ``besides``,
+    a claim that the snapshot has, is current.
     """
     tokens = work.tokens(agent, kind)
     known = tokens.names()
@@ -121,8 +127,11 @@ def forget_stale_tokens(
     for token in ended:
         tokens.remove(token)
     work.ended_tokens -= ended
+    current = set()
+    if besides is not None:
+        current.add(besides["token"])
     stale = {}
-    for token in known - ended:
+    for token in known - ended - current:
         kept = tokens.read(token)
         if not _is_current(snapshot, token, kept) and not _is_under_way(work, agent, kept):
             stale[token] = kept
