@@ -184,8 +184,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     Control characters (C0, C1, DEL), bidirectional overrides, zero-width
     characters and lone surrogates become U+FFFD.
     """
+    # Nearly every text is harmless: a line of it is left as it is.
+    if text.isprintable():
+        return text
     text = text.replace("\r\n", "\n").replace("\t", " ")
-    # Nearly every text is harmless, and to compile the pattern takes longer than to ask.
+    # To compile the pattern takes longer than to ask.
     if not text.replace("\n", "").isprintable():
         text = re.sub(_UNPRINTABLE, "\ufffd", text)
     if lines:
