@@ -19,6 +19,7 @@ from gitcoord.store.protocol import MissingObjectError
 
 if TYPE_CHECKING:
     from gitcoord.store.git_refs import GitRefs
+    from gitcoord.store.whole_objects import WholeObjects
 
 __all__ = ["PlumbingStore"]
 
@@ -51,10 +52,18 @@ class PlumbingStore(DiskStore):
     # objects
 
     def _read_packed(self, oid: Oid, kind: str) -> tuple[str, bytes]:
-        packed = self._program.read_object(oid, _MAX_BYTES)
+        packed = self._whole_objects.read(oid) or self._program.read_object(oid, _MAX_BYTES)
         if packed is None:
             raise MissingObjectError(f"{oid} is not in this {self._kind_of_repository()}")
         return packed
+
+    @cached_property
+    def _whole_objects(self) -> WholeObjects:
+        """What is read of packs of ours without a git; loaded for what is not loose."""
+        from gitcoord.git.pack_folder import pack_folder
+        from gitcoord.store.whole_objects import WholeObjects
+
+        return WholeObjects(pack_folder(self.common_dir), self._algorithm)
 
     def _kind_of_repository(self) -> str:
         if self._setting("extensions", "partialclone") or self._setting("remote", "promisor"):
@@ -65,6 +74,7 @@ class PlumbingStore(DiskStore):
         return self._program.has_object(oid)
 
     def _reopen(self) -> None:
+        self._whole_objects.forget()
         self._program.end()
 
     def _keep_pack(self, stream: bytes) -> None:
@@ -94,7 +104,7 @@ class PlumbingStore(DiskStore):
     def refresh(self) -> None:
         """Forget what is cached of packs and refs."""
         super().refresh()
-        self._program.end()
+        self._reopen()
 
     def close(self) -> None:
         """End the git processes that read objects and move refs."""

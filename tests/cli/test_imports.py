@@ -259,6 +259,16 @@ def test_what_is_packed_costs_one_git_and_what_starts_it(repo: Path) -> None:
     assert not modules & (HEAVY - WITH_PACKS)
 
 
+def test_what_was_written_at_once_costs_no_git(repo: Path) -> None:
+    found(repo, tasks(*(f"t{number}" for number in range(60))), "x", worktrees=False).close()
+    git("config", "user.name", "Tester", cwd=repo)
+    git("config", "user.email", "tester@example.invalid", cwd=repo)
+    assert list((repo / ".git/objects/pack").glob("*.pack"))
+    modules = loaded(repo, "claim", "--no-checkout")
+    assert tops(modules) - BASIC - ALLOWED - NEWER - WITH_INDEX == set()
+    assert not modules & HEAVY
+
+
 def test_claiming_imports_no_more_than_it_needs(repo: Path, plan: Path) -> None:
     env = environment(GITCOORD_AGENT="x")
     for args in (["init", str(plan)], ["agent", "add", "x", "--no-worktree"]):
