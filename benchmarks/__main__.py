@@ -33,6 +33,7 @@ SOURCE = str(Path(__file__).parents[1])
 RACER = """
 import sys, time
 from pathlib import Path
+from gitcoord.features.maintain import upkeep
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import open_workspace
 repo, agent, start, seconds = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), float(sys.argv[4])
@@ -46,6 +47,8 @@ while time.monotonic() < end:
     held = claims.claim(work, agent, checkout=False)
     print(time.monotonic() - before)
     results.release(work, agent, held.task["id"], held.claim["token"])
+    # As the Python interface does after each entry.
+    upkeep.maybe(work)
 """
 
 
