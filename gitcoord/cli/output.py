@@ -53,17 +53,17 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
 
 def wrapped(label: str, text: str) -> str:
     """Return a text after its label, in lines that fit any terminal, below each other."""
-    # By hand: the standard library's takes longer to load than all its lines to write.
-    room = WIDTH - len(label)
-    lines, line = [], ""
-    for word in text.split():
-        longer = f"{line} {word}".strip()
-        if line and len(longer) > room:
-            lines.append(line)
-            longer = word
-        line = longer
-    lines.append(line)
-    return label + ("\n" + " " * len(label)).join(lines)
+    from textwrap import wrap
+
+    lines = wrap(
+        text,
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return "\n".join(lines)
 
 
 def git_line(answer: Mapping[str, Any]) -> str:

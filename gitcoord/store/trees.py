@@ -78,7 +78,7 @@ def build_tree(
             is_changed |= items.pop(name, None) is not None
         else:
             oid = change.oid if isinstance(change, BlobRef) else write_blob(change)
-            item = _item(TreeItem, (oid, False))
+            item = TreeItem(oid, is_tree=False)
             is_changed |= items.get(name) != item
             items[name] = item
     for name, inner in below.items():
@@ -88,7 +88,7 @@ def build_tree(
         if tree is None:
             is_changed |= items.pop(name, None) is not None
         elif old is None or old.oid != tree:
-            items[name] = _item(TreeItem, (tree, True))
+            items[name] = TreeItem(tree, is_tree=True)
             is_changed = True
     if not items:
         return None

@@ -96,7 +96,6 @@ HEAVY = {
     "socket",
     "sqlite3",
     "datetime",
-    "textwrap",
     "unicodedata",
     "tomllib",
     "tomlkit",

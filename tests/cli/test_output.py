@@ -5,13 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
-import textwrap
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gitcoord.cli.output import WIDTH, Output, is_coloured, table, wrapped
+from gitcoord.cli.output import Output, is_coloured, table
 from gitcoord.core.errors import InvalidPlanError, RefusedError
 
 
@@ -100,20 +97,3 @@ def test_a_stream_that_cannot_write_a_character_escapes_it(monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     Output().answer("x", {}, "na\u00efve")
     assert raw.getvalue() == b"na\\xefve\n"
-
-
-@given(
-    st.text(alphabet="ab: ", max_size=12),
-    st.lists(st.text(alphabet="xyz-", min_size=1, max_size=90), min_size=1, max_size=40),
-)
-def test_a_text_is_wrapped_as_the_standard_library_does(label: str, words: list[str]) -> None:
-    text = " ".join(words)
-    lines = textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=label,
-        subsequent_indent=" " * len(label),
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
-    assert wrapped(label, text) == "\n".join(lines)
