@@ -30,7 +30,7 @@ from gitcoord.store.own_packs import OwnPacks
 
 SIZES = (1300, 3600, 75, 110, 80, 1250)
 """The bytes of one claim's objects: the record, the trees above it, the commit."""
-CLAIMS = (1, 8, 32)
+CLAIMS = (1, 2, 3, 8, 32)
 PACKS = (0, 1, 10, 24)
 ROUNDS = 60
 TURNS = 30

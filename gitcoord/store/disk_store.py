@@ -33,8 +33,8 @@ __all__ = ["NO_USER", "DiskStore", "Refs", "Wanted"]
 BULK_CHANGES = 500
 MAX_CACHED_TREES = 2048
 MAX_CACHED_ENTRIES = 64
-MIN_PACKED = 48
-"""How many objects are worth a pack: those of a turn of eight entries or more (decision 33)."""
+MIN_PACKED = 18
+"""How many objects are worth a pack: those of a turn of three entries or more (decision 33)."""
 MAX_PACK_CHANGES = 64
 
 NO_USER = ("gitcoord", "gitcoord@localhost.invalid")
@@ -334,7 +334,7 @@ class DiskStore(ABC):
     ) -> None:
         """Move a ref from ``expected`` (None: must not exist) to ``new``."""
         self.sync()
-        if new not in self._packed() and not self._has(new):
+        if new not in self._packed() and not self._is_there(new):
             raise MissingObjectError(f"{ref} cannot move to {new}, which is not in this repository")
         wanted = {**(verify or {}), ref: expected}
         try:
@@ -375,6 +375,16 @@ class DiskStore(ABC):
 
     def _has(self, oid: Oid) -> bool:
         return os.path.exists(self._loose.path(oid)) or self._is_packed(oid)
+
+    def _is_there(self, oid: Oid) -> bool:
+        """Return whether an object is here, or was lent by another repository meanwhile.
+
+        libgit2 looks for such a one (``objects/info/alternates``) when it opens ours.
+        """
+        if self._has(oid):
+            return True
+        self._reopen()
+        return self._has(oid)
 
     def is_lost(self) -> bool:
         """Return whether an object of what was written last is gone from the disk."""

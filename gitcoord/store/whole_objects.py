@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitcoord.core.hashing import hash_of
-from gitcoord.core.ids import Oid
+from gitcoord.core.ids import Oid, is_oid
 from gitcoord.git.pack_folder import MARK
 from gitcoord.host.files import open_file, read_file
 
@@ -46,6 +46,8 @@ class WholeObjects:
 
     def read(self, oid: Oid) -> tuple[str, bytes] | None:
         """Return the kind and the bytes of an object; None where git has to be asked."""
+        if not is_oid(oid):
+            return None  # of a record or a ref that is torn
         if self._indexes is None:
             self._indexes = self._read_indexes()
         name = bytes.fromhex(oid)

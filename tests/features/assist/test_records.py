@@ -1,4 +1,4 @@
-"""A hook tells from loose objects whether what it judged by still stands."""
+"""A hook tells from loose objects, and packs of ours, whether what it judged by still stands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from gitcoord.core.ids import Oid
 from gitcoord.features.assist.records import record_oids
 from gitcoord.features.work import claims, results
 from gitcoord.features.workspace import Workspace
+from gitcoord.git.pack_folder import own_packs, pack_folder
+from gitcoord.store import disk_store
 from tests.support.builders import tasks
 from tests.support.world import found, git
 
@@ -32,6 +34,21 @@ def test_each_record_is_named_as_git_names_it(work: Workspace, repo: Path) -> No
     for path in ("plan.json", "agents/one.json", "live/a.json"):
         assert named[path] == git("rev-parse", f"gitcoord/ledger:{path}", cwd=repo)
     assert (named["live/b.json"], named["nothing/here.json"]) == ("", "")
+
+
+def test_what_is_in_a_pack_of_ours_is_read_as_well(
+    work: Workspace, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loose = oids(work)
+    monkeypatch.setattr(disk_store, "MIN_PACKED", 1)
+    claims.claim(work, "one", "a", checkout=False)
+    assert own_packs(pack_folder(work.place.common_dir))
+    packed = oids(work)
+    assert packed is not None
+    assert packed != loose
+    assert packed["live/a.json"] == git("rev-parse", "gitcoord/ledger:live/a.json", cwd=repo)
+    git("repack", "-q", "-a", "-d", cwd=repo)
+    assert oids(work) is None, "a pack of git's is read by the ledger"
 
 
 def test_only_what_changed_differs(work: Workspace) -> None:
