@@ -32,11 +32,15 @@ from gitcoord.features.setup import agents
 from gitcoord.features.work import claims
 from gitcoord.features.workspace import DEFAULT_LEDGER, Workspace, open_workspace
 from gitcoord.git.program import GitError
+from gitcoord.host.clock import Clock, Deadline
 from gitcoord.ledger.files import read_json, write_json
 
 __all__ = ["answer_of_subagent", "remove_finished"]
 
 MAX_PROMPT_BYTES = 4 * 1024 * 1024
+PROMPT_S = 2.0
+"""For how long the first tool waits for the transcript; the next ones look once."""
+POLL_S = 0.02
 _TASK = re.compile(r"\bgitcoord:([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
 _MARK = "gitcoord-agent:"
 _SESSION = "subagent.json"
@@ -174,12 +178,18 @@ def _bound(call: HookCall, standing: Standing) -> HookAnswer | None:
     """Give a subagent's worktree to the agent that its prompt names.
 
     The claim's branch is checked out before the first tool runs. A prompt
-    that names none leaves the worktree plain, and asks no more.
+    that names none leaves the worktree plain, and asks no more; one that Claude
+    has not written yet is looked for again at the next tool.
     """
     unbound = Path(standing.git_dir) / "gitcoord" / "unbound"
     if not unbound.exists():
         return None
-    found = _MARKED.search(_first_prompt(call))
+    facts = read_json(unbound) or {}
+    prompt = _awaited_prompt(call, 0 if "waited" in facts else PROMPT_S)
+    if prompt is None:
+        write_json(unbound, {**facts, "waited": True})
+        return None
+    found = _MARKED.search(prompt)
     if found is None:
         unbound.unlink(missing_ok=True)
         return None
@@ -215,15 +225,35 @@ def _moved_in(work: Workspace, name: AgentId, call: HookCall, standing: Standing
         work.git.run("branch", "-q", "-d", "--", branch_name(plain), check=False)
 
 
-def _first_prompt(call: HookCall) -> str:
-    """Return what a subagent was asked, from the first line of its transcript."""
+def _awaited_prompt(call: HookCall, wait_s: float) -> str | None:
+    """Return what a subagent was asked; None where that is still not written after a while.
+
+    Claude may run the first tool before the transcript has its first line.
+    """
+    clock = Clock()
+    deadline = Deadline(clock, wait_s)
+    prompt = _first_prompt(call)
+    while prompt is None and not deadline.expired:
+        clock.sleep(POLL_S)
+        prompt = _first_prompt(call)
+    return prompt
+
+
+def _first_prompt(call: HookCall) -> str | None:
+    """Return what a subagent was asked, from the first line of its transcript; None: none yet."""
     folder = call.transcript.removesuffix(".jsonl")
     file = Path(folder) / "subagents" / f"agent-{call.subagent}.jsonl"
     try:
         with file.open("rb") as lines:
-            first: Any = json.loads(lines.readline(MAX_PROMPT_BYTES))
+            line = lines.readline(MAX_PROMPT_BYTES)
+    except OSError:
+        return None
+    if not line.endswith(b"\n") and len(line) < MAX_PROMPT_BYTES:
+        return None
+    try:
+        first: Any = json.loads(line)
         content = first["message"]["content"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     if isinstance(content, str):
         return content

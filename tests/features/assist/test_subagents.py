@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gitcoord.core.hook_answers import SILENT, HookAnswer
+from gitcoord.features.assist import subagents
 from gitcoord.features.workspace import Workspace
 from tests.support.assistants import SESSION, Lead
 from tests.support.builders import tasks
@@ -80,6 +82,38 @@ def test_five_at_once_never_cross_tasks(lead: Lead, work: Workspace) -> None:
                 other != name
             )
     assert len({holder(work, name) for name in names}) == 5
+
+
+def transcript_of(lead: Lead, subagent: str) -> Path:
+    return lead.transcript.with_suffix("") / "subagents" / f"agent-{subagent}.jsonl"
+
+
+def test_a_transcript_that_claude_writes_while_the_first_tool_waits_is_read(
+    lead: Lead, work: Workspace
+) -> None:
+    place = lead.start("f00", prompt_of(lead.ask("gitcoord:a")))
+    file = transcript_of(lead, "f00")
+    line = file.read_text()
+    file.write_text(line[:40])
+    writer = threading.Timer(0.3, file.write_text, (line,))
+    writer.start()
+    assert lead.tool("f00", place, "a/x") == SILENT
+    writer.join()
+    assert git("branch", "--show-current", cwd=place).startswith("task/a/1-")
+
+
+def test_a_transcript_that_comes_later_is_read_at_the_next_tool(
+    lead: Lead, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subagents, "PROMPT_S", 0.1)
+    place = lead.start("f00", prompt_of(lead.ask("gitcoord:a")))
+    file = transcript_of(lead, "f00")
+    aside = file.rename(file.with_suffix(".aside"))
+    lead.tool("f00", place, "a/x")
+    assert git("branch", "--show-current", cwd=place) == "worktree-agent-f00"
+    aside.rename(file)
+    assert lead.tool("f00", place, "a/x") == SILENT
+    assert git("branch", "--show-current", cwd=place).startswith("task/a/1-")
 
 
 def test_one_call_that_is_told_twice_is_one_agent(lead: Lead, work: Workspace) -> None:
