@@ -346,22 +346,13 @@ class Workspace:
             place = self._place_of(agent, Path(recorded))
             if place is not None:
                 return Path(recorded), place
-        for private in self._private_dirs():
+        for private in sorted((self.place.common_dir / "worktrees").glob("*")):
             if self._marked_agent(private) == agent:
                 moved = _linked_from(private)
                 place = self._place_of(agent, moved) if moved is not None else None
                 if place is not None:
                     return moved, place
         return None
-
-    def _private_dirs(self) -> list[Path]:
-        """List the private git directories of all linked worktrees."""
-        folder = f"{self.place.common_dir}/worktrees"
-        try:
-            with os.scandir(folder) as entries:
-                return sorted(Path(entry.path) for entry in entries)
-        except OSError:
-            return []
 
     def _place_of(self, agent: AgentId, path: Path) -> Place | None:
         """Return a folder's place if it is the worktree of an agent, in this repository."""

@@ -50,7 +50,7 @@ def own_packs(folder: Path) -> list[tuple[int, str]]:
 
 
 def clear_dead_packs(folder: Path, now_s: float) -> int:
-    """Give back what writers of packs left when they were killed; return how many files.
+    """Remove what killed writers of packs left; return how many files that were.
 
     A pack of theirs that is whole stays, and is kept no longer: its entries may have been
     published. One without an index was never read.

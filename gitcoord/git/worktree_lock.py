@@ -12,7 +12,7 @@ __all__ = ["exclusive"]
 
 
 def exclusive(git: Git, timeout_s: float) -> AbstractContextManager[int]:
-    """Hold the worktrees' lock, and give its handle.
+    """Hold the worktrees' lock, and yield its handle.
 
     A git that inherits the handle holds the lock on after our death.
 

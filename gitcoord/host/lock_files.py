@@ -22,7 +22,7 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(path: Path, timeout_s: float, what: str, hint: str) -> Iterator[int]:
-    """Hold a lock file, and give its handle; its folder is made where it is missing.
+    """Hold a lock file, and yield its handle; its folder is made where it is missing.
 
     ``what`` is what its holder is busy with, and ``hint`` what to do where the
     file cannot be opened. A program that inherits the handle holds the lock on

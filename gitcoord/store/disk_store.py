@@ -403,7 +403,7 @@ class DiskStore(ABC):
             self._packs.release()
 
     def close(self) -> None:
-        """Give back file handles."""
+        """Keep no pack any longer; an engine closes its handles too."""
         self._release_pack()
 
     def refresh(self) -> None:

@@ -22,7 +22,7 @@ from gitcoord.host.remedies import remedy
 from gitcoord.store.objects import read_loose
 from gitcoord.store.protocol import MissingObjectError
 
-__all__ = ["LooseObjects", "Shared", "begin_writing", "sync_path"]
+__all__ = ["LooseObjects", "Shared", "begun_file", "sync_path"]
 
 _TRIES = 3
 # git prune removes what has this name.
@@ -45,7 +45,7 @@ def sync_path(path: str | Path) -> None:
         os.close(handle)
 
 
-def begin_writing(handle: int) -> None:
+def _begin_writing(handle: int) -> None:
     """Let the disk begin with a file's bytes, which a sync waits for later.
 
     Linux takes this advice so, on dirty pages; elsewhere the sync does all.
@@ -115,6 +115,30 @@ class Shared:
             # One that another user made is theirs to open.
             with suppress(PermissionError):
                 os.chmod(path, wanted)
+
+
+def begun_file(path: str, content: bytes, shared: Shared, *, is_durable: bool) -> int:
+    """Write a new file that nobody may change any more, and return its handle.
+
+    The disk has begun with its bytes; to sync the handle waits for them.
+
+    Raises:
+        OSError: It cannot be written; nothing is left of it.
+
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+    try:
+        while content:
+            content = content[os.write(handle, content) :]
+        shared.file(path)
+        if is_durable:
+            _begin_writing(handle)
+    except BaseException:
+        os.close(handle)
+        with suppress(OSError):
+            os.unlink(path)
+        raise
+    return handle
 
 
 class LooseObjects:
@@ -254,23 +278,11 @@ class LooseObjects:
         return True
 
     def _create(self, raw: bytes) -> tuple[str, int]:
-        """Write a file that has no name yet; return its path and its handle."""
+        """Write an object to a file that has no name yet; return its path and its handle."""
         temporary = f"{self.folder}/{_TEMPORARY}{os.urandom(8).hex()}"
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-        try:
-            level = _LEVEL if len(raw) > _MAX_STORED_BYTES else 0
-            packed = zlib.compress(raw, level)
-            while packed:
-                packed = packed[os.write(handle, packed) :]
-            self._shared.file(temporary)
-            if self._is_durable:
-                begin_writing(handle)
-        except BaseException:
-            os.close(handle)
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        return temporary, handle
+        level = _LEVEL if len(raw) > _MAX_STORED_BYTES else 0
+        content = zlib.compress(raw, level)
+        return temporary, begun_file(temporary, content, self._shared, is_durable=self._is_durable)
 
     def _name(self, temporary: str, oid: Oid) -> None:
         """Give bytes that are on the disk their name, in one step."""

@@ -18,7 +18,7 @@ from gitcoord.core.ids import Oid
 from gitcoord.git.pack_folder import KEEP, MARK, count_packs, pack_folder
 from gitcoord.host.live_files import LiveFile
 from gitcoord.host.processes import identity
-from gitcoord.store.loose import Shared, begin_writing, sync_path
+from gitcoord.store.loose import Shared, begun_file, sync_path
 from gitcoord.store.packs import PackedObjects
 
 __all__ = ["MAX_PACKS", "OwnPacks"]
@@ -60,6 +60,7 @@ class OwnPacks:
         try:
             self._put(f"{MARK}{checksum.hex()}", stream, packed.index(checksum))
         except OSError:
+            self.release()
             return False
         self._oids = frozenset(objects)
         return True
@@ -86,7 +87,9 @@ class OwnPacks:
         made: list[tuple[str, int]] = []
         try:
             for content in (stream, index):
-                made.append(self._create(name, content))
+                temporary = f"{self._folder}/.{name}.{os.urandom(4).hex()}.new"
+                handle = begun_file(temporary, content, self._shared, is_durable=self._is_durable)
+                made.append((temporary, handle))
             if self._is_durable:
                 for _, handle in made:
                     os.fsync(handle)
@@ -94,9 +97,6 @@ class OwnPacks:
                 os.rename(temporary, self._newest + end)
             if self._is_durable:
                 sync_path(self._folder)
-        except BaseException:
-            self.release()
-            raise
         finally:
             for temporary, handle in made:
                 os.close(handle)
@@ -109,20 +109,3 @@ class OwnPacks:
             self._shared.folder(str(self._folder))
             if self._is_durable:
                 sync_path(self._folder.parent)
-
-    def _create(self, name: str, content: bytes) -> tuple[str, int]:
-        """Write a file that has no name yet; return its path and its handle."""
-        temporary = f"{self._folder}/.{name}.{os.urandom(4).hex()}.new"
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-        try:
-            while content:
-                content = content[os.write(handle, content) :]
-            self._shared.file(temporary)
-            if self._is_durable:
-                begin_writing(handle)
-        except BaseException:
-            os.close(handle)
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        return temporary, handle

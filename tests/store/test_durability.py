@@ -32,24 +32,11 @@ store.swap("refs/heads/gitcoord/ledger", one, two)
 """
 
 
-def synced(repo: Path, log: Path, durability: str) -> tuple[list[str], list[str]]:
-    """Write two entries; list what was synced before the second swap, and in it."""
+def traced(log: Path, calls: str, script: str, *words: str) -> str:
+    """Run a script; return what strace says of some of its calls."""
+    strace = ["strace", "-f", "-y", "-qq", "-s", "400", "-e", f"trace={calls}", "-o", str(log)]
     done = subprocess.run(
-        [
-            "strace",
-            "-f",
-            "-y",
-            "-qq",
-            "-e",
-            "trace=fsync,fdatasync,write",
-            "-o",
-            str(log),
-            sys.executable,
-            "-c",
-            WRITER,
-            str(repo / ".git"),
-            durability,
-        ],
+        [*strace, sys.executable, "-c", script, *words],
         env=environment(),
         capture_output=True,
         text=True,
@@ -58,8 +45,14 @@ def synced(repo: Path, log: Path, durability: str) -> tuple[list[str], list[str]
     if "ptrace" in done.stderr.lower():
         pytest.skip(f"strace may not trace here: {done.stderr.strip()[:100]}")
     assert done.returncode == 0, done.stderr
+    return log.read_text()
+
+
+def synced(repo: Path, log: Path, durability: str) -> tuple[list[str], list[str]]:
+    """Write two entries; list what was synced before the second swap, and in it."""
+    told = traced(log, "fsync,fdatasync,write", WRITER, str(repo / ".git"), durability)
     top = f"{(repo / '.git').resolve()}/"
-    before, _, after = log.read_text().partition('"created"')
+    before, _, after = told.partition('"created"')
     first, second = (
         [
             path.removeprefix(top)
@@ -125,19 +118,8 @@ store.close()
 def test_a_pack_is_on_the_disk_before_it_has_its_name_and_kept_until_the_ref_has_moved(
     repo: Path, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
-    calls = "trace=fsync,rename,renameat,renameat2,unlink,unlinkat"
-    words = ["strace", "-f", "-y", "-qq", "-s", "400", "-e", calls, "-o", str(log)]
-    done = subprocess.run(
-        [*words, sys.executable, "-c", TURN, str((repo / ".git").resolve())],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "ptrace" in done.stderr.lower():
-        pytest.skip(f"strace may not trace here: {done.stderr.strip()[:100]}")
-    assert done.returncode == 0, done.stderr
+    calls = "fsync,rename,renameat,renameat2,unlink,unlinkat"
+    told = traced(tmp_path / "log", calls, TURN, str((repo / ".git").resolve()))
     name = r"objects/pack/gitcoord-pack-[0-9a-f]+"
     wanted = [
         rf'rename\(.*, ".*/{name}\.keep"\) += 0',
@@ -149,6 +131,6 @@ def test_a_pack_is_on_the_disk_before_it_has_its_name_and_kept_until_the_ref_has
         r'rename\(.*, ".*/(gitcoord/x|tables\.list)"\) += 0',
         rf'unlink\(".*/{name}\.keep"\) += 0',
     ]
-    lines = iter(log.read_text().splitlines())
+    lines = iter(told.splitlines())
     for pattern in wanted:
         assert any(re.search(pattern, line) for line in lines), f"{pattern} is not next"

@@ -250,7 +250,7 @@ def forget(work: Workspace) -> None:
 
 @contextmanager
 def _changing() -> Iterator[dict[str, Any]]:
-    """Give what is trusted in every repository, and write it as it was left.
+    """Yield what is trusted in every repository, and write it as it was left.
 
     One at a time: people trust in several repositories at once, and of two that
     read and then write one would be lost.
