@@ -34,7 +34,7 @@ MAX_MERGED_BYTES = 256 * 1024 * 1024
 """A larger pack is left alone, so that no upkeep takes long."""
 MANY_SMALL = 16
 MULTI_PACK_INDEX = "multi-pack-index"
-_OWN_INDEX = re.compile(rb"gitcoord-pack-[0-9a-f]{40,64}\.idx")
+_OWN_INDEX = re.compile(MARK.encode() + rb"[0-9a-f]{40,64}\.idx")
 _FEW = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gitcoord.core.errors import UnavailableError
 from gitcoord.host.clock import Clock, Deadline
-from gitcoord.host.files import NO_LOCKS, note_holder, open_file
+from gitcoord.host.files import NO_LOCKS, note_holder, open_in_new_folder
 from gitcoord.host.processes import shown
 
 __all__ = ["locked"]
@@ -33,8 +33,7 @@ def locked(path: Path, timeout_s: float, what: str, hint: str) -> Iterator[int]:
 
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = open_file(path, os.O_RDWR | os.O_CREAT)
+        handle = open_in_new_folder(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise UnavailableError(f"{path} cannot be opened: {error.strerror}", hint=hint) from None
     try:

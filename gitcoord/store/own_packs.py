@@ -81,7 +81,7 @@ class OwnPacks:
         """Put a pack and its index on the disk, then give them their names."""
         self._make_folder()
         place = self._folder / name
-        self._newest = str(place)
+        self._newest, self._oids = str(place), frozenset()
         self._keep = LiveFile(place.with_suffix(KEEP))
         self._keep.write(json.dumps({"process": identity()}).encode())
         made: list[tuple[str, int]] = []
